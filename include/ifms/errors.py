@@ -1,0 +1,94 @@
+"""Every error this package raises by itself; what a caller may catch, and what a retry policy may name.
+
+An error's text says what happened, to which thing, and what to do. It never holds a secret or a whole account number.
+"""
+
+from __future__ import annotations
+
+
+class IfmsError(Exception):
+    """The base of all errors below."""
+
+
+class ConfigurationError(IfmsError):
+    """A connection, key or parameter is missing or wrong: nothing was sent; mend it and run again."""
+
+
+class BadInputError(IfmsError):
+    """A value from outside (an amount, an account, an id, a form's field) can't be taken; it is named in the text."""
+
+
+# The treasury ---------------------------------------------------------------------------------------------------------
+
+
+class TreasuryError(IfmsError):
+    """The treasury, or the way to it, failed us as a whole (one call's failure is an outcome, not an exception)."""
+
+
+class TreasuryUnreachableError(TreasuryError):
+    """No call got through: the network, TLS, or the treasury's server. Worth a retry later."""
+
+
+class TreasuryLoginError(TreasuryError):
+    """The treasury refused the client id, the secret or the key. Not worth a retry before somebody has looked."""
+
+
+class WireError(TreasuryError):
+    """A reply that is not what the contract says: not base64, not decryptable, not JSON, or a field missing."""
+
+
+# The DIGIT platform ---------------------------------------------------------------------------------------------------
+
+
+class PlatformError(IfmsError):
+    """A DIGIT service failed or refused."""
+
+
+class PlatformUnavailableError(PlatformError):
+    """A DIGIT service could not be reached, timed out, or answered 5xx. Worth a retry."""
+
+
+class PlatformRefusedError(PlatformError):
+    """A DIGIT service answered with errors; `codes` are DIGIT's."""
+
+    def __init__(self, message: str, codes: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.codes = codes
+
+
+class PlatformReplyError(PlatformError):
+    """A DIGIT service's reply lacks something that the contract promises."""
+
+
+# The ledger -----------------------------------------------------------------------------------------------------------
+
+
+class LedgerError(IfmsError):
+    """The database refused a change; the text says which rule."""
+
+
+class InsufficientFundsError(LedgerError):
+    """No sanction has enough available for the amount."""
+
+
+class ClaimLostError(LedgerError):
+    """Another copy of this task has taken the row over; what this copy learned is not written."""
+
+
+class ConflictError(LedgerError):
+    """The same key with other content: the first one stays untouched."""
+
+
+# A sweep, as a whole --------------------------------------------------------------------------------------------------
+
+
+class SweepError(IfmsError):
+    """A sweep ended with something that a person should see; what could be done was done and is committed."""
+
+
+class SweepUnreachableError(SweepError):
+    """The sweep could not reach the treasury (or the platform) at all. Worth a retry."""
+
+
+class SweepNotUnderstoodError(SweepError):
+    """At least one reply was not understood, or rows were set aside; a retry would not mend them."""

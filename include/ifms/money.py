@@ -1,0 +1,43 @@
+"""Rupees: Decimal with at most two decimals, never a float."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from ifms.errors import BadInputError
+
+MAX_AMOUNT = Decimal("9999999999999.99")  # numeric(15,2)
+_PLAIN = re.compile(r"-?[0-9]{1,16}(\.[0-9]+)?", re.ASCII)
+
+
+def rupees(value: str | int | Decimal, what: str = "amount") -> Decimal:
+    """`value` as rupees with exactly two decimals; `what` names it in the error.
+
+    Raises BadInputError unless it is a plain decimal number (no exponent, no separator, no NaN) that needs no more
+    than two decimals and fits numeric(15,2). A float is refused: it has been rounded by whoever made it.
+    """
+    if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
+        raise BadInputError(f"{what} {value!r} is a {type(value).__name__}, not a decimal number")
+    text = format(value, "f") if isinstance(value, Decimal) else str(value)
+    if not _PLAIN.fullmatch(text):
+        raise BadInputError(f"{what} {text[:40]!r} is not a plain decimal number")
+    amount = Decimal(text)
+    if amount != amount.quantize(Decimal("0.01")):
+        raise BadInputError(f"{what} {text} has more than two decimals")
+    if abs(amount) > MAX_AMOUNT:
+        raise BadInputError(f"{what} {text} is larger than {MAX_AMOUNT}")
+    return amount.quantize(Decimal("0.01"))
+
+
+def positive_rupees(value: str | int | Decimal, what: str = "amount") -> Decimal:
+    """Like `rupees`, and more than zero."""
+    amount = rupees(value, what)
+    if amount <= 0:
+        raise BadInputError(f"{what} {amount} is not more than zero")
+    return amount
+
+
+def wire_amount(amount: Decimal) -> str:
+    """Rupees as the treasury reads them: two decimals, no separator."""
+    return f"{amount:.2f}"
