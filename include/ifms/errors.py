@@ -18,6 +18,10 @@ class BadInputError(IfmsError):
     """A value from outside (an amount, an account, an id, a form's field) can't be taken; it is named in the text."""
 
 
+class SealError(IfmsError):
+    """A sealed record can't be opened: it was changed, or sealed under a key that is not at hand."""
+
+
 # The treasury ---------------------------------------------------------------------------------------------------------
 
 
@@ -56,6 +60,14 @@ class PlatformRefusedError(PlatformError):
         self.codes = codes
 
 
+class PaymentExistsError(PlatformRefusedError):
+    """A bill of the payment has a payment already; look that one up instead of creating another."""
+
+
+class PaymentNotYetPersistedError(PlatformRefusedError):
+    """The platform has announced the payment but not stored it yet; the same update will pass a little later."""
+
+
 class PlatformReplyError(PlatformError):
     """A DIGIT service's reply lacks something that the contract promises."""
 
@@ -90,5 +102,9 @@ class SweepUnreachableError(SweepError):
     """The sweep could not reach the treasury (or the platform) at all. Worth a retry."""
 
 
-class SweepNotUnderstoodError(SweepError):
-    """At least one reply was not understood, or rows were set aside; a retry would not mend them."""
+class SweepStoppedError(SweepError):
+    """The sweep was told to stop (SIGTERM): what was under way is settled, the rest is still due."""
+
+
+class SweepNeedsAttentionError(SweepError):
+    """A reply was not understood, or something was set aside; the rest was done, and a retry would not mend it."""

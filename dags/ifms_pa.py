@@ -1,0 +1,43 @@
+"""Payments for approved bills (PA)
+
+## What
+Creates a payment on the platform for each approved bill that has none: one payment per bill, for the whole bill.
+
+## When
+Every 5 minutes (`IFMS_SCHEDULE_PA`). A backfill looks at the bills created in its interval.
+
+## Reads
+The platform's bills and master data.
+
+## Writes
+Payments on the platform; `ifms.payment`, `ifms.sweep_run`.
+Updates the asset `ifms_payments` while a payment waits for its payment instruction, which starts ifms_pi.
+
+## If it fails
+The platform refuses a second payment for a bill, so running it again is safe, and the next run does what is left. Red
+means that the platform was out of reach (tried again by itself) or that a bill can't be paid as it stands: the run's
+log and its `sweep_run` row name the bill and what is wrong with it.
+"""
+
+from datetime import timedelta
+
+from airflow.sdk import DAG
+
+from ifms_airflow.assets import PAYMENTS
+from ifms_airflow.operators import CreatePaymentsOperator
+from ifms_airflow.schedules import DEFAULT_ARGS, TENANTS, clock, shards
+
+with DAG(
+    "ifms_pa",
+    schedule=clock("PA", "*/5 * * * *", interval=timedelta(minutes=5)),
+    doc_md=__doc__,
+    tags=["ifms", "platform"],
+    default_args=DEFAULT_ARGS | {"execution_timeout": timedelta(minutes=30)},
+    params={"tenants": TENANTS},
+    render_template_as_native_obj=True,
+    max_active_runs=1,
+    catchup=False,
+):
+    CreatePaymentsOperator.partial(
+        task_id="create_payments", outlets=[PAYMENTS.alias], tenants="{{ params.tenants }}", shards=len(shards())
+    ).expand(shard=shards())

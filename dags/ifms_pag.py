@@ -1,0 +1,40 @@
+"""Payment advice (PAG)
+
+## What
+Fetches the payment advice (advice, token, bill reference) of each APPROVED payment instruction, which is then
+IN PROCESS.
+
+## When
+Daily at 22:15 IST, after the approvals (`IFMS_SCHEDULE_PAG`). A backfill asks about the PIs created in its interval.
+
+## Reads
+The treasury's service PAG; `ifms.payment_instruction`.
+
+## Writes
+`ifms.payment_instruction`, `ifms.beneficiary`, `ifms.status_log`, `ifms.treasury_call`, `ifms.outbox`,
+`ifms.sweep_run`.
+
+## If it fails
+No answer and no error changes a PI, so the next run asks again. Red means that the treasury was out of reach
+(tried again by itself) or that a reply was not understood: the run's log and its `sweep_run` row name the PI.
+"""
+
+from airflow.sdk import DAG
+
+from ifms_airflow.operators import PollOperator
+from ifms_airflow.schedules import DEFAULT_ARGS, TENANTS, clock, shards
+
+with DAG(
+    "ifms_pag",
+    schedule=clock("PAG", "15 22 * * *"),
+    doc_md=__doc__,
+    tags=["ifms", "treasury"],
+    default_args=DEFAULT_ARGS,
+    params={"tenants": TENANTS},
+    render_template_as_native_obj=True,
+    max_active_runs=1,
+    catchup=False,
+):
+    PollOperator.partial(task_id="poll", service="PAG", tenants="{{ params.tenants }}", shards=len(shards())).expand(
+        shard=shards()
+    )

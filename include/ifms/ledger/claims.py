@@ -1,0 +1,113 @@
+"""Claims: which copy of which task may work on a row, until when.
+
+Airflow may run two copies of a task at once. A claim is a token on the row with a lease; every later write of that copy
+names the token and touches nothing when another copy has taken the row over.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from psycopg import sql
+from psycopg.rows import class_row
+
+from ifms.errors import ClaimLostError
+from ifms.ledger.database import Connection
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One batch's right to its rows."""
+
+    token: uuid.UUID
+    lease: timedelta
+    taken: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds_left(self) -> float:
+        """How much of the lease is left by this machine's monotonic clock."""
+        return self.taken + self.lease.total_seconds() - time.monotonic()
+
+
+@dataclass(frozen=True)
+class Queue:
+    """The rows of a table that a sweep works through: which are due, and in which order."""
+
+    table: str
+    due: str
+    order: str
+
+    def statement(self, row: type[Any]) -> sql.Composed:
+        """SQL that claims the next rows and returns them as `row`.
+
+        A row that was polled since the sweep started is not due again, so a sweep ends; rows under another's claim are
+        passed over, and taken over once that claim's lease has run out.
+        """
+        return sql.SQL(
+            """
+            WITH due AS (
+                SELECT q.id FROM ifms.{table} q
+                WHERE {due}
+                  AND (q.polled_at IS NULL OR q.polled_at < %(sweep_started)s)
+                  AND (q.claimed_until IS NULL OR q.claimed_until < clock_timestamp())
+                ORDER BY {order} LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+            ), claimed AS (
+                UPDATE ifms.{table} t
+                SET claim_token = %(token)s, claimed_until = clock_timestamp() + %(lease)s,
+                    polled_at = clock_timestamp()
+                FROM due WHERE t.id = due.id
+                RETURNING t.*
+            )
+            SELECT {columns} FROM claimed q ORDER BY {order}
+            """
+        ).format(
+            table=sql.Identifier(self.table),
+            due=sql.SQL(self.due),
+            order=sql.SQL(self.order),
+            columns=sql.SQL(", ").join(sql.Identifier("q", f.name) for f in fields(row)),
+        )
+
+
+def claim(
+    connection: Connection,
+    queue: Queue,
+    row: type[Row],
+    *,
+    limit: int,
+    lease: timedelta,
+    sweep_started: datetime,
+    **conditions: object,
+) -> tuple[Claim, list[Row]]:
+    """Take up to `limit` due rows of `queue` as instances of the dataclass `row`, under a new claim.
+
+    `sweep_started` is the database's clock at the sweep's start; `conditions` fill the queue's own parameters.
+    """
+    mine = Claim(uuid.uuid4(), lease)
+    values = {"token": mine.token, "lease": lease, "limit": limit, "sweep_started": sweep_started, **conditions}
+    with connection.cursor(row_factory=class_row(row)) as cursor:
+        return mine, cursor.execute(queue.statement(row), values).fetchall()
+
+
+def release(connection: Connection, table: str, row_id: uuid.UUID, mine: Claim, *, untouched: bool = False) -> None:
+    """Give a row back; `untouched`, nothing was asked about it, so it stays due in this sweep.
+
+    Raises ClaimLostError when another copy has taken it over.
+    """
+    cursor = connection.execute(
+        sql.SQL(
+            """
+            UPDATE ifms.{} SET claim_token = NULL, claimed_until = NULL,
+                   polled_at = CASE WHEN %(untouched)s THEN NULL ELSE polled_at END
+            WHERE id = %(id)s AND claim_token = %(token)s
+            """
+        ).format(sql.Identifier(table)),
+        {"id": row_id, "token": mine.token, "untouched": untouched},
+    )
+    if cursor.rowcount != 1:
+        raise ClaimLostError(f"{table} {row_id} was taken over by another run of this task; nothing was written")

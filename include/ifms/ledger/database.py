@@ -1,0 +1,113 @@
+"""One connection, one transaction per change of state, and what to do when either breaks."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import errors as pg
+
+from ifms.errors import ConflictError, InsufficientFundsError, LedgerError
+
+T = TypeVar("T")
+Connection = psycopg.Connection[Any]
+
+_ATTEMPTS = 5
+_TRANSIENT = (pg.DeadlockDetected, pg.SerializationFailure, pg.LockNotAvailable)
+
+
+class Database:
+    """The ledger's database, for one thread.
+
+    A sweep's worker threads only talk to the treasury; every transaction is made by the thread that owns this object,
+    so a sweep needs one connection however many calls it makes at a time.
+    """
+
+    def __init__(self, connect: Callable[[], Connection]) -> None:
+        self._connect = connect
+        self._connection: Connection | None = None
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connection back."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def transact(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in one transaction and commit it; `work` makes no call to the outside world.
+
+        A deadlock, a serialization failure, a lock timeout or a broken connection is tried again, a few times. When the
+        connection breaks at COMMIT, the transaction's own id is asked about, so what was committed is not done twice.
+        Raises InsufficientFundsError, ConflictError or LedgerError when a rule of the database refuses, and
+        psycopg.OperationalError when the database stays away.
+        """
+        for attempt in range(1, _ATTEMPTS + 1):
+            transaction_id: str | None = None
+            try:
+                connection = self._open()
+                with connection.transaction():
+                    result = work(connection)
+                    row = connection.execute("SELECT pg_current_xact_id_if_assigned()::text").fetchone()
+                    transaction_id = row[0] if row else None
+                return result
+            except _TRANSIENT:
+                if attempt == _ATTEMPTS:
+                    raise
+            except pg.IntegrityError as error:
+                raise _refusal(error) from None
+            except (psycopg.OperationalError, psycopg.InterfaceError):
+                self._drop()
+                if transaction_id is not None and self._was_committed(transaction_id):
+                    return result
+                if attempt == _ATTEMPTS:
+                    raise
+            time.sleep(random.uniform(0.05, 0.1) * 2**attempt)  # noqa: S311  (spreads retries, keeps no secret)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _open(self) -> Connection:
+        if self._connection is None or self._connection.closed:
+            self._connection = self._connect()
+            self._connection.autocommit = True  # so that transaction() is the one way to write
+        return self._connection
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
+    def _was_committed(self, transaction_id: str) -> bool:
+        """What became of a transaction whose COMMIT got no answer."""
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                row = self._open().execute("SELECT pg_xact_status(%s::text::xid8)", (transaction_id,)).fetchone()
+            except (psycopg.OperationalError, psycopg.InterfaceError):
+                self._drop()
+                if attempt == _ATTEMPTS:
+                    raise
+            else:
+                if row is not None and row[0] != "in progress":
+                    return bool(row[0] == "committed")
+            time.sleep(0.1 * 2**attempt)
+        raise LedgerError(f"transaction {transaction_id} is still in progress at the server; run the task again")
+
+
+def _refusal(error: pg.IntegrityError) -> LedgerError:
+    """The database's refusal as an error of ours, without its DETAIL (which quotes the row)."""
+    text = error.diag.message_primary or "the database refused the change"
+    if error.diag.constraint_name == "insufficient_funds":
+        return InsufficientFundsError(text)
+    if isinstance(error, pg.UniqueViolation):
+        return ConflictError(f"{text} ({error.diag.table_name})")
+    return LedgerError(text)

@@ -1,0 +1,251 @@
+"""Sanctions and the movements of their money.
+
+A sanction's balances change by rows of `fund_movement` and by nothing else: the database applies each movement in the
+statement that writes it, and refuses a reservation of more than is available.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from ifms import clock
+from ifms.errors import ClaimLostError
+from ifms.ledger.claims import Claim, Queue
+from ifms.ledger.database import Connection
+from ifms.ledger.models import AllotmentKind, Funding, NewAllotment, Watermark
+
+
+class Movement(StrEnum):
+    """What a PI does to its sanction."""
+
+    RESERVE = "RESERVE"  # available -> reserved: the PI is written
+    RELEASE = "RELEASE"  # reserved -> available: the treasury declined it
+    DEBIT = "DEBIT"  # reserved -> spent: the treasury accepted it
+    REVERSAL = "REVERSAL"  # spent -> available: the SSU rejected it
+
+
+WATERMARKS = Queue(
+    table="va_watermark",
+    due="(%(tenants)s::text[] IS NULL OR q.tenant_id = ANY(%(tenants)s))",
+    order="q.polled_at NULLS FIRST, q.id",
+)
+
+
+def open_watermarks(connection: Connection, marks: Iterable[tuple[str, str, str, str, str]]) -> None:
+    """Make sure that each (tenant, head of account, DDO, grantee, SSU) has its row; those that have one keep it."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            """
+            INSERT INTO ifms.va_watermark (tenant_id, hoa_code, ddo_code, grantee_code, ssu_id)
+            VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+            """,
+            list(marks),
+        )
+
+
+def move_watermark(connection: Connection, mark: Watermark, claim: Claim, asked_at: datetime) -> None:
+    """Remember that everything up to `asked_at` has been fetched, and give the row back; it never moves backwards.
+
+    Raises ClaimLostError when another run has taken the row over.
+    """
+    cursor = connection.execute(
+        """
+        UPDATE ifms.va_watermark
+        SET fetched_until = greatest(fetched_until, %s), claim_token = NULL, claimed_until = NULL
+        WHERE id = %s AND claim_token = %s
+        """,
+        (asked_at, mark.id, claim.token),
+    )
+    if cursor.rowcount != 1:
+        raise ClaimLostError(f"the watermark of {mark.tenant_id}, {mark.hoa_code} was taken over by another run")
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What became of a reply's allotments."""
+
+    new: int
+    known: int
+    waiting: tuple[NewAllotment, ...]  # their initial allotment has not been heard of
+    overdrawn: tuple[str, ...]  # master allotment ids whose available money is now below zero
+    conflicts: tuple[str, ...]  # told before with another kind or amount; the first telling stands
+
+
+def record_allotments(connection: Connection, allotments: Sequence[NewAllotment]) -> Recorded:
+    """Count each allotment once: new sanctions, additions and withdrawals, in the caller's transaction.
+
+    An addition or withdrawal whose sanction is not known yet is kept and counts as soon as its initial allotment comes.
+    """
+    told_before = {a: _insert_allotment(connection, a) for a in dict.fromkeys(allotments)}
+    new = [allotment for allotment, before in told_before.items() if before is None]
+    conflicts = [
+        f"{a} is told as {a.kind} of {a.amount}, but was recorded as {before[0]} of {before[1]}; "
+        "ask the treasury which is right"
+        for a, before in told_before.items()
+        if before is not None and before != (a.kind, a.amount)
+    ]
+    for allotment in new:
+        if allotment.kind is AllotmentKind.INITIAL:
+            _open_sanction(connection, allotment)
+    waiting = []
+    overdrawn = set()
+    for master_id in dict.fromkeys(allotment.master_allotment_id for allotment in new):
+        ours = [allotment for allotment in new if allotment.master_allotment_id == master_id]
+        available = _apply_waiting(connection, ours[0])
+        if available is None:
+            waiting += ours
+        elif available < 0:
+            overdrawn.add(master_id)
+    known = len(allotments) - len(new) - len(conflicts)
+    return Recorded(len(new), known, tuple(waiting), tuple(sorted(overdrawn)), tuple(conflicts))
+
+
+def _insert_allotment(connection: Connection, allotment: NewAllotment) -> tuple[str, Decimal] | None:
+    """Keep an allotment; None when it is new, else the kind and amount that it was first told with."""
+    values = asdict(allotment)
+    cursor = connection.execute(
+        """
+        INSERT INTO ifms.allotment (tenant_id, hoa_code, ddo_code, grantee_code, ssu_id, scheme_code,
+            master_allotment_id, ssu_allotment_id, serial_no, kind, amount, sanction_balance, allotment_date)
+        VALUES (%(tenant_id)s, %(hoa_code)s, %(ddo_code)s, %(grantee_code)s, %(ssu_id)s, %(scheme_code)s,
+            %(master_allotment_id)s, %(ssu_allotment_id)s, %(serial_no)s, %(kind)s, %(amount)s, %(sanction_balance)s,
+            %(allotment_date)s)
+        ON CONFLICT DO NOTHING
+        """,
+        values,
+    )
+    if cursor.rowcount == 1:
+        return None
+    first = connection.execute(
+        """
+        SELECT kind, amount FROM ifms.allotment
+        WHERE (tenant_id, hoa_code, ddo_code, master_allotment_id, ssu_allotment_id, serial_no)
+            = (%(tenant_id)s, %(hoa_code)s, %(ddo_code)s, %(master_allotment_id)s, %(ssu_allotment_id)s, %(serial_no)s)
+        """,
+        values,
+    ).fetchone()
+    assert first is not None, "an allotment is never deleted"
+    return first[0], first[1]
+
+
+def _open_sanction(connection: Connection, first: NewAllotment) -> None:
+    connection.execute(
+        """
+        INSERT INTO ifms.sanction (tenant_id, hoa_code, ddo_code, ssu_id, grantee_code, scheme_code,
+            master_allotment_id, financial_year, sanctioned_amount)
+        VALUES (%(tenant_id)s, %(hoa_code)s, %(ddo_code)s, %(ssu_id)s, %(grantee_code)s, %(scheme_code)s,
+            %(master_allotment_id)s, %(financial_year)s, %(sanctioned)s)
+        ON CONFLICT DO NOTHING
+        """,
+        {
+            **asdict(first),
+            "financial_year": clock.financial_year_label(clock.financial_year(first.allotment_date)),
+            "sanctioned": first.sanction_balance + first.amount,  # the treasury's balance is what is left after it
+        },
+    )
+
+
+def _apply_waiting(connection: Connection, allotment: NewAllotment) -> Decimal | None:
+    """Count every allotment of this sanction that does not count yet; the available money after it.
+
+    None while the sanction is not known.
+    """
+    row = connection.execute(
+        """
+        SELECT id FROM ifms.sanction
+        WHERE (tenant_id, hoa_code, ddo_code, master_allotment_id)
+            = (%(tenant_id)s, %(hoa_code)s, %(ddo_code)s, %(master_allotment_id)s) FOR UPDATE
+        """,
+        asdict(allotment),
+    ).fetchone()
+    if row is None:
+        return None
+    connection.execute(
+        """
+        WITH attached AS (
+            UPDATE ifms.allotment SET sanction_id = %(sanction)s
+            WHERE sanction_id IS NULL AND (tenant_id, hoa_code, ddo_code, master_allotment_id)
+                = (%(tenant_id)s, %(hoa_code)s, %(ddo_code)s, %(master_allotment_id)s)
+            RETURNING id, kind, amount, serial_no
+        )
+        INSERT INTO ifms.fund_movement (sanction_id, kind, amount, allotment_id)
+        SELECT %(sanction)s, CASE kind WHEN 'WITHDRAWAL' THEN 'WITHDRAWAL' ELSE 'ALLOTMENT' END, amount, id
+        FROM attached WHERE amount > 0 ORDER BY kind = 'WITHDRAWAL', serial_no
+        """,
+        {**asdict(allotment), "sanction": row[0]},
+    )
+    available = connection.execute("SELECT available_amount FROM ifms.sanction WHERE id = %s", (row[0],)).fetchone()
+    return Decimal(available[0]) if available else None
+
+
+def choose_funding(
+    connection: Connection, tenant_id: str, amount: Decimal, preference: Collection[tuple[str, str]]
+) -> Funding | None:
+    """Lock the first sanction that has `amount` available, by the order of `preference`; None when no one has.
+
+    `preference` is (DDO code, head of account) in the order to try. The allotment named is the latest that is no
+    withdrawal (digit-services.md §10). The lock lasts to the end of the caller's transaction.
+    """
+    ddo_codes, hoa_codes = zip(*preference, strict=True) if preference else ((), ())
+    wanted = {"tenant": tenant_id, "amount": amount, "ddo": list(ddo_codes), "hoa": list(hoa_codes)}
+    while True:
+        row = connection.execute(
+            """
+            SELECT s.id FROM ifms.sanction s
+            JOIN unnest(%(ddo)s::text[], %(hoa)s::text[]) WITH ORDINALITY AS p (ddo_code, hoa_code, place)
+              USING (ddo_code, hoa_code)
+            WHERE s.tenant_id = %(tenant)s AND s.available_amount >= %(amount)s
+            ORDER BY p.place, s.created_at, s.id LIMIT 1
+            """,
+            wanted,
+        ).fetchone()
+        if row is None:
+            return None
+        locked = connection.execute(
+            "SELECT available_amount >= %s FROM ifms.sanction WHERE id = %s FOR UPDATE", (amount, row[0])
+        ).fetchone()
+        if locked is not None and locked[0]:  # else another run was quicker: look again
+            return _funding(connection, row[0])
+
+
+def _funding(connection: Connection, sanction_id: UUID) -> Funding:
+    with connection.cursor(row_factory=class_row(Funding)) as cursor:
+        funding = cursor.execute(
+            """
+            SELECT s.id AS sanction_id, s.hoa_code, s.ddo_code, s.ssu_id, s.grantee_code, s.scheme_code,
+                   s.master_allotment_id, a.ssu_allotment_id, a.serial_no AS allotment_serial_no
+            FROM ifms.sanction s JOIN ifms.allotment a ON a.sanction_id = s.id
+            WHERE s.id = %s AND a.kind <> 'WITHDRAWAL' ORDER BY a.serial_no DESC, a.received_at DESC LIMIT 1
+            """,
+            (sanction_id,),
+        ).fetchone()
+    assert funding is not None, "a sanction is made by its initial allotment"
+    return funding
+
+
+def move(connection: Connection, movement: Movement, sanction_id: UUID, instruction_id: UUID, amount: Decimal) -> None:
+    """Write one movement of a PI; the database changes the sanction's balances with it.
+
+    Raises (through Database.transact) InsufficientFundsError for a reservation of more than is available, ConflictError
+    for a movement made before, LedgerError for one without its pair (a debit without its reservation).
+    """
+    connection.execute(
+        "INSERT INTO ifms.fund_movement (sanction_id, kind, amount, payment_instruction_id) VALUES (%s, %s, %s, %s)",
+        (sanction_id, movement, amount, instruction_id),
+    )
+
+
+def heads_unknown(connection: Connection, tenant_id: str, known: Collection[str]) -> list[str]:
+    """The heads of account of a city's sanctions that are none of `known`: money that no PI is made from."""
+    rows = connection.execute(
+        "SELECT DISTINCT hoa_code FROM ifms.sanction WHERE tenant_id = %s AND hoa_code <> ALL(%s) ORDER BY 1",
+        (tenant_id, list(known)),
+    ).fetchall()
+    return [row[0] for row in rows]

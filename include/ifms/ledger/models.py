@@ -1,0 +1,173 @@
+"""The ledger's rows as the services see them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from uuid import UUID
+
+from ifms.ledger.statuses import BeneficiaryStatus, PiStatus
+
+
+class AllotmentKind(StrEnum):
+    """What an allotment does to its sanction."""
+
+    INITIAL = "INITIAL"
+    ADDITIONAL = "ADDITIONAL"
+    WITHDRAWAL = "WITHDRAWAL"
+
+
+@dataclass(frozen=True)
+class Watermark:
+    """Up to when the allotments of one head of account at one spending unit have been fetched."""
+
+    id: UUID
+    tenant_id: str
+    hoa_code: str
+    ddo_code: str
+    grantee_code: str
+    ssu_id: str
+    fetched_until: datetime | None
+
+
+@dataclass(frozen=True)
+class NewAllotment:
+    """An allotment as the treasury told it; amounts in rupees, the date the treasury's (IST)."""
+
+    tenant_id: str
+    hoa_code: str
+    ddo_code: str
+    grantee_code: str
+    ssu_id: str
+    scheme_code: str
+    master_allotment_id: str
+    ssu_allotment_id: str
+    serial_no: int
+    kind: AllotmentKind
+    amount: Decimal
+    sanction_balance: Decimal
+    allotment_date: date
+
+    def __str__(self) -> str:
+        return f"allotment {self.master_allotment_id}/{self.ssu_allotment_id}/{self.serial_no} of {self.tenant_id}"
+
+
+@dataclass(frozen=True)
+class NewPayment:
+    """A payment of the platform that is to be paid; the amount in rupees."""
+
+    tenant_id: str
+    payment_number: str
+    payment_id: str
+    amount: Decimal
+    raised_at: datetime
+
+
+@dataclass(frozen=True)
+class Payment:
+    """A payment that waits for its payment instruction."""
+
+    id: UUID
+    tenant_id: str
+    payment_number: str
+    payment_id: str
+    amount: Decimal
+    hold_code: str | None
+    hold_message: str | None
+
+
+@dataclass(frozen=True)
+class Funding:
+    """The sanction that funds a PI, and the allotment that the treasury wants named."""
+
+    sanction_id: UUID
+    hoa_code: str
+    ddo_code: str
+    ssu_id: str
+    grantee_code: str
+    scheme_code: str
+    master_allotment_id: str
+    ssu_allotment_id: str
+    allotment_serial_no: int
+
+
+@dataclass(frozen=True)
+class NewBeneficiary:
+    """One payee's share of a new PI; texts as they go to the treasury, the account number sealed."""
+
+    beneficiary_number: str
+    beneficiary_id: str
+    beneficiary_type: str
+    amount: Decimal
+    line_item_ids: tuple[str, ...]
+    name: str
+    account_sealed: bytes
+    account_last4: str
+    account_type: str
+    ifsc: str
+    bank_account_id: str
+    mobile: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Beneficiary:
+    """One payee's share of a PI as it is stored."""
+
+    id: UUID
+    payment_instruction_id: UUID
+    beneficiary_number: str
+    beneficiary_id: str
+    beneficiary_type: str
+    amount: Decimal
+    name: str
+    account_sealed: bytes
+    account_type: str
+    ifsc: str
+    mobile: str
+    address: str
+    status: BeneficiaryStatus
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "status", BeneficiaryStatus(self.status))
+
+
+@dataclass(frozen=True)
+class PaymentInstruction:
+    """A payment instruction as a sweep claims it; `bill_date` is frozen at its creation."""
+
+    id: UUID
+    tenant_id: str
+    pi_number: str
+    pi_type: str
+    parent_pi_number: str | None
+    payment_number: str
+    status: PiStatus
+    sanction_id: UUID
+    hoa_code: str
+    ddo_code: str
+    ssu_id: str
+    grantee_code: str
+    scheme_code: str
+    master_allotment_id: str
+    ssu_allotment_id: str
+    allotment_serial_no: int
+    gross_amount: Decimal
+    net_amount: Decimal
+    beneficiary_count: int
+    bill_date: datetime
+    purpose: str
+    attempts: int
+    last_attempt: str | None
+    pi_approved_id: str | None
+    pi_approval_date: str | None
+    pa_fin_year: str | None
+    pa_bill_ref_number: str | None
+    pa_token_number: str | None
+    pa_token_date: str | None
+    created_at: datetime
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "status", PiStatus(self.status))

@@ -1,0 +1,89 @@
+"""Payments of the platform that are to be paid, and why some have no payment instruction yet."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from ifms.errors import ClaimLostError
+from ifms.ledger.claims import Claim, Queue
+from ifms.ledger.database import Connection
+from ifms.ledger.models import NewPayment, Payment
+
+# A payment that waits for funds is due only once some sanction of its city has its amount.
+UNPAID = Queue(
+    table="payment",
+    due="""q.paid_by IS NULL
+       AND (%(tenants)s::text[] IS NULL OR q.tenant_id = ANY(%(tenants)s))
+       AND (%(raised_from)s::timestamptz IS NULL OR q.raised_at >= %(raised_from)s)
+       AND (%(raised_to)s::timestamptz IS NULL OR q.raised_at < %(raised_to)s)
+       AND (q.hold_code IS DISTINCT FROM 'PAYMENT_INSUFFICIENT_FUNDS' OR EXISTS (
+            SELECT FROM ifms.sanction s WHERE s.tenant_id = q.tenant_id AND s.available_amount >= q.amount))""",
+    order="q.raised_at, q.id",
+)
+
+
+def remember_payments(connection: Connection, payments: Sequence[NewPayment]) -> list[NewPayment]:
+    """Take in payments of the platform; those known already stay as they were first seen.
+
+    Returns the known ones that the platform now tells with another amount: a conflict for a person to look at.
+    """
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            """
+            INSERT INTO ifms.payment (tenant_id, payment_number, payment_id, amount, raised_at)
+            VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+            """,
+            [(p.tenant_id, p.payment_number, p.payment_id, p.amount, p.raised_at) for p in payments],
+        )
+        rows = cursor.execute(
+            """
+            SELECT tenant_id, payment_number, amount FROM ifms.payment
+            JOIN unnest(%s::text[], %s::text[]) AS told (tenant_id, payment_number) USING (tenant_id, payment_number)
+            """,
+            ([p.tenant_id for p in payments], [p.payment_number for p in payments]),
+        ).fetchall()
+    first_seen = {(row[0], row[1]): row[2] for row in rows}
+    return [p for p in payments if first_seen[p.tenant_id, p.payment_number] != p.amount]
+
+
+def payments_due(connection: Connection, tenants: Collection[str] | None = None) -> bool:
+    """Whether a payment waits that no run of ifms_pi has looked at yet."""
+    row = connection.execute(
+        """
+        SELECT EXISTS (SELECT FROM ifms.payment
+                       WHERE paid_by IS NULL AND polled_at IS NULL
+                         AND (%(t)s::text[] IS NULL OR tenant_id = ANY(%(t)s)))
+        """,
+        {"t": None if tenants is None else list(tenants)},
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def hold_payment(connection: Connection, payment: Payment, claim: Claim, code: str, message: str) -> bool:
+    """Say why a payment gets no PI now, and give it back. True when this was not known before.
+
+    Raises ClaimLostError when another run has taken it over.
+    """
+    row = connection.execute(
+        """
+        UPDATE ifms.payment SET
+            held_since = CASE WHEN hold_code = %(code)s AND hold_message = %(message)s THEN held_since ELSE now() END,
+            hold_code = %(code)s, hold_message = %(message)s, claim_token = NULL, claimed_until = NULL
+        WHERE id = %(id)s AND claim_token = %(token)s
+        RETURNING id
+        """,
+        {"code": code, "message": message, "id": payment.id, "token": claim.token},
+    ).fetchone()
+    if row is None:
+        raise ClaimLostError(f"payment {payment.payment_number} was taken over by another run; nothing was written")
+    return (payment.hold_code, payment.hold_message) != (code, message)
+
+
+def held_count(connection: Connection, since: datetime) -> int:
+    """How many payments are on hold that were put there before `since`: known problems, not news."""
+    row = connection.execute(
+        "SELECT count(*) FROM ifms.payment WHERE paid_by IS NULL AND hold_code IS NOT NULL AND held_since < %s",
+        (since,),
+    ).fetchone()
+    return int(row[0]) if row else 0

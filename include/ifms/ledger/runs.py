@@ -1,0 +1,65 @@
+"""One row per sweep: what it did, and what a person should look at."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from ifms.ledger.database import Connection
+
+MAX_PROBLEMS = 200  # kept on the row; the count tells of the rest
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """Which task of which DAG run a sweep belongs to; all None outside Airflow."""
+
+    dag_id: str | None = None
+    run_id: str | None = None
+    shard: int = 0
+    try_number: int | None = None
+
+
+@dataclass(frozen=True)
+class SweepRun:
+    """A sweep that has begun; `started_at` is the database's clock."""
+
+    id: UUID
+    started_at: datetime
+
+
+def begin(connection: Connection, service_id: str, context: RunContext) -> SweepRun:
+    """Write that a sweep has begun."""
+    row = connection.execute(
+        """
+        INSERT INTO ifms.sweep_run (service_id, dag_id, run_id, shard, try_number, started_at)
+        VALUES (%s, %s, %s, %s, %s, clock_timestamp()) RETURNING id, started_at
+        """,
+        (service_id, context.dag_id, context.run_id, context.shard, context.try_number),
+    ).fetchone()
+    assert row is not None
+    return SweepRun(row[0], row[1])
+
+
+def finish(
+    connection: Connection, run: SweepRun, counts: Counter[str], problems: Sequence[str], failure: str | None
+) -> None:
+    """Write how a sweep ended; `failure` is None when it ended well."""
+    connection.execute(
+        """
+        UPDATE ifms.sweep_run SET state = %s, counts = %s, problems = %s, message = %s, finished_at = clock_timestamp()
+        WHERE id = %s
+        """,
+        (
+            "failed" if failure else "success",
+            Jsonb(dict(sorted(counts.items()))),
+            Jsonb(list(problems[:MAX_PROBLEMS])),
+            failure,
+            run.id,
+        ),
+    )

@@ -1,0 +1,70 @@
+"""JSON with money in it: every number that is not an integer is a Decimal, in both directions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+
+
+def decode(body: bytes) -> object:
+    """Read a JSON text.
+
+    Raises ValueError (with nothing of the text in it) if it is not JSON in UTF-8, holds NaN or Infinity, repeats a key
+    within an object, or is nested deeper than Python's stack.
+    """
+    try:
+        return json.loads(
+            body.decode("utf-8"),
+            parse_float=Decimal,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_without_repeated_keys,
+        )
+    except UnicodeDecodeError:
+        raise ValueError("not UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error.msg} at character {error.pos}") from None
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    except ArithmeticError:
+        raise ValueError("a number with an impossible exponent") from None
+
+
+def encode(value: object) -> bytes:
+    """`value` as JSON: a Decimal becomes a number with exactly its own digits.
+
+    Raises TypeError for anything JSON has no word for, a float among them: it has been rounded by whoever made it.
+    """
+    return _text(value).encode("ascii")
+
+
+def _text(value: object) -> str:
+    match value:
+        case None | bool() | int() | str():
+            return json.dumps(value)
+        case Decimal():
+            if not value.is_finite():
+                raise TypeError(f"{value} can't be written as JSON")
+            return str(value)
+        case Mapping():
+            return "{" + ", ".join(f"{_key(key)}: {_text(item)}" for key, item in value.items()) + "}"
+        case list() | tuple():
+            return "[" + ", ".join(_text(item) for item in value) + "]"
+    raise TypeError(f"a {type(value).__name__} can't be written as JSON here")
+
+
+def _key(key: object) -> str:
+    if not isinstance(key, str):
+        raise TypeError(f"a JSON object's key is a {type(key).__name__}")
+    return json.dumps(key)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _without_repeated_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("an object with a repeated key")
+    return found

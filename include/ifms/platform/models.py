@@ -1,0 +1,483 @@
+"""What the DIGIT services exchange with us: the fields that are used; all others are kept and sent back unchanged.
+
+A model's repr shows its id only: the rest may be a name, a mobile number or an account number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    AliasPath,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+)
+from pydantic.alias_generators import to_camel
+
+from ifms.errors import BadInputError
+from ifms.money import positive_rupees
+
+_TWO_PLACES = Decimal("0.01")
+_MAX_DIGITS = 20  # more than numeric(12,2), the platform's own columns, can hold
+
+
+def _read_amount(value: object) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
+        raise ValueError("not a JSON number")
+    amount = Decimal(value)
+    if not amount.is_finite() or amount.adjusted() > _MAX_DIGITS or int(amount.as_tuple().exponent) < -_MAX_DIGITS:
+        raise ValueError("not an amount of money")
+    return amount
+
+
+def _write_amount(amount: Decimal) -> Decimal:
+    exact = amount.quantize(_TWO_PLACES)
+    return exact if exact == amount else amount
+
+
+# Read as it is, so that one impossible amount spoils its own bill and not the page it came on: `ifms.money` judges it
+# where the bill is paid. Written with two decimals, never rounded.
+Amount = Annotated[Decimal, BeforeValidator(_read_amount), PlainSerializer(_write_amount)]
+
+
+def _read_list(value: object) -> object:
+    return [] if value is None else value  # Java writes an absent list as null
+
+
+class Model(BaseModel):
+    """The base of all messages: snake_case here, camelCase on the wire."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="allow",
+        hide_input_in_errors=True,
+        coerce_numbers_to_str=True,  # the platform writes some codes as numbers (schemeCode: digit-services.md §10)
+    )
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        return [("id", getattr(self, "id", None))]
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def wire(self) -> dict[str, Any]:
+        """Return what is sent: the fields that were read or set, by their names on the wire, amounts as Decimal."""
+        return self.model_dump(by_alias=True, exclude_unset=True)
+
+
+class AuditDetails(Model):
+    """When something was made and changed, in epoch milliseconds."""
+
+    created_time: int | None = None
+    last_modified_time: int | None = None
+
+
+# Bills (digit-services.md §2) -----------------------------------------------------------------------------------------
+
+
+class Party(Model):
+    """Who is paid, or pays. `identifier` is the UUID of an individual or organisation; `type` tells which."""
+
+    id: str | None = None
+    type: str | None = None
+    identifier: str | None = None
+    status: str | None = None
+
+
+class LineItem(Model):
+    """One amount of a bill detail. Only payable lines with status ACTIVE are paid."""
+
+    id: str
+    head_code: str | None = None
+    amount: Amount
+    paid_amount: Amount | None = None
+    type: str | None = None
+    status: str | None = None
+    payment_status: str | None = None
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it may be paid; a line that was replaced or withdrawn stays in its bill."""
+        return self.status == "ACTIVE"
+
+
+class BillDetail(Model):
+    """The part of a bill that goes to one payee."""
+
+    id: str
+    reference_id: str | None = None
+    total_amount: Amount
+    total_paid_amount: Amount | None = None
+    payment_status: str | None = None
+    status: str | None = None
+    payee: Party | None = None
+    payable_line_items: Annotated[list[LineItem], BeforeValidator(_read_list)] = Field(default_factory=list)
+
+    @property
+    def active_lines(self) -> list[LineItem]:
+        """The payable lines that are to be paid."""
+        return [line for line in self.payable_line_items if line.is_active]
+
+
+class Bill(Model):
+    """A wage, purchase or supervision bill. `payment_status` is None until a payment exists for it."""
+
+    id: str
+    tenant_id: str
+    bill_number: str | None = None
+    bill_date: int | None = None
+    business_service: str | None = None
+    reference_id: str | None = None
+    total_amount: Amount
+    total_paid_amount: Amount | None = None
+    payment_status: str | None = None
+    status: str | None = None
+    wf_status: str | None = None
+    bill_details: Annotated[list[BillDetail], BeforeValidator(_read_list)] = Field(default_factory=list)
+    audit_details: AuditDetails | None = None
+
+    @property
+    def label(self) -> str:
+        """How errors name it."""
+        return f"bill {self.bill_number or self.id} of {self.tenant_id}"
+
+    def checked_details(self) -> list[BillDetail]:
+        """Return the details that have something to pay, after checking every sum.
+
+        Raises BadInputError, naming the bill, unless every active payable line is positive rupees, every such
+        detail's total is the sum of its lines, and the bill's total is the sum of these details.
+        """
+        details = [detail for detail in self.bill_details if detail.active_lines]
+        if not details:
+            raise BadInputError(f"{self.label} has no active payable line")
+        total = Decimal(0)
+        for detail in details:
+            lines = sum(
+                (
+                    positive_rupees(line.amount, f"{self.label}: amount of line {line.id}")
+                    for line in detail.active_lines
+                ),
+                Decimal(0),
+            )
+            if detail.total_amount != lines:
+                raise BadInputError(
+                    f"{self.label}: detail {detail.id} says {detail.total_amount:f}, its lines add up to {lines}"
+                )
+            total += lines
+        if self.total_amount != total:
+            raise BadInputError(f"{self.label} says {self.total_amount:f}, its details add up to {total}")
+        return details
+
+
+# Payments (digit-services.md §3) --------------------------------------------------------------------------------------
+
+
+class NewPaymentLineItem(Model):
+    """One payable line of a bill, in a payment that doesn't exist yet."""
+
+    line_item_id: str
+    tenant_id: str
+    paid_amount: Amount
+
+
+class NewPaymentBillDetail(Model):
+    """One bill detail, in a payment that doesn't exist yet."""
+
+    bill_detail_id: str
+    tenant_id: str
+    total_amount: Amount
+    total_paid_amount: Amount
+    payable_line_items: list[NewPaymentLineItem]
+
+
+class NewPaymentBill(Model):
+    """One bill, in a payment that doesn't exist yet."""
+
+    bill_id: str
+    tenant_id: str
+    total_amount: Amount
+    total_paid_amount: Amount
+    bill_details: list[NewPaymentBillDetail]
+
+
+class NewPayment(Model):
+    """What `_create` needs; the platform adds ids, the number and the statuses."""
+
+    tenant_id: str
+    net_payable_amount: Amount
+    net_paid_amount: Amount
+    bills: list[NewPaymentBill]
+
+    @classmethod
+    def for_bill(cls, bill: Bill) -> Self:
+        """Return the payment of the whole bill; the platform takes no other.
+
+        Raises BadInputError, naming the bill, if its sums disagree or nothing is payable (see `Bill.checked_details`).
+        """
+        details = [
+            NewPaymentBillDetail(
+                bill_detail_id=detail.id,
+                tenant_id=bill.tenant_id,
+                total_amount=detail.total_amount,
+                total_paid_amount=detail.total_amount,
+                payable_line_items=[
+                    NewPaymentLineItem(line_item_id=line.id, tenant_id=bill.tenant_id, paid_amount=line.amount)
+                    for line in detail.active_lines
+                ],
+            )
+            for detail in bill.checked_details()
+        ]
+        return cls(
+            tenant_id=bill.tenant_id,
+            net_payable_amount=bill.total_amount,
+            net_paid_amount=bill.total_amount,
+            bills=[
+                NewPaymentBill(
+                    bill_id=bill.id,
+                    tenant_id=bill.tenant_id,
+                    total_amount=bill.total_amount,
+                    total_paid_amount=bill.total_amount,
+                    bill_details=details,
+                )
+            ],
+        )
+
+
+class PaymentLineItem(Model):
+    """The payment's row for a bill's payable line (`line_item_id`)."""
+
+    id: str
+    line_item_id: str
+    paid_amount: Amount | None = None
+    status: str | None = None
+
+
+class PaymentBillDetail(Model):
+    """The payment's row for a bill detail (`bill_detail_id`)."""
+
+    id: str
+    bill_detail_id: str
+    total_amount: Amount | None = None
+    total_paid_amount: Amount | None = None
+    status: str | None = None
+    payable_line_items: Annotated[list[PaymentLineItem], BeforeValidator(_read_list)] = Field(default_factory=list)
+
+
+class PaymentBill(Model):
+    """The payment's row for a bill (`bill_id`)."""
+
+    id: str
+    bill_id: str
+    total_amount: Amount | None = None
+    total_paid_amount: Amount | None = None
+    status: str | None = None
+    bill_details: Annotated[list[PaymentBillDetail], BeforeValidator(_read_list)] = Field(default_factory=list)
+
+
+class Payment(Model):
+    """A payment. `_update` wants all of it back, as the search gave it, with other statuses."""
+
+    id: str
+    tenant_id: str
+    payment_number: str | None = None
+    net_payable_amount: Amount | None = None
+    net_paid_amount: Amount | None = None
+    status: str | None = None
+    reference_status: str | None = None
+    bills: Annotated[list[PaymentBill], BeforeValidator(_read_list)] = Field(default_factory=list)
+    audit_details: AuditDetails | None = None
+
+    @property
+    def label(self) -> str:
+        """How errors name it."""
+        return f"payment {self.payment_number or self.id} of {self.tenant_id}"
+
+    def with_status(self, status: str, reference_status: str) -> Payment:
+        """Return a copy with `status` on all four levels (the table of digit-services.md §3)."""
+        changed = self.model_copy(deep=True)
+        changed.status = status
+        changed.reference_status = reference_status
+        for bill in changed.bills:
+            bill.status = status
+            for detail in bill.bill_details:
+                detail.status = status
+                for line in detail.payable_line_items:
+                    line.status = status
+        return changed
+
+    def missing_status(self) -> str | None:
+        """Return what has no status though `_update` requires one everywhere, or None."""
+        if not self.status:
+            return "the payment"
+        for bill in self.bills:
+            if not bill.status:
+                return f"bill {bill.bill_id}"
+            for detail in bill.bill_details:
+                if not detail.status:
+                    return f"detail {detail.bill_detail_id}"
+                for line in detail.payable_line_items:
+                    if not line.status:
+                        return f"line {line.line_item_id}"
+        return None
+
+
+# Payees (digit-services.md §5, §6) ------------------------------------------------------------------------------------
+
+
+class BankAccountDetail(Model):
+    """A number at a branch. It arrives decrypted, or masked for a user without the right role (§7)."""
+
+    id: str
+    account_holder_name: str | None = None
+    account_number: str | None = None
+    account_type: str | None = None
+    is_primary: bool | None = None
+    is_active: bool | None = None
+    ifsc: str | None = Field(default=None, validation_alias=AliasPath("bankBranchIdentifier", "code"))
+    audit_details: AuditDetails | None = None
+
+
+class BankAccount(Model):
+    """The accounts of one reference: an individual's or organisation's id, or `Deduction_{tenant}_{head code}`."""
+
+    id: str
+    reference_id: str
+    service_code: str | None = None
+    bank_account_details: Annotated[list[BankAccountDetail], BeforeValidator(_read_list)] = Field(default_factory=list)
+    audit_details: AuditDetails | None = None
+
+    @property
+    def primary(self) -> BankAccountDetail | None:
+        """The active primary detail: of several the one changed last, and of those the one with the smallest id."""
+        usable = [detail for detail in self.bank_account_details if detail.is_active and detail.is_primary]
+        return min(usable, key=lambda detail: (-_changed(detail.audit_details), detail.id), default=None)
+
+    @property
+    def changed(self) -> int:
+        """When it was changed last, in epoch milliseconds; 0 if the platform doesn't say."""
+        return _changed(self.audit_details)
+
+
+def _changed(audit_details: AuditDetails | None) -> int:
+    return (audit_details.last_modified_time if audit_details else None) or 0
+
+
+class _Place(Model):
+    ward: str | None = Field(default=None, validation_alias=AliasPath("ward", "code"))
+    locality: str | None = Field(default=None, validation_alias=AliasPath("locality", "code"))
+
+
+class Individual(Model):
+    """A wage seeker."""
+
+    id: str
+    mobile_number: str | None = None
+    address: Annotated[list[_Place], BeforeValidator(_read_list)] = Field(default_factory=list)
+
+    @property
+    def address_line(self) -> str:
+        """`wardCode localityCode` of the first address; what is absent is left out."""
+        return _joined(self.address[0].ward, self.address[0].locality) if self.address else ""
+
+
+class _OrganisationAddress(Model):
+    boundary_code: str | None = None
+    city: str | None = None
+
+
+class _Contact(Model):
+    contact_mobile_number: str | None = None
+
+
+class Organisation(Model):
+    """A vendor or a community organisation."""
+
+    id: str
+    org_address: Annotated[list[_OrganisationAddress], BeforeValidator(_read_list)] = Field(default_factory=list)
+    contact_details: Annotated[list[_Contact], BeforeValidator(_read_list)] = Field(default_factory=list)
+
+    @property
+    def mobile_number(self) -> str | None:
+        """The first contact's mobile number."""
+        return self.contact_details[0].contact_mobile_number if self.contact_details else None
+
+    @property
+    def address_line(self) -> str:
+        """`boundaryCode city` of the first address; what is absent is left out."""
+        return _joined(self.org_address[0].boundary_code, self.org_address[0].city) if self.org_address else ""
+
+
+def _joined(*parts: str | None) -> str:
+    return " ".join(part for part in parts if part)
+
+
+class AuditLog(Model):
+    """One audited change of one table's row (digit-services.md §8); `change_date` is in epoch milliseconds."""
+
+    id: str
+    object_id: str
+    entity_name: str | None = None
+    operation_type: str | None = None
+    change_date: int
+    key_value_map: dict[str, Any] = Field(default_factory=dict)
+
+
+# Master data (digit-services.md §10) ----------------------------------------------------------------------------------
+
+
+class City(Model):
+    """A tenant; `city_code` is the short code in its PI numbers."""
+
+    tenant_id: str = Field(validation_alias="code")
+    name: str | None = None
+    city_code: str | None = Field(default=None, validation_alias=AliasPath("city", "code"))
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        return [("tenant_id", self.tenant_id)]
+
+
+class HeadOfAccount(Model):
+    """A head of account that funds payments, tried by ascending `sequence`; effective dates in epoch milliseconds."""
+
+    id: str | None = None
+    code: str
+    name: str | None = None
+    sequence: int
+    scheme_code: str
+    active: bool
+    effective_from: int | None = None
+    effective_to: int | None = None
+
+
+class HeadCode(Model):
+    """What a bill's line is for. `category` is expense, deduction or payable."""
+
+    id: str | None = None
+    code: str
+    service: str | None = None
+    category: str
+    active: bool = True
+
+    @property
+    def is_deduction(self) -> bool:
+        """Whether its lines go to a department's account instead of the bill's payee."""
+        return self.category.lower() == "deduction"
+
+
+class SpendingUnit(Model):
+    """An SSU: who spends a city's funds at the treasury."""
+
+    id: str | None = None
+    ssu_id: str
+    ssu_code: str | None = None
+    ddo_code: str
+    grantee_ag_code: str
+    grantee_name: str | None = None
+    ssu_office: str | None = None
+    active: bool

@@ -1,0 +1,221 @@
+"""From a payment to the content of its PI: who gets how much, on which account, in texts that the treasury takes.
+
+Reads the platform, city by city with every look-up made once for all of a batch, and writes nothing.
+Facts: digit-services.md §6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from ifms.errors import BadInputError, PlatformError
+from ifms.ledger import models
+from ifms.ledger.claims import Claim
+from ifms.ledger.models import NewBeneficiary
+from ifms.platform.client import PlatformClient
+from ifms.platform.masterdata import MasterData
+from ifms.platform.models import Bill, Payment
+from ifms.platform.payees import Payee, PayeeDirectory, PayeeShare, merge_by_payee, payable_lines
+from ifms.sealing import Sealer
+from ifms.wire.bank import valid_account_number, valid_ifsc
+from ifms.wire.text import transliterate
+
+# The treasury publishes no limits; these keep the texts within the columns of the adapter before this one.
+MAX_NAME = 100
+MAX_ADDRESS = 200
+
+# Why a payment is on hold (ifms.payment.hold_code).
+NO_UNIT = "SSU_NOT_CONFIGURED"
+BAD_PAYMENT = "PAYMENT_NOT_PAYABLE"
+PLATFORM_TROUBLE = "PLATFORM_TROUBLE"
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one account gets, ready to be numbered."""
+
+    payee: Payee
+    amount: Decimal
+    line_item_ids: tuple[str, ...]
+    name: str
+    address: str
+
+
+def shares_of(payment: Payment, bills: Mapping[str, Bill], master: MasterData) -> list[PayeeShare]:
+    """Who is to be paid by `payment`, merged by payee.
+
+    Raises BadInputError that names the bill when it is unknown, its sums disagree or a head code is unknown.
+    """
+    lines = []
+    for row in payment.bills:
+        bill = bills.get(row.bill_id)
+        if bill is None:
+            raise BadInputError(f"{payment.label} pays bill {row.bill_id}, which the platform does not find")
+        lines += payable_lines(bill, payment, master.head_codes)
+    if not lines:
+        raise BadInputError(f"{payment.label} has no line that is still to be paid")
+    return merge_by_payee(lines)
+
+
+def draft(tenant_name: str, shares: Sequence[PayeeShare], directory: PayeeDirectory) -> list[Share]:
+    """The shares on their accounts, those on one account joined: the treasury refuses the same account twice.
+
+    Raises BadInputError that names the payee for an account that is missing, masked, undecrypted or not valid, or a
+    name or mobile number that can't be sent: then nothing of the PI is sent (DESIGN.md, money rule 9).
+    """
+    by_account: dict[tuple[str, str], Share] = {}
+    for share in shares:
+        payee = directory.payee(share)
+        who = f"payee {payee.payee_id}"
+        account = (valid_account_number(payee.account_number, who), valid_ifsc(payee.ifsc, who))
+        if not (payee.mobile.isascii() and payee.mobile.isdecimal() and len(payee.mobile) == 10):
+            raise BadInputError(f"{who} has no mobile number of ten digits")
+        if not payee.account_type.strip():
+            raise BadInputError(f"{who} has an account without a type")
+        first = by_account.get(account)
+        if first is None:
+            by_account[account] = Share(
+                payee=payee,
+                amount=share.amount,
+                line_item_ids=share.line_item_ids,
+                name=transliterate(payee.name, MAX_NAME, f"{who}: the account holder's name"),
+                address=transliterate(payee.address.strip() or tenant_name, MAX_ADDRESS, f"{who}: the address"),
+            )
+        else:
+            by_account[account] = Share(
+                payee=first.payee,
+                amount=first.amount + share.amount,
+                line_item_ids=(*first.line_item_ids, *share.line_item_ids),
+                name=first.name,
+                address=first.address,
+            )
+    return list(by_account.values())
+
+
+def numbered(shares: Sequence[Share], numbers: Sequence[str], sealer: Sealer) -> list[NewBeneficiary]:
+    """The shares as beneficiaries, each with its number, the account number sealed."""
+    return [
+        NewBeneficiary(
+            beneficiary_number=number,
+            beneficiary_id=share.payee.payee_id,
+            beneficiary_type=share.payee.payee_type,
+            amount=share.amount,
+            line_item_ids=share.line_item_ids,
+            name=share.name,
+            account_sealed=sealer.seal(share.payee.account_number),
+            account_last4=share.payee.account_number[-4:],
+            account_type=share.payee.account_type.strip(),
+            ifsc=share.payee.ifsc,
+            bank_account_id=share.payee.bank_account_detail_id,
+            mobile=share.payee.mobile,
+            address=share.address,
+        )
+        for share, number in zip(shares, numbers, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A payment with the content of its PI and its numbers, or with why it has none (`hold`: code and message)."""
+
+    payment: models.Payment
+    claim: Claim
+    shares: Sequence[Share] = ()
+    pi_number: str = ""
+    beneficiary_numbers: Sequence[str] = ()
+    details: Mapping[str, list[str]] | None = None
+    hold: tuple[str, str] | None = None
+
+    @property
+    def amount(self) -> Decimal:
+        """What the payees get together, in rupees."""
+        return sum((share.amount for share in self.shares), Decimal(0))
+
+
+@dataclass(frozen=True)
+class Drafter:
+    """Makes drafts of payments; safe to use from several threads."""
+
+    platform: PlatformClient
+    master: MasterData
+
+    def drafts(self, tenant: str, rows: Sequence[models.Payment], claim: Claim) -> list[Draft]:
+        """One draft for each of a city's payments, in their order; a payment's trouble is its own draft's `hold`."""
+        held: list[Draft] = []
+        missing = self._missing(tenant)
+        if missing:
+            return [Draft(row, claim, hold=(NO_UNIT, f"the payments of {tenant} can't be made: {missing}")) for row in rows]
+        try:
+            drafts = self._look_up(tenant, rows, claim, held)
+        except PlatformError as error:
+            text = "could not be looked up on the platform"
+            return [
+                Draft(row, claim, hold=(PLATFORM_TROUBLE, f"payment {row.payment_number} of {tenant} {text}: {error}"))
+                for row in rows
+            ]
+        place = {row.id: number for number, row in enumerate(rows)}
+        return sorted([*drafts, *held], key=lambda made: place[made.payment.id])
+
+    def _missing(self, tenant: str) -> str | None:
+        if not self.master.units.get(tenant):
+            return self.master.problems.get(tenant, "it has no active SSU in master data ifms.SSUDetails")
+        return None if self.master.heads else "there is no active head of account in master data ifms.HeadOfAccounts"
+
+    def _look_up(self, tenant: str, rows: Sequence[models.Payment], claim: Claim, held: list[Draft]) -> list[Draft]:
+        """The drafts that are ready; those that are not go to `held`."""
+        found = {p.payment_number: p for p in self.platform.payments(tenant, numbers=[r.payment_number for r in rows])}
+        bills = self.platform.bills(tenant, [bill.bill_id for p in found.values() for bill in p.bills])
+        due: list[tuple[models.Payment, Payment, list[PayeeShare]]] = []
+        for row in rows:
+            try:
+                payment = _unchanged(row, found.get(row.payment_number))
+                due.append((row, payment, shares_of(payment, bills, self.master)))
+            except BadInputError as error:
+                held.append(Draft(row, claim, hold=(BAD_PAYMENT, str(error))))
+        directory = self.platform.payee_directory(tenant, [share for _, _, shares in due for share in shares])
+        name = self.master.city(tenant).name or tenant
+        ready: list[tuple[models.Payment, Payment, list[Share]]] = []
+        for row, payment, payees in due:
+            try:
+                ready.append((row, payment, draft(name, payees, directory)))
+            except BadInputError as error:
+                held.append(Draft(row, claim, hold=(BAD_PAYMENT, f"payment {row.payment_number}: {error}")))
+        if not ready:
+            return []
+        config = self.platform.config
+        pi_numbers = self.platform.new_ids(config.pi_id_name, tenant, len(ready))
+        numbers = iter(self.platform.new_ids(config.beneficiary_id_name, tenant, sum(len(s) for _, _, s in ready)))
+        contracts = self._contracts(tenant, bills.values())
+        return [
+            Draft(row, claim, shares, pi_number, [next(numbers) for _ in shares], _details(payment, bills, contracts))
+            for (row, payment, shares), pi_number in zip(ready, pi_numbers, strict=True)
+        ]
+
+    def _contracts(self, tenant: str, bills: Iterable[Bill]) -> Mapping[str, tuple[str, ...]]:
+        """Contract numbers for people to read on the PI; a PI is not worth less without them."""
+        try:
+            return self.platform.contract_numbers(tenant, [bill.bill_number for bill in bills if bill.bill_number])
+        except PlatformError:
+            return {}
+
+
+def _unchanged(row: models.Payment, payment: Payment | None) -> Payment:
+    """The platform's payment as it is now. Raises BadInputError when it is gone or its amount has changed (F9)."""
+    if payment is None:
+        raise BadInputError(f"payment {row.payment_number} of {row.tenant_id} is not found on the platform any more")
+    if payment.net_payable_amount != row.amount:
+        raise BadInputError(
+            f"{payment.label} was first seen with {row.amount} and now says {payment.net_payable_amount}: "
+            "ask which is right"
+        )
+    return payment
+
+
+def _details(
+    payment: Payment, bills: Mapping[str, Bill], contracts: Mapping[str, tuple[str, ...]]
+) -> dict[str, list[str]]:
+    """The PI's additionalDetails: bill numbers and contract numbers, each once (digit-services.md §4)."""
+    numbers = sorted({number for row in payment.bills if (number := bills[row.bill_id].bill_number)})
+    return {"billNumber": numbers, "referenceId": sorted({c for number in numbers for c in contracts.get(number, ())})}

@@ -1,0 +1,70 @@
+"""PAG: the payment advice of an approved PI. Facts: treasury-jit.md §2 PAG, user-stories.md §4."""
+
+from __future__ import annotations
+
+from ifms.errors import WireError
+from ifms.ledger import instructions
+from ifms.ledger.claims import Claim
+from ifms.ledger.database import Connection
+from ifms.ledger.instructions import Change
+from ifms.ledger.models import PaymentInstruction
+from ifms.ledger.statuses import BeneficiaryStatus, Event, PiStatus
+from ifms.services.poll import echoed, one_row
+from ifms.treasury.config import TreasuryConfig
+from ifms.wire.envelope import Reply, ReplyError, Service, parse_rows
+from ifms.wire.pag import PagRequest, PagRow
+
+
+class PaymentAdvice:
+    """APPROVED PIs: IN PROCESS once the advice with its token is there."""
+
+    service = Service.PAG
+    queue = instructions.queue(PiStatus.APPROVED, "ORIGINAL")
+
+    def request(self, pi: PaymentInstruction, config: TreasuryConfig) -> PagRequest:
+        """What is asked about `pi`: PIS's id and date, verbatim."""
+        return PagRequest(
+            pmt_inst_id=pi.pi_approved_id or "",
+            pmt_inst_date=pi.pi_approval_date or "",
+            bill_no=pi.pi_number,
+            bill_date=pi.bill_date,
+            ssu_ia_id=pi.ssu_id,
+        )
+
+    def read(self, pi: PaymentInstruction, reply: Reply) -> PagRow | None:
+        """The advice; None when there is none yet. Raises WireError when it is not about `pi` or a field is missing."""
+        rows = parse_rows(PagRow, reply)
+        if not rows:
+            return None
+        one_row(self.service, pi, len(rows))
+        if rows[0].bill_no is None:
+            raise WireError(f"the PAG reply about {pi.pi_number} names no bill: it changes nothing")
+        echoed("the bill", pi, rows[0].bill_no, pi.pi_number)
+        return rows[0]
+
+    def apply(self, connection: Connection, pi: PaymentInstruction, mine: Claim, news: PagRow) -> Change:
+        """IN PROCESS, with what PD must send back; the beneficiaries with it."""
+        instructions.set_beneficiaries(connection, pi, BeneficiaryStatus.INITIATED, BeneficiaryStatus.IN_PROCESS)
+        return instructions.advance(
+            connection,
+            pi,
+            mine,
+            Event.ADVISED,
+            pa_fin_year=news.fin_year,
+            pa_advice_id=news.advice_id,
+            pa_advice_date=news.advice_date,
+            pa_bill_ref_number=news.online_bill_ref_no,
+            pa_token_number=news.token_number,
+            pa_token_date=news.token_date,
+            error_message=None,
+        )
+
+    def refused(
+        self,
+        connection: Connection,
+        pi: PaymentInstruction,
+        mine: Claim,
+        errors: tuple[ReplyError, ...],
+    ) -> Change | None:
+        """No error of PAG changes a PI."""
+        return None

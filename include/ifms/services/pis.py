@@ -1,0 +1,70 @@
+"""PIS: has the SSU approved the PI, or rejected it? Facts: treasury-jit.md §2 PIS, user-stories.md §3."""
+
+from __future__ import annotations
+
+from ifms import outbox
+from ifms.errors import WireError
+from ifms.ledger import instructions
+from ifms.ledger.claims import Claim
+from ifms.ledger.database import Connection
+from ifms.ledger.instructions import Change
+from ifms.ledger.models import PaymentInstruction
+from ifms.ledger.statuses import Event, PiStatus
+from ifms.services.poll import echoed, one_row
+from ifms.treasury.config import TreasuryConfig
+from ifms.wire.envelope import Reply, ReplyError, Service, is_rejection, parse_rows
+from ifms.wire.pis import PisRequest, PisRow
+
+
+class InstructionStatus:
+    """INITIATED originals: approved, or rejected with their money back on the sanction."""
+
+    service = Service.PIS
+    queue = instructions.queue(PiStatus.INITIATED, "ORIGINAL")
+
+    def request(self, pi: PaymentInstruction, config: TreasuryConfig) -> PisRequest:
+        """What is asked about `pi`."""
+        return PisRequest(jit_bill_no=pi.pi_number, jit_bill_date=pi.bill_date, ssu_ia_id=pi.ssu_id)
+
+    def read(self, pi: PaymentInstruction, reply: Reply) -> PisRow | None:
+        """The approval; None when there is none yet. Raises WireError when it is not about `pi` and its amount."""
+        rows = parse_rows(PisRow, reply)
+        if not rows:
+            return None
+        one_row(self.service, pi, len(rows))
+        row = rows[0]
+        echoed("the bill", pi, row.jit_bill_number, pi.pi_number)
+        echoed("the net amount", pi, row.bill_net_amount, pi.net_amount)
+        echoed("the gross amount", pi, row.bill_gross_amount, pi.gross_amount)
+        echoed("the number of beneficiaries", pi, row.total_number_of_beneficiary, str(pi.beneficiary_count))
+        if row.jit_bill_number is None and row.bill_net_amount is None:
+            raise WireError(
+                f"the PIS reply about {pi.pi_number} names neither a bill nor an amount: it changes nothing"
+            )
+        return row
+
+    def apply(self, connection: Connection, pi: PaymentInstruction, mine: Claim, news: PisRow) -> Change:
+        """APPROVED, with what PAG must send back."""
+        return instructions.advance(
+            connection,
+            pi,
+            mine,
+            Event.APPROVED,
+            pi_approved_id=news.pmt_inst_id,
+            pi_approval_date=news.pay_inst_date,
+            error_message=None,
+        )
+
+    def refused(
+        self, connection: Connection, pi: PaymentInstruction, mine: Claim, errors: tuple[ReplyError, ...]
+    ) -> Change | None:
+        """A rejection: FAILED, the money back, the platform told, and the payment free for a new PI."""
+        if not is_rejection(errors, pi.pi_number):
+            return None
+        said = "; ".join(str(error) for error in errors)
+        change = instructions.advance(
+            connection, pi, mine, Event.REJECTED, error_code="PAYMENT_DECLINED", error_message=said
+        )
+        instructions.free_payment(connection, pi, "PI_REJECTED", f"PI {pi.pi_number}: {said}")
+        outbox.tell_payment_status(connection, pi.tenant_id, pi.payment_number, "FAILED", "PAYMENT_DECLINED")
+        return change

@@ -1,0 +1,195 @@
+"""What PIS, PAG and PD have in common: each due PI is asked about once, and what comes back moves it along or not.
+
+Rules common to every status service (user-stories.md): every answer is kept; no response and no error ever changes a
+PI's status, except a rejection told by PIS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Generic, Protocol, TypeVar, assert_never
+
+from ifms.errors import WireError
+from ifms.ledger import history, instructions
+from ifms.ledger.claims import Claim, Queue, claim, release
+from ifms.ledger.database import Connection
+from ifms.ledger.history import LogStatus
+from ifms.ledger.models import PaymentInstruction
+from ifms.services.scope import Scope
+from ifms.services.sweep import Sweep
+from ifms.treasury.client import TreasuryClient
+from ifms.treasury.config import TreasuryConfig
+from ifms.treasury.outcome import Answered, NeverSent, Outcome, Rejected, Unknown
+from ifms.wire.envelope import Reply, ReplyError, Request, Service
+
+LEASE = timedelta(minutes=10)
+
+News = TypeVar("News")
+
+
+class StatusService(Protocol[News]):
+    """One status service of the treasury: whom to ask about, what to ask, what the answer means."""
+
+    service: Service
+    queue: Queue
+
+    def request(self, pi: PaymentInstruction, config: TreasuryConfig) -> Request:
+        """What is asked about `pi`."""
+
+    def read(self, pi: PaymentInstruction, reply: Reply) -> News | None:
+        """The news in an answer; None when nothing has happened yet. Raises WireError when it is not about `pi`."""
+
+    def apply(self, connection: Connection, pi: PaymentInstruction, mine: Claim, news: News) -> instructions.Change:
+        """Write the news, and give the PI back."""
+
+    def refused(
+        self, connection: Connection, pi: PaymentInstruction, mine: Claim, errors: tuple[ReplyError, ...]
+    ) -> instructions.Change | None:
+        """Write what an error changes; None when it changes nothing."""
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A PI under its claim."""
+
+    pi: PaymentInstruction
+    claim: Claim
+
+
+@dataclass(frozen=True)
+class Poll(Generic[News]):
+    """One sweep of one status service."""
+
+    sweep: Sweep
+    service: StatusService[News]
+    treasury: TreasuryClient
+    scope: Scope
+
+    def __call__(self) -> None:
+        """Ask about every due PI in scope."""
+        config = self.treasury.config
+        self.sweep.drive(
+            claimed(self.sweep, self.service.queue, self.scope),
+            lambda item: self.treasury.call(self.service.request(item.pi, config)),
+            self._settle,
+            lambda item: give_back(self.sweep, item),
+        )
+
+    def _settle(self, item: Claimed, outcome: Outcome) -> None:
+        """One transaction: what was said, what it changes, and the PI back in its queue."""
+        self.sweep.heard(outcome)
+        news, fault = self._read(item.pi, outcome)
+
+        def write(connection: Connection) -> str:
+            self.sweep.log_calls(connection, outcome, instruction_id=item.pi.id)
+            status, change, message = self._change(connection, item, outcome, news, fault)
+            history.log_status(
+                connection,
+                item.pi,
+                self.service.service,
+                status,
+                message=message,
+                to_status=change.status if change else None,
+                sweep_run_id=self.sweep.run.id,
+            )
+            return change.label if change else status.lower()
+
+        try:
+            label = self.sweep.db.transact(write)
+        except WireError as error:  # seen only beside the PI's rows: what was written is rolled back, the call is kept
+            fault = str(error)
+            label = self.sweep.db.transact(write)
+        self.sweep.counts[label] += 1
+        if fault is not None:
+            self.sweep.problem(f"PI {item.pi.pi_number}: {fault}")
+
+    def _read(self, pi: PaymentInstruction, outcome: Outcome) -> tuple[News | None, str | None]:
+        match outcome:
+            case Answered(reply=reply):
+                try:
+                    return self.service.read(pi, reply), None
+                except WireError as error:
+                    return None, str(error)
+            case Unknown(reason=reason, understood=False):
+                return None, reason
+            case _:
+                return None, None
+
+    def _change(
+        self, connection: Connection, item: Claimed, outcome: Outcome, news: News | None, fault: str | None
+    ) -> tuple[LogStatus, instructions.Change | None, str | None]:
+        """Write what the outcome changes; the log's word for it, the change, and the message for the info band."""
+        pi, mine = item.pi, item.claim
+        match outcome:
+            case _ if fault is not None:
+                instructions.note(connection, pi, mine, fault)
+                return LogStatus.ERROR, None, fault
+            case Answered():
+                if news is None:
+                    instructions.note(connection, pi, mine, None)
+                    return LogStatus.NO_NEWS, None, None
+                return LogStatus.SUCCESS, self.service.apply(connection, pi, mine, news), None
+            case Rejected(errors=errors):
+                said = "; ".join(str(error) for error in errors)
+                change = self.service.refused(connection, pi, mine, errors)
+                if change is not None:
+                    return LogStatus.REJECTED, change, said
+                instructions.note(connection, pi, mine, said)
+                return LogStatus.ERROR, None, said
+            case NeverSent(reason=reason):
+                instructions.note(connection, pi, mine, reason)
+                return LogStatus.NOT_SENT, None, reason
+            case Unknown(reason=reason):
+                instructions.note(connection, pi, mine, reason)
+                return LogStatus.NO_RESPONSE, None, reason
+            case _ as never:
+                assert_never(never)
+
+
+def claimed(sweep: Sweep, queue: Queue, scope: Scope) -> Generator[Claimed, None, None]:
+    """The due PIs of `queue` in `scope`, claimed batch by batch; what is left when the sweep stops is given back."""
+    while True:
+        mine, batch = sweep.db.transact(
+            lambda c: claim(
+                c,
+                queue,
+                PaymentInstruction,
+                limit=sweep.workers * 4,
+                lease=LEASE,
+                sweep_started=sweep.run.started_at,
+                tenants=scope.tenant_list,
+                created_from=scope.since,
+                created_to=scope.until,
+            )
+        )
+        if not batch:
+            return
+        taken = 0
+        try:
+            for pi in batch:
+                taken += 1
+                yield Claimed(pi, mine)
+        finally:
+            for pi in batch[taken:]:
+                give_back(sweep, Claimed(pi, mine))
+
+
+def give_back(sweep: Sweep, item: Claimed) -> None:
+    """Nothing was asked about this PI: it stays due."""
+    sweep.db.transact(lambda c: release(c, "payment_instruction", item.pi.id, item.claim, untouched=True))
+
+
+def one_row(service: Service, pi: PaymentInstruction, rows: int) -> None:
+    """Raises WireError unless the reply about `pi` has exactly one row."""
+    if rows != 1:
+        raise WireError(f"the {service} reply about {pi.pi_number} has {rows} rows instead of one")
+
+
+def echoed(what: str, pi: PaymentInstruction, told: object, ours: object) -> None:
+    """Raises WireError when the treasury names another `what` than we do; what it leaves out can't be compared."""
+    if told is not None and told != ours:
+        raise WireError(
+            f"the reply about {pi.pi_number} names {what} {told!r} where {ours!r} was sent: it changes nothing"
+        )

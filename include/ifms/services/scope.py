@@ -1,0 +1,51 @@
+"""Which part of the work a sweep takes: some cities, some days, one shard of several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ifms.errors import BadInputError
+from ifms.platform.masterdata import MasterData
+
+
+@dataclass(frozen=True)
+class Scope:
+    """All cities and all days unless said otherwise.
+
+    `since` (included) and `until` (excluded) are instants; what they are compared with is each service's own: the
+    creation of a PI, of a payment, of a bill. Sweeps that claim rows share them without regard to the shard; those
+    that must ask a city first take every `shards`-th one.
+    """
+
+    tenants: tuple[str, ...] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    shard: int = 0
+    shards: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.shard < self.shards:
+            raise BadInputError(f"shard {self.shard} is none of {self.shards} (they count from 0)")
+        if self.since and self.until and self.since >= self.until:
+            raise BadInputError(f"the period from {self.since} to {self.until} ends before it starts")
+
+    def cities(self, master: MasterData) -> Sequence[str]:
+        """The tenant ids that this shard has to ask.
+
+        Raises BadInputError for a tenant that is no city of the master data.
+        """
+        for tenant in self.tenants or ():
+            master.city(tenant)
+        wanted = [c.tenant_id for c in master.cities if self.tenants is None or c.tenant_id in self.tenants]
+        return wanted[self.shard :: self.shards]
+
+    @property
+    def tenant_list(self) -> list[str] | None:
+        """The cities as a claim's condition."""
+        return None if self.tenants is None else list(self.tenants)
+
+    def covers(self, instant: datetime) -> bool:
+        """Whether `instant` lies in the period."""
+        return (self.since is None or instant >= self.since) and (self.until is None or instant < self.until)

@@ -1,0 +1,241 @@
+"""What every sweep has in common: bounded concurrent calls, one thread for the ledger, a row that tells how it went.
+
+A sweep's items come from a generator that claims them; worker threads make the calls; the thread that owns the ledger
+settles each answer in its own transaction as it comes. So a bad reply never stops the others, memory does not grow with
+the number of items, and a sweep that is killed has committed all that it had settled.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import TypeVar
+from uuid import UUID
+
+from ifms.errors import (
+    ClaimLostError,
+    IfmsError,
+    SweepNeedsAttentionError,
+    SweepStoppedError,
+    SweepUnreachableError,
+)
+from ifms.ledger import runs
+from ifms.ledger.database import Connection, Database
+from ifms.ledger.history import CallLog
+from ifms.ledger.runs import RunContext, SweepRun
+from ifms.treasury.outcome import Answered, NeverSent, Outcome, Rejected, Unknown
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+PROGRESS_SECONDS = 5.0
+AHEAD = 2  # items handed to the pool per worker, so that no worker waits while the ledger is written
+
+log = logging.getLogger("ifms.sweep")
+
+
+@dataclass
+class Sweep:
+    """One sweep of one service, from its `sweep_run` row's beginning to its end.
+
+    Use as a context manager: leaving it writes the row and raises what the task should end with.
+    """
+
+    db: Database
+    service_id: str
+    context: RunContext = field(default_factory=RunContext)
+    calls: CallLog | None = None
+    workers: int = 16
+    stop: threading.Event = field(default_factory=threading.Event)
+    counts: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._failures_in_a_row = 0
+        self._unreachable: str | None = None
+        self._fatal: BaseException | None = None
+        self._last_progress = time.monotonic()
+
+    def __enter__(self) -> Sweep:
+        self.run: SweepRun = self.db.transact(lambda c: runs.begin(c, self.service_id, self.context))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        ending = error or self._ending()
+        self._write_logins()
+        failure = None if ending is None else f"{type(ending).__name__}: {ending}"
+        self.db.transact(lambda c: runs.finish(c, self.run, self.counts, self.problems, failure))
+        log.info("%s: %s%s", self.service_id, self._said(), f"; {failure}" if failure else "")
+        if error is None and ending is not None:
+            raise ending
+
+    def problem(self, text: str) -> None:
+        """Something that a person should see: in the task log, on the sweep's row, and the task does not end green."""
+        self.counts["problems"] += 1
+        if len(self.problems) < runs.MAX_PROBLEMS:
+            self.problems.append(text)
+        log.error("%s: %s", self.service_id, text)
+
+    def remark(self, text: str) -> None:
+        """Something worth knowing that is no failure: in the task log and on the sweep's row."""
+        if len(self.problems) < runs.MAX_PROBLEMS:
+            self.problems.append(text)
+        log.warning("%s: %s", self.service_id, text)
+
+    def heard(self, outcome: Outcome) -> None:
+        """Count a call's outcome; so many in a row that reached nobody end the sweep early."""
+        match outcome:
+            case Answered() | Rejected():
+                self.counts["answered" if isinstance(outcome, Answered) else "refused"] += 1
+                self._failures_in_a_row = 0
+            case NeverSent(reason=reason):
+                self.counts["never_sent"] += 1
+                self._reached_nobody(reason)
+            case Unknown(reason=reason, understood=understood):
+                self.counts["unknown"] += 1
+                if understood:
+                    self._reached_nobody(reason)
+
+    def drive(
+        self,
+        items: Generator[Item, None, None],
+        call: Callable[[Item], Result],
+        settle: Callable[[Item, Result], None],
+        give_back: Callable[[Item], None],
+    ) -> None:
+        """Call for each item in worker threads, settle each result here; give back what was not begun when stopped.
+
+        `call` runs in a worker and touches no database; the others run in this thread. A typed error of one item is
+        that item's problem; TreasuryLoginError and the like, raised by `call`, end the sweep.
+        """
+        done: SimpleQueue[tuple[Item, Future[Result | None]]] = SimpleQueue()
+        under_way = 0
+
+        def guarded(item: Item) -> Result | None:
+            return None if self.stopping else call(item)
+
+        with ThreadPoolExecutor(self.workers, thread_name_prefix=f"ifms-{self.service_id}") as pool:
+            try:
+                while True:
+                    item = self._next(items) if under_way < self.workers * AHEAD and not self.stopping else None
+                    if item is not None:
+                        future = pool.submit(guarded, item)
+                        under_way += 1
+                        future.add_done_callback(lambda f, item=item: done.put((item, f)))  # type: ignore[misc]
+                    elif under_way == 0:
+                        break
+                    under_way -= self._settle_done(done, settle, give_back, wait=item is None)
+                    self._write_logins()
+                    self._progress()
+            except BaseException:
+                self.stop.set()  # a timeout of the task: the workers' remaining items end at once
+                raise
+            finally:
+                items.close()
+        if self._fatal is not None:
+            raise self._fatal
+
+    @property
+    def stopping(self) -> bool:
+        """Whether no further call shall be made."""
+        return self.stop.is_set() or self._unreachable is not None or self._fatal is not None
+
+    def log_calls(
+        self,
+        connection: Connection,
+        outcome: Outcome,
+        *,
+        instruction_id: UUID | None = None,
+        announced: UUID | None = None,
+    ) -> None:
+        """Write what was said for one outcome, in the transaction of its effect."""
+        assert self.calls is not None, "a sweep that calls the treasury is given a call log"
+        self.calls.write(
+            connection,
+            outcome.exchanges,
+            sweep_run_id=self.run.id,
+            instruction_id=instruction_id,
+            announced=announced,
+        )
+
+    def _write_logins(self) -> None:
+        if self.calls is not None:
+            self.calls.write_logins(self.db, self.run.id)
+
+    def _next(self, items: Generator[Item, None, None]) -> Item | None:
+        """The next item; an error in getting it ends the sweep, but first what is under way is settled."""
+        try:
+            return next(items, None)
+        except Exception as error:
+            self._fatal = error
+            return None
+
+    def _settle_done(
+        self,
+        done: SimpleQueue[tuple[Item, Future[Result | None]]],
+        settle: Callable[[Item, Result], None],
+        give_back: Callable[[Item], None],
+        *,
+        wait: bool,
+    ) -> int:
+        """Settle what has come back, waiting for the first of it if nothing else is to do; how many."""
+        settled = 0
+        while True:
+            try:
+                item, future = done.get(block=wait and settled == 0)
+            except Empty:
+                return settled
+            settled += 1
+            error = future.exception()
+            try:
+                if error is not None:
+                    if self._fatal is None:
+                        self._fatal = error
+                    give_back(item)
+                elif (result := future.result()) is None:
+                    give_back(item)
+                else:
+                    settle(item, result)
+                    self.counts["done"] += 1
+            except ClaimLostError as lost:
+                self.counts["claim_lost"] += 1
+                log.warning("%s: %s", self.service_id, lost)
+            except IfmsError as ours:
+                self.problem(str(ours))
+
+    def _reached_nobody(self, reason: str) -> None:
+        self._failures_in_a_row += 1
+        if self._failures_in_a_row >= 2 * self.workers and self._unreachable is None:
+            self._unreachable = f"{self._failures_in_a_row} calls in a row reached nobody; the last: {reason}"
+
+    def _ending(self) -> Exception | None:
+        spoken = self.counts["answered"] + self.counts["refused"]
+        silent = self.counts["never_sent"] + self.counts["unknown"]
+        if self._unreachable is not None:
+            return SweepUnreachableError(f"{self._unreachable}; the rest is still due, run again when it is back")
+        if self.counts["problems"]:
+            return SweepNeedsAttentionError(f"{self.counts['problems']} problem(s), the first: {self.problems[0]}")
+        if silent and not spoken:
+            return SweepUnreachableError(f"none of {silent} call(s) was answered; run again when the treasury is back")
+        if self.stop.is_set():
+            return SweepStoppedError("stopped on request; what was under way is settled, the rest is still due")
+        return None
+
+    def _progress(self) -> None:
+        if time.monotonic() - self._last_progress >= PROGRESS_SECONDS:
+            self._last_progress = time.monotonic()
+            log.info("%s: so far %s", self.service_id, self._said())
+
+    def _said(self) -> str:
+        return (
+            ", ".join(f"{n} {what.replace('_', ' ')}" for what, n in sorted(self.counts.items())) or "nothing was due"
+        )

@@ -1,0 +1,173 @@
+"""VA: what the treasury has allotted to each city's spending unit under each head of account.
+
+For each (city, SSU, head of account) the treasury is asked for what came since the watermark; each allotment counts
+once, in one transaction with the balances and the new watermark. Facts: treasury-jit.md §2 VA, user-stories.md §1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ifms import clock
+from ifms.errors import WireError
+from ifms.ledger import funds
+from ifms.ledger.claims import Claim, claim, release
+from ifms.ledger.database import Connection
+from ifms.ledger.models import AllotmentKind, NewAllotment, Watermark
+from ifms.platform.masterdata import MasterData
+from ifms.services.scope import Scope
+from ifms.services.sweep import Sweep
+from ifms.treasury.client import TreasuryClient
+from ifms.treasury.outcome import Answered, NeverSent, Outcome, Rejected, Unknown
+from ifms.wire.envelope import parse_each
+from ifms.wire.va import VaRequest, VaRow
+
+LEASE = timedelta(minutes=10)
+# Asked for again each time: a clock that was set back, or an entry that the treasury books a little late, loses
+# nothing, and what was counted before is not counted again.
+OVERLAP = timedelta(hours=1)
+# Before any allotment, for a head of account whose master data names no beginning.
+FIRST_DAY = datetime(2001, 4, 1, tzinfo=clock.IST)
+
+
+@dataclass(frozen=True)
+class _Ask:
+    mark: Watermark
+    claim: Claim
+    since: datetime
+    asked_at: datetime
+
+
+def fetch_allotments(sweep: Sweep, treasury: TreasuryClient, master: MasterData, scope: Scope) -> None:
+    """Ask for every mark in `scope` and record what is new; with `scope.since`, ask again from there."""
+    effective_from = {
+        head.code: clock.from_epoch_ms(head.effective_from) if head.effective_from else FIRST_DAY
+        for head in master.heads
+    }
+    _open_marks(sweep, master, scope)
+
+    def asks() -> Generator[_Ask, None, None]:
+        while True:
+            asked_at = clock.now()
+            mine, marks = sweep.db.transact(
+                lambda c: claim(
+                    c,
+                    funds.WATERMARKS,
+                    Watermark,
+                    limit=sweep.workers * 2,
+                    lease=LEASE,
+                    sweep_started=sweep.run.started_at,
+                    tenants=list(scope.cities(master)),
+                )
+            )
+            if not marks:
+                return
+            for mark in marks:
+                due = mark.fetched_until - OVERLAP if mark.fetched_until else effective_from[mark.hoa_code]
+                # A backfill asks from further back; never from later: the watermark would pass over what lies between.
+                yield _Ask(mark, mine, min(due, scope.since or due), asked_at)
+
+    def call(ask: _Ask) -> Outcome:
+        mark = ask.mark
+        return treasury.call(
+            VaRequest(hoa=mark.hoa_code, ddo_code=mark.ddo_code, grantee_code=mark.grantee_code, from_date=ask.since)
+        )
+
+    def settle(ask: _Ask, outcome: Outcome) -> None:
+        sweep.heard(outcome)
+        _settle(sweep, ask, outcome)
+
+    sweep.drive(
+        asks(),
+        call,
+        settle,
+        lambda ask: sweep.db.transact(lambda c: release(c, "va_watermark", ask.mark.id, ask.claim, untouched=True)),
+    )
+
+
+def _open_marks(sweep: Sweep, master: MasterData, scope: Scope) -> None:
+    """One watermark per city, unit and head of account; a city without a unit is said, and the others go on."""
+    for tenant in scope.cities(master):
+        units = master.units.get(tenant, ())
+        if not units:
+            why = master.problems.get(tenant, "it has no active SSU in master data ifms.SSUDetails")
+            sweep.remark(f"the allotments of {tenant} can't be asked for: {why}")
+            continue
+        marks = [
+            (tenant, head.code, unit.ddo_code, unit.grantee_ag_code, unit.ssu_id)
+            for unit in units
+            for head in master.heads
+        ]
+        sweep.db.transact(lambda c, marks=marks: funds.open_watermarks(c, marks))  # type: ignore[misc]
+
+
+def _settle(sweep: Sweep, ask: _Ask, outcome: Outcome) -> None:
+    mark = ask.mark
+    where = f"allotments of {mark.tenant_id}, DDO {mark.ddo_code}, head of account {mark.hoa_code}"
+    allotments: list[NewAllotment] = []
+    faults: list[str] = []
+    if isinstance(outcome, Answered):
+        rows, unread = parse_each(VaRow, outcome.reply)
+        faults += [str(fault) for fault in unread]
+        for row in rows:
+            try:
+                allotments.append(_allotment(mark, row))
+            except WireError as fault:
+                faults.append(str(fault))
+
+    def write(connection: Connection) -> funds.Recorded:
+        sweep.log_calls(connection, outcome)
+        recorded = funds.record_allotments(connection, allotments)
+        if isinstance(outcome, Answered) and not faults:
+            funds.move_watermark(connection, mark, ask.claim, ask.asked_at)
+        else:  # what could be read counts at once; the watermark stays, so the rest is asked for again
+            release(connection, "va_watermark", mark.id, ask.claim)
+        return recorded
+
+    recorded = sweep.db.transact(write)
+    sweep.counts["allotments_new"] += recorded.new
+    sweep.counts["allotments_known"] += recorded.known
+    for text in [*faults, *recorded.conflicts]:
+        sweep.problem(f"{where}: {text}")
+    for allotment in recorded.waiting:
+        sweep.remark(
+            f"{allotment} waits: the initial allotment of sanction {allotment.master_allotment_id} has not come"
+        )
+    for master_id in recorded.overdrawn:
+        sweep.remark(
+            f"sanction {master_id} of {mark.tenant_id} is overdrawn by a withdrawal: nothing more is reserved on it"
+        )
+    match outcome:
+        case Rejected(errors=errors):
+            sweep.problem(f"{where}: the treasury says {'; '.join(map(str, errors))}")
+        case Unknown(reason=reason, understood=False):
+            sweep.problem(f"{where}: {reason}")
+        case Unknown(reason=reason) | NeverSent(reason=reason):
+            sweep.remark(f"{where}: {reason}")
+
+
+def _allotment(mark: Watermark, row: VaRow) -> NewAllotment:
+    if (row.ddo_code, row.grantee_ag_code) != (mark.ddo_code, mark.grantee_code):
+        raise WireError(
+            f"allotment {row.mst_allotment_dist_id}/{row.ssu_allotment_id} is for DDO {row.ddo_code}, grantee "
+            f"{row.grantee_ag_code}, which was not asked about"
+        )
+    if not row.allotment_txn_sl_no.isdecimal():
+        raise WireError(f"allotment {row.mst_allotment_dist_id}/{row.ssu_allotment_id} has no serial number")
+    return NewAllotment(
+        tenant_id=mark.tenant_id,
+        hoa_code=mark.hoa_code,
+        ddo_code=mark.ddo_code,
+        grantee_code=mark.grantee_code,
+        ssu_id=row.ssu_id,
+        scheme_code=row.scheme_code,
+        master_allotment_id=row.mst_allotment_dist_id,
+        ssu_allotment_id=row.ssu_allotment_id,
+        serial_no=int(row.allotment_txn_sl_no),
+        kind=AllotmentKind[row.allotment_txn_type.name],
+        amount=row.allotment_amount,
+        sanction_balance=row.available_balance,
+        allotment_date=row.allotment_date,
+    )

@@ -1,0 +1,135 @@
+"""What the client must know of the treasury, checked before anything is sent."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import get_args
+from urllib.parse import SplitResult, urlsplit
+
+from ifms.errors import ConfigurationError
+from ifms.sealing import Sealer
+from ifms.wire.cor import ListKey
+from ifms.wire.crypto import LEGACY_KEY_BYTES, load_public_key
+
+AUTHENTICATE_PATH = "/webservices/jitfs/v1.0/authenticate"
+SERVICE_PATH = "/webservices/jitfs/v1.0/get-jit-service-data"
+MEBIBYTE = 1024 * 1024
+
+_HEADER_TEXT = re.compile(r"[\x21-\x7e]+", re.ASCII)
+_NUMERIC_HOST = re.compile(r"[0-9.]+|0x[0-9a-f.x]+", re.ASCII | re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class TreasuryConfig:
+    """The connection to the treasury. Raises ConfigurationError that names the field, never its secret.
+
+    `base_url` is https, but for a loopback host. `public_key` is the treasury's, as base64 DER (SPKI) or PEM.
+    `log_key` seals the call log (base64 of 32 bytes), `old_log_keys` still open older records, `legacy_log_secret`
+    (16 bytes of UTF-8) the Java adapter's. `timeout_seconds` is the deadline of one HTTP call from connecting to its
+    last byte; a reply of more than `max_reply_bytes` is not read. `ca_bundle` is a PEM file to verify TLS with
+    instead of the public authorities; verification can't be turned off.
+    """
+
+    base_url: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    public_key: str = field(repr=False)
+    log_key: str | None = field(default=None, repr=False)
+    old_log_keys: tuple[str, ...] = field(default=(), repr=False)
+    legacy_log_secret: str | None = field(default=None, repr=False)
+    ext_app_name: str = "MUKTA"
+    department_code: str = "MUKTA"
+    purpose: str = "MUKTA"
+    correction_list_key: ListKey = "beneficiaryDetails"
+    timeout_seconds: float = 30
+    connect_timeout_seconds: float = 5
+    max_concurrency: int = 16
+    max_reply_bytes: int = 8 * MEBIBYTE
+    ca_bundle: str | None = None
+    authenticate_path: str = AUTHENTICATE_PATH
+    service_path: str = SERVICE_PATH
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "base_url", _checked_base_url(self.base_url))
+        _check_header("client_id", self.client_id)
+        _check_header("client_secret", self.client_secret)
+        load_public_key(self.public_key)
+        if self.log_key is not None:
+            Sealer.from_config(self.log_key, self.old_log_keys)
+        if self.legacy_log_secret is not None and len(self.legacy_log_secret.encode()) != LEGACY_KEY_BYTES:
+            raise ConfigurationError(f"legacy_log_secret must have exactly {LEGACY_KEY_BYTES} bytes")
+        for name in ("ext_app_name", "department_code", "purpose"):
+            if not getattr(self, name).strip():
+                raise ConfigurationError(f"{name} is empty")
+        if self.correction_list_key not in get_args(ListKey):
+            raise ConfigurationError(f"correction_list_key must be one of {', '.join(get_args(ListKey))}")
+        _check_range("timeout_seconds", self.timeout_seconds, 0.1, 600)
+        _check_range("connect_timeout_seconds", self.connect_timeout_seconds, 0.1, 60)
+        _check_range("max_concurrency", self.max_concurrency, 1, 256)
+        _check_range("max_reply_bytes", self.max_reply_bytes, 1024, 256 * MEBIBYTE)
+        if self.ca_bundle is not None and not Path(self.ca_bundle).is_file():
+            raise ConfigurationError(f"ca_bundle {self.ca_bundle!r} is not a file here")
+        _check_path("authenticate_path", self.authenticate_path)
+        _check_path("service_path", self.service_path)
+
+    @property
+    def authenticate_url(self) -> str:
+        """Where to log in."""
+        return self.base_url + self.authenticate_path
+
+    @property
+    def service_url(self) -> str:
+        """Where every service is asked."""
+        return self.base_url + self.service_path
+
+
+def _checked_base_url(text: str) -> str:
+    try:
+        url = urlsplit(text.strip())
+        host, _port = url.hostname, url.port
+    except ValueError:
+        raise ConfigurationError("base_url is not an address like https://host:port") from None
+    if url.scheme not in ("https", "http") or not host:
+        raise ConfigurationError("base_url is not an address like https://host:port")
+    if url.username is not None or url.password is not None:
+        raise ConfigurationError("base_url holds credentials: they belong into login and password")
+    if url.query or url.fragment or "?" in text or "#" in text:
+        raise ConfigurationError("base_url holds a query or a fragment: it must be an address only")
+    if any(not character.isprintable() or character in ' "<>\\^`{|}' for character in url.geturl()):
+        raise ConfigurationError("base_url holds characters that no address has")
+    _check_host(url, host)
+    return url.geturl().rstrip("/")
+
+
+def _check_host(url: SplitResult, host: str) -> None:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        if _NUMERIC_HOST.fullmatch(host):
+            raise ConfigurationError(f"base_url has the host {host}: write the address in its usual form") from None
+        loopback = host == "localhost" or host.endswith(".localhost")
+    else:
+        address = getattr(address, "ipv4_mapped", None) or address
+        if address.is_link_local or address.is_unspecified or address.is_multicast:
+            raise ConfigurationError(f"base_url has the host {host}, where no treasury is")
+        loopback = address.is_loopback
+    if url.scheme == "http" and not loopback:
+        raise ConfigurationError(f"base_url {host} is http: https is needed for every host but this machine itself")
+
+
+def _check_header(name: str, value: str) -> None:
+    if not _HEADER_TEXT.fullmatch(value):
+        raise ConfigurationError(f"{name} is empty, or has blanks or characters that no HTTP header takes")
+
+
+def _check_range(name: str, value: float, least: float, most: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
+        raise ConfigurationError(f"{name} must be a number from {least} to {most}")
+
+
+def _check_path(name: str, path: str) -> None:
+    if not re.fullmatch(r"/[A-Za-z0-9._~/-]*", path, re.ASCII) or ".." in path or path.startswith("//"):
+        raise ConfigurationError(f"{name} must be a path like /webservices/…")

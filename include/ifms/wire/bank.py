@@ -1,0 +1,58 @@
+"""Bank data on its way to the treasury: what is sent at all (DESIGN.md, money rule 9), and how it is shown."""
+
+from __future__ import annotations
+
+import re
+
+from ifms.errors import BadInputError
+
+ACCOUNT_DIGITS = (9, 18)
+
+_ACCOUNT = re.compile(rf"[0-9]{{{ACCOUNT_DIGITS[0]},{ACCOUNT_DIGITS[1]}}}", re.ASCII)
+_IFSC = re.compile(r"[A-Z]{4}0[A-Z0-9]{6}", re.ASCII)
+_LONG_NUMBER = re.compile(rf"(?<![0-9])[0-9]{{{ACCOUNT_DIGITS[0]},}}", re.ASCII)
+
+
+def valid_account_number(text: str | None, who: str) -> str:
+    """`text` itself if it is an account number in clear: 9 to 18 digits, leading zeros kept.
+
+    Raises BadInputError that names the payee `who` and what is wrong, never the number.
+    """
+    if not text or not text.strip():
+        raise BadInputError(f"{who} has no account number")
+    if "*" in text:
+        raise BadInputError(f"{who} has a masked account number: the system user may not see it in clear")
+    if "|" in text:
+        raise BadInputError(f"{who} has an account number that was not decrypted")
+    if not _ACCOUNT.fullmatch(text):
+        least, most = ACCOUNT_DIGITS
+        raise BadInputError(f"{who} has an account number that is not {least} to {most} digits and nothing else")
+    return text
+
+
+def valid_ifsc(text: str | None, who: str) -> str:
+    """`text` itself if it is an IFSC: four capitals, a zero, six capitals or digits.
+
+    Raises BadInputError that names the payee `who`. Nothing is mended: a lower-case code is somebody's typing, and
+    may have other mistakes.
+    """
+    if not text or not text.strip():
+        raise BadInputError(f"{who} has no IFSC")
+    if not _IFSC.fullmatch(text):
+        raise BadInputError(f"{who} has an IFSC that is not four capitals, a zero, and six capitals or digits")
+    return text
+
+
+def mask_account(text: str) -> str:
+    """An account number as it may be shown: all but the last four as `*` (user-stories.md §12); a short one wholly."""
+    return "*" * len(text) if len(text) <= 4 else "*" * (len(text) - 4) + text[-4:]
+
+
+def mask_ifsc(text: str) -> str:
+    """An IFSC as it may be shown: the first four and the last two, `ABCD*****12` (user-stories.md §12)."""
+    return "*" * len(text) if len(text) <= 6 else text[:4] + "*" * (len(text) - 6) + text[-2:]
+
+
+def mask_long_numbers(text: str) -> str:
+    """`text` with every number that is long enough for an account masked; for foreign texts in logs and errors."""
+    return _LONG_NUMBER.sub(lambda number: mask_account(number[0]), text)

@@ -1,0 +1,146 @@
+"""The treasury's ciphers: AES-256-ECB with PKCS7 and RSA-OAEP with SHA-1 (treasury-jit.md §1), and nothing else.
+
+ECB hides no repetition and detects no change, and SHA-1 is old: both are the treasury's choice, not ours. What this
+package keeps for itself is sealed by `ifms.sealing`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding as rsa_padding
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.padding import PKCS7
+
+from ifms.errors import ConfigurationError, WireError
+
+AES_KEY_BYTES = 32
+LEGACY_KEY_BYTES = 16
+MIN_RSA_BITS = 2048
+BLOCK_BYTES = 16
+
+PublicKeySource = RSAPublicKey | bytes | str
+
+_OAEP = rsa_padding.OAEP(mgf=rsa_padding.MGF1(hashes.SHA1()), algorithm=hashes.SHA1(), label=None)  # noqa: S303
+
+
+def aes_encrypt(key: bytes, plaintext: bytes) -> bytes:
+    """`plaintext` under AES-256-ECB with PKCS7 padding.
+
+    Raises ConfigurationError unless the key is exactly 32 bytes.
+    """
+    return _ecb_encrypt(_checked(key, AES_KEY_BYTES), plaintext)
+
+
+def aes_decrypt(key: bytes, ciphertext: bytes) -> bytes:
+    """The plaintext of `aes_encrypt`.
+
+    Raises ConfigurationError unless the key is exactly 32 bytes, WireError when the text is not whole blocks or its
+    padding is wrong: another key, or another cipher's text.
+    """
+    return _ecb_decrypt(_checked(key, AES_KEY_BYTES), ciphertext)
+
+
+def rsa_encrypt(public_key: PublicKeySource, plaintext: bytes) -> bytes:
+    """`plaintext` under RSA-OAEP with SHA-1 and MGF1-SHA1; `public_key` is whatever `load_public_key` takes.
+
+    Raises ConfigurationError for the key, WireError for a plaintext that does not fit it.
+    """
+    key = load_public_key(public_key)
+    try:
+        return key.encrypt(plaintext, _OAEP)
+    except ValueError as error:
+        raise WireError(f"{len(plaintext)} bytes do not fit an RSA key of {key.key_size} bits") from error
+
+
+def load_public_key(source: PublicKeySource) -> RSAPublicKey:
+    """The treasury's RSA public key from DER (SPKI) or PEM bytes, from PEM or base64 text, or as loaded before.
+
+    Raises ConfigurationError, without a byte of the key in its text, for anything else: a private key, another
+    algorithm, fewer than 2048 bits, garbage.
+    """
+    key = source if isinstance(source, RSAPublicKey) else _parse_public_key(_key_bytes(source))
+    if key.key_size < MIN_RSA_BITS:
+        raise ConfigurationError(f"the public key has {key.key_size} bits; at least {MIN_RSA_BITS} are needed")
+    return key
+
+
+def legacy_encrypt(key: str, text: str) -> bytes:
+    """`text` (UTF-8) as the Java adapter's log helper wrote it: AES-128-ECB under the 16 UTF-8 bytes of `key`.
+
+    Raises ConfigurationError when the key has another length.
+    """
+    return _ecb_encrypt(_checked(key.encode(), LEGACY_KEY_BYTES), text.encode())
+
+
+def legacy_decrypt(key: str, ciphertext: bytes) -> str:
+    """The text of a record that the Java adapter's log helper wrote.
+
+    Raises ConfigurationError when the key is not 16 UTF-8 bytes, WireError when the record does not open under it.
+    """
+    plaintext = _ecb_decrypt(_checked(key.encode(), LEGACY_KEY_BYTES), ciphertext)
+    try:
+        return plaintext.decode()
+    except UnicodeDecodeError:
+        raise WireError("the record does not open to UTF-8 text: another key?") from None
+
+
+def _checked(key: bytes, length: int) -> bytes:
+    if len(key) != length:
+        raise ConfigurationError(f"an AES key of {len(key)} bytes; it must be exactly {length}")
+    return key
+
+
+def _ecb_encrypt(key: bytes, plaintext: bytes) -> bytes:
+    padder = PKCS7(BLOCK_BYTES * 8).padder()
+    encryptor = Cipher(algorithms.AES(key), modes.ECB()).encryptor()  # noqa: S305
+    return encryptor.update(padder.update(plaintext) + padder.finalize()) + encryptor.finalize()
+
+
+def _ecb_decrypt(key: bytes, ciphertext: bytes) -> bytes:
+    if not ciphertext or len(ciphertext) % BLOCK_BYTES:
+        raise WireError(f"a ciphertext of {len(ciphertext)} bytes; it must be whole blocks of {BLOCK_BYTES}")
+    decryptor = Cipher(algorithms.AES(key), modes.ECB()).decryptor()  # noqa: S305
+    unpadder = PKCS7(BLOCK_BYTES * 8).unpadder()
+    try:
+        return unpadder.update(decryptor.update(ciphertext) + decryptor.finalize()) + unpadder.finalize()
+    except ValueError:
+        raise WireError("the ciphertext's padding is wrong: another key, or not AES-ECB") from None
+
+
+def _key_bytes(source: bytes | str) -> bytes:
+    if isinstance(source, bytes) or "-----BEGIN" in source:
+        return source.encode() if isinstance(source, str) else source
+    try:
+        return base64.b64decode("".join(source.split()), validate=True)
+    except (binascii.Error, ValueError):
+        raise ConfigurationError("the public key is neither PEM nor base64 of a DER key") from None
+
+
+def _parse_public_key(data: bytes) -> RSAPublicKey:
+    is_pem = data.lstrip().startswith(b"-----BEGIN")
+    try:
+        key = serialization.load_pem_public_key(data) if is_pem else serialization.load_der_public_key(data)
+    except (ValueError, UnsupportedAlgorithm):
+        if _is_private_key(data, is_pem=is_pem):
+            raise ConfigurationError("that is a private key; the treasury's public key belongs here") from None
+        raise ConfigurationError(
+            "the public key can't be read: an RSA key in SPKI form (DER or PEM) is needed"
+        ) from None
+    if not isinstance(key, RSAPublicKey):
+        raise ConfigurationError(f"the public key is a {type(key).__name__}; the treasury's is RSA")
+    return key
+
+
+def _is_private_key(data: bytes, *, is_pem: bool) -> bool:
+    if is_pem and b"PRIVATE KEY-----" in data:
+        return True  # an encrypted one too, which can't be loaded without its password
+    try:
+        serialization.load_der_private_key(data, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return False
+    return True

@@ -1,0 +1,40 @@
+"""PAG: the payment advice of an approved PI (treasury-jit.md §2)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from ifms.wire.envelope import OptionalText, Request, RequiredText, Row, SentDate, SentText, Service
+
+
+class PagRequest(Request):
+    """Asks for the advice; `pmt_inst_date` is PIS's `payInstDate`, verbatim."""
+
+    service: ClassVar[Service] = Service.PAG
+
+    pmt_inst_id: SentText
+    pmt_inst_date: SentText
+    bill_no: SentText
+    bill_date: SentDate
+    ssu_ia_id: SentText
+
+    @property
+    def bill_number(self) -> str:
+        """The PI number."""
+        return self.bill_no
+
+
+class PagRow(Row):
+    """The advice: without all six of its own fields PD can't be asked, so a row that lacks one is refused.
+
+    `benfList` repeats what was sent and is not read.
+    """
+
+    bill_no: OptionalText = None
+    ssu_ia_id: OptionalText = None
+    fin_year: RequiredText
+    advice_id: RequiredText
+    advice_date: RequiredText
+    online_bill_ref_no: RequiredText
+    token_number: RequiredText
+    token_date: RequiredText

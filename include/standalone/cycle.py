@@ -1,0 +1,131 @@
+"""One cycle, VA → PA → PI → PIS → PAG → PD, through Airflow's real scheduler: a DAG run each, one after the other."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import psycopg
+
+from standalone.airflow import FINISHED, Client
+from standalone.board import Board, Step
+from standalone.errors import StandaloneError
+
+ROUNDS = 3
+"""How often a step is run at most while it leaves work: the platform stores payments a moment after it confirms."""
+RUN_SECONDS = 900.0
+_POLL_SECONDS = 0.5
+
+_NO_PAYMENT_LEFT = """
+    SELECT (SELECT count(*) FROM ifms.payment WHERE paid_by IS NULL AND hold_code IS NULL)
+         + (SELECT count(*) FROM ifms.payment_instruction WHERE status = 'PENDING')
+"""
+_IN_STATUS = "SELECT count(*) FROM ifms.payment_instruction WHERE pi_type = 'ORIGINAL' AND status = %s"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One DAG of the cycle, and the query that counts what it has yet to do (None: it does all at once)."""
+
+    dag_id: str
+    what: str
+    left: tuple[str, tuple[str, ...]] | None = None
+
+
+STAGES = (
+    Stage("ifms_va", "fund allotments"),
+    Stage("ifms_pa", "payments for approved bills"),
+    Stage("ifms_pi", "payment instructions", (_NO_PAYMENT_LEFT, ())),
+    Stage("ifms_pis", "approval by the SSU", (_IN_STATUS, ("INITIATED",))),
+    Stage("ifms_pag", "payment advice", (_IN_STATUS, ("APPROVED",))),
+    Stage("ifms_pd", "debit scrolls", (_IN_STATUS, ("IN PROCESS",))),
+)
+DAG_IDS = tuple(stage.dag_id for stage in STAGES)
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """A walk through all stages.
+
+    `check` is called now and then, and raises when one of the processes below has died.
+    """
+
+    client: Client
+    ledger: psycopg.Connection
+    check: Callable[[], None]
+
+    def walk(self, board: Board) -> list[str]:
+        """Run all stages; return what went wrong in them, as sentences.
+
+        A failed DAG run does not stop the cycle: the payments that it got through go on. Raises StandaloneError when
+        Airflow stops answering, or a run does not come to its end.
+        """
+        complaints = []
+        for stage in STAGES:
+            with board.step(f"{stage.dag_id}  {stage.what}") as step:
+                complaint = self._run(stage, step)
+                if complaint:
+                    step.failed = True
+                    complaints.append(complaint)
+        return complaints
+
+    def _run(self, stage: Stage, step: Step) -> str | None:
+        for _ in range(ROUNDS):
+            run_id = f"make_run__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}_{secrets.token_hex(2)}"
+            self.client.trigger(stage.dag_id, run_id)
+            state = self._wait(stage.dag_id, run_id, step)
+            if state != "success":
+                message = _message(self.ledger, stage.dag_id, run_id)
+                return f"{stage.dag_id} ended as {state}" + (f": {message}" if message else "; its log is in the UI")
+            if not _left(self.ledger, stage):
+                break
+            time.sleep(1)
+        return None
+
+    def _wait(self, dag_id: str, run_id: str, step: Step) -> str:
+        """Wait for the run, and for those of the same DAG that a schedule or an asset has started meanwhile."""
+        deadline = time.monotonic() + RUN_SECONDS
+        while True:
+            state = self.client.state(dag_id, run_id)
+            others = [each for each in self.client.active_runs(dag_id) if each != run_id]
+            counts = _counts(self.ledger, dag_id, run_id)
+            waiting = [f"waiting for {others[0]}"] if others and state in FINISHED else []
+            step.note = ", ".join([state, *(f"{count} {name}" for name, count in counts.items()), *waiting])
+            if state in FINISHED and not others:
+                return state
+            self.check()
+            if time.monotonic() > deadline:
+                raise StandaloneError(
+                    f"{dag_id} was still {state} after {RUN_SECONDS / 60:.0f} minutes; see its run {run_id} in the UI."
+                )
+            time.sleep(_POLL_SECONDS)
+
+
+def _left(connection: psycopg.Connection, stage: Stage) -> int:
+    if stage.left is None:
+        return 0
+    row = connection.execute(*stage.left).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _counts(connection: psycopg.Connection, dag_id: str, run_id: str) -> Counter[str]:
+    """Add up what the run's sweeps say they have done."""
+    total: Counter[str] = Counter()
+    for (counts,) in connection.execute(
+        "SELECT counts FROM ifms.sweep_run WHERE dag_id = %s AND run_id = %s", (dag_id, run_id)
+    ):
+        total.update({name: count for name, count in counts.items() if isinstance(count, int)})
+    return total
+
+
+def _message(connection: psycopg.Connection, dag_id: str, run_id: str) -> str | None:
+    row = connection.execute(
+        "SELECT message FROM ifms.sweep_run WHERE dag_id = %s AND run_id = %s AND message IS NOT NULL "
+        "ORDER BY started_at DESC LIMIT 1",
+        (dag_id, run_id),
+    ).fetchone()
+    return str(row[0]) if row else None

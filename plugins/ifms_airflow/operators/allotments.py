@@ -1,0 +1,33 @@
+"""VA as a task."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ifms.services.va import fetch_allotments
+from ifms_airflow.assets import ALLOTMENTS
+from ifms_airflow.operators.sweep import TreasurySweepOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from ifms.sealing import Sealer
+    from ifms.services.sweep import Sweep
+    from ifms.treasury.client import TreasuryClient
+
+
+class FetchAllotmentsOperator(TreasurySweepOperator):
+    """Fetch the allotments of each city, spending unit and head of account since its watermark.
+
+    With the outlet ``AssetAlias("ifms_allotments")`` it updates the asset of that name when something new came.
+    """
+
+    service_id = "VA"
+
+    def work(self, context: Context, sweep: Sweep, treasury: TreasuryClient, sealer: Sealer) -> None:
+        """Ask for every watermark that is due."""
+        scope = self.scope(context)
+        with self.platform() as platform:
+            fetch_allotments(sweep, treasury, platform.master_data(scope.tenants), scope)
+        if sweep.counts["allotments_new"]:
+            ALLOTMENTS.ring(context)

@@ -1,0 +1,152 @@
+"""What every sweep operator has in common: its connections, its part of the work, and how it is stopped."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from ifms.errors import BadInputError
+from ifms.ledger.history import CallLog
+from ifms.ledger.runs import RunContext
+from ifms.services.scope import Scope
+from ifms.services.sweep import Sweep
+from ifms_airflow.hooks import LedgerHook, PlatformHook, TreasuryHook
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from ifms.ledger.database import Database
+    from ifms.platform.client import PlatformClient
+    from ifms.sealing import Sealer
+    from ifms.treasury.client import TreasuryClient
+
+
+class SweepOperator(BaseOperator):
+    """One sweep of one service code, or one shard of it.
+
+    :param tenants: only these cities (tenant ids, or a template that renders to a list); all of them when empty.
+    :param shard: which shard this task is, from 0; map over a literal list of them to share a sweep between tasks.
+    :param shards: how many shards there are.
+    :param treasury_conn_id: connection of type ``ifms_treasury``.
+    :param platform_conn_id: connection of type ``ifms_platform``.
+    :param ledger_conn_id: connection of type ``postgres``, the database with schema ``ifms``.
+
+    A run that is a backfill takes only what was created in its data interval; any other run takes all that is due.
+    """
+
+    template_fields: Sequence[str] = ("tenants",)
+    ui_color = "#d9e8f6"
+
+    def __init__(
+        self,
+        *,
+        tenants: Sequence[str] | str | None = None,
+        shard: int = 0,
+        shards: int = 1,
+        treasury_conn_id: str = TreasuryHook.default_conn_name,
+        platform_conn_id: str = PlatformHook.default_conn_name,
+        ledger_conn_id: str = LedgerHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.tenants = tenants
+        self.shard = shard
+        self.shards = shards
+        self.treasury_conn_id = treasury_conn_id
+        self.platform_conn_id = platform_conn_id
+        self.ledger_conn_id = ledger_conn_id
+
+    service_id: str
+
+    @cached_property
+    def stop(self) -> threading.Event:
+        """Set when the task shall end: no new calls, those under way are settled."""
+        return threading.Event()
+
+    @cached_property
+    def platform_hook(self) -> PlatformHook:
+        """The way to the DIGIT platform."""
+        return PlatformHook(self.platform_conn_id)
+
+    @cached_property
+    def ledger_hook(self) -> LedgerHook:
+        """The way to the ledger."""
+        return LedgerHook(self.ledger_conn_id)
+
+    def on_kill(self) -> None:
+        """Airflow wants the task to end."""
+        self.stop.set()
+
+    def scope(self, context: Context) -> Scope:
+        """This task's part of the work.
+
+        Raises BadInputError for tenants that are no list of texts.
+        """
+        since, until = backfill_interval(context)
+        return Scope(tenant_ids(self.tenants), since, until, self.shard, self.shards)
+
+    def sweep(
+        self, context: Context, ledger: Database, *, calls: CallLog | None = None, workers: int | None = None
+    ) -> Sweep:
+        """A sweep with this task's name on it."""
+        ti = context["ti"]
+        sweep = Sweep(
+            ledger,
+            self.service_id,
+            RunContext(ti.dag_id, ti.run_id, self.shard, ti.try_number),
+            calls=calls,
+            stop=self.stop,
+        )
+        if workers:
+            sweep.workers = workers
+        return sweep
+
+
+class TreasurySweepOperator(SweepOperator):
+    """A sweep that calls the treasury."""
+
+    def execute(self, context: Context) -> None:
+        """Open the connections, do the sweep, write its row; raises a SweepError that says what to look at."""
+        with ExitStack() as stack:
+            calls = CallLog(TreasuryHook(self.treasury_conn_id).sealer)
+            hook = TreasuryHook(self.treasury_conn_id, on_exchange=calls.heard_login)
+            ledger = stack.enter_context(self.ledger_hook.ledger())
+            treasury = stack.enter_context(hook.get_conn())
+            sweep = self.sweep(context, ledger, calls=calls, workers=treasury.config.max_concurrency)
+            with sweep:
+                self.work(context, sweep, treasury, calls.sealer)
+
+    def work(self, context: Context, sweep: Sweep, treasury: TreasuryClient, sealer: Sealer) -> None:
+        """What this service does in its sweep."""
+        raise TypeError(f"{type(self).__name__} names no work")
+
+    def platform(self) -> PlatformClient:
+        """The platform's client; close it, or use it as a context manager."""
+        return self.platform_hook.get_conn()
+
+
+def tenant_ids(value: Sequence[str] | str | None) -> tuple[str, ...] | None:
+    """The operator's tenants; None for all.
+
+    Raises BadInputError unless it is a list of texts, or a text that names one tenant.
+    """
+    if not value:
+        return None
+    tenants = [value] if isinstance(value, str) else list(value)
+    if not all(isinstance(tenant, str) and tenant.strip() for tenant in tenants):
+        raise BadInputError("tenants must be a list of tenant ids, like od.samplea")
+    return tuple(dict.fromkeys(tenant.strip() for tenant in tenants))
+
+
+def backfill_interval(context: Context) -> tuple[datetime | None, datetime | None]:
+    """The data interval of a backfill run; (None, None) for every other run."""
+    run = context["dag_run"]
+    if run.run_type != "backfill":
+        return None, None
+    return run.data_interval_start, run.data_interval_end

@@ -1,0 +1,86 @@
+"""When the DAGs run, and what all of them have in common. Reads the environment; nothing else at parse time."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import (
+    AssetOrTimeSchedule,
+    CronTriggerTimetable,
+    ExceptionRetryPolicy,
+    Param,
+    RetryAction,
+    RetryRule,
+)
+from airflow.sdk.definitions.asset import BaseAsset
+
+from ifms.errors import (
+    PlatformUnavailableError,
+    SweepStoppedError,
+    SweepUnreachableError,
+    TreasuryUnreachableError,
+)
+
+TIMEZONE = "Asia/Kolkata"
+POOL = "ifms_treasury"
+OWNER = "ifms"
+
+# Only what a little patience mends is tried again: a network that was down, a server that restarts, a stopped worker.
+RETRY_POLICY = ExceptionRetryPolicy(
+    rules=[
+        RetryRule(
+            exception=[
+                PlatformUnavailableError,
+                SweepStoppedError,
+                SweepUnreachableError,
+                TreasuryUnreachableError,
+                "psycopg.OperationalError",
+            ],
+            action=RetryAction.RETRY,
+            reason="out of reach for now",
+        ),
+        RetryRule(exception="ifms.errors.IfmsError", action=RetryAction.FAIL, reason="a person must look at it"),
+    ]
+)
+
+DEFAULT_ARGS: dict[str, Any] = {
+    "owner": OWNER,
+    "pool": POOL,
+    "retries": 3,
+    "retry_delay": timedelta(minutes=5),
+    "retry_policy": RETRY_POLICY,
+    "execution_timeout": timedelta(hours=2),
+    "do_xcom_push": False,
+}
+
+TENANTS = Param(
+    None,
+    type=["null", "array"],
+    items={"type": "string", "pattern": r"^[a-z]+\.[a-z0-9]+$"},
+    title="Cities",
+    description="Only these cities (tenant ids, one per line); all of them when empty.",
+)
+
+
+def clock(service: str, cron: str, *, interval: timedelta = timedelta(days=1)) -> CronTriggerTimetable | None:
+    """The schedule of `service`: its default, or the environment variable IFMS_SCHEDULE_<service>; None for `none`.
+
+    `interval` is the data interval that ends when a run fires; a backfill's range counts the interval's starts.
+    """
+    chosen = os.environ.get(f"IFMS_SCHEDULE_{service}", "").strip() or cron
+    if chosen.lower() == "none":
+        return None
+    return CronTriggerTimetable(chosen, timezone=TIMEZONE, interval=interval)
+
+
+def bells_or_clock(bells: BaseAsset, service: str, cron: str) -> AssetOrTimeSchedule | BaseAsset:
+    """On any of `bells`, and by `clock`; by the bells alone when the clock is `none`."""
+    timetable = clock(service, cron)
+    return bells if timetable is None else AssetOrTimeSchedule(timetable=timetable, assets=bells)
+
+
+def shards() -> list[int]:
+    """The literal list that a sweep is mapped over: IFMS_SHARDS of them, one by default."""
+    return list(range(max(1, int(os.environ.get("IFMS_SHARDS", "").strip() or 1))))

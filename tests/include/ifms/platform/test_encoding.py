@@ -1,0 +1,58 @@
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ifms.platform.encoding import decode, encode
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**18), 10**18)
+    | st.text(max_size=20)
+    | st.decimals(allow_nan=False, allow_infinity=False, places=2, min_value=-(10**13), max_value=10**13),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(json_values)
+def test_what_is_written_is_read_back(value):
+    assert decode(encode(value)) == value
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, places=2, min_value=0, max_value=10**13))
+def test_an_amount_keeps_its_digits(amount):
+    assert encode({"a": amount}) == f'{{"a": {amount}}}'.encode()
+
+
+def test_a_number_with_decimals_never_becomes_a_float():
+    assert decode(b"[0.1, 1e2, 900.00]") == [Decimal("0.1"), Decimal("1E+2"), Decimal("900.00")]
+
+
+@pytest.mark.parametrize("value", [0.1, {1: 2}, Decimal("NaN"), Decimal("Infinity"), object(), {1, 2}])
+def test_what_json_has_no_word_for_is_refused(value):
+    with pytest.raises(TypeError):
+        encode({"a": value})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>",
+        b"\xff\xfe",
+        b'{"a": NaN}',
+        b"[Infinity]",
+        b'{"a": 1, "a": 2}',
+        b"[" * 100_000,
+        b"[1e99999999999999999999]",
+        b"[" + b"9" * 5000 + b"]",
+        b'{"a": 1} x',
+    ],
+    ids=["empty", "html", "not utf-8", "nan", "infinity", "doubled key", "deep", "exponent", "long", "trailing"],
+)
+def test_bad_json_is_a_value_error(body):
+    with pytest.raises(ValueError, match=r"."):
+        decode(body)

@@ -1,0 +1,132 @@
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from ifms.errors import BadInputError
+from ifms.platform.encoding import decode, encode
+from ifms.platform.models import BankAccount, Bill, Individual, LineItem, NewPayment, Organisation, Payment
+
+
+def test_a_payment_goes_back_as_it_came_but_for_two_decimals(payment_row):
+    sent = encode(Payment.model_validate(payment_row).wire())
+    assert decode(sent) == payment_row
+    assert b'"netPayableAmount": 1000.00' in sent
+    assert b'"ratio": 0.125' in sent
+
+
+def test_a_status_is_set_on_all_four_levels_of_a_copy(payment_row):
+    payment = Payment.model_validate(payment_row)
+    failed = payment.with_status("FAILED", "PAYMENT_DECLINED")
+    text = encode(failed.wire()).decode()
+    assert text.count('"status": "FAILED"') == 6
+    assert '"referenceStatus": "PAYMENT_DECLINED"' in text
+    assert payment.bills[0].bill_details[0].payable_line_items[0].status == "INITIATED"
+
+
+@pytest.mark.parametrize("level", ["payment", "bill", "detail", "line"])
+def test_a_missing_status_is_found_on_every_level(payment_row, level):
+    payment = Payment.model_validate(payment_row)
+    assert payment.missing_status() is None
+    bill = payment.bills[0]
+    detail = bill.bill_details[1]
+    {"payment": payment, "bill": bill, "detail": detail, "line": detail.payable_line_items[0]}[level].status = None
+    assert level in payment.missing_status()
+
+
+@given(st.decimals(min_value="0.01", max_value="9999999999.99", places=2))
+def test_the_payment_of_a_bill_pays_exactly_the_bill(amount):
+    row = {
+        "id": "b",
+        "tenantId": "od.demo",
+        "totalAmount": amount,
+        "billDetails": [
+            {"id": "d", "totalAmount": amount, "payableLineItems": [{"id": "l", "amount": amount, "status": "ACTIVE"}]}
+        ],
+    }
+    sent = decode(encode(NewPayment.for_bill(Bill.model_validate(row)).wire()))
+    assert sent["netPayableAmount"] == sent["netPaidAmount"] == amount
+    assert sent["bills"][0]["billDetails"][0]["payableLineItems"] == [
+        {"lineItemId": "l", "tenantId": "od.demo", "paidAmount": amount}
+    ]
+
+
+def test_only_active_lines_are_paid(wage_bill):
+    payment = NewPayment.for_bill(Bill.model_validate(wage_bill))
+    lines = [line.line_item_id for detail in payment.bills[0].bill_details for line in detail.payable_line_items]
+    assert lines == ["line-1", "line-2"]
+
+
+@pytest.mark.parametrize("amount", [0, -1, Decimal("0.001"), Decimal("1E+16")])
+def test_a_line_that_is_no_amount_to_pay_is_refused_by_bill_and_line(wage_bill, amount):
+    wage_bill["billDetails"][0]["payableLineItems"][0]["amount"] = amount
+    with pytest.raises(BadInputError, match=r"WB/2026-27/000001.*line-1"):
+        Bill.model_validate(wage_bill).checked_details()
+
+
+def test_sums_that_disagree_are_refused(wage_bill):
+    wage_bill["totalAmount"] = Decimal("1000.01")
+    with pytest.raises(BadInputError, match=r"says 1000\.01, its details add up to 1000\.00"):
+        Bill.model_validate(wage_bill).checked_details()
+    wage_bill["billDetails"][1]["totalAmount"] = 99
+    with pytest.raises(BadInputError, match="detail detail-2 says 99"):
+        Bill.model_validate(wage_bill).checked_details()
+
+
+def test_a_bill_with_nothing_to_pay_is_refused(wage_bill):
+    wage_bill["billDetails"] = None
+    with pytest.raises(BadInputError, match="no active payable line"):
+        NewPayment.for_bill(Bill.model_validate(wage_bill))
+
+
+@pytest.mark.parametrize("amount", ["900", True, None, Decimal("1E+9999"), Decimal("1E-9999"), Decimal("NaN"), 1.5])
+def test_an_amount_must_be_a_plausible_json_number(amount):
+    with pytest.raises(ValidationError) as caught:
+        LineItem.model_validate({"id": "l", "amount": amount})
+    assert "input_value" not in str(caught.value)
+
+
+def test_a_repr_tells_the_id_and_nothing_else(account_row):
+    account = BankAccount.model_validate(account_row)
+    assert repr(account) == "BankAccount(id='acc-1')"
+    assert str(account.primary) == "BankAccountDetail(id='acc-detail-1')"
+
+
+def test_the_primary_detail_is_active_primary_and_the_newest(account_row):
+    first = account_row["bankAccountDetails"][0]
+    account_row["bankAccountDetails"] = [
+        first | {"id": "old"},
+        first | {"id": "z", "auditDetails": {"lastModifiedTime": 20}},
+        first | {"id": "y", "auditDetails": {"lastModifiedTime": 20}},
+        first | {"id": "off", "isActive": False, "auditDetails": {"lastModifiedTime": 30}},
+        first | {"id": "second", "isPrimary": False, "auditDetails": {"lastModifiedTime": 30}},
+    ]
+    primary = BankAccount.model_validate(account_row).primary
+    assert (primary.id, primary.ifsc) == ("y", "SAMP0000001")
+    account_row["bankAccountDetails"] = None
+    assert BankAccount.model_validate(account_row).primary is None
+
+
+def test_addresses_are_built_of_what_there_is():
+    individual = {
+        "id": "i",
+        "mobileNumber": 9000000001,
+        "address": [{"ward": {"code": "W1"}, "locality": {"code": "L1"}}],
+    }
+    assert Individual.model_validate(individual).address_line == "W1 L1"
+    assert Individual.model_validate(individual).mobile_number == "9000000001"
+    assert (
+        Individual.model_validate({"id": "i", "address": [{"ward": None, "locality": {"code": "L1"}}]}).address_line
+        == "L1"
+    )
+    assert Individual.model_validate({"id": "i"}).address_line == ""
+    organisation = {
+        "id": "o",
+        "orgAddress": [{"boundaryCode": "B1", "city": "Sample City"}],
+        "contactDetails": [{"contactMobileNumber": "9000000002"}],
+    }
+    assert Organisation.model_validate(organisation).address_line == "B1 Sample City"
+    assert Organisation.model_validate(organisation).mobile_number == "9000000002"
+    assert Organisation.model_validate({"id": "o"}).mobile_number is None

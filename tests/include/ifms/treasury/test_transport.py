@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import socket
+import time
+
+import pytest
+
+from ifms.treasury import transport as module
+from ifms.treasury.config import AUTHENTICATE_PATH
+from ifms.treasury.transport import HttpReply, Transport, TransportError
+
+
+@pytest.fixture
+def transport():
+    made = Transport(timeout_seconds=0.5, connect_timeout_seconds=0.5, max_reply_bytes=1000)
+    yield made
+    made.close()
+
+
+def test_any_status_is_a_reply(treasury, transport):
+    treasury.login = lambda talk: talk.http(418, talk.headers["content-type"].encode() + talk.body)
+    reply = transport.post(f"http://127.0.0.1:{treasury.port}{AUTHENTICATE_PATH}", {"X": "y"}, "₹")
+    assert reply == HttpReply(418, b"application/json" + "₹".encode())
+
+
+def test_a_server_that_does_not_read_does_not_outlast_the_deadline(transport):
+    """The request is larger than what both kernels take by themselves, so the write itself has to end."""
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        started = time.monotonic()
+        with pytest.raises(TransportError) as caught:
+            transport.post(f"http://127.0.0.1:{deaf.getsockname()[1]}/", {}, "x" * 50_000_000)
+        assert time.monotonic() - started < 3
+    assert caught.value.sent
+
+
+def test_nobody_listening_is_not_sent(transport):
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    with pytest.raises(TransportError, match="refused") as caught:
+        transport.post(f"http://127.0.0.1:{port}/", {}, "{}")
+    assert not caught.value.sent
+
+
+def test_a_reply_after_the_head_keeps_its_status(treasury, transport):
+    treasury.login = lambda talk: talk.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n") or talk.hang_up()
+    with pytest.raises(TransportError) as caught:
+        transport.post(f"http://127.0.0.1:{treasury.port}{AUTHENTICATE_PATH}", {}, "{}")
+    assert (caught.value.status, caught.value.sent, caught.value.oversized) == (200, True, False)
+
+
+def test_a_connection_that_was_idle_for_long_is_not_trusted(treasury, transport, monkeypatch):
+    treasury.login = lambda talk: talk.http(200, b"ok")
+    url = f"http://127.0.0.1:{treasury.port}{AUTHENTICATE_PATH}"
+    transport.post(url, {}, "{}")
+    transport.post(url, {}, "{}")
+    assert treasury.connections == 1
+    monkeypatch.setattr(module, "_IDLE_SECONDS", 0.01)
+    time.sleep(0.05)
+    transport.post(url, {}, "{}")
+    assert treasury.connections == 2
+
+
+def test_proxies_of_the_environment_are_not_asked(treasury, transport, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    treasury.login = lambda talk: talk.http(200, b"ok")
+    url = f"http://127.0.0.1:{treasury.port}{AUTHENTICATE_PATH}"
+    assert transport.post(url, {}, "{}").status == 200
+
+
+def test_verification_can_not_be_turned_off_by_the_environment(tls_treasury, transport, certificate, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.bundle))
+    with pytest.raises(TransportError, match="certificate verify failed") as caught:
+        transport.post(f"https://localhost:{tls_treasury.port}{AUTHENTICATE_PATH}", {}, "{}")
+    assert not caught.value.sent

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ifms.errors import BadInputError
+from ifms.wire.bank import mask_account, mask_ifsc, mask_long_numbers, valid_account_number, valid_ifsc
+
+WHO = "Sample Payee 17 (BN-TE/000017)"
+
+
+@pytest.mark.parametrize("number", ["123456789", "000000123", "00123456789012", "123456789012345678"])
+def test_an_account_number_is_kept_as_it_is(number):
+    assert valid_account_number(number, WHO) == number
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (None, "no account number"), ("", "no account number"), ("   ", "no account number"),
+        ("**********9012", "masked"), ("100001|q83vEjRWeJA=", "not decrypted"), ("12345678", "digits"),
+        ("1" * 19, "digits"), ("1" * 40, "digits"), (" 123456789012", "digits"), ("123456789012 ", "digits"),
+        ("1234 56789012", "digits"), ("123456\u200b789012", "digits"), ("\ufeff123456789012", "digits"),
+        ("123456789012\n", "digits"), ("ABC123456789", "digits"), ("-123456789012", "digits"),
+        ("\u0b67\u0b68\u0b69\u0b6a\u0b6b\u0b6c\u0b6d\u0b6e\u0b6f", "digits"), ("1.23456789E12", "digits"),
+        ("\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18\uff19", "digits"), ("=123456789012", "digits"),
+    ],
+)  # fmt: skip
+def test_anything_else_names_the_payee_and_not_the_number(number, said):
+    with pytest.raises(BadInputError, match=said) as caught:
+        valid_account_number(number, WHO)
+    assert WHO in str(caught.value)
+    if number and number.strip():
+        assert number not in str(caught.value)
+
+
+@pytest.mark.parametrize("code", ["SMPL0000001", "ABCD0EF9999", "ICIC0000047"])
+def test_an_ifsc_is_kept_as_it_is(code):
+    assert valid_ifsc(code, WHO) == code
+
+
+@pytest.mark.parametrize(
+    "code",
+    [None, "", " ", "SMPL1000001", "smpl0000001", "SMPLO000001", "SMPL000001", "SMPL00000011", " SMPL0000001",
+     "SMPL0000001\n", "SMPL0\u200b000001", "SM1L0000001", "SMPL0*****01", "SMPL0000-01", "\u0410BCD0000001"],
+)  # fmt: skip
+def test_any_other_ifsc_names_the_payee(code):
+    with pytest.raises(BadInputError, match="IFSC") as caught:
+        valid_ifsc(code, WHO)
+    assert WHO in str(caught.value)
+
+
+def test_masks():
+    assert mask_account("00123456789012") == "**********9012"
+    assert mask_account("1234") == "****"
+    assert mask_account("") == ""
+    assert mask_ifsc("ABCD0123412") == "ABCD*****12"
+    assert mask_ifsc("ABC") == "***"
+
+
+@given(st.from_regex(r"[0-9]{9,18}", fullmatch=True))
+def test_a_mask_shows_four_digits_at_most(number):
+    masked = mask_account(number)
+    assert len(masked) == len(number)
+    assert masked[:-4] == "*" * (len(number) - 4)
+    assert masked[-4:] == number[-4:]
+
+
+def test_long_numbers_in_foreign_texts_are_masked():
+    text = "Bill PI-TE/2024-25/002954: account 00123456789012, code 340"
+    assert mask_long_numbers(text) == "Bill PI-TE/2024-25/002954: account **********9012, code 340"
+
+
+@given(st.text(), st.from_regex(r"[0-9]{9,18}", fullmatch=True), st.text())
+def test_no_account_number_survives(before, number, after):
+    assert number not in mask_long_numbers(before + number + after)

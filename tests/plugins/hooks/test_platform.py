@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ifms.errors import ConfigurationError
+from ifms_airflow.hooks import platform as hook_module
+from ifms_airflow.hooks.platform import PlatformHook
+
+BASE = "http://digit.test"
+
+
+@pytest.fixture
+def connect(monkeypatch):
+    """Define the connection as an operator would, in the environment."""
+
+    def define(host=BASE, conn_id="ifms_platform", **extra):
+        value = {"conn_type": "ifms_platform", "host": host, "extra": extra}
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(value))
+
+    return define
+
+
+def test_names_that_airflow_goes_by():
+    assert PlatformHook.conn_name_attr == "platform_conn_id"
+    assert (PlatformHook.default_conn_name, PlatformHook.conn_type) == ("ifms_platform", "ifms_platform")
+    assert PlatformHook.hook_name == "IFMS platform (DIGIT)"
+
+
+def test_an_empty_extra_means_the_defaults(connect):
+    connect(auth_token="", locale=None, timeout_seconds=None)
+    config = PlatformHook().get_config()
+    assert (config.base_url, config.state_tenant, config.system_user) == (BASE, "od", "IFMS_CRONJOB")
+    assert (config.auth_token, config.timeout_seconds, config.bill_page_size) == (None, 30, 10)
+
+
+def test_every_field_can_be_set_as_json_or_as_text(connect):
+    connect(
+        conn_id="other",
+        state_tenant="pg",
+        system_user="CRON",
+        auth_token="token-1",
+        timeout_seconds="2.5",
+        bill_page_size="20",
+        services='{"bill_search": "http://expense:8080"}',
+        pi_id_name="pi",
+        correction_id_name="cor",
+        beneficiary_id_name="benf",
+        of_a_later_version=True,
+    )
+    config = PlatformHook("other").get_config()
+    assert (config.state_tenant, config.system_user, config.auth_token) == ("pg", "CRON", "token-1")
+    assert (config.timeout_seconds, config.bill_page_size) == (2.5, 20)
+    assert (config.pi_id_name, config.correction_id_name, config.beneficiary_id_name) == ("pi", "cor", "benf")
+    assert config.url("bill_search") == "http://expense:8080/expense/bill/v1/_search"
+
+
+@pytest.mark.parametrize(
+    ("host", "extra"),
+    [
+        ("", {}),
+        ("digit.test", {}),
+        (BASE, {"timeout_seconds": "soon"}),
+        (BASE, {"bill_page_size": []}),
+        (BASE, {"services": "{"}),
+        (BASE, {"services": {"nothing": "x"}}),
+    ],
+)
+def test_a_value_that_cannot_work_names_the_connection(connect, host, extra):
+    connect(host, **extra)
+    with pytest.raises(ConfigurationError, match="connection ifms_platform"):
+        PlatformHook().get_config()
+    worked, text = PlatformHook().test_connection()
+    assert not worked
+    assert "connection ifms_platform" in text
+
+
+def test_the_client_is_made_once_and_calls_nobody(connect, requests_mock):
+    connect()
+    hook = PlatformHook()
+    assert hook.get_conn() is hook.get_conn()
+    assert requests_mock.call_count == 0
+
+
+def test_the_token_is_masked_in_task_logs(connect, monkeypatch):
+    masked = []
+    monkeypatch.setattr(hook_module, "mask_secret", masked.append)
+    connect(auth_token="token-1")
+    PlatformHook().get_config()
+    assert masked == ["token-1"]
+
+
+def test_the_test_button_says_what_the_platform_answers(connect, requests_mock):
+    connect()
+    requests_mock.post(
+        f"{BASE}/user/v1/_search", json={"user": [{"uuid": "u", "userName": "IFMS_CRONJOB", "roles": []}]}
+    )
+    tenants = [{"code": "od"}, {"code": "od.demo"}]
+    requests_mock.post(f"{BASE}/egov-mdms-service/v1/_search", json={"MdmsRes": {"tenant": {"tenants": tenants}}})
+    worked, text = PlatformHook().test_connection()
+    assert worked
+    assert text.startswith("1 cities of od; user IFMS_CRONJOB")
+
+
+def test_the_test_button_tells_a_refusal(connect, requests_mock):
+    connect()
+    error = {"Errors": [{"code": "TENANT_ID", "message": "no such tenant"}]}
+    requests_mock.post(f"{BASE}/user/v1/_search", json=error, status_code=400)
+    assert PlatformHook().test_connection() == (False, "user_search for od: HTTP 400: TENANT_ID no such tenant")

@@ -1,0 +1,108 @@
+"""A treasury and a platform of the test's own, on real sockets, and the connections to them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+if TYPE_CHECKING:
+    from ifms.platform.config import PlatformConfig
+    from ifms.treasury.config import TreasuryConfig
+
+CLIENT_ID = "sample-client"
+CLIENT_SECRET = "sample-secret"
+LOG_KEY = base64.b64encode(bytes(range(32))).decode()
+
+
+@dataclass(frozen=True)
+class Simulators:
+    """The base URLs of both, and the treasury's public key."""
+
+    treasury: str
+    platform: str
+    public_key: str
+
+    def treasury_config(self, **changes: Any) -> TreasuryConfig:
+        """What a client of the treasury needs; `changes` by field name."""
+        from ifms.treasury.config import TreasuryConfig
+
+        config = TreasuryConfig(self.treasury, CLIENT_ID, CLIENT_SECRET, self.public_key, log_key=LOG_KEY)
+        return replace(config, **changes)
+
+    def platform_config(self, **changes: Any) -> PlatformConfig:
+        """What a client of the platform needs; `changes` by field name."""
+        from ifms.platform.config import PlatformConfig
+
+        return replace(PlatformConfig(self.platform), **changes)
+
+    def connections(self) -> dict[str, dict[str, Any]]:
+        """The Airflow connections to both, by id."""
+        return {
+            "ifms_treasury": {
+                "conn_type": "ifms_treasury",
+                "host": self.treasury,
+                "login": CLIENT_ID,
+                "password": CLIENT_SECRET,
+                "extra": {"public_key": self.public_key, "log_key": LOG_KEY},
+            },
+            "ifms_platform": {"conn_type": "ifms_platform", "host": self.platform},
+        }
+
+    def ask_treasury(self, method: str, path: str, body: Any = None) -> Any:
+        """Call a control endpoint of the treasury (`"POST", "rules", {…}`)."""
+        return _control(self.treasury, method, path, body)
+
+    def ask_platform(self, method: str, path: str, body: Any = None) -> Any:
+        """Call a control endpoint of the platform."""
+        return _control(self.platform, method, path, body)
+
+
+@pytest.fixture
+def simulators(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Simulators]:
+    """Both simulators, new; `@pytest.mark.simulators(platform={"cities": 3}, treasury={…})` gives options."""
+    import simulator.platform
+    import simulator.treasury
+    from simulator.serve import running
+
+    marker = request.node.get_closest_marker("simulators")
+    options = marker.kwargs if marker else {}
+    treasury = simulator.treasury.create_app(
+        tmp_path / "treasury.db", client_id=CLIENT_ID, client_secret=CLIENT_SECRET, **options.get("treasury", {})
+    )
+    platform = simulator.platform.create_app(tmp_path / "platform.db", **options.get("platform", {}))
+    with running(treasury) as treasury_url, running(platform) as platform_url:
+        key = _control(treasury_url, "GET", "public-key")["public_key"]
+        yield Simulators(treasury_url, platform_url, key)
+
+
+@pytest.fixture
+def airflow_connections(simulators: Simulators, ledger_dsn: str, monkeypatch: pytest.MonkeyPatch) -> Simulators:
+    """Both simulators and an empty ledger, as Airflow's connections ifms_treasury, ifms_platform and ifms_db."""
+    ledger = urlsplit(ledger_dsn)
+    described = simulators.connections() | {
+        "ifms_db": {
+            "conn_type": "postgres",
+            "host": ledger.hostname,
+            "port": ledger.port,
+            "login": ledger.username,
+            "password": ledger.password,
+            "schema": ledger.path.lstrip("/"),
+        }
+    }
+    for name, connection in described.items():
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(connection))
+    return simulators
+
+
+def _control(address: str, method: str, path: str, body: Any = None) -> Any:
+    reply = requests.request(method, f"{address}/control/{path}", json=body, timeout=60)
+    assert reply.ok, f"{method} {path}: {reply.status_code} {reply.text}"
+    return reply.json()
