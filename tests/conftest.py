@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # tests import their helpers as 
 
 from support import environment
 
-pytest_plugins = ["support.databases", "support.dags", "support.simulators", "support.adapter"]
+pytest_plugins = ["support.databases", "support.dags", "support.simulators", "support.adapter", "support.ledger"]
 
 _environment = environment.prepare()
 

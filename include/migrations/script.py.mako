@@ -11,4 +11,5 @@ down_revision = ${repr(down_revision)}
 def upgrade() -> None:
     """Run the SQL file of the same name."""
     # Straight to psycopg, in alembic's transaction: as a script, in which % is a % and not a parameter.
-    op.get_bind().connection.driver_connection.execute(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))
+    script = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
+    op.get_bind().connection.cursor().execute(script)

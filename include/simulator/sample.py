@@ -29,9 +29,16 @@ def bulk(
 
 
 def instructions(
-    count: int, beneficiaries: int = 10, *, allotment: Mapping[str, str], ddo: str = DDO, hoa: str = HOA,
-    grantee: str = GRANTEE, bill_date: str = "2026-04-10 11:00:00", first: int = 1,
-) -> Iterator[dict[str, Any]]:  # fmt: skip
+    count: int,
+    beneficiaries: int = 10,
+    *,
+    allotment: Mapping[str, str],
+    ddo: str = DDO,
+    hoa: str = HOA,
+    grantee: str = GRANTEE,
+    bill_date: str = "2026-04-10 11:00:00",
+    first: int = 1,
+) -> Iterator[dict[str, Any]]:
     """The params of so many PIs on one allotment (a row of VA's reply): numbers PI-SA/2026-27/900001 (with `first` 1) and on."""
     serial = (first - 1) * beneficiaries
     for number in range(first, first + count):

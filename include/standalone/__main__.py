@@ -107,6 +107,7 @@ class _Machine:
             new = server.create_database("ifms")
             self.ledger = server.dsn("ifms")
             migrate(self.ledger)
+            self.scope = Scope.from_now(self.ledger)  # from the second run on, DAGs run as soon as Airflow is up
             step.note = f"port {server.port}, {'new' if new else 'the data of the last run'}"
         stack.callback(self.processes.stop)
         with board.step("simulated treasury and platform") as step:
@@ -128,15 +129,12 @@ class _Machine:
                     )
                 time.sleep(1)
             self.client.set_pool(airflow.TREASURY_POOL, TREASURY_SLOTS)
-            for dag_id in DAG_IDS:
-                self.client.unpause(dag_id)
             step.note = self.client.address
 
     def cycle(self, board: Board) -> tuple[list[str], Outcome]:
         with psycopg.connect(self.ledger, autocommit=True) as ledger:
-            scope = Scope.from_now(self.ledger)
-            complaints = Cycle(self.client, ledger, self.processes.check).walk(board)
-        return complaints, Outcome.of(self.ledger, scope, accepted_bills(self.treasury))
+            complaints = Cycle(self.client, ledger, self.scope.since, self.processes.check).walk(board)
+        return complaints, Outcome.of(self.ledger, self.scope, accepted_bills(self.treasury))
 
     def _start_airflow(self, server: postgres.Server) -> None:
         described = connections(self.treasury, self.platform, self.secrets)

@@ -29,16 +29,20 @@ _IN_STATUS = "SELECT count(*) FROM ifms.payment_instruction WHERE pi_type = 'ORI
 
 @dataclass(frozen=True)
 class Stage:
-    """One DAG of the cycle, and the query that counts what it has yet to do (None: it does all at once)."""
+    """One DAG of the cycle, and the query that counts what it has yet to do (None: it does all at once).
+
+    `wakes` are DAGs that its asset starts: they must not be paused by then.
+    """
 
     dag_id: str
     what: str
     left: tuple[str, tuple[str, ...]] | None = None
+    wakes: tuple[str, ...] = ()
 
 
 STAGES = (
     Stage("ifms_va", "fund allotments"),
-    Stage("ifms_pa", "payments for approved bills"),
+    Stage("ifms_pa", "payments for approved bills", wakes=("ifms_pi",)),
     Stage("ifms_pi", "payment instructions", (_NO_PAYMENT_LEFT, ())),
     Stage("ifms_pis", "approval by the SSU", (_IN_STATUS, ("INITIATED",))),
     Stage("ifms_pag", "payment advice", (_IN_STATUS, ("APPROVED",))),
@@ -51,11 +55,13 @@ DAG_IDS = tuple(stage.dag_id for stage in STAGES)
 class Cycle:
     """A walk through all stages.
 
-    `check` is called now and then, and raises when one of the processes below has died.
+    `since` is when it began, by the ledger's clock. `check` is called now and then, and raises when one of the
+    processes below has died.
     """
 
     client: Client
     ledger: psycopg.Connection
+    since: datetime
     check: Callable[[], None]
 
     def walk(self, board: Board) -> list[str]:
@@ -74,14 +80,17 @@ class Cycle:
         return complaints
 
     def _run(self, stage: Stage, step: Step) -> str | None:
+        # Unpaused one by one: a DAG whose hour has passed runs at once, and payments should not come before the funds.
+        for dag_id in (*stage.wakes, stage.dag_id):
+            self.client.unpause(dag_id)
         for _ in range(ROUNDS):
             run_id = f"make_run__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}_{secrets.token_hex(2)}"
             self.client.trigger(stage.dag_id, run_id)
             state = self._wait(stage.dag_id, run_id, step)
             if state != "success":
-                message = _message(self.ledger, stage.dag_id, run_id)
+                message = self._message(stage.dag_id, run_id)
                 return f"{stage.dag_id} ended as {state}" + (f": {message}" if message else "; its log is in the UI")
-            if not _left(self.ledger, stage):
+            if not self._left(stage):
                 break
             time.sleep(1)
         return None
@@ -92,9 +101,8 @@ class Cycle:
         while True:
             state = self.client.state(dag_id, run_id)
             others = [each for each in self.client.active_runs(dag_id) if each != run_id]
-            counts = _counts(self.ledger, dag_id, run_id)
             waiting = [f"waiting for {others[0]}"] if others and state in FINISHED else []
-            step.note = ", ".join([state, *(f"{count} {name}" for name, count in counts.items()), *waiting])
+            step.note = ", ".join([state, *self._counts(dag_id), *waiting])
             if state in FINISHED and not others:
                 return state
             self.check()
@@ -104,28 +112,25 @@ class Cycle:
                 )
             time.sleep(_POLL_SECONDS)
 
+    def _left(self, stage: Stage) -> int:
+        if stage.left is None:
+            return 0
+        row = self.ledger.execute(*stage.left).fetchone()
+        return int(row[0]) if row else 0
 
-def _left(connection: psycopg.Connection, stage: Stage) -> int:
-    if stage.left is None:
-        return 0
-    row = connection.execute(*stage.left).fetchone()
-    return int(row[0]) if row else 0
+    def _counts(self, dag_id: str) -> list[str]:
+        """Say what the DAG's sweeps have done in this cycle, whoever started them: we, a schedule or an asset."""
+        total: Counter[str] = Counter()
+        for (counts,) in self.ledger.execute(
+            "SELECT counts FROM ifms.sweep_run WHERE dag_id = %s AND started_at >= %s", (dag_id, self.since)
+        ):
+            total.update({name: count for name, count in counts.items() if isinstance(count, int)})
+        return [f"{count} {name.replace('_', ' ')}" for name, count in total.items() if count]
 
-
-def _counts(connection: psycopg.Connection, dag_id: str, run_id: str) -> Counter[str]:
-    """Add up what the run's sweeps say they have done."""
-    total: Counter[str] = Counter()
-    for (counts,) in connection.execute(
-        "SELECT counts FROM ifms.sweep_run WHERE dag_id = %s AND run_id = %s", (dag_id, run_id)
-    ):
-        total.update({name: count for name, count in counts.items() if isinstance(count, int)})
-    return total
-
-
-def _message(connection: psycopg.Connection, dag_id: str, run_id: str) -> str | None:
-    row = connection.execute(
-        "SELECT message FROM ifms.sweep_run WHERE dag_id = %s AND run_id = %s AND message IS NOT NULL "
-        "ORDER BY started_at DESC LIMIT 1",
-        (dag_id, run_id),
-    ).fetchone()
-    return str(row[0]) if row else None
+    def _message(self, dag_id: str, run_id: str) -> str | None:
+        row = self.ledger.execute(
+            "SELECT message FROM ifms.sweep_run WHERE dag_id = %s AND run_id = %s AND message IS NOT NULL "
+            "ORDER BY started_at DESC LIMIT 1",
+            (dag_id, run_id),
+        ).fetchone()
+        return str(row[0]) if row else None

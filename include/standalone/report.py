@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 SUCCESSFUL = "SUCCESSFUL"
-_SHOWN = 60
+_SHOWN = 100
 
 _INSTRUCTIONS = """
     SELECT tenant_id, pi_number, payment_number, status, net_amount, coalesce(error_message, '') AS message

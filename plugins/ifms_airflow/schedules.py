@@ -15,8 +15,10 @@ from airflow.sdk import (
     RetryRule,
 )
 from airflow.sdk.definitions.asset import BaseAsset
+from airflow.sdk.exceptions import AirflowNotFoundException
 
 from ifms.errors import (
+    IfmsError,
     PlatformUnavailableError,
     SweepStoppedError,
     SweepUnreachableError,
@@ -27,7 +29,8 @@ TIMEZONE = "Asia/Kolkata"
 POOL = "ifms_treasury"
 OWNER = "ifms"
 
-# Only what a little patience mends is tried again: a network that was down, a server that restarts, a stopped worker.
+# Of our own errors, only what a little patience mends is tried again: a network that was down, a stopped worker.
+# What is not ours (a database that restarts, a task that ran out of time) has Airflow's default: tried again, too.
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
         RetryRule(
@@ -36,12 +39,13 @@ RETRY_POLICY = ExceptionRetryPolicy(
                 SweepStoppedError,
                 SweepUnreachableError,
                 TreasuryUnreachableError,
-                "psycopg.OperationalError",
             ],
             action=RetryAction.RETRY,
             reason="out of reach for now",
         ),
-        RetryRule(exception="ifms.errors.IfmsError", action=RetryAction.FAIL, reason="a person must look at it"),
+        RetryRule(
+            exception=[IfmsError, AirflowNotFoundException], action=RetryAction.FAIL, reason="a person must look at it"
+        ),
     ]
 )
 

@@ -29,6 +29,7 @@ from ifms.services.va import fetch_allotments
 from ifms.treasury.client import TreasuryClient
 
 STATUS_SERVICES: dict[str, Any] = {"PIS": InstructionStatus, "PAG": PaymentAdvice, "PD": PaymentDetails}
+EVERYTHING = Scope()
 CYCLE = ("VA", "PA", "PI", "PIS", "PAG", "PD")
 
 
@@ -40,7 +41,7 @@ class Adapter:
     simulators: Simulators
     treasury_changes: dict[str, Any] = field(default_factory=dict)
 
-    def run(self, service: str, scope: Scope = Scope(), stop: threading.Event | None = None) -> Sweep:
+    def run(self, service: str, scope: Scope = EVERYTHING, stop: threading.Event | None = None) -> Sweep:
         """One sweep; raises what its task would end with. The sweep's counts and problems are on what it returns."""
         sweep = self.sweep(service, stop)
         with sweep:
@@ -64,7 +65,7 @@ class Adapter:
             stop=stop or threading.Event(),
         )
 
-    def work(self, sweep: Sweep, scope: Scope = Scope()) -> None:
+    def work(self, sweep: Sweep, scope: Scope = EVERYTHING) -> None:
         """What the operator of the sweep's service does inside it."""
         config = self.simulators.treasury_config(**self.treasury_changes)
         assert sweep.calls is not None

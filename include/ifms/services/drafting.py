@@ -146,7 +146,8 @@ class Drafter:
         held: list[Draft] = []
         missing = self._missing(tenant)
         if missing:
-            return [Draft(row, claim, hold=(NO_UNIT, f"the payments of {tenant} can't be made: {missing}")) for row in rows]
+            hold = (NO_UNIT, f"the payments of {tenant} can't be made: {missing}")
+            return [Draft(row, claim, hold=hold) for row in rows]
         try:
             drafts = self._look_up(tenant, rows, claim, held)
         except PlatformError as error:

@@ -37,9 +37,7 @@ def create_payments(sweep: Sweep, platform: PlatformClient, master: MasterData, 
             # All of a city's bills are read before its first payment: each payment would shift the pages.
             found: list[Bill] = []
             try:
-                for bill in platform.bills_to_pay(tenant):
-                    if _in_scope(bill, scope):
-                        found.append(bill)
+                found.extend(bill for bill in platform.bills_to_pay(tenant) if _in_scope(bill, scope))
             except PlatformError as error:
                 sweep.problem(f"the bills of {tenant} could not all be read: {error}")
             yield from found

@@ -239,7 +239,7 @@ BEGIN
 END $$;
 CREATE TRIGGER content_is_frozen BEFORE UPDATE OF tenant_id, pi_number, pi_type, parent_pi_number, payment_number,
     sanction_id, hoa_code, ddo_code, ssu_id, grantee_code, scheme_code, master_allotment_id, ssu_allotment_id,
-    allotment_serial_no, gross_amount, net_amount, beneficiary_count, bill_date, financial_year, purpose
+    allotment_serial_no, gross_amount, net_amount, beneficiary_count, bill_date, financial_year, purpose, created_at
     ON ifms.payment_instruction FOR EACH STATEMENT
     EXECUTE FUNCTION ifms.refuse_change('the content of a payment instruction is frozen');
 CREATE TRIGGER content_is_frozen BEFORE UPDATE OF payment_instruction_id, beneficiary_number, beneficiary_id,
@@ -267,6 +267,19 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$;
+CREATE FUNCTION ifms.check_written_with_header() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    -- now() is the transaction's: only the transaction that wrote the header sees its created_at as now.
+    IF NOT EXISTS (
+        SELECT FROM ifms.payment_instruction WHERE id = NEW.payment_instruction_id AND created_at = now()
+    ) THEN
+        RAISE EXCEPTION 'a beneficiary is written with its payment instruction, not later'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'written_with_header';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER written_with_header BEFORE INSERT ON ifms.beneficiary
+    FOR EACH ROW EXECUTE FUNCTION ifms.check_written_with_header();
 CREATE CONSTRAINT TRIGGER beneficiaries_agree AFTER INSERT ON ifms.payment_instruction
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ifms.check_beneficiaries();
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ifms.services.va import fetch_allotments
 from ifms_airflow.assets import ALLOTMENTS
 from ifms_airflow.operators.sweep import TreasurySweepOperator
 
@@ -26,6 +25,8 @@ class FetchAllotmentsOperator(TreasurySweepOperator):
 
     def work(self, context: Context, sweep: Sweep, treasury: TreasuryClient, sealer: Sealer) -> None:
         """Ask for every watermark that is due."""
+        from ifms.services.va import fetch_allotments  # noqa: PLC0415
+
         scope = self.scope(context)
         with self.platform() as platform:
             fetch_allotments(sweep, treasury, platform.master_data(scope.tenants), scope)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ifms.services.pi import PaymentInstructions
 from ifms_airflow.operators.sweep import TreasurySweepOperator
 
 if TYPE_CHECKING:
@@ -22,6 +21,8 @@ class CreatePaymentInstructionsOperator(TreasurySweepOperator):
 
     def work(self, context: Context, sweep: Sweep, treasury: TreasuryClient, sealer: Sealer) -> None:
         """Persist, send, record; oldest payment first."""
+        from ifms.services.pi import PaymentInstructions  # noqa: PLC0415
+
         scope = self.scope(context)
         with self.platform() as platform:
             master = platform.master_data(scope.tenants)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ifms.services.pa import create_payments
 from ifms_airflow.assets import PAYMENTS
 from ifms_airflow.operators.sweep import SweepOperator
 
@@ -23,6 +22,8 @@ class CreatePaymentsOperator(SweepOperator):
 
     def execute(self, context: Context) -> None:
         """Do the sweep, write its row; raises a SweepError that says what to look at."""
+        from ifms.services.pa import create_payments  # noqa: PLC0415
+
         scope = self.scope(context)
         with (
             self.ledger_hook.ledger() as ledger,

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ifms.errors import ConfigurationError
-from ifms.services.pag import PaymentAdvice
-from ifms.services.pd import PaymentDetails
-from ifms.services.pis import InstructionStatus
-from ifms.services.poll import Poll, StatusService
 from ifms_airflow.operators.sweep import TreasurySweepOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from ifms.sealing import Sealer
+    from ifms.services.poll import StatusService
     from ifms.services.sweep import Sweep
     from ifms.treasury.client import TreasuryClient
-
-STATUS_SERVICES: dict[str, Callable[[], StatusService[Any]]] = {
-    "PIS": InstructionStatus,
-    "PAG": PaymentAdvice,
-    "PD": PaymentDetails,
-}
 
 
 class PollOperator(TreasurySweepOperator):
@@ -43,6 +33,22 @@ class PollOperator(TreasurySweepOperator):
 
     def work(self, context: Context, sweep: Sweep, treasury: TreasuryClient, sealer: Sealer) -> None:
         """Ask about every PI that is due."""
-        if self.service not in STATUS_SERVICES:
-            raise ConfigurationError(f"service {self.service!r} is none of {', '.join(STATUS_SERVICES)}")
-        Poll(sweep, STATUS_SERVICES[self.service](), treasury, self.scope(context))()
+        from ifms.services.poll import Poll  # noqa: PLC0415
+
+        Poll(sweep, status_service(self.service), treasury, self.scope(context))()
+
+
+def status_service(code: str) -> StatusService[Any]:
+    """The status service with this code. Raises ConfigurationError when there is none."""
+    from ifms.services.pag import PaymentAdvice  # noqa: PLC0415
+    from ifms.services.pd import PaymentDetails  # noqa: PLC0415
+    from ifms.services.pis import InstructionStatus  # noqa: PLC0415
+
+    match code:
+        case "PIS":
+            return InstructionStatus()
+        case "PAG":
+            return PaymentAdvice()
+        case "PD":
+            return PaymentDetails()
+    raise ConfigurationError(f"service {code!r} is none of PIS, PAG, PD")

@@ -1,30 +1,34 @@
-"""What every sweep operator has in common: its connections, its part of the work, and how it is stopped."""
+"""What every sweep operator has in common: its connections, its part of the work, and how it is stopped.
+
+Operators are imported whenever a DAG file is parsed, every half minute each. So what a task alone needs (HTTP, the
+database's driver, the services) is imported when it runs.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
-from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
 from ifms.errors import BadInputError
-from ifms.ledger.history import CallLog
-from ifms.ledger.runs import RunContext
-from ifms.services.scope import Scope
-from ifms.services.sweep import Sweep
-from ifms_airflow.hooks import LedgerHook, PlatformHook, TreasuryHook
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from airflow.sdk import Context
 
     from ifms.ledger.database import Database
+    from ifms.ledger.history import CallLog
     from ifms.platform.client import PlatformClient
     from ifms.sealing import Sealer
+    from ifms.services.scope import Scope
+    from ifms.services.sweep import Sweep
     from ifms.treasury.client import TreasuryClient
+    from ifms_airflow.hooks import LedgerHook, PlatformHook
 
 
 class SweepOperator(BaseOperator):
@@ -49,9 +53,9 @@ class SweepOperator(BaseOperator):
         tenants: Sequence[str] | str | None = None,
         shard: int = 0,
         shards: int = 1,
-        treasury_conn_id: str = TreasuryHook.default_conn_name,
-        platform_conn_id: str = PlatformHook.default_conn_name,
-        ledger_conn_id: str = LedgerHook.default_conn_name,
+        treasury_conn_id: str = "ifms_treasury",
+        platform_conn_id: str = "ifms_platform",
+        ledger_conn_id: str = "ifms_db",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -72,11 +76,15 @@ class SweepOperator(BaseOperator):
     @cached_property
     def platform_hook(self) -> PlatformHook:
         """The way to the DIGIT platform."""
+        from ifms_airflow.hooks import PlatformHook  # noqa: PLC0415
+
         return PlatformHook(self.platform_conn_id)
 
     @cached_property
     def ledger_hook(self) -> LedgerHook:
         """The way to the ledger."""
+        from ifms_airflow.hooks import LedgerHook  # noqa: PLC0415
+
         return LedgerHook(self.ledger_conn_id)
 
     def on_kill(self) -> None:
@@ -88,6 +96,8 @@ class SweepOperator(BaseOperator):
 
         Raises BadInputError for tenants that are no list of texts.
         """
+        from ifms.services.scope import Scope  # noqa: PLC0415
+
         since, until = backfill_interval(context)
         return Scope(tenant_ids(self.tenants), since, until, self.shard, self.shards)
 
@@ -95,6 +105,9 @@ class SweepOperator(BaseOperator):
         self, context: Context, ledger: Database, *, calls: CallLog | None = None, workers: int | None = None
     ) -> Sweep:
         """A sweep with this task's name on it."""
+        from ifms.ledger.runs import RunContext  # noqa: PLC0415
+        from ifms.services.sweep import Sweep  # noqa: PLC0415
+
         ti = context["ti"]
         sweep = Sweep(
             ledger,
@@ -113,6 +126,9 @@ class TreasurySweepOperator(SweepOperator):
 
     def execute(self, context: Context) -> None:
         """Open the connections, do the sweep, write its row; raises a SweepError that says what to look at."""
+        from ifms.ledger.history import CallLog  # noqa: PLC0415
+        from ifms_airflow.hooks import TreasuryHook  # noqa: PLC0415
+
         with ExitStack() as stack:
             calls = CallLog(TreasuryHook(self.treasury_conn_id).sealer)
             hook = TreasuryHook(self.treasury_conn_id, on_exchange=calls.heard_login)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -102,10 +103,8 @@ def test_a_text_that_does_not_decrypt(cipher):
 
 @given(st.binary(max_size=64))
 def test_garbage_decrypts_to_something_or_a_wire_error(cipher):
-    try:
+    with suppress(WireError):
         assert len(aes_decrypt(KEY, cipher)) < len(cipher)
-    except WireError:
-        pass
 
 
 # The Java adapter's log helper ----------------------------------------------------------------------------------------
@@ -157,7 +156,7 @@ def test_what_java_encrypted_with_rsa_opens_and_what_we_encrypt_opens_with_its_k
 @pytest.mark.parametrize(
     "form",
     [
-        lambda key: spki(key),
+        spki,
         lambda key: spki(key, serialization.Encoding.PEM),
         lambda key: spki(key, serialization.Encoding.PEM).decode(),
         lambda key: base64.b64encode(spki(key)).decode(),
@@ -191,7 +190,7 @@ def test_a_short_key_is_refused(encoding):
 @pytest.mark.parametrize(
     "form",
     [
-        lambda key: pkcs8(key),
+        pkcs8,
         lambda key: base64.b64encode(pkcs8(key)).decode(),
         lambda key: pkcs8(key, serialization.Encoding.PEM),
         lambda key: pkcs8(key, serialization.Encoding.PEM).decode(),

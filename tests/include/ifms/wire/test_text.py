@@ -50,7 +50,7 @@ def test_nothing_to_send_names_the_field(text):
         transliterate(text, 100, "the name of BN-TE/000017")
 
 
-@pytest.mark.parametrize("text", ["Пример", "Sample 漢字", "Samplе Payee"])
+@pytest.mark.parametrize("text", ["Пример", "Sample 漢字", "Sampl\u0435 Payee"])
 def test_a_letter_of_another_script_is_refused_rather_than_guessed(text):
     with pytest.raises(BadInputError, match="the name of BN-TE/000017 holds a C"):
         transliterate(text, 100, "the name of BN-TE/000017")
@@ -76,9 +76,11 @@ def test_whatever_comes_out_is_accepted(text, most):
 @given(st.text(alphabet=st.characters(min_codepoint=0x0B00, max_codepoint=0x0B7F), min_size=1))
 def test_all_of_odia_comes_out_or_is_an_error_that_names_the_field(text):
     try:
-        assert TAKEN.fullmatch(transliterate(text, 1000, "it"))
-    except BadInputError as error:
-        assert str(error).startswith("it holds ")
+        latin = transliterate(text, 1000, "it")
+    except BadInputError:
+        assert not any(character.isalnum() for character in text)
+    else:
+        assert TAKEN.fullmatch(latin)
 
 
 @pytest.mark.parametrize("text", ["", " a", "a ", "a  b", "a-b", "ନ", "a\n"])

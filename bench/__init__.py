@@ -1,0 +1,1 @@
+"""How fast the sweeps are, as ratios to what the treasury's own latency allows: `make bench`."""

@@ -1,0 +1,131 @@
+"""`make bench`: what the sweeps cost beyond the treasury's own latency, on this machine.
+
+The limit of a sweep is calls × latency ÷ concurrency: its calls, perfectly side by side, and nothing else. The exit
+code is 0 whenever all could be measured: a busy machine is no failed test.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from bench.figures import Figure, Growth, table
+from bench.ground import Ground, ground
+from simulator import sample
+from standalone import signals
+from standalone.errors import StandaloneError
+
+CREATION, STATUS = "od.samplea", "od.sampleb"
+"""One city for the measurements of PI, one for those of PIS: a PI sweep reads all open payments of its cities."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured; numbers of PIs, and how often."""
+
+    creation: int = 500
+    beneficiaries: int = 10
+    few: int = 500
+    sweep: int = 1000
+    many: int = 5000
+    times: int = 3
+
+
+QUICK = Plan(creation=20, beneficiaries=2, few=16, sweep=32, many=64, times=1)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print; 1 when it could not be measured."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="The figures, as ratios to their limits.")
+    parser.add_argument("--quick", action="store_true", help="small numbers: shows that it works, measures little")
+    quick: bool = parser.parse_args(arguments).quick
+    console = Console() if sys.stdout.isatty() else Console(width=140)
+    try:
+        with signals.raised_as_stopped(), ground() as made:
+            figures, growth = measure(made, QUICK if quick else Plan(), console)
+    except StandaloneError as error:
+        Console(stderr=True, soft_wrap=True).print(str(error), style="red", markup=False, highlight=False)
+        return 1
+    except signals.Stopped as stopped:
+        return 128 + stopped.signum
+    console.print(table(figures, growth))
+    console.print(
+        f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()} {platform.release()}, "
+        f"Python {platform.python_version()}; PostgreSQL with fsync and both simulators on the same machine"
+        f"{'; --quick: too few calls to judge by' if quick else ''}",
+        style="dim", highlight=False,
+    )  # fmt: skip
+    return 0
+
+
+def measure(made: Ground, plan: Plan, console: Console) -> tuple[list[Figure], Growth]:
+    """Seed through the real services, and measure. Raises StandaloneError."""
+    made.new_ledger("ledger")
+    for tenant in (CREATION, STATUS):
+        made.sweep("VA", "ledger", tenant)
+    sample.bulk(made.platform.address, plan.creation, plan.beneficiaries, CREATION)
+    figures = [
+        _figure(made, console, "PI creation", "PI", plan.creation, CREATION, 50, 16, 1.5, plan.times),
+    ]
+    _seed(made, plan.few, console)
+    few = _peak(made, console)
+    _seed(made, plan.sweep - plan.few, console)
+    figures += [
+        _figure(made, console, "PIS sweep", "PIS", plan.sweep, STATUS, 50, 16, 1.3, plan.times),
+        _figure(made, console, "PIS sweep", "PIS", plan.sweep, STATUS, 200, 32, 1.05, plan.times),
+    ]
+    _seed(made, plan.many - plan.sweep, console)
+    return figures, Growth(plan.few, plan.many, few, _peak(made, console), 1.2)
+
+
+def _seed(made: Ground, number: int, console: Console) -> None:
+    """Let so many more PIs become INITIATED, through the services."""
+    with console.status(f"seeding {number:,} PIs"):
+        _latency(made, 0)
+        sample.bulk(made.platform.address, number, 1, STATUS)
+        accepted = made.sweep("PI", "ledger", STATUS).counts.get("accepted", 0)
+    if accepted != number:
+        raise StandaloneError(f"Of {number} PIs to measure with, {accepted} could be made.")
+
+
+def _figure(
+    made: Ground,
+    console: Console,
+    what: str,
+    service: str,
+    calls: int,
+    tenant: str,
+    latency_ms: int,
+    concurrency: int,
+    allowed: float,
+    times: int,
+) -> Figure:
+    _latency(made, latency_ms)
+    seconds = []
+    for number in range(times):
+        with console.status(f"{what}, {latency_ms} ms, {concurrency} at a time: {number + 1} of {times}"):
+            measured = made.sweep_on_copy(service, "ledger", tenant, concurrency=concurrency)
+        if measured.counts.get("answered") != calls:
+            raise StandaloneError(f"{what}: of {calls} calls, {measured.counts.get('answered', 0)} were answered.")
+        seconds.append(measured.seconds)
+    return Figure(what, calls, latency_ms, concurrency, tuple(seconds), allowed)
+
+
+def _peak(made: Ground, console: Console) -> int:
+    with console.status("memory of a PIS sweep"):
+        _latency(made, 0)
+        return made.sweep_on_copy("PIS", "ledger", STATUS, traced=True).peak_bytes
+
+
+def _latency(made: Ground, milliseconds: int) -> None:
+    made.treasury.control("POST", "settings", {"latency_ms": milliseconds})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""One sweep in a process of its own: reads its order as JSON from stdin, writes what it measured as JSON to stdout.
+
+Of its own, so that neither the imports nor another's work under the same interpreter lock are in the measurement.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+import time
+import tracemalloc
+from dataclasses import dataclass, field
+
+import psycopg
+
+from ifms.ledger.database import Database
+from ifms.ledger.history import CallLog
+from ifms.platform.client import PlatformClient
+from ifms.platform.config import PlatformConfig
+from ifms.sealing import Sealer
+from ifms.services.pi import PaymentInstructions
+from ifms.services.pis import InstructionStatus
+from ifms.services.poll import Poll
+from ifms.services.scope import Scope
+from ifms.services.sweep import Sweep
+from ifms.services.va import fetch_allotments
+from ifms.treasury.client import TreasuryClient
+from ifms.treasury.config import TreasuryConfig
+from standalone.simulators import CLIENT_ID, CLIENT_SECRET
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to run: `service` is VA, PI or PIS; `traced` measures memory, and the time then means nothing."""
+
+    service: str
+    tenants: tuple[str, ...]
+    dsn: str = field(repr=False)
+    treasury: str
+    platform: str
+    public_key: str
+    log_key: str = field(repr=False)
+    concurrency: int = 16
+    traced: bool = False
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a sweep took: seconds, what it counted, and the most bytes of Python objects at a time (when traced)."""
+
+    seconds: float
+    counts: dict[str, int]
+    peak_bytes: int
+
+
+def run(order: Order) -> Measured:
+    """Run one sweep as its operator in Airflow does, from its first connection to its last commit."""
+    treasury_config = TreasuryConfig(
+        order.treasury, CLIENT_ID, CLIENT_SECRET, order.public_key,
+        log_key=order.log_key, max_concurrency=order.concurrency,
+    )  # fmt: skip
+    calls = CallLog(Sealer.from_config(order.log_key))
+    gc.collect()
+    if order.traced:
+        tracemalloc.start()
+    started = time.perf_counter()
+    with (
+        Database(lambda: psycopg.connect(order.dsn, options="-c timezone=UTC")) as db,
+        TreasuryClient(treasury_config, calls.heard_login) as treasury,
+        PlatformClient(PlatformConfig(order.platform)) as platform,
+        Sweep(db, order.service, calls=calls, workers=order.concurrency) as sweep,
+    ):
+        scope = Scope(tenants=tuple(order.tenants))
+        match order.service:
+            case "PIS":
+                Poll(sweep, InstructionStatus(), treasury, scope)()
+            case "PI":
+                master = platform.master_data(scope.tenants)
+                PaymentInstructions(sweep, treasury, platform, calls.sealer, master, scope)()
+            case "VA":
+                fetch_allotments(sweep, treasury, platform.master_data(scope.tenants), scope)
+            case unknown:
+                raise ValueError(f"no sweep of service {unknown!r} is measured here")
+    seconds = time.perf_counter() - started
+    return Measured(seconds, dict(sweep.counts), tracemalloc.get_traced_memory()[1] if order.traced else 0)
+
+
+if __name__ == "__main__":
+    json.dump(run(Order(**json.load(sys.stdin))).__dict__, sys.stdout)

@@ -1,0 +1,128 @@
+"""One transaction per change, and what becomes of it when the database or the network breaks."""
+
+import threading
+
+import psycopg
+import pytest
+from support.ledger import allotment
+
+from ifms.errors import LedgerError
+from ifms.ledger import funds
+from ifms.ledger.database import Database
+
+
+class Cut:
+    """A connection whose COMMIT reaches the server while its answer is lost."""
+
+    def __init__(self, dsn, reaches):
+        self.dsn = dsn
+        self.reaches = reaches
+        self.cuts = 0
+        self.opened = 0
+
+    def connect(self):
+        self.opened += 1
+        connection = psycopg.connect(self.dsn)
+        if self.opened == 1:
+            transaction = connection.transaction
+
+            def cut_transaction(*args, **kwargs):
+                return CutTransaction(transaction(*args, **kwargs), connection, self)
+
+            connection.transaction = cut_transaction
+        return connection
+
+
+class CutTransaction:
+    def __init__(self, inner, connection, cut):
+        self.inner, self.connection, self.cut = inner, connection, cut
+
+    def __enter__(self):
+        return self.inner.__enter__()
+
+    def __exit__(self, *error):
+        if error[0] is not None or self.cut.cuts:
+            return self.inner.__exit__(*error)
+        self.cut.cuts += 1
+        if self.cut.reaches:
+            self.inner.__exit__(*error)
+        self.connection.close()
+        raise psycopg.OperationalError("the connection was cut at COMMIT")
+
+
+@pytest.mark.parametrize("reaches", [True, False], ids=["committed", "not committed"])
+def test_an_ambiguous_commit_is_read_again_and_not_repeated(ledger_dsn, reaches):
+    cut = Cut(ledger_dsn, reaches)
+    runs = []
+
+    def work(connection):
+        runs.append(1)
+        return connection.execute(
+            "INSERT INTO ifms.outbox (topic, tenant_id, ordering_key, payload) VALUES ('t', 't', 'k', '{}') RETURNING id"
+        ).fetchone()[0]
+
+    with Database(cut.connect) as db:
+        db.transact(work)
+        count = db.transact(lambda c: c.execute("SELECT count(*) FROM ifms.outbox").fetchone()[0])
+    assert count == 1
+    assert len(runs) == (1 if reaches else 2)
+
+
+def test_a_deadlock_is_tried_again(ledger):
+    ledger.fund(1000, master="1")
+    ledger.fund(1000, master="2")
+    gate = threading.Barrier(2, timeout=30)
+    attempts = []
+
+    def lock(first, second):
+        met = []
+
+        def work(connection):
+            attempts.append(1)
+            for master in (first, second):
+                connection.execute("SELECT id FROM ifms.sanction WHERE master_allotment_id = %s FOR UPDATE", (master,))
+                if not met:
+                    met.append(1)
+                    gate.wait()
+
+        with Database(lambda: psycopg.connect(ledger.dsn)) as db:
+            db.transact(work)
+
+    threads = [threading.Thread(target=lock, args=order) for order in (("1", "2"), ("2", "1"))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(attempts) == 3
+
+
+def test_a_server_side_disconnect_is_survived(ledger):
+    ledger.db.transact(lambda c: c.execute("SELECT 1"))
+    with ledger.connect() as other:
+        other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    assert ledger.db.transact(lambda c: c.execute("SELECT 2").fetchone()[0]) == 2
+
+
+def test_a_database_that_stays_away_is_said():
+    def refuse():
+        raise psycopg.OperationalError("connection refused")
+
+    with pytest.raises(psycopg.OperationalError), Database(refuse) as db:
+        db.transact(lambda c: c.execute("SELECT 1"))
+
+
+def test_a_refusal_does_not_quote_the_row(ledger):
+    secret = "123456789012"
+
+    def work(connection):
+        funds.record_allotments(connection, [allotment(scheme_code=secret)])
+        connection.execute("UPDATE ifms.sanction SET reserved_amount = -1")
+
+    with pytest.raises(LedgerError) as refused:
+        ledger.db.transact(work)
+    assert secret not in str(refused.value)
+    assert refused.value.__cause__ is None
+    assert ledger.one("SELECT count(*) FROM ifms.sanction") == 0

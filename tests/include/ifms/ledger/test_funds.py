@@ -1,0 +1,146 @@
+"""An allotment counts once, whatever the treasury tells how often; money is reserved only where there is some."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from decimal import Decimal
+
+import psycopg
+import pytest
+from support.ledger import DDO, HEAD, TENANT, allotment
+
+from ifms.errors import ConflictError, InsufficientFundsError, LedgerError
+from ifms.ledger import funds
+from ifms.ledger.database import Database
+from ifms.ledger.funds import Movement
+from ifms.ledger.models import AllotmentKind
+
+
+def test_an_initial_allotment_makes_its_sanction(ledger):
+    recorded = ledger.allot(allotment(amount=Decimal("200000"), sanction_balance=Decimal("600000")))
+    assert (recorded.new, recorded.known, recorded.waiting) == (1, 0, ())
+    assert ledger.balances() == (200000, 0, 0, 200000)
+    assert ledger.row("SELECT sanctioned_amount, financial_year FROM ifms.sanction") == (800000, "2024-25")
+
+
+@pytest.mark.parametrize(
+    ("day", "year"),
+    [(date(2024, 3, 31), "2023-24"), (date(2024, 4, 1), "2024-25"), (date(2025, 1, 15), "2024-25")],
+)
+def test_the_financial_year_starts_on_1_april(ledger, day, year):
+    ledger.allot(allotment(allotment_date=day))
+    assert ledger.one("SELECT financial_year FROM ifms.sanction") == year
+
+
+def test_the_same_reply_twice_counts_once(ledger):
+    rows = [allotment(), allotment(serial_no=1, kind=AllotmentKind.ADDITIONAL, amount=Decimal(300))]
+    ledger.allot(*rows)
+    again = ledger.allot(*rows)
+    assert (again.new, again.known) == (0, 2)
+    assert ledger.balances() == (1300, 0, 0, 1300)
+
+
+def test_two_sanctions_may_share_allotment_id_and_serial_number(ledger):
+    """Real data: they differ in mstAllotmentDistId only."""
+    ledger.allot(allotment(master_allotment_id="928"), allotment(master_allotment_id="929", amount=Decimal(300)))
+    assert ledger.balances("928")[0] == 1000
+    assert ledger.balances("929")[0] == 300
+
+
+def test_a_known_allotment_with_another_amount_is_a_conflict_and_changes_nothing(ledger):
+    ledger.allot(allotment())
+    told = ledger.allot(allotment(amount=Decimal(5000)), allotment(serial_no=1, kind=AllotmentKind.ADDITIONAL))
+    assert len(told.conflicts) == 1
+    assert "5000" in told.conflicts[0]
+    assert "900/800/0" in told.conflicts[0]
+    assert told.new == 1  # the other one counts all the same
+    assert ledger.balances()[0] == 2000
+
+
+def test_an_addition_before_its_initial_allotment_waits_and_then_counts(ledger):
+    early = allotment(serial_no=1, kind=AllotmentKind.ADDITIONAL, amount=Decimal(250))
+    assert ledger.allot(early).waiting == (early,)
+    assert ledger.one("SELECT count(*) FROM ifms.sanction") == 0
+    assert ledger.allot(allotment()).waiting == ()
+    assert ledger.balances() == (1250, 0, 0, 1250)
+
+
+def test_a_withdrawal_below_what_is_spent_is_recorded_and_stops_reserving(ledger):
+    ledger.fund(1000)
+    payment, claim = ledger.payment(900)
+    ledger.instruct(payment, claim)
+    told = ledger.allot(allotment(serial_no=1, kind=AllotmentKind.WITHDRAWAL, amount=Decimal(500)))
+    assert told.overdrawn == ("900",)
+    assert ledger.balances() == (500, 900, 0, -400)
+    assert ledger.db.transact(lambda c: funds.choose_funding(c, TENANT, Decimal(1), [(DDO, HEAD)])) is None
+
+
+def test_the_first_head_of_account_with_enough_money_pays(ledger):
+    second = HEAD[:-1] + "2"
+    ledger.allot(
+        allotment(master_allotment_id="1", amount=Decimal(100)),
+        allotment(master_allotment_id="2", amount=Decimal(100), hoa_code=second),
+        allotment(master_allotment_id="3", amount=Decimal(5000), hoa_code=second),
+        allotment(master_allotment_id="3", serial_no=4, kind=AllotmentKind.ADDITIONAL, hoa_code=second),
+        allotment(master_allotment_id="3", serial_no=5, kind=AllotmentKind.WITHDRAWAL, hoa_code=second),
+    )
+
+    def chosen(amount):
+        return ledger.db.transact(
+            lambda c: funds.choose_funding(c, TENANT, Decimal(amount), [(DDO, HEAD), (DDO, second)])
+        )
+
+    assert chosen(100).master_allotment_id == "1"
+    assert chosen(101).master_allotment_id == "3"
+    assert chosen(101).allotment_serial_no == 4  # the latest that is no withdrawal
+    assert chosen(5001) is None
+    assert ledger.db.transact(lambda c: funds.choose_funding(c, TENANT, Decimal(1), [])) is None
+
+
+def test_64_reservers_on_one_sanction_take_exactly_what_is_there(ledger):
+    """F12: payments of 30 on 1,000: 33 get their money, and 10 are left."""
+    ledger.fund(1000)
+    claimed = [ledger.payment(30) for _ in range(64)]
+    results: list[str] = []
+    gate = threading.Barrier(16)
+
+    def reserve(batch):
+        with Database(lambda: psycopg.connect(ledger.dsn)) as db:
+            mine = type(ledger)(ledger.dsn, db)
+            gate.wait()
+            for payment, claim in batch:
+                try:
+                    mine.instruct(payment, claim)
+                    results.append("reserved")
+                except (AssertionError, InsufficientFundsError):
+                    results.append("refused")
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(reserve, [claimed[i::16] for i in range(16)]))
+    assert (results.count("reserved"), results.count("refused")) == (33, 31)
+    assert ledger.balances() == (1000, 990, 0, 10)
+
+
+def test_a_movement_is_made_once_and_only_after_its_pair(ledger):
+    sanction = ledger.fund(1000)
+    pi, _ = ledger.instruct(*ledger.payment(400))
+
+    def move(kind, amount=Decimal(400)):
+        with ledger.connect() as connection, Database(lambda: psycopg.connect(ledger.dsn)) as db:
+            connection.execute("SELECT 1")
+            db.transact(lambda c: funds.move(c, kind, sanction, pi.id, amount))
+
+    with pytest.raises(ConflictError):
+        move(Movement.RESERVE)
+    with pytest.raises(LedgerError, match="has no DEBIT"):
+        move(Movement.REVERSAL)
+    with pytest.raises(LedgerError, match="has no RESERVE"):
+        move(Movement.DEBIT, Decimal(399))
+    assert ledger.balances() == (1000, 400, 0, 600)
+
+
+def test_heads_that_master_data_does_not_know_are_named(ledger):
+    ledger.fund(1000)
+    unknown = ledger.db.transact(lambda c: funds.heads_unknown(c, TENANT, ["something else"]))
+    assert unknown == [HEAD]
+    assert ledger.db.transact(lambda c: funds.heads_unknown(c, TENANT, [HEAD])) == []

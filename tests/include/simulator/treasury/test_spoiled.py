@@ -1,0 +1,74 @@
+import base64
+
+import pytest
+
+from simulator import crypto
+
+
+def accepted(client):
+    pi = client.instruction(beneficiaries=2)
+    client.data("PI", pi)
+    return pi
+
+
+def test_an_error_replaces_the_work(start_treasury):
+    client = start_treasury()
+    pi = client.instruction()
+    client.rule(service="PI", effect="error", errorMsg="Sample error", times=1)
+    assert client.call("PI", pi) == {"serviceId": "PI", "errorMsg": "Sample error", "data": []}
+    texts = [{"errorCode": "340", "errorMsg": "Sample"}]
+    client.rule(service="PI", effect="error", errorMsgs=texts, times=1)
+    assert client.call("PI", pi) == {"serviceId": "PI", "errorMsgs": texts, "data": []}
+    assert client.control("state")["bills"] == []
+
+
+def test_another_bills_reply(start_treasury):
+    client = start_treasury()
+    pi = accepted(client)
+    client.rule(service="PIS", effect="other_bill", bill_pattern="^PI-SA/")
+    assert client.data("PIS", client.status(pi))[0]["jitBillNumber"] == "PI-XX/2000-01/999999"
+
+
+def test_a_field_is_missing_at_any_depth(start_treasury):
+    client = start_treasury()
+    pi = accepted(client)
+    client.rule(service="PIS", effect="missing_field", field="pmtInstId", times=1)
+    assert "pmtInstId" not in client.data("PIS", client.status(pi))[0]
+    advice, _ = (client.data("PAG", client.advice(pi, client.data("PIS", client.status(pi))[0]))[0], None)
+    client.rule(service="PD", effect="missing_field", field="utrNo", times=1)
+    assert all("utrNo" not in row for row in client.data("PD", client.details(advice))[0]["benfDtls"])
+    client.rule(service="PD", effect="missing_field", field="data", times=1)
+    assert "data" not in client.call("PD", client.details(advice))
+
+
+def test_an_unknown_text(start_treasury):
+    client = start_treasury()
+    client.rule(service="VA", effect="unknown_text", times=1)
+    assert {row["allotmentTxnType"] for row in client.allotments()} == {"Sample text that nobody knows"}
+    client.rule(service="VA", effect="unknown_text", field="ssuId", text="?")
+    assert {row["ssuId"] for row in client.allotments()} == {"?"}
+
+
+def test_rows_come_twice_and_turned_round(start_treasury):
+    client = start_treasury()
+    rows = client.allotments()
+    client.rule(service="VA", effect="duplicate_rows")
+    assert client.allotments() == [*reversed(rows), *rows]
+
+
+@pytest.mark.parametrize("effect", ["garbage", "bad_padding", "wrong_key"])
+def test_a_ciphertext_that_is_none(start_treasury, effect):
+    client = start_treasury()
+    pi = client.instruction()
+    client.rule(service="PI", effect=effect, times=1)
+    reply, rek = client.post("PI", pi)
+    assert reply.status_code == 200
+    if effect == "garbage":
+        with pytest.raises(ValueError, match=r"base64|padding"):
+            base64.b64decode(reply.text, validate=True)
+    else:
+        sealed = base64.b64decode(reply.text, validate=True)
+        # A wrong key gives wrong padding, but for one case in 256, and never JSON.
+        with pytest.raises(ValueError, match=r"padding|JSON|utf|Expecting"):
+            __import__("json").loads(crypto.decrypt(rek, sealed))
+    assert len(client.control("state")["bills"]) == 1
