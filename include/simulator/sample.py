@@ -39,7 +39,7 @@ def instructions(
     bill_date: str = "2026-04-10 11:00:00",
     first: int = 1,
 ) -> Iterator[dict[str, Any]]:
-    """The params of so many PIs on one allotment (a row of VA's reply): numbers PI-SA/2026-27/900001 (with `first` 1) and on."""
+    """The params of so many PIs on one allotment, a row of VA's reply; `first` 1 is number PI-SA/2026-27/900001."""
     serial = (first - 1) * beneficiaries
     for number in range(first, first + count):
         rows = []

@@ -26,7 +26,7 @@ from standalone.report import Outcome, Scope
 from standalone.settings import Folder, Ports, Secrets, check_machine
 from standalone.simulators import accepted_bills, add_bills, connections, simulators
 
-AIRFLOW_SECONDS = 240.0
+AIRFLOW_SECONDS = 600.0
 TREASURY_SLOTS = 4
 
 

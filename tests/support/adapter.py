@@ -99,3 +99,67 @@ class Adapter:
 def adapter(ledger_dsn: str, simulators: Simulators) -> Iterator[Adapter]:
     """The adapter on an empty ledger and both simulators."""
     return Adapter(ledger_dsn, simulators)
+
+
+@dataclass
+class Treasury:
+    """What the simulated treasury did, for assertions about money."""
+
+    simulators: Simulators
+
+    def rule(self, service: str, effect: str, **options: Any) -> None:
+        """Let calls of `service` run into `effect`."""
+        self.simulators.ask_treasury("POST", "rules", {"service": service, "effect": effect, **options})
+
+    def clear(self) -> None:
+        """Let everything go well again."""
+        self.simulators.ask_treasury("DELETE", "rules")
+
+    def settings(self, **changes: Any) -> None:
+        """Change settings."""
+        self.simulators.ask_treasury("POST", "settings", changes)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Bills, calls, logins."""
+        state: dict[str, Any] = self.simulators.ask_treasury("GET", "state")
+        return state
+
+    @property
+    def accepted(self) -> dict[str, int]:
+        """How often each bill was accepted."""
+        return {bill["number"]: bill["accepted"] for bill in self.state["bills"]}
+
+
+@pytest.fixture
+def treasury(simulators: Simulators) -> Treasury:
+    """The simulated treasury."""
+    return Treasury(simulators)
+
+
+def assert_money_is_right(adapter: Adapter, treasury: Treasury) -> None:
+    """The invariants I1 to I4 of the ledger and the treasury together."""
+    accepted = treasury.accepted
+    rows = adapter.rows("SELECT pi_number, payment_number, status FROM ifms.payment_instruction")
+    known = {row["pi_number"]: row for row in rows}
+    assert set(accepted) <= set(known), "I3: the treasury has a bill that nobody wrote"
+    assert all(times == 1 for times in accepted.values()), "I1: a bill was accepted twice"
+    per_payment = Counter(known[number]["payment_number"] for number in accepted)
+    rejected = Counter(r["payment_number"] for r in rows if r["status"] == "FAILED" and r["pi_number"] in accepted)
+    assert all(per_payment[p] - rejected[p] <= 1 for p in per_payment), "I1: a payment has two accepted bills"
+    initiated = {row["pi_number"] for row in rows if row["status"] not in ("PENDING", "FAILED")}
+    assert initiated <= set(accepted), "I3: a PI is INITIATED here and unknown there"
+    wrong = adapter.rows(
+        """
+        SELECT s.id FROM ifms.sanction s
+        LEFT JOIN LATERAL (
+            SELECT coalesce(sum(CASE kind WHEN 'ALLOTMENT' THEN amount WHEN 'WITHDRAWAL' THEN -amount END), 0) AS allotted,
+                   coalesce(sum(CASE kind WHEN 'RESERVE' THEN amount WHEN 'RELEASE' THEN -amount
+                                          WHEN 'DEBIT' THEN -amount END), 0) AS reserved,
+                   coalesce(sum(CASE kind WHEN 'DEBIT' THEN amount WHEN 'REVERSAL' THEN -amount END), 0) AS spent
+            FROM ifms.fund_movement WHERE sanction_id = s.id) m ON true
+        WHERE (s.allotted_amount, s.reserved_amount, s.spent_amount) IS DISTINCT FROM (m.allotted, m.reserved, m.spent)
+           OR s.available_amount <> m.allotted - m.reserved - m.spent
+        """
+    )
+    assert wrong == [], "I2: a sanction's balances are not what its movements say"

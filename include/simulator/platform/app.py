@@ -38,6 +38,7 @@ EFFECTS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
 """`errors` refuses the call (idgen: with HTTP 200); the other two hide or mask the accounts of `payees`."""
 
 _IDGEN = "idgen"
+_ENC = "enc"
 
 
 class Platform:
@@ -55,7 +56,7 @@ class Platform:
         self.sampler = Sampler(
             state, self.masters, self.ids, self.bills, self.payments, self.accounts, self.payees
         )  # fmt: skip
-        self.rules = RuleBook(state.store, self.services, EFFECTS)
+        self.rules = RuleBook(state.store, (*self.services, _ENC), EFFECTS)
 
     @property
     def services(self) -> dict[str, tuple[str, int, Callable[[Call], Json]]]:
@@ -123,10 +124,12 @@ def _encryption(platform: Platform) -> list[Route]:
     def route(path: str, work: Callable[[Json], Json]) -> Route:
         async def endpoint(request: Request) -> Response:
             raw = await request.body()
-            rules = platform.rules.take("enc")
+            rules = platform.rules.take(_ENC)
             await _latency(platform)
 
             async def process() -> Response:
+                with platform.state.store.transaction():
+                    platform.state.store.count(f"calls:{_ENC}")
                 try:
                     return json_response(work(load(raw)))
                 except ServiceError as error:

@@ -186,6 +186,25 @@ def test_a_pooled_connection_that_the_server_closed_is_replaced(treasury, client
     assert treasury.connections == 3
 
 
+def reset_after_reply(talk):
+    talk.reply({"serviceId": "PIS", "data": []})
+    reset(talk)
+
+
+@pytest.mark.parametrize(
+    ("goodbye", "expected"), [(reset_after_reply, NeverSent), (close_after_reply, Unknown)], ids=["reset", "closed"]
+)
+def test_a_dead_connection_that_nobody_noticed(treasury, client, monkeypatch, goodbye, expected):
+    """A reset socket takes no byte, so nothing can have arrived; one closed politely takes them all, so it may have."""
+    treasury.script.append(goodbye)
+    client.call(pis())
+    time.sleep(0.05)  # until the server's end has arrived
+    monkeypatch.setattr("urllib3.connectionpool.is_connection_dropped", lambda _: False)
+    outcome = client.call(pis())
+    assert type(outcome) is expected
+    assert len(treasury.requests) == 1
+
+
 # F2, F4: it may have arrived ------------------------------------------------------------------------------------------
 
 

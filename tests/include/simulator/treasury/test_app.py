@@ -1,6 +1,8 @@
 import base64
 import json
 import os
+import threading
+import time
 
 import requests
 
@@ -29,7 +31,7 @@ def test_one_cycle_tells_one_story(start_treasury):
     assert told["totalNumberOfBeneficiary"] == "3"
     advice = client.data("PAG", client.advice(pi, told))[0]
     assert [row["benfId"] for row in advice["benfList"]] == [row["benefId"] for row in pi["beneficiaryDetails"]]
-    assert [row["amount"] for row in advice["benfList"]] == [row["benefAmount"] for row in pi["beneficiaryDetails"]]
+    assert [row["amount"] for row in advice["benfList"]] == [row["benfAmount"] for row in pi["beneficiaryDetails"]]
     paid = client.data("PD", client.details(advice))[0]
     assert paid["billNumber"] == pi["jitBillNo"]
     assert paid["billRefNo"] == advice["onlineBillRefNo"]
@@ -69,9 +71,6 @@ def test_a_body_that_is_no_call_is_a_400(start_treasury):
 
 
 def test_latency_holds_for_all_calls_but_they_run_side_by_side(start_treasury):
-    import threading
-    import time
-
     client = start_treasury()
     pi = client.instruction()
     client.control("settings", {"latency_ms": 150})

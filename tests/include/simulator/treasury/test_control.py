@@ -27,10 +27,9 @@ def test_rules_of_the_login(start_treasury):
     assert [client.login().status_code for _ in range(3)] == [401, 401, 200]
 
 
-@pytest.mark.parametrize("service", ["AUTH"])
-def test_a_login_reply_can_lack_a_field(start_treasury, service):
+def test_a_login_reply_can_lack_a_field(start_treasury):
     client = start_treasury()
-    client.rule(service=service, effect="missing_field", field="sek")
+    client.rule(service="AUTH", effect="missing_field", field="sek")
     with pytest.raises(KeyError):
         client.login()
 

@@ -45,12 +45,12 @@ def test_a_wrong_header_is_refused_by_name(start_treasury, fields, named):
 @pytest.mark.parametrize(
     ("fields", "named"),
     [
-        ({"benefAmount": None, "paymentAmount": "10.00"}, "benefAmount is missing"),
+        ({"benfAmount": None, "paymentAmount": "10.00"}, "benfAmount is missing"),
         ({"ifscCode": "SMPL0000001"}, "ifscCode is not a known field"),
         ({"benefName": "Sample (Payee)"}, "benefName is not a text without special symbols"),
         ({"benefName": "ନମୁନା"}, "benefName is not a text without special symbols"),
         ({"benefName": ""}, "benefName"),
-        ({"benefAddress": "W1, L1"}, "benefAddress is not a text without special symbols"),
+        ({"benfAddress": "W1, L1"}, "benfAddress is not a text without special symbols"),
         ({"benfMobileNo": "12345"}, "benfMobileNo"),
         ({"benfAcctNo": "********0001"}, "benfAcctNo is not an account number"),
         ({"benfAcctNo": "100001|AAAA"}, "benfAcctNo is not an account number"),

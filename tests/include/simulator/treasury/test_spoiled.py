@@ -1,4 +1,5 @@
 import base64
+import json
 
 import pytest
 
@@ -34,7 +35,8 @@ def test_a_field_is_missing_at_any_depth(start_treasury):
     pi = accepted(client)
     client.rule(service="PIS", effect="missing_field", field="pmtInstId", times=1)
     assert "pmtInstId" not in client.data("PIS", client.status(pi))[0]
-    advice, _ = (client.data("PAG", client.advice(pi, client.data("PIS", client.status(pi))[0]))[0], None)
+    told = client.data("PIS", client.status(pi))[0]
+    advice = client.data("PAG", client.advice(pi, told))[0]
     client.rule(service="PD", effect="missing_field", field="utrNo", times=1)
     assert all("utrNo" not in row for row in client.data("PD", client.details(advice))[0]["benfDtls"])
     client.rule(service="PD", effect="missing_field", field="data", times=1)
@@ -70,5 +72,5 @@ def test_a_ciphertext_that_is_none(start_treasury, effect):
         sealed = base64.b64decode(reply.text, validate=True)
         # A wrong key gives wrong padding, but for one case in 256, and never JSON.
         with pytest.raises(ValueError, match=r"padding|JSON|utf|Expecting"):
-            __import__("json").loads(crypto.decrypt(rek, sealed))
+            json.loads(crypto.decrypt(rek, sealed))
     assert len(client.control("state")["bills"]) == 1

@@ -1,0 +1,313 @@
+"""Payment instructions: written before they are sent, sent under one number, and settled only by an answer."""
+
+import threading
+from collections import Counter
+
+import psycopg
+import pytest
+from support.adapter import assert_money_is_right
+
+from ifms.errors import (
+    SweepNeedsAttentionError,
+    SweepUnreachableError,
+    TreasuryLoginError,
+)
+
+pytestmark = pytest.mark.simulators(platform={"cities": 1})
+
+ONE_PAYMENT = {"type": "wage", "tenantId": "od.samplea", "payees": 2, "with_payments": True}
+
+
+@pytest.fixture
+def funded(adapter):
+    """Allotments are there, the three sample bills have their payments, nothing is sent yet."""
+    adapter.run("VA")
+    adapter.run("PA")
+    return adapter
+
+
+def sums(adapter):
+    return adapter.rows(
+        "SELECT sum(reserved_amount) AS reserved, sum(spent_amount) AS spent FROM ifms.sanction"
+    )[0]
+
+
+def test_each_payment_gets_its_instruction_and_its_money_is_spent(funded, treasury):
+    sweep = funded.run("PI")
+    assert sweep.counts["accepted"] == 3
+    assert funded.statuses() == Counter(INITIATED=3)
+    total = funded.rows("SELECT sum(net_amount) AS total FROM ifms.payment_instruction")[0]["total"]
+    assert sums(funded) == {"reserved": 0, "spent": total}
+    assert_money_is_right(funded, treasury)
+
+
+def test_a_second_sweep_finds_nothing_to_do(funded, treasury):
+    funded.run("PI")
+    assert funded.run("PI").counts == Counter()
+    assert treasury.state["calls"]["PI"] == 3
+
+
+def test_the_treasury_gets_what_the_rows_say(funded, treasury):
+    funded.run("PI")
+    for bill in treasury.state["bills"]:
+        pi = funded.rows("SELECT * FROM ifms.payment_instruction WHERE pi_number = %s", bill["number"])[0]
+        sent = bill["params"]
+        assert sent["billNetAmount"] == f"{pi['net_amount']:.2f}"
+        assert sent["mstAllotmentDistId"] == pi["master_allotment_id"]
+        assert sent["billNumberOfBenf"] == str(pi["beneficiary_count"])
+        rows = funded.rows(
+            "SELECT beneficiary_number, amount FROM ifms.beneficiary WHERE payment_instruction_id = %s", pi["id"]
+        )
+        assert {b["benefId"]: b["benfAmount"] for b in sent["beneficiaryDetails"]} == {
+            row["beneficiary_number"]: f"{row['amount']:.2f}" for row in rows
+        }
+
+
+@pytest.mark.parametrize("effect", ["lost_reply", "cut_reply", "garbage", "bad_padding", "wrong_key", "html"])
+@pytest.mark.parametrize("repeated", ["duplicate", "success"])
+def test_an_accepted_instruction_whose_reply_is_lost_is_settled_on_the_same_number(funded, treasury, effect, repeated):
+    """F2, F4, F5: unknown is not failed; the funds stay reserved; the next sweep asks PIS and never makes a new number."""
+    treasury.settings(repeated_pi=repeated)
+    treasury.rule("PI", effect)
+    with pytest.raises((SweepNeedsAttentionError, SweepUnreachableError)):
+        funded.run("PI")
+    assert funded.statuses() == Counter(PENDING=3)
+    assert {r["last_attempt"] for r in funded.rows("SELECT last_attempt FROM ifms.payment_instruction")} == {"unknown"}
+    assert sums(funded)["spent"] == 0
+    assert sums(funded)["reserved"] > 0
+    treasury.clear()
+    funded.run("PI")
+    assert funded.statuses() == Counter(INITIATED=3)
+    assert len(treasury.accepted) == 3
+    assert_money_is_right(funded, treasury)
+
+
+@pytest.mark.parametrize("unknown_bill", ["error", "empty"])
+@pytest.mark.parametrize("repeated", ["duplicate", "success"])
+def test_an_instruction_that_never_arrived_is_sent_again_with_the_same_number(funded, treasury, unknown_bill, repeated):
+    treasury.settings(unknown_bill=unknown_bill, repeated_pi=repeated)
+    treasury.rule("PI", "refuse")
+    with pytest.raises(SweepUnreachableError):
+        funded.run("PI")
+    numbers = {row["pi_number"] for row in funded.rows("SELECT pi_number FROM ifms.payment_instruction")}
+    assert len(numbers) == 3
+    assert treasury.accepted == {}
+    treasury.clear()
+    funded.run("PI")
+    assert set(treasury.accepted) == numbers
+    assert funded.statuses() == Counter(INITIATED=3)
+    assert_money_is_right(funded, treasury)
+
+
+def test_a_reply_about_another_bill_changes_nothing(funded, treasury):
+    treasury.rule("PI", "other_bill", times=1)
+    with pytest.raises(SweepNeedsAttentionError, match="names the bill 'PI-XX/2000-01/999999'"):
+        funded.run("PI")
+    assert funded.statuses() == Counter(INITIATED=2, PENDING=1)
+    funded.run("PI")
+    assert funded.statuses() == Counter(INITIATED=3)
+    assert_money_is_right(funded, treasury)
+
+
+def test_a_reply_without_its_success_code_is_not_taken_for_success(funded, treasury):
+    treasury.rule("PI", "missing_field", field="successCode", times=1)
+    with pytest.raises(SweepNeedsAttentionError, match="successCode"):
+        funded.run("PI")
+    assert funded.statuses() == Counter(INITIATED=2, PENDING=1)
+    problem = funded.rows("SELECT problems FROM ifms.sweep_run WHERE service_id = 'PI'")[0]["problems"][0]
+    assert "PI-" in problem
+
+
+def test_a_declined_instruction_frees_its_money_and_names_the_beneficiary(funded, treasury):
+    treasury.rule(
+        "PI",
+        "error",
+        times=1,
+        errorMsgs=[{"errorCode": "340", "errorMsg": "Wrong IFSC provided in Beneficiary Details for BenefId BN-SA/000001"}],
+    )
+    funded.run("PI")
+    assert funded.statuses() == Counter(INITIATED=2, FAILED=1)
+    failed = funded.rows("SELECT * FROM ifms.payment_instruction WHERE status = 'FAILED'")[0]
+    assert failed["is_active"] is False
+    assert "Wrong IFSC" in failed["error_message"]
+    assert sums(funded)["reserved"] == 0
+    payment = funded.rows("SELECT * FROM ifms.payment WHERE payment_number = %s", failed["payment_number"])[0]
+    assert payment["paid_by"] is None
+    assert payment["hold_code"] == "PI_DECLINED"
+    told = funded.rows("SELECT payload FROM ifms.outbox WHERE ordering_key LIKE %s", f"%{failed['payment_number']}")
+    assert told[-1]["payload"]["referenceStatus"] == "PAYMENT_FAILED"
+    assert_money_is_right(funded, treasury)
+
+
+def test_a_duplicate_means_accepted(funded, treasury):
+    """Money rule 1: the treasury has it already."""
+    treasury.settings(repeated_pi="duplicate")
+    treasury.rule("PI", "lost_reply", times=3)
+    treasury.rule("PIS", "error", errorMsg="Bill not received in JIT-FS", times=3)
+    with pytest.raises(SweepUnreachableError):
+        funded.run("PI")
+    funded.run("PI")
+    assert funded.statuses() == Counter(INITIATED=3)
+    logged = funded.rows("SELECT DISTINCT status FROM ifms.status_log WHERE to_status = 'INITIATED'")
+    assert logged == [{"status": "STATUS_LOG_PI_DUPLICATE"}]
+    assert_money_is_right(funded, treasury)
+
+
+def test_a_wrong_key_fails_at_login_before_any_instruction_is_sent(funded, treasury):
+    """F24."""
+    funded.treasury_changes = {"client_secret": "wrong"}
+    with pytest.raises(TreasuryLoginError):
+        funded.run("PI")
+    assert treasury.state["calls"].get("PI", 0) == 0
+    assert funded.rows("SELECT state, message FROM ifms.sweep_run WHERE service_id = 'PI'")[0]["state"] == "failed"
+    funded.treasury_changes = {}
+    funded.run("PI")
+    assert funded.statuses() == Counter(INITIATED=3)
+    assert_money_is_right(funded, treasury)
+
+
+def test_a_payment_without_funds_is_said_once_and_paid_when_money_comes(adapter, treasury, simulators):
+    adapter.run("PA")
+    for _ in range(2):
+        sweep = adapter.run("PI")
+    assert adapter.statuses() == Counter()
+    assert sweep.counts["waiting_for_funds"] == 0  # not even looked up again while there is no money
+    held = adapter.rows("SELECT DISTINCT hold_code FROM ifms.payment")
+    assert held == [{"hold_code": "PAYMENT_INSUFFICIENT_FUNDS"}]
+    told = adapter.rows("SELECT payload->>'referenceStatus' AS said, count(*) AS n FROM ifms.outbox GROUP BY 1")
+    assert told == [{"said": "PAYMENT_INSUFFICIENT_FUNDS", "n": 3}]
+    logged = adapter.rows("SELECT count(*) AS n FROM ifms.status_log WHERE status = 'STATUS_LOG_PI_NO_FUNDS'")
+    assert logged[0]["n"] == 3
+    adapter.run("VA")
+    adapter.run("PI")
+    assert adapter.statuses() == Counter(INITIATED=3)
+    assert_money_is_right(adapter, treasury)
+
+
+BROKEN = {
+    "no_account": "has no active primary bank account",
+    "inactive_account": "has no active primary bank account",
+    "masked": "masked account number",
+    "undecrypted": "not decrypted",
+    "bad_ifsc": "has an IFSC that is not",
+    "unknown_head": "NOSUCHHEAD",
+}
+
+
+@pytest.mark.parametrize(("broken", "said"), BROKEN.items(), ids=BROKEN.keys())
+def test_one_bad_payment_is_set_aside_with_a_clear_message_and_the_others_are_paid(
+    funded, treasury, simulators, broken, said
+):
+    """F22, money rule 9: nothing of it is sent, it is named, the run is not green the first time only."""
+    bad = simulators.ask_platform("POST", "bills", ONE_PAYMENT | {"broken": broken})[0]
+    with pytest.raises(SweepNeedsAttentionError, match=said):
+        funded.run("PI")
+    assert funded.statuses() == Counter(INITIATED=3)
+    held = funded.rows("SELECT * FROM ifms.payment WHERE payment_number = %s", bad["paymentNumber"])[0]
+    assert held["hold_code"] == "PAYMENT_NOT_PAYABLE"
+    assert said in held["hold_message"]
+    sweep = funded.run("PI")
+    assert sweep.counts["still_on_hold"] == 1
+    assert treasury.state["calls"]["PI"] == 3
+    assert_money_is_right(funded, treasury)
+
+
+def test_a_repaired_account_gets_its_instruction_by_itself(funded, treasury, simulators):
+    bad = simulators.ask_platform("POST", "bills", ONE_PAYMENT | {"broken": "bad_ifsc"})[0]
+    with pytest.raises(SweepNeedsAttentionError):
+        funded.run("PI")
+    simulators.ask_platform(
+        "POST", "accounts", {"tenantId": "od.samplea", "referenceId": bad["payees"][-1], "ifsc": "SMPL0000001"}
+    )
+    funded.run("PI")
+    assert funded.statuses() == Counter(INITIATED=4)
+    assert_money_is_right(funded, treasury)
+
+
+def test_payees_on_one_account_are_joined(funded, treasury, simulators):
+    bill = simulators.ask_platform("POST", "bills", ONE_PAYMENT | {"same_account": True})[0]
+    funded.run("PI")
+    pi = funded.rows(
+        "SELECT id, beneficiary_count FROM ifms.payment_instruction WHERE payment_number = %s", bill["paymentNumber"]
+    )[0]
+    assert pi["beneficiary_count"] == 1
+    row = funded.rows("SELECT line_item_ids FROM ifms.beneficiary WHERE payment_instruction_id = %s", pi["id"])[0]
+    assert len(row["line_item_ids"]) == 2
+
+
+def test_a_city_without_spending_unit_is_named(adapter, simulators):
+    simulators.ask_platform(
+        "POST", "masters", {"tenantId": "od.samplea", "module": "ifms", "name": "SSUDetails", "data": []}
+    )
+    adapter.run("VA")
+    adapter.run("PA")
+    with pytest.raises(SweepNeedsAttentionError, match=r"od\.samplea.*no active SSU"):
+        adapter.run("PI")
+    assert {r["hold_code"] for r in adapter.rows("SELECT hold_code FROM ifms.payment")} == {"SSU_NOT_CONFIGURED"}
+
+
+def test_eight_sweeps_at_once_make_one_instruction_per_payment(funded, treasury, simulators):
+    """F10, F17."""
+    simulators.ask_platform("POST", "bills", ONE_PAYMENT | {"count": 30})
+    failures = []
+
+    def run():
+        try:
+            funded.run("PI")
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert failures == []
+    assert funded.statuses() == Counter(INITIATED=33)
+    assert treasury.state["calls"]["PI"] == 33
+    assert_money_is_right(funded, treasury)
+
+
+def test_a_stopped_sweep_gives_back_what_it_had_not_begun(funded, treasury, simulators):
+    """F25: no new calls, those under way are settled."""
+    simulators.ask_platform("POST", "bills", ONE_PAYMENT | {"count": 40})
+    treasury.rule("PI", "latency", ms=300)
+    stop = threading.Event()
+    timer = threading.Timer(1.0, stop.set)
+    timer.start()
+    with pytest.raises(Exception, match="stopped on request"):
+        funded.run("PI", stop=stop)
+    timer.cancel()
+    claimed = funded.rows("SELECT count(*) AS n FROM ifms.payment_instruction WHERE claim_token IS NOT NULL")
+    assert claimed[0]["n"] == 0
+    assert funded.rows("SELECT count(*) AS n FROM ifms.payment WHERE claim_token IS NOT NULL")[0]["n"] == 0
+    assert len(treasury.accepted) == funded.statuses()["INITIATED"] < 43
+    treasury.clear()
+    funded.run("PI")
+    assert funded.statuses() == Counter(INITIATED=43)
+    assert_money_is_right(funded, treasury)
+
+
+def test_every_call_is_logged_and_sealed(funded):
+    funded.run("PI")
+    calls = funded.rows("SELECT * FROM ifms.treasury_call WHERE service_id = 'PI'")
+    assert len(calls) == 3
+    sealer = funded.sweep("PI").calls.sealer
+    for call in calls:
+        assert call["outcome"] == "answered"
+        assert call["bill_number"] in sealer.open(call["request_sealed"]).decode()
+        assert call["payment_instruction_id"] is not None
+    logins = funded.rows("SELECT * FROM ifms.treasury_call WHERE service_id = 'AUTH' ORDER BY created_at")
+    assert len(logins) == 2  # VA's and PI's
+    numbers = {sealer.open(row["account_sealed"]).decode() for row in funded.rows("SELECT * FROM ifms.beneficiary")}
+    with psycopg.connect(funded.dsn) as connection:
+        for table in ("treasury_call", "payment_instruction", "beneficiary", "status_log", "outbox", "sweep_run", "payment"):
+            dump = str(connection.execute(f"SELECT t::text FROM ifms.{table} t").fetchall())
+            assert not [number for number in numbers if number in dump], table
+
+
+def test_the_platform_hears_of_each_accepted_payment(funded):
+    funded.run("PI")
+    told = funded.rows("SELECT ordering_key, payload FROM ifms.outbox ORDER BY id")
+    assert {row["payload"]["status"] for row in told} == {"INITIATED"}
+    assert len({row["ordering_key"] for row in told}) == 3

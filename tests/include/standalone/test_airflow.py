@@ -1,0 +1,105 @@
+"""Airflow's settings hold what a run needs and nothing of somebody else's; the client says plainly what went wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+import requests
+import requests_mock
+
+from standalone import airflow
+from standalone.airflow import Client
+from standalone.errors import StandaloneError
+from standalone.postgres import Server
+from standalone.settings import Folder, Ports, Secrets
+
+API = "http://127.0.0.1:8080"
+
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> Secrets:
+    return Secrets.kept_in(tmp_path / "secrets.json")
+
+
+@pytest.fixture
+def client() -> Client:
+    return Client(8080, "sample")
+
+
+def test_environment(tmp_path: Path, secrets: Secrets, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__DAGS_FOLDER", "/somebody/elses")
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", "{}")
+    monkeypatch.setenv("SAMPLE", "kept")
+    server = Server(5433, tmp_path, 1, "password")
+    made = airflow.environment(
+        Folder(tmp_path), Ports(airflow=9000), secrets, (1, 2), {"ifms_db": airflow.ledger_connection(server)}
+    )
+    assert made["SAMPLE"] == "kept"
+    assert "AIRFLOW_CONN_OTHER" not in made
+    assert made["AIRFLOW__CORE__DAGS_FOLDER"].endswith("dags")
+    assert made["AIRFLOW__API__PORT"] == "9000"
+    assert made["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == "http://127.0.0.1:9000/execution/"
+    assert made["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].endswith(f":{secrets.postgres_password}@127.0.0.1:5433/airflow")
+    assert Path(made["PATH"].split(os.pathsep)[0], "airflow").exists()
+    assert json.loads(made["AIRFLOW_CONN_IFMS_DB"])["conn_type"] == "postgres"
+
+
+def test_password_is_for_the_owner_alone(tmp_path: Path, secrets: Secrets) -> None:
+    folder = Folder(tmp_path)
+    folder.make()
+    airflow.write_password(folder, secrets)
+    file = folder.airflow / "passwords.json"
+    assert json.loads(file.read_text()) == {"admin": secrets.admin_password}
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_health_names_the_missing_parts(client: Client, requests_mock: requests_mock.Mocker) -> None:
+    requests_mock.get(f"{API}/api/v2/monitor/health", exc=requests.ConnectionError)
+    assert client.unhealthy_parts() == ["api_server"]
+    health = {part: {"status": "healthy"} for part in ("metadatabase", "scheduler", "dag_processor")}
+    requests_mock.get(f"{API}/api/v2/monitor/health", json={**health, "triggerer": {"status": None}})
+    assert client.unhealthy_parts() == ["triggerer"]
+
+
+def test_log_in_sends_the_token_from_then_on(client: Client, requests_mock: requests_mock.Mocker) -> None:
+    requests_mock.post(f"{API}/auth/token", json={"access_token": "sample-token"}, status_code=201)
+    runs = requests_mock.get(f"{API}/api/v2/dags/ifms_pi/dagRuns", json={"dag_runs": [{"dag_run_id": "asset__1"}]})
+    client.log_in()
+    assert client.active_runs("ifms_pi") == ["asset__1"]
+    assert runs.last_request.headers["Authorization"] == "Bearer sample-token"
+    assert runs.last_request.qs["state"] == ["queued", "running"]
+
+
+def test_what_is_there_already_is_no_error(client: Client, requests_mock: requests_mock.Mocker) -> None:
+    requests_mock.post(f"{API}/api/v2/pools", status_code=HTTPStatus.CONFLICT, json={"detail": "there"})
+    client.set_pool("ifms_treasury", 4)
+    triggered = requests_mock.post(f"{API}/api/v2/dags/ifms_va/dagRuns", status_code=409, json={"detail": "there"})
+    client.trigger("ifms_va", "run_1")
+    assert triggered.last_request.json() == {"dag_run_id": "run_1", "logical_date": None}
+
+
+def test_a_refusal_is_said_with_the_call(client: Client, requests_mock: requests_mock.Mocker) -> None:
+    requests_mock.get(f"{API}/api/v2/dags/ifms_va/dagRuns/x", status_code=404, text="not found")
+    with pytest.raises(StandaloneError, match="Airflow answered 404 to GET /api/v2/dags/ifms_va/dagRuns/x: not found"):
+        client.state("ifms_va", "x")
+
+
+def test_a_short_silence_is_waited_out(client: Client, requests_mock: requests_mock.Mocker, monkeypatch) -> None:
+    monkeypatch.setattr(airflow.time, "sleep", lambda _: None)
+    url = f"{API}/api/v2/dags/ifms_va/dagRuns/x"
+    requests_mock.get(url, [{"exc": requests.ConnectionError}, {"json": {"state": "success"}}])
+    assert client.state("ifms_va", "x") == "success"
+    requests_mock.get(url, exc=requests.ConnectionError)
+    with pytest.raises(StandaloneError, match=f"Airflow's API at {API} does not answer"):
+        client.state("ifms_va", "x")
+
+
+def test_import_errors_are_the_last_lines(client: Client, requests_mock: requests_mock.Mocker) -> None:
+    errors = [{"filename": "ifms_va.py", "stack_trace": "Traceback\n  …\nImportError: no ghost\n"}]
+    requests_mock.get(f"{API}/api/v2/importErrors", json={"import_errors": errors})
+    assert client.import_errors() == ["ifms_va.py: ImportError: no ghost"]

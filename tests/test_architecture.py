@@ -1,0 +1,292 @@
+"""The three floors (DESIGN.md, "Layout"): imports go down only, each room touches what its line of the table allows."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).parents[1]
+
+# Which packages of ours a part may import, and who lives where.
+PARTS = {
+    "dags": "dags",
+    "plugins/ifms_airflow": "ifms_airflow",
+    "include/ifms": "ifms",
+    "include/migrations": "migrations",
+    "include/simulator": "simulator",
+    "include/standalone": "standalone",
+}
+DOWN = {
+    "dags": {"ifms_airflow", "ifms"},
+    "ifms_airflow": {"ifms"},
+    "ifms": set(),
+    "migrations": set(),
+    "simulator": set(),
+    "standalone": {"ifms", "simulator"},
+}
+WITH_AIRFLOW = {"dags", "ifms_airflow"}
+# The one door to the simulator: `ifms simulate`, which production never runs.
+DOORS = {("include/ifms/cli.py", "simulator")}
+# The simulator speaks the treasury's wire by itself, or a fault of ours would be its own, too; it shares the calendar.
+SHARED = {("simulator", "ifms.clock")}
+
+
+@dataclass(frozen=True)
+class Room:
+    """What a room of `ifms` may touch: other rooms (or one module of one), libraries, and whether the network."""
+
+    rooms: frozenset[str] = frozenset()
+    libraries: frozenset[str] = frozenset()
+    network: bool = False
+
+
+def room(rooms: str = "", libraries: str = "", *, network: bool = False) -> Room:
+    return Room(frozenset(rooms.split()), frozenset(libraries.split()), network)
+
+
+GROUND = frozenset({"errors", "clock", "money"})  # words that every room may use
+NETWORK = frozenset({"http", "socket", "ssl", "urllib", "smtplib", "ftplib", "asyncio", "xmlrpc"})
+ROOMS = {
+    "errors": room(),
+    "clock": room(),
+    "money": room(),
+    "sealing": room(libraries="cryptography"),
+    "wire": room(libraries="cryptography pydantic pydantic_core"),
+    "treasury": room("wire sealing", "certifi requests urllib3", network=True),
+    "platform": room(libraries="pydantic requests tenacity urllib3", network=True),
+    # What was said to the treasury is kept as it was said: the outcome's shape, without the client.
+    "ledger": room("sealing treasury.outcome", "alembic psycopg sqlalchemy"),
+    "services": room("wire treasury platform ledger outbox sealing"),
+    "outbox": room("ledger", "psycopg"),
+}
+STANDARD = sys.stdlib_module_names | {"_typeshed", "airflow"}  # airflow: said already, by the floors
+# The way in from the command line may open everything.
+EVERYTHING = {"cli"}
+
+# What a service is given and never makes: connections, clients, keys.
+GIVEN = frozenset(
+    {"TreasuryClient", "PlatformClient", "Database", "Sealer", "CallLog", "Transport", "connect", "Session"}
+)
+
+
+def imports(path: Path, package: str) -> Iterator[tuple[int, str]]:
+    """Every module that a file imports anywhere in it (in functions and for types, too), by its whole name."""
+    for node in ast.walk(ast.parse(path.read_text(), str(path))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            yield from ((node.lineno, f"{base}.{alias.name}") for alias in node.names)
+        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if name in {"import_module", "__import__", "import_string"}:
+                yield node.lineno, str(node.args[0].value)
+
+
+def violations(root: Path) -> list[str]:
+    """Each import below `root` that goes up, or out of its room."""
+    dags = {path.stem for path in (root / "dags").glob("*.py")}
+    found = []
+    for folder, part in PARTS.items():
+        for path in sorted((root / folder).rglob("*.py")):
+            where = path.relative_to(root).as_posix()
+            package = ".".join((part, *path.relative_to(root / folder).parent.parts))
+            for line, name in imports(path, package):
+                reasons = [_upwards(part, where, name, dags)]
+                if part == "ifms":
+                    reasons.append(_out_of_room(path.relative_to(root / folder), name))
+                found += [f"{where}:{line} imports {name}: {reason}" for reason in reasons if reason]
+    return found
+
+
+def _upwards(part: str, where: str, name: str, dags: set[str]) -> str | None:
+    top, *rest = name.split(".")
+    if (part, ".".join([top, *rest[:1]])) in SHARED:
+        return None
+    if top == "airflow" and part not in WITH_AIRFLOW:
+        return f"{part} knows no Airflow"
+    if top in dags or top in {"tests", "support", "bench"}:
+        return f"{part} knows nobody who uses it"
+    if top in DOWN and top != part and top not in DOWN[part] and (where, top) not in DOORS:
+        return f"{part} may import {', '.join(sorted(DOWN[part])) or 'none of the other parts'}"
+    return None
+
+
+def _out_of_room(inside: Path, name: str) -> str | None:
+    here = inside.parts[0].removesuffix(".py")
+    if here in EVERYTHING or here == "__init__":
+        return None
+    if here not in ROOMS:
+        return f"the room {here} has no line in ROOMS"
+    mine = ROOMS[here]
+    top, *rest = name.split(".")
+    if top == "ifms":
+        target = ".".join(rest)
+        allowed = {here, *GROUND, *mine.rooms}
+        if rest and not any(target == each or target.startswith(f"{each}.") for each in allowed):
+            return f"{here} may touch {', '.join(sorted(allowed - {here}))}"
+    elif top in NETWORK and not mine.network:
+        return f"{here} has no way to the network"
+    elif top not in mine.libraries | DOWN.keys() | STANDARD:
+        return f"{here} may use {', '.join(sorted(mine.libraries)) or 'no library'}"
+    return None
+
+
+def made_instead_of_given(root: Path) -> list[str]:
+    """Each place where a service makes what it should be given."""
+    found = []
+    for path in sorted((root / "include/ifms/services").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(), str(path))):
+            if isinstance(node, ast.Call):
+                name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+                if name in GIVEN:
+                    found.append(f"{path.relative_to(root).as_posix()}:{node.lineno} makes a {name}")
+    return found
+
+
+def test_imports_go_down_only_and_stay_in_their_rooms():
+    assert violations(REPO) == []
+
+
+def test_services_are_given_what_they_need():
+    assert made_instead_of_given(REPO) == []
+
+
+def test_every_part_and_every_room_is_looked_at():
+    for folder in PARTS:
+        assert list((REPO / folder).rglob("*.py")), folder
+    packages = {path.name for path in (REPO / "include").iterdir() if any(path.glob("*.py"))}
+    assert packages == {folder.split("/")[1] for folder in PARTS if folder.startswith("include/")}
+    inside = {
+        path.name.removesuffix(".py") for path in (REPO / "include/ifms").iterdir() if not path.name.startswith("_")
+    }
+    assert inside == ROOMS.keys() | EVERYTHING
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("include/ifms/wire/va.py", "from airflow.sdk import DAG"),
+        ("include/ifms/services/va.py", "def f():\n    import airflow"),
+        (
+            "include/ifms/services/va.py",
+            "def f():\n    import importlib\n    importlib.import_module('airflow.models')",
+        ),
+        ("include/ifms/services/va.py", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import ifms_airflow"),
+        ("include/simulator/app.py", "from ifms.wire.crypto import aes_encrypt"),
+        ("include/simulator/app.py", "import airflow"),
+        ("include/standalone/airflow.py", "from airflow.api_fastapi.main import app"),
+        ("include/migrations/env.py", "from ifms.ledger import models"),
+        ("include/ifms/ledger/funds.py", "from simulator import serve"),
+        ("include/ifms/ledger/funds.py", "import standalone.postgres"),
+        ("include/ifms/cli.py", "import migrations"),
+        ("plugins/ifms_airflow/operators/poll.py", "import ifms_va"),
+        ("plugins/ifms_airflow/operators/poll.py", "from simulator.serve import running"),
+        ("dags/ifms_va.py", "from simulator.serve import running"),
+        ("dags/ifms_va.py", "from support.dags import RunDag"),
+        ("include/ifms/wire/va.py", "from ifms.ledger import funds"),
+        ("include/ifms/wire/va.py", "from ..treasury import client"),
+        ("include/ifms/wire/va.py", "from .. import treasury"),
+        ("include/ifms/wire/va.py", "from ifms import ledger"),
+        ("include/ifms/wire/va.py", "import requests"),
+        ("include/ifms/wire/va.py", "import socket"),
+        ("include/ifms/treasury/client.py", "import psycopg"),
+        ("include/ifms/treasury/client.py", "from ifms.services import pi"),
+        ("include/ifms/platform/client.py", "from ifms.treasury.transport import Transport"),
+        ("include/ifms/ledger/funds.py", "from http import client"),
+        ("include/ifms/ledger/funds.py", "import requests"),
+        ("include/ifms/ledger/funds.py", "from ifms.treasury.client import TreasuryClient"),
+        ("include/ifms/services/va.py", "import psycopg"),
+        ("include/ifms/services/va.py", "import requests"),
+        ("include/ifms/cellar/x.py", "import json"),
+    ],
+)
+def test_the_check_sees_a_planted_violation(tmp_path: Path, file: str, line: str):
+    (tmp_path / "dags").mkdir()
+    (tmp_path / "dags/ifms_va.py").touch()
+    path = tmp_path / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"from ifms.errors import IfmsError\n{line}\n" if "include/ifms/" in file else f"{line}\n")
+    seen = violations(tmp_path)
+    assert seen
+    assert all(each.startswith(f"{file}:") for each in seen)
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("include/ifms/wire/va.py", "from .envelope import Row\nfrom .. import errors\nimport pydantic, json"),
+        ("include/ifms/ledger/history.py", "from ifms.treasury.outcome import Exchange\nimport psycopg"),
+        (
+            "include/ifms/services/pi.py",
+            "from ifms.ledger import funds\nfrom ifms.treasury.client import TreasuryClient",
+        ),
+        ("include/ifms/cli.py", "def f():\n    from simulator import serve"),
+        ("include/standalone/cycle.py", "from standalone.airflow import Client\nimport simulator.serve"),
+        (
+            "plugins/ifms_airflow/operators/poll.py",
+            "from airflow.sdk import BaseOperator\nfrom ifms.services import pi",
+        ),
+        ("dags/ifms_va.py", "from airflow.sdk import DAG\nfrom ifms_airflow.operators import PollOperator"),
+    ],
+)
+def test_the_check_lets_pass_what_is_allowed(tmp_path: Path, file: str, line: str):
+    path = tmp_path / file
+    path.parent.mkdir(parents=True)
+    path.write_text(line)
+    assert violations(tmp_path) == []
+
+
+def test_the_check_sees_a_service_that_makes_its_own_client(tmp_path: Path):
+    path = tmp_path / "include/ifms/services/va.py"
+    path.parent.mkdir(parents=True)
+    path.write_text("def f(config):\n    return TreasuryClient(config)\n\ndef g():\n    return psycopg.connect('')\n")
+    assert made_instead_of_given(tmp_path) == [
+        "include/ifms/services/va.py:2 makes a TreasuryClient",
+        "include/ifms/services/va.py:5 makes a connect",
+    ]
+
+
+# Every module has its test ------------------------------------------------------------------------------------------
+
+# Declarations without behaviour of their own; what uses them tests them.
+WITHOUT_TEST = {
+    "include/ifms/errors.py",
+    "include/ifms/ledger/models.py",
+}
+MIRRORED = {"dags": "tests/dags", "plugins/ifms_airflow": "tests/plugins", "include/ifms": "tests/include/ifms"}
+
+
+def untested(root: Path) -> set[str]:
+    """The modules of the mirrored floors that have no test module of their own."""
+    return {
+        path.relative_to(root).as_posix()
+        for folder, tests in MIRRORED.items()
+        for path in (root / folder).rglob("*.py")
+        if path.name != "__init__.py"
+        and not (root / tests / path.relative_to(root / folder).parent / f"test_{path.name}").exists()
+    }
+
+
+def test_every_module_has_its_test_module():
+    assert sorted(untested(REPO) - WITHOUT_TEST) == []
+
+
+def test_no_exception_outlives_its_reason():
+    assert sorted(WITHOUT_TEST - untested(REPO)) == []
+
+
+def test_a_module_without_test_is_seen(tmp_path: Path):
+    for name in ("dags/ifms_va.py", "include/ifms/wire/va.py", "include/ifms/wire/__init__.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "tests/dags").mkdir(parents=True)
+    (tmp_path / "tests/dags/test_ifms_va.py").touch()
+    assert untested(tmp_path) == {"include/ifms/wire/va.py"}
