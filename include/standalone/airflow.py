@@ -47,6 +47,8 @@ def environment(
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": folder.airflow / "passwords.json",
         # Tasks report here; unset, it is port 8080 whatever the API server listens on.
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://{LOOPBACK}:{ports.airflow}/execution/",
+        # Two busy cores answer late; a task whose start is not answered fails, and its retry comes minutes later.
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": 30,
         "AIRFLOW__API__HOST": LOOPBACK,
         "AIRFLOW__API__PORT": ports.airflow,
         "AIRFLOW__API__BASE_URL": f"http://{LOOPBACK}:{ports.airflow}",

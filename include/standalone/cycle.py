@@ -102,7 +102,9 @@ class Cycle:
             state = self.client.state(dag_id, run_id)
             others = [each for each in self.client.active_runs(dag_id) if each != run_id]
             waiting = [f"waiting for {others[0]}"] if others and state in FINISHED else []
-            step.note = ", ".join([state, *self._counts(dag_id), *waiting])
+            message = self._message(dag_id, run_id)
+            trouble = [f"tried again soon, after {message}"] if message and state not in FINISHED else []
+            step.note = ", ".join([state, *self._counts(dag_id), *waiting, *trouble])
             if state in FINISHED and not others:
                 return state
             self.check()

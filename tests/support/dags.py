@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -37,7 +38,21 @@ def run_backfill(airflow_db: str) -> RunBackfill:
 
 
 def _run_dag(dag_id: str, conf: dict[str, Any] | None = None, logical_date: datetime | None = None) -> DagRun:
-    return _dag(dag_id).test(logical_date=logical_date or datetime.now(UTC), run_conf=conf)
+    dag = _dag(dag_id)
+    with _params_left_alone(dag):
+        return dag.test(logical_date=logical_date or datetime.now(UTC), run_conf=conf)
+
+
+@contextmanager
+def _params_left_alone(dag: DAG) -> Iterator[None]:
+    """Airflow writes a run's conf into the DAG's Param objects; here they outlive the run, and serve the next one."""
+    params = [owner.params.get_param(name) for owner in (dag, *dag.tasks) for name in owner.params]
+    values = [param.value for param in params]
+    try:
+        yield
+    finally:
+        for param, value in zip(params, values, strict=True):
+            param.value = value
 
 
 def _run_backfill(dag_id: str, from_date: datetime, to_date: datetime) -> list[DagRun]:

@@ -43,16 +43,18 @@ def _ledger_template(postgres: Server) -> str:
 
 
 @pytest.fixture(scope="session")
-def airflow_db(postgres: Server) -> str:
+def airflow_db(postgres: Server) -> Iterator[str]:
     """Airflow's own metadata database, migrated; its DSN, for tests that count rows in it.
 
     One for all tests of the process: look at the rows of your own DAG runs.
     """
     postgres.create_database("airflow")
+    from airflow import settings
     from airflow.utils.db import initdb
 
     initdb()
-    return postgres.dsn("airflow")
+    yield postgres.dsn("airflow")
+    settings.dispose_orm()  # before the server goes
 
 
 def _database(server: Server, template: str | None) -> Iterator[str]:

@@ -125,6 +125,7 @@ class Draft:
     shares: Sequence[Share] = ()
     pi_number: str = ""
     beneficiary_numbers: Sequence[str] = ()
+    bill_ids: Sequence[str] = ()
     details: Mapping[str, list[str]] | None = None
     hold: tuple[str, str] | None = None
 
@@ -190,7 +191,15 @@ class Drafter:
         numbers = iter(self.platform.new_ids(config.beneficiary_id_name, tenant, sum(len(s) for _, _, s in ready)))
         contracts = self._contracts(tenant, bills.values())
         return [
-            Draft(row, claim, shares, pi_number, [next(numbers) for _ in shares], _details(payment, bills, contracts))
+            Draft(
+                payment=row,
+                claim=claim,
+                shares=shares,
+                pi_number=pi_number,
+                beneficiary_numbers=[next(numbers) for _ in shares],
+                bill_ids=[bill.bill_id for bill in payment.bills],
+                details=_details(payment, bills, contracts),
+            )
             for (row, payment, shares), pi_number in zip(ready, pi_numbers, strict=True)
         ]
 

@@ -1,16 +1,22 @@
 """PA: a payment on the platform for each approved bill that has none.
 
-The platform refuses a second payment for a bill, so a lost reply or two runs at once make no second one.
+The platform refuses a second payment for a bill only once it has stored the first, a little after answering; so a run
+claims a bill before it asks, and the ledger binds each bill to one payment.
 Facts: digit-services.md §2 (PA job) and §3.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+import uuid
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 
 from ifms import clock
-from ifms.errors import BadInputError, PaymentExistsError, PlatformError
+from ifms.errors import BadInputError, PaymentExistsError, PlatformError, PlatformRefusedError
+from ifms.ledger.bills import STORED_WITHIN, bind_bills, claim_bills, give_up_bill, never_stored
+from ifms.ledger.claims import Claim
 from ifms.ledger.models import NewPayment as LedgerPayment
 from ifms.ledger.payments import payments_due, remember_payments
 from ifms.platform.client import PlatformClient
@@ -19,20 +25,30 @@ from ifms.platform.models import Bill, NewPayment, Payment
 from ifms.services.scope import Scope
 from ifms.services.sweep import Sweep
 
+LEASE = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class _Due:
+    """A bill that this run alone may create the payment of."""
+
+    bill: Bill
+    claim: Claim
+
 
 @dataclass(frozen=True)
 class _Raised:
-    """What became of one bill: its payment, or why there is none."""
+    """What became of one bill: its payment, or why there is none, and whether the request may have arrived."""
 
     payment: Payment | None = None
-    already: bool = False
     fault: str | None = None
+    unsure: bool = False
 
 
 def create_payments(sweep: Sweep, platform: PlatformClient, master: MasterData, scope: Scope) -> bool:
     """Create the payments of the approved bills in `scope` (by their creation); whether payments wait for a PI now."""
 
-    def bills() -> Generator[Bill, None, None]:
+    def bills() -> Generator[_Due, None, None]:
         for tenant in scope.cities(master):
             # All of a city's bills are read before its first payment: each payment would shift the pages.
             found: list[Bill] = []
@@ -40,27 +56,60 @@ def create_payments(sweep: Sweep, platform: PlatformClient, master: MasterData, 
                 found.extend(bill for bill in platform.bills_to_pay(tenant) if _in_scope(bill, scope))
             except PlatformError as error:
                 sweep.problem(f"the bills of {tenant} could not all be read: {error}")
-            yield from found
+            yield from _claimed(sweep, tenant, found)
 
-    def call(bill: Bill) -> _Raised:
+    def call(due: _Due) -> _Raised:
         try:
-            return _Raised(platform.create_payment(NewPayment.for_bill(bill)))
+            return _Raised(platform.create_payment(NewPayment.for_bill(due.bill)))
         except PaymentExistsError:
-            return _Raised(already=True)
-        except (BadInputError, PlatformError) as error:
-            return _Raised(fault=f"{bill.label}: {error}")
+            return _Raised()
+        except BadInputError as error:  # it names the bill
+            return _Raised(fault=str(error))
+        except PlatformRefusedError as error:
+            return _Raised(fault=f"{due.bill.label}: {error}")
+        except PlatformError as error:
+            return _Raised(fault=f"{due.bill.label}: {error}; looked at again after {LEASE}", unsure=True)
 
-    def settle(bill: Bill, raised: _Raised) -> None:
+    def settle(due: _Due, raised: _Raised) -> None:
+        bill = due.bill
         if raised.payment is not None:
             sweep.counts["payments_created"] += 1
             remember(sweep, [raised.payment])
-        elif raised.already:
-            sweep.counts["payments_existing"] += 1
-        else:
-            sweep.problem(raised.fault or f"{bill.label}: no payment was made")
+            number = raised.payment.payment_number or ""
+            sweep.db.transact(lambda c: bind_bills(c, bill.tenant_id, [bill.id], number))
+        elif not raised.unsure:
+            sweep.db.transact(lambda c: give_up_bill(c, bill.tenant_id, bill.id, due.claim))
+        if raised.fault is not None:
+            sweep.problem(raised.fault)
 
-    sweep.drive(bills(), call, settle, give_back=lambda bill: None)
+    def give_back(due: _Due) -> None:
+        sweep.db.transact(lambda c: give_up_bill(c, due.bill.tenant_id, due.bill.id, due.claim))
+
+    sweep.drive(bills(), call, settle, give_back)
     return sweep.db.transact(lambda c: payments_due(c, scope.cities(master)))
+
+
+def _claimed(sweep: Sweep, tenant: str, found: Sequence[Bill]) -> Generator[_Due, None, None]:
+    """The bills that nobody else is asking for; what is not taken when the sweep stops is given back."""
+    ids = [bill.id for bill in found]
+    mine = Claim(uuid.uuid4(), LEASE)
+    free = sweep.db.transact(lambda c: claim_bills(c, tenant, ids, mine)) if ids else set()
+    if len(free) < len(ids):
+        sweep.counts["asked_for_already"] += len(ids) - len(free)
+        for bill_id, number in sweep.db.transact(lambda c: never_stored(c, tenant, ids)):
+            sweep.problem(
+                f"bill {bill_id} of {tenant}: the platform announced payment {number} over {STORED_WITHIN} ago and "
+                "still calls the bill unpaid; ask the platform what became of it"
+            )
+    due = [bill for bill in found if bill.id in free]
+    taken = 0
+    try:
+        for bill in due:
+            taken += 1
+            yield _Due(bill, mine)
+    finally:
+        for bill in due[taken:]:
+            sweep.db.transact(partial(give_up_bill, tenant_id=tenant, bill_id=bill.id, claim=mine))
 
 
 def remember(sweep: Sweep, payments: Iterable[Payment]) -> None:

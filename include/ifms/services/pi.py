@@ -18,6 +18,7 @@ from typing import assert_never
 from ifms import clock, outbox
 from ifms.errors import BadInputError, ConflictError, IfmsError, PlatformError, PlatformUnavailableError, WireError
 from ifms.ledger import funds, history, instructions, payments
+from ifms.ledger.bills import bind_bills
 from ifms.ledger.claims import Claim, claim, release
 from ifms.ledger.database import Connection
 from ifms.ledger.history import LogStatus
@@ -183,6 +184,7 @@ class PaymentInstructions:
     def _create(self, connection: Connection, made: Draft) -> _Ready | None:
         tenant = made.payment.tenant_id
         preference = [(unit.ddo_code, head.code) for unit in self.master.units[tenant] for head in self.master.heads]
+        bind_bills(connection, tenant, made.bill_ids, made.payment.payment_number)
         funding = funds.choose_funding(connection, tenant, made.amount, preference)
         if funding is None:
             self._no_funds(connection, made)

@@ -107,6 +107,29 @@ CREATE TABLE ifms.payment (
 );
 CREATE INDEX payment_due ON ifms.payment (raised_at, id) WHERE paid_by IS NULL;
 
+-- A bill is paid by one payment. The platform refuses a second one only once it has stored the first, which it does a
+-- little after it has answered; so the right to create a bill's payment is claimed here before it is asked for.
+CREATE TABLE ifms.bill (
+    id              uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    tenant_id       text NOT NULL,
+    bill_id         text NOT NULL,
+    payment_number  text,
+    claim_token     uuid,
+    claimed_until   timestamptz,
+    asked_at        timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (tenant_id, bill_id)
+);
+CREATE FUNCTION ifms.check_paid_once() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.payment_number IS NOT NULL AND NEW.payment_number IS DISTINCT FROM OLD.payment_number THEN
+        RAISE EXCEPTION 'bill % is paid by payment %, not by %', OLD.bill_id, OLD.payment_number, NEW.payment_number
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'bill_is_paid_once';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER bill_is_paid_once BEFORE UPDATE OF payment_number ON ifms.bill
+    FOR EACH ROW EXECUTE FUNCTION ifms.check_paid_once();
+
 CREATE TABLE ifms.payment_instruction (
     id                   uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     tenant_id            text NOT NULL,

@@ -123,14 +123,15 @@ class _Endpoints:
                 with store.transaction():
                     store.count(f"calls:{LOGIN}")
                     headers = request.headers
-                    reply = self._treasury.sessions.log_in(
-                        headers.get("clientId", ""), headers.get("clientSecret", ""), key
+                    size = rules["sek_bytes"].options.get("bytes", 16) if "sek_bytes" in rules else 32
+                    token, sek, app_key = self._treasury.sessions.log_in(
+                        headers.get("clientId", ""), headers.get("clientSecret", ""), key, size
                     )
             except (LoginRefused, ValueError) as error:
                 with store.transaction():
                     store.count("logins-refused")
                 return JSONResponse({"errorMsg": str(error)}, status_code=401)
-            return JSONResponse(spoil(rules, reply))
+            return JSONResponse(spoil(rules, {"authToken": token, "sek": seal(rules, app_key, sek)}))
 
         return await faults.respond(rules, process)
 

@@ -85,10 +85,13 @@ class Funds:
                 self._ensure(*place)
             self._store.run("INSERT OR IGNORE INTO grantee VALUES (?, ?, ?)", *place)
             number = self._store.count("allotments-added")
+            known = self._store.row("SELECT 1 FROM fund WHERE distribution = ?", fields.get("mstAllotmentDistId"))
+            if kind == INITIAL and known is not None:
+                raise ValueError(f"mstAllotmentDistId {fields['mstAllotmentDistId']!r} has its initial allotment")
             if kind == INITIAL:
                 fields.setdefault("mstAllotmentDistId", str(3_000_000_000 + number))
                 fields.setdefault("sanctioned", rupees(4 * paise(fields["allotmentAmount"])))
-            elif self._store.row("SELECT 1 FROM fund WHERE distribution = ?", fields.get("mstAllotmentDistId")) is None:
+            elif known is None:
                 raise ValueError(f"mstAllotmentDistId {fields.get('mstAllotmentDistId')!r} is unknown")
             return self._insert(place, kind, fields)
 

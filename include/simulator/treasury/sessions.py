@@ -41,8 +41,10 @@ class Sessions:
         """The treasury's public key, base64 of DER SPKI."""
         return self._keys.public_key
 
-    def log_in(self, client_id: str, client_secret: str, app_key: object) -> dict[str, str]:
-        """The reply to a login: a token, and the session key under the caller's app key. Raises LoginRefused."""
+    def log_in(
+        self, client_id: str, client_secret: str, app_key: object, sek_bytes: int = 32
+    ) -> tuple[str, bytes, bytes]:
+        """A new session: its token, its key (of `sek_bytes` bytes), and the caller's app key. Raises LoginRefused."""
         given = (client_id.encode(), client_secret.encode())
         if not all(hmac.compare_digest(ours, theirs) for ours, theirs in zip(self._client, given, strict=True)):
             raise LoginRefused("Invalid client id or client secret")
@@ -54,10 +56,10 @@ class Sessions:
             raise LoginRefused("Invalid appKey: it can't be decrypted with the treasury's private key") from None
         if len(key) != 32:
             raise LoginRefused("Invalid appKey: it is not 32 bytes long")
-        token, sek, now = secrets.token_urlsafe(32), os.urandom(32), self._state.now()
+        token, sek, now = secrets.token_urlsafe(32), os.urandom(sek_bytes), self._state.now()
         self._open[token] = (sek, now)
         self._state.store.run("INSERT INTO session VALUES (?, ?, ?)", token, sek, now)
-        return {"authToken": token, "sek": crypto.to_base64(crypto.encrypt(key, sek))}
+        return token, sek, key
 
     def key_of(self, token: str) -> bytes | None:
         """The session key of a token, or None when there is no such session, or no longer."""

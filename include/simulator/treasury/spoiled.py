@@ -24,6 +24,8 @@ EFFECTS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
     "garbage": {},
     "bad_padding": {},
     "wrong_key": {},
+    "plain_reply": {"text": str},
+    "sek_bytes": {"bytes": int},
 }
 """Each effect of the treasury's rules with its options."""
 
@@ -56,8 +58,11 @@ def spoil(rules: Taken, reply: dict[str, Any]) -> dict[str, Any]:
 def seal(rules: Taken, rek: bytes, reply: bytes) -> str:
     """The reply as base64 of its ciphertext under the call's key, or what the rules make of that.
 
-    `garbage` is not base64, `bad_padding` decrypts to blocks without padding, `wrong_key` is under a foreign key.
+    `garbage` is not base64, `bad_padding` decrypts to blocks without padding, `wrong_key` is under a foreign key;
+    `plain_reply` seals its own `text` instead, whatever it is. A login's session key goes through this, too.
     """
+    if "plain_reply" in rules:
+        reply = rules["plain_reply"].options.get("text", "null").encode()
     if "garbage" in rules:
         return "*** this is not base64 ***"
     if "bad_padding" in rules:
@@ -69,7 +74,7 @@ def seal(rules: Taken, rek: bytes, reply: bytes) -> str:
 
 def _changed(value: Json, texts: Mapping[str, str]) -> Json:
     if isinstance(value, dict):
-        return {name: texts.get(name) or _changed(each, texts) for name, each in value.items()}
+        return {name: texts[name] if name in texts else _changed(each, texts) for name, each in value.items()}
     return [_changed(each, texts) for each in value] if isinstance(value, list) else value
 
 

@@ -35,7 +35,11 @@ class PollOperator(TreasurySweepOperator):
         """Ask about every PI that is due."""
         from ifms.services.poll import Poll  # noqa: PLC0415
 
-        Poll(sweep, status_service(self.service), treasury, self.scope(context))()
+        scope = self.scope(context)
+        if scope.tenants is not None:
+            with self.platform() as platform:
+                platform.master_data(scope.tenants)  # a city that is none is an error, not a sweep with nothing to do
+        Poll(sweep, status_service(self.service), treasury, scope)()
 
 
 def status_service(code: str) -> StatusService[Any]:

@@ -27,9 +27,7 @@ def funded(adapter):
 
 
 def sums(adapter):
-    return adapter.rows(
-        "SELECT sum(reserved_amount) AS reserved, sum(spent_amount) AS spent FROM ifms.sanction"
-    )[0]
+    return adapter.rows("SELECT sum(reserved_amount) AS reserved, sum(spent_amount) AS spent FROM ifms.sanction")[0]
 
 
 def test_each_payment_gets_its_instruction_and_its_money_is_spent(funded, treasury):
@@ -66,7 +64,7 @@ def test_the_treasury_gets_what_the_rows_say(funded, treasury):
 @pytest.mark.parametrize("effect", ["lost_reply", "cut_reply", "garbage", "bad_padding", "wrong_key", "html"])
 @pytest.mark.parametrize("repeated", ["duplicate", "success"])
 def test_an_accepted_instruction_whose_reply_is_lost_is_settled_on_the_same_number(funded, treasury, effect, repeated):
-    """F2, F4, F5: unknown is not failed; the funds stay reserved; the next sweep asks PIS and never makes a new number."""
+    """F2, F4, F5: unknown is not failed; the next sweep asks PIS and never makes a new number."""
     treasury.settings(repeated_pi=repeated)
     treasury.rule("PI", effect)
     with pytest.raises((SweepNeedsAttentionError, SweepUnreachableError)):
@@ -123,7 +121,9 @@ def test_a_declined_instruction_frees_its_money_and_names_the_beneficiary(funded
         "PI",
         "error",
         times=1,
-        errorMsgs=[{"errorCode": "340", "errorMsg": "Wrong IFSC provided in Beneficiary Details for BenefId BN-SA/000001"}],
+        errorMsgs=[
+            {"errorCode": "340", "errorMsg": "Wrong IFSC provided in Beneficiary Details for BenefId BN-SA/000001"}
+        ],
     )
     funded.run("PI")
     assert funded.statuses() == Counter(INITIATED=2, FAILED=1)
@@ -301,7 +301,15 @@ def test_every_call_is_logged_and_sealed(funded):
     assert len(logins) == 2  # VA's and PI's
     numbers = {sealer.open(row["account_sealed"]).decode() for row in funded.rows("SELECT * FROM ifms.beneficiary")}
     with psycopg.connect(funded.dsn) as connection:
-        for table in ("treasury_call", "payment_instruction", "beneficiary", "status_log", "outbox", "sweep_run", "payment"):
+        for table in (
+            "treasury_call",
+            "payment_instruction",
+            "beneficiary",
+            "status_log",
+            "outbox",
+            "sweep_run",
+            "payment",
+        ):
             dump = str(connection.execute(f"SELECT t::text FROM ifms.{table} t").fetchall())
             assert not [number for number in numbers if number in dump], table
 

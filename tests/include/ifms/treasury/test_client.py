@@ -298,6 +298,20 @@ def test_the_deadline_is_the_whole_calls(request, config, certificate, behaviour
     assert outcome.exchanges[0].duration_ms >= 400
 
 
+def test_a_read_gets_what_is_left_and_not_the_whole_time_again(treasury, config):
+    def late(talk):
+        time.sleep(0.8)
+        talk.raw(b"HTTP/1.1 200 OK\r\n")
+        silent(talk)
+
+    with TreasuryClient(config(timeout_seconds=1)) as client:
+        client.login()
+        treasury.script.append(late)
+        started = time.monotonic()
+        assert isinstance(client.call(pis()), Unknown)
+        assert time.monotonic() - started < 1.6
+
+
 def large(talk):
     talk.http(200, b"A" * 3_000_000)
 
@@ -307,8 +321,11 @@ def large_without_length(talk):
     talk.hang_up()
 
 
+BOMB = gzip.compress(bytes(20_000_000), 1)  # made here: making it takes longer than a call may
+
+
 def bomb(talk):
-    talk.http(200, gzip.compress(b"\0" * 200_000_000, 1), "Content-Encoding: gzip")
+    talk.http(200, BOMB, "Content-Encoding: gzip")
 
 
 def large_redirect(talk):

@@ -2,6 +2,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import requests
 
 from ifms.clock import wire_datetime
 
@@ -121,3 +122,29 @@ def test_the_clock_offset_moves_what_is_dated_now(start_treasury):
     client.control("settings", {"clock_offset_seconds": 400 * 86400})
     year = datetime.fromtimestamp(time.time() + 400 * 86400, UTC).year
     assert client.allotments()[0]["allotmentDate"] in (f"{year}-04-01", f"{year - 1}-04-01")
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"allotmentTxnType": "Gift"}, "allotmentTxnType 'Gift'"),
+        ({"allotmentTxnType": "Additional allotment"}, "mstAllotmentDistId None"),
+        ({"allotmentAmount": "1,000"}, "not an amount"),
+        ({"mstAllotmentDistId": "taken"}, "has its initial allotment"),
+    ],
+)
+def test_an_allotment_that_can_not_be_is_refused(start_treasury, change, text):
+    client = start_treasury()
+    order = {
+        "ddoCode": "SIMHUD003",
+        "hoa": "1",
+        "granteeAgCode": "G",
+        "allotmentTxnType": "Initial Allotment",
+        "allotmentAmount": "500.00",
+        "only": True,
+    }
+    client.control("allotments", {**order, "mstAllotmentDistId": "taken"})
+    reply = requests.post(f"{client.url}/control/allotments", json={**order, **change}, timeout=5)
+    assert reply.status_code == 400
+    assert text in reply.json()["error"]
+    assert len(client.allotments(ddo="SIMHUD003", hoa="1", grantee="G")) == 1

@@ -1,0 +1,83 @@
+"""Bills: each is paid by one payment, whoever asks the platform for it and however often."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import timedelta
+
+from ifms.errors import ConflictError
+from ifms.ledger.claims import Claim
+from ifms.ledger.database import Connection
+
+# The platform stores a payment within seconds of announcing it; a bill that has none after this time is looked at.
+STORED_WITHIN = timedelta(hours=1)
+
+
+def claim_bills(connection: Connection, tenant_id: str, bill_ids: Collection[str], claim: Claim) -> set[str]:
+    """Take the right to create the payments of these bills; returns those that were free.
+
+    A bill whose payment is known, or that another run is asking for, is not free.
+    """
+    rows = connection.execute(
+        """
+        INSERT INTO ifms.bill (tenant_id, bill_id, claim_token, claimed_until)
+        SELECT %(tenant)s, wanted, %(token)s, clock_timestamp() + %(lease)s FROM unnest(%(ids)s::text[]) wanted
+        ON CONFLICT (tenant_id, bill_id) DO UPDATE
+        SET claim_token = excluded.claim_token, claimed_until = excluded.claimed_until, asked_at = now()
+        WHERE bill.payment_number IS NULL AND (bill.claimed_until IS NULL OR bill.claimed_until < clock_timestamp())
+        RETURNING bill_id
+        """,
+        {"tenant": tenant_id, "ids": sorted(bill_ids), "token": claim.token, "lease": claim.lease},
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
+def never_stored(connection: Connection, tenant_id: str, bill_ids: Collection[str]) -> list[tuple[str, str]]:
+    """Of bills that the platform calls unpaid: (bill, payment) where it announced a payment long ago."""
+    return connection.execute(
+        """
+        SELECT bill_id, payment_number FROM ifms.bill
+        WHERE tenant_id = %s AND bill_id = ANY(%s) AND payment_number IS NOT NULL AND asked_at < now() - %s
+        ORDER BY bill_id
+        """,
+        (tenant_id, list(bill_ids), STORED_WITHIN),
+    ).fetchall()
+
+
+def give_up_bill(connection: Connection, tenant_id: str, bill_id: str, claim: Claim) -> None:
+    """The platform has refused the payment: whoever comes next may ask again.
+
+    Not for a request that may have arrived: then the claim runs out by itself, when the platform has long stored it.
+    """
+    connection.execute(
+        """
+        UPDATE ifms.bill SET claim_token = NULL, claimed_until = NULL
+        WHERE tenant_id = %s AND bill_id = %s AND claim_token = %s
+        """,
+        (tenant_id, bill_id, claim.token),
+    )
+
+
+def bind_bills(connection: Connection, tenant_id: str, bill_ids: Collection[str], payment_number: str) -> None:
+    """These bills are paid by this payment. Raises ConflictError when one is already paid by another."""
+    cursor = connection.execute(
+        """
+        INSERT INTO ifms.bill (tenant_id, bill_id, payment_number)
+        SELECT %(tenant)s, paid, %(number)s FROM unnest(%(ids)s::text[]) paid
+        ON CONFLICT (tenant_id, bill_id) DO UPDATE SET payment_number = excluded.payment_number
+        WHERE bill.payment_number IS NULL OR bill.payment_number = excluded.payment_number
+        """,
+        {"tenant": tenant_id, "ids": sorted(set(bill_ids)), "number": payment_number},
+    )
+    if cursor.rowcount != len(set(bill_ids)):
+        other = connection.execute(
+            """
+            SELECT bill_id, payment_number FROM ifms.bill
+            WHERE tenant_id = %s AND bill_id = ANY(%s) AND payment_number <> %s ORDER BY bill_id LIMIT 1
+            """,
+            (tenant_id, list(bill_ids), payment_number),
+        ).fetchone()
+        raise ConflictError(
+            f"payment {payment_number} pays bill {other[0] if other else '?'}, which payment "
+            f"{other[1] if other else '?'} pays already: ask the platform which of them is right"
+        )

@@ -1,0 +1,177 @@
+"""What the status services do with each kind of answer: service x outcome, everything asserted."""
+
+from collections import Counter
+
+import pytest
+from support.adapter import assert_money_is_right
+
+from ifms.errors import SweepNeedsAttentionError, SweepUnreachableError
+
+pytestmark = pytest.mark.simulators(platform={"cities": 1})
+
+ORDER = ("VA", "PA", "PI", "PIS", "PAG", "PD")
+BEFORE = {"PIS": "INITIATED", "PAG": "APPROVED", "PD": "IN PROCESS"}
+AFTER = {"PIS": "APPROVED", "PAG": "IN PROCESS", "PD": "SUCCESSFUL"}
+BENEFICIARY_BEFORE = {"PIS": "Payment Initiated", "PAG": "Payment Initiated", "PD": "Payment In Process"}
+BENEFICIARY_AFTER = {"PIS": "Payment Initiated", "PAG": "Payment In Process", "PD": "Payment Successful"}
+
+
+def bring_to(adapter, service):
+    for earlier in ORDER[: ORDER.index(service)]:
+        adapter.run(earlier)
+
+
+def beneficiary_statuses(adapter):
+    return {row["status"] for row in adapter.rows("SELECT status FROM ifms.beneficiary")}
+
+
+def logged(adapter, service):
+    rows = adapter.rows("SELECT status FROM ifms.status_log WHERE service_id = %s", service)
+    return Counter(row["status"] for row in rows)
+
+
+@pytest.mark.parametrize("service", ["PIS", "PAG", "PD"])
+def test_success_moves_the_instruction_along(adapter, treasury, service):
+    bring_to(adapter, service)
+    adapter.run(service)
+    assert adapter.statuses() == Counter({AFTER[service]: 3})
+    assert beneficiary_statuses(adapter) == {BENEFICIARY_AFTER[service]}
+    assert logged(adapter, service) == Counter({f"STATUS_LOG_{service}_SUCCESS": 3})
+    assert_money_is_right(adapter, treasury)
+
+
+OUTCOMES = {
+    "error": ({"effect": "error", "errorMsg": "Sample error of the treasury"}, None, "ERROR"),
+    "no answer": ({"effect": "lost_reply"}, SweepUnreachableError, "NO_RESPONSE"),
+    "http 500": ({"effect": "http_status", "status": 500}, SweepUnreachableError, "NO_RESPONSE"),
+    "not sent": ({"effect": "refuse"}, SweepUnreachableError, None),
+    "not base64": ({"effect": "garbage"}, SweepNeedsAttentionError, "ERROR"),
+    "bad padding": ({"effect": "bad_padding"}, SweepNeedsAttentionError, "ERROR"),
+    "another key": ({"effect": "wrong_key"}, SweepNeedsAttentionError, "ERROR"),
+    "another bill": ({"effect": "other_bill"}, SweepNeedsAttentionError, "ERROR"),
+}
+
+
+@pytest.mark.parametrize("service", ["PIS", "PAG", "PD"])
+@pytest.mark.parametrize(("rule", "ends", "log"), OUTCOMES.values(), ids=OUTCOMES.keys())
+def test_nothing_else_changes_a_status_and_the_next_sweep_goes_on(adapter, treasury, service, rule, ends, log):
+    bring_to(adapter, service)
+    treasury.rule(service, rule["effect"], **{k: v for k, v in rule.items() if k != "effect"})
+    if ends is None:
+        adapter.run(service)
+    else:
+        with pytest.raises(ends):
+            adapter.run(service)
+    assert adapter.statuses() == Counter({BEFORE[service]: 3})
+    assert beneficiary_statuses(adapter) == {BENEFICIARY_BEFORE[service]}
+    if log is not None:
+        assert logged(adapter, service) == Counter({f"STATUS_LOG_{service}_{log}": 3})
+    assert all(row["error_message"] for row in adapter.rows("SELECT error_message FROM ifms.payment_instruction")), (
+        "the info band says why"
+    )
+    assert adapter.rows("SELECT count(*) AS n FROM ifms.treasury_call WHERE service_id = %s", service)[0]["n"] == 3
+    treasury.clear()
+    adapter.run(service)
+    assert adapter.statuses() == Counter({AFTER[service]: 3})
+    assert_money_is_right(adapter, treasury)
+
+
+@pytest.mark.simulators(platform={"cities": 1}, treasury={"pace_seconds": 3600})
+def test_no_news_is_neither_result_nor_error(adapter, treasury):
+    bring_to(adapter, "PIS")
+    adapter.run("PIS")
+    assert adapter.statuses() == Counter(INITIATED=3)
+    assert logged(adapter, "PIS") == Counter(STATUS_LOG_PIS_NO_NEWS=3)
+
+
+@pytest.mark.parametrize("field", ["finYear", "adviceId", "adviceDate", "onlineBillRefNo", "tokenNumber", "tokenDate"])
+def test_an_advice_without_a_field_is_one_pi_s_trouble_only(adapter, treasury, field):
+    """The Java adapter stopped its whole sweep there."""
+    bring_to(adapter, "PAG")
+    treasury.rule("PAG", "missing_field", field=field, times=1)
+    with pytest.raises(SweepNeedsAttentionError, match=field):
+        adapter.run("PAG")
+    assert adapter.statuses() == Counter({"IN PROCESS": 2, "APPROVED": 1})
+    adapter.run("PAG")
+    assert adapter.statuses() == Counter({"IN PROCESS": 3})
+
+
+def test_a_rejection_gives_the_money_back_and_frees_the_payment(adapter, treasury):
+    bring_to(adapter, "PIS")
+    treasury.rule("PIS", "reject", times=1)
+    adapter.run("PIS")
+    assert adapter.statuses() == Counter(APPROVED=2, FAILED=1)
+    failed = adapter.rows("SELECT * FROM ifms.payment_instruction WHERE status = 'FAILED'")[0]
+    assert "rejected by SSU" in failed["error_message"]
+    kinds = adapter.rows(
+        "SELECT kind FROM ifms.fund_movement WHERE payment_instruction_id = %s ORDER BY id", failed["id"]
+    )
+    assert [row["kind"] for row in kinds] == ["RESERVE", "DEBIT", "REVERSAL"]
+    told = adapter.rows(
+        "SELECT payload FROM ifms.outbox WHERE ordering_key LIKE %s ORDER BY id", f"%{failed['payment_number']}"
+    )
+    assert [row["payload"]["referenceStatus"] for row in told] == ["PAYMENT_INITIATED", "PAYMENT_DECLINED"]
+    assert logged(adapter, "PIS")["STATUS_LOG_PIS_REJECTED"] == 1
+    assert_money_is_right(adapter, treasury)
+
+
+def test_the_word_rejected_elsewhere_is_no_rejection(adapter, treasury):
+    bring_to(adapter, "PIS")
+    treasury.rule("PIS", "error", errorMsg="Request of user rejected: maintenance")
+    adapter.run("PIS")
+    assert adapter.statuses() == Counter(INITIATED=3)
+
+
+def test_an_approval_with_another_amount_changes_nothing(adapter, treasury):
+    bring_to(adapter, "PIS")
+    treasury.rule("PIS", "unknown_text", field="billNetAmount", text="1.00", times=1)
+    with pytest.raises(SweepNeedsAttentionError, match="net amount"):
+        adapter.run("PIS")
+    assert adapter.statuses() == Counter(APPROVED=2, INITIATED=1)
+
+
+def test_scrolls_are_kept_as_they_come_and_the_last_one_completes(adapter, treasury):
+    bring_to(adapter, "PD")
+    treasury.rule("PD", "partial_scrolls", beneficiaries=1)
+    adapter.run("PD")
+    statuses = adapter.statuses()
+    assert statuses["IN PROCESS"] >= 1
+    paid = adapter.rows("SELECT * FROM ifms.beneficiary WHERE status = 'Payment Successful'")
+    assert len(paid) == 3
+    assert all(row["utr_number"] and row["voucher_number"] and row["voucher_date"] for row in paid)
+    treasury.clear()
+    adapter.run("PD")
+    assert adapter.statuses() == Counter(SUCCESSFUL=3)
+    told = adapter.rows("SELECT payload->>'status' AS status, count(*) AS n FROM ifms.outbox GROUP BY 1 ORDER BY 1")
+    assert {row["status"]: row["n"] for row in told} == {"INITIATED": 3, "SUCCESSFUL": 3}
+
+
+def test_doubled_and_turned_rows_give_the_same_result(adapter, treasury):
+    """F8."""
+    bring_to(adapter, "PD")
+    treasury.rule("PD", "duplicate_rows")
+    adapter.run("PD")
+    assert adapter.statuses() == Counter(SUCCESSFUL=3)
+
+
+def test_a_session_that_expires_in_the_middle_costs_one_login(adapter, treasury, simulators):
+    """F6."""
+    order = {"type": "wage", "tenantId": "od.samplea", "payees": 1, "with_payments": True, "count": 30}
+    simulators.ask_platform("POST", "bills", order)
+    bring_to(adapter, "PIS")
+    before = treasury.state["logins"]
+    treasury.rule("PIS", "expired_session", times=1)
+    adapter.run("PIS")
+    assert adapter.statuses() == Counter(APPROVED=33)
+    assert treasury.state["logins"] - before == 2
+
+
+def test_an_unreachable_treasury_ends_the_sweep_early(adapter, treasury, simulators):
+    order = {"type": "wage", "tenantId": "od.samplea", "payees": 1, "with_payments": True, "count": 120}
+    simulators.ask_platform("POST", "bills", order)
+    bring_to(adapter, "PIS")
+    treasury.rule("PIS", "lost_reply")
+    with pytest.raises(SweepUnreachableError, match="calls in a row reached nobody"):
+        adapter.run("PIS")
+    assert treasury.state["calls"]["PIS"] < 100
+    assert adapter.rows("SELECT count(*) AS n FROM ifms.payment_instruction WHERE claim_token IS NOT NULL")[0]["n"] == 0

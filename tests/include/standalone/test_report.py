@@ -1,0 +1,67 @@
+"""The report: what is not as it should be is found, and named."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from io import StringIO
+
+import psycopg
+from rich.console import Console
+
+from standalone.report import Funds, Held, Instruction, Outcome, Scope
+
+PAID = Instruction("od.samplea", "PI-SA/2026-27/000001", "EP/1", "SUCCESSFUL", Decimal("1500.00"), "")
+LATE = Instruction("od.samplea", "PI-SA/2026-27/000002", "EP/2", "IN PROCESS", Decimal("20.00"), "no [scroll] yet")
+HELD = Held("od.sampleb", "EP/3", Decimal("7.00"), "Sample Payee 17 has no account")
+USED = Funds("od.samplea", "99001", "1911", Decimal(5000), Decimal(0), Decimal(1500), Decimal(3500))
+UNUSED = Funds("od.sampleb", "99001", "1912", Decimal(4000), Decimal(0), Decimal(0), Decimal(4000))
+
+
+def test_all_paid_is_no_complaint() -> None:
+    assert Outcome([PAID], [], [USED], []).complaints() == []
+
+
+def test_each_thing_that_is_not_as_it_should_be_is_said() -> None:
+    outcome = Outcome([PAID, LATE], [HELD], [USED], ["sanction 1: wrong"])
+    assert outcome.complaints() == [
+        "PI-SA/2026-27/000002 is IN PROCESS (no [scroll] yet)",
+        "payment EP/3 of od.sampleb: Sample Payee 17 has no account",
+        "sanction 1: wrong",
+    ]
+
+
+def test_a_cycle_without_instructions_is_a_complaint() -> None:
+    assert Outcome([], [], [USED], []).complaints() == ["no payment instruction came out of this cycle"]
+
+
+def test_tables_show_amounts_states_and_sums() -> None:
+    text = StringIO()
+    Outcome([PAID, LATE], [HELD], [USED, UNUSED], []).show(Console(file=text, width=140))
+    shown = text.getvalue()
+    for part in ("1,500.00", "IN PROCESS", "has no account", "9,000", "1 SUCCESSFUL, 1 IN PROCESS", "1,520.00"):
+        assert part in shown
+    assert "1 more sanctions" in shown
+
+
+def test_an_empty_ledger_agrees_with_an_empty_treasury(ledger_dsn: str) -> None:
+    outcome = Outcome.of(ledger_dsn, Scope.from_now(ledger_dsn), {})
+    assert outcome == Outcome([], [], [], [])
+
+
+def test_a_bill_that_only_the_treasury_knows_is_said(ledger_dsn: str) -> None:
+    outcome = Outcome.of(ledger_dsn, Scope.from_now(ledger_dsn), {"PI-SA/2026-27/000009": Decimal("12.00")})
+    assert outcome.wrong_sums == ["PI-SA/2026-27/000009: the ledger has nothing accepted, the treasury ₹ 12.00"]
+
+
+def test_a_balance_that_its_movements_do_not_explain_is_said(ledger_dsn: str) -> None:
+    with psycopg.connect(ledger_dsn) as connection:
+        connection.execute("SET session_replication_role = replica")  # past the triggers that forbid it
+        connection.execute(
+            "INSERT INTO ifms.sanction (tenant_id, hoa_code, ddo_code, ssu_id, grantee_code, scheme_code,"
+            " master_allotment_id, financial_year, sanctioned_amount, allotted_amount, spent_amount)"
+            " VALUES ('od.samplea', '99001', 'SAMPLE01', '1', 'SAMPLE', '1', '1911', '2026-27', 100, 100, 40)"
+        )
+    outcome = Outcome.of(ledger_dsn, Scope.from_now(ledger_dsn), {})
+    (wrong,) = outcome.wrong_sums
+    assert wrong.startswith("sanction 1911 of od.samplea has 100.00 allotted, 40.00 spent and 0.00 reserved, but")
+    assert [each.available for each in outcome.funds] == [Decimal("60.00")]

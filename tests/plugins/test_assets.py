@@ -1,0 +1,48 @@
+"""A bell rings only for a task that has it among its outlets."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+pytestmark = pytest.mark.airflow
+
+
+class Recorder:
+    """Stands for the outlet events of a task."""
+
+    def __init__(self) -> None:
+        self.added: list[object] = []
+
+    def add(self, asset: object) -> None:
+        self.added.append(asset)
+
+
+@pytest.mark.parametrize("name", ["PAYMENTS", "ALLOTMENTS"])
+def test_a_bell_updates_its_asset_through_its_alias(name: str):
+    from ifms_airflow import assets
+
+    bell, recorder = getattr(assets, name), Recorder()
+    bell.ring({"task": SimpleNamespace(outlets=[bell.alias]), "outlet_events": {bell.alias: recorder}})
+    assert recorder.added == [bell.asset]
+
+
+def test_a_task_without_the_outlet_rings_nothing():
+    from ifms_airflow.assets import ALLOTMENTS, PAYMENTS
+
+    recorder = Recorder()
+    PAYMENTS.ring(
+        {"task": SimpleNamespace(outlets=[ALLOTMENTS.alias]), "outlet_events": {ALLOTMENTS.alias: recorder}}  # type: ignore[typeddict-item]
+    )
+    assert recorder.added == []
+
+
+def test_names_that_others_rely_on():
+    from ifms_airflow.assets import ALLOTMENTS, PAYMENTS
+
+    named = {(bell.asset.name, bell.asset.uri.rstrip("/"), bell.alias.name) for bell in (PAYMENTS, ALLOTMENTS)}
+    assert named == {
+        ("ifms_payments", "ifms://payments", "ifms_payments"),
+        ("ifms_allotments", "ifms://allotments", "ifms_allotments"),
+    }
