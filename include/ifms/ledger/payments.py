@@ -10,10 +10,11 @@ from ifms.ledger.claims import Claim, Queue
 from ifms.ledger.database import Connection
 from ifms.ledger.models import NewPayment, Payment
 
-# A payment that waits for funds is due only once some sanction of its city has its amount.
+# A payment that waits for funds is due only once some sanction of its city has its amount; one whose PI was refused by
+# the treasury waits for a person: the same content would be refused again, under one number after the other.
 UNPAID = Queue(
     table="payment",
-    due="""q.paid_by IS NULL
+    due="""q.paid_by IS NULL AND coalesce(q.hold_code, '') <> ALL ('{PI_DECLINED,PI_REJECTED}'::text[])
        AND (%(tenants)s::text[] IS NULL OR q.tenant_id = ANY(%(tenants)s))
        AND (%(raised_from)s::timestamptz IS NULL OR q.raised_at >= %(raised_from)s)
        AND (%(raised_to)s::timestamptz IS NULL OR q.raised_at < %(raised_to)s)

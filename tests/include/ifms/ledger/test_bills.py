@@ -1,0 +1,52 @@
+"""One payment per bill."""
+
+import uuid
+from datetime import timedelta
+
+import psycopg
+import pytest
+from support.ledger import LEASE, TENANT
+
+from ifms.errors import ConflictError
+from ifms.ledger.bills import bind_bills, claim_bills, give_up_bill, never_stored
+from ifms.ledger.claims import Claim
+
+
+def fresh(lease=LEASE):
+    return Claim(uuid.uuid4(), lease)
+
+
+def take(ledger, mine, *ids):
+    return ledger.db.transact(lambda c: claim_bills(c, TENANT, ids, mine))
+
+
+def test_only_one_run_may_ask_for_a_bill(ledger):
+    assert take(ledger, fresh(), "B1", "B2") == {"B1", "B2"}
+    assert take(ledger, fresh(), "B1", "B2", "B3") == {"B3"}
+
+
+def test_a_refused_bill_is_free_again_and_an_unsure_one_after_its_lease(ledger):
+    mine = fresh()
+    take(ledger, mine, "B1")
+    ledger.db.transact(lambda c: give_up_bill(c, TENANT, "B1", mine))
+    assert take(ledger, fresh(timedelta(milliseconds=1)), "B1") == {"B1"}
+    assert take(ledger, fresh(), "B1") == {"B1"}
+
+
+def test_a_bill_with_its_payment_is_never_free_and_never_paid_by_another(ledger):
+    ledger.db.transact(lambda c: bind_bills(c, TENANT, ["B1"], "P1"))
+    ledger.db.transact(lambda c: bind_bills(c, TENANT, ["B1", "B1"], "P1"))
+    assert take(ledger, fresh(), "B1") == set()
+    with pytest.raises(ConflictError, match="P2 pays bill B1, which payment P1 pays already"):
+        ledger.db.transact(lambda c: bind_bills(c, TENANT, ["B1", "B2"], "P2"))
+    assert ledger.one("SELECT count(*) FROM ifms.bill") == 1
+    with ledger.connect() as connection, pytest.raises(psycopg.errors.CheckViolation, match="is paid by payment P1"):
+        connection.execute("UPDATE ifms.bill SET payment_number = 'P2'")
+
+
+def test_an_announcement_that_was_never_stored_is_found_after_an_hour(ledger):
+    ledger.db.transact(lambda c: bind_bills(c, TENANT, ["B1"], "P1"))
+    assert ledger.db.transact(lambda c: never_stored(c, TENANT, ["B1"])) == []
+    with ledger.connect() as connection:
+        connection.execute("UPDATE ifms.bill SET asked_at = now() - interval '61 minutes'")
+    assert ledger.db.transact(lambda c: never_stored(c, TENANT, ["B1", "B2"])) == [("B1", "P1")]

@@ -1,0 +1,84 @@
+"""Payments that wait for their PI, and why."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from support.ledger import LEASE, TENANT
+
+from ifms.errors import ClaimLostError
+from ifms.ledger.claims import claim
+from ifms.ledger.models import NewPayment, Payment
+from ifms.ledger.payments import UNPAID, hold_payment, payments_due, remember_payments
+
+NO_FUNDS = "PAYMENT_INSUFFICIENT_FUNDS"
+
+
+def new(number, amount=100, day=1):
+    return NewPayment(TENANT, number, f"id-{number}", Decimal(amount), datetime(2024, 6, day, tzinfo=UTC))
+
+
+def due(ledger, **conditions):
+    values = {"tenants": None, "raised_from": None, "raised_to": None} | conditions
+    return ledger.db.transact(
+        lambda c: claim(
+            c, UNPAID, Payment, limit=10, lease=LEASE, sweep_started=datetime.now(UTC) + timedelta(days=1), **values
+        )
+    )
+
+
+def test_the_oldest_comes_first_and_each_once(ledger):
+    rows = [new("P3", day=3), new("P1", day=1), new("P2", day=2)]
+    assert ledger.db.transact(lambda c: remember_payments(c, rows)) == []
+    assert ledger.db.transact(lambda c: remember_payments(c, rows)) == []
+    _, found = due(ledger)
+    assert [payment.payment_number for payment in found] == ["P1", "P2", "P3"]
+
+
+def test_another_amount_is_told_and_the_first_one_stands(ledger):
+    ledger.db.transact(lambda c: remember_payments(c, [new("P1")]))
+    changed = replace(new("P1"), amount=Decimal(999))
+    assert ledger.db.transact(lambda c: remember_payments(c, [changed, new("P2")])) == [changed]
+    assert ledger.one("SELECT amount FROM ifms.payment WHERE payment_number = 'P1'") == 100
+
+
+def test_a_period_and_cities_narrow_what_is_due(ledger):
+    ledger.db.transact(lambda c: remember_payments(c, [new("P1", day=1), new("P2", day=2)]))
+    _, found = due(ledger, raised_from=datetime(2024, 6, 2, tzinfo=UTC), raised_to=datetime(2024, 6, 3, tzinfo=UTC))
+    assert [payment.payment_number for payment in found] == ["P2"]
+    assert due(ledger, tenants=["od.sampleb"])[1] == []
+
+
+def test_without_funds_it_is_due_again_only_when_money_is_there(ledger):
+    payment, mine = ledger.payment(300, "P1")
+    assert ledger.db.transact(lambda c: hold_payment(c, payment, mine, NO_FUNDS, "no money")) is True
+    assert due(ledger)[1] == []
+    ledger.fund(299)
+    assert due(ledger)[1] == []
+    ledger.fund(300, master="901")
+    mine, (payment,) = due(ledger)
+    assert ledger.db.transact(lambda c: hold_payment(c, payment, mine, NO_FUNDS, "no money")) is False
+
+
+def test_a_hold_that_was_taken_over_is_not_written(ledger):
+    payment, late = ledger.payment(300, "P1")
+    ledger.claim_payment("P1")
+    with pytest.raises(ClaimLostError):
+        ledger.db.transact(lambda c: hold_payment(c, payment, late, "X", "x"))
+    assert ledger.one("SELECT hold_code FROM ifms.payment") is None
+
+
+@pytest.mark.parametrize("code", ["PI_DECLINED", "PI_REJECTED"])
+def test_after_a_refusal_it_waits_for_a_person(ledger, code):
+    payment, mine = ledger.payment(300, "P1")
+    ledger.db.transact(lambda c: hold_payment(c, payment, mine, code, "the treasury said no"))
+    assert due(ledger)[1] == []
+
+
+def test_somebody_waits_only_until_a_run_has_looked(ledger):
+    assert not ledger.db.transact(payments_due)
+    ledger.db.transact(lambda c: remember_payments(c, [new("P1")]))
+    assert ledger.db.transact(payments_due)
+    due(ledger)
+    assert not ledger.db.transact(payments_due)
