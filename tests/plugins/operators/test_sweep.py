@@ -98,7 +98,7 @@ def test_a_wrong_key_is_named_and_nothing_is_sent(run_dag, change_connection, tr
     assert run_dag("ifms_va").state == "failed"
     said = capfd.readouterr().out
     assert "connection 'ifms_treasury'" in said
-    assert "public_key" in said
+    assert "the public key can't be read" in said
     assert treasury.state["logins"] == 0
 
 

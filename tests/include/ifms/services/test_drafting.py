@@ -1,0 +1,115 @@
+"""The content of a PI from what the platform says: payees joined by account, texts that the treasury takes."""
+
+from decimal import Decimal
+
+import pytest
+
+from ifms.errors import BadInputError
+from ifms.platform.models import BankAccount, Individual
+from ifms.platform.payees import PayeeDirectory, PayeeShare
+from ifms.sealing import Sealer
+from ifms.services.drafting import draft, numbered
+
+SHARES = [
+    PayeeShare("p1", "IND", Decimal("100.10"), ("l1",)),
+    PayeeShare("p2", "IND", Decimal("200.20"), ("l2", "l3")),
+    PayeeShare("Deduction_od.samplea_LC", "DEPT", Decimal("10.00"), ("l4",)),
+]
+
+
+def account(reference, number, ifsc="SMPL0000001", holder="Sample Payee", kind="SAVINGS"):
+    return BankAccount.model_validate(
+        {
+            "id": f"account-{reference}",
+            "referenceId": reference,
+            "bankAccountDetails": [
+                {
+                    "id": f"detail-{reference}",
+                    "accountHolderName": holder,
+                    "accountNumber": number,
+                    "accountType": kind,
+                    "isPrimary": True,
+                    "isActive": True,
+                    "bankBranchIdentifier": {"code": ifsc},
+                }
+            ],
+        }
+    )
+
+
+def person(identifier, mobile="9000000001"):
+    return Individual.model_validate(
+        {"id": identifier, "mobileNumber": mobile, "address": [{"ward": {"code": "W-1"}, "locality": {"code": "L-2"}}]}
+    )
+
+
+def directory(**changes):
+    accounts = {
+        "p1": account("p1", "000000000001"),
+        "p2": account("p2", "000000000002"),
+        "Deduction_od.samplea_LC": account("Deduction_od.samplea_LC", "000000000003"),
+    }
+    people = {"p1": person("p1"), "p2": person("p2")}
+    return PayeeDirectory(people | changes.pop("people", {}), {}, accounts | changes.pop("accounts", {}))
+
+
+def test_each_payee_gets_its_share_in_texts_that_the_treasury_takes():
+    made = draft("Sample City", SHARES, directory(accounts={"p1": account("p1", "000000000001", holder="ସୀତା {{x}}\n")}))
+    assert [share.amount for share in made] == [Decimal("100.10"), Decimal("200.20"), Decimal("10.00")]
+    assert made[0].name.isascii()
+    assert "{" not in made[0].name
+    assert made[0].address == "W 1 L 2"
+    assert made[2].payee.mobile == "9999999999"
+
+
+def test_payees_on_one_account_are_joined_and_the_first_survives():
+    made = draft("Sample City", SHARES, directory(accounts={"p2": account("p2", "000000000001")}))
+    assert (made[0].payee.payee_id, made[0].amount) == ("p1", Decimal("300.30"))
+    assert made[0].line_item_ids == ("l1", "l2", "l3")
+    assert sum(share.amount for share in made) == sum(share.amount for share in SHARES)
+
+
+def test_two_payees_without_account_are_never_joined():
+    """The Java adapter joined them under null_null and sent the sum to nobody."""
+    with pytest.raises(BadInputError, match="p1"):
+        draft("Sample City", SHARES, directory(accounts={"p1": account("p1", ""), "p2": account("p2", "")}))
+
+
+BAD = {
+    "empty": (account("p2", ""), "no account number"),
+    "masked": (account("p2", "********0002"), "masked"),
+    "undecrypted": (account("p2", "100001|q83vEjRWeJA="), "not decrypted"),
+    "forty digits": (account("p2", "1" * 40), "9 to 18 digits"),
+    "blanks": (account("p2", "0000 0000 0002"), "9 to 18 digits"),
+    "zero width": (account("p2", "00000000\u200b0002"), "9 to 18 digits"),
+    "odia digits": (account("p2", "୦୦୦୦୦୦୦୦୦୦୦୨"), "9 to 18 digits"),
+    "ifsc without zero": (account("p2", "000000000002", ifsc="SMPL1000001"), "IFSC"),
+    "ifsc lower case": (account("p2", "000000000002", ifsc="smpl0000001"), "IFSC"),
+    "no ifsc": (account("p2", "000000000002", ifsc=""), "no IFSC"),
+    "no type": (account("p2", "000000000002", kind=" "), "without a type"),
+    "no name": (account("p2", "000000000002", holder="😀"), "holder's name"),
+}
+
+
+@pytest.mark.parametrize(("bad", "said"), BAD.values(), ids=BAD.keys())
+def test_a_payee_that_can_t_be_paid_is_named_and_its_number_is_not(bad, said):
+    with pytest.raises(BadInputError, match=said) as refused:
+        draft("Sample City", SHARES, directory(accounts={"p2": bad}))
+    assert "p2" in str(refused.value)
+    assert "0000" not in str(refused.value)
+
+
+@pytest.mark.parametrize("mobile", ["", "12345", "+919000000001", "୯୦୦୦୦୦୦୦୦୧"])
+def test_a_mobile_number_of_ten_digits_is_needed(mobile):
+    with pytest.raises(BadInputError, match="mobile"):
+        draft("Sample City", SHARES, directory(people={"p2": person("p2", mobile)}))
+
+
+def test_numbers_are_given_in_order_and_accounts_are_sealed():
+    sealer = Sealer(bytes(32))
+    rows = numbered(draft("Sample City", SHARES, directory()), ["BN-1", "BN-2", "BN-3"], sealer)
+    assert [row.beneficiary_number for row in rows] == ["BN-1", "BN-2", "BN-3"]
+    assert sealer.open(rows[1].account_sealed) == b"000000000002"
+    assert rows[1].account_last4 == "0002"
+    with pytest.raises(ValueError, match="zip"):
+        numbered(draft("Sample City", SHARES, directory()), ["BN-1"], sealer)
