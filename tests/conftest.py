@@ -27,6 +27,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "simulators(treasury, platform): options of their create_app, as dicts")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what its fixtures say, and keep Airflow's tests together: they share one metadata database."""
     for item in items:

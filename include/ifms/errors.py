@@ -91,6 +91,10 @@ class ConflictError(LedgerError):
     """The same key with other content: the first one stays untouched."""
 
 
+class CorrectionRefusedError(IfmsError):
+    """A failed payment can't be corrected now; the text says why, and what to do instead."""
+
+
 # A sweep, as a whole --------------------------------------------------------------------------------------------------
 
 

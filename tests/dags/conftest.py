@@ -51,6 +51,6 @@ def age(adapter: Adapter) -> Callable[..., None]:
 
 @pytest.fixture
 def last_days() -> tuple[datetime, datetime]:
-    """A range of firing times that holds the last three days' and no coming one."""
+    """A range of firing times: those of the last two days."""
     now = datetime.now(UTC)
-    return now - timedelta(days=3), now
+    return now - timedelta(days=2), now

@@ -13,8 +13,8 @@ CYCLE = ("ifms_va", "ifms_pa", "ifms_pi", "ifms_pis", "ifms_pag", "ifms_pd")
 
 
 def spell(dag_id: str, days: tuple[datetime, datetime]) -> tuple[datetime, datetime]:
-    """The days; of ifms_pa, which fires every five minutes, the last quarter of an hour."""
-    return (days[1] - timedelta(minutes=15), days[1]) if dag_id == "ifms_pa" else days
+    """The days; of ifms_pa, which fires every five minutes, the last ten minutes."""
+    return (days[1] - timedelta(minutes=10), days[1]) if dag_id == "ifms_pa" else days
 
 
 @pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 3})

@@ -37,11 +37,12 @@ class Claim:
 
 @dataclass(frozen=True)
 class Queue:
-    """The rows of a table that a sweep works through: which are due, and in which order."""
+    """The rows of a table that a sweep works through: which are due, in which order, and where that is remembered."""
 
     table: str
     due: str
     order: str
+    polled: str = "polled_at"
 
     def statement(self, row: type[Any]) -> sql.Composed:
         """SQL that claims the next rows and returns them as `row`.
@@ -54,13 +55,13 @@ class Queue:
             WITH due AS (
                 SELECT q.id FROM ifms.{table} q
                 WHERE {due}
-                  AND (q.polled_at IS NULL OR q.polled_at < %(sweep_started)s)
+                  AND (q.{polled} IS NULL OR q.{polled} < %(sweep_started)s)
                   AND (q.claimed_until IS NULL OR q.claimed_until < clock_timestamp())
                 ORDER BY {order} LIMIT %(limit)s FOR UPDATE SKIP LOCKED
             ), claimed AS (
                 UPDATE ifms.{table} t
                 SET claim_token = %(token)s, claimed_until = clock_timestamp() + %(lease)s,
-                    polled_at = clock_timestamp()
+                    {polled} = clock_timestamp()
                 FROM due WHERE t.id = due.id
                 RETURNING t.*
             )
@@ -70,6 +71,7 @@ class Queue:
             table=sql.Identifier(self.table),
             due=sql.SQL(self.due),
             order=sql.SQL(self.order),
+            polled=sql.Identifier(self.polled),
             columns=sql.SQL(", ").join(sql.Identifier("q", f.name) for f in fields(row)),
         )
 
@@ -94,8 +96,8 @@ def claim(
         return mine, cursor.execute(queue.statement(row), values).fetchall()
 
 
-def release(connection: Connection, table: str, row_id: uuid.UUID, mine: Claim, *, untouched: bool = False) -> None:
-    """Give a row back; `untouched`, nothing was asked about it, so it stays due in this sweep.
+def release(connection: Connection, queue: Queue, row_id: uuid.UUID, mine: Claim, *, untouched: bool = False) -> None:
+    """Give a row of `queue` back; `untouched`, nothing was asked about it, so it stays due in this sweep.
 
     Raises ClaimLostError when another copy has taken it over.
     """
@@ -103,11 +105,11 @@ def release(connection: Connection, table: str, row_id: uuid.UUID, mine: Claim, 
         sql.SQL(
             """
             UPDATE ifms.{} SET claim_token = NULL, claimed_until = NULL,
-                   polled_at = CASE WHEN %(untouched)s THEN NULL ELSE polled_at END
+                   {polled} = CASE WHEN %(untouched)s THEN NULL ELSE {polled} END
             WHERE id = %(id)s AND claim_token = %(token)s
             """
-        ).format(sql.Identifier(table)),
+        ).format(sql.Identifier(queue.table), polled=sql.Identifier(queue.polled)),
         {"id": row_id, "token": mine.token, "untouched": untouched},
     )
     if cursor.rowcount != 1:
-        raise ClaimLostError(f"{table} {row_id} was taken over by another run of this task; nothing was written")
+        raise ClaimLostError(f"{queue.table} {row_id} was taken over by another run of this task; nothing was written")

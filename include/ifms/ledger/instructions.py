@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from ifms import clock
-from ifms.errors import ClaimLostError, ConflictError, WireError
+from ifms.errors import ClaimLostError, ConflictError
 from ifms.ledger import funds
+from ifms.ledger.beneficiaries import insert_beneficiaries
 from ifms.ledger.claims import Claim, Queue
 from ifms.ledger.database import Connection
 from ifms.ledger.funds import Movement
-from ifms.ledger.models import Beneficiary, Funding, NewBeneficiary, Payment, PaymentInstruction
-from ifms.ledger.statuses import BeneficiaryStatus, Event, PiStatus, after
+from ifms.ledger.models import Funding, NewBeneficiary, Payment, PaymentInstruction
+from ifms.ledger.statuses import Event, PiStatus, after
 
 _CONDITIONS = """
        AND (%(tenants)s::text[] IS NULL OR q.tenant_id = ANY(%(tenants)s))
@@ -38,6 +38,19 @@ def queue(status: PiStatus, pi_type: str) -> Queue:
 
 
 UNSETTLED = queue(PiStatus.PENDING, "ORIGINAL")
+UNSETTLED_REVISIONS = queue(PiStatus.PENDING, "REVISED")
+
+# Revisions whose payments the bank may still return: until all have failed, or 90 days after the first was paid.
+RETURNABLE = Queue(
+    table="payment_instruction",
+    due="""q.pi_type = 'REVISED' AND q.pa_token_number IS NOT NULL
+       AND q.status IN ('INITIATED', 'SUCCESSFUL', 'PARTIAL', 'COMPLETED') AND q.paid_at > now() - interval '90 days'
+       AND EXISTS (SELECT FROM ifms.beneficiary b
+                   WHERE b.payment_instruction_id = q.id AND b.status <> 'Payment Failed')"""
+    + _CONDITIONS,
+    order="q.failures_polled_at NULLS FIRST, q.id",
+    polled="failures_polled_at",
+)
 
 _COLUMNS = sql.SQL(", ").join(sql.Identifier(f.name) for f in fields(PaymentInstruction))
 
@@ -73,40 +86,17 @@ def create(
             f"payment {new.payment.payment_number} was first seen with {new.payment.amount}, "
             f"its lines now sum to {new.amount}"
         )
-    with connection.cursor(row_factory=class_row(PaymentInstruction)) as cursor:
-        pi = cursor.execute(
-            sql.SQL(
-                """
-                INSERT INTO ifms.payment_instruction (tenant_id, pi_number, pi_type, payment_number, sanction_id,
-                    hoa_code, ddo_code, ssu_id, grantee_code, scheme_code, master_allotment_id, ssu_allotment_id,
-                    allotment_serial_no, gross_amount, net_amount, beneficiary_count, bill_date, financial_year,
-                    purpose, additional_details, attempts, last_attempt, last_attempt_at, claim_token,
-                    claimed_until, polled_at)
-                VALUES (%(tenant_id)s, %(pi_number)s, 'ORIGINAL', %(payment_number)s, %(sanction_id)s, %(hoa_code)s,
-                    %(ddo_code)s, %(ssu_id)s, %(grantee_code)s, %(scheme_code)s, %(master_allotment_id)s,
-                    %(ssu_allotment_id)s, %(allotment_serial_no)s, %(amount)s, %(amount)s, %(count)s, %(bill_date)s,
-                    %(financial_year)s, %(purpose)s, %(additional_details)s, 1, 'sending', clock_timestamp(), %(token)s,
-                    clock_timestamp() + %(lease)s, clock_timestamp())
-                RETURNING {}
-                """
-            ).format(_COLUMNS),
-            {
-                **{f.name: getattr(funding, f.name) for f in fields(Funding)},
-                "tenant_id": new.payment.tenant_id,
-                "pi_number": new.pi_number,
-                "payment_number": new.payment.payment_number,
-                "amount": new.amount,
-                "count": len(new.beneficiaries),
-                "bill_date": new.bill_date,
-                "financial_year": clock.financial_year_label(clock.financial_year(new.bill_date)),
-                "purpose": new.purpose,
-                "additional_details": Jsonb(dict(new.additional_details)),
-                "token": mine.token,
-                "lease": mine.lease,
-            },
-        ).fetchone()
-    assert pi is not None
-    _insert_beneficiaries(connection, pi.id, new.beneficiaries)
+    values = {
+        "tenant_id": new.payment.tenant_id,
+        "pi_number": new.pi_number,
+        "pi_type": "ORIGINAL",
+        "payment_number": new.payment.payment_number,
+        **{f.name: getattr(funding, f.name) for f in fields(Funding)},
+        "bill_date": new.bill_date,
+        "purpose": new.purpose,
+        "additional_details": Jsonb(dict(new.additional_details)),
+    }
+    pi = _write(connection, values, new.beneficiaries, mine)
     funds.move(connection, Movement.RESERVE, funding.sanction_id, pi.id, new.amount)
     taken = connection.execute(
         """
@@ -121,37 +111,92 @@ def create(
     return pi
 
 
-def _insert_beneficiaries(connection: Connection, instruction_id: UUID, rows: Sequence[NewBeneficiary]) -> None:
-    names = [f.name for f in fields(NewBeneficiary)]
-    statement = sql.SQL("INSERT INTO ifms.beneficiary (payment_instruction_id, {}) VALUES ({})").format(
-        sql.SQL(", ").join(map(sql.Identifier, names)),
-        sql.SQL(", ").join(sql.Placeholder() * (len(names) + 1)),
+def create_revision(
+    connection: Connection,
+    original: PaymentInstruction,
+    pi_number: str,
+    bill_date: datetime,
+    rows: Sequence[NewBeneficiary],
+    mine: Claim,
+) -> PaymentInstruction:
+    """Write a revised PI for failed beneficiaries of `original`, PENDING, claimed and about to be sent.
+
+    It moves no money: what it pays was spent by the original. Raises (through Database.transact) ConflictError when
+    another revision is under way, or when one of the beneficiaries is being paid elsewhere.
+    """
+    values = _of_original(original) | {
+        "pi_number": pi_number,
+        "pi_type": "REVISED",
+        "parent_pi_number": original.pi_number,
+        "bill_date": bill_date,
+        "org_bill_ref_number": original.pa_bill_ref_number,
+        "org_bill_date": original.bill_date,
+    }
+    return _write(connection, values, rows, mine)
+
+
+def create_repayment(
+    connection: Connection,
+    original: PaymentInstruction,
+    funding: Funding,
+    pi_number: str,
+    bill_date: datetime,
+    rows: Sequence[NewBeneficiary],
+    mine: Claim,
+) -> PaymentInstruction:
+    """Write a new original PI for beneficiaries whose failed payments can't be corrected any more, its money reserved.
+
+    Raises (through Database.transact) ConflictError when one is under way or a beneficiary is being paid elsewhere,
+    InsufficientFundsError when the money is gone.
+    """
+    values = _of_original(original) | {
+        **{f.name: getattr(funding, f.name) for f in fields(Funding)},
+        "pi_number": pi_number,
+        "pi_type": "ORIGINAL",
+        "repayment_of": original.pi_number,
+        "bill_date": bill_date,
+    }
+    pi = _write(connection, values, rows, mine)
+    funds.move(connection, Movement.RESERVE, funding.sanction_id, pi.id, pi.net_amount)
+    return pi
+
+
+def _of_original(original: PaymentInstruction) -> dict[str, object]:
+    """What a later PI for the same payment has in common with its original."""
+    names = ("tenant_id", "payment_number", "purpose", *(f.name for f in fields(Funding)))
+    return {name: getattr(original, name) for name in names}
+
+
+def _write(
+    connection: Connection, values: Mapping[str, object], rows: Sequence[NewBeneficiary], mine: Claim
+) -> PaymentInstruction:
+    """Insert a PI and its beneficiaries: PENDING, claimed, its first attempt noted as about to be sent."""
+    amount = sum((row.amount for row in rows), Decimal(0))
+    bill_date = values["bill_date"]
+    assert isinstance(bill_date, datetime)
+    values = {
+        **values,
+        "gross_amount": amount,
+        "net_amount": amount,
+        "beneficiary_count": len(rows),
+        "financial_year": clock.financial_year_label(clock.financial_year(bill_date)),
+        "attempts": 1,
+        "last_attempt": "sending",
+        "claim_token": mine.token,
+    }
+    statement = sql.SQL(
+        """
+        INSERT INTO ifms.payment_instruction ({}, last_attempt_at, claimed_until, polled_at)
+        VALUES ({}, clock_timestamp(), clock_timestamp() + %(lease)s, clock_timestamp()) RETURNING {}
+        """
+    ).format(
+        sql.SQL(", ").join(map(sql.Identifier, values)), sql.SQL(", ").join(map(sql.Placeholder, values)), _COLUMNS
     )
-    values = [
-        (instruction_id, *(list(v) if isinstance(v := getattr(row, name), tuple) else v for name in names))
-        for row in rows
-    ]
-    with connection.cursor() as cursor:
-        cursor.executemany(statement, values)
-
-
-def beneficiaries(connection: Connection, instruction_ids: Collection[UUID]) -> dict[UUID, list[Beneficiary]]:
-    """The beneficiaries of each of these PIs, in the order of their numbers."""
-    found: dict[UUID, list[Beneficiary]] = {i: [] for i in instruction_ids}
-    columns = sql.SQL(", ").join(sql.Identifier(f.name) for f in fields(Beneficiary))
-    with connection.cursor(row_factory=class_row(Beneficiary)) as cursor:
-        cursor.execute(
-            sql.SQL(
-                """
-                SELECT {} FROM ifms.beneficiary WHERE payment_instruction_id = ANY(%s)
-                ORDER BY payment_instruction_id, beneficiary_number
-                """
-            ).format(columns),
-            (list(instruction_ids),),
-        )
-        for row in cursor:
-            found[row.payment_instruction_id].append(row)
-    return found
+    with connection.cursor(row_factory=class_row(PaymentInstruction)) as cursor:
+        pi = cursor.execute(statement, {**values, "lease": mine.lease}).fetchone()
+    assert pi is not None
+    insert_beneficiaries(connection, pi.id, rows)
+    return pi
 
 
 def attempt(connection: Connection, pi: PaymentInstruction, claim: Claim) -> None:
@@ -167,9 +212,18 @@ def settle_attempt(connection: Connection, pi: PaymentInstruction, claim: Claim,
     _update(connection, pi, claim, {"last_attempt": outcome, "error_message": message})
 
 
-def note(connection: Connection, pi: PaymentInstruction, claim: Claim, message: str | None) -> None:
-    """Keep the last call's message for the info band, change nothing else, and give the PI back."""
-    _update(connection, pi, claim, {"error_message": message})
+def note(connection: Connection, pi: PaymentInstruction, claim: Claim, message: str | None, **columns: object) -> None:
+    """Keep the last call's message for the info band and what else it told; the status stays. Gives the PI back."""
+    _update(connection, pi, claim, {"error_message": message, **columns})
+
+
+def lock(connection: Connection, pi_number: str) -> PaymentInstruction | None:
+    """The PI of this number, locked until the caller's transaction ends; None when there is none."""
+    with connection.cursor(row_factory=class_row(PaymentInstruction)) as cursor:
+        return cursor.execute(
+            sql.SQL("SELECT {} FROM ifms.payment_instruction WHERE pi_number = %s FOR UPDATE").format(_COLUMNS),
+            (pi_number,),
+        ).fetchone()
 
 
 @dataclass(frozen=True)
@@ -183,14 +237,13 @@ class Change:
 def advance(
     connection: Connection,
     pi: PaymentInstruction,
-    claim: Claim,
+    claim: Claim | None,
     event: Event,
-    *,
-    keep_claim: bool = False,
     **columns: object,
 ) -> Change:
     """Move the PI along by `event`, write what the treasury told with it, move its money, and give it back.
 
+    Without a claim the caller holds the row's lock, and whoever has claimed it keeps it.
     Accepted: reserved money is spent. Declined: released. Rejected: spent money goes back, and the payment may have a
     new PI. Raises LedgerError for an event that may not happen in the PI's status, ClaimLostError when another run has
     taken it over.
@@ -198,7 +251,7 @@ def advance(
     status = after(pi.status, event)
     if status is PiStatus.FAILED:
         columns["is_active"] = False
-    _update(connection, pi, claim, {"status": status, **columns}, keep_claim=keep_claim)
+    _update(connection, pi, claim, {"status": status, **columns}, keep_claim=claim is None)
     movement = {
         Event.ACCEPTED: Movement.DEBIT,
         Event.DECLINED: Movement.RELEASE,
@@ -209,93 +262,16 @@ def advance(
     return Change(status, event.replace(" ", "_"))
 
 
-def set_beneficiaries(
-    connection: Connection, pi: PaymentInstruction, start: BeneficiaryStatus, end: BeneficiaryStatus
-) -> None:
-    """Move every beneficiary of the PI that is `start` to `end`."""
+def supersede(connection: Connection, original_number: str) -> None:
+    """COMPLETED is whatever of an original and its revisions has no failed beneficiary left that nobody pays."""
     connection.execute(
         """
-        UPDATE ifms.beneficiary SET status = %s, updated_at = now() WHERE payment_instruction_id = %s AND status = %s
+        UPDATE ifms.payment_instruction p SET status = 'COMPLETED', updated_at = now()
+        WHERE (p.pi_number = %(original)s OR p.parent_pi_number = %(original)s) AND p.status = 'PARTIAL'
+          AND NOT EXISTS (SELECT FROM ifms.failed_beneficiary f WHERE f.pi_number = p.pi_number)
         """,
-        (end, pi.id, start),
+        {"original": original_number},
     )
-
-
-def note_beneficiaries(connection: Connection, pi: PaymentInstruction, messages: Mapping[str, str]) -> None:
-    """Keep what the treasury said of single beneficiaries, by beneficiary number."""
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            """
-            UPDATE ifms.beneficiary SET status_message = %s, updated_at = now()
-            WHERE payment_instruction_id = %s AND beneficiary_number = %s
-            """,
-            [(message, pi.id, number) for number, message in messages.items()],
-        )
-
-
-@dataclass(frozen=True)
-class Scroll:
-    """One beneficiary's debit scroll; dates are the treasury's (IST)."""
-
-    beneficiary_number: str
-    voucher_number: str
-    voucher_date: date | None
-    utr_number: str
-    utr_date: date | None
-    end_to_end_id: str | None
-    message: str | None
-
-
-@dataclass(frozen=True)
-class Tally:
-    """How a PI's beneficiaries stand."""
-
-    waiting: int
-    failed: int
-
-
-def record_scrolls(connection: Connection, pi: PaymentInstruction, scrolls: Sequence[Scroll]) -> Tally:
-    """Write the debit scrolls of a PI's beneficiaries, matched by number in any case; how the beneficiaries stand then.
-
-    A scroll that was told before changes nothing, and one for a beneficiary that has failed since does not revive it.
-    Raises WireError, and nothing is written, for a scroll of somebody who is no beneficiary of the PI.
-    """
-    known = {b.beneficiary_number.casefold(): b.beneficiary_number for b in beneficiaries(connection, [pi.id])[pi.id]}
-    for scroll in scrolls:
-        if scroll.beneficiary_number.casefold() not in known:
-            raise WireError(f"the reply about {pi.pi_number} names {scroll.beneficiary_number!r}, which is not in it")
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            """
-            UPDATE ifms.beneficiary SET status = 'Payment Successful', status_message = %s, voucher_number = %s,
-                   voucher_date = %s, utr_number = %s, utr_date = %s, end_to_end_id = %s, updated_at = now()
-            WHERE payment_instruction_id = %s AND beneficiary_number = %s
-              AND status IN ('Payment Initiated', 'Payment In Process')
-            """,
-            [
-                (
-                    s.message,
-                    s.voucher_number,
-                    s.voucher_date,
-                    s.utr_number,
-                    s.utr_date,
-                    s.end_to_end_id,
-                    pi.id,
-                    known[s.beneficiary_number.casefold()],
-                )
-                for s in scrolls
-            ],
-        )
-        row = cursor.execute(
-            """
-            SELECT count(*) FILTER (WHERE status NOT IN ('Payment Successful', 'Payment Failed')),
-                   count(*) FILTER (WHERE status = 'Payment Failed')
-            FROM ifms.beneficiary WHERE payment_instruction_id = %s
-            """,
-            (pi.id,),
-        ).fetchone()
-    assert row is not None
-    return Tally(row[0], row[1])
 
 
 def free_payment(connection: Connection, pi: PaymentInstruction, code: str, message: str) -> None:
@@ -312,7 +288,7 @@ def free_payment(connection: Connection, pi: PaymentInstruction, code: str, mess
 def _update(
     connection: Connection,
     pi: PaymentInstruction,
-    claim: Claim,
+    claim: Claim | None,
     columns: Mapping[str, object],
     *,
     counted: bool = False,
@@ -331,10 +307,10 @@ def _update(
         sql.SQL(
             """
             UPDATE ifms.payment_instruction SET {}
-            WHERE id = %(id_)s AND claim_token = %(token_)s AND status = %(was_)s
+            WHERE id = %(id_)s AND status = %(was_)s AND (claim_token = %(token_)s OR %(token_)s::uuid IS NULL)
             """
         ).format(sql.SQL(", ").join(sets)),
-        {**columns, "id_": pi.id, "token_": claim.token, "was_": pi.status},
+        {**columns, "id_": pi.id, "token_": claim and claim.token, "was_": pi.status},
     )
     if cursor.rowcount != 1:
         raise ClaimLostError(f"PI {pi.pi_number} was taken over by another run of this task; nothing was written")

@@ -122,13 +122,18 @@ class Beneficiary:
     beneficiary_id: str
     beneficiary_type: str
     amount: Decimal
+    line_item_ids: list[str]
     name: str
-    account_sealed: bytes
+    account_sealed: bytes | None
+    account_last4: str
     account_type: str
     ifsc: str
+    bank_account_id: str
     mobile: str
     address: str
     status: BeneficiaryStatus
+    status_message: str | None
+    failed_on: date | None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "status", BeneficiaryStatus(self.status))
@@ -159,6 +164,9 @@ class PaymentInstruction:
     beneficiary_count: int
     bill_date: datetime
     purpose: str
+    repayment_of: str | None
+    org_bill_ref_number: str | None
+    org_bill_date: datetime | None
     attempts: int
     last_attempt: str | None
     pi_approved_id: str | None

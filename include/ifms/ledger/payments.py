@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
 
-from ifms.errors import ClaimLostError
+from ifms.errors import BadInputError, ClaimLostError
 from ifms.ledger.claims import Claim, Queue
 from ifms.ledger.database import Connection
 from ifms.ledger.models import NewPayment, Payment
 
-# A payment that waits for funds is due only once some sanction of its city has its amount; one whose PI was refused by
-# the treasury waits for a person: the same content would be refused again, under one number after the other.
+DECLINED = "PI_DECLINED"
+REJECTED = "PI_REJECTED"
+
+# A payment that waits for funds is due only once some sanction of its city has its amount; one whose PI was rejected
+# by the SSU waits for a person; one that was declined is looked at again, and gets a new PI once its accounts differ.
 UNPAID = Queue(
     table="payment",
-    due="""q.paid_by IS NULL AND coalesce(q.hold_code, '') <> ALL ('{PI_DECLINED,PI_REJECTED}'::text[])
+    due="""q.paid_by IS NULL AND q.hold_code IS DISTINCT FROM 'PI_REJECTED'
        AND (%(tenants)s::text[] IS NULL OR q.tenant_id = ANY(%(tenants)s))
        AND (%(raised_from)s::timestamptz IS NULL OR q.raised_at >= %(raised_from)s)
        AND (%(raised_to)s::timestamptz IS NULL OR q.raised_at < %(raised_to)s)
@@ -81,10 +83,20 @@ def hold_payment(connection: Connection, payment: Payment, claim: Claim, code: s
     return (payment.hold_code, payment.hold_message) != (code, message)
 
 
-def held_count(connection: Connection, since: datetime) -> int:
-    """How many payments are on hold that were put there before `since`: known problems, not news."""
-    row = connection.execute(
-        "SELECT count(*) FROM ifms.payment WHERE paid_by IS NULL AND hold_code IS NOT NULL AND held_since < %s",
-        (since,),
-    ).fetchone()
-    return int(row[0]) if row else 0
+def release_holds(connection: Connection, payment_numbers: Collection[str]) -> None:
+    """A person wants new PIs for these payments: nothing holds them back any more.
+
+    Raises BadInputError, and changes nothing, for a payment that is not known or has a live PI.
+    """
+    rows = connection.execute(
+        """
+        UPDATE ifms.payment SET hold_code = NULL, hold_message = NULL, held_since = NULL, polled_at = NULL
+        WHERE payment_number = ANY(%s) AND paid_by IS NULL RETURNING payment_number
+        """,
+        (list(payment_numbers),),
+    ).fetchall()
+    missing = sorted(set(payment_numbers) - {row[0] for row in rows})
+    if missing:
+        raise BadInputError(
+            f"payment {missing[0]!r} is not known here, or has a payment instruction under way: nothing was changed"
+        )

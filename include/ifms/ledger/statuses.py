@@ -65,6 +65,9 @@ TRANSITIONS: dict[tuple[PiStatus, Event], PiStatus] = {
 BENEFICIARY_TRANSITIONS: frozenset[tuple[BeneficiaryStatus, BeneficiaryStatus]] = frozenset(
     {
         (BeneficiaryStatus.PENDING, BeneficiaryStatus.INITIATED),
+        # A revision skips approval and advice; a declined one leaves its beneficiaries as failed as they were.
+        (BeneficiaryStatus.PENDING, BeneficiaryStatus.IN_PROCESS),
+        (BeneficiaryStatus.PENDING, BeneficiaryStatus.FAILED),
         (BeneficiaryStatus.INITIATED, BeneficiaryStatus.IN_PROCESS),
         (BeneficiaryStatus.IN_PROCESS, BeneficiaryStatus.SUCCESSFUL),
         (BeneficiaryStatus.INITIATED, BeneficiaryStatus.SUCCESSFUL),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ifms.errors import WireError
-from ifms.ledger import instructions
+from ifms.ledger import beneficiaries, instructions
 from ifms.ledger.claims import Claim
 from ifms.ledger.database import Connection
 from ifms.ledger.instructions import Change
@@ -44,7 +44,7 @@ class PaymentAdvice:
 
     def apply(self, connection: Connection, pi: PaymentInstruction, mine: Claim, news: PagRow) -> Change:
         """IN PROCESS, with what PD must send back; the beneficiaries with it."""
-        instructions.set_beneficiaries(connection, pi, BeneficiaryStatus.INITIATED, BeneficiaryStatus.IN_PROCESS)
+        beneficiaries.set_beneficiaries(connection, pi, BeneficiaryStatus.INITIATED, BeneficiaryStatus.IN_PROCESS)
         return instructions.advance(
             connection,
             pi,

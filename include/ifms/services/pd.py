@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ifms import outbox
 from ifms.errors import WireError
-from ifms.ledger import instructions
+from ifms.ledger import beneficiaries, instructions
+from ifms.ledger.beneficiaries import Scroll, Tally
 from ifms.ledger.claims import Claim
 from ifms.ledger.database import Connection
-from ifms.ledger.instructions import Change, Scroll
+from ifms.ledger.instructions import Change
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.statuses import Event, PiStatus
 from ifms.services.poll import echoed
 from ifms.treasury.config import TreasuryConfig
 from ifms.wire.envelope import Reply, ReplyError, Service, parse_rows
+from ifms.wire.ftps import FtpsRow
 from ifms.wire.pd import PdRequest, PdRow
 
 
@@ -38,37 +42,20 @@ class PaymentDetails:
 
         Raises WireError for another bill's reply. A row without a bill number says nothing about any PI.
         """
-        scrolls: dict[str, Scroll] = {}
-        for row in parse_rows(PdRow, reply):
-            if row.bill_number is None:
-                continue
+        rows = [row for row in parse_rows(PdRow, reply) if row.bill_number is not None]
+        for row in rows:
             echoed("the bill", pi, row.bill_number, pi.pi_number)
             echoed("the bill reference", pi, row.bill_ref_no, pi.pa_bill_ref_number)
-            for paid in row.benf_dtls:
-                if row.voucher_no is None or paid.utr_no is None:
-                    raise WireError(f"the PD reply about {pi.pi_number} has no voucher or UTR for {paid.benf_id}")
-                scrolls[paid.benf_id.casefold()] = Scroll(
-                    beneficiary_number=paid.benf_id,
-                    voucher_number=row.voucher_no,
-                    voucher_date=row.voucher_date,
-                    utr_number=paid.utr_no,
-                    utr_date=paid.utr_date,
-                    end_to_end_id=paid.end_to_end_id,
-                    message=row.payment_status,
-                )
-        return tuple(scrolls.values()) or None
+        return scrolls_of(self.service, pi, rows) or None
 
     def apply(self, connection: Connection, pi: PaymentInstruction, mine: Claim, news: tuple[Scroll, ...]) -> Change:
         """Keep the scrolls; with the last one the PI is SUCCESSFUL and the platform hears of it."""
-        tally = instructions.record_scrolls(connection, pi, news)
+        tally = beneficiaries.record_scrolls(connection, pi, news)
         if tally.waiting:
             message = f"{tally.waiting} of {pi.beneficiary_count} beneficiaries have no debit scroll yet"
             instructions.note(connection, pi, mine, message)
             return Change(None, "partly_paid")
-        if tally.failed:
-            return instructions.advance(connection, pi, mine, Event.SOME_FAILED, error_message=None)
-        outbox.tell_payment_status(connection, pi.tenant_id, pi.payment_number, "SUCCESSFUL", "PAYMENT_SUCCESS")
-        return instructions.advance(connection, pi, mine, Event.PAID, error_message=None)
+        return complete(connection, pi, mine, tally)
 
     def refused(
         self,
@@ -79,3 +66,46 @@ class PaymentDetails:
     ) -> Change | None:
         """No error of PD changes a PI."""
         return None
+
+
+def scrolls_of(service: Service, pi: PaymentInstruction, rows: Iterable[PdRow | FtpsRow]) -> tuple[Scroll, ...]:
+    """The debit scrolls in a reply's rows, one per beneficiary. Raises WireError for one without voucher or UTR."""
+    scrolls: dict[str, Scroll] = {}
+    for row in rows:
+        for paid in row.benf_dtls:
+            if row.voucher_no is None or paid.utr_no is None:
+                raise WireError(f"the {service} reply about {pi.pi_number} has no voucher or UTR for {paid.benf_id}")
+            scrolls[paid.benf_id.casefold()] = Scroll(
+                beneficiary_number=paid.benf_id,
+                voucher_number=row.voucher_no,
+                voucher_date=row.voucher_date,
+                utr_number=paid.utr_no,
+                utr_date=paid.utr_date,
+                end_to_end_id=paid.end_to_end_id,
+                message=row.payment_status,
+            )
+    return tuple(scrolls.values())
+
+
+def complete(connection: Connection, pi: PaymentInstruction, mine: Claim, tally: Tally, **columns: object) -> Change:
+    """Every beneficiary is paid or has failed: SUCCESSFUL, or PARTIAL; the platform hears of what is paid.
+
+    The whole payment is SUCCESSFUL only when nobody's money is still with the bank.
+    """
+    if tally.failed:
+        return instructions.advance(connection, pi, mine, Event.SOME_FAILED, error_message=None, **columns)
+    change = instructions.advance(connection, pi, mine, Event.PAID, error_message=None, **columns)
+    if beneficiaries.some_still_failed(connection, pi.tenant_id, pi.payment_number):
+        rows = beneficiaries.of(connection, [pi.id])[pi.id]
+        outbox.tell_line_statuses(
+            connection,
+            pi.tenant_id,
+            pi.payment_number,
+            [line for row in rows for line in row.line_item_ids],
+            "SUCCESSFUL",
+            status="PARTIAL",
+            reference_status="PAYMENT_PARTIAL",
+        )
+    else:
+        outbox.tell_payment_status(connection, pi.tenant_id, pi.payment_number, "SUCCESSFUL", "PAYMENT_SUCCESS")
+    return change

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from ifms import outbox
 from ifms.errors import WireError
-from ifms.ledger import instructions
+from ifms.ledger import beneficiaries, instructions
 from ifms.ledger.claims import Claim
 from ifms.ledger.database import Connection
 from ifms.ledger.instructions import Change
 from ifms.ledger.models import PaymentInstruction
-from ifms.ledger.statuses import Event, PiStatus
+from ifms.ledger.payments import REJECTED
+from ifms.ledger.statuses import BeneficiaryStatus, Event, PiStatus
 from ifms.services.poll import echoed, one_row
 from ifms.treasury.config import TreasuryConfig
 from ifms.wire.envelope import Reply, ReplyError, Service, is_rejection, parse_rows
@@ -65,6 +66,9 @@ class InstructionStatus:
         change = instructions.advance(
             connection, pi, mine, Event.REJECTED, error_code="PAYMENT_DECLINED", error_message=said
         )
-        instructions.free_payment(connection, pi, "PI_REJECTED", f"PI {pi.pi_number}: {said}")
-        outbox.tell_payment_status(connection, pi.tenant_id, pi.payment_number, "FAILED", "PAYMENT_DECLINED")
+        if pi.repayment_of is None:
+            instructions.free_payment(connection, pi, REJECTED, f"PI {pi.pi_number} was rejected: {said}")
+            outbox.tell_payment_status(connection, pi.tenant_id, pi.payment_number, "FAILED", "PAYMENT_DECLINED")
+        else:  # its beneficiaries are as failed as they were before, and may be paid by another
+            beneficiaries.set_beneficiaries(connection, pi, BeneficiaryStatus.INITIATED, BeneficiaryStatus.FAILED)
         return change

@@ -32,8 +32,13 @@ News = TypeVar("News")
 class StatusService(Protocol[News]):
     """One status service of the treasury: whom to ask about, what to ask, what the answer means."""
 
-    service: Service
-    queue: Queue
+    @property
+    def service(self) -> Service:
+        """Its service code."""
+
+    @property
+    def queue(self) -> Queue:
+        """The PIs that it is asked about."""
 
     def request(self, pi: PaymentInstruction, config: TreasuryConfig) -> Request:
         """What is asked about `pi`."""
@@ -74,7 +79,7 @@ class Poll(Generic[News]):
             claimed(self.sweep, self.service.queue, self.scope),
             lambda item: self.treasury.call(self.service.request(item.pi, config)),
             self._settle,
-            lambda item: give_back(self.sweep, item),
+            lambda item: give_back(self.sweep, self.service.queue, item),
         )
 
     def _settle(self, item: Claimed, outcome: Outcome) -> None:
@@ -173,12 +178,12 @@ def claimed(sweep: Sweep, queue: Queue, scope: Scope) -> Generator[Claimed, None
                 yield Claimed(pi, mine)
         finally:
             for pi in batch[taken:]:
-                give_back(sweep, Claimed(pi, mine))
+                give_back(sweep, queue, Claimed(pi, mine))
 
 
-def give_back(sweep: Sweep, item: Claimed) -> None:
+def give_back(sweep: Sweep, queue: Queue, item: Claimed) -> None:
     """Nothing was asked about this PI: it stays due."""
-    sweep.db.transact(lambda c: release(c, "payment_instruction", item.pi.id, item.claim, untouched=True))
+    sweep.db.transact(lambda c: release(c, queue, item.pi.id, item.claim, untouched=True))
 
 
 def one_row(service: Service, pi: PaymentInstruction, rows: int) -> None:

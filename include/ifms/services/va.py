@@ -83,7 +83,7 @@ def fetch_allotments(sweep: Sweep, treasury: TreasuryClient, master: MasterData,
         asks(),
         call,
         settle,
-        lambda ask: sweep.db.transact(lambda c: release(c, "va_watermark", ask.mark.id, ask.claim, untouched=True)),
+        lambda ask: sweep.db.transact(lambda c: release(c, funds.WATERMARKS, ask.mark.id, ask.claim, untouched=True)),
     )
 
 
@@ -123,7 +123,7 @@ def _settle(sweep: Sweep, ask: _Ask, outcome: Outcome) -> None:
         if isinstance(outcome, Answered) and not faults:
             funds.move_watermark(connection, mark, ask.claim, ask.asked_at)
         else:  # what could be read counts at once; the watermark stays, so the rest is asked for again
-            release(connection, "va_watermark", mark.id, ask.claim)
+            release(connection, funds.WATERMARKS, mark.id, ask.claim)
         return recorded
 
     recorded = sweep.db.transact(write)

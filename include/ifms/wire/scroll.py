@@ -13,10 +13,7 @@ def _list_or_none(value: object) -> object:
     return () if value is None else value
 
 
-class PaidBeneficiary(Row):
-    """A debit scroll: the money has left for this beneficiary. `benf_id` is the beneficiary number (BN-…)."""
-
-    benf_id: RequiredText
+class _Beneficiary(Row):
     benf_acct_no: OptionalText = Field(default=None, repr=False)
     benf_bank_ifsc_code: OptionalText = None
     utr_no: OptionalText = None
@@ -24,9 +21,16 @@ class PaidBeneficiary(Row):
     end_to_end_id: OptionalText = None
 
 
-class FailedBeneficiary(PaidBeneficiary):
-    """The money came back: why, and by which challan."""
+class PaidBeneficiary(_Beneficiary):
+    """A debit scroll: the money has left for this beneficiary. `benf_id` is the beneficiary number (BN-…)."""
 
+    benf_id: RequiredText
+
+
+class FailedBeneficiary(_Beneficiary):
+    """The money came back: why, and by which challan. Older replies name it by account and IFSC only."""
+
+    benf_id: OptionalText = None
     org_bill_ref_number: OptionalText = None
     challan_number: OptionalText = None
     challan_date: OptionalDay = None

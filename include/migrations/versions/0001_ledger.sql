@@ -136,6 +136,8 @@ CREATE TABLE ifms.payment_instruction (
     pi_number            text NOT NULL UNIQUE,
     pi_type              text NOT NULL CHECK (pi_type IN ('ORIGINAL', 'REVISED')),
     parent_pi_number     text REFERENCES ifms.payment_instruction (pi_number),
+    -- An original for beneficiaries whose failed payments can't be corrected any more: it pays them anew.
+    repayment_of         text REFERENCES ifms.payment_instruction (pi_number),
     payment_number       text NOT NULL,
     status               text NOT NULL DEFAULT 'PENDING',
     is_active            boolean NOT NULL DEFAULT true,
@@ -155,6 +157,9 @@ CREATE TABLE ifms.payment_instruction (
     bill_date            timestamptz NOT NULL,
     financial_year       text NOT NULL CHECK (financial_year ~ '^[0-9]{4}-[0-9]{2}$'),
     purpose              text NOT NULL,
+    -- A revision names its original to the treasury by these.
+    org_bill_ref_number  text,
+    org_bill_date        timestamptz,
     additional_details   jsonb NOT NULL DEFAULT '{}',
     -- What is known of the attempts to send it.
     attempts             integer NOT NULL DEFAULT 0,
@@ -173,18 +178,30 @@ CREATE TABLE ifms.payment_instruction (
     pa_bill_ref_number   text,
     pa_token_number      text,
     pa_token_date        text,
+    paid_at              timestamptz,
     polled_at            timestamptz,
+    failures_polled_at   timestamptz,
     claim_token          uuid,
     claimed_until        timestamptz,
     created_at           timestamptz NOT NULL DEFAULT now(),
     updated_at           timestamptz NOT NULL DEFAULT now(),
-    CHECK ((pi_type = 'REVISED') = (parent_pi_number IS NOT NULL))
+    CHECK ((pi_type = 'REVISED') = (parent_pi_number IS NOT NULL)),
+    CHECK ((pi_type = 'REVISED') = (org_bill_ref_number IS NOT NULL AND org_bill_date IS NOT NULL)),
+    CHECK (repayment_of IS NULL OR pi_type = 'ORIGINAL')
 );
--- One live original per payment, one live revision per original: an index, not a look-up, forbids the second.
+-- One live original per payment, one revision or repayment under way per original: an index forbids the second.
 CREATE UNIQUE INDEX one_original_per_payment ON ifms.payment_instruction (tenant_id, payment_number)
-    WHERE pi_type = 'ORIGINAL' AND status <> 'FAILED';
+    WHERE pi_type = 'ORIGINAL' AND status <> 'FAILED' AND repayment_of IS NULL;
 CREATE UNIQUE INDEX one_revision_at_a_time ON ifms.payment_instruction (parent_pi_number)
-    WHERE pi_type = 'REVISED' AND status NOT IN ('FAILED', 'PARTIAL', 'COMPLETED');
+    WHERE pi_type = 'REVISED' AND status IN ('PENDING', 'INITIATED');
+CREATE UNIQUE INDEX one_repayment_at_a_time ON ifms.payment_instruction (repayment_of)
+    WHERE repayment_of IS NOT NULL AND status IN ('PENDING', 'INITIATED', 'APPROVED', 'IN PROCESS');
+CREATE INDEX payment_instruction_by_parent ON ifms.payment_instruction (parent_pi_number) WHERE parent_pi_number IS NOT NULL;
+-- What FTFPS claims from: revisions that the bank may still return.
+CREATE INDEX payment_instruction_returnable ON ifms.payment_instruction (failures_polled_at NULLS FIRST)
+    WHERE pi_type = 'REVISED' AND pa_token_number IS NOT NULL;
+CREATE INDEX payment_instruction_partial ON ifms.payment_instruction (tenant_id, pi_number)
+    WHERE pi_type = 'ORIGINAL' AND status IN ('PARTIAL', 'COMPLETED');
 CREATE INDEX payment_instruction_by_payment ON ifms.payment_instruction (tenant_id, payment_number);
 CREATE INDEX payment_instruction_newest ON ifms.payment_instruction (tenant_id, created_at DESC, id);
 CREATE INDEX payment_instruction_by_sanction ON ifms.payment_instruction (sanction_id);
@@ -202,7 +219,8 @@ CREATE TABLE ifms.beneficiary (
     amount                  numeric(15,2) NOT NULL CHECK (amount > 0),
     line_item_ids           text[] NOT NULL CHECK (cardinality(line_item_ids) > 0),
     name                    text NOT NULL,
-    account_sealed          bytea NOT NULL,
+    -- NULL only where the account was not known when the row was made: then the platform's audit log tells it.
+    account_sealed          bytea,
     account_last4           text NOT NULL CHECK (length(account_last4) <= 4),
     account_type            text NOT NULL,
     ifsc                    text NOT NULL CHECK (ifsc ~ '^[A-Z]{4}0[A-Z0-9]{6}$'),
@@ -218,10 +236,16 @@ CREATE TABLE ifms.beneficiary (
     end_to_end_id           text,
     challan_number          text,
     challan_date            date,
+    failed_on               date,
+    created_at              timestamptz NOT NULL DEFAULT now(),
     updated_at              timestamptz NOT NULL DEFAULT now(),
     UNIQUE (payment_instruction_id, beneficiary_number)
 );
 CREATE INDEX beneficiary_failed ON ifms.beneficiary (payment_instruction_id) WHERE status = 'Payment Failed';
+-- A beneficiary keeps its number through revisions until it is paid; it is paid once: only a failed row frees the number.
+CREATE UNIQUE INDEX one_live_payment_per_beneficiary ON ifms.beneficiary (beneficiary_number)
+    WHERE status <> 'Payment Failed';
+CREATE INDEX beneficiary_by_number ON ifms.beneficiary (beneficiary_number, created_at DESC);
 
 -- Statuses: which may follow which. Filled from ifms.ledger.statuses by the migration's Python, checked here. ------------
 
@@ -262,7 +286,8 @@ BEGIN
 END $$;
 CREATE TRIGGER content_is_frozen BEFORE UPDATE OF tenant_id, pi_number, pi_type, parent_pi_number, payment_number,
     sanction_id, hoa_code, ddo_code, ssu_id, grantee_code, scheme_code, master_allotment_id, ssu_allotment_id,
-    allotment_serial_no, gross_amount, net_amount, beneficiary_count, bill_date, financial_year, purpose, created_at
+    allotment_serial_no, gross_amount, net_amount, beneficiary_count, bill_date, financial_year, purpose, created_at,
+    repayment_of, org_bill_ref_number, org_bill_date
     ON ifms.payment_instruction FOR EACH STATEMENT
     EXECUTE FUNCTION ifms.refuse_change('the content of a payment instruction is frozen');
 CREATE TRIGGER content_is_frozen BEFORE UPDATE OF payment_instruction_id, beneficiary_number, beneficiary_id,
@@ -451,6 +476,29 @@ CREATE INDEX treasury_call_by_bill ON ifms.treasury_call (bill_number, created_a
 CREATE INDEX treasury_call_by_instruction ON ifms.treasury_call (payment_instruction_id, created_at DESC);
 CREATE INDEX treasury_call_by_time ON ifms.treasury_call (created_at);
 
+-- Failures that the treasury reported and that match no payment instruction or beneficiary: kept until somebody has seen
+-- to them. The account number is sealed, like everywhere.
+CREATE TABLE ifms.unmatched_failure (
+    id               uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    bill_number      text NOT NULL,
+    beneficiary_id   text NOT NULL,
+    voucher_date     date NOT NULL,
+    account_sealed   bytea,
+    account_last4    text,
+    ifsc             text,
+    utr_number       text,
+    challan_number   text,
+    challan_date     date,
+    reason           text,
+    why_unmatched    text NOT NULL,
+    first_told_at    timestamptz NOT NULL DEFAULT now(),
+    last_told_at     timestamptz NOT NULL DEFAULT now(),
+    matched_at       timestamptz,
+    UNIQUE NULLS NOT DISTINCT (bill_number, beneficiary_id, voucher_date, challan_number)
+);
+CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.unmatched_failure FOR EACH STATEMENT
+    EXECUTE FUNCTION ifms.refuse_change('a reported failure is never dropped');
+
 -- What others must hear, written in the transaction of the change that they must hear of.
 CREATE TABLE ifms.outbox (
     id               bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -511,9 +559,22 @@ SELECT p.id, p.tenant_id, p.pi_number, p.pi_type, p.payment_number, p.status, p.
 FROM ifms.payment_instruction p
 WHERE p.status IN ('PENDING', 'INITIATED', 'APPROVED', 'IN PROCESS');
 
+-- A failed payment can be corrected for 90 days, or until 30 April of the next financial year if that is earlier.
+CREATE FUNCTION ifms.correct_by(failed_on date) RETURNS date LANGUAGE sql IMMUTABLE AS $$
+    SELECT least(failed_on + 90, make_date(
+        extract(year FROM failed_on)::int + CASE WHEN extract(month FROM failed_on) >= 4 THEN 1 ELSE 0 END, 4, 30))
+$$;
+
+-- One row per beneficiary whose last payment failed, as long as nobody has taken it over.
 CREATE VIEW ifms.failed_beneficiary AS
-SELECT b.id, p.tenant_id, p.pi_number, p.payment_number, b.beneficiary_number, b.beneficiary_id, b.amount,
-       b.account_last4, b.ifsc, b.status_message AS reason, b.challan_number, b.challan_date, b.updated_at AS failed_at
+SELECT b.id, p.tenant_id, coalesce(p.parent_pi_number, p.pi_number) AS original_pi_number, p.pi_number, p.payment_number,
+       b.beneficiary_number, b.beneficiary_id, b.amount, b.account_last4, b.ifsc, b.status_message AS reason,
+       b.challan_number, b.challan_date, b.failed_on, ifms.correct_by(b.failed_on) AS correct_by
 FROM ifms.beneficiary b
 JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id
-WHERE b.status = 'Payment Failed';
+WHERE b.status = 'Payment Failed' AND b.failed_on IS NOT NULL
+  AND NOT EXISTS (
+      SELECT FROM ifms.beneficiary later
+      WHERE later.beneficiary_number = b.beneficiary_number AND later.created_at > b.created_at
+        AND (later.status <> 'Payment Failed' OR later.failed_on IS NOT NULL)
+  );

@@ -36,7 +36,7 @@ def three(ledger):
     ledger.fund(10_000)
     made = [ledger.instruct(*ledger.payment(100)) for _ in range(3)]
     for pi, mine in made:
-        ledger.db.transact(lambda c, pi=pi, mine=mine: release(c, "payment_instruction", pi.id, mine, untouched=True))
+        ledger.db.transact(lambda c, pi=pi, mine=mine: release(c, instructions.UNSETTLED, pi.id, mine, untouched=True))
     return [pi for pi, _ in made]
 
 
@@ -51,7 +51,7 @@ def test_a_row_is_polled_once_per_sweep(ledger, three):
     started = ledger.one("SELECT clock_timestamp()")
     mine, rows = take(ledger, started=started)
     for pi in rows:
-        ledger.db.transact(lambda c, pi=pi: release(c, "payment_instruction", pi.id, mine))
+        ledger.db.transact(lambda c, pi=pi: release(c, instructions.UNSETTLED, pi.id, mine))
     assert take(ledger, started=started)[1] == []
     assert len(take(ledger, started=ledger.one("SELECT clock_timestamp()"))[1]) == 3
 
@@ -59,7 +59,7 @@ def test_a_row_is_polled_once_per_sweep(ledger, three):
 def test_given_back_untouched_it_stays_due(ledger, three):
     started = ledger.one("SELECT clock_timestamp()")
     mine, rows = take(ledger, started=started)
-    ledger.db.transact(lambda c: release(c, "payment_instruction", rows[0].id, mine, untouched=True))
+    ledger.db.transact(lambda c: release(c, instructions.UNSETTLED, rows[0].id, mine, untouched=True))
     assert [pi.id for pi in take(ledger, started=started)[1]] == [rows[0].id]
 
 
@@ -69,7 +69,7 @@ def test_a_lease_that_ran_out_is_taken_over_and_the_late_copy_writes_nothing(led
     now_mine, again = take(ledger)
     assert {pi.id for pi in again} == {pi.id for pi in rows}
     for write in (
-        lambda c: release(c, "payment_instruction", rows[0].id, late),
+        lambda c: release(c, instructions.UNSETTLED, rows[0].id, late),
         lambda c: instructions.note(c, rows[0], late, "late"),
         lambda c: instructions.attempt(c, rows[0], late),
         lambda c: instructions.settle_attempt(c, rows[0], late, "unknown", "late"),

@@ -7,8 +7,8 @@ import pytest
 from support.ledger import DDO, HEAD, TENANT, new_instruction
 
 from ifms.errors import ClaimLostError, ConflictError, LedgerError, WireError
-from ifms.ledger import funds, instructions
-from ifms.ledger.instructions import Scroll
+from ifms.ledger import beneficiaries, funds, instructions
+from ifms.ledger.beneficiaries import Scroll
 from ifms.ledger.statuses import BeneficiaryStatus, Event
 
 
@@ -27,7 +27,7 @@ def move(ledger, pi, event, **columns):
 def accept(ledger, pending):
     pi, mine = pending
     ledger.db.transact(
-        lambda c: instructions.set_beneficiaries(c, pi, BeneficiaryStatus.PENDING, BeneficiaryStatus.INITIATED)
+        lambda c: beneficiaries.set_beneficiaries(c, pi, BeneficiaryStatus.PENDING, BeneficiaryStatus.INITIATED)
     )
     ledger.db.transact(lambda c: instructions.advance(c, pi, mine, Event.ACCEPTED))
 
@@ -37,13 +37,13 @@ def bring_in_process(ledger, pending):
     pi, _ = pending
     move(ledger, pi, Event.APPROVED)
     ledger.db.transact(
-        lambda c: instructions.set_beneficiaries(c, pi, BeneficiaryStatus.INITIATED, BeneficiaryStatus.IN_PROCESS)
+        lambda c: beneficiaries.set_beneficiaries(c, pi, BeneficiaryStatus.INITIATED, BeneficiaryStatus.IN_PROCESS)
     )
     move(ledger, pi, Event.ADVISED)
 
 
 def scrolls(ledger, pi):
-    rows = ledger.db.transact(lambda c: instructions.beneficiaries(c, [pi.id]))[pi.id]
+    rows = ledger.db.transact(lambda c: beneficiaries.of(c, [pi.id]))[pi.id]
     return [
         Scroll(row.beneficiary_number.lower(), "V-1", date(2024, 6, 3), f"UTR{place}", date(2024, 6, 3), None, "Paid")
         for place, row in enumerate(rows)
@@ -123,9 +123,9 @@ def test_scrolls_complete_a_pi_only_together(ledger, pending):
     bring_in_process(ledger, pending)
     pi = pending[0]
     first, second = scrolls(ledger, pi)
-    assert ledger.db.transact(lambda c: instructions.record_scrolls(c, pi, [first])).waiting == 1
-    assert ledger.db.transact(lambda c: instructions.record_scrolls(c, pi, [first])).waiting == 1
-    tally = ledger.db.transact(lambda c: instructions.record_scrolls(c, pi, [first, second]))
+    assert ledger.db.transact(lambda c: beneficiaries.record_scrolls(c, pi, [first])).waiting == 1
+    assert ledger.db.transact(lambda c: beneficiaries.record_scrolls(c, pi, [first])).waiting == 1
+    tally = ledger.db.transact(lambda c: beneficiaries.record_scrolls(c, pi, [first, second]))
     assert (tally.waiting, tally.failed) == (0, 0)
     paid = ledger.row("SELECT count(DISTINCT utr_number), min(voucher_date), min(status) FROM ifms.beneficiary")
     assert paid == (2, date(2024, 6, 3), "Payment Successful")
@@ -136,7 +136,7 @@ def test_a_scroll_for_somebody_else_is_refused_whole(ledger, pending):
     first, second = scrolls(ledger, pending[0])
     stranger = Scroll("BN-XX/1", "V", None, "U", None, None, None)
     with pytest.raises(WireError, match="BN-XX/1"):
-        ledger.db.transact(lambda c: instructions.record_scrolls(c, pending[0], [first, second, stranger]))
+        ledger.db.transact(lambda c: beneficiaries.record_scrolls(c, pending[0], [first, second, stranger]))
     assert ledger.one("SELECT count(*) FROM ifms.beneficiary WHERE utr_number IS NOT NULL") == 0
 
 
@@ -148,11 +148,11 @@ def test_a_scroll_does_not_revive_a_failed_beneficiary(ledger, pending):
             "UPDATE ifms.beneficiary SET status = 'Payment Failed' "
             "WHERE id = (SELECT id FROM ifms.beneficiary ORDER BY beneficiary_number LIMIT 1)"
         )
-    tally = ledger.db.transact(lambda c: instructions.record_scrolls(c, pi, scrolls(ledger, pi)))
+    tally = ledger.db.transact(lambda c: beneficiaries.record_scrolls(c, pi, scrolls(ledger, pi)))
     assert (tally.waiting, tally.failed) == (0, 1)
 
 
 def test_messages_about_single_beneficiaries_are_kept(ledger, pending):
     number = ledger.one("SELECT min(beneficiary_number) FROM ifms.beneficiary")
-    ledger.db.transact(lambda c: instructions.note_beneficiaries(c, pending[0], {number: "Wrong IFSC"}))
+    ledger.db.transact(lambda c: beneficiaries.note_beneficiaries(c, pending[0], {number: "Wrong IFSC"}))
     assert ledger.one("SELECT beneficiary_number FROM ifms.beneficiary WHERE status_message = 'Wrong IFSC'") == number

@@ -1,0 +1,224 @@
+"""A PI's beneficiaries: who is paid, what the bank says of each, and who has to be paid again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import date
+from uuid import UUID
+
+from psycopg import sql
+from psycopg.rows import class_row
+
+from ifms.errors import WireError
+from ifms.ledger.database import Connection
+from ifms.ledger.models import Beneficiary, NewBeneficiary, Payment, PaymentInstruction
+from ifms.ledger.statuses import BeneficiaryStatus
+
+
+def insert_beneficiaries(connection: Connection, instruction_id: UUID, rows: Sequence[NewBeneficiary]) -> None:
+    """Write the beneficiaries of a PI, in the transaction that writes the PI."""
+    names = [f.name for f in fields(NewBeneficiary)]
+    statement = sql.SQL("INSERT INTO ifms.beneficiary (payment_instruction_id, {}) VALUES ({})").format(
+        sql.SQL(", ").join(map(sql.Identifier, names)),
+        sql.SQL(", ").join(sql.Placeholder() * (len(names) + 1)),
+    )
+    values = [
+        (instruction_id, *(list(v) if isinstance(v := getattr(row, name), tuple) else v for name in names))
+        for row in rows
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany(statement, values)
+
+
+def of(connection: Connection, instruction_ids: Collection[UUID]) -> dict[UUID, list[Beneficiary]]:
+    """The beneficiaries of each of these PIs, in the order of their numbers."""
+    found: dict[UUID, list[Beneficiary]] = {i: [] for i in instruction_ids}
+    columns = sql.SQL(", ").join(sql.Identifier(f.name) for f in fields(Beneficiary))
+    with connection.cursor(row_factory=class_row(Beneficiary)) as cursor:
+        cursor.execute(
+            sql.SQL(
+                """
+                SELECT {} FROM ifms.beneficiary WHERE payment_instruction_id = ANY(%s)
+                ORDER BY payment_instruction_id, beneficiary_number
+                """
+            ).format(columns),
+            (list(instruction_ids),),
+        )
+        for row in cursor:
+            found[row.payment_instruction_id].append(row)
+    return found
+
+
+def set_beneficiaries(
+    connection: Connection, pi: PaymentInstruction, start: BeneficiaryStatus, end: BeneficiaryStatus
+) -> None:
+    """Move every beneficiary of the PI that is `start` to `end`."""
+    connection.execute(
+        """
+        UPDATE ifms.beneficiary SET status = %s, updated_at = now() WHERE payment_instruction_id = %s AND status = %s
+        """,
+        (end, pi.id, start),
+    )
+
+
+def note_beneficiaries(connection: Connection, pi: PaymentInstruction, messages: Mapping[str, str]) -> None:
+    """Keep what the treasury said of single beneficiaries, by beneficiary number."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            """
+            UPDATE ifms.beneficiary SET status_message = %s, updated_at = now()
+            WHERE payment_instruction_id = %s AND beneficiary_number = %s
+            """,
+            [(message, pi.id, number) for number, message in messages.items()],
+        )
+
+
+@dataclass(frozen=True)
+class Scroll:
+    """One beneficiary's debit scroll; dates are the treasury's (IST)."""
+
+    beneficiary_number: str
+    voucher_number: str
+    voucher_date: date | None
+    utr_number: str
+    utr_date: date | None
+    end_to_end_id: str | None
+    message: str | None
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How a PI's beneficiaries stand."""
+
+    waiting: int
+    failed: int
+
+
+def record_scrolls(connection: Connection, pi: PaymentInstruction, scrolls: Sequence[Scroll]) -> Tally:
+    """Write the debit scrolls of a PI's beneficiaries, matched by number in any case; how the beneficiaries stand then.
+
+    A scroll that was told before changes nothing, and one for a beneficiary that has failed since does not revive it.
+    Raises WireError, and nothing is written, for a scroll of somebody who is no beneficiary of the PI.
+    """
+    known = {b.beneficiary_number.casefold(): b.beneficiary_number for b in of(connection, [pi.id])[pi.id]}
+    for scroll in scrolls:
+        if scroll.beneficiary_number.casefold() not in known:
+            raise WireError(f"the reply about {pi.pi_number} names {scroll.beneficiary_number!r}, which is not in it")
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            """
+            UPDATE ifms.beneficiary SET status = 'Payment Successful', status_message = %s, voucher_number = %s,
+                   voucher_date = %s, utr_number = %s, utr_date = %s, end_to_end_id = %s, updated_at = now()
+            WHERE payment_instruction_id = %s AND beneficiary_number = %s
+              AND status IN ('Payment Initiated', 'Payment In Process')
+            """,
+            [
+                (
+                    s.message,
+                    s.voucher_number,
+                    s.voucher_date,
+                    s.utr_number,
+                    s.utr_date,
+                    s.end_to_end_id,
+                    pi.id,
+                    known[s.beneficiary_number.casefold()],
+                )
+                for s in scrolls
+            ],
+        )
+    return tally(connection, pi)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One beneficiary's payment that came back from the bank; dates are the treasury's (IST)."""
+
+    voucher_date: date
+    reason: str | None
+    challan_number: str | None
+    challan_date: date | None
+    beneficiary_id: str | None = None
+    account_number: str | None = field(default=None, repr=False)
+    ifsc: str | None = None
+    utr_number: str | None = None
+
+    @property
+    def failed_on(self) -> date:
+        """The day that the 90 days count from."""
+        return self.challan_date or self.voucher_date
+
+
+def record_failures(connection: Connection, failures: Mapping[UUID, Failure]) -> list[Beneficiary]:
+    """Write the failures of beneficiaries (by row id); returns those of them that had not failed before."""
+    columns = sql.SQL(", ").join(sql.Identifier(f.name) for f in fields(Beneficiary))
+    statement = sql.SQL(
+        """
+        UPDATE ifms.beneficiary SET status = 'Payment Failed', status_message = %(reason)s, failed_on = %(failed_on)s,
+               challan_number = %(challan_number)s, challan_date = %(challan_date)s, updated_at = now()
+        WHERE id = %(id)s AND status IN ('Payment Initiated', 'Payment In Process', 'Payment Successful')
+        RETURNING {}
+        """
+    ).format(columns)
+    newly: list[Beneficiary] = []
+    with connection.cursor(row_factory=class_row(Beneficiary)) as cursor:
+        for row_id, failure in failures.items():
+            newly += cursor.execute(
+                statement,
+                {
+                    "id": row_id,
+                    "reason": failure.reason or "the treasury gave no reason",
+                    "failed_on": failure.failed_on,
+                    "challan_number": failure.challan_number,
+                    "challan_date": failure.challan_date,
+                },
+            ).fetchall()
+    return newly
+
+
+def tally(connection: Connection, pi: PaymentInstruction) -> Tally:
+    """How the PI's beneficiaries stand."""
+    row = connection.execute(
+        """
+        SELECT count(*) FILTER (WHERE status NOT IN ('Payment Successful', 'Payment Failed')),
+               count(*) FILTER (WHERE status = 'Payment Failed')
+        FROM ifms.beneficiary WHERE payment_instruction_id = %s
+        """,
+        (pi.id,),
+    ).fetchone()
+    assert row is not None
+    return Tally(row[0], row[1])
+
+
+def keep_account(connection: Connection, row_id: UUID, account_sealed: bytes) -> None:
+    """Keep an account number that was not known when the row was made."""
+    connection.execute(
+        "UPDATE ifms.beneficiary SET account_sealed = %s WHERE id = %s AND account_sealed IS NULL",
+        (account_sealed, row_id),
+    )
+
+
+def last_declined(connection: Connection, payment: Payment) -> list[Beneficiary]:
+    """The beneficiaries of the payment's last FAILED PI; none when there was none."""
+    row = connection.execute(
+        """
+        SELECT id FROM ifms.payment_instruction
+        WHERE tenant_id = %s AND payment_number = %s AND status = 'FAILED' AND pi_type = 'ORIGINAL'
+        ORDER BY created_at DESC LIMIT 1
+        """,
+        (payment.tenant_id, payment.payment_number),
+    ).fetchone()
+    return [] if row is None else of(connection, [row[0]])[row[0]]
+
+
+def some_still_failed(connection: Connection, tenant_id: str, payment_number: str) -> bool:
+    """Whether a beneficiary of the payment has failed and nobody has taken it over."""
+    row = connection.execute(
+        """
+        SELECT EXISTS (SELECT FROM ifms.payment_instruction p
+                       JOIN ifms.failed_beneficiary f ON f.pi_number = p.pi_number
+                       WHERE p.tenant_id = %s AND p.payment_number = %s)
+        """,
+        (tenant_id, payment_number),
+    ).fetchone()
+    return bool(row and row[0])

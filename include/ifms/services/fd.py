@@ -1,0 +1,121 @@
+"""FD: which payments came back from the bank, voucher date by voucher date.
+
+The treasury answers for a whole day, about any PI. Asking twice changes nothing; a failure that matches no PI is kept
+and shown. Facts: treasury-jit.md §2 FD, user-stories.md §6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from datetime import date, datetime, timedelta
+
+from ifms import clock
+from ifms.errors import IfmsError
+from ifms.ledger import beneficiaries, failures, history, instructions
+from ifms.ledger.beneficiaries import Failure
+from ifms.ledger.database import Connection
+from ifms.ledger.history import LogStatus
+from ifms.ledger.models import Beneficiary
+from ifms.ledger.statuses import PiStatus
+from ifms.sealing import Sealer
+from ifms.services.failing import book, failure_of, match
+from ifms.services.sweep import Sweep
+from ifms.treasury.client import TreasuryClient
+from ifms.treasury.outcome import Answered, NeverSent, Outcome, Rejected, Unknown
+from ifms.wire.envelope import Service, parse_each
+from ifms.wire.fd import FdRequest, FdRow
+
+WINDOW = timedelta(hours=72)
+LONGEST = timedelta(days=366)
+
+
+def voucher_dates(since: datetime, until: datetime) -> list[date]:
+    """Every IST date that the period touches, the earliest first."""
+    first, last = clock.to_ist(since).date(), clock.to_ist(until).date()
+    return [first + timedelta(days=number) for number in range((last - first).days + 1)]
+
+
+def fetch_failures(sweep: Sweep, treasury: TreasuryClient, sealer: Sealer, since: datetime, until: datetime) -> None:
+    """Ask for every voucher date from `since` to `until` and book what failed."""
+
+    def days() -> Generator[date, None, None]:
+        yield from voucher_dates(since, until)
+
+    def call(day: date) -> Outcome:
+        return treasury.call(
+            FdRequest(
+                fin_year=str(clock.financial_year(day)), ext_app_name=treasury.config.ext_app_name, voucher_date=day
+            )
+        )
+
+    def settle(day: date, outcome: Outcome) -> None:
+        sweep.heard(outcome)
+        sweep.db.transact(lambda c: sweep.log_calls(c, outcome))
+        match outcome:
+            case Answered(reply=reply):
+                rows, unread = parse_each(FdRow, reply)
+                for fault in unread:
+                    sweep.problem(f"failures of {day}: {fault}")
+                for row in rows:
+                    _book_bill(sweep, sealer, day, row)
+            case Rejected(errors=errors):
+                sweep.problem(f"failures of {day}: the treasury says {'; '.join(map(str, errors))}")
+            case NeverSent(reason=reason) | Unknown(reason=reason):
+                # A day that was not heard of makes the run red, so that it is asked for again.
+                sweep.problem(f"failures of {day}: {reason}")
+
+    sweep.drive(days(), call, settle, give_back=lambda day: None)
+
+
+def _book_bill(sweep: Sweep, sealer: Sealer, day: date, row: FdRow) -> None:
+    """Book one bill's failures in one transaction; its trouble is not the others'."""
+    told = [failure_of(each, row.voucher_date or day) for each in row.benf_dtls]
+    try:
+        unmatched = sweep.db.transact(lambda c: _write(c, sweep, sealer, row.bill_number, told))
+    except IfmsError as error:
+        sweep.problem(f"failures of bill {row.bill_number}: {error}")
+        return
+    for text in unmatched:
+        sweep.problem(text)
+
+
+def _write(
+    connection: Connection, sweep: Sweep, sealer: Sealer, bill_number: str, told: Sequence[Failure]
+) -> list[str]:
+    pi = instructions.lock(connection, bill_number)
+    why = None
+    rows: list[Beneficiary] = []
+    if pi is None:
+        why = "no payment instruction has this number"
+    elif pi.status in (PiStatus.PENDING, PiStatus.FAILED):
+        why = f"the payment instruction is {pi.status}: nothing of it can have been paid"
+    else:
+        rows = beneficiaries.of(connection, [pi.id])[pi.id]
+    matched, new_unmatched = [], []
+    for failure in told:
+        row = match(rows, failure, sealer)
+        if row is not None:
+            matched.append((row, failure))
+            failures.now_matched(connection, bill_number, failure)
+            continue
+        reason = why or "the payment instruction has no such beneficiary"
+        sealed = sealer.seal(failure.account_number) if failure.account_number else None
+        if failures.keep_unmatched(connection, bill_number, failure, sealed, reason):
+            who = f"beneficiary {failure.beneficiary_id}" if failure.beneficiary_id else "a beneficiary without id"
+            new_unmatched.append(f"a failure of bill {bill_number}, {who}, matches nothing: {reason}; it is kept")
+        sweep.counts["failures_unmatched"] += 1
+    if pi is not None and matched:
+        before = pi.status
+        change = book(connection, pi, matched, None)
+        sweep.counts["bills_with_failures"] += 1
+        sweep.counts["bills_newly_failed"] += change is not None
+        history.log_status(
+            connection,
+            pi,
+            Service.FD,
+            LogStatus.SUCCESS,
+            message=f"{len(matched)} beneficiaries reported as failed",
+            to_status=change.status if change and change.status != before else None,
+            sweep_run_id=sweep.run.id,
+        )
+    return new_unmatched

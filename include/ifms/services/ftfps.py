@@ -1,0 +1,74 @@
+"""FTFPS: which beneficiaries of a revised PI have failed again. Facts: treasury-jit.md §2 FTFPS, user-stories.md §9."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ifms import clock
+from ifms.errors import WireError
+from ifms.ledger import beneficiaries, instructions
+from ifms.ledger.beneficiaries import Failure
+from ifms.ledger.claims import Claim
+from ifms.ledger.database import Connection
+from ifms.ledger.instructions import Change
+from ifms.ledger.models import PaymentInstruction
+from ifms.sealing import Sealer
+from ifms.services.failing import book, failure_of, match
+from ifms.services.poll import echoed
+from ifms.treasury.config import TreasuryConfig
+from ifms.wire.envelope import Reply, ReplyError, Service, parse_rows
+from ifms.wire.ftfps import FtfpsRequest, FtfpsRow
+
+
+class RevisedFailure:
+    """Paid revisions: PARTIAL when some of their beneficiaries failed again, and then they can be revised again."""
+
+    service = Service.FTFPS
+    queue = instructions.RETURNABLE
+
+    def __init__(self, sealer: Sealer) -> None:
+        self._sealer = sealer
+
+    def request(self, pi: PaymentInstruction, config: TreasuryConfig) -> FtfpsRequest:
+        """What is asked about `pi`: by its own bill reference and token, which FTPS gave."""
+        return FtfpsRequest(
+            jit_cor_bill_no=pi.pi_number,
+            jit_cor_bill_date=pi.bill_date,
+            bill_ref_no=pi.pa_bill_ref_number or "",
+            token_number=pi.pa_token_number or "",
+            token_date=pi.pa_token_date or "",
+        )
+
+    def read(self, pi: PaymentInstruction, reply: Reply) -> Sequence[Failure] | None:
+        """What came back; None when nothing has. Raises WireError when it is not about `pi`."""
+        told: list[Failure] = []
+        for row in parse_rows(FtfpsRow, reply):
+            echoed("the bill", pi, row.jit_cor_bill_no, pi.pi_number)
+            echoed("the bill reference", pi, row.bill_ref_no, pi.pa_bill_ref_number)
+            told += [failure_of(each, clock.to_ist(clock.now()).date()) for each in row.benf_dtls]
+        return told or None
+
+    def apply(self, connection: Connection, pi: PaymentInstruction, mine: Claim, news: Sequence[Failure]) -> Change:
+        """Book the failures. Raises WireError, and nothing is written, for somebody who is no beneficiary of the PI."""
+        rows = beneficiaries.of(connection, [pi.id])[pi.id]
+        matched = []
+        for failure in news:
+            row = match(rows, failure, self._sealer)
+            if row is None:
+                raise WireError(f"the reply about {pi.pi_number} names {failure.beneficiary_id!r}, which is not in it")
+            matched.append((row, failure))
+        change = book(connection, pi, matched, mine)
+        if change is None:
+            instructions.note(connection, pi, mine, None)
+            return Change(None, "known_failures")
+        return change
+
+    def refused(
+        self,
+        connection: Connection,
+        pi: PaymentInstruction,
+        mine: Claim,
+        errors: tuple[ReplyError, ...],
+    ) -> Change | None:
+        """No error of FTFPS changes a PI."""
+        return None

@@ -1,0 +1,89 @@
+"""FTPS: which beneficiaries of a revised PI have their debit scroll. Facts: treasury-jit.md §2, user-stories.md §8."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ifms import clock
+from ifms.errors import WireError
+from ifms.ledger import beneficiaries, instructions
+from ifms.ledger.beneficiaries import Scroll
+from ifms.ledger.claims import Claim
+from ifms.ledger.database import Connection
+from ifms.ledger.instructions import Change
+from ifms.ledger.models import PaymentInstruction
+from ifms.ledger.statuses import PiStatus
+from ifms.services.pd import complete, scrolls_of
+from ifms.services.poll import echoed
+from ifms.treasury.config import TreasuryConfig
+from ifms.wire.envelope import Reply, ReplyError, Service, parse_rows
+from ifms.wire.ftps import FtpsRequest, FtpsRow
+
+
+@dataclass(frozen=True)
+class _Paid:
+    """The scrolls, and what FTFPS and a further revision must name."""
+
+    scrolls: Sequence[Scroll]
+    bill_ref_no: str
+    token_number: str
+    token_date: str
+
+
+class RevisedSuccess:
+    """INITIATED revisions: SUCCESSFUL once every beneficiary has its scroll; those that came are kept as they come."""
+
+    service = Service.FTPS
+    queue = instructions.queue(PiStatus.INITIATED, "REVISED")
+
+    def request(self, pi: PaymentInstruction, config: TreasuryConfig) -> FtpsRequest:
+        """What is asked about `pi`."""
+        assert pi.org_bill_date is not None, "a revision has its original's date"
+        return FtpsRequest(
+            jit_cor_bill_no=pi.pi_number,
+            jit_cor_bill_date=pi.bill_date,
+            jit_cor_bill_dept_code=config.department_code,
+            jit_org_bill_ref_no=pi.org_bill_ref_number or "",
+            jit_org_bill_no=pi.parent_pi_number or "",
+            jit_org_bill_date=pi.org_bill_date,
+        )
+
+    def read(self, pi: PaymentInstruction, reply: Reply) -> _Paid | None:
+        """The scrolls so far; None when there are none yet. Raises WireError when they are not about `pi`."""
+        rows = parse_rows(FtpsRow, reply)
+        if not rows:
+            return None
+        for row in rows:
+            echoed("the bill", pi, row.jit_cor_bill_no, pi.pi_number)
+            echoed("the original's reference", pi, row.jit_org_bill_ref_no, pi.org_bill_ref_number)
+        named = {(row.bill_ref_no, row.token_number, row.token_date) for row in rows}
+        if len(named) != 1:
+            raise WireError(f"the FTPS reply about {pi.pi_number} names {len(named)} bill references and tokens")
+        scrolls = scrolls_of(self.service, pi, rows)
+        return _Paid(scrolls, *named.pop()) if scrolls else None
+
+    def apply(self, connection: Connection, pi: PaymentInstruction, mine: Claim, news: _Paid) -> Change:
+        """Keep the scrolls and the references; with the last one the revision is SUCCESSFUL."""
+        tally = beneficiaries.record_scrolls(connection, pi, news.scrolls)
+        references = {
+            "pa_bill_ref_number": news.bill_ref_no,
+            "pa_token_number": news.token_number,
+            "pa_token_date": news.token_date,
+            "paid_at": clock.now(),
+        }
+        if tally.waiting:
+            message = f"{tally.waiting} of {pi.beneficiary_count} beneficiaries have no debit scroll yet"
+            instructions.note(connection, pi, mine, message, **references)
+            return Change(None, "partly_paid")
+        return complete(connection, pi, mine, tally, **references)
+
+    def refused(
+        self,
+        connection: Connection,
+        pi: PaymentInstruction,
+        mine: Claim,
+        errors: tuple[ReplyError, ...],
+    ) -> Change | None:
+        """No error of FTPS changes a PI."""
+        return None
