@@ -10,13 +10,13 @@ Every 5 minutes (`IFMS_SCHEDULE_PA`). A backfill looks at the bills created in i
 The platform's bills and master data.
 
 ## Writes
-Payments on the platform; `ifms.payment`, `ifms.sweep_run`.
-Updates the asset `ifms_payments` while a payment waits for its payment instruction, which starts ifms_pi.
+Payments on the platform; `ifms.payment`, `ifms.sweep_run`. Updates the asset `ifms_payments` while a payment waits
+for its payment instruction, which starts ifms_pi.
 
 ## If it fails
-The platform refuses a second payment for a bill, so running it again is safe, and the next run does what is left. Red
-means that the platform was out of reach (tried again by itself) or that a bill can't be paid as it stands: the run's
-log and its `sweep_run` row name the bill and what is wrong with it.
+The platform refuses a second payment for a bill, so running it again is safe, and the next run does what is left.
+Red means that the platform was out of reach (tried again by itself) or that a bill can't be paid as it stands: the
+run's log and its `sweep_run` row name the bill and what is wrong with it.
 """
 
 from datetime import timedelta

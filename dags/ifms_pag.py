@@ -1,26 +1,29 @@
 """Payment advice (PAG)
 
 ## What
-Fetches the payment advice (advice, token, bill reference) of each APPROVED payment instruction, which is then
-IN PROCESS.
+Fetches the payment advice (advice, token, bill reference) of each APPROVED payment instruction, which is then IN
+PROCESS.
 
 ## When
-Daily at 22:15 IST, after the approvals (`IFMS_SCHEDULE_PAG`). A backfill asks about the PIs created in its interval.
+Daily at 22:15 IST, after the approvals (`IFMS_SCHEDULE_PAG`). A backfill asks about the PIs created in its
+interval.
 
 ## Reads
 The treasury's service PAG; `ifms.payment_instruction`.
 
 ## Writes
 `ifms.payment_instruction`, `ifms.beneficiary`, `ifms.status_log`, `ifms.treasury_call`, `ifms.outbox`,
-`ifms.sweep_run`.
+`ifms.sweep_run`. Updates the asset `ifms_outbox` while the platform must hear of something, which starts
+ifms_relay.
 
 ## If it fails
-No answer and no error changes a PI, so the next run asks again. Red means that the treasury was out of reach
-(tried again by itself) or that a reply was not understood: the run's log and its `sweep_run` row name the PI.
+No answer and no error changes a PI, so the next run asks again. Red means that the treasury was out of reach (tried
+again by itself) or that a reply was not understood: the run's log and its `sweep_run` row name the PI.
 """
 
 from airflow.sdk import DAG
 
+from ifms_airflow.assets import OUTBOX
 from ifms_airflow.operators import PollOperator
 from ifms_airflow.schedules import DEFAULT_ARGS, TENANTS, clock, shards
 
@@ -35,6 +38,6 @@ with DAG(
     max_active_runs=1,
     catchup=False,
 ):
-    PollOperator.partial(task_id="poll", service="PAG", tenants="{{ params.tenants }}", shards=len(shards())).expand(
-        shard=shards()
-    )
+    PollOperator.partial(
+        task_id="poll", service="PAG", outlets=[OUTBOX.alias], tenants="{{ params.tenants }}", shards=len(shards())
+    ).expand(shard=shards())

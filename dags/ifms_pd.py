@@ -1,8 +1,8 @@
 """Debit scrolls (PD)
 
 ## What
-Fetches the debit scrolls (voucher, UTR) of each IN PROCESS payment instruction. Scrolls are kept as they come;
-the PI is SUCCESSFUL once every beneficiary has one.
+Fetches the debit scrolls (voucher, UTR) of each IN PROCESS payment instruction. Scrolls are kept as they come; the
+PI is SUCCESSFUL once every beneficiary has one.
 
 ## When
 Daily at 22:00 IST (`IFMS_SCHEDULE_PD`). A backfill asks about the PIs created in its interval.
@@ -12,15 +12,17 @@ The treasury's service PD; `ifms.payment_instruction`, `ifms.beneficiary`.
 
 ## Writes
 `ifms.payment_instruction`, `ifms.beneficiary`, `ifms.status_log`, `ifms.treasury_call`, `ifms.outbox`,
-`ifms.sweep_run`.
+`ifms.sweep_run`. Updates the asset `ifms_outbox` while the platform must hear of something, which starts
+ifms_relay.
 
 ## If it fails
-No answer and no error changes a PI, so the next run asks again. Red means that the treasury was out of reach
-(tried again by itself) or that a reply was not understood: the run's log and its `sweep_run` row name the PI.
+No answer and no error changes a PI, so the next run asks again. Red means that the treasury was out of reach (tried
+again by itself) or that a reply was not understood: the run's log and its `sweep_run` row name the PI.
 """
 
 from airflow.sdk import DAG
 
+from ifms_airflow.assets import OUTBOX
 from ifms_airflow.operators import PollOperator
 from ifms_airflow.schedules import DEFAULT_ARGS, TENANTS, clock, shards
 
@@ -35,6 +37,6 @@ with DAG(
     max_active_runs=1,
     catchup=False,
 ):
-    PollOperator.partial(task_id="poll", service="PD", tenants="{{ params.tenants }}", shards=len(shards())).expand(
-        shard=shards()
-    )
+    PollOperator.partial(
+        task_id="poll", service="PD", outlets=[OUTBOX.alias], tenants="{{ params.tenants }}", shards=len(shards())
+    ).expand(shard=shards())

@@ -1,10 +1,12 @@
 """Payment instructions (PI)
 
 ## What
-Makes a payment instruction (PI) for each payment that has none, oldest first, reserves its money on the first sanction
-that has enough, and posts it to the treasury. A payment without funds is said so once and gets its PI by itself when an
-allotment brings enough. PIs whose outcome is not known stay PENDING with their money reserved: they are asked about,
-and sent again with the same number and content, at the start of every run.
+Makes a payment instruction (PI) for each payment that has none, oldest first, reserves its money on the first
+sanction that has enough, and posts it to the treasury. A payment without funds is said so once and gets its PI by
+itself when an allotment brings enough. PIs whose outcome is not known stay PENDING with their money reserved: they
+are asked about, and sent again with the same number and content, at the start of every run; so are revised PIs. A
+PI that was declined gets a successor by itself once a payee's account differs; one that was rejected, through the
+form.
 
 ## When
 When ifms_pa has made payments or ifms_va has found new money, and daily at 21:00 IST (`IFMS_SCHEDULE_PI`) for those
@@ -15,20 +17,22 @@ The platform's payments, bills, payees, bank accounts and master data; `ifms.san
 
 ## Writes
 `ifms.payment_instruction`, `ifms.beneficiary`, `ifms.fund_movement`, `ifms.payment`, `ifms.status_log`,
-`ifms.treasury_call`, `ifms.outbox`, `ifms.sweep_run`; payment instructions at the treasury.
+`ifms.treasury_call`, `ifms.outbox`, `ifms.sweep_run`; payment instructions at the treasury. Updates the asset
+`ifms_outbox` while the platform must hear of something, which starts ifms_relay.
 
 ## If it fails
-Nothing is sent that was not written before, and nothing is ever sent under a second number: running it again is safe.
-Red means that the treasury or the platform was out of reach (tried again by itself), that a reply was not understood,
-or that a payment was set aside (a payee without account, sums that disagree): the run's log and its `sweep_run` row
-name it. A payment that was set aside is looked at again by every run and gets its PI once the cause is mended.
+Nothing is sent that was not written before, and nothing is ever sent under a second number: running it again is
+safe. Red means that the treasury or the platform was out of reach (tried again by itself), that a reply was not
+understood, or that a payment was set aside (a payee without account, sums that disagree): the run's log and its
+`sweep_run` row name it. A payment that was set aside is looked at again by every run and gets its PI once the cause
+is mended.
 """
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, Param
 
-from ifms_airflow.assets import ALLOTMENTS, PAYMENTS
-from ifms_airflow.operators import CreatePaymentInstructionsOperator
-from ifms_airflow.schedules import DEFAULT_ARGS, TENANTS, bells_or_clock, shards
+from ifms_airflow.assets import ALLOTMENTS, OUTBOX, PAYMENTS
+from ifms_airflow.operators import CorrectOperator, CreatePaymentInstructionsOperator
+from ifms_airflow.schedules import DEFAULT_ARGS, NUMBER, TENANTS, bells_or_clock, shards
 
 with DAG(
     "ifms_pi",
@@ -36,11 +40,27 @@ with DAG(
     doc_md=__doc__,
     tags=["ifms", "treasury"],
     default_args=DEFAULT_ARGS,
-    params={"tenants": TENANTS},
+    params={
+        "tenants": TENANTS,
+        "payments": Param(
+            None,
+            type=["null", "array"],
+            items=NUMBER | {"type": "string"},
+            title="Payments to try again",
+            description="Payment numbers (EP/…, one per line) whose PI was declined or rejected: each gets a new one.",
+        ),
+    },
     render_template_as_native_obj=True,
     max_active_runs=1,
     catchup=False,
 ):
     CreatePaymentInstructionsOperator.partial(
-        task_id="create_payment_instructions", tenants="{{ params.tenants }}", shards=len(shards())
+        task_id="create_payment_instructions",
+        outlets=[OUTBOX.alias],
+        tenants="{{ params.tenants }}",
+        payments="{{ params.payments }}",
+        shards=len(shards()),
     ).expand(shard=shards())
+    CorrectOperator(
+        task_id="settle_revisions", outlets=[OUTBOX.alias], only_pending=True, tenants="{{ params.tenants }}"
+    )

@@ -1,9 +1,9 @@
 """Fund allotments from the treasury (VA)
 
 ## What
-Asks the treasury which funds it has allotted to each city's spending unit (SSU) under each head of account
-since the last time, and records each allotment once: initial and additional ones add to the sanction's money,
-withdrawals take from it.
+Asks the treasury which funds it has allotted to each city's spending unit (SSU) under each head of account since
+the last time, and records each allotment once: initial and additional ones add to the sanction's money, withdrawals
+take from it.
 
 ## When
 Daily at 22:00 IST (`IFMS_SCHEDULE_VA`). A backfill asks again from its interval's start; nothing is counted twice.
@@ -12,13 +12,13 @@ Daily at 22:00 IST (`IFMS_SCHEDULE_VA`). A backfill asks again from its interval
 The treasury's service VA; master data of the platform (cities, SSUs, heads of account); `ifms.va_watermark`.
 
 ## Writes
-`ifms.sanction`, `ifms.allotment`, `ifms.fund_movement`, `ifms.va_watermark`, `ifms.treasury_call`, `ifms.sweep_run`.
-Updates the asset `ifms_allotments` when something new came, which starts ifms_pi.
+`ifms.sanction`, `ifms.allotment`, `ifms.fund_movement`, `ifms.va_watermark`, `ifms.treasury_call`,
+`ifms.sweep_run`. Updates the asset `ifms_allotments` when something new came, which starts ifms_pi.
 
 ## If it fails
-What was answered is recorded, the rest is asked for by the next run: the watermark moves only with an answer.
-Red means that the treasury was out of reach (tried again by itself) or that a reply needs a look: the run's log and
-its `sweep_run` row name the city, the DDO and the head of account.
+What was answered is recorded, the rest is asked for by the next run: the watermark moves only with an answer. Red
+means that the treasury was out of reach (tried again by itself) or that a reply needs a look: the run's log and its
+`sweep_run` row name the city, the DDO and the head of account.
 """
 
 from airflow.sdk import DAG

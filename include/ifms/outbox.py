@@ -122,6 +122,22 @@ def claim_messages(connection: Connection, limit: int) -> tuple[Claim, list[Mess
     return mine, sorted(found, key=lambda message: message.id)
 
 
+def stories(connection: Connection, messages: Collection[Message]) -> dict[int, list[Mapping[str, Any]]]:
+    """Everything said about each message's payment up to and with it, in order, by the message's id."""
+    rows = connection.execute(
+        """
+        SELECT told.id, said.payload FROM ifms.outbox told
+        JOIN ifms.outbox said USING (topic, ordering_key)
+        WHERE told.id = ANY(%s) AND said.id <= told.id ORDER BY told.id, said.id
+        """,
+        ([message.id for message in messages],),
+    ).fetchall()
+    found: dict[int, list[Mapping[str, Any]]] = {message.id: [] for message in messages}
+    for message_id, payload in rows:
+        found[message_id].append(payload)
+    return found
+
+
 def delivered(connection: Connection, message: Message, mine: Claim) -> None:
     """It was heard. Raises ClaimLostError when another run has taken it over."""
     _settle(connection, message, mine, "delivered_at = now(), last_error = NULL")

@@ -43,12 +43,16 @@ def environment(
         "AIRFLOW__CORE__PARALLELISM": 8,
         "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
         "AIRFLOW__CORE__FERNET_KEY": secrets.fernet_key,
+        # Airflow hides a connection's extra by the names of its keys, and does not know these as secret.
+        "AIRFLOW__CORE__SENSITIVE_VAR_CONN_NAMES": "log_key",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": folder.airflow / "passwords.json",
         # Tasks report here; unset, it is port 8080 whatever the API server listens on.
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://{LOOPBACK}:{ports.airflow}/execution/",
         # Two busy cores answer late; a task whose start is not answered fails, and its retry comes minutes later.
         "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": 30,
+        # The UI takes a DAG's owner from its unmapped tasks only; ours are all mapped, and get this one.
+        "AIRFLOW__OPERATORS__DEFAULT_OWNER": "ifms",
         "AIRFLOW__API__HOST": LOOPBACK,
         "AIRFLOW__API__PORT": ports.airflow,
         "AIRFLOW__API__BASE_URL": f"http://{LOOPBACK}:{ports.airflow}",

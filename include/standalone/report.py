@@ -11,6 +11,7 @@ from uuid import UUID
 
 import psycopg
 from psycopg.rows import class_row
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -193,7 +194,7 @@ def _show_instructions(console: Console, instructions: list[Instruction]) -> Non
     table = Table(title="Payment instructions of this cycle", title_justify="left")
     for column in ("city", "PI", "payment", "state"):
         table.add_column(column, overflow="fold")
-    table.add_column("net, ₹", justify="right")
+    table.add_column("net, ₹", justify="right", no_wrap=True)
     for each in instructions[:_SHOWN]:
         state = Text(each.status, style="green" if each.status == SUCCESSFUL else "red")
         table.add_row(each.tenant_id, each.pi_number, each.payment_number, state, f"{each.net_amount:,}")
@@ -206,21 +207,27 @@ def _show_instructions(console: Console, instructions: list[Instruction]) -> Non
 
 
 def _show_held(console: Console, held: list[Held]) -> None:
-    table = Table("city", "payment", "why", title="Payments without a payment instruction", title_justify="left")
-    table.add_column("₹", justify="right")
+    table = Table(title="Payments without a payment instruction", title_justify="left")
+    for column in ("city", "payment", "why"):
+        table.add_column(column, overflow="fold")
+    table.add_column("₹", justify="right", no_wrap=True)
     for each in held[:_SHOWN]:
         table.add_row(each.tenant_id, each.payment_number, escape(each.message), f"{each.amount:,}")
     console.print(table)
 
 
 def _show_funds(console: Console, funds: list[Funds]) -> None:
-    table = Table(title="Fund register, ₹", title_justify="left", show_footer=True)
-    table.add_column("city", "all")
-    table.add_column("head of account")
-    table.add_column("allotment")
+    # Narrow enough for 80 columns: what folds is a number of a thing, never an amount.
+    table = Table(
+        title="Fund register, ₹", title_justify="left", show_footer=True,
+        box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True,
+    )  # fmt: skip
+    table.add_column("city", "all", no_wrap=True)
+    table.add_column("head of account", overflow="fold")
+    table.add_column("allotment", overflow="fold")
     for name in ("allotted", "reserved", "spent", "available"):
         total = sum((getattr(each, name) for each in funds), Decimal())
-        table.add_column(name, f"{total:,}", justify="right")
+        table.add_column(name, f"{total:,}", justify="right", no_wrap=True)
     for each in funds:
         if each.spent or each.reserved:
             amounts = (f"{amount:,}" for amount in (each.allotted, each.reserved, each.spent, each.available))

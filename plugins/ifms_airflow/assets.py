@@ -25,4 +25,5 @@ class Bell:
 
 
 PAYMENTS = Bell(Asset("ifms_payments", uri="ifms://payments"), AssetAlias("ifms_payments"))
+OUTBOX = Bell(Asset("ifms_outbox", uri="ifms://outbox"), AssetAlias("ifms_outbox"))
 ALLOTMENTS = Bell(Asset("ifms_allotments", uri="ifms://allotments"), AssetAlias("ifms_allotments"))

@@ -25,7 +25,7 @@ def get_provider_info() -> dict[str, Any]:
                 "ui-field-behaviour": {
                     "hidden-fields": ["schema", "port"],
                     "relabeling": {"host": "Base URL", "login": "Client id", "password": "Client secret"},
-                    "placeholders": {"host": "https://treasury.example", "public_key": "base64 DER (SPKI) or PEM"},
+                    "placeholders": {"host": "https://treasury.example"},
                 },
                 "conn-fields": _TREASURY_FIELDS,
             },
@@ -36,10 +36,7 @@ def get_provider_info() -> dict[str, Any]:
                 "ui-field-behaviour": {
                     "hidden-fields": ["schema", "port", "login", "password"],
                     "relabeling": {"host": "Base URL"},
-                    "placeholders": {
-                        "host": "https://digit.example",
-                        "services": '{"bill_search": "http://expense:8080"}',
-                    },
+                    "placeholders": {"host": "https://digit.example"},
                 },
                 "conn-fields": _PLATFORM_FIELDS,
             },
@@ -114,7 +111,8 @@ _PLATFORM_FIELDS: Fields = {
     "auth_token": _field("Auth token", "When calls go through the gateway.", _text(format="password")),
     "services": _field(
         "Other addresses",
-        "JSON: a service's name to its whole address, its host or its path, where it isn't the base URL's.",
+        "JSON: a service's name to its whole address, its host or its path, where it isn't the base URL's; "
+        'for example {"bill_search": "http://expense:8080"}.',
         {"type": ["object", "null"]},
     ),
     "timeout_seconds": _field(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from datetime import timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from airflow.sdk import (
     AssetOrTimeSchedule,
@@ -59,13 +60,23 @@ DEFAULT_ARGS: dict[str, Any] = {
     "do_xcom_push": False,
 }
 
+# What a form takes: nothing that could be SQL or a template.
+TENANT: dict[str, Any] = {"type": ["null", "string"], "pattern": r"^[a-z]+\.[a-z0-9]+$"}
+NUMBER: dict[str, Any] = {"type": ["null", "string"], "pattern": r"^[A-Za-z0-9/._-]{1,256}$"}
+
 TENANTS = Param(
     None,
     type=["null", "array"],
-    items={"type": "string", "pattern": r"^[a-z]+\.[a-z0-9]+$"},
+    items=TENANT | {"type": "string"},
     title="Cities",
-    description="Only these cities (tenant ids, one per line); all of them when empty.",
+    description="Only these cities: tenant ids like od.samplea, one per line; all of them when empty.",
 )
+
+
+def start_date() -> datetime:
+    """The day (IST) from which on a DAG that catches up asks: IFMS_START_DATE as yyyy-mm-dd."""
+    chosen = os.environ.get("IFMS_START_DATE", "").strip() or "2026-11-01"
+    return datetime.combine(date.fromisoformat(chosen), time(), ZoneInfo(TIMEZONE))
 
 
 def clock(service: str, cron: str, *, interval: timedelta = timedelta(days=1)) -> CronTriggerTimetable | None:
@@ -79,9 +90,11 @@ def clock(service: str, cron: str, *, interval: timedelta = timedelta(days=1)) -
     return CronTriggerTimetable(chosen, timezone=TIMEZONE, interval=interval)
 
 
-def bells_or_clock(bells: BaseAsset, service: str, cron: str) -> AssetOrTimeSchedule | BaseAsset:
+def bells_or_clock(
+    bells: BaseAsset, service: str, cron: str, *, interval: timedelta = timedelta(days=1)
+) -> AssetOrTimeSchedule | BaseAsset:
     """On any of `bells`, and by `clock`; by the bells alone when the clock is `none`."""
-    timetable = clock(service, cron)
+    timetable = clock(service, cron, interval=interval)
     return bells if timetable is None else AssetOrTimeSchedule(timetable=timetable, assets=bells)
 
 

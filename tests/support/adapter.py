@@ -13,22 +13,33 @@ import pytest
 from psycopg.rows import dict_row
 from support.simulators import Simulators
 
+from ifms import clock
 from ifms.ledger.database import Database
 from ifms.ledger.history import CallLog
 from ifms.platform.client import PlatformClient
 from ifms.sealing import Sealer
+from ifms.services.cor import Corrections, Order
+from ifms.services.fd import WINDOW, fetch_failures
+from ifms.services.ftfps import RevisedFailure
+from ifms.services.ftps import RevisedSuccess
 from ifms.services.pa import create_payments
 from ifms.services.pag import PaymentAdvice
 from ifms.services.pd import PaymentDetails
 from ifms.services.pi import PaymentInstructions
 from ifms.services.pis import InstructionStatus
 from ifms.services.poll import Poll
+from ifms.services.relay import deliver
 from ifms.services.scope import Scope
 from ifms.services.sweep import Sweep
 from ifms.services.va import fetch_allotments
 from ifms.treasury.client import TreasuryClient
 
-STATUS_SERVICES: dict[str, Any] = {"PIS": InstructionStatus, "PAG": PaymentAdvice, "PD": PaymentDetails}
+STATUS_SERVICES: dict[str, Any] = {
+    "PIS": InstructionStatus,
+    "PAG": PaymentAdvice,
+    "PD": PaymentDetails,
+    "FTPS": RevisedSuccess,
+}
 EVERYTHING = Scope()
 CYCLE = ("VA", "PA", "PI", "PIS", "PAG", "PD")
 
@@ -48,6 +59,20 @@ class Adapter:
             self.work(sweep, scope)
         return sweep
 
+    def correct(self, *orders: Order) -> Sweep:
+        """One sweep of ifms_cor: what was asked for, or all that is due."""
+        sweep = self.sweep("COR")
+        with sweep:
+            self.work(sweep, EVERYTHING, orders)
+        return sweep
+
+    def relay(self, again: list[int] | None = None) -> Sweep:
+        """One sweep of ifms_relay; `again`: messages that were set aside."""
+        sweep = self.sweep("RELAY")
+        with sweep, PlatformClient(self.simulators.platform_config()) as platform:
+            deliver(sweep, platform, again=again)
+        return sweep
+
     def cycle(self) -> None:
         """VA, PA, PI, PIS, PAG, PD."""
         for service in CYCLE:
@@ -65,7 +90,7 @@ class Adapter:
             stop=stop or threading.Event(),
         )
 
-    def work(self, sweep: Sweep, scope: Scope = EVERYTHING) -> None:
+    def work(self, sweep: Sweep, scope: Scope = EVERYTHING, orders: tuple[Order, ...] = ()) -> None:
         """What the operator of the sweep's service does inside it."""
         config = self.simulators.treasury_config(**self.treasury_changes)
         assert sweep.calls is not None
@@ -73,17 +98,34 @@ class Adapter:
             TreasuryClient(config, sweep.calls.heard_login, login_pauses_seconds=(0.01,)) as treasury,
             PlatformClient(self.simulators.platform_config()) as platform,
         ):
-            service = sweep.service_id
+            service, sealer = sweep.service_id, sweep.calls.sealer
             if service in STATUS_SERVICES:
                 Poll(sweep, STATUS_SERVICES[service](), treasury, scope)()
+                return
+            if service == "FTFPS":
+                Poll(sweep, RevisedFailure(sealer), treasury, scope)()
+                return
+            if service == "FD":
+                until = scope.until or clock.now()
+                fetch_failures(sweep, treasury, sealer, scope.since or until - WINDOW, until)
+                return
+            if service == "RELAY":
+                deliver(sweep, platform)
                 return
             master = platform.master_data(scope.tenants)
             if service == "VA":
                 fetch_allotments(sweep, treasury, master, scope)
+            elif service == "COR":
+                corrections = Corrections(sweep, treasury, platform, sealer, master)
+                corrections.send_again(scope)
+                if orders:
+                    corrections.correct(orders)
+                else:
+                    corrections.correct_due(scope)
             elif service == "PA":
                 create_payments(sweep, platform, master, scope)
             else:
-                PaymentInstructions(sweep, treasury, platform, sweep.calls.sealer, master, scope)()
+                PaymentInstructions(sweep, treasury, platform, sealer, master, scope)()
 
     def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
         """What a query finds."""
@@ -128,7 +170,8 @@ class Treasury:
     @property
     def accepted(self) -> dict[str, int]:
         """How often each bill was accepted."""
-        return {bill["number"]: bill["accepted"] for bill in self.state["bills"]}
+        state = self.state
+        return {bill["number"]: bill["accepted"] for bill in [*state["bills"], *state["corrections"]]}
 
 
 @pytest.fixture
@@ -140,15 +183,23 @@ def treasury(simulators: Simulators) -> Treasury:
 def assert_money_is_right(adapter: Adapter, treasury: Treasury) -> None:
     """The invariants I1 to I4 of the ledger and the treasury together."""
     accepted = treasury.accepted
-    rows = adapter.rows("SELECT pi_number, payment_number, status FROM ifms.payment_instruction")
+    rows = adapter.rows("SELECT pi_number, payment_number, status, pi_type, repayment_of FROM ifms.payment_instruction")
     known = {row["pi_number"]: row for row in rows}
     assert set(accepted) <= set(known), "I3: the treasury has a bill that nobody wrote"
     assert all(times == 1 for times in accepted.values()), "I1: a bill was accepted twice"
-    per_payment = Counter(known[number]["payment_number"] for number in accepted)
+    first = {number for number, row in known.items() if row["pi_type"] == "ORIGINAL" and not row["repayment_of"]}
+    per_payment = Counter(known[number]["payment_number"] for number in accepted if number in first)
     rejected = Counter(r["payment_number"] for r in rows if r["status"] == "FAILED" and r["pi_number"] in accepted)
     assert all(per_payment[p] - rejected[p] <= 1 for p in per_payment), "I1: a payment has two accepted bills"
     initiated = {row["pi_number"] for row in rows if row["status"] not in ("PENDING", "FAILED")}
     assert initiated <= set(accepted), "I3: a PI is INITIATED here and unknown there"
+    twice = adapter.rows(
+        """
+        SELECT beneficiary_number FROM ifms.beneficiary WHERE status <> 'Payment Failed'
+        GROUP BY beneficiary_number HAVING count(*) > 1
+        """
+    )
+    assert twice == [], "I1: a beneficiary is paid twice"
     wrong = adapter.rows(
         """
         SELECT s.id FROM ifms.sanction s

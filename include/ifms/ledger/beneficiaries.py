@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date
+from functools import cache
 from uuid import UUID
 
 from psycopg import sql
@@ -15,36 +16,45 @@ from ifms.ledger.database import Connection
 from ifms.ledger.models import Beneficiary, NewBeneficiary, Payment, PaymentInstruction
 from ifms.ledger.statuses import BeneficiaryStatus
 
+_ROWS_AT_A_TIME = 100  # in one INSERT, whose parameters PostgreSQL limits to 65,535
+
+_OF = (
+    sql.SQL(
+        """
+        SELECT {} FROM ifms.beneficiary WHERE payment_instruction_id = ANY(%s)
+        ORDER BY payment_instruction_id, beneficiary_number
+        """
+    )
+    .format(sql.SQL(", ").join(sql.Identifier(f.name) for f in fields(Beneficiary)))
+    .as_bytes()
+)
+
 
 def insert_beneficiaries(connection: Connection, instruction_id: UUID, rows: Sequence[NewBeneficiary]) -> None:
     """Write the beneficiaries of a PI, in the transaction that writes the PI."""
     names = [f.name for f in fields(NewBeneficiary)]
-    statement = sql.SQL("INSERT INTO ifms.beneficiary (payment_instruction_id, {}) VALUES ({})").format(
-        sql.SQL(", ").join(map(sql.Identifier, names)),
-        sql.SQL(", ").join(sql.Placeholder() * (len(names) + 1)),
-    )
-    values = [
-        (instruction_id, *(list(v) if isinstance(v := getattr(row, name), tuple) else v for name in names))
-        for row in rows
-    ]
-    with connection.cursor() as cursor:
-        cursor.executemany(statement, values)
+    for start in range(0, len(rows), _ROWS_AT_A_TIME):
+        some = rows[start : start + _ROWS_AT_A_TIME]
+        values: list[object] = []
+        for row in some:
+            values.append(instruction_id)
+            values += (list(v) if isinstance(v := getattr(row, name), tuple) else v for name in names)
+        connection.execute(_inserting(len(some)), values)
+
+
+@cache
+def _inserting(rows: int) -> bytes:
+    names = [sql.Identifier(f.name) for f in fields(NewBeneficiary)]
+    row = sql.SQL("({})").format(sql.SQL(", ").join(sql.Placeholder() * (len(names) + 1)))
+    statement = sql.SQL("INSERT INTO ifms.beneficiary (payment_instruction_id, {}) VALUES {}")
+    return statement.format(sql.SQL(", ").join(names), sql.SQL(", ").join([row] * rows)).as_bytes()
 
 
 def of(connection: Connection, instruction_ids: Collection[UUID]) -> dict[UUID, list[Beneficiary]]:
     """The beneficiaries of each of these PIs, in the order of their numbers."""
     found: dict[UUID, list[Beneficiary]] = {i: [] for i in instruction_ids}
-    columns = sql.SQL(", ").join(sql.Identifier(f.name) for f in fields(Beneficiary))
     with connection.cursor(row_factory=class_row(Beneficiary)) as cursor:
-        cursor.execute(
-            sql.SQL(
-                """
-                SELECT {} FROM ifms.beneficiary WHERE payment_instruction_id = ANY(%s)
-                ORDER BY payment_instruction_id, beneficiary_number
-                """
-            ).format(columns),
-            (list(instruction_ids),),
-        )
+        cursor.execute(_OF, (list(instruction_ids),))
         for row in cursor:
             found[row.payment_instruction_id].append(row)
     return found

@@ -65,6 +65,8 @@ class Database:
             except _TRANSIENT:
                 if attempt == _ATTEMPTS:
                     raise
+            except pg.QueryCanceled:  # a statement that ran too long would only do so again
+                raise
             except pg.IntegrityError as error:
                 raise _refusal(error) from None
             except (psycopg.OperationalError, psycopg.InterfaceError):

@@ -10,7 +10,7 @@ from collections.abc import Generator, Sequence
 from datetime import date, datetime, timedelta
 
 from ifms import clock
-from ifms.errors import IfmsError
+from ifms.errors import IfmsError, SweepUnreachableError
 from ifms.ledger import beneficiaries, failures, history, instructions
 from ifms.ledger.beneficiaries import Failure
 from ifms.ledger.database import Connection
@@ -48,6 +48,8 @@ def fetch_failures(sweep: Sweep, treasury: TreasuryClient, sealer: Sealer, since
             )
         )
 
+    missed: dict[date, str] = {}
+
     def settle(day: date, outcome: Outcome) -> None:
         sweep.heard(outcome)
         sweep.db.transact(lambda c: sweep.log_calls(c, outcome))
@@ -60,11 +62,15 @@ def fetch_failures(sweep: Sweep, treasury: TreasuryClient, sealer: Sealer, since
                     _book_bill(sweep, sealer, day, row)
             case Rejected(errors=errors):
                 sweep.problem(f"failures of {day}: the treasury says {'; '.join(map(str, errors))}")
-            case NeverSent(reason=reason) | Unknown(reason=reason):
-                # A day that was not heard of makes the run red, so that it is asked for again.
+            case Unknown(reason=reason, understood=False):
                 sweep.problem(f"failures of {day}: {reason}")
+            case NeverSent(reason=reason) | Unknown(reason=reason):
+                missed[day] = reason
+                sweep.remark(f"failures of {day}: {reason}")
 
-    sweep.drive(days(), call, settle, give_back=lambda day: None)
+    sweep.drive(days(), call, settle, give_back=lambda day: missed.update({day: "the sweep was stopped"}))
+    if missed:
+        raise SweepUnreachableError(f"nothing was heard about {', '.join(map(str, sorted(missed)))}; run it again")
 
 
 def _book_bill(sweep: Sweep, sealer: Sealer, day: date, row: FdRow) -> None:

@@ -515,7 +515,8 @@ CREATE TABLE ifms.outbox (
     claimed_until    timestamptz,
     created_at       timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX outbox_due ON ifms.outbox (topic, ordering_key, id) WHERE delivered_at IS NULL;
+CREATE INDEX outbox_due ON ifms.outbox (id) WHERE delivered_at IS NULL;
+CREATE INDEX outbox_by_key ON ifms.outbox (topic, ordering_key, id);
 
 -- Views for people and reports -----------------------------------------------------------------------------------------
 

@@ -1,13 +1,19 @@
 """One operator per kind of work, usable in anyone's DAG."""
 
 from ifms_airflow.operators.allotments import FetchAllotmentsOperator
+from ifms_airflow.operators.corrections import CorrectOperator
+from ifms_airflow.operators.failures import FetchFailuresOperator
 from ifms_airflow.operators.instructions import CreatePaymentInstructionsOperator
 from ifms_airflow.operators.payments import CreatePaymentsOperator
 from ifms_airflow.operators.poll import PollOperator
+from ifms_airflow.operators.relay import RelayOperator
 
 __all__ = [
+    "CorrectOperator",
     "CreatePaymentInstructionsOperator",
     "CreatePaymentsOperator",
     "FetchAllotmentsOperator",
+    "FetchFailuresOperator",
     "PollOperator",
+    "RelayOperator",
 ]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from ifms_airflow.operators.sweep import TreasurySweepOperator
+from ifms_airflow.operators.sweep import TreasurySweepOperator, texts
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -15,15 +16,27 @@ if TYPE_CHECKING:
 
 
 class CreatePaymentInstructionsOperator(TreasurySweepOperator):
-    """Settle the payment instructions that stayed PENDING, and make one for each payment that has none."""
+    """Settle the payment instructions that stayed PENDING, and make one for each payment that has none.
 
+    :param payments: payment numbers whose last PI was declined or rejected and that shall have a new one now.
+    """
+
+    template_fields: Sequence[str] = ("tenants", "payments")
     service_id = "PI"
+
+    def __init__(self, *, payments: Sequence[str] | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.payments = payments
 
     def work(self, context: Context, sweep: Sweep, treasury: TreasuryClient, sealer: Sealer) -> None:
         """Persist, send, record; oldest payment first."""
+        from ifms.ledger.payments import release_holds  # noqa: PLC0415
         from ifms.services.pi import PaymentInstructions  # noqa: PLC0415
 
         scope = self.scope(context)
+        if self.payments and self.shard == 0:
+            numbers = texts("payments", self.payments)
+            sweep.db.transact(lambda c: release_holds(c, numbers))
         with self.platform() as platform:
             master = platform.master_data(scope.tenants)
             PaymentInstructions(sweep, treasury, platform, sealer, master, scope)()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class PollOperator(TreasurySweepOperator):
     """Ask the treasury about each payment instruction that waits for `service`.
 
-    :param service: the status service's code: PIS, PAG or PD.
+    :param service: the status service's code: PIS, PAG, PD, FTPS or FTFPS.
     """
 
     def __init__(self, *, service: str, **kwargs: Any) -> None:
@@ -39,11 +39,13 @@ class PollOperator(TreasurySweepOperator):
         if scope.tenants is not None:
             with self.platform() as platform:
                 platform.master_data(scope.tenants)  # a city that is none is an error, not a sweep with nothing to do
-        Poll(sweep, status_service(self.service), treasury, scope)()
+        Poll(sweep, status_service(self.service, sealer), treasury, scope)()
 
 
-def status_service(code: str) -> StatusService[Any]:
+def status_service(code: str, sealer: Sealer) -> StatusService[Any]:
     """The status service with this code. Raises ConfigurationError when there is none."""
+    from ifms.services.ftfps import RevisedFailure  # noqa: PLC0415
+    from ifms.services.ftps import RevisedSuccess  # noqa: PLC0415
     from ifms.services.pag import PaymentAdvice  # noqa: PLC0415
     from ifms.services.pd import PaymentDetails  # noqa: PLC0415
     from ifms.services.pis import InstructionStatus  # noqa: PLC0415
@@ -55,4 +57,8 @@ def status_service(code: str) -> StatusService[Any]:
             return PaymentAdvice()
         case "PD":
             return PaymentDetails()
-    raise ConfigurationError(f"service {code!r} is none of PIS, PAG, PD")
+        case "FTPS":
+            return RevisedSuccess()
+        case "FTFPS":
+            return RevisedFailure(sealer)
+    raise ConfigurationError(f"service {code!r} is none of PIS, PAG, PD, FTPS, FTFPS")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from ifms.errors import BadInputError
+from ifms_airflow.assets import OUTBOX
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -122,11 +123,16 @@ class SweepOperator(BaseOperator):
 
 
 class TreasurySweepOperator(SweepOperator):
-    """A sweep that calls the treasury."""
+    """A sweep that calls the treasury.
+
+    With the outlet ``AssetAlias("ifms_outbox")`` it updates the asset of that name while the platform must hear of
+    something.
+    """
 
     def execute(self, context: Context) -> None:
         """Open the connections, do the sweep, write its row; raises a SweepError that says what to look at."""
         from ifms.ledger.history import CallLog  # noqa: PLC0415
+        from ifms.outbox import anything_due  # noqa: PLC0415
         from ifms_airflow.hooks import TreasuryHook  # noqa: PLC0415
 
         with ExitStack() as stack:
@@ -137,6 +143,8 @@ class TreasurySweepOperator(SweepOperator):
             sweep = self.sweep(context, ledger, calls=calls, workers=treasury.config.max_concurrency)
             with sweep:
                 self.work(context, sweep, treasury, calls.sealer)
+            if ledger.transact(anything_due):
+                OUTBOX.ring(context)
 
     def work(self, context: Context, sweep: Sweep, treasury: TreasuryClient, sealer: Sealer) -> None:
         """What this service does in its sweep."""
@@ -158,6 +166,13 @@ def tenant_ids(value: Sequence[str] | str | None) -> tuple[str, ...] | None:
     if not all(isinstance(tenant, str) and tenant.strip() for tenant in tenants):
         raise BadInputError("tenants must be a list of tenant ids, like od.samplea")
     return tuple(dict.fromkeys(tenant.strip() for tenant in tenants))
+
+
+def texts(name: str, value: Any) -> list[str]:  # noqa: ANN401  (a form's field may hold anything)
+    """A form's list of texts, each once. Raises BadInputError that names the field unless it is one."""
+    if not isinstance(value, list | tuple) or not all(isinstance(each, str) and each.strip() for each in value):
+        raise BadInputError(f"{name} must be a list of texts, one per line")
+    return list(dict.fromkeys(each.strip() for each in value))
 
 
 def backfill_interval(context: Context) -> tuple[datetime | None, datetime | None]:

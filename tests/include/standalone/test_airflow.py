@@ -47,6 +47,8 @@ def test_environment(tmp_path: Path, secrets: Secrets, monkeypatch: pytest.Monke
     assert made["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].endswith(f":{secrets.postgres_password}@127.0.0.1:5433/airflow")
     assert Path(made["PATH"].split(os.pathsep)[0], "airflow").exists()
     assert json.loads(made["AIRFLOW_CONN_IFMS_DB"])["conn_type"] == "postgres"
+    assert made["AIRFLOW__OPERATORS__DEFAULT_OWNER"] == "ifms"
+    assert made["AIRFLOW__CORE__SENSITIVE_VAR_CONN_NAMES"] == "log_key"  # old_log_keys holds it, too
 
 
 def test_password_is_for_the_owner_alone(tmp_path: Path, secrets: Secrets) -> None:

@@ -16,6 +16,8 @@ HELD = Held("od.sampleb", "EP/3", Decimal("7.00"), "Sample Payee 17 has no accou
 USED = Funds("od.samplea", "99001", "1911", Decimal(5000), Decimal(0), Decimal(1500), Decimal(3500))
 UNUSED = Funds("od.sampleb", "99001", "1912", Decimal(4000), Decimal(0), Decimal(0), Decimal(4000))
 
+LARGE = Decimal("43740000.00")
+
 
 def test_all_paid_is_no_complaint() -> None:
     assert Outcome([PAID], [], [USED], []).complaints() == []
@@ -41,6 +43,18 @@ def test_tables_show_amounts_states_and_sums() -> None:
     for part in ("1,500.00", "IN PROCESS", "has no account", "9,000", "1 SUCCESSFUL, 1 IN PROCESS", "1,520.00"):
         assert part in shown
     assert "1 more sanctions" in shown
+
+
+def test_no_amount_is_cut_on_a_narrow_terminal() -> None:
+    text = StringIO()
+    paid = Instruction("od.sampleaa", "PI-SAA/2026-27/000076", "EP/0/2026-27/11/23/000081", "SUCCESSFUL", LARGE, "")
+    held = Held("od.sampleaa", "EP/0/2026-27/11/23/000082", LARGE, "Sample Payee 17 has no account " * 3)
+    used = Funds("od.sampleaa", "9" * 27, "1" * 10, LARGE, Decimal("0.00"), Decimal("576108.00"), LARGE)
+    Outcome([paid], [held], [used], []).show(Console(file=text, width=80))
+    shown = text.getvalue()
+    assert shown.count("43,740,000.00") == 7  # in a row each, in the sum of the instructions, in the register's sums
+    assert "576,108.00" in shown
+    assert "…" not in shown
 
 
 def test_an_empty_ledger_agrees_with_an_empty_treasury(ledger_dsn: str) -> None:

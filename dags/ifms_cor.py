@@ -1,0 +1,71 @@
+"""Corrections of failed payments (COR)
+
+## What
+Makes a revised payment instruction for failed beneficiaries once their bank data has been corrected in the
+registry, and posts it to the treasury. With a PI number in the form, that PI is corrected (all of its failed
+beneficiaries, or those listed); without one, every PI whose failed beneficiaries all have other bank data now.
+
+## When
+Started by an operator, through the form. A failed payment can be corrected for 90 days, or until 30 April of the
+next financial year if that is earlier; after that, 'New original' pays it anew from a sanction with enough funds.
+
+## Reads
+The platform's bank accounts (and their audit log for accounts that the ledger does not know);
+`ifms.failed_beneficiary`.
+
+## Writes
+`ifms.payment_instruction`, `ifms.beneficiary`, `ifms.status_log`, `ifms.treasury_call`, `ifms.outbox`,
+`ifms.sweep_run` (and `ifms.fund_movement` for a new original); revised payment instructions at the treasury.
+
+## If it fails
+Nothing is sent that was not written before, and nothing is ever sent under a second number: running it again is
+safe. Red means that what the form asked for can't be done now (the log says why, and what to do instead), or that
+the treasury was out of reach or not understood. A revision whose outcome is not known is settled by the next run,
+and by ifms_pi at 21:00.
+"""
+
+from airflow.sdk import DAG, Param
+
+from ifms_airflow.assets import OUTBOX
+from ifms_airflow.operators import CorrectOperator
+from ifms_airflow.schedules import DEFAULT_ARGS, NUMBER, TENANT, TENANTS
+
+with DAG(
+    "ifms_cor",
+    schedule=None,
+    doc_md=__doc__,
+    tags=["ifms", "treasury"],
+    default_args=DEFAULT_ARGS,
+    params={
+        "pi_number": Param(
+            None, **NUMBER, title="Original PI", description="Like PI-SA/2024-25/000001; all when empty."
+        ),
+        "tenant": Param(None, **TENANT, title="City", description="The city of that PI, like od.samplea."),
+        "beneficiaries": Param(
+            None,
+            type=["null", "array"],
+            items=NUMBER | {"type": "string"},
+            title="Beneficiaries",
+            description="Which of its failed beneficiaries (BN-…, one per line); all of them when empty.",
+        ),
+        "new_original": Param(
+            False,
+            type="boolean",
+            title="New original",
+            description="For failures that can't be corrected any more: pay them anew, from a sanction.",
+        ),
+        "tenants": TENANTS,
+    },
+    render_template_as_native_obj=True,
+    max_active_runs=1,
+    catchup=False,
+):
+    CorrectOperator(
+        task_id="correct",
+        outlets=[OUTBOX.alias],
+        pi_number="{{ params.pi_number }}",
+        tenant="{{ params.tenant }}",
+        beneficiaries="{{ params.beneficiaries }}",
+        new_original="{{ params.new_original }}",
+        tenants="{{ params.tenants }}",
+    )

@@ -1,0 +1,117 @@
+"""What a correction must know: which payments of a PI have failed, and by which PIs they were tried before."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, fields
+from datetime import date, datetime, timedelta
+
+from psycopg import sql
+from psycopg.rows import class_row
+
+from ifms import clock
+from ifms.ledger.database import Connection
+from ifms.ledger.models import Beneficiary, PaymentInstruction
+from ifms.ledger.statuses import BeneficiaryStatus, PiStatus
+
+LONGEST = timedelta(days=90)
+
+
+def correct_by(failed_on: date) -> date:
+    """The last day (IST) on which a failed payment can be corrected: 90 days, or 30 April of the next financial year.
+
+    The earlier one counts (treasury-jit.md §4, the 90-day rule). The database has the same rule as `ifms.correct_by`.
+    """
+    return min(failed_on + LONGEST, date(clock.financial_year(failed_on) + 1, 4, 30))
+
+
+@dataclass(frozen=True)
+class Try:
+    """One PI by which a beneficiary was, or is, to be paid."""
+
+    pi: PaymentInstruction
+    row: Beneficiary
+
+    @property
+    def failed(self) -> bool:
+        """Whether the bank gave the money back."""
+        return self.row.status is BeneficiaryStatus.FAILED
+
+
+@dataclass(frozen=True)
+class History:
+    """A beneficiary of an original PI, with every PI that the treasury took it in, the earliest first."""
+
+    first: Try
+    tries: tuple[Try, ...]
+
+    @property
+    def last(self) -> Try:
+        """The latest of them."""
+        return self.tries[-1]
+
+
+def originals_with_failures(connection: Connection, tenants: Collection[str] | None) -> list[tuple[str, str]]:
+    """(tenant, original PI) of every beneficiary whose last payment failed and whom nobody has taken over."""
+    rows = connection.execute(
+        """
+        SELECT DISTINCT p.tenant_id, p.pi_number
+        FROM ifms.failed_beneficiary f JOIN ifms.payment_instruction p ON p.pi_number = f.original_pi_number
+        WHERE p.status IN ('PARTIAL', 'COMPLETED') AND (%(t)s::text[] IS NULL OR p.tenant_id = ANY(%(t)s))
+        ORDER BY 1, 2
+        """,
+        {"t": None if tenants is None else list(tenants)},
+    ).fetchall()
+    return [(row[0], row[1]) for row in rows]
+
+
+def histories(
+    connection: Connection, original: PaymentInstruction, before: datetime | None = None
+) -> dict[str, History]:
+    """The beneficiaries of an original PI by number, with their PIs made `before` then; declined ones do not count."""
+    columns = sql.SQL(", ").join(sql.Identifier("b", f.name) for f in fields(Beneficiary))
+    with connection.cursor(row_factory=class_row(Beneficiary)) as cursor:
+        rows = cursor.execute(
+            sql.SQL(
+                """
+                SELECT {} FROM ifms.beneficiary b
+                WHERE b.beneficiary_number IN (
+                    SELECT beneficiary_number FROM ifms.beneficiary WHERE payment_instruction_id = %(original)s)
+                  AND (%(before)s::timestamptz IS NULL OR b.created_at < %(before)s)
+                ORDER BY b.created_at, b.beneficiary_number
+                """
+            ).format(columns),
+            {"original": original.id, "before": before},
+        ).fetchall()
+    names = sql.SQL(", ").join(sql.Identifier(f.name) for f in fields(PaymentInstruction))
+    with connection.cursor(row_factory=class_row(PaymentInstruction)) as cursor:
+        pis = {
+            pi.id: pi
+            for pi in cursor.execute(
+                sql.SQL("SELECT {} FROM ifms.payment_instruction WHERE id = ANY(%s)").format(names),
+                (list({row.payment_instruction_id for row in rows}),),
+            )
+        }
+    tries: dict[str, list[Try]] = {}
+    for row in rows:
+        pi = pis[row.payment_instruction_id]
+        if pi.status is not PiStatus.FAILED:
+            tries.setdefault(row.beneficiary_number, []).append(Try(pi, row))
+    return {
+        number: History(next(each for each in made if each.pi.id == original.id), tuple(made))
+        for number, made in tries.items()
+    }
+
+
+def revision_under_way(connection: Connection, original: PaymentInstruction) -> str | None:
+    """The number of the revision or repayment of an original that is still on its way; None when there is none."""
+    row = connection.execute(
+        """
+        SELECT pi_number FROM ifms.payment_instruction
+        WHERE (parent_pi_number = %(number)s AND status IN ('PENDING', 'INITIATED'))
+           OR (repayment_of = %(number)s AND status IN ('PENDING', 'INITIATED', 'APPROVED', 'IN PROCESS'))
+        LIMIT 1
+        """,
+        {"number": original.pi_number},
+    ).fetchone()
+    return None if row is None else str(row[0])

@@ -1,0 +1,139 @@
+"""ifms_relay: the platform hears of each change of a payment, in order, at least once.
+
+A message that the platform refuses for good is set aside and stays visible; what follows for the same payment waits.
+Facts: digit-services.md §3 (`_update`, statuses only, the asynchronous "Payment id is invalid").
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from ifms import outbox
+from ifms.errors import PaymentNotYetPersistedError, PlatformError, PlatformRefusedError, PlatformUnavailableError
+from ifms.ledger.claims import Claim
+from ifms.ledger.database import Connection
+from ifms.outbox import Message
+from ifms.platform.client import PlatformClient
+from ifms.platform.models import Payment
+from ifms.services.sweep import Sweep
+
+REFUSALS = 5  # tries until a refused message is set aside: the platform may not have stored the payment yet
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class _Letter:
+    """A message under its claim, with the payment that it is about, or why that is not known."""
+
+    message: Message
+    claim: Claim
+    payment: Payment | None
+    story: Sequence[Mapping[str, Any]]
+    fault: PlatformError | None = None
+
+
+def deliver(sweep: Sweep, platform: PlatformClient, *, again: Collection[int] | None = None) -> None:
+    """Deliver what is due; first let these messages that were set aside be tried `again` (all of them when empty)."""
+    if again is not None:
+        sweep.counts["sent_again"] += sweep.db.transact(lambda c: outbox.send_again(c, list(again) or None))
+
+    def letters() -> Generator[_Letter, None, None]:
+        # Each key's next message only: a batch is delivered before the messages behind it are due.
+        while True:
+            mine, batch = sweep.db.transact(lambda c: outbox.claim_messages(c, BATCH))
+            if not batch:
+                return
+            stories = sweep.db.transact(partial(outbox.stories, messages=batch))
+            yield from _with_payments(platform, batch, mine, stories)
+
+    def call(letter: _Letter) -> PlatformError | bool:
+        if letter.fault is not None:
+            return letter.fault
+        assert letter.payment is not None
+        try:
+            platform.update_payment(changed(letter.payment, letter.story))
+        except PlatformError as error:
+            return error
+        return True
+
+    def settle(letter: _Letter, result: PlatformError | bool) -> None:
+        _settle(sweep, letter, result)
+
+    def give_back(letter: _Letter) -> None:
+        sweep.db.transact(lambda c: outbox.give_back(c, letter.message, letter.claim))
+
+    while not sweep.stopping:
+        before = sweep.counts["delivered"]
+        sweep.drive(letters(), call, settle, give_back)
+        if sweep.counts["delivered"] == before:  # what was delivered may have freed the next message of its payment
+            return
+
+
+def _with_payments(platform: PlatformClient, batch: Collection[Message], mine: Claim) -> Generator[_Letter, None, None]:
+    """Each message with its payment, looked up city by city."""
+    by_city: dict[str, list[Message]] = defaultdict(list)
+    for message in batch:
+        by_city[message.tenant_id].append(message)
+    for tenant, messages in by_city.items():
+        numbers = sorted({str(message.payload["paymentNumber"]) for message in messages})
+        try:
+            found = {payment.payment_number: payment for payment in platform.payments(tenant, numbers=numbers)}
+        except PlatformError as error:
+            for message in messages:
+                yield _Letter(message, mine, None, (), error)
+            continue
+        for message in messages:
+            number = message.payload["paymentNumber"]
+            fault = None if number in found else PaymentNotYetPersistedError(f"payment {number} is not found")
+            yield _Letter(message, mine, found.get(number), stories[message.id], fault)
+
+
+def _settle(sweep: Sweep, letter: _Letter, result: PlatformError | bool) -> None:
+    message = letter.message
+    what = f"message {message.id} about payment {message.payload['paymentNumber']}"
+
+    def write(connection: Connection) -> str:
+        match result:
+            case PlatformRefusedError() if message.attempts >= REFUSALS:
+                outbox.set_aside(connection, message, letter.claim, str(result))
+                return "set_aside"
+            case PlatformError():
+                outbox.try_later(connection, message, letter.claim, str(result))
+                return "try_later"
+            case _:
+                outbox.delivered(connection, message, letter.claim)
+                return "delivered"
+
+    label = sweep.db.transact(write)
+    sweep.counts[label] += 1
+    if label == "set_aside":
+        sweep.problem(f"{what} was refused {message.attempts} times and is set aside: {result}")
+    elif isinstance(result, PlatformUnavailableError):
+        sweep.remark(f"{what}: {result}")
+
+
+def changed(payment: Payment, story: Sequence[Mapping[str, Any]]) -> Payment:
+    """The payment as the last message of its `story` wants it: all of it, or single lines and what is above them.
+
+    The statuses come from what was said so far, not from what the platform just told: it stores an update a little
+    after it has answered, and what it tells meanwhile is old. Sending that back would undo the update.
+    """
+    for said in story:
+        if "lines" not in said:
+            payment = payment.with_status(said["status"], said["referenceStatus"])
+            continue
+        wanted = set(said["lines"])
+        payment = payment.model_copy(deep=True)
+        payment.status, payment.reference_status = said["status"], said["referenceStatus"]
+        for bill in payment.bills:
+            for detail in bill.bill_details:
+                lines = [line for line in detail.payable_line_items if line.line_item_id in wanted]
+                for line in lines:
+                    line.status = said["lineStatus"]
+                if lines and said["above"]:
+                    detail.status = bill.status = said["above"]
+    return payment

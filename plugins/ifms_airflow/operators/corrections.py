@@ -1,0 +1,77 @@
+"""COR as a task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ifms.errors import BadInputError
+from ifms_airflow.operators.sweep import TreasurySweepOperator, texts
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from ifms.sealing import Sealer
+    from ifms.services.sweep import Sweep
+    from ifms.treasury.client import TreasuryClient
+
+
+class CorrectOperator(TreasurySweepOperator):
+    """Make a revised payment instruction for failed beneficiaries whose bank data has been corrected.
+
+    :param pi_number: the original PI; without it every PI whose failed beneficiaries have other bank data now is taken.
+    :param tenant: the city that the PI belongs to; needed with a PI number.
+    :param beneficiaries: which of its failed beneficiaries (numbers, BN-…); all of them when empty.
+    :param new_original: pay failures that can't be corrected any more by a new original PI, from a sanction.
+    :param only_pending: make nothing new, only settle the revisions whose outcome is not known.
+    """
+
+    template_fields: Sequence[str] = ("tenants", "pi_number", "tenant", "beneficiaries", "new_original")
+    service_id = "COR"
+
+    def __init__(
+        self,
+        *,
+        pi_number: str | None = None,
+        tenant: str | None = None,
+        beneficiaries: Sequence[str] | None = None,
+        new_original: bool | str = False,
+        only_pending: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.pi_number = pi_number
+        self.tenant = tenant
+        self.beneficiaries = beneficiaries
+        self.new_original = new_original
+        self.only_pending = only_pending
+
+    def work(self, context: Context, sweep: Sweep, treasury: TreasuryClient, sealer: Sealer) -> None:
+        """Settle what is PENDING, then correct what was asked for, or all that is due."""
+        from ifms.services.cor import Corrections, Order  # noqa: PLC0415
+
+        order = Order(*self.asked_for()) if self.pi_number else None
+        scope = self.scope(context)
+        with self.platform() as platform:
+            corrections = Corrections(sweep, treasury, platform, sealer, platform.master_data(scope.tenants))
+            corrections.send_again(scope)
+            if self.only_pending or sweep.stopping:
+                return
+            if order is not None:
+                corrections.correct([order])
+            else:
+                corrections.correct_due(scope)
+
+    def asked_for(self) -> tuple[str, str, tuple[str, ...] | None, bool]:
+        """The form's fields, checked: tenant, PI number, beneficiaries, new original.
+
+        Raises BadInputError that names the field.
+        """
+        if not isinstance(self.pi_number, str) or not self.pi_number.strip():
+            raise BadInputError("the original PI must be a number like PI-SA/2024-25/000001")
+        if not isinstance(self.tenant, str) or not self.tenant.strip():
+            raise BadInputError(f"PI {self.pi_number}: say which city it belongs to (tenant, like od.samplea)")
+        if not isinstance(self.new_original, bool):
+            raise BadInputError(f"PI {self.pi_number}: new original must be true or false, not a text")
+        numbers = tuple(texts("beneficiaries", self.beneficiaries)) if self.beneficiaries else None
+        return self.tenant.strip(), self.pi_number.strip(), numbers, self.new_original

@@ -1,0 +1,45 @@
+"""What was measured against its limit."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch):
+    monkeypatch.syspath_prepend(str(REPO))
+
+
+def test_the_ratio_is_the_median_time_to_calls_times_latency_by_concurrency():
+    from bench.figures import Figure
+
+    figure = Figure("a sweep", calls=1000, latency_ms=50, concurrency=16, seconds=(9.0, 3.75, 3.5), allowed=1.2)
+    assert figure.limit == 3.125
+    assert figure.ratio == pytest.approx(1.2)
+    assert figure.kept
+    assert not Figure("a sweep", 1000, 50, 16, (3.76,), 1.2).kept
+
+
+def test_memory_is_compared_by_its_peaks():
+    from bench.figures import Growth
+
+    assert Growth(500, 5000, 1000, 1200, 1.2).kept
+    assert not Growth(500, 5000, 1000, 1201, 1.2).kept
+
+
+def test_it_measures_every_figure_and_leaves_nothing_behind(capsys):
+    from bench.__main__ import main
+
+    before = set((REPO / ".run").glob("bench-*"))
+    assert main(["--quick"]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    for row in ("PI creation, 50 ms, 16", "PIS sweep, 50 ms, 16", "PIS sweep, 200 ms, 32", "memory of a PIS sweep"):
+        assert sum(row in line for line in printed.out.splitlines()) == 1
+    assert f"Python {sys.version.split()[0]}" in printed.out
+    assert set((REPO / ".run").glob("bench-*")) <= before

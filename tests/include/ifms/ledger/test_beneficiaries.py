@@ -1,0 +1,385 @@
+"""Beneficiaries: who is paid, who has failed, who may be paid again. Scrolls that complete a PI: test_instructions.py."""
+
+import uuid
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+from psycopg import errors
+from support.ledger import DDO, HEAD, LEASE, TENANT, beneficiary, new_instruction
+
+from ifms.errors import ConflictError, WireError
+from ifms.ledger import beneficiaries, funds, instructions
+from ifms.ledger.beneficiaries import Failure, Scroll, Tally
+from ifms.ledger.claims import Claim
+from ifms.ledger.statuses import BeneficiaryStatus, Event
+
+PENDING, INITIATED, IN_PROCESS, SUCCESSFUL, FAILED = BeneficiaryStatus
+FAILURE = Failure(date(2024, 6, 3), "Account does not exist", "C1", date(2024, 6, 5))
+LIFE = [PENDING, INITIATED, IN_PROCESS, SUCCESSFUL]
+
+
+@pytest.fixture
+def pending(ledger):
+    """A PENDING PI of 400 for two beneficiaries on 10,000, with its claim."""
+    ledger.fund(10_000)
+    return ledger.instruct(*ledger.payment(400))
+
+
+@pytest.fixture
+def pi(pending):
+    return pending[0]
+
+
+def of(ledger, pi):
+    return ledger.db.transact(lambda c: beneficiaries.of(c, [pi.id]))[pi.id]
+
+
+def bring(ledger, pi, status):
+    """Move every beneficiary of a fresh PI along to `status`."""
+    for start, end in zip(LIFE, LIFE[1 : LIFE.index(status) + 1], strict=False):
+        ledger.db.transact(lambda c, start=start, end=end: beneficiaries.set_beneficiaries(c, pi, start, end))
+
+
+def fail(ledger, row, failure=FAILURE):
+    return ledger.db.transact(lambda c: beneficiaries.record_failures(c, {row.id: failure}))
+
+
+def still_failed(ledger, pi, tenant=TENANT):
+    return ledger.db.transact(lambda c: beneficiaries.some_still_failed(c, tenant, pi.payment_number))
+
+
+def decline(ledger, pi, mine):
+    def write(connection):
+        instructions.advance(connection, pi, mine, Event.DECLINED, error_message="Sample error")
+        instructions.free_payment(connection, pi, "PI_DECLINED", "Sample error")
+
+    ledger.db.transact(write)
+
+
+def revise(ledger, pi, rows, number):
+    """A revised PI for these failed rows, under the same beneficiary numbers."""
+    mine = Claim(uuid.uuid4(), LEASE)
+    original = replace(pi, pa_bill_ref_number="1717400000001")
+    again = [replace(beneficiary(row.amount), beneficiary_number=row.beneficiary_number) for row in rows]
+    at = datetime(2024, 7, 1, tzinfo=UTC)
+    return ledger.db.transact(lambda c: instructions.create_revision(c, original, number, at, again, mine)), mine
+
+
+def instruct_for(ledger, *rows):
+    """A PI for a payment of its own, with these beneficiaries."""
+    payment, claim = ledger.payment(sum((row.amount for row in rows), Decimal(0)))
+    new = replace(new_instruction(payment), beneficiaries=rows)
+
+    def write(connection):
+        funding = funds.choose_funding(connection, TENANT, payment.amount, [(DDO, HEAD)])
+        return instructions.create(connection, new, funding, claim, Claim(uuid.uuid4(), LEASE))
+
+    return ledger.db.transact(write)
+
+
+# Rows -----------------------------------------------------------------------------------------------------------------
+
+
+def test_rows_come_back_as_they_were_written_in_the_order_of_their_numbers(ledger):
+    ledger.fund(10_000)
+    second, first = (replace(beneficiary(Decimal(5)), beneficiary_number=f"BN-SA/{n}") for n in ("900002", "900001"))
+    one, other = instruct_for(ledger, second, first), ledger.instruct(*ledger.payment(400))[0]
+    found = ledger.db.transact(lambda c: beneficiaries.of(c, [other.id, one.id]))
+    assert [row.beneficiary_number for row in found[one.id]] == ["BN-SA/900001", "BN-SA/900002"]
+    row = found[one.id][0]
+    assert {name: getattr(row, name) for name in first.__dict__} == {
+        **first.__dict__,
+        "line_item_ids": row.line_item_ids,
+    }
+    assert row.line_item_ids == list(first.line_item_ids)
+    assert (row.status, row.status_message, row.failed_on) == (PENDING, None, None)
+    assert isinstance(row.status, BeneficiaryStatus)
+    assert {row.payment_instruction_id for row in found[other.id]} == {other.id}
+
+
+def test_of_nobody(ledger, pi):
+    nobody = uuid.uuid4()
+    assert ledger.db.transact(lambda c: beneficiaries.of(c, [])) == {}
+    assert ledger.db.transact(lambda c: beneficiaries.of(c, [nobody])) == {nobody: []}
+
+
+def test_a_pi_may_have_very_many(ledger):
+    ledger.fund(10_000)
+    written = [beneficiary(Decimal(1)) for _ in range(2_001)]
+    rows = of(ledger, instruct_for(ledger, *written))
+    assert {row.beneficiary_number for row in rows} == {row.beneficiary_number for row in written}
+    assert len(rows) == 2_001
+
+
+def test_only_those_of_the_pi_that_are_at_the_start_are_moved(ledger, pi):
+    other, _ = ledger.instruct(*ledger.payment(400))
+    bring(ledger, pi, INITIATED)
+    fail(ledger, of(ledger, pi)[0])
+    bring(ledger, other, INITIATED)
+    ledger.db.transact(lambda c: beneficiaries.set_beneficiaries(c, pi, INITIATED, IN_PROCESS))
+    assert [row.status for row in of(ledger, pi)] == [FAILED, IN_PROCESS]
+    assert [row.status for row in of(ledger, other)] == [INITIATED, INITIATED]
+
+
+def test_an_account_is_kept_only_where_none_was_known(ledger, pi):
+    first, second = of(ledger, pi)
+    with ledger.connect() as connection:
+        connection.execute("UPDATE ifms.beneficiary SET account_sealed = NULL WHERE id = %s", (first.id,))
+    assert of(ledger, pi)[0].account_sealed is None
+    for sealed in (b"told by the audit log", b"told later"):
+        for row in (first, second):
+            ledger.db.transact(lambda c, row=row, sealed=sealed: beneficiaries.keep_account(c, row.id, sealed))
+    assert [row.account_sealed for row in of(ledger, pi)] == [b"told by the audit log", second.account_sealed]
+
+
+# A number is paid once ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", LIFE)
+def test_a_beneficiary_number_has_one_live_row(ledger, pi, status):
+    bring(ledger, pi, status)
+    number = of(ledger, pi)[0].beneficiary_number
+    balances = ledger.balances()
+    with pytest.raises(ConflictError, match="beneficiary"):
+        instruct_for(ledger, replace(beneficiary(Decimal(5)), beneficiary_number=number))
+    assert ledger.one("SELECT count(*) FROM ifms.beneficiary WHERE beneficiary_number = %s", number) == 1
+    assert ledger.balances() == balances
+
+
+def test_a_revision_can_not_pay_again_whom_the_original_pays(ledger, pi):
+    bring(ledger, pi, SUCCESSFUL)
+    failed, paid = of(ledger, pi)
+    fail(ledger, failed)
+    with pytest.raises(ConflictError, match="beneficiary"):
+        revise(ledger, pi, [failed, paid], "PI-SA/2024-25/R00001")
+    revise(ledger, pi, [failed], "PI-SA/2024-25/R00002")
+    with pytest.raises(ConflictError):
+        revise(ledger, pi, [failed], "PI-SA/2024-25/R00003")
+
+
+def test_a_failed_row_does_not_come_to_life_again_by_hand(ledger, pi):
+    bring(ledger, pi, INITIATED)
+    failed = of(ledger, pi)[0]
+    fail(ledger, failed)
+    for status in LIFE:
+        with ledger.connect() as connection, pytest.raises(errors.CheckViolation):
+            connection.execute("UPDATE ifms.beneficiary SET status = %s WHERE id = %s", (status, failed.id))
+
+
+# Debit scrolls --------------------------------------------------------------------------------------------------------
+
+
+def scroll(row, **changes):
+    values = {
+        "beneficiary_number": row.beneficiary_number,
+        "voucher_number": "V1",
+        "voucher_date": date(2024, 6, 3),
+        "utr_number": "UTR1",
+        "utr_date": date(2024, 6, 4),
+        "end_to_end_id": "E1",
+        "message": "Paid",
+    }
+    return Scroll(**(values | changes))
+
+
+def record(ledger, pi, *scrolls):
+    return ledger.db.transact(lambda c: beneficiaries.record_scrolls(c, pi, scrolls))
+
+
+SCROLL = "SELECT status, status_message, voucher_number, voucher_date, utr_number, utr_date, end_to_end_id"
+
+
+def stored(ledger, row):
+    return ledger.row(f"{SCROLL} FROM ifms.beneficiary WHERE id = %s", row.id)
+
+
+PAID = (SUCCESSFUL, "Paid", "V1", date(2024, 6, 3), "UTR1", date(2024, 6, 4), "E1")
+
+
+@pytest.mark.parametrize("status", [INITIATED, IN_PROCESS])
+def test_a_scroll_is_kept_with_its_beneficiary_by_number_in_any_case(ledger, pi, status):
+    bring(ledger, pi, status)
+    first, second = of(ledger, pi)
+    told = scroll(first, beneficiary_number=first.beneficiary_number.lower())
+    assert record(ledger, pi, told) == Tally(waiting=1, failed=0)
+    assert stored(ledger, first) == PAID
+    assert stored(ledger, second) == (status, *[None] * 6)
+
+
+def test_the_first_scroll_stays_whatever_is_told_later(ledger, pi):
+    bring(ledger, pi, IN_PROCESS)
+    first, _ = of(ledger, pi)
+    record(ledger, pi, scroll(first), scroll(first, utr_number="UTR2"))
+    record(ledger, pi, scroll(first, utr_number="UTR3", message="Paid again"))
+    assert stored(ledger, first) == PAID
+
+
+def test_nobody_is_paid_before_the_treasury_has_the_pi(ledger, pi):
+    first, _ = of(ledger, pi)
+    assert record(ledger, pi, scroll(first)) == Tally(waiting=2, failed=0)
+    assert stored(ledger, first) == (PENDING, *[None] * 6)
+
+
+def test_another_pi_s_beneficiary_is_a_stranger(ledger, pi):
+    other, _ = ledger.instruct(*ledger.payment(400))
+    bring(ledger, pi, IN_PROCESS)
+    bring(ledger, other, IN_PROCESS)
+    mine, theirs = of(ledger, pi)[0], of(ledger, other)[0]
+    with pytest.raises(WireError, match=f"{pi.pi_number} names '{theirs.beneficiary_number}'"):
+        record(ledger, pi, scroll(mine), scroll(theirs))
+    assert [row.status for row in (*of(ledger, pi), *of(ledger, other))] == [IN_PROCESS] * 4
+
+
+# Failures -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [INITIATED, IN_PROCESS, SUCCESSFUL])
+def test_a_failure_is_booked_once(ledger, pi, status):
+    bring(ledger, pi, status)
+    row, other = of(ledger, pi)
+    (newly,) = fail(ledger, row)
+    assert newly == replace(row, status=FAILED, status_message="Account does not exist", failed_on=date(2024, 6, 5))
+    assert newly in of(ledger, pi)
+    assert of(ledger, pi)[1] == replace(other, status=status)
+    assert fail(ledger, row, replace(FAILURE, reason="another reason", challan_date=date(2024, 7, 1))) == []
+    assert newly in of(ledger, pi)
+
+
+def test_of_several_failures_only_the_new_ones_come_back(ledger, pi):
+    bring(ledger, pi, IN_PROCESS)
+    known, new = of(ledger, pi)
+    fail(ledger, known)
+    newly = ledger.db.transact(lambda c: beneficiaries.record_failures(c, {known.id: FAILURE, new.id: FAILURE}))
+    assert [row.id for row in newly] == [new.id]
+    assert ledger.db.transact(lambda c: beneficiaries.record_failures(c, {uuid.uuid4(): FAILURE})) == []
+    assert ledger.db.transact(lambda c: beneficiaries.record_failures(c, {})) == []
+
+
+def test_nobody_fails_who_was_not_sent(ledger, pi):
+    row, other = of(ledger, pi)
+    assert fail(ledger, row) == []
+    assert of(ledger, pi) == [row, other]
+
+
+def test_the_90_days_count_from_the_challan_else_from_the_voucher(ledger, pi):
+    bring(ledger, pi, SUCCESSFUL)
+    first, second = of(ledger, pi)
+    (with_challan,) = fail(ledger, first)
+    (without,) = fail(ledger, second, Failure(date(2024, 6, 3), None, None, None))
+    assert (with_challan.failed_on, without.failed_on) == (date(2024, 6, 5), date(2024, 6, 3))
+    assert without.status_message == "the treasury gave no reason"
+    columns = "challan_number, challan_date, failed_on"
+    assert ledger.row(f"SELECT {columns} FROM ifms.beneficiary WHERE id = %s", second.id) == (
+        None,
+        None,
+        date(2024, 6, 3),
+    )
+    assert ledger.row(f"SELECT {columns} FROM ifms.beneficiary WHERE id = %s", first.id) == (
+        "C1",
+        date(2024, 6, 5),
+        date(2024, 6, 5),
+    )
+
+
+def test_a_failure_leaves_the_scroll_that_it_undoes(ledger, pi):
+    bring(ledger, pi, IN_PROCESS)
+    row, _ = of(ledger, pi)
+    record(ledger, pi, scroll(row))
+    fail(ledger, row)
+    assert stored(ledger, row) == (FAILED, "Account does not exist", *PAID[2:])
+
+
+def test_the_tally_counts_who_waits_and_who_has_failed(ledger, pi):
+    def tally():
+        return ledger.db.transact(lambda c: beneficiaries.tally(c, pi))
+
+    first, second = of(ledger, pi)
+    seen = [tally()]
+    for status in (INITIATED, IN_PROCESS):
+        ledger.db.transact(lambda c, status=status: beneficiaries.set_beneficiaries(c, pi, seen_at(c, pi), status))
+        seen.append(tally())
+    assert seen == [Tally(2, 0)] * 3
+    record(ledger, pi, scroll(first))
+    assert tally() == Tally(1, 0)
+    fail(ledger, second)
+    assert tally() == Tally(0, 1)
+    fail(ledger, first)
+    assert tally() == Tally(0, 2)
+
+
+def seen_at(connection, pi):
+    """Where the PI's beneficiaries stand, all of them."""
+    (status,) = {row.status for row in beneficiaries.of(connection, [pi.id])[pi.id]}
+    return status
+
+
+# Paid again -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_last_declined_pi_says_whose_accounts_to_look_at(ledger, pending):
+    pi, mine = pending
+    payment, _ = ledger.claim_payment(pi.payment_number)
+
+    def last(payment):
+        return ledger.db.transact(lambda c: beneficiaries.last_declined(c, payment))
+
+    assert last(payment) == []
+    decline(ledger, pi, mine)
+    assert last(payment) == of(ledger, pi)
+    second, second_claim = ledger.instruct(*ledger.claim_payment(pi.payment_number))
+    assert last(payment) == of(ledger, pi), "a PI under way is not declined"
+    decline(ledger, second, second_claim)
+    assert last(payment) == of(ledger, second)
+    assert last(replace(payment, tenant_id="od.sampleb")) == []
+    assert last(replace(payment, payment_number="EP/another")) == []
+
+
+def test_a_declined_revision_is_not_the_payment_s_last_declined(ledger, pi):
+    bring(ledger, pi, SUCCESSFUL)
+    failed, _ = of(ledger, pi)
+    fail(ledger, failed)
+    revision, mine = revise(ledger, pi, [failed], "PI-SA/2024-25/R00001")
+    ledger.db.transact(lambda c: instructions.advance(c, revision, mine, Event.DECLINED))
+    payment, _ = ledger.claim_payment(pi.payment_number)
+    assert ledger.db.transact(lambda c: beneficiaries.last_declined(c, payment)) == []
+
+
+def test_somebody_has_failed_until_a_revision_takes_them_over(ledger, pi):
+    bring(ledger, pi, SUCCESSFUL)
+    first, second = of(ledger, pi)
+    assert not still_failed(ledger, pi)
+    fail(ledger, first)
+    assert still_failed(ledger, pi)
+    revision, mine = revise(ledger, pi, [first], "PI-SA/2024-25/R00001")
+    assert not still_failed(ledger, pi)
+    fail(ledger, second)
+    assert still_failed(ledger, pi), "one is taken over, the other is not"
+
+    ledger.db.transact(lambda c: beneficiaries.set_beneficiaries(c, revision, PENDING, FAILED))
+    ledger.db.transact(lambda c: instructions.advance(c, revision, mine, Event.DECLINED))
+    both, _ = revise(ledger, pi, [first, second], "PI-SA/2024-25/R00002")
+    assert not still_failed(ledger, pi)
+    bring(ledger, both, SUCCESSFUL)
+    assert not still_failed(ledger, pi)
+    fail(ledger, of(ledger, both)[0])
+    assert still_failed(ledger, pi), "the revision failed, too"
+
+
+def test_a_declined_revision_has_taken_nobody_over(ledger, pi):
+    bring(ledger, pi, SUCCESSFUL)
+    failed, _ = of(ledger, pi)
+    fail(ledger, failed)
+    revision, _ = revise(ledger, pi, [failed], "PI-SA/2024-25/R00001")
+    ledger.db.transact(lambda c: beneficiaries.set_beneficiaries(c, revision, PENDING, FAILED))
+    assert still_failed(ledger, pi)
+
+
+def test_another_payment_s_failures_are_not_this_one_s(ledger, pi):
+    other, _ = ledger.instruct(*ledger.payment(400))
+    bring(ledger, other, SUCCESSFUL)
+    fail(ledger, of(ledger, other)[0])
+    assert still_failed(ledger, other)
+    assert not still_failed(ledger, pi)
+    assert not still_failed(ledger, other, tenant="od.sampleb")

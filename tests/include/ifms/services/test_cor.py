@@ -1,0 +1,398 @@
+"""Failed and corrected payments, from the bank's failure to the revision that pays, on a real ledger and simulators."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+import time_machine
+from support.adapter import assert_money_is_right
+
+from ifms.errors import SweepNeedsAttentionError, SweepUnreachableError
+from ifms.services.cor import Order
+from ifms.services.scope import Scope
+
+pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
+
+TENANT = "od.samplea"
+
+
+@pytest.fixture
+def paid(adapter, simulators):
+    """One wage bill of three payees, paid."""
+    adapter.simulators.ask_platform("POST", "bills", {"type": "wage", "tenantId": TENANT, "payees": 3})
+    adapter.cycle()
+    return adapter
+
+
+@pytest.fixture
+def failed(paid, simulators):
+    """The first of its payees has failed."""
+    fail(paid, simulators, 1)
+    paid.run("FD")
+    return paid
+
+
+def original(adapter):
+    return adapter.rows("SELECT * FROM ifms.payment_instruction WHERE pi_type = 'ORIGINAL' ORDER BY created_at")[0]
+
+
+def fail(adapter, simulators, beneficiaries, number=None):
+    number = number or original(adapter)["pi_number"]
+    simulators.ask_treasury("POST", "failures", {"bill_number": number, "beneficiaries": beneficiaries})
+
+
+def failing(adapter):
+    return [row["beneficiary_number"] for row in adapter.rows("SELECT beneficiary_number FROM ifms.failed_beneficiary")]
+
+
+def payee_of(adapter, number):
+    return adapter.rows("SELECT beneficiary_id FROM ifms.beneficiary WHERE beneficiary_number = %s", number)[0][
+        "beneficiary_id"
+    ]
+
+
+def repair(adapter, simulators, account="000099990001", numbers=None):
+    for place, number in enumerate(numbers or failing(adapter)):
+        change = {"tenantId": TENANT, "referenceId": payee_of(adapter, number)}
+        simulators.ask_platform("POST", "accounts", change | {"accountNumber": f"{int(account) + place:012d}"})
+
+
+def order(adapter, **changes):
+    return Order(TENANT, original(adapter)["pi_number"], **changes)
+
+
+def revisions(adapter):
+    return adapter.rows("SELECT * FROM ifms.payment_instruction WHERE pi_type = 'REVISED' ORDER BY created_at")
+
+
+def beneficiary_statuses(adapter, pi):
+    rows = adapter.rows("SELECT status FROM ifms.beneficiary WHERE payment_instruction_id = %s", pi["id"])
+    return Counter(row["status"] for row in rows)
+
+
+def told(adapter):
+    return adapter.rows("SELECT payload FROM ifms.outbox ORDER BY id")[-1]["payload"]
+
+
+def test_a_failed_payment_is_corrected_and_paid(failed, treasury, simulators):
+    repair(failed, simulators)
+    failed.correct(order(failed))
+    revision = revisions(failed)[0]
+    assert revision["status"] == "INITIATED"
+    assert revision["pi_number"].startswith("COR-")
+    assert beneficiary_statuses(failed, revision) == Counter({"Payment In Process": 1})
+    assert original(failed)["status"] == "COMPLETED"
+    assert told(failed)["lineStatus"] == "INITIATED"
+    failed.run("FTPS")
+    revision = revisions(failed)[0]
+    assert revision["status"] == "SUCCESSFUL"
+    assert revision["pa_bill_ref_number"]
+    assert beneficiary_statuses(failed, revision) == Counter({"Payment Successful": 1})
+    assert told(failed) == {
+        "paymentNumber": revision["payment_number"],
+        "status": "SUCCESSFUL",
+        "referenceStatus": "PAYMENT_SUCCESS",
+    }
+    failed.run("FTFPS")
+    assert revisions(failed)[0]["status"] == "SUCCESSFUL"
+    assert failing(failed) == []
+    assert_money_is_right(failed, treasury)
+
+
+def test_the_treasury_gets_the_three_accounts(failed, treasury, simulators):
+    before = failed.rows("SELECT account_last4, ifsc FROM ifms.beneficiary WHERE status = 'Payment Failed'")[0]
+    repair(failed, simulators)
+    failed.correct(order(failed))
+    sent = treasury.state["corrections"][0]["params"]
+    row = sent["beneficiaryDetails"][0]
+    assert row["orgAccountNo"] == row["curAccountNo"]
+    assert row["orgAccountNo"].endswith(before["account_last4"])
+    assert row["correctedAccountNo"] == "000099990001"
+    assert sent["jitOrgBillRefNo"] == row["jitCurBillRefNo"] == original(failed)["pa_bill_ref_number"]
+
+
+def test_the_other_list_key_is_sent_when_the_connection_says_so(failed, treasury, simulators):
+    treasury.settings(correction_list_key="beneficiaryDtls")
+    failed.treasury_changes = {"correction_list_key": "beneficiaryDtls"}
+    repair(failed, simulators)
+    failed.correct(order(failed))
+    assert revisions(failed)[0]["status"] == "INITIATED"
+
+
+def test_three_revisions_in_a_chain(failed, treasury, simulators):
+    for number in range(1, 4):
+        repair(failed, simulators, account=f"00009999{number:04d}")
+        failed.correct(order(failed))
+        failed.run("FTPS")
+        revision = revisions(failed)[-1]
+        assert revision["status"] == "SUCCESSFUL"
+        if number < 3:
+            fail(failed, simulators, "all", revision["pi_number"])
+            failed.run("FTFPS")
+            assert revisions(failed)[-1]["status"] == "PARTIAL"
+            assert len(failing(failed)) == 1
+    assert [row["status"] for row in revisions(failed)] == ["COMPLETED", "COMPLETED", "SUCCESSFUL"]
+    last = treasury.state["corrections"][-1]["params"]["beneficiaryDetails"][0]
+    assert last["curAccountNo"] == "000099990002"
+    assert last["orgAccountNo"] not in (last["curAccountNo"], last["correctedAccountNo"])
+    assert last["jitCurBillRefNo"] == revisions(failed)[1]["pa_bill_ref_number"]
+    assert failing(failed) == []
+    assert_money_is_right(failed, treasury)
+
+
+def test_a_second_failure_of_a_partial_pi_counts(failed, treasury, simulators):
+    fail(failed, simulators, 2)
+    failed.run("FD")
+    assert original(failed)["status"] == "PARTIAL"
+    assert len(failing(failed)) == 2
+    repair(failed, simulators)
+    failed.correct(order(failed))
+    assert original(failed)["status"] == "COMPLETED"
+    assert revisions(failed)[0]["beneficiary_count"] == 2
+
+
+def test_a_failure_after_the_others_were_corrected_can_be_corrected_too(failed, simulators):
+    """The Java adapter loses it: it looks at SUCCESSFUL PIs only."""
+    repair(failed, simulators)
+    failed.correct(order(failed))
+    failed.run("FTPS")
+    fail(failed, simulators, 2)
+    failed.run("FD")
+    assert original(failed)["status"] == "COMPLETED"
+    late = failing(failed)
+    assert len(late) == 1
+    repair(failed, simulators, account="000099995555")
+    failed.correct(order(failed))
+    failed.run("FTPS")
+    assert [row["status"] for row in revisions(failed)] == ["SUCCESSFUL", "SUCCESSFUL"]
+    assert failing(failed) == []
+
+
+def test_some_of_the_failed_ones_are_corrected_and_the_pi_stays_partial(paid, treasury, simulators):
+    fail(paid, simulators, 2)
+    paid.run("FD")
+    one = sorted(failing(paid))[0]
+    repair(paid, simulators, numbers=[one])
+    paid.correct(order(paid, beneficiary_numbers=(one,)))
+    paid.run("FTPS")
+    assert original(paid)["status"] == "PARTIAL"
+    assert told(paid)["status"] == "PARTIAL"
+    assert told(paid)["lineStatus"] == "SUCCESSFUL"
+    assert len(failing(paid)) == 1
+
+
+REFUSALS = {
+    "another city's": (lambda a: Order("od.sampleb", original(a)["pi_number"]), "does not exist"),
+    "unknown": (lambda a: Order(TENANT, "PI-SA/2000-01/000001"), "does not exist"),
+    "a stranger": (lambda a: order(a, beneficiary_numbers=("BN-XX/1",)), "has no beneficiary BN-XX/1"),
+    "not changed": (order, "is the one that failed"),
+    "still correctable": (lambda a: order(a, new_original=True), "can still be corrected"),
+}
+
+
+@pytest.mark.parametrize(("asked", "said"), REFUSALS.values(), ids=REFUSALS.keys())
+def test_is_refused_with_a_clear_reason_and_nothing_is_sent(failed, treasury, asked, said):
+    with pytest.raises(SweepNeedsAttentionError, match=said):
+        failed.correct(asked(failed))
+    assert treasury.state["calls"].get("COR", 0) == 0
+    assert revisions(failed) == []
+
+
+def test_a_paid_beneficiary_is_not_paid_again(failed, simulators):
+    good = failed.rows("SELECT beneficiary_number FROM ifms.beneficiary WHERE status = 'Payment Successful' LIMIT 1")[0]
+    with pytest.raises(SweepNeedsAttentionError, match="has not failed"):
+        failed.correct(order(failed, beneficiary_numbers=(good["beneficiary_number"],)))
+    assert revisions(failed) == []
+
+
+def test_a_pi_that_is_not_partial_and_a_revision_are_refused(paid, simulators):
+    with pytest.raises(SweepNeedsAttentionError, match="is SUCCESSFUL"):
+        paid.correct(order(paid))
+    fail(paid, simulators, 1)
+    paid.run("FD")
+    repair(paid, simulators)
+    paid.correct(order(paid))
+    with pytest.raises(SweepNeedsAttentionError, match="on its way"):
+        paid.correct(order(paid))
+    with pytest.raises(SweepNeedsAttentionError, match="name its original"):
+        paid.correct(Order(TENANT, revisions(paid)[0]["pi_number"]))
+
+
+def test_all_that_are_due_are_corrected_and_the_others_wait(failed, simulators):
+    sweep = failed.correct()
+    assert sweep.counts["waiting_for_correction"] == 1
+    assert revisions(failed) == []
+    repair(failed, simulators)
+    failed.correct()
+    assert len(revisions(failed)) == 1
+    assert failed.correct().counts["waiting_for_correction"] == 0
+
+
+def test_a_declined_revision_leaves_its_beneficiaries_failed_and_another_may_follow(failed, treasury, simulators):
+    repair(failed, simulators)
+    number = failing(failed)[0]
+    text = f"Wrong IFSC provided in Beneficiary Details for BenefId {number}"
+    treasury.rule("COR", "error", times=1, errorMsgs=[{"errorCode": "322", "errorMsg": text}])
+    failed.correct(order(failed))
+    first = revisions(failed)[0]
+    assert (first["status"], first["is_active"]) == ("FAILED", False)
+    row = failed.rows("SELECT * FROM ifms.beneficiary WHERE payment_instruction_id = %s", first["id"])[0]
+    assert (row["status"], row["status_message"]) == ("Payment Failed", text)
+    assert original(failed)["status"] == "PARTIAL"
+    assert failing(failed) == [number]
+    failed.correct(order(failed))
+    assert revisions(failed)[1]["status"] == "INITIATED"
+
+
+@pytest.mark.parametrize("effect", ["lost_reply", "garbage", "refuse"])
+@pytest.mark.parametrize("repeated", ["duplicate", "success"])
+def test_a_revision_whose_outcome_is_not_known_is_sent_again_under_its_number(
+    failed, treasury, simulators, effect, repeated
+):
+    treasury.settings(repeated_pi=repeated)
+    repair(failed, simulators)
+    treasury.rule("COR", effect)
+    with pytest.raises((SweepNeedsAttentionError, SweepUnreachableError)):
+        failed.correct(order(failed))
+    assert revisions(failed)[0]["status"] == "PENDING"
+    treasury.clear()
+    failed.correct()
+    assert [row["status"] for row in revisions(failed)] == ["INITIATED"]
+    corrections = treasury.state["corrections"]
+    assert len(corrections) == 1
+    assert corrections[0]["conflicts"] == 0
+    assert failed.correct().counts["waiting_for_correction"] == 0
+
+
+def test_after_the_deadline_a_new_original_pays_from_a_sanction(failed, treasury, simulators):
+    with psycopg.connect(failed.dsn) as connection:
+        connection.execute("UPDATE ifms.beneficiary SET failed_on = failed_on - 120 WHERE failed_on IS NOT NULL")
+    repair(failed, simulators)
+    with pytest.raises(
+        SweepNeedsAttentionError, match="could be corrected until .* only; start ifms_cor with 'new original'"
+    ):
+        failed.correct(order(failed))
+    spent = failed.rows("SELECT sum(spent_amount) AS spent FROM ifms.sanction")[0]["spent"]
+    failed.correct(order(failed, new_original=True))
+    anew = failed.rows("SELECT * FROM ifms.payment_instruction WHERE repayment_of IS NOT NULL")[0]
+    assert (anew["pi_type"], anew["status"], anew["beneficiary_count"]) == ("ORIGINAL", "INITIATED", 1)
+    assert original(failed)["status"] == "COMPLETED"
+    now_spent = failed.rows("SELECT sum(spent_amount) AS spent FROM ifms.sanction")[0]["spent"]
+    assert now_spent == spent + anew["net_amount"]
+    for service in ("PIS", "PAG", "PD"):
+        failed.run(service)
+    assert failing(failed) == []
+    assert told(failed)["status"] == "SUCCESSFUL"
+    assert failed.statuses() == Counter(COMPLETED=1, SUCCESSFUL=1)
+
+
+def test_an_account_that_the_ledger_does_not_know_is_told_by_the_audit_log(failed, treasury, simulators):
+    """PIs that another system made: what they were sent with is in the platform's audit log."""
+    with psycopg.connect(failed.dsn) as connection:
+        connection.execute("UPDATE ifms.beneficiary SET account_sealed = NULL")
+    repair(failed, simulators)
+    failed.correct(order(failed))
+    assert revisions(failed)[0]["status"] == "INITIATED"  # the treasury compares the accounts with those it paid to
+    assert failed.rows("SELECT count(*) AS n FROM ifms.beneficiary WHERE account_sealed IS NOT NULL")[0]["n"] == 2
+
+
+def test_a_failure_is_matched_by_account_when_it_has_no_id(paid, treasury, simulators):
+    fail(paid, simulators, 1)
+    treasury.rule("FD", "missing_field", field="benfId")
+    paid.run("FD")
+    assert len(failing(paid)) == 1
+
+
+def test_a_failure_of_an_unknown_bill_is_kept_and_shown_once(paid, simulators):
+    unknown = {"bill_number": "PI-XX/2020-21/000001", "unknown": True, "beneficiaries": ["BN-XX/1"]}
+    today = datetime.now(UTC) + timedelta(hours=5.5)
+    simulators.ask_treasury("POST", "failures", unknown | {"voucher_date": f"{today:%Y-%m-%d}"})
+    with pytest.raises(SweepNeedsAttentionError, match="PI-XX/2020-21/000001.*matches nothing"):
+        paid.run("FD")
+    paid.run("FD")
+    assert len(paid.rows("SELECT * FROM ifms.unmatched_failure")) == 1
+
+
+def test_asking_again_changes_nothing(failed, treasury):
+    before = failed.rows("SELECT * FROM ifms.beneficiary ORDER BY id"), failed.rows("SELECT * FROM ifms.outbox")
+    failed.run("FD")
+    failed.run("FD", Scope(since=datetime.now(UTC) - timedelta(days=7), until=datetime.now(UTC)))
+    assert (
+        failed.rows("SELECT * FROM ifms.beneficiary ORDER BY id"),
+        failed.rows("SELECT * FROM ifms.outbox"),
+    ) == before
+
+
+def test_one_bad_row_does_not_keep_the_others(paid, treasury, simulators):
+    simulators.ask_platform("POST", "bills", {"type": "wage", "tenantId": TENANT, "payees": 1})
+    paid.cycle()
+    numbers = [row["pi_number"] for row in paid.rows("SELECT pi_number FROM ifms.payment_instruction")]
+    for number in numbers:
+        fail(paid, simulators, 1, number)
+    fail(paid, simulators, 1, numbers[0])
+    simulators.ask_treasury(
+        "POST",
+        "failures",
+        {
+            "bill_number": "X",
+            "unknown": True,
+            "beneficiaries": ["B"],
+            "voucher_date": f"{datetime.now(UTC) + timedelta(hours=5.5):%Y-%m-%d}",
+        },
+    )
+    with pytest.raises(SweepNeedsAttentionError):
+        paid.run("FD")
+    assert paid.statuses() == Counter(PARTIAL=2)
+
+
+def test_a_failure_before_the_scroll_completes_the_pi_as_partial(adapter, treasury, simulators):
+    simulators.ask_platform("POST", "bills", {"type": "wage", "tenantId": TENANT, "payees": 2})
+    for service in ("VA", "PA", "PI", "PIS", "PAG"):
+        adapter.run(service)
+    first = adapter.rows("SELECT min(beneficiary_number) AS n FROM ifms.beneficiary")[0]["n"]
+    fail(adapter, simulators, [first])
+    adapter.run("FD")
+    assert adapter.statuses() == Counter({"IN PROCESS": 1})
+    adapter.run("PD")
+    assert adapter.statuses() == Counter(PARTIAL=1)
+    assert failing(adapter) == [first]
+
+
+def test_polling_ends_when_nothing_can_change_any_more(failed, treasury, simulators):
+    repair(failed, simulators)
+    failed.correct(order(failed))
+    failed.run("FTPS")
+    failed.run("FTFPS")
+    asked = treasury.state["calls"]["FTFPS"]
+    with psycopg.connect(failed.dsn) as connection:
+        connection.execute(
+            "UPDATE ifms.payment_instruction SET paid_at = now() - interval '91 days' WHERE paid_at IS NOT NULL"
+        )
+    failed.run("FTFPS")
+    assert treasury.state["calls"]["FTFPS"] == asked
+
+
+def test_two_runs_at_once_make_one_revision(failed, treasury, simulators):
+    import threading
+
+    repair(failed, simulators)
+    threads = [threading.Thread(target=failed.correct) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(revisions(failed)) == 1
+    assert len(treasury.state["corrections"]) == 1
+
+
+def test_the_clock_of_the_deadline_is_ist(failed, simulators):
+    with psycopg.connect(failed.dsn) as connection:
+        connection.execute("UPDATE ifms.beneficiary SET failed_on = '2026-06-01' WHERE failed_on IS NOT NULL")
+    # 90 days: 30 August 2026, to its last second in IST
+    with time_machine.travel(datetime(2026, 8, 30, 18, 29, 59, tzinfo=UTC), tick=False):
+        with pytest.raises(SweepNeedsAttentionError, match="is the one that failed"):
+            failed.correct(order(failed))
+    with time_machine.travel(datetime(2026, 8, 30, 18, 30, 0, tzinfo=UTC), tick=False):
+        with pytest.raises(SweepNeedsAttentionError, match="until 2026-08-30 only"):
+            failed.correct(order(failed))

@@ -1,0 +1,98 @@
+"""PAG: what is asked about an approved PI, and which answers are its advice. End to end: test_poll.py."""
+
+import json
+
+import pytest
+from support.pis import PI_NUMBER, instruction, treasury_config
+
+from ifms.errors import BadInputError, WireError
+from ifms.services.pag import PaymentAdvice
+from ifms.wire.envelope import Reply, ReplyError
+
+ADVICE = {
+    "billNo": PI_NUMBER,
+    "ssuIaId": "71",
+    "finYear": "2024",
+    "adviceId": "8801",
+    "adviceDate": "2024-06-04",
+    "onlineBillRefNo": "1717400000001",
+    "tokenNumber": "5",
+    "tokenDate": "2024-06-04",
+    "benfList": [{"benfName": "Sample Payee 17", "amount": "1.00", "benfId": "BN-SA/000017"}],
+}
+NEEDED = ("finYear", "adviceId", "adviceDate", "onlineBillRefNo", "tokenNumber", "tokenDate")
+
+
+def read(*rows):
+    return PaymentAdvice().read(instruction(), Reply("PAG", data=list(rows)))
+
+
+def test_asks_with_what_pis_gave_verbatim():
+    request = PaymentAdvice().request(instruction(), treasury_config())
+    assert json.loads(request.to_wire()) == {
+        "serviceId": "PAG",
+        "params": {
+            "pmtInstId": "4401",
+            "pmtInstDate": "2024-06-03 09:05:07",
+            "billNo": PI_NUMBER,
+            "billDate": "2024-06-02",
+            "ssuIaId": "71",
+        },
+    }
+    assert request.bill_number == PI_NUMBER
+
+
+@pytest.mark.parametrize("missing", ["pi_approved_id", "pi_approval_date"])
+def test_asks_nothing_without_the_approval(missing):
+    with pytest.raises(BadInputError, match="pmt_inst"):
+        PaymentAdvice().request(instruction(**{missing: None}), treasury_config())
+
+
+def test_reads_the_advice_and_not_its_list_of_beneficiaries():
+    news = read(ADVICE)
+    told = [
+        news.fin_year,
+        news.advice_id,
+        news.advice_date,
+        news.online_bill_ref_no,
+        news.token_number,
+        news.token_date,
+    ]
+    assert told == [ADVICE[name] for name in NEEDED]
+    assert read({**ADVICE, "benfList": None}) == news
+
+
+def test_empty_is_no_news():
+    assert read() is None
+
+
+@pytest.mark.parametrize("bill", ["PI-SA/2024-25/000018", PI_NUMBER + "1", PI_NUMBER[:-1]])
+def test_another_bill_s_advice_is_refused(bill):
+    with pytest.raises(WireError, match="the bill") as refused:
+        read({**ADVICE, "billNo": bill})
+    assert PI_NUMBER in str(refused.value)
+
+
+@pytest.mark.parametrize("bill", [None, "", " "])
+def test_an_advice_for_no_bill_is_refused(bill):
+    with pytest.raises(WireError, match=f"{PI_NUMBER} names no bill"):
+        read({**ADVICE, "billNo": bill})
+
+
+@pytest.mark.parametrize("field", NEEDED)
+@pytest.mark.parametrize("value", [None, "", ["5"], ...], ids=["null", "empty", "a list", "missing"])
+def test_without_what_pd_needs_it_is_refused(field, value):
+    row = {name: told for name, told in (ADVICE | {field: value}).items() if told is not ...}
+    with pytest.raises(WireError, match=f"row 1 of the PAG reply: {field}"):
+        read(row)
+
+
+def test_two_rows_are_refused_even_when_one_is_another_bill_s():
+    for second in (ADVICE, {**ADVICE, "billNo": "PI-SA/2024-25/000018"}):
+        with pytest.raises(WireError, match="2 rows instead of one"):
+            read(ADVICE, second)
+
+
+def test_no_error_changes_a_pi():
+    rejected = ReplyError(None, f"This Bill Number {PI_NUMBER} is rejected by SSU Sample Office")
+    assert PaymentAdvice().refused(None, instruction(), None, (rejected,)) is None

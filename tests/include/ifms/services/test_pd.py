@@ -1,0 +1,167 @@
+"""PD: what is asked about a PI in process, and which debit scrolls an answer holds. End to end: test_poll.py."""
+
+import json
+from datetime import date
+
+import pytest
+from support.pis import PI_NUMBER, instruction, treasury_config
+
+from ifms.errors import BadInputError, WireError
+from ifms.ledger.beneficiaries import Scroll
+from ifms.services.pd import PaymentDetails
+from ifms.wire.envelope import Reply, ReplyError
+
+
+def paid(number="BN-SA/000001", **changes):
+    return {
+        "benfAcctNo": "12345678901",
+        "benfBankIfscCode": "SAMP0000001",
+        "utrNo": "UTR1",
+        "utrDate": "2024-06-06",
+        "endToEndId": "E1",
+        "benfId": number,
+    } | changes
+
+
+def bill(*beneficiaries, **changes):
+    return {
+        "billNumber": PI_NUMBER,
+        "billDate": "2024-06-02",
+        "voucherNo": "V1",
+        "voucherDate": "2024-06-05",
+        "billRefNo": "1717400000001",
+        "paymentStatus": "Paid by RBI eKuber,please check with your bank",
+        "tokenNumber": "5",
+        "tokenDate": "2024-06-04",
+        "benfDtls": list(beneficiaries),
+    } | changes
+
+
+def read(*rows):
+    return PaymentDetails().read(instruction(), Reply("PD", data=list(rows)))
+
+
+def numbers(scrolls):
+    return [scroll.beneficiary_number for scroll in scrolls]
+
+
+def test_asks_with_what_pag_gave():
+    request = PaymentDetails().request(instruction(), treasury_config())
+    assert json.loads(request.to_wire()) == {
+        "serviceId": "PD",
+        "params": {
+            "finYear": "2024",
+            "extAppName": "SAMPLEAPP",
+            "billRefNo": "1717400000001",
+            "tokenNumber": "5",
+            "tokenDate": "2024-06-04",
+        },
+    }
+    assert request.bill_number == PI_NUMBER
+
+
+@pytest.mark.parametrize("missing", ["pa_fin_year", "pa_bill_ref_number", "pa_token_number", "pa_token_date"])
+def test_asks_nothing_without_the_advice(missing):
+    with pytest.raises(BadInputError, match="is empty"):
+        PaymentDetails().request(instruction(**{missing: None}), treasury_config())
+
+
+def test_reads_a_scroll():
+    assert read(bill(paid())) == (
+        Scroll(
+            beneficiary_number="BN-SA/000001",
+            voucher_number="V1",
+            voucher_date=date(2024, 6, 5),
+            utr_number="UTR1",
+            utr_date=date(2024, 6, 6),
+            end_to_end_id="E1",
+            message="Paid by RBI eKuber,please check with your bank",
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [[], [bill()], [bill(benfDtls=None)], [bill(paid(), billNumber=None)], [bill(paid(), billNumber=" ")]],
+    ids=["no row", "nobody paid", "null", "no bill", "blank bill"],
+)
+def test_nobody_paid_is_no_news(rows):
+    assert read(*rows) is None
+
+
+def test_a_row_without_bill_number_is_passed_over_whatever_it_holds():
+    foreign = bill(paid("BN-SA/000002"), billNumber=None, billRefNo="1717400000002", voucherNo=None)
+    assert numbers(read(foreign, bill(paid()), foreign)) == ["BN-SA/000001"]
+
+
+def test_a_bill_may_come_in_several_rows_with_several_vouchers():
+    scrolls = read(bill(paid()), bill(paid("BN-SA/000002", utrNo="UTR2"), voucherNo="V2"))
+    assert [(s.beneficiary_number, s.voucher_number, s.utr_number) for s in scrolls] == [
+        ("BN-SA/000001", "V1", "UTR1"),
+        ("BN-SA/000002", "V2", "UTR2"),
+    ]
+
+
+def test_doubled_rows_and_doubled_beneficiaries_give_one_scroll_each():
+    row = bill(paid(), paid("BN-SA/000002"), paid("bn-sa/000001"))
+    once = read(row)
+    assert len(once) == 2
+    assert read(row, row) == once
+    assert {number.upper() for number in numbers(once)} == {"BN-SA/000001", "BN-SA/000002"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"billNumber": "PI-SA/2024-25/000018"}, "the bill 'PI-SA/2024-25/000018'"),
+        ({"billRefNo": "1717400000002"}, "the bill reference '1717400000002'"),
+    ],
+)
+def test_one_row_of_another_bill_spoils_the_reply(changes, named):
+    with pytest.raises(WireError, match=named):
+        read(bill(paid()), bill(paid("BN-SA/000002"), **changes))
+
+
+def test_another_token_or_no_reference_is_no_other_bill():
+    assert read(bill(paid(), tokenNumber="4", tokenDate="2024-06-30", billRefNo=None)) is not None
+
+
+NO_SCROLL = {
+    "no UTR": bill(paid(utrNo=None)),
+    "blank UTR": bill(paid(utrNo=" ")),
+    "no voucher": bill(paid(), voucherNo=None),
+    "one of two without UTR": bill(paid("BN-SA/000002"), paid(utrNo="")),
+}
+
+
+@pytest.mark.parametrize("row", NO_SCROLL.values(), ids=NO_SCROLL.keys())
+def test_a_scroll_without_voucher_or_utr_is_refused_by_name(row):
+    with pytest.raises(WireError, match=rf"{PI_NUMBER} has no voucher or UTR for BN-SA/000001") as refused:
+        read(row)
+    assert "12345678901" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("row", "where"),
+    [
+        (bill(paid(benfId=None)), r"benfDtls\.0\.benfId"),
+        (bill(paid(), paid(utrDate="06-06-2024")), r"benfDtls\.1\.utrDate"),
+        (bill(paid(), voucherDate="2024-02-30"), "voucherDate"),
+        (bill(benfDtls={"benfId": "BN-SA/000001"}), "benfDtls"),
+        (bill(benfDtls=["BN-SA/000001"]), r"benfDtls\.0"),
+    ],
+    ids=["nobody named", "day and month swapped", "30 February", "an object", "a text"],
+)
+def test_a_field_that_is_not_as_agreed_is_named(row, where):
+    with pytest.raises(WireError, match=f"row 1 of the PD reply: {where}"):
+        read(row)
+
+
+def test_dates_may_be_missing():
+    (scroll,) = read(bill(paid(utrDate=None, endToEndId=None), voucherDate=None, paymentStatus=None))
+    assert (scroll.voucher_date, scroll.utr_date, scroll.end_to_end_id, scroll.message) == (None, None, None, None)
+
+
+def test_no_error_changes_a_pi():
+    rejected = ReplyError(None, f"This Bill Number {PI_NUMBER} is rejected by SSU Sample Office")
+    assert PaymentDetails().refused(None, instruction(), None, (rejected,)) is None
