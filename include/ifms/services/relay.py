@@ -73,7 +73,12 @@ def deliver(sweep: Sweep, platform: PlatformClient, *, again: Collection[int] | 
             return
 
 
-def _with_payments(platform: PlatformClient, batch: Collection[Message], mine: Claim) -> Generator[_Letter, None, None]:
+def _with_payments(
+    platform: PlatformClient,
+    batch: Collection[Message],
+    mine: Claim,
+    stories: Mapping[int, Sequence[Mapping[str, Any]]],
+) -> Generator[_Letter, None, None]:
     """Each message with its payment, looked up city by city."""
     by_city: dict[str, list[Message]] = defaultdict(list)
     for message in batch:

@@ -74,7 +74,7 @@ class Sweep:
         self._write_logins()
         failure = None if ending is None else f"{type(ending).__name__}: {ending}"
         self.db.transact(lambda c: runs.finish(c, self.run, self.counts, self.problems, failure))
-        log.info("%s: %s%s", self.service_id, self._said(), f"; {failure}" if failure else "")
+        log.info("%s: %s", self.service_id, "; ".join(filter(None, (self._said(failure is None), failure))))
         if error is None and ending is not None:
             raise ending
 

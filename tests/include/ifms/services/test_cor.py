@@ -390,9 +390,13 @@ def test_the_clock_of_the_deadline_is_ist(failed, simulators):
     with psycopg.connect(failed.dsn) as connection:
         connection.execute("UPDATE ifms.beneficiary SET failed_on = '2026-06-01' WHERE failed_on IS NOT NULL")
     # 90 days: 30 August 2026, to its last second in IST
-    with time_machine.travel(datetime(2026, 8, 30, 18, 29, 59, tzinfo=UTC), tick=False):
-        with pytest.raises(SweepNeedsAttentionError, match="is the one that failed"):
-            failed.correct(order(failed))
-    with time_machine.travel(datetime(2026, 8, 30, 18, 30, 0, tzinfo=UTC), tick=False):
-        with pytest.raises(SweepNeedsAttentionError, match="until 2026-08-30 only"):
-            failed.correct(order(failed))
+    with (
+        time_machine.travel(datetime(2026, 8, 30, 18, 29, 59, tzinfo=UTC), tick=False),
+        pytest.raises(SweepNeedsAttentionError, match="is the one that failed"),
+    ):
+        failed.correct(order(failed))
+    with (
+        time_machine.travel(datetime(2026, 8, 30, 18, 30, 0, tzinfo=UTC), tick=False),
+        pytest.raises(SweepNeedsAttentionError, match="until 2026-08-30 only"),
+    ):
+        failed.correct(order(failed))
