@@ -74,7 +74,11 @@ class Sweep:
         self._write_logins()
         failure = None if ending is None else f"{type(ending).__name__}: {ending}"
         self.db.transact(lambda c: runs.finish(c, self.run, self.counts, self.problems, failure))
-        log.info("%s: %s", self.service_id, "; ".join(filter(None, (self._said(failure is None), failure))))
+        log.info(
+            "%s: %s",
+            self.service_id,
+            "; ".join(filter(None, (self._said("" if failure else "nothing was due"), failure))),
+        )
         if error is None and ending is not None:
             raise ending
 
@@ -235,7 +239,6 @@ class Sweep:
             self._last_progress = time.monotonic()
             log.info("%s: so far %s", self.service_id, self._said())
 
-    def _said(self) -> str:
-        return (
-            ", ".join(f"{n} {what.replace('_', ' ')}" for what, n in sorted(self.counts.items())) or "nothing was due"
-        )
+    def _said(self, when_nothing: str = "nothing was due") -> str:
+        said = ", ".join(f"{n} {what.replace('_', ' ')}" for what, n in sorted(self.counts.items()) if n)
+        return said or when_nothing
