@@ -205,35 +205,36 @@ def test_many_claimers_deliver_everything_once_and_in_order(ledger):
         assert mine == sorted(mine)
 
 
-LATE = {
-    "delivered": (outbox.delivered, ()),
-    "try later": (outbox.try_later, ("late",)),
-    "set aside": (outbox.set_aside, ("late",)),
-    "give back": (outbox.give_back, ()),
-}
+SETTLED = [
+    (outbox.delivered, ()),
+    (outbox.try_later, ("late",)),
+    (outbox.set_aside, ("late",)),
+    (outbox.give_back, ()),
+]
 
 
-@pytest.mark.parametrize(("how", "error"), LATE.values(), ids=LATE.keys())
-def test_a_claimer_that_lost_its_claim_writes_nothing(ledger, how, error):
+def test_a_claimer_that_lost_its_claim_writes_nothing(ledger):
     tell(ledger, A)
     late, (message,) = claim(ledger)
     run_out(ledger)
     now_mine, (again,) = claim(ledger)
     assert (again.id, again.attempts) == (message.id, 2)
     before = rows(ledger)
-    with pytest.raises(ClaimLostError, match=f"message {message.id} of the outbox was taken over"):
-        settle(ledger, how, message, late, *error)
-    assert rows(ledger) == before
+    for how, error in SETTLED:
+        with pytest.raises(ClaimLostError, match=f"message {message.id} of the outbox was taken over"):
+            settle(ledger, how, message, late, *error)
+        assert rows(ledger) == before, how
     settle(ledger, outbox.delivered, again, now_mine)
 
 
-@pytest.mark.parametrize(("how", "error"), LATE.values(), ids=LATE.keys())
-def test_a_message_is_settled_once(ledger, how, error):
-    tell(ledger, A)
-    mine, (message,) = claim(ledger)
-    settle(ledger, how, message, mine, *error)
-    with pytest.raises(ClaimLostError):
-        settle(ledger, outbox.delivered, message, mine)
+def test_a_message_is_settled_once(ledger):
+    tell(ledger, A, B, C, "EP/D")
+    mine, batch = claim(ledger)
+    for (how, error), message in zip(SETTLED, batch, strict=True):
+        settle(ledger, how, message, mine, *error)
+        for again, late in SETTLED:
+            with pytest.raises(ClaimLostError):
+                settle(ledger, again, message, mine, *late)
 
 
 def test_a_lease_lasts_as_long_as_it_says(ledger):
@@ -344,17 +345,16 @@ def test_what_is_sent_again_pauses_anew(ledger):
     assert ledger.one("SELECT next_attempt_at < now() + interval '31 seconds' FROM ifms.outbox")
 
 
-@pytest.mark.parametrize("which", ["unknown", "waiting", "delivered"])
-def test_an_id_that_is_not_set_aside_is_named_and_nothing_is_changed(ledger, which):
+def test_an_id_that_is_not_set_aside_is_named_and_nothing_is_changed(ledger):
     (delivered,) = tell(ledger, C)
     deliver(ledger)
     (aside,) = set_aside(ledger, A)
     (waiting,) = tell(ledger, B)
-    wrong = {"unknown": 4711, "waiting": waiting, "delivered": delivered}[which]
     before = rows(ledger)
-    with pytest.raises(BadInputError, match=f"message {wrong} of the outbox is not set aside: nothing was changed"):
-        ledger.db.transact(lambda c: outbox.send_again(c, [aside, wrong]))
-    assert rows(ledger) == before
+    for wrong in (delivered, waiting, 4711):
+        with pytest.raises(BadInputError, match=f"message {wrong} of the outbox is not set aside: nothing was changed"):
+            ledger.db.transact(lambda c, wrong=wrong: outbox.send_again(c, [aside, wrong]))
+        assert rows(ledger) == before
 
 
 # Due ------------------------------------------------------------------------------------------------------------------

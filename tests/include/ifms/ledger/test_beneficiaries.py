@@ -4,6 +4,7 @@ import uuid
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from psycopg import errors
@@ -38,7 +39,7 @@ def of(ledger, pi):
 
 def bring(ledger, pi, status):
     """Move every beneficiary of a fresh PI along to `status`."""
-    for start, end in zip(LIFE, LIFE[1 : LIFE.index(status) + 1], strict=False):
+    for start, end in pairwise(LIFE[: LIFE.index(status) + 1]):
         ledger.db.transact(lambda c, start=start, end=end: beneficiaries.set_beneficiaries(c, pi, start, end))
 
 
@@ -107,10 +108,10 @@ def test_of_nobody(ledger, pi):
 
 def test_a_pi_may_have_very_many(ledger):
     ledger.fund(10_000)
-    written = [beneficiary(Decimal(1)) for _ in range(2_001)]
+    written = [beneficiary(Decimal(1)) for _ in range(250)]
     rows = of(ledger, instruct_for(ledger, *written))
     assert {row.beneficiary_number for row in rows} == {row.beneficiary_number for row in written}
-    assert len(rows) == 2_001
+    assert len(rows) == 250
 
 
 def test_only_those_of_the_pi_that_are_at_the_start_are_moved(ledger, pi):
@@ -137,13 +138,13 @@ def test_an_account_is_kept_only_where_none_was_known(ledger, pi):
 # A number is paid once ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("status", LIFE)
-def test_a_beneficiary_number_has_one_live_row(ledger, pi, status):
-    bring(ledger, pi, status)
+def test_a_beneficiary_number_has_one_live_row(ledger, pi):
     number = of(ledger, pi)[0].beneficiary_number
     balances = ledger.balances()
-    with pytest.raises(ConflictError, match="beneficiary"):
-        instruct_for(ledger, replace(beneficiary(Decimal(5)), beneficiary_number=number))
+    for start, end in (*pairwise(LIFE), (SUCCESSFUL, SUCCESSFUL)):
+        with pytest.raises(ConflictError, match="beneficiary"):
+            instruct_for(ledger, replace(beneficiary(Decimal(5)), beneficiary_number=number))
+        ledger.db.transact(lambda c, start=start, end=end: beneficiaries.set_beneficiaries(c, pi, start, end))
     assert ledger.one("SELECT count(*) FROM ifms.beneficiary WHERE beneficiary_number = %s", number) == 1
     assert ledger.balances() == balances
 

@@ -92,12 +92,12 @@ OTHERS = {
 }
 
 
-@pytest.mark.parametrize("changes", OTHERS.values(), ids=OTHERS.keys())
-def test_another_failure_is_new(ledger, changes):
+def test_another_failure_is_new(ledger):
     assert keep(ledger) is True
-    assert keep(ledger, replace(FAILURE, **changes)) is True
     assert keep(ledger, bill="PI-SA/2024-25/000018") is True
-    assert count(ledger) == 3
+    for what, changes in OTHERS.items():
+        assert keep(ledger, replace(FAILURE, **changes)) is True, what
+    assert count(ledger) == 2 + len(OTHERS)
 
 
 def test_two_beneficiaries_named_only_by_account_are_two_failures(ledger):
@@ -142,9 +142,9 @@ def test_what_was_never_unmatched_needs_no_row(ledger):
     assert count(ledger) == 0
 
 
-@pytest.mark.parametrize("statement", ["DELETE FROM ifms.unmatched_failure", "TRUNCATE ifms.unmatched_failure"])
-def test_none_is_dropped_even_by_hand(ledger, statement):
+def test_none_is_dropped_even_by_hand(ledger):
     keep(ledger)
-    with ledger.connect() as connection, pytest.raises(errors.CheckViolation, match="never dropped"):
-        connection.execute(statement)
+    for statement in ("DELETE FROM ifms.unmatched_failure", "TRUNCATE ifms.unmatched_failure"):
+        with ledger.connect() as connection, pytest.raises(errors.CheckViolation, match="never dropped"):
+            connection.execute(statement)
     assert count(ledger) == 1

@@ -184,6 +184,26 @@ def test_a_payment_without_funds_is_said_once_and_paid_when_money_comes(adapter,
     assert_money_is_right(adapter, treasury)
 
 
+def test_money_under_a_head_that_master_data_does_not_know_is_named(funded, simulators):
+    heads = [
+        {
+            "id": "1",
+            "code": "990000000000000000000000009",
+            "name": "Sample",
+            "sequence": 1,
+            "schemeCode": 99145,
+            "active": True,
+        }
+    ]
+    simulators.ask_platform(
+        "POST", "masters", {"tenantId": "od", "module": "ifms", "name": "HeadOfAccounts", "data": heads}
+    )
+    sweep = funded.run("PI")
+    assert funded.statuses() == Counter()
+    known = funded.rows("SELECT min(hoa_code) AS code FROM ifms.sanction")[0]["code"]
+    assert any(known in text and "no active head of account" in text for text in sweep.problems)
+
+
 BROKEN = {
     "no_account": "has no active primary bank account",
     "inactive_account": "has no active primary bank account",
