@@ -93,3 +93,12 @@ def transition_rows() -> set[tuple[str, str, str]]:
     """The rows of the table `status_transition`: (subject, from, to)."""
     rows = {("PAYMENT_INSTRUCTION", str(start), str(end)) for (start, _), end in TRANSITIONS.items()}
     return rows | {("BENEFICIARY", str(start), str(end)) for start, end in BENEFICIARY_TRANSITIONS}
+
+
+def diagram() -> str:
+    """The life of a payment instruction as a Mermaid state diagram; `docs/statuses.md` holds it."""
+    names = {status: status.replace(" ", "_") for status in PiStatus}
+    lines = ["stateDiagram-v2", f"    [*] --> {names[PiStatus.PENDING]}: written, money reserved"]
+    lines += [f"    {names[start]} --> {names[end]}: {event}" for (start, event), end in TRANSITIONS.items()]
+    ends = [status for status in PiStatus if all(start is not status for start, _ in TRANSITIONS)]
+    return "\n".join([*lines, *(f"    {names[status]} --> [*]" for status in ends)])

@@ -1,9 +1,11 @@
 """The life of a PI, as data."""
 
+from pathlib import Path
+
 import pytest
 
 from ifms.errors import LedgerError
-from ifms.ledger.statuses import TRANSITIONS, BeneficiaryStatus, Event, PiStatus, after, transition_rows
+from ifms.ledger.statuses import TRANSITIONS, BeneficiaryStatus, Event, PiStatus, after, diagram, transition_rows
 
 
 def test_an_original_that_is_paid_walks_the_contract_s_path():
@@ -29,3 +31,8 @@ def test_nothing_leaves_failed_or_completed():
 
 def test_a_failed_beneficiary_is_not_revived():
     assert not [row for row in transition_rows() if row[:2] == ("BENEFICIARY", BeneficiaryStatus.FAILED)]
+
+
+def test_the_diagram_in_the_docs_is_made_from_the_table():
+    page = Path(__file__).parents[4] / "docs" / "statuses.md"
+    assert f"```mermaid\n{diagram()}\n```" in page.read_text()
