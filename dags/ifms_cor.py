@@ -32,6 +32,7 @@ from ifms_airflow.schedules import DEFAULT_ARGS, NUMBER, TENANT, TENANTS
 
 with DAG(
     "ifms_cor",
+    description="Corrections of failed payments: by hand, through the form",
     schedule=None,
     doc_md=__doc__,
     tags=["ifms", "treasury"],

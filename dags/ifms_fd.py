@@ -33,6 +33,7 @@ from ifms_airflow.schedules import DEFAULT_ARGS, clock, start_date
 
 with DAG(
     "ifms_fd",
+    description="Failed payments of the last 72 hours: daily 22:00 IST",
     schedule=clock("FD", "0 22 * * *", interval=timedelta(hours=72)),
     start_date=start_date(),
     catchup=True,

@@ -28,6 +28,7 @@ from ifms_airflow.schedules import DEFAULT_ARGS, TENANTS, clock, shards
 
 with DAG(
     "ifms_ftfps",
+    description="Failures of revised payment instructions: daily 22:00 IST",
     schedule=clock("FTFPS", "0 22 * * *"),
     doc_md=__doc__,
     tags=["ifms", "treasury"],

@@ -28,6 +28,7 @@ from ifms_airflow.schedules import DEFAULT_ARGS, TENANTS, clock, shards
 
 with DAG(
     "ifms_ftps",
+    description="Debit scrolls of revised payment instructions: daily 22:00 IST",
     schedule=clock("FTPS", "0 22 * * *"),
     doc_md=__doc__,
     tags=["ifms", "treasury"],

@@ -29,6 +29,7 @@ from ifms_airflow.schedules import DEFAULT_ARGS, TENANTS, clock, shards
 
 with DAG(
     "ifms_pa",
+    description="Payments for approved bills: every 5 minutes",
     schedule=clock("PA", "*/5 * * * *", interval=timedelta(minutes=5)),
     doc_md=__doc__,
     tags=["ifms", "platform"],

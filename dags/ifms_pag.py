@@ -29,6 +29,7 @@ from ifms_airflow.schedules import DEFAULT_ARGS, TENANTS, clock, shards
 
 with DAG(
     "ifms_pag",
+    description="Payment advice for approved payment instructions: daily 22:15 IST",
     schedule=clock("PAG", "15 22 * * *"),
     doc_md=__doc__,
     tags=["ifms", "treasury"],

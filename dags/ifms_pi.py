@@ -36,6 +36,7 @@ from ifms_airflow.schedules import DEFAULT_ARGS, NUMBER, TENANTS, bells_or_clock
 
 with DAG(
     "ifms_pi",
+    description="Payment instructions to the treasury: on new payments or funds, and daily 21:00 IST",
     schedule=bells_or_clock(PAYMENTS.asset | ALLOTMENTS.asset, "PI", "0 21 * * *"),
     doc_md=__doc__,
     tags=["ifms", "treasury"],

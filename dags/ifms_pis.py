@@ -28,6 +28,7 @@ from ifms_airflow.schedules import DEFAULT_ARGS, TENANTS, clock, shards
 
 with DAG(
     "ifms_pis",
+    description="Approval of payment instructions: daily 22:00 IST",
     schedule=clock("PIS", "0 22 * * *"),
     doc_md=__doc__,
     tags=["ifms", "treasury"],

@@ -7,7 +7,7 @@ follows for the same payment waits, so that the order holds.
 
 ## When
 After each DAG that wrote to the outbox, and every 10 minutes (`IFMS_SCHEDULE_RELAY`). Started through the form with
-'Send again', what was set aside is tried again.
+'Send again', what was set aside is tried again. A backfill delivers what is due, as any other run.
 
 ## Reads
 `ifms.outbox`; the platform's payments.
@@ -30,6 +30,7 @@ from ifms_airflow.schedules import DEFAULT_ARGS, bells_or_clock
 
 with DAG(
     "ifms_relay",
+    description="What the platform must hear: after each change, and every 10 minutes",
     schedule=bells_or_clock(OUTBOX.asset, "RELAY", "*/10 * * * *", interval=timedelta(minutes=10)),
     doc_md=__doc__,
     tags=["ifms", "platform"],

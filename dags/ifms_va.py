@@ -29,6 +29,7 @@ from ifms_airflow.schedules import DEFAULT_ARGS, TENANTS, clock, shards
 
 with DAG(
     "ifms_va",
+    description="Fund allotments from the treasury: daily 22:00 IST",
     schedule=clock("VA", "0 22 * * *"),
     doc_md=__doc__,
     tags=["ifms", "treasury"],

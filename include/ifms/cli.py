@@ -7,8 +7,9 @@ import sys
 from collections.abc import Sequence
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
-from ifms.errors import IfmsError
+from ifms.errors import ConfigurationError, IfmsError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         chosen.run(chosen)
     except (IfmsError, psycopg.Error, OSError) as error:
-        print(f"ifms: {error}", file=sys.stderr)  # noqa: T201
+        print(f"ifms: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201
         return 1
     return 0
 
@@ -35,8 +36,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _migrate(chosen: argparse.Namespace) -> None:
     from ifms.ledger.migrate import migrate  # noqa: PLC0415  (SQLAlchemy is slow to load, and only needed here)
 
+    _check_address(chosen.dsn)
     migrate(chosen.dsn)
     print("schema ifms is up to date")  # noqa: T201
+
+
+def _check_address(dsn: str) -> None:
+    """Raises ConfigurationError, which does not repeat the address: libpq's own error would, password and all."""
+    try:
+        host = conninfo_to_dict(dsn).get("host")
+    except psycopg.ProgrammingError:
+        host = "@"
+    if "@" in str(host):
+        raise ConfigurationError(
+            "--dsn is no address: write postgresql://user:password@host:port/name, its password percent-encoded"
+        )
 
 
 def _add_simulators(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 IST = ZoneInfo("Asia/Kolkata")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def now() -> datetime:
@@ -45,10 +46,15 @@ def financial_year_label(first_year: int) -> str:
 
 
 def epoch_ms(instant: datetime) -> int:
-    """Epoch milliseconds, as DIGIT's services exchange times."""
-    return int(instant.timestamp() * 1000)
+    """Epoch milliseconds, as DIGIT's services exchange times; what is finer is cut off.
+
+    Raises ValueError for a naive datetime: its zone would be a guess.
+    """
+    if instant.tzinfo is None:
+        raise ValueError(f"{instant!r} has no time zone")
+    return (instant - _EPOCH) // timedelta(milliseconds=1)
 
 
 def from_epoch_ms(milliseconds: int) -> datetime:
     """The UTC instant of DIGIT's epoch milliseconds."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return _EPOCH + timedelta(milliseconds=milliseconds)

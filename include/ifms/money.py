@@ -19,15 +19,17 @@ def rupees(value: str | int | Decimal, what: str = "amount") -> Decimal:
     """
     if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
         raise BadInputError(f"{what} {value!r} is a {type(value).__name__}, not a decimal number")
+    if isinstance(value, int) and abs(value) > MAX_AMOUNT:  # str() refuses an int of more than 4,300 digits
+        raise BadInputError(f"{what} is larger than {MAX_AMOUNT}")
     text = format(value, "f") if isinstance(value, Decimal) else str(value)
     if not _PLAIN.fullmatch(text):
         raise BadInputError(f"{what} {text[:40]!r} is not a plain decimal number")
     amount = Decimal(text)
     if amount != amount.quantize(Decimal("0.01")):
-        raise BadInputError(f"{what} {text} has more than two decimals")
+        raise BadInputError(f"{what} {text[:40]} has more than two decimals")
     if abs(amount) > MAX_AMOUNT:
         raise BadInputError(f"{what} {text} is larger than {MAX_AMOUNT}")
-    return amount.quantize(Decimal("0.01"))
+    return amount.quantize(Decimal("0.01")) + 0  # minus zero is zero
 
 
 def positive_rupees(value: str | int | Decimal, what: str = "amount") -> Decimal:

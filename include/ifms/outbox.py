@@ -89,8 +89,13 @@ def anything_due(connection: Connection) -> bool:
     """Whether a message could be delivered now."""
     row = connection.execute(
         """
-        SELECT EXISTS (SELECT FROM ifms.outbox
-                       WHERE delivered_at IS NULL AND set_aside_at IS NULL AND next_attempt_at <= now())
+        SELECT EXISTS (
+            SELECT FROM ifms.outbox o
+            WHERE o.delivered_at IS NULL AND o.set_aside_at IS NULL AND o.next_attempt_at <= now()
+              AND NOT EXISTS (
+                  SELECT FROM ifms.outbox earlier
+                  WHERE earlier.topic = o.topic AND earlier.ordering_key = o.ordering_key
+                    AND earlier.id < o.id AND earlier.delivered_at IS NULL))
         """
     ).fetchone()
     return bool(row and row[0])

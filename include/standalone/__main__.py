@@ -15,16 +15,18 @@ from pathlib import Path
 import psycopg
 from rich.console import Console
 
+from ifms.clock import now, to_ist
 from ifms.ledger.migrate import migrate
 from standalone import airflow, postgres, signals
 from standalone.airflow import Client
 from standalone.board import Board
 from standalone.cycle import DAG_IDS, Cycle
 from standalone.errors import StandaloneError
+from standalone.mishaps import Mishaps
 from standalone.processes import Processes
-from standalone.report import Outcome, Scope
+from standalone.report import Books, Outcome, Scope
 from standalone.settings import Folder, Ports, Secrets, check_machine
-from standalone.simulators import accepted_bills, add_bills, connections, simulators
+from standalone.simulators import accepted_bills, add_bills, connections, payment_statuses, simulators
 
 AIRFLOW_SECONDS = 600.0
 TREASURY_SLOTS = 4
@@ -133,15 +135,17 @@ class _Machine:
 
     def cycle(self, board: Board) -> tuple[list[str], Outcome]:
         with psycopg.connect(self.ledger, autocommit=True) as ledger:
-            complaints = Cycle(self.client, ledger, self.scope.since, self.processes.check).walk(board)
-        return complaints, Outcome.of(self.ledger, self.scope, accepted_bills(self.treasury))
+            mishaps = Mishaps(self.treasury, self.platform, ledger, self.scope)
+            complaints = Cycle(self.client, ledger, self.scope.since, self.processes.check, mishaps).walk(board)
+        books = Books(accepted_bills(self.treasury), payment_statuses(self.platform))
+        return complaints, Outcome.of(self.ledger, self.scope, mishaps.planted, books)
 
     def _start_airflow(self, server: postgres.Server) -> None:
         described = connections(self.treasury, self.platform, self.secrets)
         described["ifms_db"] = airflow.ledger_connection(server)
-        environment = airflow.environment(
-            self.folder, self.ports, self.secrets, (postgres.free_port(), postgres.free_port()), described
-        )
+        log_ports = (postgres.free_port(), postgres.free_port())
+        first_day = self.folder.first_day(to_ist(now()).date())
+        environment = airflow.environment(self.folder, self.ports, self.secrets, log_ports, described, first_day)
         airflow.write_password(self.folder, self.secrets)
         self.processes.start("airflow", [str(Path(sys.executable).parent / "airflow"), "standalone"], environment)
 
@@ -164,7 +168,9 @@ def _say_how_it_ended(console: Console, complaints: list[str]) -> None:
         if len(complaints) > 20:
             console.print(f"  and {len(complaints) - 20} more", style="red")
     else:
-        console.print("Every payment instruction of this cycle is SUCCESSFUL, and the sums agree.", style="green")
+        console.print(
+            "Every payment of this cycle is paid, the platform has heard of it, and the sums agree.", style="green"
+        )
 
 
 def _stay(console: Console, machine: _Machine) -> None:

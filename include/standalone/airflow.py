@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -26,15 +27,22 @@ _PAGE = 100
 
 
 def environment(
-    folder: Folder, ports: Ports, secrets: Secrets, log_ports: tuple[int, int], connections: Mapping[str, object]
+    folder: Folder,
+    ports: Ports,
+    secrets: Secrets,
+    log_ports: tuple[int, int],
+    connections: Mapping[str, object],
+    first_day: date,
 ) -> dict[str, str]:
     """Build the environment of Airflow's processes: ours, without other Airflow settings, with those of this run.
 
-    `log_ports` are two free ports for the servers of task and trigger logs. `connections` are by connection id.
+    `log_ports` are two free ports for the servers of task and trigger logs. `connections` are by connection id. DAGs
+    that catch up begin the day before `first_day`.
     """
     ours = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
     database = f"{SUPERUSER}:{secrets.postgres_password}@{LOOPBACK}:{ports.postgres}/airflow"
     settings = {
+        "IFMS_START_DATE": ours.get("IFMS_START_DATE") or first_day - timedelta(days=1),
         "AIRFLOW_HOME": folder.airflow,
         "AIRFLOW__CORE__DAGS_FOLDER": REPOSITORY / "dags",
         "AIRFLOW__CORE__PLUGINS_FOLDER": REPOSITORY / "plugins",
@@ -133,9 +141,19 @@ class Client:
         """Let the scheduler run the DAG."""
         self._call("PATCH", f"/api/v2/dags/{dag_id}?update_mask=is_paused", {"is_paused": False})
 
-    def trigger(self, dag_id: str, run_id: str) -> None:
-        """Start a DAG run; the same `run_id` again changes nothing."""
-        body = {"dag_run_id": run_id, "logical_date": None}
+    def pause(self, dag_id: str) -> None:
+        """Let the scheduler start no run of the DAG; assets that would start one are not remembered."""
+        self._call("PATCH", f"/api/v2/dags/{dag_id}?update_mask=is_paused", {"is_paused": True})
+
+    def due_since(self, dag_id: str) -> datetime | None:
+        """Tell since when a run of the DAG's schedule is due that the scheduler has not made yet; None if none is."""
+        after = self._call("GET", f"/api/v2/dags/{dag_id}")["next_dagrun_run_after"]
+        moment = datetime.fromisoformat(after) if after else None
+        return moment if moment and moment <= datetime.now(UTC) else None
+
+    def trigger(self, dag_id: str, run_id: str, form: Mapping[str, object] | None = None) -> None:
+        """Start a DAG run with what its form says; the same `run_id` again changes nothing."""
+        body = {"dag_run_id": run_id, "logical_date": None} | ({"conf": dict(form)} if form else {})
         self._call("POST", f"/api/v2/dags/{dag_id}/dagRuns", body, accept=(HTTPStatus.CONFLICT,))
 
     def state(self, dag_id: str, run_id: str) -> str:

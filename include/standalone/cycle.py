@@ -1,4 +1,8 @@
-"""One cycle, VA → PA → PI → PIS → PAG → PD, through Airflow's real scheduler: a DAG run each, one after the other."""
+"""One cycle through Airflow's real scheduler: a DAG run each, one after the other, with what people do in between.
+
+VA → PA → PI → PIS → PAG → PD; one PI is rejected and its payment gets another, one payee's money comes back and is paid
+to a corrected account: FD → COR → FTPS → FTFPS; at last the platform hears of it all.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,16 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import psycopg
 
 from standalone.airflow import FINISHED, Client
 from standalone.board import Board, Step
 from standalone.errors import StandaloneError
+from standalone.mishaps import Mishaps
 
 ROUNDS = 3
 """How often a step is run at most while it leaves work: the platform stores payments a moment after it confirms."""
@@ -24,36 +30,58 @@ _NO_PAYMENT_LEFT = """
     SELECT (SELECT count(*) FROM ifms.payment WHERE paid_by IS NULL AND hold_code IS NULL)
          + (SELECT count(*) FROM ifms.payment_instruction WHERE status = 'PENDING')
 """
-_IN_STATUS = "SELECT count(*) FROM ifms.payment_instruction WHERE pi_type = 'ORIGINAL' AND status = %s"
+_IN_STATUS = "SELECT count(*) FROM ifms.payment_instruction WHERE pi_type = %s AND status = %s"
+_UNHEARD = "SELECT count(*) FROM ifms.outbox WHERE delivered_at IS NULL AND set_aside_at IS NULL"
 
 
 @dataclass(frozen=True)
 class Stage:
     """One DAG of the cycle, and the query that counts what it has yet to do (None: it does all at once).
 
-    `wakes` are DAGs that its asset starts: they must not be paused by then.
+    `wakes` are DAGs that its asset starts: they must not be paused by then. `form` fills in the DAG's form.
     """
 
     dag_id: str
     what: str
     left: tuple[str, tuple[str, ...]] | None = None
     wakes: tuple[str, ...] = ()
+    form: Callable[[Mishaps], dict[str, Any] | None] | None = None
 
 
-STAGES = (
+@dataclass(frozen=True)
+class Event:
+    """Something that happens outside of Airflow: what, and how it is brought about."""
+
+    what: str
+    happen: Callable[[Mishaps], str]
+
+
+# The rejected payment's second PI is made before PAG and PD are asked: so they run once for all.
+WALK: tuple[Stage | Event, ...] = (
     Stage("ifms_va", "fund allotments"),
     Stage("ifms_pa", "payments for approved bills", wakes=("ifms_pi",)),
     Stage("ifms_pi", "payment instructions", (_NO_PAYMENT_LEFT, ())),
-    Stage("ifms_pis", "approval by the SSU", (_IN_STATUS, ("INITIATED",))),
-    Stage("ifms_pag", "payment advice", (_IN_STATUS, ("APPROVED",))),
-    Stage("ifms_pd", "debit scrolls", (_IN_STATUS, ("IN PROCESS",))),
+    Event("planted: an SSU will reject", Mishaps.reject_one),
+    Stage("ifms_pis", "approval by the SSU", (_IN_STATUS, ("ORIGINAL", "INITIATED"))),
+    Stage("ifms_pi", "another for the rejected payment", (_NO_PAYMENT_LEFT, ()), form=Mishaps.rejected_payments),
+    Stage("ifms_pis", "its approval", (_IN_STATUS, ("ORIGINAL", "INITIATED"))),
+    Stage("ifms_pag", "payment advice", (_IN_STATUS, ("ORIGINAL", "APPROVED"))),
+    Stage("ifms_pd", "debit scrolls", (_IN_STATUS, ("ORIGINAL", "IN PROCESS"))),
+    Event("planted: a bank will return the money", Mishaps.return_one),
+    Stage("ifms_fd", "failed payments"),
+    Event("the account is corrected", Mishaps.correct_account),
+    Stage("ifms_cor", "a revised payment instruction", form=Mishaps.correction),
+    Stage("ifms_ftps", "its debit scroll", (_IN_STATUS, ("REVISED", "INITIATED"))),
+    Stage("ifms_ftfps", "whether it failed again"),
+    Stage("ifms_relay", "what the platform must hear", (_UNHEARD, ())),
 )
-DAG_IDS = tuple(stage.dag_id for stage in STAGES)
+STAGES = tuple(each for each in WALK if isinstance(each, Stage))
+DAG_IDS = tuple(dict.fromkeys(stage.dag_id for stage in STAGES))
 
 
 @dataclass(frozen=True)
 class Cycle:
-    """A walk through all stages.
+    """A walk through all stages and events.
 
     `since` is when it began, by the ledger's clock. `check` is called now and then, and raises when one of the
     processes below has died.
@@ -63,6 +91,9 @@ class Cycle:
     ledger: psycopg.Connection
     since: datetime
     check: Callable[[], None]
+    mishaps: Mishaps
+    _seen: dict[str, datetime] = field(default_factory=dict)
+    """Until when each DAG's work was told at its stage."""
 
     def walk(self, board: Board) -> list[str]:
         """Run all stages; return what went wrong in them, as sentences.
@@ -70,30 +101,60 @@ class Cycle:
         A failed DAG run does not stop the cycle: the payments that it got through go on. Raises StandaloneError when
         Airflow stops answering, or a run does not come to its end.
         """
+        # From the second run on all are awake: none shall do its part before its turn, or before what is planted.
+        for dag_id in DAG_IDS:
+            self.client.pause(dag_id)
         complaints = []
-        for stage in STAGES:
-            with board.step(f"{stage.dag_id}  {stage.what}") as step:
-                complaint = self._run(stage, step)
+        for each in WALK:
+            label = f"{each.dag_id}  {each.what}" if isinstance(each, Stage) else each.what
+            with board.step(label) as step:
+                complaint = self._run(each, step) if isinstance(each, Stage) else self._happen(each, step)
                 if complaint:
                     step.failed = True
                     complaints.append(complaint)
         return complaints
 
+    def _happen(self, event: Event, step: Step) -> str | None:
+        try:
+            step.note = event.happen(self.mishaps)
+        except StandaloneError as error:
+            step.note = str(error)
+            return step.note
+        return None
+
     def _run(self, stage: Stage, step: Step) -> str | None:
-        # Unpaused one by one: a DAG whose hour has passed runs at once, and payments should not come before the funds.
         for dag_id in (*stage.wakes, stage.dag_id):
             self.client.unpause(dag_id)
-        for _ in range(ROUNDS):
-            run_id = f"make_run__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}_{secrets.token_hex(2)}"
-            self.client.trigger(stage.dag_id, run_id)
-            state = self._wait(stage.dag_id, run_id, step)
-            if state != "success":
-                message = self._message(stage.dag_id, run_id)
-                return f"{stage.dag_id} ended as {state}" + (f": {message}" if message else "; its log is in the UI")
-            if not self._left(stage):
-                break
-            time.sleep(1)
+        self._catch_up(stage.dag_id, step)
+        try:
+            for _ in range(ROUNDS):
+                run_id = f"make_run__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}_{secrets.token_hex(2)}"
+                self.client.trigger(stage.dag_id, run_id, stage.form(self.mishaps) if stage.form else None)
+                state = self._wait(stage.dag_id, run_id, step)
+                if state != "success":
+                    message = self._message(stage.dag_id, run_id)
+                    return f"{stage.dag_id} ended as {state}" + (
+                        f": {message}" if message else "; its log is in the UI"
+                    )
+                if not self._left(stage):
+                    break
+                time.sleep(1)
+        finally:
+            self._seen[stage.dag_id] = self._now()
         return None
+
+    def _catch_up(self, dag_id: str, step: Step) -> None:
+        """Wait until the scheduler has made all runs that are due: a DAG that catches up has one per missed day."""
+        deadline = time.monotonic() + RUN_SECONDS
+        while due := self.client.due_since(dag_id):
+            step.note = f"waiting for the run of {due}"
+            self.check()
+            if time.monotonic() > deadline:
+                raise StandaloneError(
+                    f"Airflow has not started the run of {dag_id} that is due since {due} within "
+                    f"{RUN_SECONDS / 60:.0f} minutes; see the DAG in the UI."
+                )
+            time.sleep(_POLL_SECONDS)
 
     def _wait(self, dag_id: str, run_id: str, step: Step) -> str:
         """Wait for the run, and for those of the same DAG that a schedule or an asset has started meanwhile."""
@@ -121,13 +182,20 @@ class Cycle:
         return int(row[0]) if row else 0
 
     def _counts(self, dag_id: str) -> list[str]:
-        """Say what the DAG's sweeps have done in this cycle, whoever started them: we, a schedule or an asset."""
+        """Say what the DAG's sweeps have done for this stage, whoever started them: we, a schedule or an asset."""
         total: Counter[str] = Counter()
         for (counts,) in self.ledger.execute(
-            "SELECT counts FROM ifms.sweep_run WHERE dag_id = %s AND started_at >= %s", (dag_id, self.since)
+            "SELECT counts FROM ifms.sweep_run WHERE dag_id = %s AND started_at >= %s",
+            (dag_id, self._seen.get(dag_id, self.since)),
         ):
             total.update({name: count for name, count in counts.items() if isinstance(count, int)})
         return [f"{count} {name.replace('_', ' ')}" for name, count in total.items() if count]
+
+    def _now(self) -> datetime:
+        row = self.ledger.execute("SELECT clock_timestamp()").fetchone()
+        assert row is not None
+        now: datetime = row[0]
+        return now
 
     def _message(self, dag_id: str, run_id: str) -> str | None:
         row = self.ledger.execute(

@@ -1,10 +1,10 @@
-"""What a cycle came to: its payment instructions, the fund register, and whether the sums agree."""
+"""What a cycle came to: its payment instructions, what became of what went wrong on purpose, and whether all agrees."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -19,12 +19,21 @@ from rich.text import Text
 
 SUCCESSFUL = "SUCCESSFUL"
 _SHOWN = 100
+_STYLES = {SUCCESSFUL: "green", "COMPLETED": "yellow", "FAILED": "yellow"}
 
 _INSTRUCTIONS = """
-    SELECT tenant_id, pi_number, payment_number, status, net_amount, coalesce(error_message, '') AS message
-    FROM ifms.payment_instruction
-    WHERE created_at >= %(since)s OR id = ANY(%(open)s)
-    ORDER BY created_at, pi_number
+    SELECT p.tenant_id, p.pi_number, p.payment_number, p.status, p.net_amount, coalesce(p.error_message, '') AS message,
+           p.parent_pi_number AS corrects,
+           CASE WHEN p.pi_type = 'ORIGINAL' THEN (
+               SELECT f.pi_number FROM ifms.payment_instruction f
+               WHERE (f.tenant_id, f.payment_number) = (p.tenant_id, p.payment_number) AND f.pi_type = 'ORIGINAL'
+                 AND f.status = 'FAILED' AND f.created_at < p.created_at
+               ORDER BY f.created_at DESC LIMIT 1) END AS instead_of,
+           EXISTS (SELECT FROM ifms.fund_movement
+                   WHERE payment_instruction_id = p.id AND kind IN ('RELEASE', 'REVERSAL')) AS money_back
+    FROM ifms.payment_instruction p
+    WHERE p.created_at >= %(since)s OR p.id = ANY(%(open)s)
+    ORDER BY p.created_at, p.pi_number
 """
 
 _HELD = """
@@ -62,6 +71,34 @@ _ACCEPTED = """
     WHERE pi_type = 'ORIGINAL' AND status NOT IN ('PENDING', 'FAILED')
 """
 
+_UNHEARD = """
+    SELECT count(*), min(id), max(last_error) FROM ifms.outbox WHERE delivered_at IS NULL
+"""
+
+_RETURNED = """
+    SELECT b.beneficiary_number || ': ' || coalesce(b.status_message, 'no reason given')
+    FROM ifms.beneficiary b JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id
+    WHERE p.pi_number = %s AND b.status = 'Payment Failed' ORDER BY b.beneficiary_number
+"""
+
+
+@dataclass(frozen=True)
+class Planted:
+    """What was made to go wrong in the cycle, by PI numbers: one that its SSU rejected, one that a bank returned."""
+
+    rejected: str | None = None
+    returned: str | None = None
+
+
+@dataclass(frozen=True)
+class Books:
+    """What the others say."""
+
+    accepted: Mapping[str, Decimal] = field(default_factory=dict)
+    """The net amounts, in rupees, of the bills that the treasury has accepted and not rejected, by number."""
+    statuses: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The statuses that each payment has on the platform, on any of its levels, by payment number."""
+
 
 @dataclass(frozen=True)
 class Scope:
@@ -82,14 +119,30 @@ class Scope:
 
 @dataclass(frozen=True)
 class Instruction:
-    """A payment instruction of the cycle; amounts in rupees."""
+    """A payment instruction of the cycle; amounts in rupees.
+
+    `corrects` is the original of a revised PI, `instead_of` the failed PI whose payment this one pays; `money_back`
+    says whether its sanction has the money again.
+    """
 
     tenant_id: str
     pi_number: str
     payment_number: str
     status: str
     net_amount: Decimal
-    message: str
+    message: str = ""
+    corrects: str | None = None
+    instead_of: str | None = None
+    money_back: bool = False
+
+    @property
+    def remark(self) -> str:
+        """What it has to do with another one, or why it failed."""
+        if self.corrects:
+            return f"corrects {self.corrects}"
+        if self.instead_of:
+            return f"instead of {self.instead_of}"
+        return self.message if self.status == "FAILED" else ""
 
 
 @dataclass(frozen=True)
@@ -138,48 +191,113 @@ class _Balances:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the ledger says after a cycle, and where it disagrees with itself or with the treasury's books."""
+    """What the ledger says after a cycle, and where it disagrees with itself, the treasury's books or the platform."""
 
     instructions: list[Instruction]
-    held: list[Held]
-    funds: list[Funds]
-    wrong_sums: list[str]
+    held: list[Held] = field(default_factory=list)
+    funds: list[Funds] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    planted: Planted = Planted()
+    reasons: list[str] = field(default_factory=list)
+    """Whose money came back from the bank, and why."""
 
     @classmethod
-    def of(cls, dsn: str, scope: Scope, treasury: Mapping[str, Decimal]) -> Outcome:
-        """Read it; `treasury` holds the net amounts of the bills that the treasury has accepted, by number."""
+    def of(cls, dsn: str, scope: Scope, planted: Planted, books: Books) -> Outcome:
+        """Read it."""
         with psycopg.connect(dsn) as connection:
             parameters = {"since": scope.since, "open": scope.open}
+            instructions = connection.cursor(row_factory=class_row(Instruction)).execute(_INSTRUCTIONS, parameters)
             balances = connection.cursor(row_factory=class_row(_Balances)).execute(_BALANCES).fetchall()
             accepted: dict[str, Decimal] = dict(connection.execute(_ACCEPTED).fetchall())
+            ours = instructions.fetchall()
             return cls(
-                connection.cursor(row_factory=class_row(Instruction)).execute(_INSTRUCTIONS, parameters).fetchall(),
+                ours,
                 connection.cursor(row_factory=class_row(Held)).execute(_HELD).fetchall(),
                 connection.cursor(row_factory=class_row(Funds)).execute(_FUNDS).fetchall(),
-                [*filter(None, (each.complaint() for each in balances)), *_disagreements(accepted, treasury)],
+                [
+                    *filter(None, (each.complaint() for each in balances)),
+                    *_disagreements(accepted, books.accepted),
+                    *_unheard(connection),
+                    *_otherwise_on_platform({each.payment_number for each in ours}, books.statuses),
+                ],
+                planted,
+                [reason for (reason,) in connection.execute(_RETURNED, (planted.returned,))],
             )
 
     def complaints(self) -> list[str]:
         """Say why the cycle did not end as it should; empty if it did.
 
-        As it should: there were payment instructions, all are SUCCESSFUL, no payment is left, and the sums agree.
+        As it should: there were payment instructions; all are SUCCESSFUL, but for the two that were made to go wrong:
+        what was rejected is FAILED with its money back and another one instead, what came back from the bank is
+        COMPLETED with a revision. No payment is left, the platform knows of all, and the sums agree.
         """
         if not self.instructions and not self.held:
-            return ["no payment instruction came out of this cycle", *self.wrong_sums]
-        unpaid = [
-            f"{each.pi_number} is {each.status}" + (f" ({each.message})" if each.message else "")
-            for each in self.instructions
-            if each.status != SUCCESSFUL
-        ]
+            return ["no payment instruction came out of this cycle", *self.wrong]
         held = [f"payment {each.payment_number} of {each.tenant_id}: {each.message}" for each in self.held]
-        return [*unpaid, *held, *self.wrong_sums]
+        return [*filter(None, map(self._complaint, self.instructions)), *held, *self.wrong]
+
+    def _complaint(self, pi: Instruction) -> str | None:
+        expected, follower = self._expected(pi), self._follower(pi.pi_number)
+        if pi.status != expected:
+            instead = "" if expected == SUCCESSFUL else f", not {expected}"
+            return f"{pi.pi_number} is {pi.status}{instead}" + (f" ({pi.message})" if pi.message else "")
+        if expected != SUCCESSFUL and follower is None:
+            return f"{pi.pi_number} is {pi.status}, but no other payment instruction pays what it did not"
+        if expected == "FAILED" and not pi.money_back:
+            return f"{pi.pi_number} is FAILED, but its sanction has not got the money back"
+        return None
+
+    def _expected(self, pi: Instruction) -> str:
+        return {self.planted.rejected: "FAILED", self.planted.returned: "COMPLETED"}.get(pi.pi_number, SUCCESSFUL)
+
+    def _follower(self, number: str) -> Instruction | None:
+        return next((each for each in self.instructions if number in (each.corrects, each.instead_of)), None)
 
     def show(self, console: Console) -> None:
-        """Print the instructions, the payments without one, and the register."""
-        _show_instructions(console, self.instructions)
+        """Print the instructions, what went wrong on purpose, the payments without a PI, and the register."""
+        _show_instructions(
+            console, self.instructions, {each.pi_number: self._expected(each) for each in self.instructions}
+        )
+        for line in self.story():
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
         if self.held:
             _show_held(console, self.held)
         _show_funds(console, self.funds)
+
+    def story(self) -> list[str]:
+        """Tell what was made to go wrong and what became of it, a line each."""
+        by_number = {each.pi_number: each for each in self.instructions}
+        lines = []
+        if rejected := by_number.get(self.planted.rejected or ""):
+            back = f"₹ {rejected.net_amount:,} back on its sanction" if rejected.money_back else "its money not back"
+            lines.append(
+                f"Planted: the SSU rejected {rejected.pi_number}. It is {rejected.status}, {back}; payment "
+                f"{rejected.payment_number} {self._outcome_of(rejected, 'has another PI')}."
+            )
+        if returned := by_number.get(self.planted.returned or ""):
+            lines.append(
+                f"Planted: a bank returned money of {returned.pi_number} ({'; '.join(self.reasons) or 'not heard of'}). "
+                f"The account was corrected; the PI is {returned.status}, "
+                f"{self._outcome_of(returned, 'its revision is')}."
+            )
+        return lines
+
+    def _outcome_of(self, pi: Instruction, words: str) -> str:
+        follower = self._follower(pi.pi_number)
+        return "and nothing follows" if follower is None else f"{words}, {follower.pi_number}, {follower.status}"
+
+
+def _unheard(connection: psycopg.Connection) -> Iterator[str]:
+    row = connection.execute(_UNHEARD).fetchone()
+    if row and row[0]:
+        yield f"the platform has not heard of {row[0]} changes, the first is message {row[1]} of the outbox: {row[2]}"
+
+
+def _otherwise_on_platform(numbers: set[str], statuses: Mapping[str, frozenset[str]]) -> Iterator[str]:
+    for number in sorted(numbers):
+        found = statuses.get(number, frozenset({"unknown"}))
+        if found != {SUCCESSFUL}:
+            yield f"payment {number} is {' and '.join(sorted(found))} on the platform"
 
 
 def _disagreements(ledger: Mapping[str, Decimal], treasury: Mapping[str, Decimal]) -> Iterator[str]:
@@ -190,20 +308,25 @@ def _disagreements(ledger: Mapping[str, Decimal], treasury: Mapping[str, Decimal
             yield f"{number}: the ledger has {here} accepted, the treasury {there}"
 
 
-def _show_instructions(console: Console, instructions: list[Instruction]) -> None:
+def _show_instructions(console: Console, instructions: list[Instruction], expected: Mapping[str, str]) -> None:
     table = Table(title="Payment instructions of this cycle", title_justify="left")
     for column in ("city", "PI", "payment", "state"):
         table.add_column(column, overflow="fold")
     table.add_column("net, ₹", justify="right", no_wrap=True)
+    table.add_column("remark", overflow="fold")
     for each in instructions[:_SHOWN]:
-        state = Text(each.status, style="green" if each.status == SUCCESSFUL else "red")
-        table.add_row(each.tenant_id, each.pi_number, each.payment_number, state, f"{each.net_amount:,}")
+        state = Text(
+            each.status, style="red" if each.status != expected[each.pi_number] else _STYLES.get(each.status, "")
+        )
+        table.add_row(
+            each.tenant_id, each.pi_number, each.payment_number, state, f"{each.net_amount:,}", escape(each.remark)
+        )
     console.print(table)
     states = Counter(each.status for each in instructions)
-    total = sum((each.net_amount for each in instructions), Decimal())
+    total = sum((each.net_amount for each in instructions if not each.money_back and not each.corrects), Decimal())
     parts = ", ".join(f"{count} {status}" for status, count in states.most_common()) or "none"
     more = f" ({len(instructions) - _SHOWN} more than shown)" if len(instructions) > _SHOWN else ""
-    console.print(f"{len(instructions)} payment instructions{more}: {parts}; together ₹ {total:,}\n", highlight=False)
+    console.print(f"{len(instructions)} payment instructions{more}: {parts}; they spend ₹ {total:,}\n", highlight=False)
 
 
 def _show_held(console: Console, held: list[Held]) -> None:

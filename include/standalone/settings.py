@@ -10,6 +10,7 @@ import shutil
 import socket
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import date
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
@@ -141,6 +142,16 @@ class Folder:
     def processes(self) -> Path:
         """The record of what runs, by which the next run finds what a killed one has left."""
         return self.root / "processes.json"
+
+    def first_day(self, today: date) -> date:
+        """Tell on which day the first run was here: `today` if it is this one. Raises StandaloneError."""
+        file = self.root / "first-day"
+        try:
+            if not file.exists():
+                file.write_text(f"{today}\n")
+            return date.fromisoformat(file.read_text().strip())
+        except (OSError, ValueError) as error:
+            raise StandaloneError(f"The day of the first run in {file} can't be read or written: {error}.") from error
 
     @property
     def secrets(self) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from itertools import cycle
 from pathlib import Path
@@ -29,14 +29,15 @@ class Simulator:
 
     def __init__(self, name: str, port: int) -> None:
         self.name = name
+        self.port = port
         self.address = f"http://{LOOPBACK}:{port}"
 
     def start(self, processes: Processes, folder: Folder, environment: Mapping[str, str]) -> None:
         """Start it on the state of the last run, or on a new one."""
         program = str(Path(sys.executable).parent / "ifms")
-        port = self.address.rsplit(":", 1)[1]
         state = str(folder.simulators / f"{self.name}.db")
-        processes.start(self.name, [program, "simulate", self.name, "--port", port, "--state", state], environment)
+        command = [program, "simulate", self.name, "--port", str(self.port), "--state", state]
+        processes.start(self.name, command, environment)
 
     def wait(self, check: Callable[[], None]) -> None:
         """Wait until it answers. Raises StandaloneError after a minute; `check` raises when it has died."""
@@ -86,12 +87,39 @@ def accepted_bills(treasury: Simulator) -> dict[str, Decimal]:
     return {bill["number"]: Decimal(bill["params"]["billNetAmount"]) for bill in bills if bill["stage"] != "rejected"}
 
 
+def payment_statuses(platform: Simulator) -> dict[str, frozenset[str]]:
+    """Return which statuses each payment has on the platform, on any of its levels, by payment number.
+
+    What the platform was told arrives a moment later: waited for. Raises StandaloneError when it does not.
+    """
+    deadline = time.monotonic() + START_SECONDS
+    while (state := platform.control("GET", "state"))["waiting"]:
+        if time.monotonic() > deadline:
+            raise StandaloneError(f"{state['waiting']} writes have not arrived at the simulated {platform.name}.")
+        time.sleep(0.1)
+    return {payment["paymentNumber"]: frozenset(_statuses(payment)) for payment in state["payments"]}
+
+
+def _statuses(payment: Mapping[str, Any]) -> Iterator[str]:
+    yield payment["status"]
+    for bill in payment["bills"]:
+        yield bill["status"]
+        for detail in bill["billDetails"]:
+            yield detail["status"]
+            yield from (line["status"] for line in detail["payableLineItems"])
+
+
 def connections(treasury: Simulator, platform: Simulator, secrets: Secrets) -> dict[str, object]:
-    """Describe the connections `ifms_treasury` and `ifms_platform` to them."""
+    """Describe the connections `ifms_treasury` and `ifms_platform` to them.
+
+    The port has its own field: Airflow's UI can't test a connection that is saved without one.
+    """
+    host = f"http://{LOOPBACK}"
     return {
         "ifms_treasury": {
             "conn_type": "ifms_treasury",
-            "host": treasury.address,
+            "host": host,
+            "port": treasury.port,
             "login": CLIENT_ID,
             "password": CLIENT_SECRET,
             "extra": {
@@ -99,7 +127,7 @@ def connections(treasury: Simulator, platform: Simulator, secrets: Secrets) -> d
                 "log_key": secrets.log_key,
             },
         },
-        "ifms_platform": {"conn_type": "ifms_platform", "host": platform.address},
+        "ifms_platform": {"conn_type": "ifms_platform", "host": host, "port": platform.port},
     }
 
 

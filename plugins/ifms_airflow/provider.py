@@ -10,6 +10,11 @@ from typing import Any
 Schema = dict[str, Any]
 Fields = dict[str, dict[str, Any]]
 
+# Airflow's UI tests a connection that was saved without a port with port 0, and its API takes that for another
+# destination and answers "Bad Request". A saved 0 is the same 0: so the form asks for a number.
+_PORT = "Port (0: as in the base URL)"
+_PORT_HINT = "0, or the port; Airflow's Test button refuses an empty one"
+
 
 def get_provider_info() -> dict[str, Any]:
     """Describe the package in the shape of Airflow's provider_info.schema.json and provider.yaml.schema.json."""
@@ -23,9 +28,11 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-name": "IFMS treasury (JIT)",
                 "hook-class-name": "ifms_airflow.hooks.treasury.TreasuryHook",
                 "ui-field-behaviour": {
-                    "hidden-fields": ["schema", "port"],
-                    "relabeling": {"host": "Base URL", "login": "Client id", "password": "Client secret"},
-                    "placeholders": {"host": "https://treasury.example"},
+                    "hidden-fields": ["schema"],
+                    "relabeling": {
+                        "host": "Base URL", "port": _PORT, "login": "Client id", "password": "Client secret"
+                    },
+                    "placeholders": {"host": "https://treasury.example", "port": _PORT_HINT},
                 },
                 "conn-fields": _TREASURY_FIELDS,
             },
@@ -34,9 +41,9 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-name": "IFMS platform (DIGIT)",
                 "hook-class-name": "ifms_airflow.hooks.platform.PlatformHook",
                 "ui-field-behaviour": {
-                    "hidden-fields": ["schema", "port", "login", "password"],
-                    "relabeling": {"host": "Base URL"},
-                    "placeholders": {"host": "https://digit.example"},
+                    "hidden-fields": ["schema", "login", "password"],
+                    "relabeling": {"host": "Base URL", "port": _PORT},
+                    "placeholders": {"host": "https://digit.example", "port": _PORT_HINT},
                 },
                 "conn-fields": _PLATFORM_FIELDS,
             },

@@ -60,9 +60,9 @@ DEFAULT_ARGS: dict[str, Any] = {
     "do_xcom_push": False,
 }
 
-# What a form takes: nothing that could be SQL or a template.
-TENANT: dict[str, Any] = {"type": ["null", "string"], "pattern": r"^[a-z]+\.[a-z0-9]+$"}
-NUMBER: dict[str, Any] = {"type": ["null", "string"], "pattern": r"^[A-Za-z0-9/._-]{1,256}$"}
+# What a form takes: nothing that could be SQL or a template, nor the word that a template's rendering makes nothing of.
+TENANT: dict[str, Any] = {"type": ["null", "string"], "pattern": r"^\s*[a-z]+\.[a-z0-9]+\s*$"}
+NUMBER: dict[str, Any] = {"type": ["null", "string"], "pattern": r"^(?!None$)[A-Za-z0-9/._-]{1,256}$"}
 
 TENANTS = Param(
     None,

@@ -16,16 +16,16 @@ def keep_unmatched(
             account_last4, ifsc, utr_number, challan_number, challan_date, reason, why_unmatched)
         VALUES (%(bill)s, %(beneficiary)s, %(voucher_date)s, %(sealed)s, %(last4)s, %(ifsc)s, %(utr)s, %(challan)s,
             %(challan_date)s, %(reason)s, %(why)s)
-        ON CONFLICT (bill_number, beneficiary_id, voucher_date, challan_number)
+        ON CONFLICT (bill_number, beneficiary_id, voucher_date, challan_number, utr_number, account_last4, ifsc)
         DO UPDATE SET last_told_at = now(), why_unmatched = excluded.why_unmatched
-        RETURNING first_told_at = last_told_at
+        RETURNING xmax = 0  -- inserted, not updated
         """,
         {
             "bill": bill_number,
             "beneficiary": failure.beneficiary_id or "",
             "voucher_date": failure.voucher_date,
             "sealed": account_sealed,
-            "last4": failure.account_number[-4:] if failure.account_number else None,
+            "last4": _last4(failure),
             "ifsc": failure.ifsc,
             "utr": failure.utr_number,
             "challan": failure.challan_number,
@@ -42,7 +42,22 @@ def now_matched(connection: Connection, bill_number: str, failure: Failure) -> N
     connection.execute(
         """
         UPDATE ifms.unmatched_failure SET matched_at = now()
-        WHERE bill_number = %s AND beneficiary_id = %s AND voucher_date = %s AND matched_at IS NULL
+        WHERE matched_at IS NULL
+          AND (bill_number, beneficiary_id, voucher_date, challan_number, utr_number, account_last4)
+              IS NOT DISTINCT FROM (%s, %s, %s, %s, %s, %s)
         """,
-        (bill_number, failure.beneficiary_id or "", failure.voucher_date),
+        (
+            bill_number,
+            failure.beneficiary_id or "",
+            failure.voucher_date,
+            failure.challan_number,
+            failure.utr_number,
+            _last4(failure),
+        ),
     )
+
+
+def _last4(failure: Failure) -> str | None:
+    """What may be shown of the account: nothing of one that is no longer than that."""
+    number = failure.account_number
+    return number[-4:] if number and len(number) > 4 else None

@@ -7,10 +7,12 @@ from pathlib import Path
 import psycopg
 from alembic import command
 from alembic.config import Config
+from alembic.util.exc import CommandError
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 import ifms
+from ifms.errors import LedgerError
 from ifms.ledger.statuses import transition_rows
 
 MIGRATIONS = Path(ifms.__file__).parent.parent / "migrations"
@@ -21,7 +23,7 @@ def migrate(dsn: str) -> None:
     """Create or upgrade schema `ifms` in the database of `dsn` (a libpq URI or keyword string).
 
     Each revision is one transaction, so an interrupted run is started again and goes on. Raises psycopg.Error when
-    the database refuses.
+    the database refuses, LedgerError when its schema is newer than this package.
     """
     engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(dsn), poolclass=NullPool)
     with psycopg.connect(dsn, autocommit=True) as guard, engine.connect() as connection:
@@ -30,7 +32,10 @@ def migrate(dsn: str) -> None:
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise LedgerError(f"the ledger's schema is not one that this package can upgrade: {error}") from None
         _write_transitions(guard)
 
 

@@ -20,7 +20,7 @@ from ifms.ledger.corrections import History, Try, correct_by
 from ifms.ledger.database import Connection
 from ifms.ledger.instructions import Change
 from ifms.ledger.models import Funding, NewBeneficiary, PaymentInstruction
-from ifms.ledger.statuses import BeneficiaryStatus, Event, PiStatus
+from ifms.ledger.statuses import BeneficiaryStatus, PiStatus
 from ifms.platform.accounts import account_at
 from ifms.platform.client import PlatformClient
 from ifms.platform.masterdata import MasterData
@@ -30,12 +30,12 @@ from ifms.services.ftps import RevisedSuccess
 from ifms.services.pi import Instruction, request_of, taken_over
 from ifms.services.poll import LEASE, claimed, echoed, one_row
 from ifms.services.scope import Scope
-from ifms.services.sending import Ready, Receipt, Sender, checked_receipt
+from ifms.services.sending import Ready, Receipt, Sender, accept, checked_receipt, decline
 from ifms.services.sweep import Sweep
 from ifms.treasury.client import TreasuryClient
 from ifms.wire.bank import valid_account_number, valid_ifsc
 from ifms.wire.cor import Correction, CorRequest, CorRow
-from ifms.wire.envelope import Reply, ReplyError, Service, bad_beneficiaries, parse_rows
+from ifms.wire.envelope import Reply, ReplyError, Service, parse_rows
 
 
 @dataclass(frozen=True)
@@ -75,16 +75,7 @@ class Revision:
     ) -> Change:
         """INITIATED, its beneficiaries In Process (PIS and PAG are skipped); what it took over is COMPLETED."""
         beneficiaries.set_beneficiaries(connection, pi, BeneficiaryStatus.PENDING, BeneficiaryStatus.IN_PROCESS)
-        change = instructions.advance(
-            connection,
-            pi,
-            mine,
-            Event.ACCEPTED,
-            last_attempt="answered",
-            success_code=receipt and receipt.success_code,
-            success_description=receipt and receipt.success_description,
-            error_message=said,
-        )
+        change = accept(connection, pi, mine, receipt, said)
         taken_over(connection, pi, pi.parent_pi_number or "")
         return change
 
@@ -92,17 +83,8 @@ class Revision:
         self, connection: Connection, pi: PaymentInstruction, mine: Claim, errors: tuple[ReplyError, ...]
     ) -> Change:
         """FAILED; its beneficiaries are as failed as they were, and may be in another revision."""
-        beneficiaries.note_beneficiaries(connection, pi, bad_beneficiaries(errors))
         beneficiaries.set_beneficiaries(connection, pi, BeneficiaryStatus.PENDING, BeneficiaryStatus.FAILED)
-        return instructions.advance(
-            connection,
-            pi,
-            mine,
-            Event.DECLINED,
-            last_attempt="rejected",
-            error_code="CORRECTION_DECLINED",
-            error_message="; ".join(map(str, errors)),
-        )
+        return decline(connection, pi, mine, errors, "CORRECTION_DECLINED")
 
 
 @dataclass(frozen=True)

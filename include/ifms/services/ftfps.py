@@ -14,13 +14,13 @@ from ifms.ledger.instructions import Change
 from ifms.ledger.models import PaymentInstruction
 from ifms.sealing import Sealer
 from ifms.services.failing import book, failure_of, match
-from ifms.services.poll import echoed
+from ifms.services.poll import StatusService, echoed
 from ifms.treasury.config import TreasuryConfig
-from ifms.wire.envelope import Reply, ReplyError, Service, parse_rows
+from ifms.wire.envelope import Reply, Service, parse_rows
 from ifms.wire.ftfps import FtfpsRequest, FtfpsRow
 
 
-class RevisedFailure:
+class RevisedFailure(StatusService[Sequence[Failure]]):
     """Paid revisions: PARTIAL when some of their beneficiaries failed again, and then they can be revised again."""
 
     service = Service.FTFPS
@@ -62,13 +62,3 @@ class RevisedFailure:
             instructions.note(connection, pi, mine, None)
             return Change(None, "known_failures")
         return change
-
-    def refused(
-        self,
-        connection: Connection,
-        pi: PaymentInstruction,
-        mine: Claim,
-        errors: tuple[ReplyError, ...],
-    ) -> Change | None:
-        """No error of FTFPS changes a PI."""
-        return None

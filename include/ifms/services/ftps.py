@@ -15,9 +15,9 @@ from ifms.ledger.instructions import Change
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.statuses import PiStatus
 from ifms.services.pd import complete, scrolls_of
-from ifms.services.poll import echoed
+from ifms.services.poll import StatusService, echoed
 from ifms.treasury.config import TreasuryConfig
-from ifms.wire.envelope import Reply, ReplyError, Service, parse_rows
+from ifms.wire.envelope import Reply, Service, parse_rows
 from ifms.wire.ftps import FtpsRequest, FtpsRow
 
 
@@ -31,7 +31,7 @@ class _Paid:
     token_date: str
 
 
-class RevisedSuccess:
+class RevisedSuccess(StatusService[_Paid]):
     """INITIATED revisions: SUCCESSFUL once every beneficiary has its scroll; those that came are kept as they come."""
 
     service = Service.FTPS
@@ -77,13 +77,3 @@ class RevisedSuccess:
             instructions.note(connection, pi, mine, message, **references)
             return Change(None, "partly_paid")
         return complete(connection, pi, mine, tally, **references)
-
-    def refused(
-        self,
-        connection: Connection,
-        pi: PaymentInstruction,
-        mine: Claim,
-        errors: tuple[ReplyError, ...],
-    ) -> Change | None:
-        """No error of FTPS changes a PI."""
-        return None

@@ -9,13 +9,13 @@ from ifms.ledger.database import Connection
 from ifms.ledger.instructions import Change
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.statuses import BeneficiaryStatus, Event, PiStatus
-from ifms.services.poll import echoed, one_row
+from ifms.services.poll import StatusService, echoed, one_row
 from ifms.treasury.config import TreasuryConfig
-from ifms.wire.envelope import Reply, ReplyError, Service, parse_rows
+from ifms.wire.envelope import Reply, Service, parse_rows
 from ifms.wire.pag import PagRequest, PagRow
 
 
-class PaymentAdvice:
+class PaymentAdvice(StatusService[PagRow]):
     """APPROVED PIs: IN PROCESS once the advice with its token is there."""
 
     service = Service.PAG
@@ -58,13 +58,3 @@ class PaymentAdvice:
             pa_token_date=news.token_date,
             error_message=None,
         )
-
-    def refused(
-        self,
-        connection: Connection,
-        pi: PaymentInstruction,
-        mine: Claim,
-        errors: tuple[ReplyError, ...],
-    ) -> Change | None:
-        """No error of PAG changes a PI."""
-        return None

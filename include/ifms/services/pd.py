@@ -13,14 +13,14 @@ from ifms.ledger.database import Connection
 from ifms.ledger.instructions import Change
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.statuses import Event, PiStatus
-from ifms.services.poll import echoed
+from ifms.services.poll import StatusService, echoed
 from ifms.treasury.config import TreasuryConfig
-from ifms.wire.envelope import Reply, ReplyError, Service, parse_rows
+from ifms.wire.envelope import Reply, Service, parse_rows
 from ifms.wire.ftps import FtpsRow
 from ifms.wire.pd import PdRequest, PdRow
 
 
-class PaymentDetails:
+class PaymentDetails(StatusService[tuple[Scroll, ...]]):
     """IN PROCESS PIs: SUCCESSFUL once every beneficiary has its scroll; those that came are kept as they come."""
 
     service = Service.PD
@@ -57,16 +57,6 @@ class PaymentDetails:
             return Change(None, "partly_paid")
         return complete(connection, pi, mine, tally)
 
-    def refused(
-        self,
-        connection: Connection,
-        pi: PaymentInstruction,
-        mine: Claim,
-        errors: tuple[ReplyError, ...],
-    ) -> Change | None:
-        """No error of PD changes a PI."""
-        return None
-
 
 def scrolls_of(service: Service, pi: PaymentInstruction, rows: Iterable[PdRow | FtpsRow]) -> tuple[Scroll, ...]:
     """The debit scrolls in a reply's rows, one per beneficiary. Raises WireError for one without voucher or UTR."""
@@ -75,6 +65,12 @@ def scrolls_of(service: Service, pi: PaymentInstruction, rows: Iterable[PdRow | 
         for paid in row.benf_dtls:
             if row.voucher_no is None or paid.utr_no is None:
                 raise WireError(f"the {service} reply about {pi.pi_number} has no voucher or UTR for {paid.benf_id}")
+            known = scrolls.get(paid.benf_id.casefold())
+            if known is not None and known.utr_number != paid.utr_no:
+                raise WireError(
+                    f"the {service} reply about {pi.pi_number} has two UTRs for {paid.benf_id}: "
+                    "ask the treasury whether it paid twice"
+                )
             scrolls[paid.benf_id.casefold()] = Scroll(
                 beneficiary_number=paid.benf_id,
                 voucher_number=row.voucher_no,

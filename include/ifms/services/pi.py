@@ -29,7 +29,7 @@ from ifms.ledger.claims import Claim, claim, release
 from ifms.ledger.database import Connection
 from ifms.ledger.instructions import Change, NewInstruction
 from ifms.ledger.models import Beneficiary, Payment, PaymentInstruction
-from ifms.ledger.statuses import BeneficiaryStatus, Event
+from ifms.ledger.statuses import BeneficiaryStatus
 from ifms.platform.client import PlatformClient
 from ifms.platform.masterdata import MasterData
 from ifms.sealing import Sealer
@@ -38,10 +38,10 @@ from ifms.services.drafting import BAD_PAYMENT, Draft, Drafter, numbered
 from ifms.services.pis import InstructionStatus
 from ifms.services.poll import LEASE, claimed, echoed, one_row
 from ifms.services.scope import Scope
-from ifms.services.sending import Ready, Receipt, Sender, checked_receipt
+from ifms.services.sending import Ready, Receipt, Sender, accept, checked_receipt, decline
 from ifms.services.sweep import Sweep
 from ifms.treasury.client import TreasuryClient
-from ifms.wire.envelope import Reply, ReplyError, Service, bad_beneficiaries, parse_rows
+from ifms.wire.envelope import Reply, ReplyError, Service, parse_rows
 from ifms.wire.pi import PiBeneficiary, PiRequest, PiRow
 
 NO_FUNDS = "PAYMENT_INSUFFICIENT_FUNDS"
@@ -70,16 +70,7 @@ class Instruction:
     ) -> Change:
         """INITIATED: the reserved money is spent, and the platform hears of it."""
         beneficiaries.set_beneficiaries(connection, pi, BeneficiaryStatus.PENDING, BeneficiaryStatus.INITIATED)
-        change = instructions.advance(
-            connection,
-            pi,
-            mine,
-            Event.ACCEPTED,
-            last_attempt="answered",
-            success_code=receipt and receipt.success_code,
-            success_description=receipt and receipt.success_description,
-            error_message=said,
-        )
+        change = accept(connection, pi, mine, receipt, said)
         if pi.repayment_of is None:
             outbox.tell_payment_status(connection, pi.tenant_id, pi.payment_number, "INITIATED", "PAYMENT_INITIATED")
         else:
@@ -91,16 +82,7 @@ class Instruction:
     ) -> Change:
         """FAILED: the money is available again, and the payment may have a new PI once the cause is mended."""
         said = "; ".join(map(str, errors))
-        beneficiaries.note_beneficiaries(connection, pi, bad_beneficiaries(errors))
-        change = instructions.advance(
-            connection,
-            pi,
-            mine,
-            Event.DECLINED,
-            last_attempt="rejected",
-            error_code="PAYMENT_FAILED",
-            error_message=said,
-        )
+        change = decline(connection, pi, mine, errors, "PAYMENT_FAILED")
         if pi.repayment_of is None:
             instructions.free_payment(
                 connection, pi, payments.DECLINED, f"PI {pi.pi_number} was declined by the treasury: {said}"

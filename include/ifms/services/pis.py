@@ -11,13 +11,13 @@ from ifms.ledger.instructions import Change
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.payments import REJECTED
 from ifms.ledger.statuses import BeneficiaryStatus, Event, PiStatus
-from ifms.services.poll import echoed, one_row
+from ifms.services.poll import StatusService, echoed, one_row
 from ifms.treasury.config import TreasuryConfig
 from ifms.wire.envelope import Reply, ReplyError, Service, is_rejection, parse_rows
 from ifms.wire.pis import PisRequest, PisRow
 
 
-class InstructionStatus:
+class InstructionStatus(StatusService[PisRow]):
     """INITIATED originals: approved, or rejected with their money back on the sanction."""
 
     service = Service.PIS

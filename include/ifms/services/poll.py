@@ -6,12 +6,13 @@ PI's status, except a rejection told by PIS.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Generic, Protocol, TypeVar, assert_never
+from typing import Generic, TypeVar, assert_never
 
-from ifms.errors import WireError
+from ifms.errors import BadInputError, WireError
 from ifms.ledger import history, instructions
 from ifms.ledger.claims import Claim, Queue, claim, release
 from ifms.ledger.database import Connection
@@ -29,30 +30,33 @@ LEASE = timedelta(minutes=10)
 News = TypeVar("News")
 
 
-class StatusService(Protocol[News]):
+class StatusService(ABC, Generic[News]):
     """One status service of the treasury: whom to ask about, what to ask, what the answer means."""
 
-    @property
-    def service(self) -> Service:
-        """Its service code."""
+    service: Service
+    queue: Queue
 
-    @property
-    def queue(self) -> Queue:
-        """The PIs that it is asked about."""
-
+    @abstractmethod
     def request(self, pi: PaymentInstruction, config: TreasuryConfig) -> Request:
         """What is asked about `pi`."""
 
+    @abstractmethod
     def read(self, pi: PaymentInstruction, reply: Reply) -> News | None:
         """The news in an answer; None when nothing has happened yet. Raises WireError when it is not about `pi`."""
 
+    @abstractmethod
     def apply(self, connection: Connection, pi: PaymentInstruction, mine: Claim, news: News) -> instructions.Change:
         """Write the news, and give the PI back."""
 
     def refused(
-        self, connection: Connection, pi: PaymentInstruction, mine: Claim, errors: tuple[ReplyError, ...]
+        self,
+        connection: Connection,
+        pi: PaymentInstruction,
+        mine: Claim,
+        errors: tuple[ReplyError, ...],
     ) -> instructions.Change | None:
-        """Write what an error changes; None when it changes nothing."""
+        """Write what an error changes; None when it changes nothing, as with every service but PIS."""
+        return None
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,13 @@ class Claimed:
 
     pi: PaymentInstruction
     claim: Claim
+
+
+@dataclass(frozen=True)
+class _Unaskable:
+    """A PI that the treasury can't be asked about as its row stands."""
+
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -74,16 +85,42 @@ class Poll(Generic[News]):
 
     def __call__(self) -> None:
         """Ask about every due PI in scope."""
-        config = self.treasury.config
         self.sweep.drive(
             claimed(self.sweep, self.service.queue, self.scope),
-            lambda item: self.treasury.call(self.service.request(item.pi, config)),
+            self._call,
             self._settle,
             lambda item: give_back(self.sweep, self.service.queue, item),
         )
 
-    def _settle(self, item: Claimed, outcome: Outcome) -> None:
+    def _call(self, item: Claimed) -> Outcome | _Unaskable:
+        try:
+            request = self.service.request(item.pi, self.treasury.config)
+        except BadInputError as error:
+            return _Unaskable(str(error))
+        return self.treasury.call(request)
+
+    def _set_aside(self, item: Claimed, reason: str) -> None:
+        """One PI's row must not stop the others: its trouble is kept and said, and it is given back."""
+
+        def write(connection: Connection) -> None:
+            instructions.note(connection, item.pi, item.claim, reason)
+            history.log_status(
+                connection,
+                item.pi,
+                self.service.service,
+                LogStatus.NOT_SENT,
+                message=reason,
+                sweep_run_id=self.sweep.run.id,
+            )
+
+        self.sweep.db.transact(write)
+        self.sweep.problem(f"PI {item.pi.pi_number} can't be asked about: {reason}")
+
+    def _settle(self, item: Claimed, outcome: Outcome | _Unaskable) -> None:
         """One transaction: what was said, what it changes, and the PI back in its queue."""
+        if isinstance(outcome, _Unaskable):
+            self._set_aside(item, outcome.reason)
+            return
         self.sweep.heard(outcome)
         news, fault = self._read(item.pi, outcome)
 

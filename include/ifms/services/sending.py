@@ -11,17 +11,18 @@ from typing import Any, Protocol, assert_never
 from uuid import UUID
 
 from ifms.errors import WireError
-from ifms.ledger import history, instructions
+from ifms.ledger import beneficiaries, history, instructions
 from ifms.ledger.claims import Claim
 from ifms.ledger.database import Connection
 from ifms.ledger.history import LogStatus
 from ifms.ledger.instructions import Change
 from ifms.ledger.models import PaymentInstruction
+from ifms.ledger.statuses import Event
 from ifms.services.poll import Claimed, StatusService
 from ifms.services.sweep import Sweep
 from ifms.treasury.client import TreasuryClient
 from ifms.treasury.outcome import Answered, NeverSent, Outcome, Rejected, Unknown
-from ifms.wire.envelope import Reply, ReplyError, Request, Service, is_duplicate, is_rejection
+from ifms.wire.envelope import Reply, ReplyError, Request, Service, bad_beneficiaries, is_duplicate, is_rejection
 
 ACCEPTED = "0"
 
@@ -233,6 +234,38 @@ class Sender:
             to_status=change.status if change else None,
             sweep_run_id=self.sweep.run.id,
         )
+
+
+def accept(
+    connection: Connection, pi: PaymentInstruction, mine: Claim, receipt: Receipt | None, said: str | None
+) -> Change:
+    """INITIATED, with the treasury's receipt; `said` is its text when it refused the bill as a duplicate."""
+    return instructions.advance(
+        connection,
+        pi,
+        mine,
+        Event.ACCEPTED,
+        last_attempt="answered",
+        success_code=receipt and receipt.success_code,
+        success_description=receipt and receipt.success_description,
+        error_message=said,
+    )
+
+
+def decline(
+    connection: Connection, pi: PaymentInstruction, mine: Claim, errors: tuple[ReplyError, ...], code: str
+) -> Change:
+    """FAILED, with what the treasury said of it and of single beneficiaries."""
+    beneficiaries.note_beneficiaries(connection, pi, bad_beneficiaries(errors))
+    return instructions.advance(
+        connection,
+        pi,
+        mine,
+        Event.DECLINED,
+        last_attempt="rejected",
+        error_code=code,
+        error_message="; ".join(map(str, errors)),
+    )
 
 
 def checked_receipt(

@@ -56,6 +56,8 @@ class TreasuryConfig:
         object.__setattr__(self, "base_url", _checked_base_url(self.base_url))
         _check_header("client_id", self.client_id)
         _check_header("client_secret", self.client_secret)
+        if not self.public_key.strip():
+            raise ConfigurationError("public_key is missing: the treasury's RSA key, as base64 DER (SPKI) or PEM")
         load_public_key(self.public_key)
         if self.log_key is not None:
             Sealer.from_config(self.log_key, self.old_log_keys)

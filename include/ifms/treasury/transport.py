@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPResponse
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
 import certifi
 import requests
@@ -93,7 +94,9 @@ class Transport:
                     status = response.status_code
                     return HttpReply(status, self._read(response))
             except (requests.RequestException, HTTPError, OSError) as error:
-                raise TransportError(_describe(error), sent=attempt.sent, status=status) from None
+                raise TransportError(
+                    f"{_describe(error)} ({_address(url)})", sent=attempt.sent, status=status
+                ) from None
 
     def close(self) -> None:
         """Close what is idle now, and what is in use when its call ends."""
@@ -261,6 +264,14 @@ class _Session(requests.Session):
 
     def __enter__(self) -> Self:
         return self
+
+
+def _address(url: str) -> str:
+    """The host and port that `url` leads to, and nothing else of it."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _describe(error: BaseException) -> str:

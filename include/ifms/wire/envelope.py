@@ -212,6 +212,11 @@ def _required(value: object) -> str:
     return text
 
 
+def _echoed(value: object) -> str:
+    """A text that a later request must give back: what could not be sent is not taken."""
+    return _sent_text(_required(value))
+
+
 def _optional(value: object) -> str | None:
     return None if value is None else _stripped(value) or None
 
@@ -239,6 +244,7 @@ def _optional_day(value: object) -> date | None:
 
 # What a reply's row is made of. The texts are as the treasury sent them, but for blanks around them.
 RequiredText = Annotated[str, BeforeValidator(_required)]
+EchoedText = Annotated[str, BeforeValidator(_echoed)]
 OptionalText = Annotated[str | None, BeforeValidator(_optional)]
 Amount = Annotated[Decimal, BeforeValidator(_amount)]
 OptionalAmount = Annotated[Decimal | None, BeforeValidator(_optional_amount)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from ifms.wire.envelope import (
+    EchoedText,
     OptionalDay,
     OptionalText,
     Request,
@@ -43,8 +44,8 @@ class FtpsRow(Row):
     jit_org_bill_ref_no: OptionalText = None
     voucher_no: OptionalText = None
     voucher_date: OptionalDay = None
-    bill_ref_no: RequiredText
+    bill_ref_no: EchoedText
     payment_status: OptionalText = None
-    token_number: RequiredText
-    token_date: RequiredText
+    token_number: EchoedText
+    token_date: EchoedText
     benf_dtls: PaidList = ()

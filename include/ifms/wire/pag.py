@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ifms.wire.envelope import OptionalText, Request, RequiredText, Row, SentDate, SentText, Service
+from ifms.wire.envelope import EchoedText, OptionalText, Request, Row, SentDate, SentText, Service
 
 
 class PagRequest(Request):
@@ -32,9 +32,9 @@ class PagRow(Row):
 
     bill_no: OptionalText = None
     ssu_ia_id: OptionalText = None
-    fin_year: RequiredText
-    advice_id: RequiredText
-    advice_date: RequiredText
-    online_bill_ref_no: RequiredText
-    token_number: RequiredText
-    token_date: RequiredText
+    fin_year: EchoedText
+    advice_id: EchoedText
+    advice_date: EchoedText
+    online_bill_ref_no: EchoedText
+    token_number: EchoedText
+    token_date: EchoedText

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ifms.wire.envelope import OptionalAmount, OptionalText, Request, RequiredText, Row, SentDate, SentText, Service
+from ifms.wire.envelope import EchoedText, OptionalAmount, OptionalText, Request, Row, SentDate, SentText, Service
 
 
 class PisRequest(Request):
@@ -25,8 +25,8 @@ class PisRequest(Request):
 class PisRow(Row):
     """An approval. `pay_inst_date` is kept as text: PAG wants it back verbatim."""
 
-    pmt_inst_id: RequiredText
-    pay_inst_date: RequiredText
+    pmt_inst_id: EchoedText
+    pay_inst_date: EchoedText
     jit_bill_number: OptionalText = None
     jit_bill_date: OptionalText = None
     bill_net_amount: OptionalAmount = None

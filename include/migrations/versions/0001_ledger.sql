@@ -494,7 +494,8 @@ CREATE TABLE ifms.unmatched_failure (
     first_told_at    timestamptz NOT NULL DEFAULT now(),
     last_told_at     timestamptz NOT NULL DEFAULT now(),
     matched_at       timestamptz,
-    UNIQUE NULLS NOT DISTINCT (bill_number, beneficiary_id, voucher_date, challan_number)
+    -- Older replies name nobody but by account and UTR.
+    UNIQUE NULLS NOT DISTINCT (bill_number, beneficiary_id, voucher_date, challan_number, utr_number, account_last4, ifsc)
 );
 CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.unmatched_failure FOR EACH STATEMENT
     EXECUTE FUNCTION ifms.refuse_change('a reported failure is never dropped');

@@ -13,12 +13,13 @@ from airflow.sdk.log import mask_secret
 from ifms.errors import ConfigurationError, IfmsError
 from ifms.platform.client import PlatformClient
 from ifms.platform.config import PlatformConfig
+from ifms_airflow.hooks.address import base_url
 
 
 class PlatformHook(BaseHook):
     """The DIGIT platform, over a connection of type `ifms_platform`.
 
-    The connection's host is the base URL of all services; its extra holds the other fields of `PlatformConfig` by
+    The connection's host is the base URL of all services, its port theirs if the host names none; its extra holds the other fields of `PlatformConfig` by
     their names (`state_tenant`, `system_user`, `auth_token`, `services` …), each optional.
     """
 
@@ -41,7 +42,7 @@ class PlatformHook(BaseHook):
                 raise ConfigurationError("extra is not a JSON object")
             if extra.get("auth_token"):
                 mask_secret(extra["auth_token"])
-            return PlatformConfig(base_url=(connection.host or "").strip(), **_given(extra))
+            return PlatformConfig(base_url=base_url(connection.host, connection.port), **_given(extra))
         except json.JSONDecodeError:
             raise ConfigurationError(f"connection {self.platform_conn_id}: extra is not JSON") from None
         except ConfigurationError as error:

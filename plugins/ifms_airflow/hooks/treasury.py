@@ -17,6 +17,7 @@ from ifms.sealing import Sealer
 from ifms.treasury.client import TreasuryClient
 from ifms.treasury.config import TreasuryConfig
 from ifms.treasury.outcome import Exchange
+from ifms_airflow.hooks.address import base_url
 
 _TEXTS = (
     "public_key",
@@ -41,7 +42,7 @@ _NUMBERS: Mapping[str, type[int] | type[float]] = {
 class TreasuryHook(BaseHook):
     """Reaches the state treasury's JIT services through one connection.
 
-    host: base URL with its scheme; login: client id; password: client secret; extra: public_key, and what
+    host: base URL with its scheme; port: if the host names none; login: client id; password: client secret; extra: public_key, and what
     `TreasuryConfig` has a default for. An empty field of the form means the default; `old_log_keys` are separated by
     blanks or commas. `on_exchange` hears of every login, for the call log.
     """
@@ -101,14 +102,12 @@ class TreasuryHook(BaseHook):
             secrets = (connection.password, _text(extra, "log_key"), _text(extra, "legacy_log_secret"), *old_log_keys)
             for secret in secrets:
                 _mask(secret)
-            if connection.port is not None:
-                raise ConfigurationError("the port belongs into the host field: https://host:port")
             given: dict[str, Any] = {name: _text(extra, name) for name in _TEXTS}
             given |= {name: _number(extra, name, kind) for name, kind in _NUMBERS.items()}
             options = {name: value for name, value in given.items() if value is not None}
             options.setdefault("public_key", "")  # refused there, with its name
             return TreasuryConfig(
-                base_url=connection.host or "",
+                base_url=base_url(connection.host, connection.port),
                 client_id=connection.login or "",
                 client_secret=connection.password or "",
                 old_log_keys=old_log_keys,

@@ -50,23 +50,30 @@ class CorrectOperator(TreasurySweepOperator):
         """Settle what is PENDING, then correct what was asked for, or all that is due."""
         from ifms.services.cor import Corrections, Order  # noqa: PLC0415
 
-        order = Order(*self.asked_for()) if self.pi_number else None
+        asked_for = self.asked_for()
         scope = self.scope(context)
         with self.platform() as platform:
             corrections = Corrections(sweep, treasury, platform, sealer, platform.master_data(scope.tenants))
             corrections.send_again(scope)
             if self.only_pending or sweep.stopping:
                 return
-            if order is not None:
-                corrections.correct([order])
+            if asked_for is not None:
+                corrections.correct([Order(*asked_for)])
             else:
                 corrections.correct_due(scope)
 
-    def asked_for(self) -> tuple[str, str, tuple[str, ...] | None, bool]:
-        """The form's fields, checked: tenant, PI number, beneficiaries, new original.
+    def asked_for(self) -> tuple[str, str, tuple[str, ...] | None, bool] | None:
+        """The form's fields, checked: tenant, PI number, beneficiaries, new original; None for all that is due.
 
-        Raises BadInputError that names the field.
+        Raises BadInputError that names the field, also for a field that says something of a PI that nobody named.
         """
+        if self.pi_number is None:
+            if self.tenant or self.beneficiaries or self.new_original:
+                raise BadInputError(
+                    "name the original PI that city, beneficiaries or new original are about; "
+                    "without one, all that is due is corrected (in some cities: tenants)"
+                )
+            return None
         if not isinstance(self.pi_number, str) or not self.pi_number.strip():
             raise BadInputError("the original PI must be a number like PI-SA/2024-25/000001")
         if not isinstance(self.tenant, str) or not self.tenant.strip():

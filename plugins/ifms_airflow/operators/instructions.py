@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ifms.errors import BadInputError
 from ifms_airflow.operators.sweep import TreasurySweepOperator, texts
 
 if TYPE_CHECKING:
@@ -36,7 +37,12 @@ class CreatePaymentInstructionsOperator(TreasurySweepOperator):
         scope = self.scope(context)
         if self.payments and self.shard == 0:
             numbers = texts("payments", self.payments)
-            sweep.db.transact(lambda c: release_holds(c, numbers))
+            try:
+                sweep.db.transact(lambda c: release_holds(c, numbers))
+            except BadInputError as error:
+                if context["ti"].try_number == 1:
+                    raise
+                sweep.remark(str(error))  # the try before this one has made their PIs: settle these
         with self.platform() as platform:
             master = platform.master_data(scope.tenants)
             PaymentInstructions(sweep, treasury, platform, sealer, master, scope)()

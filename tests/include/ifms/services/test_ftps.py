@@ -1,0 +1,122 @@
+"""FTPS: what is asked about a revised PI, and which scrolls are its own. End to end: test_cor.py."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from support import failed
+from support.pis import PI_NUMBER, instruction, treasury_config
+
+from ifms.errors import SweepNeedsAttentionError, WireError
+from ifms.services.ftps import RevisedSuccess
+from ifms.wire.envelope import Reply
+
+NUMBER = "COR-SA/2024-25/000018"
+REVISION = instruction(
+    pi_number=NUMBER,
+    pi_type="REVISED",
+    parent_pi_number=PI_NUMBER,
+    org_bill_ref_number="1717400000001",
+    org_bill_date=datetime(2024, 6, 1, 20, tzinfo=UTC),
+    pa_bill_ref_number=None,
+    pa_token_number=None,
+    pa_token_date=None,
+)
+SCROLLS = {
+    "jitCorBillNo": NUMBER,
+    "jitOrgBillRefNo": "1717400000001",
+    "voucherNo": "22999",
+    "voucherDate": "2024-06-05",
+    "billRefNo": "1717400009999",
+    "tokenNumber": "9",
+    "tokenDate": "2024-06-04",
+    "benfDtls": [{"benfId": "BN-SA/000001", "utrNo": "RBI900"}],
+}
+
+
+def read(*rows):
+    return RevisedSuccess().read(REVISION, Reply("FTPS", data=list(rows)))
+
+
+def test_asks_by_the_revision_and_its_original():
+    request = RevisedSuccess().request(REVISION, treasury_config())
+    assert json.loads(request.to_wire()) == {
+        "serviceId": "FTPS",
+        "params": {
+            "jitCorBillNo": NUMBER,
+            "jitCorBillDate": "2024-06-02 01:30:00",
+            "jitCorBillDeptCode": treasury_config().department_code,
+            "jitOrgBillRefNo": "1717400000001",
+            "jitOrgBillNo": PI_NUMBER,
+            "jitOrgBillDate": "2024-06-02 01:30:00",
+        },
+    }
+
+
+def test_reads_the_scrolls_and_what_ftfps_must_name():
+    news = read(SCROLLS)
+    assert [scroll.beneficiary_number for scroll in news.scrolls] == ["BN-SA/000001"]
+    assert (news.bill_ref_no, news.token_number, news.token_date) == ("1717400009999", "9", "2024-06-04")
+
+
+def test_rows_about_the_same_bill_are_read_together():
+    other = SCROLLS | {"voucherNo": "23000", "benfDtls": [{"benfId": "BN-SA/000002", "utrNo": "RBI901"}]}
+    assert {s.beneficiary_number: s.voucher_number for s in read(SCROLLS, other).scrolls} == {
+        "BN-SA/000001": "22999",
+        "BN-SA/000002": "23000",
+    }
+
+
+@pytest.mark.parametrize("rows", [[], [SCROLLS | {"benfDtls": []}], [SCROLLS | {"benfDtls": None}]])
+def test_without_a_scroll_there_is_no_news(rows):
+    assert read(*rows) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"jitCorBillNo": "COR-SA/2024-25/000019"}, "names the bill"),
+        ({"jitOrgBillRefNo": "1717400000002"}, "names the original's reference"),
+        ({"voucherNo": None}, "no voucher or UTR"),
+        ({"benfDtls": [{"benfId": "BN-SA/000001"}]}, "no voucher or UTR"),
+    ],
+)
+def test_a_reply_that_is_not_about_it_is_an_error(change, said):
+    with pytest.raises(WireError, match=said):
+        read(SCROLLS | change)
+
+
+def test_two_references_for_one_revision_are_an_error():
+    with pytest.raises(WireError, match="names 2 bill references and tokens"):
+        read(SCROLLS, SCROLLS | {"tokenNumber": "10"})
+
+
+@pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
+def test_scrolls_are_kept_as_they_come(adapter, treasury):
+    failed.paid_and_failed(adapter, payees=3, failures=2)
+    failed.mend(adapter)
+    adapter.correct()
+    treasury.rule("FTPS", "partial_scrolls", beneficiaries=1)
+    adapter.run("FTPS")
+    [revision] = failed.revisions(adapter)
+    assert (revision["status"], revision["pa_bill_ref_number"] is None) == ("INITIATED", False)
+    rows = "SELECT utr_number FROM ifms.beneficiary WHERE payment_instruction_id = %s ORDER BY 1"
+    assert [row["utr_number"] is None for row in adapter.rows(rows, revision["id"])] == [False, True]
+    treasury.clear()
+    adapter.run("FTPS")
+    assert failed.revisions(adapter)[0]["status"] == "SUCCESSFUL"
+
+
+@pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
+@pytest.mark.parametrize(("effect", "options"), [("error", {"errorMsg": "sample"}), ("html", {})])
+def test_no_error_changes_a_revision(adapter, treasury, effect, options):
+    failed.paid_and_failed(adapter)
+    failed.mend(adapter)
+    adapter.correct()
+    treasury.rule("FTPS", effect, **options)
+    if effect == "html":
+        with pytest.raises(SweepNeedsAttentionError):
+            adapter.run("FTPS")
+    else:
+        adapter.run("FTPS")
+    assert failed.revisions(adapter)[0]["status"] == "INITIATED"

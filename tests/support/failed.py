@@ -1,0 +1,61 @@
+"""Payments that come back from the bank, and payees whose accounts are mended: what a test does around FD and COR."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+from support.adapter import Adapter
+
+TENANT = "od.samplea"
+NEW_ACCOUNT = "000099990001"
+
+
+def wage_bill(adapter: Adapter, payees: int = 3, tenant: str = TENANT) -> None:
+    """An approved wage bill."""
+    adapter.simulators.ask_platform("POST", "bills", {"type": "wage", "tenantId": tenant, "payees": payees})
+
+
+def original(adapter: Adapter) -> dict[str, Any]:
+    """The oldest original PI."""
+    return adapter.rows("SELECT * FROM ifms.payment_instruction WHERE pi_type = 'ORIGINAL' ORDER BY created_at")[0]
+
+
+def revisions(adapter: Adapter) -> list[dict[str, Any]]:
+    """The revised PIs, the oldest first."""
+    return adapter.rows("SELECT * FROM ifms.payment_instruction WHERE pi_type = 'REVISED' ORDER BY created_at")
+
+
+def fail(adapter: Adapter, beneficiaries: int | Sequence[str] | str = 1, number: str | None = None) -> None:
+    """The bank gives money back: of the first so many beneficiaries, of these, or of `all`."""
+    order = {"bill_number": number or original(adapter)["pi_number"], "beneficiaries": beneficiaries}
+    adapter.simulators.ask_treasury("POST", "failures", order)
+
+
+def failing(adapter: Adapter) -> list[str]:
+    """The beneficiaries whose last payment failed and whom nobody has taken over."""
+    rows = adapter.rows("SELECT beneficiary_number FROM ifms.failed_beneficiary ORDER BY 1")
+    return [row["beneficiary_number"] for row in rows]
+
+
+def mend(adapter: Adapter, numbers: Sequence[str] | None = None, account: str = NEW_ACCOUNT) -> None:
+    """The registry has other accounts for these beneficiaries, or for all who failed."""
+    for place, number in enumerate(failing(adapter) if numbers is None else numbers):
+        [payee] = adapter.rows("SELECT beneficiary_id FROM ifms.beneficiary WHERE beneficiary_number = %s", number)[:1]
+        change = {"tenantId": TENANT, "referenceId": payee["beneficiary_id"]}
+        adapter.simulators.ask_platform("POST", "accounts", change | {"accountNumber": f"{int(account) + place:012d}"})
+
+
+def paid_and_failed(adapter: Adapter, payees: int = 3, failures: int = 1) -> None:
+    """A wage bill, paid; then the first of its payees have failed, and FD has told so."""
+    wage_bill(adapter, payees)
+    adapter.cycle()
+    fail(adapter, failures)
+    adapter.run("FD")
+
+
+def long_ago(adapter: Adapter) -> None:
+    """What has failed can't be corrected any more."""
+    with psycopg.connect(adapter.dsn) as connection:
+        connection.execute("UPDATE ifms.beneficiary SET failed_on = failed_on - 120 WHERE failed_on IS NOT NULL")
