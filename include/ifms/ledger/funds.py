@@ -195,39 +195,34 @@ def choose_funding(
     """
     ddo_codes, hoa_codes = zip(*preference, strict=True) if preference else ((), ())
     wanted = {"tenant": tenant_id, "amount": amount, "ddo": list(ddo_codes), "hoa": list(hoa_codes)}
-    while True:
-        row = connection.execute(
-            """
-            SELECT s.id FROM ifms.sanction s
-            JOIN unnest(%(ddo)s::text[], %(hoa)s::text[]) WITH ORDINALITY AS p (ddo_code, hoa_code, place)
-              USING (ddo_code, hoa_code)
-            WHERE s.tenant_id = %(tenant)s AND s.available_amount >= %(amount)s
-            ORDER BY p.place, s.created_at, s.id LIMIT 1
-            """,
-            wanted,
-        ).fetchone()
-        if row is None:
-            return None
-        locked = connection.execute(
-            "SELECT available_amount >= %s FROM ifms.sanction WHERE id = %s FOR UPDATE", (amount, row[0])
-        ).fetchone()
-        if locked is not None and locked[0]:  # else another run was quicker: look again
-            return _funding(connection, row[0])
-
-
-def _funding(connection: Connection, sanction_id: UUID) -> Funding:
     with connection.cursor(row_factory=class_row(Funding)) as cursor:
-        funding = cursor.execute(
-            """
-            SELECT s.id AS sanction_id, s.hoa_code, s.ddo_code, s.ssu_id, s.grantee_code, s.scheme_code,
-                   s.master_allotment_id, a.ssu_allotment_id, a.serial_no AS allotment_serial_no
-            FROM ifms.sanction s JOIN ifms.allotment a ON a.sanction_id = s.id
-            WHERE s.id = %s AND a.kind <> 'WITHDRAWAL' ORDER BY a.serial_no DESC, a.received_at DESC LIMIT 1
-            """,
-            (sanction_id,),
-        ).fetchone()
-    assert funding is not None, "a sanction is made by its initial allotment"
-    return funding
+        while True:
+            funding = cursor.execute(_FIRST_FUNDED, wanted).fetchone()
+            if funding is not None:
+                return funding
+            # None may mean that another run took the money while this one waited for the lock: look whether all did.
+            if connection.execute(_ANY_FUNDED, wanted).fetchone() is None:
+                return None
+
+
+_ANY_FUNDED = """
+    SELECT 1 FROM ifms.sanction s
+    JOIN unnest(%(ddo)s::text[], %(hoa)s::text[]) AS p (ddo_code, hoa_code)
+      ON (s.ddo_code, s.hoa_code) = (p.ddo_code, p.hoa_code)
+    WHERE s.tenant_id = %(tenant)s AND s.available_amount >= %(amount)s LIMIT 1
+"""
+_FIRST_FUNDED = """
+    SELECT s.id AS sanction_id, s.hoa_code, s.ddo_code, s.ssu_id, s.grantee_code, s.scheme_code,
+           s.master_allotment_id, a.ssu_allotment_id, a.serial_no AS allotment_serial_no
+    FROM ifms.sanction s
+    JOIN unnest(%(ddo)s::text[], %(hoa)s::text[]) WITH ORDINALITY AS p (ddo_code, hoa_code, place)
+      ON (s.ddo_code, s.hoa_code) = (p.ddo_code, p.hoa_code)
+    CROSS JOIN LATERAL (
+        SELECT ssu_allotment_id, serial_no FROM ifms.allotment
+        WHERE sanction_id = s.id AND kind <> 'WITHDRAWAL' ORDER BY serial_no DESC, received_at DESC LIMIT 1) a
+    WHERE s.tenant_id = %(tenant)s AND s.available_amount >= %(amount)s
+    ORDER BY p.place, s.created_at, s.id LIMIT 1 FOR UPDATE OF s
+"""
 
 
 def move(connection: Connection, movement: Movement, sanction_id: UUID, instruction_id: UUID, amount: Decimal) -> None:

@@ -28,7 +28,7 @@ from ifms.ledger.bills import bind_bills
 from ifms.ledger.claims import Claim, claim, release
 from ifms.ledger.database import Connection
 from ifms.ledger.instructions import Change, NewInstruction
-from ifms.ledger.models import Beneficiary, Payment, PaymentInstruction
+from ifms.ledger.models import Beneficiary, NewBeneficiary, Payment, PaymentInstruction
 from ifms.ledger.statuses import BeneficiaryStatus
 from ifms.platform.client import PlatformClient
 from ifms.platform.masterdata import MasterData
@@ -253,8 +253,7 @@ class PaymentInstructions:
             additional_details=made.details or {},
         )
         pi = instructions.create(connection, new, funding, made.claim, mine)
-        rows = beneficiaries.of(connection, [pi.id])[pi.id]
-        request = request_of(pi, rows, self.sealer)
+        request = request_of(pi, new.beneficiaries, self.sealer)
         return Ready(pi, mine, request, self.sender.announce(connection, pi, request))
 
     def _no_funds(self, connection: Connection, made: Draft) -> None:
@@ -282,8 +281,9 @@ class PaymentInstructions:
             self.sweep.db.transact(partial(_give_back, made=made))
 
 
-def request_of(pi: PaymentInstruction, rows: Sequence[Beneficiary], sealer: Sealer) -> PiRequest:
+def request_of(pi: PaymentInstruction, rows: Sequence[Beneficiary | NewBeneficiary], sealer: Sealer) -> PiRequest:
     """The request of a stored PI: the same rows always give the same content (DESIGN.md, money rule 1)."""
+    rows = sorted(rows, key=lambda row: row.beneficiary_number)
     return PiRequest(
         jit_bill_no=pi.pi_number,
         jit_bill_date=pi.bill_date,
@@ -314,7 +314,7 @@ def request_of(pi: PaymentInstruction, rows: Sequence[Beneficiary], sealer: Seal
     )
 
 
-def account_of(row: Beneficiary, sealer: Sealer) -> str:
+def account_of(row: Beneficiary | NewBeneficiary, sealer: Sealer) -> str:
     """The account number that a beneficiary was sent with. Raises BadInputError when it was never known here."""
     if row.account_sealed is None:
         raise BadInputError(f"beneficiary {row.beneficiary_number} has no account number in the ledger")

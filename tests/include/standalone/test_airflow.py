@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import stat
+from datetime import UTC, date, datetime
 from http import HTTPStatus
 from pathlib import Path
 
 import pytest
 import requests
 import requests_mock
+import time_machine
 
 from standalone import airflow
 from standalone.airflow import Client
@@ -37,8 +39,14 @@ def test_environment(tmp_path: Path, secrets: Secrets, monkeypatch: pytest.Monke
     monkeypatch.setenv("SAMPLE", "kept")
     server = Server(5433, tmp_path, 1, "password")
     made = airflow.environment(
-        Folder(tmp_path), Ports(airflow=9000), secrets, (1, 2), {"ifms_db": airflow.ledger_connection(server)}
+        Folder(tmp_path),
+        Ports(airflow=9000),
+        secrets,
+        (1, 2),
+        {"ifms_db": airflow.ledger_connection(server)},
+        date(2026, 11, 23),
     )
+    assert made["IFMS_START_DATE"] == "2026-11-22"
     assert made["SAMPLE"] == "kept"
     assert "AIRFLOW_CONN_OTHER" not in made
     assert made["AIRFLOW__CORE__DAGS_FOLDER"].endswith("dags")
@@ -83,6 +91,28 @@ def test_what_is_there_already_is_no_error(client: Client, requests_mock: reques
     triggered = requests_mock.post(f"{API}/api/v2/dags/ifms_va/dagRuns", status_code=409, json={"detail": "there"})
     client.trigger("ifms_va", "run_1")
     assert triggered.last_request.json() == {"dag_run_id": "run_1", "logical_date": None}
+
+
+def test_a_form_goes_with_the_run(client: Client, requests_mock: requests_mock.Mocker) -> None:
+    triggered = requests_mock.post(f"{API}/api/v2/dags/ifms_pi/dagRuns", json={})
+    client.trigger("ifms_pi", "run_1", {"payments": ["EP/1"]})
+    assert triggered.last_request.json()["conf"] == {"payments": ["EP/1"]}
+
+
+@pytest.mark.parametrize(
+    ("after", "due"),
+    [
+        (None, None),
+        ("2999-11-23T16:30:00Z", None),
+        ("2026-11-22T16:30:00Z", datetime(2026, 11, 22, 16, 30, tzinfo=UTC)),
+    ],
+)
+def test_a_run_is_due_once_its_time_has_passed(
+    client: Client, requests_mock: requests_mock.Mocker, after: str | None, due: datetime | None
+) -> None:
+    requests_mock.get(f"{API}/api/v2/dags/ifms_fd", json={"next_dagrun_run_after": after})
+    with time_machine.travel(datetime(2026, 11, 23, tzinfo=UTC)):
+        assert client.due_since("ifms_fd") == due
 
 
 def test_a_refusal_is_said_with_the_call(client: Client, requests_mock: requests_mock.Mocker) -> None:

@@ -6,6 +6,7 @@ import base64
 import json
 import socket
 import stat
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -66,6 +67,15 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StandaloneError, match=r"run can't be made or written: Not a directory\.$"):
         Folder(tmp_path / "file" / "run").make()
+
+
+def test_the_first_day_stays_the_first(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    assert folder.first_day(date(2026, 11, 23)) == date(2026, 11, 23)
+    assert folder.first_day(date(2026, 11, 25)) == date(2026, 11, 23)
+    (tmp_path / "first-day").write_text("yesterday")
+    with pytest.raises(StandaloneError, match="first-day can't be read or written"):
+        folder.first_day(date(2026, 11, 26))
 
 
 def test_only_the_owner_sees_logs_and_state(tmp_path: Path) -> None:

@@ -36,9 +36,9 @@ def test_the_reply():
     assert [failed.failed_reason for failed in row.benf_dtls] == ["Account is Dormant"]
 
 
-def test_a_beneficiary_without_id_sets_its_bill_aside_and_no_other():
-    """The old sample has none: then nobody knows who it was, and a person has to ask."""
-    bad = {**ROW, "billNumber": "PI-TE/2024-25/000001", "benfDtls": [{"failedReason": "x"}]}
-    good, faults = parse_each(FdRow, Reply("FD", data=[bad, ROW]))
-    assert [row.bill_number for row in good] == ["PI-TE/2024-25/002954"]
-    assert [str(fault) for fault in faults] == ["row 1 of the FD reply: benfDtls.0.benfId: is missing"]
+def test_a_beneficiary_without_id_is_read_and_one_bad_row_sets_no_other_aside():
+    """The old sample has no id: then its account tells who it was."""
+    old = {**ROW, "benfDtls": [{"failedReason": "x", "benfAcctNo": "000000000001", "benfBankIfscCode": "SMPL0000001"}]}
+    good, faults = parse_each(FdRow, Reply("FD", data=[old, {**ROW, "billNumber": ""}, ROW]))
+    assert [row.benf_dtls[0].benf_id for row in good] == [None, ROW["benfDtls"][0]["benfId"]]
+    assert [str(fault) for fault in faults] == ["row 2 of the FD reply: billNumber: is empty"]

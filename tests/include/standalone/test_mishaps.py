@@ -1,0 +1,100 @@
+"""What is planted goes wrong in the adapter itself, and what is done about it ends as the report expects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from support.adapter import Adapter
+
+from ifms.ledger.payments import release_holds
+from ifms.services.cor import Order
+from standalone.errors import StandaloneError
+from standalone.mishaps import Mishaps
+from standalone.report import Books, Outcome, Planted, Scope
+from standalone.simulators import Simulator, accepted_bills, payment_statuses
+
+pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 3})
+
+
+@pytest.fixture
+def mishaps(adapter: Adapter) -> Iterator[Mishaps]:
+    treasury, platform = (
+        Simulator(name, urlsplit(address).port or 0)
+        for name, address in (("treasury", adapter.simulators.treasury), ("platform", adapter.simulators.platform))
+    )
+    with psycopg.connect(adapter.dsn, autocommit=True) as ledger:
+        yield Mishaps(treasury, platform, ledger, Scope.from_now(adapter.dsn))
+
+
+def _run(adapter: Adapter, *services: str) -> None:
+    for service in services:
+        adapter.run(service)
+
+
+def _outcome(adapter: Adapter, mishaps: Mishaps) -> Outcome:
+    books = Books(accepted_bills(mishaps.treasury), payment_statuses(mishaps.platform))
+    return Outcome.of(adapter.dsn, mishaps.scope, mishaps.planted, books)
+
+
+def test_both_are_planted_and_mended(adapter: Adapter, mishaps: Mishaps) -> None:
+    _run(adapter, "VA", "PA", "PI")
+    rejected = mishaps.reject_one()
+    _run(adapter, "PIS")
+    form = mishaps.rejected_payments()
+    assert form is not None
+    release_holds(mishaps.ledger, form["payments"])
+    _run(adapter, "PI", "PIS", "PAG", "PD")
+    assert mishaps.rejected_payments() is None
+    mishaps.return_one()
+    _run(adapter, "FD")
+    assert _outcome(adapter, mishaps).complaints()[0].endswith("is PARTIAL, not COMPLETED")
+    mishaps.correct_account()
+    form = mishaps.correction()
+    assert form is not None
+    adapter.correct(Order(form["tenant"], form["pi_number"]))
+    _run(adapter, "FTPS", "FTFPS")
+    assert any("has not heard of" in complaint for complaint in _outcome(adapter, mishaps).complaints())
+    adapter.relay()
+
+    outcome = _outcome(adapter, mishaps)
+    assert outcome.complaints() == []
+    returned = mishaps.planted.returned
+    assert mishaps.planted == Planted(rejected, form["pi_number"])
+    assert rejected != returned
+    by_number = {each.pi_number: each for each in outcome.instructions}
+    assert len(by_number) == 5
+    assert by_number[rejected].money_back
+    assert [each.corrects for each in outcome.instructions if each.corrects] == [returned]
+    assert [each.instead_of for each in outcome.instructions if each.instead_of] == [rejected]
+    assert len(outcome.story()) == 2
+
+    # The same, but nobody knows that it was planted.
+    others = Outcome.of(adapter.dsn, mishaps.scope, Planted(), Books(accepted_bills(mishaps.treasury), {}))
+    complaints = others.complaints()
+    assert any(complaint.startswith(f"{rejected} is FAILED (") for complaint in complaints)
+    assert f"{returned} is COMPLETED" in complaints
+    assert sum("unknown on the platform" in complaint for complaint in complaints) == 3
+
+
+def test_a_rejection_that_a_run_before_has_left_is_the_one(adapter: Adapter, mishaps: Mishaps) -> None:
+    _run(adapter, "VA", "PA", "PI")
+    numbers = [row["pi_number"] for row in adapter.rows("SELECT pi_number FROM ifms.payment_instruction ORDER BY 1")]
+    rule = {"service": "PIS", "effect": "reject", "bill_number": numbers[-1], "times": 1}
+    adapter.simulators.ask_treasury("POST", "rules", rule)
+    assert mishaps.reject_one() == numbers[-1]
+    assert len(mishaps.treasury.control("GET", "rules")) == 1
+
+
+def test_what_is_not_of_this_cycle_is_left_alone(adapter: Adapter, mishaps: Mishaps) -> None:
+    adapter.cycle()
+    later = Mishaps(mishaps.treasury, mishaps.platform, mishaps.ledger, Scope.from_now(adapter.dsn))
+    with pytest.raises(StandaloneError, match="none could be rejected"):
+        later.reject_one()
+    with pytest.raises(StandaloneError, match="the bank could return nothing"):
+        later.return_one()
+    with pytest.raises(StandaloneError, match="there is no account to correct"):
+        later.correct_account()
+    assert (later.planted, later.correction(), later.rejected_payments()) == (Planted(), None, None)
