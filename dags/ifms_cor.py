@@ -19,8 +19,8 @@ The platform's bank accounts (and their audit log for accounts that the ledger d
 
 ## If it fails
 Nothing is sent that was not written before, and nothing is ever sent under a second number: running it again is
-safe. Red means that what the form asked for can't be done now (the log says why, and what to do instead), or that
-the treasury was out of reach or not understood. A revision whose outcome is not known is settled by the next run,
+safe. Red means that what the form asked for can't be done now (the log and the `sweep_run` row say why, and what to
+do instead), or that the treasury was out of reach or not understood. A revision whose outcome is not known is settled by the next run,
 and by ifms_pi at 21:00.
 """
 
@@ -32,7 +32,7 @@ from ifms_airflow.schedules import DEFAULT_ARGS, NUMBER, TENANT, TENANTS
 
 with DAG(
     "ifms_cor",
-    description="Corrections of failed payments: by hand, through the form",
+    description="Corrections of failed payments: by hand",
     schedule=None,
     doc_md=__doc__,
     tags=["ifms", "treasury"],

@@ -31,11 +31,14 @@ from ifms_airflow.assets import OUTBOX
 from ifms_airflow.operators import FetchFailuresOperator
 from ifms_airflow.schedules import DEFAULT_ARGS, clock, start_date
 
+WINDOW = timedelta(hours=72)
+
 with DAG(
     "ifms_fd",
     description="Failed payments of the last 72 hours: daily 22:00 IST",
-    schedule=clock("FD", "0 22 * * *", interval=timedelta(hours=72)),
-    start_date=start_date(),
+    schedule=clock("FD", "0 22 * * *", interval=WINDOW),
+    # A run is dated by its window's start, and Airflow leaves out the tasks of runs dated before the start date.
+    start_date=start_date() - WINDOW,
     catchup=True,
     doc_md=__doc__,
     tags=["ifms", "treasury"],

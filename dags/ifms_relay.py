@@ -17,7 +17,8 @@ Statuses on the platform; `ifms.outbox`, `ifms.sweep_run`.
 
 ## If it fails
 Payments are not affected, and nothing is dropped: what could not be delivered is tried again after a pause that
-doubles, for as long as it takes. Red means that something was set aside: its row in `ifms.outbox` says why.
+doubles, for as long as it takes. Red means that something was set aside: its row in `ifms.outbox` and the
+run's `sweep_run` row say why.
 """
 
 from datetime import timedelta
@@ -30,7 +31,7 @@ from ifms_airflow.schedules import DEFAULT_ARGS, bells_or_clock
 
 with DAG(
     "ifms_relay",
-    description="What the platform must hear: after each change, and every 10 minutes",
+    description="What the platform must hear: on each change, and every 10 minutes",
     schedule=bells_or_clock(OUTBOX.asset, "RELAY", "*/10 * * * *", interval=timedelta(minutes=10)),
     doc_md=__doc__,
     tags=["ifms", "platform"],

@@ -59,6 +59,9 @@ def environment(
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://{LOOPBACK}:{ports.airflow}/execution/",
         # Two busy cores answer late; a task whose start is not answered fails, and its retry comes minutes later.
         "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": 30,
+        # Started again, the scheduler may have work before the API server listens: such a task waits, too.
+        "AIRFLOW__WORKERS__EXECUTION_API_RETRIES": 12,
+        "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MAX": 10,
         # The UI takes a DAG's owner from its unmapped tasks only; ours are all mapped, and get this one.
         "AIRFLOW__OPERATORS__DEFAULT_OWNER": "ifms",
         "AIRFLOW__API__HOST": LOOPBACK,

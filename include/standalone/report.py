@@ -19,7 +19,6 @@ from rich.text import Text
 
 SUCCESSFUL = "SUCCESSFUL"
 _SHOWN = 100
-_STYLES = {SUCCESSFUL: "green", "COMPLETED": "yellow", "FAILED": "yellow"}
 
 _INSTRUCTIONS = """
     SELECT p.tenant_id, p.pi_number, p.payment_number, p.status, p.net_amount, coalesce(p.error_message, '') AS message,
@@ -135,15 +134,6 @@ class Instruction:
     instead_of: str | None = None
     money_back: bool = False
 
-    @property
-    def remark(self) -> str:
-        """What it has to do with another one, or why it failed."""
-        if self.corrects:
-            return f"corrects {self.corrects}"
-        if self.instead_of:
-            return f"instead of {self.instead_of}"
-        return self.message if self.status == "FAILED" else ""
-
 
 @dataclass(frozen=True)
 class Held:
@@ -255,11 +245,9 @@ class Outcome:
 
     def show(self, console: Console) -> None:
         """Print the instructions, what went wrong on purpose, the payments without a PI, and the register."""
-        _show_instructions(
-            console, self.instructions, {each.pi_number: self._expected(each) for each in self.instructions}
-        )
+        self._show_instructions(console)
         for line in self.story():
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
+            console.print(line + "\n", markup=False, highlight=False)
         if self.held:
             _show_held(console, self.held)
         _show_funds(console, self.funds)
@@ -269,22 +257,51 @@ class Outcome:
         by_number = {each.pi_number: each for each in self.instructions}
         lines = []
         if rejected := by_number.get(self.planted.rejected or ""):
-            back = f"₹ {rejected.net_amount:,} back on its sanction" if rejected.money_back else "its money not back"
+            money = "its money is back" if rejected.money_back else "its money is not back"
             lines.append(
-                f"Planted: the SSU rejected {rejected.pi_number}. It is {rejected.status}, {back}; payment "
-                f"{rejected.payment_number} {self._outcome_of(rejected, 'has another PI')}."
+                f"Planted: the SSU rejected {rejected.pi_number}. It is {rejected.status}, {money} on the sanction; "
+                f"payment {rejected.payment_number}: {self._what_follows(rejected, 'its new PI')}."
             )
         if returned := by_number.get(self.planted.returned or ""):
+            reasons = "; ".join(self.reasons) or "not heard of"
             lines.append(
-                f"Planted: a bank returned money of {returned.pi_number} ({'; '.join(self.reasons) or 'not heard of'}). "
-                f"The account was corrected; the PI is {returned.status}, "
-                f"{self._outcome_of(returned, 'its revision is')}."
+                f"Planted: a bank returned money of {returned.pi_number} ({reasons}), the account was corrected. "
+                f"It is {returned.status}; {self._what_follows(returned, 'its revision')}."
             )
         return lines
 
-    def _outcome_of(self, pi: Instruction, words: str) -> str:
+    def _what_follows(self, pi: Instruction, name: str) -> str:
         follower = self._follower(pi.pi_number)
-        return "and nothing follows" if follower is None else f"{words}, {follower.pi_number}, {follower.status}"
+        return f"{name} {follower.pi_number} is {follower.status}" if follower else f"{name} is missing"
+
+    def _remark(self, pi: Instruction) -> str:
+        """Say what it has to do with another one, or why it failed."""
+        if pi.corrects:
+            return f"corrects {pi.corrects}"
+        if pi.instead_of:
+            return f"instead of {pi.instead_of}"
+        follower = self._follower(pi.pi_number)
+        return f"corrected by {follower.pi_number}" if follower and follower.corrects else pi.message
+
+    def _show_instructions(self, console: Console) -> None:
+        table = Table(title="Payment instructions of this cycle", title_justify="left")
+        for column in ("city", "PI", "payment", "state"):
+            table.add_column(column, overflow="fold")
+        table.add_column("net, ₹", justify="right", no_wrap=True)
+        table.add_column("remark", overflow="fold")
+        for each in self.instructions[:_SHOWN]:
+            as_it_should = "green" if each.status == SUCCESSFUL else "yellow"
+            state = Text(each.status, style=as_it_should if each.status == self._expected(each) else "red")
+            remark = escape(self._remark(each))
+            table.add_row(each.tenant_id, each.pi_number, each.payment_number, state, f"{each.net_amount:,}", remark)
+        console.print(table)
+        states = Counter(each.status for each in self.instructions)
+        # What failed gives its money back, what a revision pays was spent by its original.
+        spending = [each.net_amount for each in self.instructions if not each.money_back and not each.corrects]
+        parts = ", ".join(f"{count} {status}" for status, count in states.most_common()) or "none"
+        more = f" ({len(self.instructions) - _SHOWN} more than shown)" if len(self.instructions) > _SHOWN else ""
+        total = f"together they spend ₹ {sum(spending, Decimal()):,}"
+        console.print(f"{len(self.instructions)} payment instructions{more}: {parts}; {total}\n", highlight=False)
 
 
 def _unheard(connection: psycopg.Connection) -> Iterator[str]:
@@ -306,27 +323,6 @@ def _disagreements(ledger: Mapping[str, Decimal], treasury: Mapping[str, Decimal
         if ours != theirs:
             here, there = (f"₹ {amount}" if amount is not None else "nothing" for amount in (ours, theirs))
             yield f"{number}: the ledger has {here} accepted, the treasury {there}"
-
-
-def _show_instructions(console: Console, instructions: list[Instruction], expected: Mapping[str, str]) -> None:
-    table = Table(title="Payment instructions of this cycle", title_justify="left")
-    for column in ("city", "PI", "payment", "state"):
-        table.add_column(column, overflow="fold")
-    table.add_column("net, ₹", justify="right", no_wrap=True)
-    table.add_column("remark", overflow="fold")
-    for each in instructions[:_SHOWN]:
-        state = Text(
-            each.status, style="red" if each.status != expected[each.pi_number] else _STYLES.get(each.status, "")
-        )
-        table.add_row(
-            each.tenant_id, each.pi_number, each.payment_number, state, f"{each.net_amount:,}", escape(each.remark)
-        )
-    console.print(table)
-    states = Counter(each.status for each in instructions)
-    total = sum((each.net_amount for each in instructions if not each.money_back and not each.corrects), Decimal())
-    parts = ", ".join(f"{count} {status}" for status, count in states.most_common()) or "none"
-    more = f" ({len(instructions) - _SHOWN} more than shown)" if len(instructions) > _SHOWN else ""
-    console.print(f"{len(instructions)} payment instructions{more}: {parts}; they spend ₹ {total:,}\n", highlight=False)
 
 
 def _show_held(console: Console, held: list[Held]) -> None:

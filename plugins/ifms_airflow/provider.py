@@ -30,7 +30,10 @@ def get_provider_info() -> dict[str, Any]:
                 "ui-field-behaviour": {
                     "hidden-fields": ["schema"],
                     "relabeling": {
-                        "host": "Base URL", "port": _PORT, "login": "Client id", "password": "Client secret"
+                        "host": "Base URL",
+                        "port": _PORT,
+                        "login": "Client id",
+                        "password": "Client secret",
                     },
                     "placeholders": {"host": "https://treasury.example", "port": _PORT_HINT},
                 },

@@ -1,4 +1,4 @@
-"""An asset event starts ifms_pi: through the scheduler's own code, one turn of it, without its processes."""
+"""An asset event starts ifms_pi or ifms_relay: through the scheduler's own code, one turn of it, without its processes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import pytest
 from support import dags as support_dags
 
 pytestmark = pytest.mark.airflow
+
+
+STARTED = ("ifms_pi", "ifms_relay")
 
 
 def turn_of_the_scheduler() -> list[object]:
@@ -34,7 +37,7 @@ def turn_of_the_scheduler() -> list[object]:
 
 @pytest.fixture
 def _only_the_bells(run_dag):
-    """ifms_pi is switched on, the others are not; no earlier test's bell is still ringing."""
+    """Those that a bell starts are switched on, the others are not; no earlier test's bell is still ringing."""
     from airflow.models.asset import AssetDagRunQueue
     from airflow.models.dag import DagModel
     from airflow.utils.session import create_session
@@ -45,7 +48,7 @@ def _only_the_bells(run_dag):
     def switch(*, paused: bool) -> None:
         with create_session() as session:
             session.execute(delete(AssetDagRunQueue))
-            session.execute(update(DagModel).where(DagModel.dag_id == "ifms_pi").values(is_paused=paused))
+            session.execute(update(DagModel).where(DagModel.dag_id.in_(STARTED)).values(is_paused=paused))
 
     switch(paused=False)
     yield
@@ -78,3 +81,18 @@ def test_either_bell_is_enough(run_dag, airflow_connections, adapter):
     [second] = turn_of_the_scheduler()
     assert second.state == "success"
     assert adapter.statuses() == {"INITIATED": 1}  # the payment that waited got its PI by itself
+
+
+@pytest.mark.usefixtures("_only_the_bells")
+@pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 1})
+def test_what_the_platform_must_hear_starts_one_run_of_ifms_relay(run_dag, airflow_connections, adapter):
+    adapter.run("VA")
+    adapter.run("PA")
+    run_dag("ifms_pi")
+    run_dag("ifms_pis")
+    [run] = turn_of_the_scheduler()
+    assert (run.dag_id, run.run_type, run.state) == ("ifms_relay", "asset_triggered", "success")
+    assert adapter.rows("SELECT id FROM ifms.outbox WHERE delivered_at IS NULL") == []
+
+    run_dag("ifms_pag")
+    assert turn_of_the_scheduler() == []  # the advice is nobody else's business

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from support import failed
+from support.adapter import assert_money_is_right
+
+from ifms.errors import SweepError
 
 pytestmark = pytest.mark.airflow
 
@@ -41,8 +45,100 @@ def test_a_payee_who_cannot_be_paid_is_named_and_the_others_are_paid(
     adapter.run("VA")
     adapter.run("PA")
     assert run_dag("ifms_pi").state == "failed"
-    [row] = adapter.rows("SELECT message, problems FROM ifms.sweep_run WHERE dag_id = 'ifms_pi'")
+    [row] = adapter.rows("SELECT message, problems FROM ifms.sweep_run WHERE dag_id = 'ifms_pi' AND service_id = 'PI'")
     assert row["message"].startswith("SweepNeedsAttentionError: ")
     assert any(bad["payees"][1] in problem for problem in row["problems"])
     assert adapter.statuses() == {"INITIATED": 1}
     assert len(treasury.accepted) == 1
+
+
+def one_payment(adapter) -> str:
+    """A payment with funds and no PI yet; its number."""
+    failed.wage_bill(adapter, payees=2)
+    adapter.run("VA")
+    adapter.run("PA")
+    return adapter.rows("SELECT payment_number FROM ifms.payment")[0]["payment_number"]
+
+
+def statuses(adapter) -> list[str]:
+    rows = adapter.rows("SELECT status FROM ifms.payment_instruction ORDER BY created_at")
+    return [row["status"] for row in rows]
+
+
+def declined(adapter, treasury) -> str:
+    """The treasury has declined the PI of one payment: it does not know the IFSC of a payee."""
+    number = one_payment(adapter)
+    treasury.rule("PI", "error", times=1, errorMsgs=[{"errorCode": "322", "errorMsg": "Wrong IFSC provided"}])
+    adapter.run("PI")
+    assert statuses(adapter) == ["FAILED"]
+    return number
+
+
+@pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
+def test_a_declined_one_gets_a_successor_by_itself_once_the_account_differs(
+    run_dag, airflow_connections, adapter, treasury
+):
+    declined(adapter, treasury)
+    sent = treasury.state["calls"]["PI"]
+    for _ in range(2):
+        assert run_dag("ifms_pi").state == "success"
+    assert statuses(adapter) == ["FAILED"]  # the same content would be declined again
+    assert treasury.state["calls"]["PI"] == sent
+
+    [payee] = adapter.rows("SELECT beneficiary_number FROM ifms.beneficiary ORDER BY 1 LIMIT 1")
+    failed.mend(adapter, [payee["beneficiary_number"]])
+    assert run_dag("ifms_pi").state == "success"
+    assert statuses(adapter) == ["FAILED", "INITIATED"]
+    assert len(adapter.rows("SELECT id FROM ifms.payment")) == 1
+    assert_money_is_right(adapter, treasury)
+
+
+@pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
+def test_the_form_makes_a_new_one_for_a_payment_that_was_declined(run_dag, airflow_connections, adapter, treasury):
+    number = declined(adapter, treasury)
+    for _ in range(2):
+        run = run_dag("ifms_pi", conf={"payments": [number]})
+        assert statuses(adapter) == ["FAILED", "INITIATED"]
+    assert run.state == "failed"  # the second one is told that a PI is under way
+    [row] = adapter.rows("SELECT message FROM ifms.sweep_run WHERE run_id = %s AND service_id = 'PI'", run.run_id)
+    assert row["message"].startswith(f"BadInputError: payment '{number}' is not known here, or has a payment instruction")
+    assert len(adapter.rows("SELECT id FROM ifms.payment")) == 1
+    assert len(airflow_connections.ask_platform("GET", "state")["payments"]) == 1
+    assert len(treasury.accepted) == 1
+    assert_money_is_right(adapter, treasury)
+
+
+@pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
+def test_a_rejected_one_waits_for_the_form(run_dag, airflow_connections, adapter, treasury):
+    number = one_payment(adapter)
+    adapter.run("PI")
+    treasury.rule("PIS", "reject", times=1)
+    adapter.run("PIS")
+    assert run_dag("ifms_pi").state == "success"
+    assert statuses(adapter) == ["FAILED"]
+    assert run_dag("ifms_pi", conf={"payments": [number]}).state == "success"
+    assert statuses(adapter) == ["FAILED", "INITIATED"]
+    assert len(airflow_connections.ask_platform("GET", "state")["payments"]) == 1
+    assert_money_is_right(adapter, treasury)
+
+
+@pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
+def test_revisions_that_stayed_pending_are_settled(run_dag, airflow_connections, adapter, treasury):
+    failed.paid_and_failed(adapter)
+    failed.mend(adapter)
+    treasury.rule("COR", "lost_reply", times=1)
+    with pytest.raises(SweepError):
+        adapter.correct()
+    assert [row["status"] for row in failed.revisions(adapter)] == ["PENDING"]
+    assert run_dag("ifms_pi").state == "success"
+    assert [row["status"] for row in failed.revisions(adapter)] == ["INITIATED"]
+    assert len(treasury.state["corrections"]) == 1
+
+
+@pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
+def test_it_corrects_nothing_new(run_dag, airflow_connections, adapter, treasury):
+    failed.paid_and_failed(adapter)
+    failed.mend(adapter)
+    assert run_dag("ifms_pi").state == "success"
+    assert failed.revisions(adapter) == []
+    assert "COR" not in treasury.state["calls"]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from support.environment import REPO
 
 pytestmark = pytest.mark.airflow
 
-# Each DAG with its default schedule; an asset rings ifms_pi besides. A new DAG file gets its line here.
+# Each DAG with its default schedule (None: started by hand). A new DAG file gets its line here.
 DAGS = {
     "ifms_va": "0 22 * * *",
     "ifms_pa": "*/5 * * * *",
@@ -24,12 +25,48 @@ DAGS = {
     "ifms_pis": "0 22 * * *",
     "ifms_pag": "15 22 * * *",
     "ifms_pd": "0 22 * * *",
+    "ifms_fd": "0 22 * * *",
+    "ifms_cor": None,
+    "ifms_ftps": "0 22 * * *",
+    "ifms_ftfps": "0 22 * * *",
+    "ifms_relay": "*/10 * * * *",
 }
-INTERVALS = {"ifms_pa": timedelta(minutes=5)}  # a day for the others
-TIMEOUTS = {"ifms_pa": timedelta(minutes=30)}  # two hours for the others
-BELLS = {"ifms_pi": {"ifms_payments", "ifms_allotments"}}
-OUTLETS = {"ifms_va": {"ifms_allotments"}, "ifms_pa": {"ifms_payments"}}
-TAGS = {"ifms_pa": {"ifms", "platform"}}  # {"ifms", "treasury"} for the others
+CLOCKED = [dag_id for dag_id, cron in DAGS.items() if cron]
+# A day for the others.
+INTERVALS = {"ifms_pa": timedelta(minutes=5), "ifms_fd": timedelta(hours=72), "ifms_relay": timedelta(minutes=10)}
+HALF_AN_HOUR = {"ifms_pa", "ifms_relay"}  # their tasks' timeout; two hours for the others
+CATCHING_UP = {"ifms_fd"}
+BELLS = {"ifms_pi": {"ifms_payments", "ifms_allotments"}, "ifms_relay": {"ifms_outbox"}}
+# What each may tell; all whose sweeps write to the outbox ring the same bell.
+OUTLETS = dict.fromkeys(DAGS, {"ifms_outbox"}) | {
+    "ifms_va": {"ifms_allotments"},
+    "ifms_pa": {"ifms_payments"},
+    "ifms_relay": set(),
+}
+TAGS = dict.fromkeys(DAGS, {"ifms", "treasury"}) | dict.fromkeys(("ifms_pa", "ifms_relay"), {"ifms", "platform"})
+# Sweeps that are shared out between shards, one task each; the others are single tasks.
+SHARED = {
+    "ifms_va": "fetch_allotments",
+    "ifms_pa": "create_payments",
+    "ifms_pi": "create_payment_instructions",
+    "ifms_pis": "poll",
+    "ifms_pag": "poll",
+    "ifms_pd": "poll",
+    "ifms_ftps": "poll",
+    "ifms_ftfps": "poll",
+}
+SINGLE = {
+    "ifms_pi": "settle_revisions",
+    "ifms_fd": "fetch_failures",
+    "ifms_cor": "correct",
+    "ifms_relay": "deliver",
+}
+PARAMS = dict.fromkeys(DAGS, ["tenants"]) | {
+    "ifms_pi": ["tenants", "payments"],
+    "ifms_fd": [],
+    "ifms_cor": ["pi_number", "tenant", "beneficiaries", "new_original", "tenants"],
+    "ifms_relay": ["again"],
+}
 SECTIONS = ["What", "When", "Reads", "Writes", "If it fails"]
 
 # Each takes longer to import than all DAG files together; a task imports them when it runs.
@@ -124,10 +161,22 @@ def dags() -> dict[str, Any]:
 
 def names(bells: Any) -> set[str]:
     """The names of the assets of a schedule."""
-    return {asset.name for asset in bells.objects}
+    return {asset.name for asset in getattr(bells, "objects", [bells])}
+
+
+def given(task: Any, name: str) -> Any:
+    """What a task was given, be it mapped or not."""
+    return task.partial_kwargs.get(name) if hasattr(task, "partial_kwargs") else getattr(task, name)
+
+
+def form_field(dag: Any, name: str) -> Any:
+    """A copy of a field of the DAG's form: a Param keeps what it resolved, and all DAGs share the cities' one."""
+    return copy.copy(dag.params.get_param(name))
 
 
 every_dag = pytest.mark.parametrize("dag_id", DAGS)
+every_clock = pytest.mark.parametrize("dag_id", CLOCKED)
+every_form_of_cities = pytest.mark.parametrize("dag_id", [each for each in DAGS if "tenants" in PARAMS[each]])
 
 
 def test_dag_files_parse_without_database_network_or_connection(alone: dict[str, Any]):
@@ -164,12 +213,16 @@ def test_schedule(dags: dict[str, Any], dag_id: str):
     if dag_id in BELLS:
         assert isinstance(clock, AssetOrTimeSchedule)
         assert names(clock.asset_condition) == BELLS[dag_id]
-        assert type(clock.asset_condition).__name__ == "AssetAny"  # either of them is enough
+        assert type(clock.asset_condition).__name__ == ("AssetAny" if len(BELLS[dag_id]) > 1 else "Asset")
         clock = clock.timetable
-    assert clock.expression == DAGS[dag_id]
-    assert clock.timezone == "Asia/Kolkata"
-    assert clock.interval == INTERVALS.get(dag_id, timedelta(days=1))
-    assert dag.catchup is False
+    if DAGS[dag_id] is None:
+        assert type(clock).__name__ == "NullTimetable"
+    else:
+        assert clock.expression == DAGS[dag_id]
+        assert clock.timezone == "Asia/Kolkata"
+        assert clock.interval == INTERVALS.get(dag_id, timedelta(days=1))
+    assert dag.catchup is (dag_id in CATCHING_UP)
+    assert (dag.start_date is not None) is dag.catchup
     assert dag.max_active_runs == 1
 
 
@@ -179,21 +232,53 @@ def test_owner_tags_and_task_defaults(dags: dict[str, Any], dag_id: str):
 
     dag = dags[dag_id]
     assert dag.owner == "ifms"
-    assert dag.tags == TAGS.get(dag_id, {"ifms", "treasury"})
-    assert dag.render_template_as_native_obj
-    assert len(dag.tasks) == 1  # never a task per PI
-    task = dag.tasks[0]
-    given = task.partial_kwargs
-    assert task.owner == "ifms"
-    assert task.pool == "ifms_treasury"
-    assert task.execution_timeout == TIMEOUTS.get(dag_id, timedelta(hours=2))
-    assert task.retries == 3
-    assert task.retry_delay == timedelta(minutes=5)
-    assert given["retry_policy"] is RETRY_POLICY
-    assert given["do_xcom_push"] is False
-    assert {alias.name for alias in given.get("outlets") or ()} == OUTLETS.get(dag_id, set())
-    assert task.expand_input.value == {"shard": [0]}  # a literal: mapping over it writes no XCom
-    assert given["shards"] == 1
+    assert dag.tags == TAGS[dag_id]
+    assert dag.render_template_as_native_obj is bool(PARAMS[dag_id])
+    shared, single = ([each[dag_id]] if dag_id in each else [] for each in (SHARED, SINGLE))
+    assert [task.task_id for task in dag.tasks] == shared + single  # never a task per PI
+    for task in dag.tasks:
+        assert task.owner == "ifms"
+        assert task.pool == "ifms_treasury"
+        assert task.execution_timeout == (timedelta(minutes=30) if dag_id in HALF_AN_HOUR else timedelta(hours=2))
+        assert task.retries == 3
+        assert task.retry_delay == timedelta(minutes=5)
+        assert given(task, "retry_policy") is RETRY_POLICY
+        assert given(task, "do_xcom_push") is False
+        assert {alias.name for alias in given(task, "outlets") or ()} == OUTLETS[dag_id]
+        assert not task.upstream_task_ids
+        if task.task_id in shared:
+            assert task.expand_input.value == {"shard": [0]}  # a literal: mapping over it writes no XCom
+            assert given(task, "shards") == 1
+        else:
+            assert (task.is_mapped, task.shards) == (False, 1)
+        if "tenants" in PARAMS[dag_id]:
+            assert given(task, "tenants") == "{{ params.tenants }}"
+
+
+def test_every_status_service_has_its_dag(dags: dict[str, Any]):
+    asking = {dag_id: given(dag.tasks[0], "service") for dag_id, dag in dags.items() if SHARED.get(dag_id) == "poll"}
+    assert asking == {f"ifms_{code.lower()}": code for code in ("PIS", "PAG", "PD", "FTPS", "FTFPS")}
+
+
+def test_failures_are_asked_for_from_a_day_on(dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
+    """Midnight in Odisha; so that no clock of the machine makes another DAG of it."""
+    assert dags["ifms_fd"].start_date == datetime(2026, 10, 31, 18, 30, tzinfo=UTC)
+    for day in ("2027-03-31", " 2028-02-29 "):
+        start = load(monkeypatch, IFMS_START_DATE=day)["ifms_fd"].start_date
+        assert start == datetime.fromisoformat(f"{day.strip()}T00:00:00+05:30")
+    assert load(monkeypatch, IFMS_START_DATE="")["ifms_fd"].start_date == dags["ifms_fd"].start_date
+
+
+@pytest.mark.parametrize("day", ["31-03-2027", "2027-02-29", "yesterday"])
+def test_a_start_date_that_is_none_breaks_its_own_dag_only(monkeypatch: pytest.MonkeyPatch, day: str):
+    from airflow.dag_processing.dagbag import DagBag
+
+    monkeypatch.setenv("IFMS_START_DATE", day)
+    bag = DagBag(REPO / "dags")
+    [(file, error)] = bag.import_errors.items()
+    assert Path(file).name == "ifms_fd.py"
+    assert day in error or "day is out of range" in error
+    assert bag.dags.keys() == DAGS.keys() - {"ifms_fd"}
 
 
 @every_dag
@@ -205,8 +290,11 @@ def test_docs_say_what_an_operator_asks(dags: dict[str, Any], dag_id: str):
     assert all(text.strip() for text in parts[1::2])
     sections = dict(zip(parts[::2], parts[1::2], strict=True))
     code = dag_id.removeprefix("ifms_").upper()
-    assert f"IFMS_SCHEDULE_{code}" in sections["When"]
-    assert "backfill" in sections["When"].lower()
+    if DAGS[dag_id]:
+        assert f"IFMS_SCHEDULE_{code}" in sections["When"]
+        assert "backfill" in sections["When"].lower()
+    if OUTLETS[dag_id] == {"ifms_outbox"}:
+        assert "`ifms.outbox`" in sections["Writes"]
     assert "sweep_run" in sections["If it fails"]
     assert "ifms.sweep_run" in re.sub(r"`|\s", " ", sections["Writes"])
 
@@ -214,12 +302,12 @@ def test_docs_say_what_an_operator_asks(dags: dict[str, Any], dag_id: str):
 @every_dag
 def test_form(dags: dict[str, Any], dag_id: str):
     params = dags[dag_id].params
-    assert list(params) == ["tenants"]
-    assert params["tenants"] is None
-    assert params.get_param("tenants").description
+    assert list(params) == PARAMS[dag_id]
+    assert {params[name] for name in params} <= {None, False}  # started without a form it does all that is due
+    assert all(params.get_param(name).description for name in params)
 
 
-@every_dag
+@every_form_of_cities
 @pytest.mark.parametrize(
     "value",
     [
@@ -240,40 +328,76 @@ def test_form(dags: dict[str, Any], dag_id: str):
 def test_form_refuses_what_is_no_list_of_cities(dags: dict[str, Any], dag_id: str, value: object):
     from airflow.sdk.exceptions import ParamValidationError
 
-    param = dags[dag_id].params.get_param("tenants")
+    param = form_field(dags[dag_id], "tenants")
     with pytest.raises(ParamValidationError):
         param.resolve(value)
 
 
 def test_form_takes_a_list_of_cities(dags: dict[str, Any]):
-    param = dags["ifms_va"].params.get_param("tenants")
-    assert param.resolve(["od.samplea", "od.sampleb"]) == ["od.samplea", "od.sampleb"]
+    assert form_field(dags["ifms_va"], "tenants").resolve(["od.samplea", "od.sampleb"]) == ["od.samplea", "od.sampleb"]
 
 
-@every_dag
+NO_NUMBERS = ["PI-SA/1'; DROP TABLE ifms.payment; --", "{{ conn.ifms_treasury.password }}", "", "X" * 257, "a b", "None"]
+REFUSED = {
+    ("ifms_cor", "pi_number"): [*NO_NUMBERS, 7, True, ["PI-SA/2024-25/000001"]],
+    ("ifms_cor", "tenant"): ["od", "OD.SAMPLEA", "od.samplea' OR 'a' = 'a", "{{ 7 * 7 }}", ["od.samplea"], 7, ""],
+    ("ifms_cor", "beneficiaries"): ["BN-SA/000001", *([each] for each in NO_NUMBERS), [7], [None], {"a": "b"}, False],
+    ("ifms_cor", "new_original"): ["false", "true", "", 0, 1, None, "{{ True }}"],
+    ("ifms_pi", "payments"): ["EP/0/2024-25/06/01/000001", *([each] for each in NO_NUMBERS), [7], [None], True],
+    ("ifms_relay", "again"): [7, "all", "[]", ["7"], ["7; DROP TABLE ifms.outbox"], [7.5], [None], [True], {"id": 7}, True],
+}
+TAKEN = {
+    ("ifms_cor", "pi_number"): ["PI-SA/2024-25/000001", "PI-1013/2024-25/000001", None],
+    ("ifms_cor", "tenant"): ["od.samplea", None],
+    ("ifms_cor", "beneficiaries"): [["BN-SA/000001", "BN-SA/000002"], [], None],
+    ("ifms_cor", "new_original"): [True, False],
+    ("ifms_pi", "payments"): [["EP/0/2024-25/06/01/000001"], [], None],
+    ("ifms_relay", "again"): [[7, 8], [], None],
+}
+
+
+@pytest.mark.parametrize(("dag_id", "name", "value"), [(*field, v) for field, values in REFUSED.items() for v in values])
+def test_form_refuses_what_is_something_else(dags: dict[str, Any], dag_id: str, name: str, value: object):
+    from airflow.sdk.exceptions import ParamValidationError
+
+    param = form_field(dags[dag_id], name)
+    with pytest.raises(ParamValidationError):
+        param.resolve(value)
+
+
+@pytest.mark.parametrize(("dag_id", "name", "value"), [(*field, v) for field, values in TAKEN.items() for v in values])
+def test_form_takes_what_is_meant(dags: dict[str, Any], dag_id: str, name: str, value: object):
+    assert form_field(dags[dag_id], name).resolve(value) == value
+
+
+@every_clock
 def test_environment_sets_the_schedule(monkeypatch: pytest.MonkeyPatch, dag_id: str):
     code = dag_id.removeprefix("ifms_").upper()
     changed = load(monkeypatch, **{f"IFMS_SCHEDULE_{code}": "7 3 * * 1-5"})
-    for other, dag in changed.items():
-        clock = getattr(dag.timetable, "timetable", dag.timetable)
+    for other in CLOCKED:
+        clock = getattr(changed[other].timetable, "timetable", changed[other].timetable)
         assert clock.expression == ("7 3 * * 1-5" if other == dag_id else DAGS[other])
+        assert clock.interval == INTERVALS.get(other, timedelta(days=1))
 
 
 def test_environment_turns_schedules_off(monkeypatch: pytest.MonkeyPatch):
-    off = load(monkeypatch, **{f"IFMS_SCHEDULE_{each.removeprefix('ifms_').upper()}": "none" for each in DAGS})
+    off = load(monkeypatch, **{f"IFMS_SCHEDULE_{each.removeprefix('ifms_').upper()}": "none" for each in CLOCKED})
     for dag_id, dag in off.items():
         if dag_id in BELLS:  # the bells still ring
             assert names(dag.timetable.asset_condition) == BELLS[dag_id]
-            assert not dag.timetable.can_be_scheduled or type(dag.timetable).__name__ == "AssetTriggeredTimetable"
+            assert type(dag.timetable).__name__ == "AssetTriggeredTimetable"
         else:
             assert type(dag.timetable).__name__ == "NullTimetable"
 
 
 def test_environment_sets_the_number_of_shards(monkeypatch: pytest.MonkeyPatch):
-    for dag in load(monkeypatch, IFMS_SHARDS="3").values():
-        task = dag.tasks[0]
-        assert task.expand_input.value == {"shard": [0, 1, 2]}
-        assert task.partial_kwargs["shards"] == 3
+    for dag_id, dag in load(monkeypatch, IFMS_SHARDS="3").items():
+        for task in dag.tasks:
+            if SHARED.get(dag_id) == task.task_id:
+                assert task.expand_input.value == {"shard": [0, 1, 2]}
+                assert given(task, "shards") == 3
+            else:
+                assert (task.is_mapped, task.shard, task.shards) == (False, 0, 1)
 
 
 def test_parsing_twice_gives_the_same_dags():

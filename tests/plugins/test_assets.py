@@ -19,7 +19,7 @@ class Recorder:
         self.added.append(asset)
 
 
-@pytest.mark.parametrize("name", ["PAYMENTS", "ALLOTMENTS"])
+@pytest.mark.parametrize("name", ["PAYMENTS", "ALLOTMENTS", "OUTBOX"])
 def test_a_bell_updates_its_asset_through_its_alias(name: str):
     from ifms_airflow import assets
 
@@ -39,10 +39,11 @@ def test_a_task_without_the_outlet_rings_nothing():
 
 
 def test_names_that_others_rely_on():
-    from ifms_airflow.assets import ALLOTMENTS, PAYMENTS
+    from ifms_airflow.assets import ALLOTMENTS, OUTBOX, PAYMENTS
 
-    named = {(bell.asset.name, bell.asset.uri.rstrip("/"), bell.alias.name) for bell in (PAYMENTS, ALLOTMENTS)}
+    named = {(bell.asset.name, bell.asset.uri.rstrip("/"), bell.alias.name) for bell in (PAYMENTS, ALLOTMENTS, OUTBOX)}
     assert named == {
+        ("ifms_outbox", "ifms://outbox", "ifms_outbox"),
         ("ifms_payments", "ifms://payments", "ifms_payments"),
         ("ifms_allotments", "ifms://allotments", "ifms_allotments"),
     }

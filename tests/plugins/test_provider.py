@@ -68,6 +68,11 @@ def test_the_ui_is_told_of_both_types() -> None:
         assert meta.standard_fields is not None
         assert meta.standard_fields.host is not None
         assert meta.standard_fields.host.title == "Base URL"
+        port = meta.standard_fields.port
+        assert port is not None
+        assert not port.hidden  # without a saved port the Test button fails: hooks/test_airflows_test_button.py
+        assert "0" in (port.title or "")
+        assert "Test button" in (port.placeholder or "")
 
 
 def test_secret_fields_are_hidden_and_their_list_is_whole() -> None:

@@ -25,7 +25,7 @@ OURS = [each for _, each in inspect.getmembers(errors, inspect.isclass) if issub
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("IFMS_SCHEDULE_VA", "IFMS_SHARDS"):
+    for name in ("IFMS_SCHEDULE_VA", "IFMS_SHARDS", "IFMS_START_DATE"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -118,3 +118,40 @@ def test_shards(monkeypatch: pytest.MonkeyPatch, given: str, expected: list[int]
 
     monkeypatch.setenv("IFMS_SHARDS", given)
     assert shards() == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [("", "2026-11-01"), (" ", "2026-11-01"), (" 2027-04-01 ", "2027-04-01"), ("2028-02-29", "2028-02-29")],
+)
+def test_the_start_is_a_midnight_in_odisha(monkeypatch: pytest.MonkeyPatch, given: str, expected: str):
+    from ifms_airflow.schedules import start_date
+
+    monkeypatch.setenv("IFMS_START_DATE", given)
+    assert start_date().isoformat() == f"{expected}T00:00:00+05:30"
+
+
+def test_a_start_that_is_no_day_is_an_error(monkeypatch: pytest.MonkeyPatch):
+    from ifms_airflow.schedules import start_date
+
+    monkeypatch.setenv("IFMS_START_DATE", "01/11/2026")
+    with pytest.raises(ValueError, match="01/11/2026"):
+        start_date()
+
+
+@pytest.mark.parametrize("given", ["od.samplea", " od.samplea", "od.samplea ", "\tod.samplea  "])
+def test_a_city_may_have_blanks_around_it(given: str):
+    """As pasted; the operators strip them."""
+    from ifms_airflow.schedules import TENANTS
+
+    assert TENANTS.resolve([given]) == [given]
+
+
+@pytest.mark.parametrize("given", ["od .samplea", "od. samplea", " ", "od.a od.b", "od.samplea\nod.sampleb"])
+def test_a_city_has_no_blank_within(given: str):
+    from airflow.sdk.exceptions import ParamValidationError
+
+    from ifms_airflow.schedules import TENANTS
+
+    with pytest.raises(ParamValidationError):
+        TENANTS.resolve([given])

@@ -19,8 +19,9 @@ from ifms_airflow.hooks.address import base_url
 class PlatformHook(BaseHook):
     """The DIGIT platform, over a connection of type `ifms_platform`.
 
-    The connection's host is the base URL of all services, its port theirs if the host names none; its extra holds the other fields of `PlatformConfig` by
-    their names (`state_tenant`, `system_user`, `auth_token`, `services` …), each optional.
+    The connection's host is the base URL of all services, its port theirs if the host names none (None or 0: none);
+    its extra holds the other fields of `PlatformConfig` by their names (`state_tenant`, `system_user`, `auth_token`,
+    `services` …), each optional.
     """
 
     conn_name_attr = "platform_conn_id"

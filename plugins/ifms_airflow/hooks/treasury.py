@@ -42,9 +42,10 @@ _NUMBERS: Mapping[str, type[int] | type[float]] = {
 class TreasuryHook(BaseHook):
     """Reaches the state treasury's JIT services through one connection.
 
-    host: base URL with its scheme; port: if the host names none; login: client id; password: client secret; extra: public_key, and what
-    `TreasuryConfig` has a default for. An empty field of the form means the default; `old_log_keys` are separated by
-    blanks or commas. `on_exchange` hears of every login, for the call log.
+    host: base URL with its scheme; port: None or 0 if the host names it or it is the scheme's own; login: client id;
+    password: client secret; extra: public_key, and what `TreasuryConfig` has a default for. An empty field of the form
+    means the default; `old_log_keys` are separated by blanks or commas. `on_exchange` hears of every login, for the
+    call log.
     """
 
     conn_name_attr = "treasury_conn_id"

@@ -15,8 +15,8 @@ BASE = "http://digit.test"
 def connect(monkeypatch):
     """Define the connection as an operator would, in the environment."""
 
-    def define(host=BASE, conn_id="ifms_platform", **extra):
-        value = {"conn_type": "ifms_platform", "host": host, "extra": extra}
+    def define(host=BASE, conn_id="ifms_platform", port=None, **extra):
+        value = {"conn_type": "ifms_platform", "host": host, "port": port, "extra": extra}
         monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(value))
 
     return define
@@ -33,6 +33,19 @@ def test_an_empty_extra_means_the_defaults(connect):
     config = PlatformHook().get_config()
     assert (config.base_url, config.state_tenant, config.system_user) == (BASE, "od", "IFMS_CRONJOB")
     assert (config.auth_token, config.timeout_seconds, config.bill_page_size) == (None, 30, 10)
+
+
+@pytest.mark.parametrize(("port", "address"), [(None, BASE), (0, BASE), (8443, f"{BASE}:8443")])
+def test_the_port_may_have_its_own_field(connect, port, address):
+    connect(port=port)
+    assert PlatformHook().get_config().base_url == address
+
+
+def test_two_different_ports_name_the_connection(connect):
+    connect(f"{BASE}:80", port=8443)
+    worked, text = PlatformHook().test_connection()
+    assert not worked
+    assert text.startswith("connection ifms_platform: the base URL names port 80 and the port field 8443")
 
 
 def test_every_field_can_be_set_as_json_or_as_text(connect):

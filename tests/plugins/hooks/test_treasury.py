@@ -123,10 +123,11 @@ def test_empty_fields_of_the_form_mean_the_default(connect):
         ({"host": "treasury.example"}, "base_url"),
         ({"host": "http://treasury.example"}, "https is needed"),
         ({"host": f"https://sample:{SECRET}@treasury.example"}, "credentials"),
-        ({"port": 8443}, "port belongs into the host"),
+        ({"host": "https://treasury.example:443", "port": 8443}, "names port 443 and the port field 8443"),
+        ({"port": 99999}, "base_url"),
         ({"login": None}, "client_id"),
         ({"password": None}, "client_secret"),
-        ({"extra": {"public_key": ""}}, "public key"),
+        ({"extra": {"public_key": " "}}, "public_key is missing"),
         ({"extra": {"public_key": 5}}, "public_key in extra must be a text"),
         ({"extra": {"log_key": "c2hvcnQ="}}, "log key"),
         ({"extra": {"timeout_seconds": "soon"}}, "timeout_seconds in extra must be a number"),
@@ -140,6 +141,14 @@ def test_a_bad_field_names_the_connection_and_no_secret(connect, change, said):
         connect("sample_treasury", **change).get_config()
     assert str(caught.value).startswith("connection 'sample_treasury': ")
     assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("port", "address"),
+    [(None, "https://treasury.example"), (0, "https://treasury.example"), (8443, "https://treasury.example:8443")],
+)
+def test_the_port_may_have_its_own_field(connect, port, address):
+    assert connect(host="https://treasury.example", port=port).get_config().base_url == address
 
 
 def test_every_secret_is_masked_in_every_form(connect, masked):
@@ -249,6 +258,8 @@ def test_the_test_button_on_nothing(connect):
     good, message = connect(host=f"http://127.0.0.1:{port}").test_connection()
     assert not good
     assert "refused" in message
+    assert f"127.0.0.1:{port}" in message
+    assert SECRET not in message
 
 
 def test_the_test_button_on_a_bad_connection(connect):

@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 from support import dags as support_dags
 
-DAG_IDS = ("ifms_va", "ifms_pa", "ifms_pi", "ifms_pis", "ifms_pag", "ifms_pd")
-
 
 @pytest.fixture
 def without_retries(run_dag: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A task that would be tried again in five minutes ends red at once."""
-    for dag_id in DAG_IDS:
-        monkeypatch.setitem(support_dags._dag(dag_id).tasks[0].partial_kwargs, "retries", 0)
+    for dag in support_dags._bag().dags.values():
+        for task in dag.tasks:
+            if hasattr(task, "partial_kwargs"):
+                monkeypatch.setitem(task.partial_kwargs, "retries", 0)
+            else:
+                monkeypatch.setattr(task, "retries", 0)
 
 
 @pytest.fixture
@@ -34,11 +36,16 @@ def change_connection(airflow_connections: Any, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture
 def sweeps(adapter: Any) -> Any:
-    """`sweeps(run)`: the rows that the tasks of a DAG run left in sweep_run, by shard."""
+    """`sweeps(run)`: the rows that a DAG run left in sweep_run, by shard; of ifms_pi, those of its first task."""
 
     def rows(run: Any) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = adapter.rows(
-            "SELECT * FROM ifms.sweep_run WHERE dag_id = %s AND run_id = %s ORDER BY shard", run.dag_id, run.run_id
+            """
+            SELECT * FROM ifms.sweep_run WHERE dag_id = %s AND run_id = %s AND service_id = upper(substr(dag_id, 6))
+            ORDER BY shard
+            """,
+            run.dag_id,
+            run.run_id,
         )
         return found
 

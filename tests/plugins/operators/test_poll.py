@@ -1,29 +1,33 @@
-"""The status services' operator: one class, three services, no guess about a fourth."""
+"""The status services' operator: one class, five services, no guess about a sixth."""
 
 from __future__ import annotations
 
 import pytest
+from support.simulators import LOG_KEY
 
 from ifms.errors import ConfigurationError
+from ifms.sealing import Sealer
 
 pytestmark = pytest.mark.airflow
 
+SEALER = Sealer.from_config(LOG_KEY)
 
-@pytest.mark.parametrize("code", ["PIS", "PAG", "PD"])
+
+@pytest.mark.parametrize("code", ["PIS", "PAG", "PD", "FTPS", "FTFPS"])
 def test_each_service_asks_in_its_own_name(code):
     from ifms_airflow.operators import PollOperator
     from ifms_airflow.operators.poll import status_service
 
-    assert status_service(code).service == code
+    assert status_service(code, SEALER).service == code
     assert PollOperator(task_id="poll", service=code).service_id == code
 
 
-@pytest.mark.parametrize("code", ["pis", "VA", "", "PIS "])
+@pytest.mark.parametrize("code", ["pis", "VA", "FD", "", "PIS "])
 def test_a_service_that_is_none_is_named(code):
     from ifms_airflow.operators.poll import status_service
 
-    with pytest.raises(ConfigurationError, match=f"'{code}' is none of PIS, PAG, PD"):
-        status_service(code)
+    with pytest.raises(ConfigurationError, match=f"'{code}' is none of PIS, PAG, PD, FTPS, FTFPS"):
+        status_service(code, SEALER)
 
 
 @pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 1})

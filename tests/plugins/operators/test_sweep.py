@@ -179,7 +179,10 @@ def test_two_shards_share_the_whole_cycle(run_dag, adapter, airflow_connections,
 
 
 @pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 1})
-@pytest.mark.parametrize("dag_id", ["ifms_va", "ifms_pa", "ifms_pi", "ifms_pis", "ifms_pag", "ifms_pd"])
+@pytest.mark.parametrize(
+    "dag_id",
+    ["ifms_va", "ifms_pa", "ifms_pi", "ifms_pis", "ifms_pag", "ifms_pd", "ifms_cor", "ifms_ftps", "ifms_ftfps"],
+)
 def test_a_city_that_is_none_is_an_error_that_names_it(run_dag, airflow_connections, adapter, treasury, sweeps, dag_id):
     run = run_dag(dag_id, conf={"tenants": ["od.samplea", "od.nowhere"]})
     assert run.state == "failed"

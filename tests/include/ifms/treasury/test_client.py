@@ -133,6 +133,7 @@ def test_a_refused_connection_is_never_sent(treasury, client):
     outcome = client.call(pis())
     assert isinstance(outcome, NeverSent)
     assert "refused" in outcome.reason.lower()
+    assert f"127.0.0.1:{treasury.port}" in outcome.reason
     assert outcome.exchanges[0].outcome == "never_sent"
 
 

@@ -106,6 +106,12 @@ def test_a_bad_field_is_named(make, name, value):
         make(**{name: value})
 
 
+@pytest.mark.parametrize("empty", ["", " \n"])
+def test_a_missing_public_key_is_said_to_be_missing(make, empty):
+    with pytest.raises(ConfigurationError, match="^public_key is missing"):
+        make(public_key=empty)
+
+
 def test_an_old_log_key_that_is_none_is_named(make):
     with pytest.raises(ConfigurationError, match="old log key"):
         make(log_key=LOG_KEY, old_log_keys=("x",))

@@ -41,6 +41,32 @@ def test_nobody_listening_is_not_sent(transport):
     assert not caught.value.sent
 
 
+@pytest.mark.parametrize(
+    ("base", "named"),
+    [
+        ("https://[::1]", r"\(\[::1\]:443\)"),
+        ("http://localhost", r"\(localhost:80\)"),
+        ("http://127.0.0.1:1", r"127.0.0.1:1\)"),
+    ],
+)
+def test_an_error_names_host_and_port_and_nothing_else(transport, monkeypatch, base, named):
+    def refuse(*_: object, **__: object) -> None:
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    monkeypatch.setattr("urllib3.util.connection.create_connection", refuse)
+    with pytest.raises(TransportError, match=named) as caught:
+        transport.post(f"{base}/sample-path", {"clientSecret": "sample-secret"}, '"sample-body"')
+    assert "sample" not in caught.value.reason
+
+
+def test_a_silent_server_is_named(transport):
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        port = deaf.getsockname()[1]
+        with pytest.raises(TransportError, match=rf"\(127.0.0.1:{port}\)$") as caught:
+            transport.post(f"http://127.0.0.1:{port}/", {}, "{}")
+        assert caught.value.sent
+
+
 def test_a_reply_after_the_head_keeps_its_status(treasury, transport):
     treasury.login = lambda talk: talk.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n") or talk.hang_up()
     with pytest.raises(TransportError) as caught:
