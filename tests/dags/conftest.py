@@ -11,7 +11,7 @@ import pytest
 from support.adapter import Adapter, Treasury
 
 # What says when something was looked at, not what it is.
-PASSING = {"polled_at", "claim_token", "claimed_until", "updated_at", "fetched_until", "seen_at"}
+PASSING = {"polled_at", "failures_polled_at", "claim_token", "claimed_until", "updated_at", "fetched_until", "seen_at"}
 MONEY = ("sanction", "allotment", "fund_movement", "payment", "payment_instruction", "beneficiary", "outbox")
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from support import dags as support_dags
 
 pytestmark = pytest.mark.airflow
-
-
-STARTED = ("ifms_pi", "ifms_relay")
 
 
 def turn_of_the_scheduler() -> list[object]:
@@ -21,8 +20,9 @@ def turn_of_the_scheduler() -> list[object]:
     from airflow.utils.sqlalchemy import prohibit_commit
     from sqlalchemy import select, update
 
+    tomorrow = datetime.now(UTC) + timedelta(days=1)  # the clock is not what is looked at here
     with create_session() as session:  # the scheduler notes by itself, elsewhere in its turn, that a run has ended
-        session.execute(update(DagModel).values(exceeds_max_non_backfill=False))
+        session.execute(update(DagModel).values(exceeds_max_non_backfill=False, next_dagrun_create_after=tomorrow))
     with create_session() as session, prohibit_commit(session) as guard:
         SchedulerJobRunner(Job())._create_dagruns_for_dags(guard, session)
     with create_session() as session:
@@ -36,8 +36,8 @@ def turn_of_the_scheduler() -> list[object]:
 
 
 @pytest.fixture
-def _only_the_bells(run_dag):
-    """Those that a bell starts are switched on, the others are not; no earlier test's bell is still ringing."""
+def _only_the_bells(run_dag, request):
+    """The DAG that the bell of this test starts is switched on, the others are not; no earlier bell still rings."""
     from airflow.models.asset import AssetDagRunQueue
     from airflow.models.dag import DagModel
     from airflow.utils.session import create_session
@@ -48,16 +48,18 @@ def _only_the_bells(run_dag):
     def switch(*, paused: bool) -> None:
         with create_session() as session:
             session.execute(delete(AssetDagRunQueue))
-            session.execute(update(DagModel).where(DagModel.dag_id.in_(STARTED)).values(is_paused=paused))
+            session.execute(update(DagModel).where(DagModel.dag_id == request.param).values(is_paused=paused))
 
     switch(paused=False)
     yield
     switch(paused=True)
 
 
-@pytest.mark.usefixtures("_only_the_bells")
+@pytest.mark.parametrize("_only_the_bells", ["ifms_pi"], indirect=True)
 @pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 1})
-def test_new_payments_and_new_money_start_one_run_of_ifms_pi(run_dag, airflow_connections, adapter, treasury):
+def test_new_payments_and_new_money_start_one_run_of_ifms_pi(
+    _only_the_bells, run_dag, airflow_connections, adapter, treasury
+):
     run_dag("ifms_va")
     run_dag("ifms_pa")
     [run] = turn_of_the_scheduler()  # two bells, one run
@@ -69,9 +71,9 @@ def test_new_payments_and_new_money_start_one_run_of_ifms_pi(run_dag, airflow_co
     assert turn_of_the_scheduler() == []  # no news, no run
 
 
-@pytest.mark.usefixtures("_only_the_bells")
+@pytest.mark.parametrize("_only_the_bells", ["ifms_pi"], indirect=True)
 @pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 1})
-def test_either_bell_is_enough(run_dag, airflow_connections, adapter):
+def test_either_bell_is_enough(_only_the_bells, run_dag, airflow_connections, adapter):
     run_dag("ifms_pa")
     [first] = turn_of_the_scheduler()
     assert first.state == "success"
@@ -83,9 +85,11 @@ def test_either_bell_is_enough(run_dag, airflow_connections, adapter):
     assert adapter.statuses() == {"INITIATED": 1}  # the payment that waited got its PI by itself
 
 
-@pytest.mark.usefixtures("_only_the_bells")
+@pytest.mark.parametrize("_only_the_bells", ["ifms_relay"], indirect=True)
 @pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 1})
-def test_what_the_platform_must_hear_starts_one_run_of_ifms_relay(run_dag, airflow_connections, adapter):
+def test_what_the_platform_must_hear_starts_one_run_of_ifms_relay(
+    _only_the_bells, run_dag, airflow_connections, adapter
+):
     adapter.run("VA")
     adapter.run("PA")
     run_dag("ifms_pi")

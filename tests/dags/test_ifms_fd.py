@@ -100,7 +100,12 @@ def fired(day: str) -> datetime:
 
 @pytest.mark.parametrize(
     ("last", "back"),
-    [("2026-12-01", "2026-12-02"), ("2026-12-01", "2026-12-08"), ("2027-03-28", "2027-05-07"), ("2028-02-26", "2028-03-04")],
+    [
+        ("2026-12-01", "2026-12-02"),
+        ("2026-12-01", "2026-12-08"),
+        ("2027-03-28", "2027-05-07"),
+        ("2028-02-26", "2028-03-04"),
+    ],
     ids=["a day", "a week", "40 days over a financial year's end", "a week over 29 February"],
 )
 def test_after_an_outage_the_scheduler_asks_for_every_missed_date(last, back):

@@ -101,7 +101,9 @@ def test_the_form_makes_a_new_one_for_a_payment_that_was_declined(run_dag, airfl
         assert statuses(adapter) == ["FAILED", "INITIATED"]
     assert run.state == "failed"  # the second one is told that a PI is under way
     [row] = adapter.rows("SELECT message FROM ifms.sweep_run WHERE run_id = %s AND service_id = 'PI'", run.run_id)
-    assert row["message"].startswith(f"BadInputError: payment '{number}' is not known here, or has a payment instruction")
+    assert row["message"].startswith(
+        f"BadInputError: payment '{number}' is not known here, or has a payment instruction"
+    )
     assert len(adapter.rows("SELECT id FROM ifms.payment")) == 1
     assert len(airflow_connections.ask_platform("GET", "state")["payments"]) == 1
     assert len(treasury.accepted) == 1

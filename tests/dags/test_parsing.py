@@ -338,14 +338,32 @@ def test_form_takes_a_list_of_cities(dags: dict[str, Any]):
     assert form_field(dags["ifms_va"], "tenants").resolve(["od.samplea", "od.sampleb"]) == ["od.samplea", "od.sampleb"]
 
 
-NO_NUMBERS = ["PI-SA/1'; DROP TABLE ifms.payment; --", "{{ conn.ifms_treasury.password }}", "", "X" * 257, "a b", "None"]
+NO_NUMBERS = [
+    "PI-SA/1'; DROP TABLE ifms.payment; --",
+    "{{ conn.ifms_treasury.password }}",
+    "",
+    "X" * 257,
+    "a b",
+    "None",
+]
 REFUSED = {
     ("ifms_cor", "pi_number"): [*NO_NUMBERS, 7, True, ["PI-SA/2024-25/000001"]],
     ("ifms_cor", "tenant"): ["od", "OD.SAMPLEA", "od.samplea' OR 'a' = 'a", "{{ 7 * 7 }}", ["od.samplea"], 7, ""],
     ("ifms_cor", "beneficiaries"): ["BN-SA/000001", *([each] for each in NO_NUMBERS), [7], [None], {"a": "b"}, False],
     ("ifms_cor", "new_original"): ["false", "true", "", 0, 1, None, "{{ True }}"],
     ("ifms_pi", "payments"): ["EP/0/2024-25/06/01/000001", *([each] for each in NO_NUMBERS), [7], [None], True],
-    ("ifms_relay", "again"): [7, "all", "[]", ["7"], ["7; DROP TABLE ifms.outbox"], [7.5], [None], [True], {"id": 7}, True],
+    ("ifms_relay", "again"): [
+        7,
+        "all",
+        "[]",
+        ["7"],
+        ["7; DROP TABLE ifms.outbox"],
+        [7.5],
+        [None],
+        [True],
+        {"id": 7},
+        True,
+    ],
 }
 TAKEN = {
     ("ifms_cor", "pi_number"): ["PI-SA/2024-25/000001", "PI-1013/2024-25/000001", None],
@@ -357,7 +375,9 @@ TAKEN = {
 }
 
 
-@pytest.mark.parametrize(("dag_id", "name", "value"), [(*field, v) for field, values in REFUSED.items() for v in values])
+@pytest.mark.parametrize(
+    ("dag_id", "name", "value"), [(*field, v) for field, values in REFUSED.items() for v in values]
+)
 def test_form_refuses_what_is_something_else(dags: dict[str, Any], dag_id: str, name: str, value: object):
     from airflow.sdk.exceptions import ParamValidationError
 

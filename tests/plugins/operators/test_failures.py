@@ -39,9 +39,7 @@ def test_ten_years_are_refused():
 
 
 @pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
-def test_a_treasury_that_is_away_is_worth_a_retry(
-    run_dag, airflow_connections, treasury, sweeps, without_retries
-):
+def test_a_treasury_that_is_away_is_worth_a_retry(run_dag, airflow_connections, treasury, sweeps, without_retries):
     treasury.rule("FD", "refuse", mode="close")
     run = run_dag("ifms_fd")
     assert run.state == "failed"

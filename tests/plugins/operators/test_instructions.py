@@ -58,10 +58,11 @@ def test_a_form_s_payment_under_way_is_refused_by_the_first_try_and_settled_by_t
     [payment] = adapter.rows("SELECT payment_number FROM ifms.payment")
     form = {"payments": [payment["payment_number"]]}
     task = support_dags._dag("ifms_pi").tasks[0]
-    monkeypatch.setitem(task.partial_kwargs, "retry_delay", timedelta(seconds=1))
-    monkeypatch.setitem(task.partial_kwargs, "retry_policy", None)
     treasury.rule("PI", "refuse", mode="close", times=1)
-    run = run_dag("ifms_pi", conf=form)
+    with monkeypatch.context() as quick:
+        quick.setitem(task.partial_kwargs, "retry_delay", timedelta(seconds=1))
+        quick.setitem(task.partial_kwargs, "retry_policy", None)
+        run = run_dag("ifms_pi", conf=form)
     assert run.state == "success"
     rows = sorted(sweeps(run), key=lambda row: row["try_number"])
     assert [(row["try_number"], row["state"]) for row in rows] == [(1, "failed"), (2, "success")]
