@@ -20,8 +20,8 @@ The platform's bank accounts (and their audit log for accounts that the ledger d
 ## If it fails
 Nothing is sent that was not written before, and nothing is ever sent under a second number: running it again is
 safe. Red means that what the form asked for can't be done now (the log and the `sweep_run` row say why, and what to
-do instead), or that the treasury was out of reach or not understood. A revision whose outcome is not known is settled by the next run,
-and by ifms_pi at 21:00.
+do instead), or that the treasury was out of reach or not understood. A revision whose outcome is not known is
+settled by the next run, and by ifms_pi at 21:00.
 """
 
 from airflow.sdk import DAG, Param
