@@ -18,9 +18,9 @@ The treasury's service FD; `ifms.payment_instruction`, `ifms.beneficiary`.
 `ifms.outbox`, `ifms.sweep_run`. Updates the asset `ifms_outbox` while the platform must hear of something.
 
 ## If it fails
-What was answered is booked; run it again for the rest. Red means that a day was not heard of (tried again by
-itself), or that a row could not be read or matches nothing: the run's log and its `sweep_run` row name the day and
-the bill.
+What was answered is booked; run it again for the rest. A date that no run of the following 72 hours has heard of
+needs a backfill. Red means that a day was not heard of (tried again by itself), or that a row could not be read or
+matches nothing: the run's log and its `sweep_run` row name the day and the bill.
 """
 
 from datetime import timedelta
