@@ -7,10 +7,18 @@ from decimal import Decimal
 import pytest
 from support.ledger import LEASE, TENANT
 
-from ifms.errors import ClaimLostError
+from ifms.errors import BadInputError, ClaimLostError
 from ifms.ledger.claims import claim
 from ifms.ledger.models import NewPayment, Payment
-from ifms.ledger.payments import UNPAID, hold_payment, payments_due, remember_payments
+from ifms.ledger.payments import (
+    DECLINED,
+    REJECTED,
+    UNPAID,
+    hold_payment,
+    payments_due,
+    release_holds,
+    remember_payments,
+)
 
 NO_FUNDS = "PAYMENT_INSUFFICIENT_FUNDS"
 
@@ -69,11 +77,21 @@ def test_a_hold_that_was_taken_over_is_not_written(ledger):
     assert ledger.one("SELECT hold_code FROM ifms.payment") is None
 
 
-@pytest.mark.parametrize("code", ["PI_DECLINED", "PI_REJECTED"])
-def test_after_a_refusal_it_waits_for_a_person(ledger, code):
+def test_after_a_rejection_it_waits_for_a_person(ledger):
     payment, mine = ledger.payment(300, "P1")
-    ledger.db.transact(lambda c: hold_payment(c, payment, mine, code, "the treasury said no"))
+    ledger.db.transact(lambda c: hold_payment(c, payment, mine, REJECTED, "the SSU said no"))
     assert due(ledger)[1] == []
+    with pytest.raises(BadInputError, match="'P2' is not known"):
+        ledger.db.transact(lambda c: release_holds(c, ["P1", "P2"]))
+    assert due(ledger)[1] == []
+    ledger.db.transact(lambda c: release_holds(c, ["P1"]))
+    assert [payment.payment_number for payment in due(ledger)[1]] == ["P1"]
+
+
+def test_after_a_decline_it_is_looked_at_again(ledger):
+    payment, mine = ledger.payment(300, "P1")
+    ledger.db.transact(lambda c: hold_payment(c, payment, mine, DECLINED, "the treasury said no"))
+    assert [payment.hold_code for payment in due(ledger)[1]] == [DECLINED]
 
 
 def test_somebody_waits_only_until_a_run_has_looked(ledger):
