@@ -22,7 +22,16 @@ from ifms.services.poll import Claimed, StatusService
 from ifms.services.sweep import Sweep
 from ifms.treasury.client import TreasuryClient
 from ifms.treasury.outcome import Answered, NeverSent, Outcome, Rejected, Unknown
-from ifms.wire.envelope import Reply, ReplyError, Request, Service, bad_beneficiaries, is_duplicate, is_rejection
+from ifms.wire.envelope import (
+    Reply,
+    ReplyError,
+    Request,
+    Service,
+    bad_beneficiaries,
+    is_duplicate,
+    is_rejection,
+    is_unknown_bill,
+)
 
 ACCEPTED = "0"
 
@@ -278,12 +287,15 @@ def checked_receipt(
 
 
 def _treasury_lacks(pi: PaymentInstruction, outcome: Outcome) -> bool:
-    """Whether the treasury says that it does not have the bill: by an error about it, or by empty data."""
+    """Whether the treasury says that it does not have the bill: by the error for that, or by empty data.
+
+    After any other error it may have it, and then a second sending could be answered as if it were refused.
+    """
     match outcome:
         case Answered(reply=reply):
             return not reply.data
         case Rejected(errors=errors):
-            return not is_rejection(errors, pi.pi_number)
+            return is_unknown_bill(errors) and not is_rejection(errors, pi.pi_number)
         case NeverSent() | Unknown():
             return False
         case _ as never:

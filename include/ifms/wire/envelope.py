@@ -389,6 +389,7 @@ _NO_SESSION = "no valid session encryption key"
 _REJECTED = re.compile(r"\brejected\b", re.IGNORECASE)
 _NOT_REJECTED = re.compile(r"\b(not|never|n't)\b.{0,20}\brejected\b", re.IGNORECASE)
 _DUPLICATE = re.compile(r"duplicate\s+payment\s+(information|instruction)\s+id", re.IGNORECASE)
+_UNKNOWN_BILL = re.compile(r"\bnot\s+(received|found)\b|\bdoes\s+not\s+exist\b", re.IGNORECASE)
 _BENEFICIARY = re.compile(r"\bBenefId\s*:?\s*([^\s,;]+)", re.IGNORECASE)
 _BANK_DATA_CODES = frozenset({"340", "322"})
 
@@ -414,6 +415,14 @@ def is_rejection(errors: Sequence[ReplyError], pi_number: str) -> bool:
 def is_duplicate(errors: Sequence[ReplyError]) -> bool:
     """Whether the treasury says that it has this PI already, which is as good as accepted (DESIGN.md, money rule 1)."""
     return any(_DUPLICATE.search(error.message) for error in errors)
+
+
+def is_unknown_bill(errors: Sequence[ReplyError]) -> bool:
+    """Whether the treasury says that it does not have the bill: "Bill not received in JIT-FS" and the like.
+
+    Any other error says nothing about the bill, and is never taken for this (DESIGN.md, money rule 6).
+    """
+    return any(_UNKNOWN_BILL.search(error.message) for error in errors)
 
 
 def bad_beneficiaries(errors: Sequence[ReplyError]) -> dict[str, str]:

@@ -118,6 +118,23 @@ def test_a_reply_without_its_success_code_is_not_taken_for_success(funded, treas
     assert "PI-" in problem
 
 
+def test_an_error_that_says_nothing_about_the_bill_does_not_have_it_sent_again(funded, treasury):
+    """An accepted PI whose reply was lost: PIS is in maintenance, and a second PI would be answered with any error."""
+    treasury.rule("PI", "lost_reply")
+    with pytest.raises(SweepUnreachableError):
+        funded.run("PI")
+    treasury.clear()
+    treasury.rule("PIS", "error", errorMsg="Sample maintenance, try later")
+    treasury.rule("PI", "error", errorMsg="Sample error that nobody knows")
+    funded.run("PI")
+    assert funded.statuses() == Counter(PENDING=3)
+    assert sums(funded)["reserved"] > 0
+    treasury.clear()
+    funded.run("PI")
+    assert funded.statuses() == Counter(INITIATED=3)
+    assert_money_is_right(funded, treasury)
+
+
 def test_a_declined_instruction_frees_its_money_and_names_the_beneficiary(funded, treasury):
     treasury.rule(
         "PI",

@@ -69,6 +69,7 @@ def test_what_the_treasury_lacks_is_sent_again(status):
     [
         answered({}),
         rejected(f"{PI.pi_number} is rejected by the officer"),
+        rejected("Sample maintenance, try later"),
         NeverSent("no network", ()),
         Unknown("timed out", (), understood=True),
     ],
