@@ -17,6 +17,7 @@ from psycopg.types.json import Jsonb
 from ifms.errors import BadInputError, ClaimLostError
 from ifms.ledger.claims import Claim
 from ifms.ledger.database import Connection
+from ifms.ledger.writes import Target, write
 
 PAYMENT_STATUS = "payment_status"
 
@@ -38,14 +39,14 @@ class Message:
 
 
 def tell_payment_status(
-    connection: Connection, tenant_id: str, payment_number: str, status: str, reference_status: str
+    target: Target, tenant_id: str, payment_number: str, status: str, reference_status: str
 ) -> None:
     """The platform shall set the payment, its bills, details and lines to `status` (digit-services.md §3)."""
-    _write(connection, tenant_id, payment_number, {"status": status, "referenceStatus": reference_status})
+    _write(target, tenant_id, payment_number, {"status": status, "referenceStatus": reference_status})
 
 
 def tell_line_statuses(
-    connection: Connection,
+    target: Target,
     tenant_id: str,
     payment_number: str,
     line_item_ids: Collection[str],
@@ -60,7 +61,7 @@ def tell_line_statuses(
     `above` is for the details and bills that hold the lines; None leaves them. Other lines stay as they are.
     """
     _write(
-        connection,
+        target,
         tenant_id,
         payment_number,
         {
@@ -73,8 +74,9 @@ def tell_line_statuses(
     )
 
 
-def _write(connection: Connection, tenant_id: str, payment_number: str, said: Mapping[str, object]) -> None:
-    connection.execute(
+def _write(target: Target, tenant_id: str, payment_number: str, said: Mapping[str, object]) -> None:
+    write(
+        target,
         "INSERT INTO ifms.outbox (topic, tenant_id, ordering_key, payload) VALUES (%s, %s, %s, %s)",
         (
             PAYMENT_STATUS,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date
-from functools import cache
 from uuid import UUID
 
 from psycopg import sql
@@ -15,8 +15,15 @@ from ifms.errors import WireError
 from ifms.ledger.database import Connection
 from ifms.ledger.models import Beneficiary, NewBeneficiary, Payment, PaymentInstruction
 from ifms.ledger.statuses import BeneficiaryStatus
+from ifms.ledger.writes import Target, write
 
-_ROWS_AT_A_TIME = 100  # in one INSERT, whose parameters PostgreSQL limits to 65,535
+_NEW = [f.name for f in fields(NewBeneficiary)]
+_TYPES = {"amount": "numeric", "line_item_ids": "text[]", "account_sealed": "bytea"}  # every other one is a text
+_INSERT = f"""
+    INSERT INTO ifms.beneficiary (payment_instruction_id, {", ".join(_NEW)})
+    SELECT %(instruction)s, {", ".join(_NEW)}
+    FROM json_to_recordset(%(rows)s) AS told ({", ".join(f"{name} {_TYPES.get(name, 'text')}" for name in _NEW)})
+"""  # noqa: S608  (names of this package's own fields)
 
 _OF = (
     sql.SQL(
@@ -30,24 +37,14 @@ _OF = (
 )
 
 
-def insert_beneficiaries(connection: Connection, instruction_id: UUID, rows: Sequence[NewBeneficiary]) -> None:
+def insert_beneficiaries(target: Target, instruction_id: UUID, rows: Sequence[NewBeneficiary]) -> None:
     """Write the beneficiaries of a PI, in the transaction that writes the PI."""
-    names = [f.name for f in fields(NewBeneficiary)]
-    for start in range(0, len(rows), _ROWS_AT_A_TIME):
-        some = rows[start : start + _ROWS_AT_A_TIME]
-        values: list[object] = []
-        for row in some:
-            values.append(instruction_id)
-            values += (list(v) if isinstance(v := getattr(row, name), tuple) else v for name in names)
-        connection.execute(_inserting(len(some)), values)
+    write(target, _INSERT, {"instruction": instruction_id, "rows": json.dumps([_told(row) for row in rows])})
 
 
-@cache
-def _inserting(rows: int) -> bytes:
-    names = [sql.Identifier(f.name) for f in fields(NewBeneficiary)]
-    row = sql.SQL("({})").format(sql.SQL(", ").join(sql.Placeholder() * (len(names) + 1)))
-    statement = sql.SQL("INSERT INTO ifms.beneficiary (payment_instruction_id, {}) VALUES {}")
-    return statement.format(sql.SQL(", ").join(names), sql.SQL(", ").join([row] * rows)).as_bytes()
+def _told(row: NewBeneficiary) -> dict[str, object]:
+    told = {name: getattr(row, name) for name in _NEW}
+    return told | {"amount": str(row.amount), "account_sealed": rf"\x{row.account_sealed.hex()}"}
 
 
 def of(connection: Connection, instruction_ids: Collection[UUID]) -> dict[UUID, list[Beneficiary]]:
@@ -60,11 +57,10 @@ def of(connection: Connection, instruction_ids: Collection[UUID]) -> dict[UUID, 
     return found
 
 
-def set_beneficiaries(
-    connection: Connection, pi: PaymentInstruction, start: BeneficiaryStatus, end: BeneficiaryStatus
-) -> None:
+def set_beneficiaries(target: Target, pi: PaymentInstruction, start: BeneficiaryStatus, end: BeneficiaryStatus) -> None:
     """Move every beneficiary of the PI that is `start` to `end`."""
-    connection.execute(
+    write(
+        target,
         """
         UPDATE ifms.beneficiary SET status = %s, updated_at = now() WHERE payment_instruction_id = %s AND status = %s
         """,
@@ -72,15 +68,17 @@ def set_beneficiaries(
     )
 
 
-def note_beneficiaries(connection: Connection, pi: PaymentInstruction, messages: Mapping[str, str]) -> None:
+def note_beneficiaries(target: Target, pi: PaymentInstruction, messages: Mapping[str, str]) -> None:
     """Keep what the treasury said of single beneficiaries, by beneficiary number."""
-    with connection.cursor() as cursor:
-        cursor.executemany(
+    if messages:
+        write(
+            target,
             """
-            UPDATE ifms.beneficiary SET status_message = %s, updated_at = now()
-            WHERE payment_instruction_id = %s AND beneficiary_number = %s
+            UPDATE ifms.beneficiary b SET status_message = told.message, updated_at = now()
+            FROM unnest(%s::text[], %s::text[]) AS told (number, message)
+            WHERE b.payment_instruction_id = %s AND b.beneficiary_number = told.number
             """,
-            [(message, pi.id, number) for number, message in messages.items()],
+            (list(messages), list(messages.values()), pi.id),
         )
 
 

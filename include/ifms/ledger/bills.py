@@ -8,6 +8,7 @@ from datetime import timedelta
 from ifms.errors import ConflictError
 from ifms.ledger.claims import Claim
 from ifms.ledger.database import Connection
+from ifms.ledger.writes import Target, write
 
 # The platform stores a payment within seconds of announcing it; a bill that has none after this time is looked at.
 STORED_WITHIN = timedelta(hours=1)
@@ -58,26 +59,35 @@ def give_up_bill(connection: Connection, tenant_id: str, bill_id: str, claim: Cl
     )
 
 
-def bind_bills(connection: Connection, tenant_id: str, bill_ids: Collection[str], payment_number: str) -> None:
+def bind_bills(target: Target, tenant_id: str, bill_ids: Collection[str], payment_number: str) -> None:
     """These bills are paid by this payment. Raises ConflictError when one is already paid by another."""
-    cursor = connection.execute(
+    ids = sorted(set(bill_ids))
+    write(
+        target,
         """
         INSERT INTO ifms.bill (tenant_id, bill_id, payment_number)
         SELECT %(tenant)s, paid, %(number)s FROM unnest(%(ids)s::text[]) paid
         ON CONFLICT (tenant_id, bill_id) DO UPDATE SET payment_number = excluded.payment_number
         WHERE bill.payment_number IS NULL OR bill.payment_number = excluded.payment_number
         """,
-        {"tenant": tenant_id, "ids": sorted(set(bill_ids)), "number": payment_number},
+        {"tenant": tenant_id, "ids": ids, "number": payment_number},
+        rows=len(ids),
+        otherwise=lambda connection: _paid_by_another(connection, tenant_id, ids, payment_number),
     )
-    if cursor.rowcount != len(set(bill_ids)):
-        other = connection.execute(
-            """
-            SELECT bill_id, payment_number FROM ifms.bill
-            WHERE tenant_id = %s AND bill_id = ANY(%s) AND payment_number <> %s ORDER BY bill_id LIMIT 1
-            """,
-            (tenant_id, list(bill_ids), payment_number),
-        ).fetchone()
-        raise ConflictError(
-            f"payment {payment_number} pays bill {other[0] if other else '?'}, which payment "
-            f"{other[1] if other else '?'} pays already: ask the platform which of them is right"
-        )
+
+
+def _paid_by_another(
+    connection: Connection, tenant_id: str, bill_ids: Collection[str], payment_number: str
+) -> ConflictError:
+    other = connection.execute(
+        """
+        SELECT bill_id, payment_number FROM ifms.bill
+        WHERE tenant_id = %s AND bill_id = ANY(%s) AND payment_number <> %s ORDER BY bill_id LIMIT 1
+        """,
+        (tenant_id, list(bill_ids), payment_number),
+    ).fetchone()
+    bill, payment = other or ("?", "?")
+    return ConflictError(
+        f"payment {payment_number} pays bill {bill}, which payment {payment} pays already: "
+        "ask the platform which of them is right"
+    )

@@ -17,6 +17,7 @@ T = TypeVar("T")
 Connection = psycopg.Connection[Any]
 
 _ATTEMPTS = 5
+_BEGIN = b"BEGIN; SELECT pg_current_xact_id()::text"
 _TRANSIENT = (pg.DeadlockDetected, pg.SerializationFailure, pg.LockNotAvailable)
 
 
@@ -54,13 +55,17 @@ class Database:
         psycopg.OperationalError when the database stays away.
         """
         for attempt in range(1, _ATTEMPTS + 1):
-            transaction_id: str | None = None
+            committing: str | None = None
             try:
                 connection = self._open()
-                with connection.transaction():
+                transaction_id = _begin(connection)
+                try:
                     result = work(connection)
-                    row = connection.execute("SELECT pg_current_xact_id_if_assigned()::text").fetchone()
-                    transaction_id = row[0] if row else None
+                except BaseException:
+                    _roll_back(connection)
+                    raise
+                committing = transaction_id
+                connection.commit()
                 return result
             except _TRANSIENT:
                 if attempt == _ATTEMPTS:
@@ -71,7 +76,7 @@ class Database:
                 raise _refusal(error) from None
             except (psycopg.OperationalError, psycopg.InterfaceError):
                 self._drop()
-                if transaction_id is not None and self._was_committed(transaction_id):
+                if committing is not None and self._was_committed(committing):
                     return result
                 if attempt == _ATTEMPTS:
                     raise
@@ -81,7 +86,7 @@ class Database:
     def _open(self) -> Connection:
         if self._connection is None or self._connection.closed:
             self._connection = self._connect()
-            self._connection.autocommit = True  # so that transaction() is the one way to write
+            self._connection.autocommit = True  # so that transact() is the one way to write
         return self._connection
 
     def _drop(self) -> None:
@@ -103,6 +108,23 @@ class Database:
                     return bool(row[0] == "committed")
             time.sleep(0.1 * 2**attempt)
         raise LedgerError(f"transaction {transaction_id} is still in progress at the server; run the task again")
+
+
+def _begin(connection: Connection) -> str:
+    """Begin a transaction in one trip to the server; its id, by which it can be asked about later."""
+    cursor = connection.execute(_BEGIN, prepare=False)  # two statements, which can't be prepared as one
+    cursor.nextset()
+    row = cursor.fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def _roll_back(connection: Connection) -> None:
+    """End a transaction that has failed; when the connection is gone too, the server does it."""
+    try:
+        connection.rollback()
+    except (psycopg.OperationalError, psycopg.InterfaceError):
+        connection.close()
 
 
 def _refusal(error: pg.IntegrityError) -> LedgerError:

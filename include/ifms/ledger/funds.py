@@ -20,6 +20,7 @@ from ifms.errors import ClaimLostError
 from ifms.ledger.claims import Claim, Queue
 from ifms.ledger.database import Connection
 from ifms.ledger.models import AllotmentKind, Funding, NewAllotment, Watermark
+from ifms.ledger.writes import Target, write
 
 
 class Movement(StrEnum):
@@ -225,13 +226,14 @@ _FIRST_FUNDED = """
 """
 
 
-def move(connection: Connection, movement: Movement, sanction_id: UUID, instruction_id: UUID, amount: Decimal) -> None:
+def move(target: Target, movement: Movement, sanction_id: UUID, instruction_id: UUID, amount: Decimal) -> None:
     """Write one movement of a PI; the database changes the sanction's balances with it.
 
     Raises (through Database.transact) InsufficientFundsError for a reservation of more than is available, ConflictError
     for a movement made before, LedgerError for one without its pair (a debit without its reservation).
     """
-    connection.execute(
+    write(
+        target,
         "INSERT INTO ifms.fund_movement (sanction_id, kind, amount, payment_instruction_id) VALUES (%s, %s, %s, %s)",
         (sanction_id, movement, amount, instruction_id),
     )

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 from ifms.ledger.database import Connection, Database
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.statuses import PiStatus
+from ifms.ledger.writes import Target, write
 from ifms.sealing import Sealer
 from ifms.treasury.outcome import AUTH, Exchange
 
@@ -30,7 +31,7 @@ class LogStatus(StrEnum):
 
 
 def log_status(
-    connection: Connection,
+    target: Target,
     pi: PaymentInstruction,
     service_id: str,
     status: LogStatus,
@@ -40,7 +41,8 @@ def log_status(
     sweep_run_id: UUID | None = None,
 ) -> None:
     """Append one row to the PI's history; `to_status` when the call changed the PI's status."""
-    connection.execute(
+    write(
+        target,
         """
         INSERT INTO ifms.status_log (payment_instruction_id, tenant_id, payment_number, service_id, status,
             from_status, to_status, message, sweep_run_id)
@@ -97,7 +99,7 @@ class CallLog:
 
     def write(
         self,
-        connection: Connection,
+        target: Target,
         exchanges: Iterable[Exchange],
         *,
         sweep_run_id: UUID | None = None,
@@ -110,12 +112,12 @@ class CallLog:
         """
         for exchange in exchanges:
             row = (announced or uuid4(), exchange)
-            self._write(connection, row=row, instruction_id=instruction_id, sweep_run_id=sweep_run_id)
+            self._write(target, row=row, instruction_id=instruction_id, sweep_run_id=sweep_run_id)
             announced = None
 
     def announce(
         self,
-        connection: Connection,
+        target: Target,
         service_id: str,
         bill_number: str,
         request_plain: str,
@@ -124,7 +126,8 @@ class CallLog:
     ) -> UUID:
         """Write a call that is about to be sent, so that it is known even if this process dies with it under way."""
         row_id = uuid4()
-        connection.execute(
+        write(
+            target,
             """
             INSERT INTO ifms.treasury_call
                 (id, service_id, bill_number, payment_instruction_id, sweep_run_id, request_sealed)
@@ -134,22 +137,25 @@ class CallLog:
         )
         return row_id
 
-    def withdraw(self, connection: Connection, announced: UUID) -> None:
+    def withdraw(self, target: Target, announced: UUID) -> None:
         """An announced call that was not sent after all."""
-        connection.execute(
-            "UPDATE ifms.treasury_call SET outcome = 'never_sent' WHERE id = %s AND outcome IS NULL", (announced,)
+        write(
+            target,
+            "UPDATE ifms.treasury_call SET outcome = 'never_sent' WHERE id = %s AND outcome IS NULL",
+            (announced,),
         )
 
     def _write(
         self,
-        connection: Connection,
+        target: Target,
         *,
         row: tuple[UUID, Exchange],
         instruction_id: UUID | None,
         sweep_run_id: UUID | None,
     ) -> None:
         row_id, exchange = row
-        connection.execute(
+        write(
+            target,
             """
             INSERT INTO ifms.treasury_call (id, service_id, bill_number, payment_instruction_id, sweep_run_id,
                 request_sealed, rek_sealed, sek_sealed, auth_token_sealed, enc_request, enc_response, status_code,

@@ -22,6 +22,7 @@ from ifms.ledger.database import Connection
 from ifms.ledger.funds import Movement
 from ifms.ledger.models import Funding, NewBeneficiary, Payment, PaymentInstruction
 from ifms.ledger.statuses import Event, PiStatus, after
+from ifms.ledger.writes import Target, connection_of, write
 
 _CONDITIONS = """
        AND (%(tenants)s::text[] IS NULL OR q.tenant_id = ANY(%(tenants)s))
@@ -74,7 +75,7 @@ class NewInstruction:
 
 
 def create(
-    connection: Connection, new: NewInstruction, funding: Funding, payment_claim: Claim, mine: Claim
+    target: Target, new: NewInstruction, funding: Funding, payment_claim: Claim, mine: Claim
 ) -> PaymentInstruction:
     """Write a PI, PENDING, claimed by `mine` and about to be sent, with its beneficiaries and its money reserved.
 
@@ -97,23 +98,26 @@ def create(
         "purpose": new.purpose,
         "additional_details": Jsonb(dict(new.additional_details)),
     }
-    pi = _write(connection, values, new.beneficiaries, mine)
-    funds.move(connection, Movement.RESERVE, funding.sanction_id, pi.id, new.amount)
-    taken = connection.execute(
+    pi = _write(target, values, new.beneficiaries, mine)
+    funds.move(target, Movement.RESERVE, funding.sanction_id, pi.id, new.amount)
+    write(
+        target,
         """
         UPDATE ifms.payment SET paid_by = %s, hold_code = NULL, hold_message = NULL, held_since = NULL,
                claim_token = NULL, claimed_until = NULL
         WHERE id = %s AND claim_token = %s AND paid_by IS NULL
         """,
         (pi.id, new.payment.id, payment_claim.token),
+        rows=1,
+        otherwise=lambda _: ClaimLostError(
+            f"payment {new.payment.payment_number} was taken over by another run; no PI was made here"
+        ),
     )
-    if taken.rowcount != 1:
-        raise ClaimLostError(f"payment {new.payment.payment_number} was taken over by another run; no PI was made here")
     return pi
 
 
 def create_revision(
-    connection: Connection,
+    target: Target,
     original: PaymentInstruction,
     pi_number: str,
     bill_date: datetime,
@@ -133,11 +137,11 @@ def create_revision(
         "org_bill_ref_number": original.pa_bill_ref_number,
         "org_bill_date": original.bill_date,
     }
-    return _write(connection, values, rows, mine)
+    return _write(target, values, rows, mine)
 
 
 def create_repayment(
-    connection: Connection,
+    target: Target,
     original: PaymentInstruction,
     funding: Funding,
     pi_number: str,
@@ -157,8 +161,8 @@ def create_repayment(
         "repayment_of": original.pi_number,
         "bill_date": bill_date,
     }
-    pi = _write(connection, values, rows, mine)
-    funds.move(connection, Movement.RESERVE, funding.sanction_id, pi.id, pi.net_amount)
+    pi = _write(target, values, rows, mine)
+    funds.move(target, Movement.RESERVE, funding.sanction_id, pi.id, pi.net_amount)
     return pi
 
 
@@ -169,7 +173,7 @@ def _of_original(original: PaymentInstruction) -> dict[str, object]:
 
 
 def _write(
-    connection: Connection, values: Mapping[str, object], rows: Sequence[NewBeneficiary], mine: Claim
+    target: Target, values: Mapping[str, object], rows: Sequence[NewBeneficiary], mine: Claim
 ) -> PaymentInstruction:
     """Insert a PI and its beneficiaries: PENDING, claimed, its first attempt noted as about to be sent."""
     amount = sum((row.amount for row in rows), Decimal(0))
@@ -185,10 +189,10 @@ def _write(
         "last_attempt": "sending",
         "claim_token": mine.token,
     }
-    with connection.cursor(row_factory=class_row(PaymentInstruction)) as cursor:
+    with connection_of(target).cursor(row_factory=class_row(PaymentInstruction)) as cursor:
         pi = cursor.execute(_inserting(tuple(values)), {**values, "lease": mine.lease}).fetchone()
     assert pi is not None
-    insert_beneficiaries(connection, pi.id, rows)
+    insert_beneficiaries(target, pi.id, rows)
     return pi
 
 
@@ -204,22 +208,22 @@ def _inserting(columns: tuple[str, ...]) -> bytes:
     return statement.format(sql.SQL(", ").join(names), sql.SQL(", ").join(values), _COLUMNS).as_bytes()
 
 
-def attempt(connection: Connection, pi: PaymentInstruction, claim: Claim) -> None:
+def attempt(target: Target, pi: PaymentInstruction, claim: Claim) -> None:
     """Note that the PI is about to be sent: whoever finds it so must take the call for one that may have arrived.
 
     Raises ClaimLostError when another run has taken it over.
     """
-    _update(connection, pi, claim, {"last_attempt": "sending"}, counted=True, keep_claim=True)
+    _update(target, pi, claim, {"last_attempt": "sending"}, counted=True, keep_claim=True)
 
 
-def settle_attempt(connection: Connection, pi: PaymentInstruction, claim: Claim, outcome: str, message: str) -> None:
+def settle_attempt(target: Target, pi: PaymentInstruction, claim: Claim, outcome: str, message: str) -> None:
     """Note how an attempt ended that settled nothing (`never_sent`, `unknown`): PENDING, its money reserved."""
-    _update(connection, pi, claim, {"last_attempt": outcome, "error_message": message})
+    _update(target, pi, claim, {"last_attempt": outcome, "error_message": message})
 
 
-def note(connection: Connection, pi: PaymentInstruction, claim: Claim, message: str | None, **columns: object) -> None:
+def note(target: Target, pi: PaymentInstruction, claim: Claim, message: str | None, **columns: object) -> None:
     """Keep the last call's message for the info band and what else it told; the status stays. Gives the PI back."""
-    _update(connection, pi, claim, {"error_message": message, **columns})
+    _update(target, pi, claim, {"error_message": message, **columns})
 
 
 def lock(connection: Connection, pi_number: str) -> PaymentInstruction | None:
@@ -240,7 +244,7 @@ class Change:
 
 
 def advance(
-    connection: Connection,
+    target: Target,
     pi: PaymentInstruction,
     claim: Claim | None,
     event: Event,
@@ -256,14 +260,14 @@ def advance(
     status = after(pi.status, event)
     if status is PiStatus.FAILED:
         columns["is_active"] = False
-    _update(connection, pi, claim, {"status": status, **columns}, keep_claim=claim is None)
+    _update(target, pi, claim, {"status": status, **columns}, keep_claim=claim is None)
     movement = {
         Event.ACCEPTED: Movement.DEBIT,
         Event.DECLINED: Movement.RELEASE,
         Event.REJECTED: Movement.REVERSAL,
     }.get(event)
     if movement and pi.pi_type == "ORIGINAL":
-        funds.move(connection, movement, pi.sanction_id, pi.id, pi.net_amount)
+        funds.move(target, movement, pi.sanction_id, pi.id, pi.net_amount)
     return Change(status, event.replace(" ", "_"))
 
 
@@ -279,9 +283,10 @@ def supersede(connection: Connection, original_number: str) -> None:
     )
 
 
-def free_payment(connection: Connection, pi: PaymentInstruction, code: str, message: str) -> None:
+def free_payment(target: Target, pi: PaymentInstruction, code: str, message: str) -> None:
     """After a PI has FAILED: its payment may have a new one, once a person or a repaired account says so."""
-    connection.execute(
+    write(
+        target,
         """
         UPDATE ifms.payment SET paid_by = NULL, hold_code = %s, hold_message = %s, held_since = now()
         WHERE tenant_id = %s AND payment_number = %s AND paid_by = %s
@@ -291,7 +296,7 @@ def free_payment(connection: Connection, pi: PaymentInstruction, code: str, mess
 
 
 def _update(
-    connection: Connection,
+    target: Target,
     pi: PaymentInstruction,
     claim: Claim | None,
     columns: Mapping[str, object],
@@ -300,16 +305,19 @@ def _update(
     keep_claim: bool = False,
 ) -> None:
     """One conditional update of a claimed PI: it touches no row once the claim is another's or the status has moved."""
-    cursor = connection.execute(
+    write(
+        target,
         _updating(tuple(columns), counted=counted, keep_claim=keep_claim),
         {**columns, "id_": pi.id, "token_": claim and claim.token, "was_": pi.status},
+        rows=1,
+        otherwise=lambda _: ClaimLostError(
+            f"PI {pi.pi_number} was taken over by another run of this task; nothing was written"
+        ),
     )
-    if cursor.rowcount != 1:
-        raise ClaimLostError(f"PI {pi.pi_number} was taken over by another run of this task; nothing was written")
 
 
 @cache  # composing a statement anew for each PI took a tenth of a sweep's own time
-def _updating(columns: tuple[str, ...], *, counted: bool, keep_claim: bool) -> bytes:
+def _updating(columns: tuple[str, ...], *, counted: bool, keep_claim: bool) -> str:
     sets: list[sql.Composable] = [
         sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in columns
     ]
@@ -324,4 +332,4 @@ def _updating(columns: tuple[str, ...], *, counted: bool, keep_claim: bool) -> b
         WHERE id = %(id_)s AND status = %(was_)s AND (claim_token = %(token_)s OR %(token_)s::uuid IS NULL)
         """
     )
-    return statement.format(sql.SQL(", ").join(sets)).as_bytes()
+    return statement.format(sql.SQL(", ").join(sets)).as_string()

@@ -21,6 +21,7 @@ from ifms.ledger.database import Connection
 from ifms.ledger.instructions import Change
 from ifms.ledger.models import Funding, NewBeneficiary, PaymentInstruction
 from ifms.ledger.statuses import BeneficiaryStatus, PiStatus
+from ifms.ledger.writes import Writes
 from ifms.platform.accounts import account_at
 from ifms.platform.client import PlatformClient
 from ifms.platform.masterdata import MasterData
@@ -71,20 +72,18 @@ class Revision:
         return checked_receipt(self.service, pi, rows[0].success_code, rows[0].success_description)
 
     def accepted(
-        self, connection: Connection, pi: PaymentInstruction, mine: Claim, receipt: Receipt | None, said: str | None
+        self, writes: Writes, pi: PaymentInstruction, mine: Claim, receipt: Receipt | None, said: str | None
     ) -> Change:
         """INITIATED, its beneficiaries In Process (PIS and PAG are skipped); what it took over is COMPLETED."""
-        beneficiaries.set_beneficiaries(connection, pi, BeneficiaryStatus.PENDING, BeneficiaryStatus.IN_PROCESS)
-        change = accept(connection, pi, mine, receipt, said)
-        taken_over(connection, pi, pi.parent_pi_number or "")
+        beneficiaries.set_beneficiaries(writes, pi, BeneficiaryStatus.PENDING, BeneficiaryStatus.IN_PROCESS)
+        change = accept(writes, pi, mine, receipt, said)
+        taken_over(writes.flush(), pi, pi.parent_pi_number or "")
         return change
 
-    def declined(
-        self, connection: Connection, pi: PaymentInstruction, mine: Claim, errors: tuple[ReplyError, ...]
-    ) -> Change:
+    def declined(self, writes: Writes, pi: PaymentInstruction, mine: Claim, errors: tuple[ReplyError, ...]) -> Change:
         """FAILED; its beneficiaries are as failed as they were, and may be in another revision."""
-        beneficiaries.set_beneficiaries(connection, pi, BeneficiaryStatus.PENDING, BeneficiaryStatus.FAILED)
-        return decline(connection, pi, mine, errors, "CORRECTION_DECLINED")
+        beneficiaries.set_beneficiaries(writes, pi, BeneficiaryStatus.PENDING, BeneficiaryStatus.FAILED)
+        return decline(writes, pi, mine, errors, "CORRECTION_DECLINED")
 
 
 @dataclass(frozen=True)

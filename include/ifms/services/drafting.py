@@ -6,7 +6,8 @@ Facts: digit-services.md §6.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -25,6 +26,9 @@ from ifms.wire.text import transliterate
 # The treasury publishes no limits; these keep the texts within the columns of the adapter before this one.
 MAX_NAME = 100
 MAX_ADDRESS = 200
+
+# The platform answers a create at once and stores the payment by way of Kafka (digit-services.md §3).
+STORED_SOON_SECONDS = (0.25, 1.0, 2.0)
 
 # Why a payment is on hold (ifms.payment.hold_code).
 NO_UNIT = "SSU_NOT_CONFIGURED"
@@ -141,6 +145,7 @@ class Drafter:
 
     platform: PlatformClient
     master: MasterData
+    sleep: Callable[[float], None] = time.sleep
 
     def drafts(self, tenant: str, rows: Sequence[models.Payment], claim: Claim) -> list[Draft]:
         """One draft for each of a city's payments, in their order; a payment's trouble is its own draft's `hold`."""
@@ -167,7 +172,7 @@ class Drafter:
 
     def _look_up(self, tenant: str, rows: Sequence[models.Payment], claim: Claim, held: list[Draft]) -> list[Draft]:
         """The drafts that are ready; those that are not go to `held`."""
-        found = {p.payment_number: p for p in self.platform.payments(tenant, numbers=[r.payment_number for r in rows])}
+        found = self._payments(tenant, [row.payment_number for row in rows])
         bills = self.platform.bills(tenant, [bill.bill_id for p in found.values() for bill in p.bills])
         due: list[tuple[models.Payment, Payment, list[PayeeShare]]] = []
         for row in rows:
@@ -202,6 +207,17 @@ class Drafter:
             )
             for (row, payment, shares), pi_number in zip(ready, pi_numbers, strict=True)
         ]
+
+    def _payments(self, tenant: str, numbers: Sequence[str]) -> dict[str, Payment]:
+        """The payments by number; what the platform has just announced it stores a little later, so that is awaited."""
+        found: dict[str, Payment] = {}
+        for pause in (0, *STORED_SOON_SECONDS):
+            self.sleep(pause)
+            missing = [number for number in numbers if number not in found]
+            found |= {p.payment_number or "": p for p in self.platform.payments(tenant, numbers=missing)}
+            if len(found) == len(numbers):
+                break
+        return found
 
     def _contracts(self, tenant: str, bills: Iterable[Bill]) -> Mapping[str, tuple[str, ...]]:
         """Contract numbers for people to read on the PI; a PI is not worth less without them."""

@@ -9,9 +9,9 @@ from ifms.errors import WireError
 from ifms.ledger import beneficiaries, instructions
 from ifms.ledger.beneficiaries import Failure
 from ifms.ledger.claims import Claim
-from ifms.ledger.database import Connection
 from ifms.ledger.instructions import Change
 from ifms.ledger.models import PaymentInstruction
+from ifms.ledger.writes import Writes
 from ifms.sealing import Sealer
 from ifms.services.failing import book, failure_of, match
 from ifms.services.poll import StatusService, echoed
@@ -48,8 +48,9 @@ class RevisedFailure(StatusService[Sequence[Failure]]):
             told += [failure_of(each, clock.to_ist(clock.now()).date()) for each in row.benf_dtls]
         return told or None
 
-    def apply(self, connection: Connection, pi: PaymentInstruction, mine: Claim, news: Sequence[Failure]) -> Change:
+    def apply(self, writes: Writes, pi: PaymentInstruction, mine: Claim, news: Sequence[Failure]) -> Change:
         """Book the failures. Raises WireError, and nothing is written, for somebody who is no beneficiary of the PI."""
+        connection = writes.flush()
         rows = beneficiaries.of(connection, [pi.id])[pi.id]
         matched = []
         for failure in news:

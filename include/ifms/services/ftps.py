@@ -10,10 +10,10 @@ from ifms.errors import WireError
 from ifms.ledger import beneficiaries, instructions
 from ifms.ledger.beneficiaries import Scroll
 from ifms.ledger.claims import Claim
-from ifms.ledger.database import Connection
 from ifms.ledger.instructions import Change
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.statuses import PiStatus
+from ifms.ledger.writes import Writes
 from ifms.services.pd import complete, scrolls_of
 from ifms.services.poll import StatusService, echoed
 from ifms.treasury.config import TreasuryConfig
@@ -63,8 +63,9 @@ class RevisedSuccess(StatusService[_Paid]):
         scrolls = scrolls_of(self.service, pi, rows)
         return _Paid(scrolls, *named.pop()) if scrolls else None
 
-    def apply(self, connection: Connection, pi: PaymentInstruction, mine: Claim, news: _Paid) -> Change:
+    def apply(self, writes: Writes, pi: PaymentInstruction, mine: Claim, news: _Paid) -> Change:
         """Keep the scrolls and the references; with the last one the revision is SUCCESSFUL."""
+        connection = writes.flush()
         tally = beneficiaries.record_scrolls(connection, pi, news.scrolls)
         references = {
             "pa_bill_ref_number": news.bill_ref_no,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from ifms.errors import WireError
 from ifms.ledger import beneficiaries, instructions
 from ifms.ledger.claims import Claim
-from ifms.ledger.database import Connection
 from ifms.ledger.instructions import Change
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.statuses import BeneficiaryStatus, Event, PiStatus
+from ifms.ledger.writes import Writes
 from ifms.services.poll import StatusService, echoed, one_row
 from ifms.treasury.config import TreasuryConfig
 from ifms.wire.envelope import Reply, Service, parse_rows
@@ -42,11 +42,11 @@ class PaymentAdvice(StatusService[PagRow]):
         echoed("the bill", pi, rows[0].bill_no, pi.pi_number)
         return rows[0]
 
-    def apply(self, connection: Connection, pi: PaymentInstruction, mine: Claim, news: PagRow) -> Change:
+    def apply(self, writes: Writes, pi: PaymentInstruction, mine: Claim, news: PagRow) -> Change:
         """IN PROCESS, with what PD must send back; the beneficiaries with it."""
-        beneficiaries.set_beneficiaries(connection, pi, BeneficiaryStatus.INITIATED, BeneficiaryStatus.IN_PROCESS)
+        beneficiaries.set_beneficiaries(writes, pi, BeneficiaryStatus.INITIATED, BeneficiaryStatus.IN_PROCESS)
         return instructions.advance(
-            connection,
+            writes,
             pi,
             mine,
             Event.ADVISED,

@@ -13,6 +13,7 @@ from ifms.ledger.database import Connection
 from ifms.ledger.instructions import Change
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.statuses import Event, PiStatus
+from ifms.ledger.writes import Writes
 from ifms.services.poll import StatusService, echoed
 from ifms.treasury.config import TreasuryConfig
 from ifms.wire.envelope import Reply, Service, parse_rows
@@ -48,8 +49,9 @@ class PaymentDetails(StatusService[tuple[Scroll, ...]]):
             echoed("the bill reference", pi, row.bill_ref_no, pi.pa_bill_ref_number)
         return scrolls_of(self.service, pi, rows) or None
 
-    def apply(self, connection: Connection, pi: PaymentInstruction, mine: Claim, news: tuple[Scroll, ...]) -> Change:
+    def apply(self, writes: Writes, pi: PaymentInstruction, mine: Claim, news: tuple[Scroll, ...]) -> Change:
         """Keep the scrolls; with the last one the PI is SUCCESSFUL and the platform hears of it."""
+        connection = writes.flush()
         tally = beneficiaries.record_scrolls(connection, pi, news)
         if tally.waiting:
             message = f"{tally.waiting} of {pi.beneficiary_count} beneficiaries have no debit scroll yet"

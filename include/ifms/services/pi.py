@@ -30,6 +30,7 @@ from ifms.ledger.database import Connection
 from ifms.ledger.instructions import Change, NewInstruction
 from ifms.ledger.models import Beneficiary, NewBeneficiary, Payment, PaymentInstruction
 from ifms.ledger.statuses import BeneficiaryStatus
+from ifms.ledger.writes import Writes
 from ifms.platform.client import PlatformClient
 from ifms.platform.masterdata import MasterData
 from ifms.sealing import Sealer
@@ -66,30 +67,28 @@ class Instruction:
         return checked_receipt(self.service, pi, rows[0].success_code, rows[0].success_description)
 
     def accepted(
-        self, connection: Connection, pi: PaymentInstruction, mine: Claim, receipt: Receipt | None, said: str | None
+        self, writes: Writes, pi: PaymentInstruction, mine: Claim, receipt: Receipt | None, said: str | None
     ) -> Change:
         """INITIATED: the reserved money is spent, and the platform hears of it."""
-        beneficiaries.set_beneficiaries(connection, pi, BeneficiaryStatus.PENDING, BeneficiaryStatus.INITIATED)
-        change = accept(connection, pi, mine, receipt, said)
+        beneficiaries.set_beneficiaries(writes, pi, BeneficiaryStatus.PENDING, BeneficiaryStatus.INITIATED)
+        change = accept(writes, pi, mine, receipt, said)
         if pi.repayment_of is None:
-            outbox.tell_payment_status(connection, pi.tenant_id, pi.payment_number, "INITIATED", "PAYMENT_INITIATED")
+            outbox.tell_payment_status(writes, pi.tenant_id, pi.payment_number, "INITIATED", "PAYMENT_INITIATED")
         else:
-            taken_over(connection, pi, pi.repayment_of)
+            taken_over(writes.flush(), pi, pi.repayment_of)
         return change
 
-    def declined(
-        self, connection: Connection, pi: PaymentInstruction, mine: Claim, errors: tuple[ReplyError, ...]
-    ) -> Change:
+    def declined(self, writes: Writes, pi: PaymentInstruction, mine: Claim, errors: tuple[ReplyError, ...]) -> Change:
         """FAILED: the money is available again, and the payment may have a new PI once the cause is mended."""
         said = "; ".join(map(str, errors))
-        change = decline(connection, pi, mine, errors, "PAYMENT_FAILED")
+        change = decline(writes, pi, mine, errors, "PAYMENT_FAILED")
         if pi.repayment_of is None:
             instructions.free_payment(
-                connection, pi, payments.DECLINED, f"PI {pi.pi_number} was declined by the treasury: {said}"
+                writes, pi, payments.DECLINED, f"PI {pi.pi_number} was declined by the treasury: {said}"
             )
-            outbox.tell_payment_status(connection, pi.tenant_id, pi.payment_number, "FAILED", "PAYMENT_FAILED")
+            outbox.tell_payment_status(writes, pi.tenant_id, pi.payment_number, "FAILED", "PAYMENT_FAILED")
         else:  # its beneficiaries are as failed as they were before, and may be paid by another
-            beneficiaries.set_beneficiaries(connection, pi, BeneficiaryStatus.PENDING, BeneficiaryStatus.FAILED)
+            beneficiaries.set_beneficiaries(writes, pi, BeneficiaryStatus.PENDING, BeneficiaryStatus.FAILED)
         return change
 
 
@@ -238,9 +237,9 @@ class PaymentInstructions:
     def _create(self, connection: Connection, made: Draft) -> Ready | None:
         tenant = made.payment.tenant_id
         preference = [(unit.ddo_code, head.code) for unit in self.master.units[tenant] for head in self.master.heads]
-        bind_bills(connection, tenant, made.bill_ids, made.payment.payment_number)
         funding = funds.choose_funding(connection, tenant, made.amount, preference)
         if funding is None:
+            bind_bills(connection, tenant, made.bill_ids, made.payment.payment_number)
             self._no_funds(connection, made)
             return None
         mine = Claim(uuid.uuid4(), LEASE)
@@ -252,9 +251,13 @@ class PaymentInstructions:
             beneficiaries=numbered(made.shares, made.beneficiary_numbers, self.sealer),
             additional_details=made.details or {},
         )
-        pi = instructions.create(connection, new, funding, made.claim, mine)
+        writes = Writes(connection)
+        pi = instructions.create(writes, new, funding, made.claim, mine)
+        bind_bills(writes, tenant, made.bill_ids, made.payment.payment_number)
         request = request_of(pi, new.beneficiaries, self.sealer)
-        return Ready(pi, mine, request, self.sender.announce(connection, pi, request))
+        announced = self.sender.announce(writes, pi, request)
+        writes.flush()
+        return Ready(pi, mine, request, announced)
 
     def _no_funds(self, connection: Connection, made: Draft) -> None:
         """Say once that the payment waits for funds; it gets its PI by itself when an allotment brings enough."""

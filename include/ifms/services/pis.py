@@ -6,11 +6,11 @@ from ifms import outbox
 from ifms.errors import WireError
 from ifms.ledger import beneficiaries, instructions
 from ifms.ledger.claims import Claim
-from ifms.ledger.database import Connection
 from ifms.ledger.instructions import Change
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.payments import REJECTED
 from ifms.ledger.statuses import BeneficiaryStatus, Event, PiStatus
+from ifms.ledger.writes import Writes
 from ifms.services.poll import StatusService, echoed, one_row
 from ifms.treasury.config import TreasuryConfig
 from ifms.wire.envelope import Reply, ReplyError, Service, is_rejection, parse_rows
@@ -44,10 +44,10 @@ class InstructionStatus(StatusService[PisRow]):
             )
         return row
 
-    def apply(self, connection: Connection, pi: PaymentInstruction, mine: Claim, news: PisRow) -> Change:
+    def apply(self, writes: Writes, pi: PaymentInstruction, mine: Claim, news: PisRow) -> Change:
         """APPROVED, with what PAG must send back."""
         return instructions.advance(
-            connection,
+            writes,
             pi,
             mine,
             Event.APPROVED,
@@ -57,18 +57,18 @@ class InstructionStatus(StatusService[PisRow]):
         )
 
     def refused(
-        self, connection: Connection, pi: PaymentInstruction, mine: Claim, errors: tuple[ReplyError, ...]
+        self, writes: Writes, pi: PaymentInstruction, mine: Claim, errors: tuple[ReplyError, ...]
     ) -> Change | None:
         """A rejection: FAILED, the money back, the platform told, and the payment free for a new PI."""
         if not is_rejection(errors, pi.pi_number):
             return None
         said = "; ".join(str(error) for error in errors)
         change = instructions.advance(
-            connection, pi, mine, Event.REJECTED, error_code="PAYMENT_DECLINED", error_message=said
+            writes, pi, mine, Event.REJECTED, error_code="PAYMENT_DECLINED", error_message=said
         )
         if pi.repayment_of is None:
-            instructions.free_payment(connection, pi, REJECTED, f"PI {pi.pi_number} was rejected: {said}")
-            outbox.tell_payment_status(connection, pi.tenant_id, pi.payment_number, "FAILED", "PAYMENT_DECLINED")
+            instructions.free_payment(writes, pi, REJECTED, f"PI {pi.pi_number} was rejected: {said}")
+            outbox.tell_payment_status(writes, pi.tenant_id, pi.payment_number, "FAILED", "PAYMENT_DECLINED")
         else:  # its beneficiaries are as failed as they were before, and may be paid by another
-            beneficiaries.set_beneficiaries(connection, pi, BeneficiaryStatus.INITIATED, BeneficiaryStatus.FAILED)
+            beneficiaries.set_beneficiaries(writes, pi, BeneficiaryStatus.INITIATED, BeneficiaryStatus.FAILED)
         return change

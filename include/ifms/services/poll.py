@@ -18,6 +18,7 @@ from ifms.ledger.claims import Claim, Queue, claim, release
 from ifms.ledger.database import Connection
 from ifms.ledger.history import LogStatus
 from ifms.ledger.models import PaymentInstruction
+from ifms.ledger.writes import Writes
 from ifms.services.scope import Scope
 from ifms.services.sweep import Sweep
 from ifms.treasury.client import TreasuryClient
@@ -45,12 +46,12 @@ class StatusService(ABC, Generic[News]):
         """The news in an answer; None when nothing has happened yet. Raises WireError when it is not about `pi`."""
 
     @abstractmethod
-    def apply(self, connection: Connection, pi: PaymentInstruction, mine: Claim, news: News) -> instructions.Change:
+    def apply(self, writes: Writes, pi: PaymentInstruction, mine: Claim, news: News) -> instructions.Change:
         """Write the news, and give the PI back."""
 
     def refused(
         self,
-        connection: Connection,
+        writes: Writes,
         pi: PaymentInstruction,
         mine: Claim,
         errors: tuple[ReplyError, ...],
@@ -125,10 +126,11 @@ class Poll(Generic[News]):
         news, fault = self._read(item.pi, outcome)
 
         def write(connection: Connection) -> str:
-            self.sweep.log_calls(connection, outcome, instruction_id=item.pi.id)
-            status, change, message = self._change(connection, item, outcome, news, fault)
+            writes = Writes(connection)
+            self.sweep.log_calls(writes, outcome, instruction_id=item.pi.id)
+            status, change, message = self._change(writes, item, outcome, news, fault)
             history.log_status(
-                connection,
+                writes,
                 item.pi,
                 self.service.service,
                 status,
@@ -136,6 +138,7 @@ class Poll(Generic[News]):
                 to_status=change.status if change else None,
                 sweep_run_id=self.sweep.run.id,
             )
+            writes.flush()
             return change.label if change else status.lower()
 
         try:
@@ -160,31 +163,31 @@ class Poll(Generic[News]):
                 return None, None
 
     def _change(
-        self, connection: Connection, item: Claimed, outcome: Outcome, news: News | None, fault: str | None
+        self, writes: Writes, item: Claimed, outcome: Outcome, news: News | None, fault: str | None
     ) -> tuple[LogStatus, instructions.Change | None, str | None]:
         """Write what the outcome changes; the log's word for it, the change, and the message for the info band."""
         pi, mine = item.pi, item.claim
         match outcome:
             case _ if fault is not None:
-                instructions.note(connection, pi, mine, fault)
+                instructions.note(writes, pi, mine, fault)
                 return LogStatus.ERROR, None, fault
             case Answered():
                 if news is None:
-                    instructions.note(connection, pi, mine, None)
+                    instructions.note(writes, pi, mine, None)
                     return LogStatus.NO_NEWS, None, None
-                return LogStatus.SUCCESS, self.service.apply(connection, pi, mine, news), None
+                return LogStatus.SUCCESS, self.service.apply(writes, pi, mine, news), None
             case Rejected(errors=errors):
                 said = "; ".join(str(error) for error in errors)
-                change = self.service.refused(connection, pi, mine, errors)
+                change = self.service.refused(writes, pi, mine, errors)
                 if change is not None:
                     return LogStatus.REJECTED, change, said
-                instructions.note(connection, pi, mine, said)
+                instructions.note(writes, pi, mine, said)
                 return LogStatus.ERROR, None, said
             case NeverSent(reason=reason):
-                instructions.note(connection, pi, mine, reason)
+                instructions.note(writes, pi, mine, reason)
                 return LogStatus.NOT_SENT, None, reason
             case Unknown(reason=reason):
-                instructions.note(connection, pi, mine, reason)
+                instructions.note(writes, pi, mine, reason)
                 return LogStatus.NO_RESPONSE, None, reason
             case _ as never:
                 assert_never(never)

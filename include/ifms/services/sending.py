@@ -18,6 +18,7 @@ from ifms.ledger.history import LogStatus
 from ifms.ledger.instructions import Change
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.statuses import Event
+from ifms.ledger.writes import Target, Writes
 from ifms.services.poll import Claimed, StatusService
 from ifms.services.sweep import Sweep
 from ifms.treasury.client import TreasuryClient
@@ -59,13 +60,11 @@ class Kind(Protocol):
         """The receipt in an answer. Raises WireError when it is not about `pi` or no acceptance."""
 
     def accepted(
-        self, connection: Connection, pi: PaymentInstruction, mine: Claim, receipt: Receipt | None, said: str | None
+        self, writes: Writes, pi: PaymentInstruction, mine: Claim, receipt: Receipt | None, said: str | None
     ) -> Change:
         """The treasury has it; `said` when it told so by refusing it as a duplicate."""
 
-    def declined(
-        self, connection: Connection, pi: PaymentInstruction, mine: Claim, errors: tuple[ReplyError, ...]
-    ) -> Change:
+    def declined(self, writes: Writes, pi: PaymentInstruction, mine: Claim, errors: tuple[ReplyError, ...]) -> Change:
         """The treasury refuses it."""
 
 
@@ -96,21 +95,24 @@ class Sender:
     treasury: TreasuryClient
     kind: Kind
 
-    def announce(self, connection: Connection, pi: PaymentInstruction, request: Request) -> UUID:
+    def announce(self, target: Target, pi: PaymentInstruction, request: Request) -> UUID:
         """Write that the request is about to be sent, in the transaction that makes it so."""
         assert self.sweep.calls is not None
         return self.sweep.calls.announce(
-            connection, self.kind.service, pi.pi_number, request.to_wire(), pi.id, self.sweep.run.id
+            target, self.kind.service, pi.pi_number, request.to_wire(), pi.id, self.sweep.run.id
         )
 
     def again(self, item: Claimed, request: Request) -> Ready:
         """Get a PENDING bill of an earlier sweep ready, in a transaction of its own."""
 
-        def write(connection: Connection) -> UUID:
-            instructions.attempt(connection, item.pi, item.claim)
-            return self.announce(connection, item.pi, request)
+        def attempt(connection: Connection) -> UUID:
+            writes = Writes(connection)
+            instructions.attempt(writes, item.pi, item.claim)
+            announced = self.announce(writes, item.pi, request)
+            writes.flush()
+            return announced
 
-        announced = self.sweep.db.transact(write)
+        announced = self.sweep.db.transact(attempt)
         return Ready(item.pi, item.claim, request, announced, ask_first=item.pi.last_attempt != "never_sent")
 
     def send(self, item: Ready) -> Sent:
@@ -155,41 +157,47 @@ class Sender:
         self.sweep.db.transact(write)
 
     def _record(self, connection: Connection, item: Ready, sent: Sent, fault: str | None) -> str:
+        writes = Writes(connection)
+        label = self._write(writes, item, sent, fault)
+        writes.flush()
+        return label
+
+    def _write(self, writes: Writes, item: Ready, sent: Sent, fault: str | None) -> str:
         if sent.status is not None:
-            self.sweep.log_calls(connection, sent.status, instruction_id=item.pi.id)
+            self.sweep.log_calls(writes, sent.status, instruction_id=item.pi.id)
         if sent.bill is not None:
-            self.sweep.log_calls(connection, sent.bill, instruction_id=item.pi.id, announced=item.announced)
+            self.sweep.log_calls(writes, sent.bill, instruction_id=item.pi.id, announced=item.announced)
         else:
-            self._withdraw(connection, item)
+            self._withdraw(writes, item)
         if fault is not None:
             # The call is kept for inspection; what the treasury did with it is not known.
             service = self.kind.service if sent.bill is not None else self.kind.asked_by.service
-            return self._unsettled(connection, item, LogStatus.ERROR, fault, service)
+            return self._unsettled(writes, item, LogStatus.ERROR, fault, service)
         if sent.bill is not None:
-            return self._conclude(connection, item, sent.bill)
+            return self._conclude(writes, item, sent.bill)
         assert sent.status is not None
-        return self._conclude_from_status(connection, item, sent.status)
+        return self._conclude_from_status(writes, item, sent.status)
 
-    def _conclude(self, connection: Connection, item: Ready, outcome: Outcome) -> str:
+    def _conclude(self, writes: Writes, item: Ready, outcome: Outcome) -> str:
         """What the treasury's answer to the bill changes. Raises WireError for an answer that is not about it."""
         match outcome:
             case Answered(reply=reply):
-                return self._accepted(connection, item, LogStatus.SUCCESS, self.kind.receipt(item.pi, reply), None)
+                return self._accepted(writes, item, LogStatus.SUCCESS, self.kind.receipt(item.pi, reply), None)
             case Rejected(errors=errors) if is_duplicate(errors):
-                return self._accepted(connection, item, LogStatus.DUPLICATE, None, "; ".join(map(str, errors)))
+                return self._accepted(writes, item, LogStatus.DUPLICATE, None, "; ".join(map(str, errors)))
             case Rejected(errors=errors):
-                change = self.kind.declined(connection, item.pi, item.claim, errors)
+                change = self.kind.declined(writes, item.pi, item.claim, errors)
                 said = "; ".join(map(str, errors))
-                self._log(connection, item.pi, self.kind.service, LogStatus.ERROR, said, change)
+                self._log(writes, item.pi, self.kind.service, LogStatus.ERROR, said, change)
                 return change.label
             case NeverSent(reason=reason):
-                return self._unsettled(connection, item, LogStatus.NOT_SENT, reason, self.kind.service)
+                return self._unsettled(writes, item, LogStatus.NOT_SENT, reason, self.kind.service)
             case Unknown(reason=reason):
-                return self._unsettled(connection, item, LogStatus.NO_RESPONSE, reason, self.kind.service)
+                return self._unsettled(writes, item, LogStatus.NO_RESPONSE, reason, self.kind.service)
             case _ as never:
                 assert_never(never)
 
-    def _conclude_from_status(self, connection: Connection, item: Ready, outcome: Outcome) -> str:
+    def _conclude_from_status(self, writes: Writes, item: Ready, outcome: Outcome) -> str:
         """What the status service's answer about a PENDING bill changes, where the bill was not sent again."""
         match outcome:
             case Answered(reply=reply):
@@ -198,36 +206,36 @@ class Sender:
                 pass  # so the treasury has it: INITIATED now, and due for its rejection at once
             case Rejected() | NeverSent() | Unknown():
                 reason = outcome.reason if not isinstance(outcome, Rejected) else "; ".join(map(str, outcome.errors))
-                return self._unsettled(connection, item, LogStatus.NO_RESPONSE, reason, self.kind.asked_by.service)
+                return self._unsettled(writes, item, LogStatus.NO_RESPONSE, reason, self.kind.asked_by.service)
             case _ as never:
                 assert_never(never)
         found = f"found at the treasury by {self.kind.asked_by.service}"
-        change = self.kind.accepted(connection, item.pi, item.claim, None, None)
-        self._log(connection, item.pi, self.kind.service, LogStatus.SUCCESS, found, change)
+        change = self.kind.accepted(writes, item.pi, item.claim, None, None)
+        self._log(writes, item.pi, self.kind.service, LogStatus.SUCCESS, found, change)
         return change.label
 
     def _accepted(
-        self, connection: Connection, item: Ready, status: LogStatus, receipt: Receipt | None, said: str | None
+        self, writes: Writes, item: Ready, status: LogStatus, receipt: Receipt | None, said: str | None
     ) -> str:
-        change = self.kind.accepted(connection, item.pi, item.claim, receipt, said)
-        self._log(connection, item.pi, self.kind.service, status, said, change)
+        change = self.kind.accepted(writes, item.pi, item.claim, receipt, said)
+        self._log(writes, item.pi, self.kind.service, status, said, change)
         return change.label
 
-    def _unsettled(self, connection: Connection, item: Ready, status: LogStatus, reason: str, service: Service) -> str:
+    def _unsettled(self, writes: Writes, item: Ready, status: LogStatus, reason: str, service: Service) -> str:
         """It stays PENDING. Once a call may have arrived, only an answer settles it, however later ones end."""
         never_sent = status is LogStatus.NOT_SENT and not item.ask_first
         outcome = "never_sent" if never_sent else "unknown"
-        instructions.settle_attempt(connection, item.pi, item.claim, outcome, reason)
-        self._log(connection, item.pi, service, status, reason, None)
+        instructions.settle_attempt(writes, item.pi, item.claim, outcome, reason)
+        self._log(writes, item.pi, service, status, reason, None)
         return "not_sent" if never_sent else "outcome_unknown"
 
-    def _withdraw(self, connection: Connection, item: Ready) -> None:
+    def _withdraw(self, target: Target, item: Ready) -> None:
         assert self.sweep.calls is not None
-        self.sweep.calls.withdraw(connection, item.announced)
+        self.sweep.calls.withdraw(target, item.announced)
 
     def _log(
         self,
-        connection: Connection,
+        writes: Writes,
         pi: PaymentInstruction,
         service: Service,
         status: LogStatus,
@@ -235,7 +243,7 @@ class Sender:
         change: Change | None,
     ) -> None:
         history.log_status(
-            connection,
+            writes,
             pi,
             service,
             status,
@@ -245,12 +253,10 @@ class Sender:
         )
 
 
-def accept(
-    connection: Connection, pi: PaymentInstruction, mine: Claim, receipt: Receipt | None, said: str | None
-) -> Change:
+def accept(target: Target, pi: PaymentInstruction, mine: Claim, receipt: Receipt | None, said: str | None) -> Change:
     """INITIATED, with the treasury's receipt; `said` is its text when it refused the bill as a duplicate."""
     return instructions.advance(
-        connection,
+        target,
         pi,
         mine,
         Event.ACCEPTED,
@@ -261,13 +267,11 @@ def accept(
     )
 
 
-def decline(
-    connection: Connection, pi: PaymentInstruction, mine: Claim, errors: tuple[ReplyError, ...], code: str
-) -> Change:
+def decline(target: Target, pi: PaymentInstruction, mine: Claim, errors: tuple[ReplyError, ...], code: str) -> Change:
     """FAILED, with what the treasury said of it and of single beneficiaries."""
-    beneficiaries.note_beneficiaries(connection, pi, bad_beneficiaries(errors))
+    beneficiaries.note_beneficiaries(target, pi, bad_beneficiaries(errors))
     return instructions.advance(
-        connection,
+        target,
         pi,
         mine,
         Event.DECLINED,

@@ -27,9 +27,10 @@ from ifms.errors import (
     SweepUnreachableError,
 )
 from ifms.ledger import runs
-from ifms.ledger.database import Connection, Database
+from ifms.ledger.database import Database
 from ifms.ledger.history import CallLog
 from ifms.ledger.runs import RunContext, SweepRun
+from ifms.ledger.writes import Target
 from ifms.treasury.outcome import Answered, NeverSent, Outcome, Rejected, Unknown
 
 Item = TypeVar("Item")
@@ -155,7 +156,7 @@ class Sweep:
 
     def log_calls(
         self,
-        connection: Connection,
+        target: Target,
         outcome: Outcome,
         *,
         instruction_id: UUID | None = None,
@@ -164,7 +165,7 @@ class Sweep:
         """Write what was said for one outcome, in the transaction of its effect."""
         assert self.calls is not None, "a sweep that calls the treasury is given a call log"
         self.calls.write(
-            connection,
+            target,
             outcome.exchanges,
             sweep_run_id=self.run.id,
             instruction_id=instruction_id,

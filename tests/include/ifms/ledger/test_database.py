@@ -17,37 +17,22 @@ class Cut:
     def __init__(self, dsn, reaches):
         self.dsn = dsn
         self.reaches = reaches
-        self.cuts = 0
         self.opened = 0
 
     def connect(self):
         self.opened += 1
         connection = psycopg.connect(self.dsn)
         if self.opened == 1:
-            transaction = connection.transaction
+            commit = connection.commit
 
-            def cut_transaction(*args, **kwargs):
-                return CutTransaction(transaction(*args, **kwargs), connection, self)
+            def cut_commit():
+                if self.reaches:
+                    commit()
+                connection.close()
+                raise psycopg.OperationalError("the connection was cut at COMMIT")
 
-            connection.transaction = cut_transaction
+            connection.commit = cut_commit
         return connection
-
-
-class CutTransaction:
-    def __init__(self, inner, connection, cut):
-        self.inner, self.connection, self.cut = inner, connection, cut
-
-    def __enter__(self):
-        return self.inner.__enter__()
-
-    def __exit__(self, *error):
-        if error[0] is not None or self.cut.cuts:
-            return self.inner.__exit__(*error)
-        self.cut.cuts += 1
-        if self.cut.reaches:
-            self.inner.__exit__(*error)
-        self.connection.close()
-        raise psycopg.OperationalError("the connection was cut at COMMIT")
 
 
 @pytest.mark.parametrize("reaches", [True, False], ids=["committed", "not committed"])

@@ -41,6 +41,13 @@ def test_each_payment_gets_its_instruction_and_its_money_is_spent(funded, treasu
     assert_money_is_right(funded, treasury)
 
 
+def test_a_payment_that_the_platform_stores_a_little_later_is_awaited(adapter, simulators):
+    adapter.run("VA")
+    simulators.ask_platform("POST", "settings", {"persist_ms": 700})
+    adapter.run("PA")
+    assert adapter.run("PI").counts["accepted"] == 3
+
+
 def test_a_second_sweep_finds_nothing_to_do(funded, treasury):
     funded.run("PI")
     assert funded.run("PI").counts == Counter()
