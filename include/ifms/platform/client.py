@@ -354,8 +354,8 @@ class PlatformClient:
         service = "id_generate"
         ids: list[Any] = []
         for wanted in (min(_IDS_PER_CALL, count - done) for done in range(0, count, _IDS_PER_CALL)):
-            request = {"idName": id_name, "tenantId": tenant_id, "format": None}
-            reply = self._ask(service, tenant_id, {"idRequests": [request] * wanted})
+            request = {"idName": id_name, "tenantId": tenant_id, "format": None, "count": wanted}
+            reply = self._ask(service, tenant_id, {"idRequests": [request]})
             rows = reply.get("idResponses") or []
             if not isinstance(rows, list) or len(rows) < wanted:
                 got = len(rows) if isinstance(rows, list) else 0

@@ -29,6 +29,8 @@ _MAX_DIGITS = 20  # more than numeric(12,2), the platform's own columns, can hol
 def _read_amount(value: object) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
         raise ValueError("not a JSON number")
+    if type(value) is Decimal and value.same_quantum(_TWO_PLACES) and value.adjusted() <= _MAX_DIGITS:
+        return value  # rupees and paise, as nearly all are
     amount = Decimal(value)
     if not amount.is_finite() or amount.adjusted() > _MAX_DIGITS or int(amount.as_tuple().exponent) < -_MAX_DIGITS:
         raise ValueError("not an amount of money")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from ifms.clock import financial_year, financial_year_label, to_ist
@@ -38,11 +39,11 @@ class Ids:
         for each in requests:
             name, tenant = each.get("idName"), each.get("tenantId")
             count = int(each.get("count") or 1)
-            made += [{"id": self.next(str(name), str(tenant), each.get("format"))} for _ in range(count)]
+            made += [{"id": new} for new in self.next(str(name), str(tenant), each.get("format"), count)]
         return {"responseInfo": call.response_info(), "idResponses": made}
 
-    def next(self, name: str, tenant: str, layout: str | None = None) -> str:
-        """The next id of a name. Raises ServiceError for an unknown name or tenant."""
+    def next(self, name: str, tenant: str, layout: str | None = None, count: int = 1) -> list[str]:
+        """The next ids of a name. Raises ServiceError for an unknown name or tenant."""
         city = self._masters.city_code(tenant)
         if city is None:
             raise ServiceError(("CITY_CODE_NOT_FOUND", f"No city code for tenant {tenant}"), status=200)
@@ -53,7 +54,9 @@ class Ids:
             raise ServiceError(("ID_NOT_FOUND", f"No format is configured for {name}"), status=200)
         today = to_ist(datetime.fromtimestamp(self._state.now(), UTC))
 
-        def part(found: re.Match[str]) -> str:
+        taken: dict[str, int] = {}
+
+        def part(found: re.Match[str], place: int) -> str:
             match found[1].split(":"):
                 case ["CITY.CODE"]:
                     return city
@@ -64,8 +67,10 @@ class Ids:
                 case ["cy", "dd"]:
                     return f"{today.day:02d}"
                 case [sequence] if sequence.startswith("SEQ_"):
-                    return f"{self._state.store.count(f'sequence:{sequence}'):06d}"
+                    if sequence not in taken:
+                        taken[sequence] = self._state.store.count(f"sequence:{sequence}", count)
+                    return f"{taken[sequence] - count + 1 + place:06d}"
                 case _:
                     raise ServiceError(("INVALID_FORMAT", f"{found[0]} is not understood"), status=200)
 
-        return _PART.sub(part, layout)
+        return [_PART.sub(partial(part, place=place), layout) for place in range(count)]

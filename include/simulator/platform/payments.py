@@ -45,7 +45,7 @@ class Payments:
         for level in _levels(payment):
             level.update(id=self._state.new_id("payment"), status="INITIATED", auditDetails=audit)
         payment["referenceStatus"] = "PAYMENT_INITIATED"
-        payment["paymentNumber"] = self._ids.next("expense.payment.number", STATE_TENANT)
+        payment["paymentNumber"] = self._ids.next("expense.payment.number", STATE_TENANT)[0]
         payment.setdefault("additionalDetails", None)
         return payment
 

@@ -208,7 +208,7 @@ class Sampler:
             "totalPaidAmount": Decimal(0), "businessService": _SERVICES[kind],
             "referenceId": f"REF/{bill_id[:8]}", "fromPeriod": now - _MONTH_MS, "toPeriod": now,
             "paymentStatus": None, "status": "ACTIVE",
-            "billNumber": self._ids.next(f"expense.{kind}.bill.number", STATE_TENANT),
+            "billNumber": self._ids.next(f"expense.{kind}.bill.number", STATE_TENANT)[0],
             "payer": party("ORGANIZATION", "Sample Payer"), "billDetails": details,
             "additionalDetails": None, "auditDetails": audit, "wfStatus": None,
         }  # fmt: skip

@@ -382,18 +382,17 @@ def test_audit_rows_are_read_to_the_end_then_sorted(platform, client):
 # Numbers, references, texts -------------------------------------------------------------------------------------------
 
 
-def test_new_ids_are_asked_for_one_by_one_in_one_call(platform, client):
+def test_new_ids_are_asked_for_by_their_number(platform, client):
     numbers = iter(range(1000))
     platform.answer(
-        "id_generate", lambda body: {"idResponses": [{"id": f"BN-{next(numbers)}"} for _ in body["idRequests"]]}
+        "id_generate",
+        lambda body: {"idResponses": [{"id": f"BN-{next(numbers)}"} for _ in range(body["idRequests"][0]["count"])]},
     )
     assert client.new_ids("ifms.benef.reference.number", TENANT, 250) == [f"BN-{n}" for n in range(250)]
-    assert [len(body["idRequests"]) for body in platform.sent["id_generate"]] == [200, 50]
-    assert platform.sent["id_generate"][0]["idRequests"][0] == {
-        "idName": "ifms.benef.reference.number",
-        "tenantId": TENANT,
-        "format": None,
-    }
+    assert [body["idRequests"] for body in platform.sent["id_generate"]] == [
+        [{"idName": "ifms.benef.reference.number", "tenantId": TENANT, "format": None, "count": count}]
+        for count in (200, 50)
+    ]
     assert client.new_ids("x", TENANT, 0) == []
 
 
