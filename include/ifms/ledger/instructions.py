@@ -271,15 +271,26 @@ def advance(
     return Change(status, event.replace(" ", "_"))
 
 
-def supersede(connection: Connection, original_number: str) -> None:
-    """COMPLETED is whatever of an original and its revisions has no failed beneficiary left that nobody pays."""
+def supersede(connection: Connection, original_number: str, by: PaymentInstruction) -> None:
+    """COMPLETED is whatever of an original and its revisions has no failed beneficiary left that nobody pays.
+
+    `by` is the PI that has taken them over; the status log says so.
+    """
     connection.execute(
         """
-        UPDATE ifms.payment_instruction p SET status = 'COMPLETED', updated_at = now()
-        WHERE (p.pi_number = %(original)s OR p.parent_pi_number = %(original)s) AND p.status = 'PARTIAL'
-          AND NOT EXISTS (SELECT FROM ifms.failed_beneficiary f WHERE f.pi_number = p.pi_number)
+        WITH done AS (
+            UPDATE ifms.payment_instruction p SET status = 'COMPLETED', updated_at = now()
+            WHERE (p.pi_number = %(original)s OR p.parent_pi_number = %(original)s) AND p.status = 'PARTIAL'
+              AND NOT EXISTS (SELECT FROM ifms.failed_beneficiary f WHERE f.pi_number = p.pi_number)
+            RETURNING p.id, p.tenant_id, p.payment_number
+        )
+        INSERT INTO ifms.status_log (payment_instruction_id, tenant_id, payment_number, service_id, status, from_status,
+            to_status, message)
+        SELECT id, tenant_id, payment_number, %(service)s, 'STATUS_LOG_' || %(service)s || '_SUCCESS', 'PARTIAL',
+            'COMPLETED', 'its failed beneficiaries are taken over by ' || %(by)s
+        FROM done
         """,
-        {"original": original_number},
+        {"original": original_number, "service": "COR" if by.pi_type == "REVISED" else "PI", "by": by.pi_number},
     )
 
 

@@ -94,7 +94,7 @@ class Instruction:
 
 def taken_over(connection: Connection, pi: PaymentInstruction, original_number: str) -> None:
     """A later PI pays failed beneficiaries of an original: what it took over is COMPLETED, and the platform hears."""
-    instructions.supersede(connection, original_number)
+    instructions.supersede(connection, original_number, pi)
     rows = beneficiaries.of(connection, [pi.id])[pi.id]
     outbox.tell_line_statuses(
         connection,
