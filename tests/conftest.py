@@ -11,7 +11,14 @@ sys.path.insert(0, str(Path(__file__).parent))  # tests import their helpers as 
 
 from support import environment
 
-pytest_plugins = ["support.databases", "support.dags", "support.simulators", "support.adapter", "support.ledger"]
+pytest_plugins = [
+    "support.databases",
+    "support.dags",
+    "support.simulators",
+    "support.adapter",
+    "support.ledger",
+    "support.world",
+]
 
 _environment = environment.prepare()
 

@@ -1,15 +1,23 @@
-"""The command line: `ifms migrate`, `ifms simulate treasury`, `ifms simulate platform`."""
+"""The command line: `ifms migrate`, `ifms reconcile`, `ifms simulate treasury`, `ifms simulate platform`."""
 
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.errors import InvalidSchemaName, UndefinedColumn, UndefinedTable
 
 from ifms.errors import ConfigurationError, IfmsError
+
+if TYPE_CHECKING:
+    from ifms.ledger.invariants import Finding
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,6 +28,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     migrate = commands.add_parser("migrate", help="create or upgrade the ledger's schema `ifms`")
     migrate.add_argument("--dsn", required=True, help="the database, as postgresql://user:password@host:port/name")
     migrate.set_defaults(run=_migrate)
+
+    check = commands.add_parser("reconcile", help="look at every invariant of the ledger; exit code 1 if one is broken")
+    check.add_argument(
+        "--dsn", default="", help="the database, as for migrate; without it, what PGHOST, PGDATABASE … say"
+    )
+    check.add_argument("--pending-hours", type=_hours, default=24, help="how long a PI may stay PENDING (24)")
+    check.set_defaults(run=_reconcile)
 
     simulate = commands.add_parser("simulate", help="run a treasury or a platform that behaves like the real one")
     _add_simulators(simulate.add_subparsers(required=True, metavar="treasury|platform"))
@@ -39,6 +54,51 @@ def _migrate(chosen: argparse.Namespace) -> None:
     _check_address(chosen.dsn)
     migrate(chosen.dsn)
     print("schema ifms is up to date")  # noqa: T201
+
+
+def _reconcile(chosen: argparse.Namespace) -> None:
+    from ifms.ledger.database import Database  # noqa: PLC0415  (as above: only needed here)
+    from ifms.ledger.invariants import Limits  # noqa: PLC0415
+    from ifms.services.reconcile import reconcile  # noqa: PLC0415
+    from ifms.services.sweep import Sweep  # noqa: PLC0415
+
+    _check_address(chosen.dsn)
+    logging.getLogger("ifms.sweep").addHandler(logging.NullHandler())  # the table says it all
+    limits = Limits(pending=timedelta(hours=chosen.pending_hours))
+    connect = partial(psycopg.connect, chosen.dsn, options="-c timezone=UTC")
+    try:
+        with Database(connect) as db, Sweep(db, "RECONCILE") as sweep:
+            _show(reconcile(sweep, limits))
+    except (UndefinedTable, UndefinedColumn, InvalidSchemaName):
+        raise ConfigurationError("the database has no ledger of this version: run `ifms migrate` first") from None
+
+
+def _show(findings: Sequence[Finding]) -> None:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.markup import escape  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    from ifms.ledger.invariants import INVARIANTS  # noqa: PLC0415
+
+    broken = {finding.invariant.name: finding for finding in findings}
+    table = Table("what must hold", "rows that break it", "which, and what to do")
+    for rule in INVARIANTS:
+        finding = broken.get(rule.name)
+        if finding is None:
+            table.add_row(rule.meaning, "none", "")
+            continue
+        more = [f"and {finding.count - len(finding.rows)} more"] if finding.count > len(finding.rows) else []
+        said = "\n".join([*finding.rows, *more, f"{rule.remedy}."])
+        table.add_row(rule.meaning, str(finding.count), escape(said), style="red")
+    # Elsewhere than on a terminal rich would fold the table at 80 columns.
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def _hours(text: str) -> float:
+    hours = float(text)
+    if not 0 < hours <= 24 * 366:
+        raise ValueError
+    return hours
 
 
 def _check_address(dsn: str) -> None:

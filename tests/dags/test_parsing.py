@@ -30,6 +30,7 @@ DAGS = {
     "ifms_ftps": "0 22 * * *",
     "ifms_ftfps": "0 22 * * *",
     "ifms_relay": "*/10 * * * *",
+    "ifms_reconcile": "30 20 * * *",
 }
 CLOCKED = [dag_id for dag_id, cron in DAGS.items() if cron]
 # A day for the others.
@@ -42,8 +43,13 @@ OUTLETS = dict.fromkeys(DAGS, {"ifms_outbox"}) | {
     "ifms_va": {"ifms_allotments"},
     "ifms_pa": {"ifms_payments"},
     "ifms_relay": set(),
+    "ifms_reconcile": set(),
 }
-TAGS = dict.fromkeys(DAGS, {"ifms", "treasury"}) | dict.fromkeys(("ifms_pa", "ifms_relay"), {"ifms", "platform"})
+TAGS = (
+    dict.fromkeys(DAGS, {"ifms", "treasury"})
+    | dict.fromkeys(("ifms_pa", "ifms_relay"), {"ifms", "platform"})
+    | {"ifms_reconcile": {"ifms", "ledger"}}
+)
 # Sweeps that are shared out between shards, one task each; the others are single tasks.
 SHARED = {
     "ifms_va": "fetch_allotments",
@@ -60,12 +66,14 @@ SINGLE = {
     "ifms_fd": "fetch_failures",
     "ifms_cor": "correct",
     "ifms_relay": "deliver",
+    "ifms_reconcile": "reconcile",
 }
 PARAMS = dict.fromkeys(DAGS, ["tenants"]) | {
     "ifms_pi": ["tenants", "payments"],
     "ifms_fd": [],
     "ifms_cor": ["pi_number", "tenant", "beneficiaries", "new_original", "tenants"],
     "ifms_relay": ["again"],
+    "ifms_reconcile": ["pending_hours"],
 }
 SECTIONS = ["What", "When", "Reads", "Writes", "If it fails"]
 
@@ -364,6 +372,7 @@ REFUSED = {
         {"id": 7},
         True,
     ],
+    ("ifms_reconcile", "pending_hours"): ["24", "24 hours", 0, -1, 8785, float("inf"), [24], {"hours": 24}, ""],
 }
 TAKEN = {
     ("ifms_cor", "pi_number"): ["PI-SA/2024-25/000001", "PI-1013/2024-25/000001", None],
@@ -372,6 +381,7 @@ TAKEN = {
     ("ifms_cor", "new_original"): [True, False],
     ("ifms_pi", "payments"): [["EP/0/2024-25/06/01/000001"], [], None],
     ("ifms_relay", "again"): [[7, 8], [], None],
+    ("ifms_reconcile", "pending_hours"): [24, 0.5, 8784, None],
 }
 
 

@@ -16,6 +16,7 @@ from support.simulators import Simulators
 from ifms import clock
 from ifms.ledger.database import Database
 from ifms.ledger.history import CallLog
+from ifms.ledger.invariants import Limits
 from ifms.platform.client import PlatformClient
 from ifms.sealing import Sealer
 from ifms.services.cor import Corrections, Order
@@ -28,6 +29,7 @@ from ifms.services.pd import PaymentDetails
 from ifms.services.pi import PaymentInstructions
 from ifms.services.pis import InstructionStatus
 from ifms.services.poll import Poll
+from ifms.services.reconcile import reconcile
 from ifms.services.relay import deliver
 from ifms.services.scope import Scope
 from ifms.services.sweep import Sweep
@@ -71,6 +73,13 @@ class Adapter:
         sweep = self.sweep("RELAY")
         with sweep, PlatformClient(self.simulators.platform_config()) as platform:
             deliver(sweep, platform, again=again)
+        return sweep
+
+    def reconcile(self, limits: Limits | None = None) -> Sweep:
+        """One sweep of ifms_reconcile."""
+        sweep = self.sweep("RECONCILE")
+        with sweep:
+            reconcile(sweep, limits)
         return sweep
 
     def cycle(self) -> None:

@@ -33,6 +33,12 @@ def ledger_dsn(postgres: Server, _ledger_template: str) -> Iterator[str]:
     yield from _database(postgres, template=_ledger_template)
 
 
+@pytest.fixture(scope="module")
+def module_ledger_dsn(postgres: Server, _ledger_template: str) -> Iterator[str]:
+    """The DSN of a migrated ledger that the tests of a module share: each leaves it as it found it."""
+    yield from _database(postgres, template=_ledger_template)
+
+
 @pytest.fixture(scope="session")
 def _ledger_template(postgres: Server) -> str:
     from ifms.ledger.migrate import migrate

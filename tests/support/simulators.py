@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,17 +69,25 @@ class Simulators:
 @pytest.fixture
 def simulators(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Simulators]:
     """Both simulators, new; `@pytest.mark.simulators(platform={"cities": 3}, treasury={…})` gives options."""
+    marker = request.node.get_closest_marker("simulators")
+    with both(tmp_path, **(marker.kwargs if marker else {})) as running:
+        yield running
+
+
+@contextmanager
+def both(
+    folder: Path, treasury: dict[str, Any] | None = None, platform: dict[str, Any] | None = None
+) -> Iterator[Simulators]:
+    """Both simulators, new, with these options; their data in `folder`."""
     import simulator.platform
     import simulator.treasury
     from simulator.serve import running
 
-    marker = request.node.get_closest_marker("simulators")
-    options = marker.kwargs if marker else {}
-    treasury = simulator.treasury.create_app(
-        tmp_path / "treasury.db", client_id=CLIENT_ID, client_secret=CLIENT_SECRET, **options.get("treasury", {})
+    treasury_app = simulator.treasury.create_app(
+        folder / "treasury.db", client_id=CLIENT_ID, client_secret=CLIENT_SECRET, **(treasury or {})
     )
-    platform = simulator.platform.create_app(tmp_path / "platform.db", **options.get("platform", {}))
-    with running(treasury) as treasury_url, running(platform) as platform_url:
+    platform_app = simulator.platform.create_app(folder / "platform.db", **(platform or {}))
+    with running(treasury_app) as treasury_url, running(platform_app) as platform_url:
         key = _control(treasury_url, "GET", "public-key")["public_key"]
         yield Simulators(treasury_url, platform_url, key)
 

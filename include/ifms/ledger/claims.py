@@ -113,3 +113,24 @@ def release(connection: Connection, queue: Queue, row_id: uuid.UUID, mine: Claim
     )
     if cursor.rowcount != 1:
         raise ClaimLostError(f"{queue.table} {row_id} was taken over by another run of this task; nothing was written")
+
+
+def ask_first(connection: Connection, pending_for: timedelta) -> list[str]:
+    """Let the PIs that have been PENDING for so long be the first that the next run of ifms_pi asks about.
+
+    Their order in its queue is all that changes, and a claim that has run out; one that a run holds is left alone.
+    Returns their numbers.
+    """
+    rows = connection.execute(
+        """
+        UPDATE ifms.payment_instruction SET polled_at = NULL, claim_token = NULL, claimed_until = NULL
+        WHERE id IN (
+            SELECT id FROM ifms.payment_instruction
+            WHERE status = 'PENDING' AND created_at < now() - %s
+              AND (claimed_until IS NULL OR claimed_until < clock_timestamp())
+            FOR UPDATE SKIP LOCKED)
+        RETURNING pi_number
+        """,
+        (pending_for,),
+    ).fetchall()
+    return sorted(row[0] for row in rows)

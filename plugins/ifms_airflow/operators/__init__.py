@@ -6,6 +6,7 @@ from ifms_airflow.operators.failures import FetchFailuresOperator
 from ifms_airflow.operators.instructions import CreatePaymentInstructionsOperator
 from ifms_airflow.operators.payments import CreatePaymentsOperator
 from ifms_airflow.operators.poll import PollOperator
+from ifms_airflow.operators.reconcile import ReconcileOperator
 from ifms_airflow.operators.relay import RelayOperator
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "FetchAllotmentsOperator",
     "FetchFailuresOperator",
     "PollOperator",
+    "ReconcileOperator",
     "RelayOperator",
 ]

@@ -139,6 +139,43 @@ def test_a_database_that_can_not_be_migrated_is_said_in_one_sentence(refused, em
     assert tables(empty_database) == before
 
 
+# reconcile ------------------------------------------------------------------------------------------------------------
+
+
+def test_reconcile_says_what_it_looked_at(ledger):
+    ledger.fund(1000)
+    done = ifms("reconcile", "--dsn", ledger.dsn)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "a sanction's allotted, reserved and spent amounts are" in done.stdout
+    assert ledger.one("SELECT state FROM ifms.sweep_run WHERE service_id = 'RECONCILE'") == "success"
+
+
+def test_reconcile_names_what_is_broken_and_ends_with_1(ledger):
+    sanction = ledger.fund(1000)
+    with ledger.connect() as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute("UPDATE ifms.sanction SET allotted_amount = 999, sanctioned_amount = 17")
+    failed = ifms("reconcile", "--dsn", ledger.dsn)
+    assert failed.returncode == 1
+    assert str(sanction) in failed.stdout.replace("\n", "")
+    assert "Pause ifms_pi" in failed.stdout
+    assert failed.stderr.startswith("ifms: 1 problem(s), the first: balances_are_movements: ")
+    assert failed.stderr.count("\n") == 1
+
+
+def test_reconcile_finds_the_database_as_libpq_does(ledger, monkeypatch, capsys):
+    parts = urlsplit(ledger.dsn)
+    where = {"HOST": parts.hostname, "PORT": parts.port, "USER": parts.username, "PASSWORD": parts.password}
+    for name, value in (where | {"DATABASE": parts.path.removeprefix("/")}).items():
+        monkeypatch.setenv(f"PG{name}", str(value))
+    assert main(["reconcile", "--pending-hours", "0.5"]) == 0
+    assert "none" in capsys.readouterr().out
+
+
+def test_reconcile_needs_a_ledger(refused, empty_database):
+    assert "ifms migrate" in refused("reconcile", "--dsn", empty_database)
+
+
 # simulate -------------------------------------------------------------------------------------------------------------
 
 
@@ -154,13 +191,14 @@ def test_a_port_in_use_is_one_sentence(refused, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "options"),
     [
-        ((), ("migrate", "simulate")),
+        ((), ("migrate", "reconcile", "simulate")),
         (("migrate",), ("--dsn",)),
+        (("reconcile",), ("--dsn", "--pending-hours")),
         (("simulate",), ("treasury", "platform")),
         (("simulate", "treasury"), ("--state", "--port", "--client-id", "--latency-ms", "--allotment")),
         (("simulate", "platform"), ("--state", "--port", "--cities", "--bills-per-city", "--persist-ms")),
     ],
-    ids=["ifms", "migrate", "simulate", "treasury", "platform"],
+    ids=["ifms", "migrate", "reconcile", "simulate", "treasury", "platform"],
 )
 def test_help_names_every_option(capsys, arguments, options):
     with pytest.raises(SystemExit) as ended:
@@ -181,6 +219,9 @@ def test_help_names_every_option(capsys, arguments, options):
         (("simulate", "platform", "--state", "x", "--cities", "many"), "'many'"),
         (("migrate",), "--dsn"),
         (("migrate", "--dsn"), "--dsn"),
+        (("reconcile", "--pending-hours", "0"), "'0'"),
+        (("reconcile", "--pending-hours", "a day"), "'a day'"),
+        (("reconcile", "--pending-hours", "nan"), "'nan'"),
     ],
     ids=lambda value: " ".join(value) or "nothing" if isinstance(value, tuple) else None,
 )

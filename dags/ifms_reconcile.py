@@ -1,0 +1,51 @@
+"""Whether the ledger is right (reconciliation)
+
+## What
+Looks at every invariant on the real rows, in one snapshot: balances are the sums of their movements, statuses agree
+with money, nothing is paid twice, logs have no gap, each change was told. Changes nothing, with one exception: a PI
+that has been PENDING for long (24 hours, or what the form says) is listed, and put first in ifms_pi's queue. It sends
+nothing itself: ifms_pi asks the treasury about such a PI before it sends it again. A PI that a run holds is left
+alone.
+
+## When
+Daily at 20:30 IST (`IFMS_SCHEDULE_RECONCILE`), half an hour before ifms_pi asks about what is PENDING. Always looks at
+all rows: so does a backfill. `ifms reconcile` does the same at a terminal.
+
+## Reads
+All tables of the schema `ifms`.
+
+## Writes
+`ifms.sweep_run`; of PENDING PIs `polled_at` and claims that have run out, in `ifms.payment_instruction`.
+
+## If it fails
+Red means that a rule is broken, and a person must look: the run's log and its `sweep_run` row name each row, what is
+wrong with it, and what to do. Where it says to pause ifms_pi, do so before anything else is paid.
+"""
+
+from airflow.sdk import DAG, Param
+
+from ifms_airflow.operators import ReconcileOperator
+from ifms_airflow.schedules import DEFAULT_ARGS, clock
+
+with DAG(
+    "ifms_reconcile",
+    description="Whether the ledger is right: daily 20:30 IST",
+    schedule=clock("RECONCILE", "30 20 * * *"),
+    doc_md=__doc__,
+    tags=["ifms", "ledger"],
+    default_args=DEFAULT_ARGS,
+    params={
+        "pending_hours": Param(
+            None,
+            type=["null", "number"],
+            exclusiveMinimum=0,
+            maximum=8784,
+            title="Hours PENDING",
+            description="How long a payment instruction may stay PENDING before it is listed; 24 when empty.",
+        ),
+    },
+    render_template_as_native_obj=True,
+    max_active_runs=1,
+    catchup=False,
+):
+    ReconcileOperator(task_id="reconcile", pending_hours="{{ params.pending_hours }}")

@@ -1,0 +1,472 @@
+"""Each invariant, broken on purpose behind the database's back: exactly that rule names exactly that row.
+
+A damage is planted in a transaction that is rolled back, past triggers and unique indexes, in a ledger in which about
+everything has happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from ifms.ledger.invariants import INVARIANTS, Limits, look, one_snapshot
+from ifms.ledger.statuses import BeneficiaryStatus, PiStatus
+
+pytestmark = pytest.mark.xdist_group("world")  # it takes seconds to make: one worker does
+
+
+@dataclass(frozen=True)
+class Damage:
+    """What is done, what the row that breaks the rule is called, and which other rules it can't but break."""
+
+    rule: str
+    statement: str
+    named: str
+    also: frozenset[str] = frozenset()
+    rows: int = 1
+    limits: Limits = field(default_factory=Limits)
+
+
+# In statements and names: {paid} and the like are PI numbers (support.world), {sanction} the sanction's id that they are paid from.
+PI = "ifms.payment_instruction"
+OF = "payment_instruction_id = (SELECT id FROM ifms.payment_instruction WHERE pi_number = '{0}')"
+MOVEMENT = (
+    "INSERT INTO ifms.fund_movement (sanction_id, kind, amount, {of}, allotted_after, reserved_after, spent_after)"
+)
+
+
+def of(name: str) -> str:
+    """The rows of a PI."""
+    return OF.replace("{0}", "{" + name + "}")
+
+
+DAMAGES = {
+    "a balance is raised": Damage(
+        "balances_are_movements",
+        "UPDATE ifms.sanction SET spent_amount = spent_amount + 1 WHERE id = '{sanction}'",
+        "{sanction}",
+    ),
+    "a noted balance is changed": Damage(
+        "movements_follow_one_another",
+        f"UPDATE ifms.fund_movement SET spent_after = spent_after + 1 WHERE kind = 'DEBIT' AND {of('initiated')}",
+        "{sanction}",
+    ),
+    "a movement is deleted": Damage(
+        "status_and_money_agree",
+        f"DELETE FROM ifms.fund_movement WHERE kind = 'DEBIT' AND {of('initiated')}",
+        "{initiated}",
+        frozenset({"balances_are_movements", "movements_follow_one_another"}),
+    ),
+    "a movement's amount is changed": Damage(
+        "status_and_money_agree",
+        f"UPDATE ifms.fund_movement SET amount = amount + 1 WHERE kind = 'RESERVE' AND {of('pending')}",
+        "{pending}",
+        frozenset({"balances_are_movements", "movements_follow_one_another"}),
+    ),
+    "a revision moves money": Damage(
+        "status_and_money_agree",
+        f"""WITH at AS (SELECT s.id AS sanction, allotted_amount AS a, reserved_amount AS r, spent_amount AS s, p.id, net_amount
+                       FROM ifms.sanction s JOIN {PI} p ON p.sanction_id = s.id AND p.pi_number = '{{revision}}')
+            {MOVEMENT.format(of="payment_instruction_id")}
+            SELECT sanction, 'RESERVE', net_amount, id, a, r + net_amount, s FROM at
+            UNION ALL SELECT sanction, 'RELEASE', net_amount, id, a, r, s FROM at""",
+        "{revision}",
+    ),
+    "a rejected PI keeps its money": Damage(
+        "status_and_money_agree",
+        f"""UPDATE ifms.fund_movement SET payment_instruction_id = (SELECT id FROM {PI} WHERE pi_number = '{{revision}}')
+            WHERE kind = 'REVERSAL' AND {of("rejected")}""",
+        "{rejected}",
+        rows=2,  # and the revision, which now has it
+    ),
+    "an allotment is changed": Damage(
+        "allotments_are_movements",
+        "UPDATE ifms.allotment SET amount = amount + 1 WHERE id = '{allotment}'",
+        "{allotment}",
+    ),
+    "an allotment loses its sanction": Damage(
+        "allotments_are_movements",
+        "UPDATE ifms.allotment SET sanction_id = NULL WHERE id = '{allotment}'",
+        "{allotment}",
+    ),
+    "an allotment has no movement": Damage(
+        "allotments_are_movements",
+        "INSERT INTO ifms.allotment SELECT (jsonb_populate_record(a, "
+        "jsonb_build_object('id', gen_random_uuid(), 'serial_no', 77))).* FROM ifms.allotment a WHERE id = '{allotment}'",
+        "/77",
+    ),
+    "a PI names another head of account": Damage(
+        "paid_by_its_own_sanction", f"UPDATE {PI} SET hoa_code = '0' WHERE pi_number = '{{paid}}'", "{paid}"
+    ),
+    "a PI is another city's": Damage(
+        "paid_by_its_own_sanction",
+        f"UPDATE {PI} SET tenant_id = 'od.sampleb' WHERE pi_number = '{{pending}}'",
+        "{pending}",
+        frozenset({"payment_and_its_instruction"}),
+    ),
+    "a PI is booked on another sanction": Damage(
+        "paid_by_its_own_sanction",
+        f"""WITH other AS (
+                INSERT INTO ifms.sanction (tenant_id, hoa_code, ddo_code, ssu_id, grantee_code, scheme_code,
+                    master_allotment_id, financial_year, sanctioned_amount)
+                VALUES ('od.sampleb', 'h', 'd', 's', 'g', 'c', 'other-1', '2026-27', 1) RETURNING id)
+            UPDATE {PI} SET sanction_id = (SELECT id FROM other) WHERE pi_number = '{{revision}}'""",
+        "{revision}",
+    ),
+    "a payment has two originals": Damage(
+        "one_original_per_payment",
+        f"DROP INDEX ifms.one_original_per_payment; UPDATE {PI} SET repayment_of = NULL WHERE pi_number = '{{repayment}}'",
+        "{repayment}",
+        frozenset(
+            {
+                "payment_and_its_instruction",  # it does not name the second
+                "beneficiary_is_paid_once",
+                "changes_are_told",  # one acceptance too few, of an original
+            }
+        ),
+    ),
+    "two revisions are under way": Damage(
+        "one_correction_at_a_time",
+        f"""DROP INDEX ifms.one_revision_at_a_time;
+            UPDATE {PI} SET pi_type = 'REVISED', parent_pi_number = '{{pending}}', repayment_of = NULL,
+                org_bill_ref_number = '1', org_bill_date = now(), status = 'PENDING'
+            WHERE pi_number IN ('{{revision}}', '{{repayment}}')""",
+        "{pending} has 2",
+        frozenset(
+            {
+                "status_and_money_agree",
+                "corrections_pay_what_failed",
+                "log_tells_the_status",
+                "beneficiaries_follow_their_pi",
+                "changes_are_told",
+            }
+        ),
+    ),
+    "two repayments are under way": Damage(
+        "one_correction_at_a_time",
+        f"""DROP INDEX ifms.one_repayment_at_a_time;
+            UPDATE {PI} SET repayment_of = '{{repaid}}', status = 'INITIATED'
+            WHERE pi_number IN ('{{paid}}', '{{repayment}}')""",
+        "{repaid} has 2",
+        frozenset(
+            {
+                "payment_and_its_instruction",
+                "corrections_pay_what_failed",
+                "log_tells_the_status",
+                "beneficiaries_follow_their_pi",
+                "changes_are_told",
+            }
+        ),
+    ),
+    "a beneficiary is paid by two PIs": Damage(
+        "beneficiary_is_paid_once",
+        f"""DROP INDEX ifms.one_live_payment_per_beneficiary;
+            UPDATE ifms.beneficiary SET beneficiary_number = (SELECT min(beneficiary_number) FROM ifms.beneficiary WHERE {of("paid")})
+            WHERE id = (SELECT min(id::text)::uuid FROM ifms.beneficiary WHERE {of("initiated")})""",
+        "{paid}, {initiated}",
+    ),
+    "a failed payment is alive again": Damage(
+        "beneficiary_is_paid_once",
+        f"""DROP INDEX ifms.one_live_payment_per_beneficiary;
+            UPDATE ifms.beneficiary SET status = 'Payment Successful' WHERE status = 'Payment Failed' AND {of("corrected")}""",
+        "{revision}, {corrected}",
+        frozenset({"beneficiaries_follow_their_pi"}),
+    ),
+    "a bill is paid twice": Damage(
+        "bill_is_paid_once",
+        "ALTER TABLE ifms.bill DROP CONSTRAINT bill_tenant_id_bill_id_key; "
+        "INSERT INTO ifms.bill (tenant_id, bill_id, payment_number) "
+        "SELECT tenant_id, bill_id, 'EP/X' FROM ifms.bill ORDER BY bill_id LIMIT 1",
+        "EP/X",
+    ),
+    "a beneficiary gets more": Damage(
+        "header_and_rows_agree",
+        f"UPDATE ifms.beneficiary SET amount = amount + 1 WHERE {of('repaid')}",
+        "{repaid}",
+        frozenset({"corrections_pay_what_failed"}),  # its repayment pays less now
+    ),
+    "a beneficiary vanishes": Damage(
+        "header_and_rows_agree",
+        f"DELETE FROM ifms.beneficiary WHERE id = (SELECT min(id::text)::uuid FROM ifms.beneficiary WHERE {of('paid')})",
+        "{paid}",
+    ),
+    "a payment forgets its PI": Damage(
+        "payment_and_its_instruction",
+        f"UPDATE ifms.payment SET paid_by = NULL WHERE paid_by = (SELECT id FROM {PI} WHERE pi_number = '{{paid}}')",
+        "{paid}",
+    ),
+    "a payment names a PI that has FAILED": Damage(
+        "payment_and_its_instruction",
+        f"UPDATE ifms.payment SET paid_by = p.id FROM {PI} p WHERE p.pi_number = '{{declined}}' "
+        "AND payment.payment_number = p.payment_number",
+        "{payment of declined}",
+    ),
+    "a payment is owed less than its PI pays": Damage(
+        "payment_and_its_instruction",
+        f"UPDATE ifms.payment SET amount = amount - 1 WHERE paid_by = (SELECT id FROM {PI} WHERE pi_number = '{{paid}}')",
+        "{paid}",
+    ),
+    "a payment is deleted": Damage(
+        "payment_and_its_instruction",
+        f"DELETE FROM ifms.payment WHERE paid_by = (SELECT id FROM {PI} WHERE pi_number = '{{paid}}')",
+        "{paid}",
+    ),
+    "a correction pays somebody else": Damage(
+        "corrections_pay_what_failed",
+        f"UPDATE ifms.beneficiary SET beneficiary_number = 'BN-SA/X' WHERE {of('revision')}",
+        "BN-SA/X",
+    ),
+    "a correction follows another payment": Damage(
+        "corrections_pay_what_failed",
+        f"UPDATE {PI} SET parent_pi_number = '{{repaid}}' WHERE pi_number = '{{revision}}'",
+        "{revision}",
+    ),
+    "a status is written by hand": Damage(
+        "log_tells_the_status",
+        f"UPDATE {PI} SET status = 'APPROVED' WHERE pi_number = '{{initiated}}'",
+        "{initiated}",
+    ),
+    "the last step is not in the log": Damage(
+        "log_tells_the_status",
+        f"DELETE FROM ifms.status_log WHERE to_status = 'IN PROCESS' AND {of('paid')}",
+        "{paid}",
+    ),
+    "a log has two beginnings": Damage(
+        "log_tells_the_status",
+        "INSERT INTO ifms.status_log (payment_instruction_id, tenant_id, payment_number, service_id, status, from_status,"
+        f" to_status) SELECT id, tenant_id, payment_number, 'PI', 's', 'PENDING', status FROM {PI}"
+        " WHERE pi_number = '{paid}'",
+        "{paid}",
+        frozenset({"changes_are_told"}),  # once, not twice
+    ),
+    "a log takes a step that is not allowed": Damage(
+        "log_tells_the_status",
+        f"UPDATE ifms.status_log SET to_status = 'SUCCESSFUL' WHERE to_status = 'INITIATED' AND {of('declined')} OR "
+        f"to_status = 'FAILED' AND {of('declined')}; UPDATE {PI} SET status = 'SUCCESSFUL' WHERE pi_number = '{{declined}}'",
+        "{declined}",
+        frozenset(
+            {
+                "status_and_money_agree",
+                "payment_and_its_instruction",
+                "beneficiaries_follow_their_pi",
+                "changes_are_told",
+            }
+        ),
+    ),
+    "the treasury's answer is gone": Damage(
+        "treasury_has_answered",
+        f"DELETE FROM ifms.treasury_call WHERE service_id = 'PI' AND {of('paid')}",
+        "{paid}",
+    ),
+    "the treasury's answer to a revision is gone": Damage(
+        "treasury_has_answered",
+        f"UPDATE ifms.treasury_call SET outcome = 'unknown' WHERE service_id = 'COR' AND {of('revision')}",
+        "{revision}",
+    ),
+    "a paid PI has a beneficiary that is not": Damage(
+        "beneficiaries_follow_their_pi",
+        f"""UPDATE ifms.beneficiary SET status = 'Payment In Process'
+            WHERE id = (SELECT min(id::text)::uuid FROM ifms.beneficiary WHERE {of("paid")})""",
+        "{paid}",
+    ),
+    "somebody is paid without a scroll": Damage(
+        "beneficiaries_follow_their_pi",
+        f"UPDATE ifms.beneficiary SET utr_number = NULL WHERE {of('repayment')}",
+        "{repayment}",
+    ),
+    "somebody failed on no day": Damage(
+        "beneficiaries_follow_their_pi",
+        f"UPDATE ifms.beneficiary SET failed_on = NULL WHERE status = 'Payment Failed' AND {of('partial')}",
+        "{partial}",
+    ),
+    "a PARTIAL PI without a failure": Damage(
+        "beneficiaries_follow_their_pi",
+        "UPDATE ifms.beneficiary SET status = 'Payment Successful', failed_on = NULL "
+        f"WHERE status = 'Payment Failed' AND {of('partial')}",
+        "{partial}",
+    ),
+    "an acceptance is not told": Damage(
+        "changes_are_told",
+        "DELETE FROM ifms.outbox WHERE payload->>'status' = 'INITIATED' AND ordering_key = '{key of paid}'",
+        "{key of paid} was INITIATED 1 time(s), which was told 0",
+    ),
+    "a refusal is not told": Damage(
+        "changes_are_told",
+        "DELETE FROM ifms.outbox WHERE payload->>'status' = 'FAILED' AND ordering_key = '{key of declined}'",
+        "{key of declined} was FAILED",
+    ),
+    "a rejection is not told": Damage(
+        "changes_are_told",
+        "DELETE FROM ifms.outbox WHERE payload->>'status' = 'FAILED' AND ordering_key = '{key of rejected}'",
+        "{key of rejected} was FAILED",
+    ),
+    "a correction is not told": Damage(
+        "changes_are_told",
+        "DELETE FROM ifms.outbox WHERE payload->>'lineStatus' = 'INITIATED' AND ordering_key = '{key of corrected}'",
+        "{key of corrected} was corrected",
+    ),
+    "success is not told": Damage(
+        "changes_are_told",
+        "DELETE FROM ifms.outbox WHERE payload->>'status' = 'SUCCESSFUL' AND ordering_key = '{key of paid}'",
+        "{key of paid} was SUCCESSFUL",
+    ),
+    "a lack of funds is not told": Damage(
+        "changes_are_told",
+        "DELETE FROM ifms.outbox WHERE payload->>'referenceStatus' = 'PAYMENT_INSUFFICIENT_FUNDS'",
+        "waits for funds",
+    ),
+    "a failure is not told": Damage(
+        "failures_are_told",
+        "DELETE FROM ifms.outbox WHERE payload->>'lineStatus' = 'FAILED' AND ordering_key = '{key of partial}'",
+        "{key of partial}",
+    ),
+    "a message is set aside": Damage(
+        "messages_are_delivered",
+        "UPDATE ifms.outbox SET delivered_at = NULL, set_aside_at = now(), last_error = 'sample refusal' "
+        "WHERE id = (SELECT min(id) FROM ifms.outbox)",
+        "sample refusal",
+    ),
+    "messages wait for long": Damage(
+        "messages_are_delivered",
+        "UPDATE ifms.outbox SET delivered_at = NULL, created_at = now() - interval '25 hours' "
+        "WHERE ordering_key = '{key of paid}'",
+        "{key of paid}",  # the first alone: the others wait for it
+    ),
+    "a watermark is in the future": Damage(
+        "watermarks_are_past",
+        "UPDATE ifms.va_watermark SET fetched_until = now() + interval '1 day' "
+        "WHERE id = (SELECT min(id::text)::uuid FROM ifms.va_watermark)",
+        "the watermark of od.samplea",
+    ),
+    "a claim is forgotten": Damage(
+        "claims_are_given_back",
+        f"UPDATE {PI} SET claim_token = gen_random_uuid(), claimed_until = now() - interval '25 hours' "
+        "WHERE pi_number = '{initiated}'",
+        "{initiated}",
+    ),
+    "a payment's claim is forgotten": Damage(
+        "claims_are_given_back",
+        "UPDATE ifms.payment SET claimed_until = now() - interval '25 hours' "
+        "WHERE payment_number = '{payment of declined}'",
+        "{payment of declined}",
+    ),
+    "a PI is PENDING for long": Damage(
+        "pending_is_settled",
+        f"UPDATE {PI} SET created_at = now() - interval '25 hours' WHERE pi_number = '{{pending}}'",
+        "{pending}",
+    ),
+    "a PI is PENDING for longer than is allowed": Damage(
+        "pending_is_settled",
+        f"UPDATE {PI} SET created_at = now() - interval '3 hours' WHERE pi_number = '{{pending}}'",
+        "{pending}",
+        limits=Limits(pending=timedelta(hours=2)),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def names(world) -> Mapping[str, str]:
+    """What the texts above call things."""
+    found = dict(world.numbers)
+    for name, number in world.numbers.items():
+        [row] = world.adapter.rows(
+            "SELECT tenant_id, payment_number FROM ifms.payment_instruction WHERE pi_number = %s", number
+        )
+        found[f"payment of {name}"] = row["payment_number"]
+        found[f"key of {name}"] = f"{row['tenant_id']}:{row['payment_number']}"
+    [row] = world.adapter.rows(
+        """SELECT a.id::text AS allotment, a.sanction_id::text AS sanction
+        FROM ifms.allotment a JOIN ifms.payment_instruction p ON p.sanction_id = a.sanction_id
+        WHERE p.pi_number = %s ORDER BY a.serial_no, a.id LIMIT 1""",
+        found["paid"],
+    )
+    found |= row
+    return found
+
+
+@pytest.fixture
+def behind(world):
+    """A connection past all triggers, whose changes are rolled back."""
+    with psycopg.connect(world.adapter.dsn) as connection:
+        connection.execute("SET LOCAL session_replication_role = replica")
+        yield connection
+        connection.rollback()
+
+
+def test_nothing_is_found_where_everything_has_happened(world):
+    """Failures, corrections, a repayment, a refusal, a rejection, no funds, no answer: all by the adapter's own sweeps."""
+    assert {row["status"] for row in world.adapter.rows("SELECT status FROM ifms.payment_instruction")} == {
+        *("PENDING", "INITIATED", "SUCCESSFUL", "PARTIAL", "COMPLETED", "FAILED")
+    }
+    with psycopg.connect(world.adapter.dsn) as connection:
+        one_snapshot(connection)
+        assert look(connection) == []
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
+def test_that_rule_names_that_row(behind, names, damage):
+    behind.execute(damage.statement.format_map(names))
+    findings = {finding.invariant.name: finding for finding in look(behind, damage.limits)}
+    assert set(findings) - damage.also == {damage.rule}
+    finding = findings[damage.rule]
+    assert (finding.count, len(finding.rows)) == (damage.rows, damage.rows)
+    assert damage.named.format_map(names) in " ".join(finding.rows)
+
+
+def test_each_rule_has_its_damage():
+    assert {damage.rule for damage in DAMAGES.values()} == {invariant.name for invariant in INVARIANTS}
+
+
+def test_each_rule_says_what_it_means_and_what_to_do():
+    assert len({invariant.name for invariant in INVARIANTS}) == len(INVARIANTS)
+    for invariant in INVARIANTS:
+        assert len(invariant.meaning) > 20, invariant.name
+        assert len(invariant.remedy) > 20, invariant.name
+        assert not invariant.remedy.endswith("."), invariant.name
+
+
+def test_many_rows_are_counted_and_some_are_named(behind):
+    behind.execute("UPDATE ifms.beneficiary SET amount = amount + 1")
+    [finding] = [each for each in look(behind, shown=3) if each.invariant.name == "header_and_rows_agree"]
+    assert finding.count == len(behind.execute("SELECT FROM ifms.payment_instruction").fetchall())
+    assert len(finding.rows) == 3
+
+
+@pytest.mark.parametrize("kind", ["ORIGINAL", "REVISED", "REPAYMENT"])
+@pytest.mark.parametrize("status", PiStatus)
+def test_statuses_that_go_together_are_reachable(kind, status):
+    """A beneficiary that stands with its PI may go on only to where the PI, or a step of it, allows it to stand."""
+    from ifms.ledger.invariants import _TOGETHER
+    from ifms.ledger.statuses import BENEFICIARY_TRANSITIONS
+
+    together = _TOGETHER[kind]
+    if status not in together:  # a revision is neither approved nor advised
+        assert (kind, status) in {("REVISED", PiStatus.APPROVED), ("REVISED", PiStatus.IN_PROCESS)}
+        return
+    for stands in together[status] - {BeneficiaryStatus.PENDING}:
+        came_from = {start for start, end in BENEFICIARY_TRANSITIONS if end is stands}
+        assert came_from & set().union(*together.values()), (kind, status, stands)
+
+
+def test_no_query_asks_row_by_row(world):
+    """At a million PIs a subquery per row would never end: every plan is one pass of scans, joins and sums."""
+    with psycopg.connect(world.adapter.dsn) as connection:
+        for invariant in INVARIANTS:
+            plan = connection.execute(
+                sql.SQL("EXPLAIN (FORMAT TEXT) " + invariant.query),
+                {"pending": timedelta(1), "unheard": timedelta(1), "forgotten": timedelta(1)},
+            ).fetchall()
+            text = "\n".join(line for (line,) in plan)
+            assert "SubPlan" not in text, (invariant.name, text)
+
+
+def test_a_snapshot_changes_nothing(world):
+    with psycopg.connect(world.adapter.dsn) as connection:
+        one_snapshot(connection)
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            connection.execute("UPDATE ifms.payment SET hold_code = NULL")

@@ -1,0 +1,45 @@
+"""ifms_reconcile's operator: what the form's field means; neither treasury nor platform is needed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from ifms.errors import BadInputError
+
+pytestmark = pytest.mark.airflow
+
+
+def pending(hours):
+    from ifms_airflow.operators import ReconcileOperator
+
+    return ReconcileOperator(task_id="reconcile", pending_hours=hours)._pending()
+
+
+@pytest.mark.parametrize(("given", "meant"), [(None, 24), (24, 24), (0.5, 0.5), (8784, 8784)])
+def test_a_number_of_hours(given, meant):
+    assert pending(given) == timedelta(hours=meant)
+
+
+@pytest.mark.parametrize(
+    "given", ["24", "{{ params.pending_hours }}", 0, -1, 8785, float("nan"), float("inf"), True, [24]]
+)
+def test_what_is_no_number_of_hours_is_refused(given):
+    with pytest.raises(BadInputError, match="pending_hours must be a number of hours"):
+        pending(given)
+
+
+def test_it_has_time_for_sums_over_whole_tables(airflow_connections):
+    from ifms_airflow.operators import ReconcileOperator
+
+    with ReconcileOperator(task_id="reconcile").ledger_hook.ledger() as ledger:
+        assert ledger.transact(lambda c: c.execute("SHOW statement_timeout").fetchone()) == ("30min",)
+
+
+def test_without_treasury_and_platform(run_dag, airflow_connections, sweeps, monkeypatch):
+    for name in ("TREASURY", "PLATFORM"):
+        monkeypatch.delenv(f"AIRFLOW_CONN_IFMS_{name}")
+    run = run_dag("ifms_reconcile")
+    assert run.state == "success"
+    assert [row["state"] for row in sweeps(run)] == ["success"]
