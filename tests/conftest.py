@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # tests import their helpers as 
 from support import environment
 
 pytest_plugins = [
+    "support.figures",
     "support.databases",
     "support.dags",
     "support.simulators",
