@@ -14,7 +14,8 @@ pytest_plugins = ["pytester"]
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
     """A test run of its own with the figures' plugin; what it printed."""
     monkeypatch.setenv("PYTHONPATH", str(Path(figures.__file__).parents[1]))
-    return lambda *options: pytester.runpytest_subprocess("-p", "support.figures", *options).stdout
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # they take longer to import than this takes to run
+    return lambda *options: pytester.runpytest_subprocess("-p", "xdist", "-p", "support.figures", *options).stdout
 
 
 @pytest.mark.parametrize("processes", [0, 2])
