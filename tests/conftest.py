@@ -19,6 +19,7 @@ pytest_plugins = [
     "support.adapter",
     "support.ledger",
     "support.world",
+    "support.operators",
 ]
 
 _environment = environment.prepare()

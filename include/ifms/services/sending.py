@@ -122,6 +122,8 @@ class Sender:
             status = self.treasury.call(self.kind.asked_by.request(item.pi, self.treasury.config))
             if not _treasury_lacks(item.pi, status):
                 return Sent(status, None)
+            if self.sweep.stopping:
+                return Sent(status, NeverSent("the sweep was stopped before it was sent again", ()))
         if item.claim.seconds_left < self.treasury.config.timeout_seconds:
             return Sent(status, NeverSent("this sweep had fallen behind its lease: left to the next one", ()))
         return Sent(status, self.treasury.call(item.request))
@@ -165,7 +167,7 @@ class Sender:
     def _write(self, writes: Writes, item: Ready, sent: Sent, fault: str | None) -> str:
         if sent.status is not None:
             self.sweep.log_calls(writes, sent.status, instruction_id=item.pi.id)
-        if sent.bill is not None:
+        if sent.bill is not None and sent.bill.exchanges:
             self.sweep.log_calls(writes, sent.bill, instruction_id=item.pi.id, announced=item.announced)
         else:
             self._withdraw(writes, item)

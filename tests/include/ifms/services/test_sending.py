@@ -36,10 +36,10 @@ class Treasury:
         return self.outcomes.pop(0)
 
 
-def send(*outcomes, ask_first=True, lease=timedelta(minutes=10)):
+def send(*outcomes, ask_first=True, lease=timedelta(minutes=10), stopping=False):
     treasury = Treasury(*outcomes)
     ready = Ready(PI, Claim(uuid.uuid4(), lease), REQUEST, uuid.uuid4(), ask_first)
-    return treasury, Sender(SimpleNamespace(), treasury, Instruction()).send(ready)
+    return treasury, Sender(SimpleNamespace(stopping=stopping), treasury, Instruction()).send(ready)
 
 
 def answered(*rows):
@@ -78,6 +78,13 @@ def test_what_it_has_or_says_nothing_about_is_not_sent(status):
     treasury, sent = send(status)
     assert len(treasury.asked) == 1
     assert (sent.status, sent.bill) == (status, None)
+
+
+def test_a_sweep_that_stops_meanwhile_does_not_send_it_again():
+    treasury, sent = send(answered(), stopping=True)
+    assert len(treasury.asked) == 1
+    assert isinstance(sent.bill, NeverSent)
+    assert "stopped" in sent.bill.reason
 
 
 def test_with_a_lease_that_ends_before_the_answer_nothing_is_sent():

@@ -1,4 +1,4 @@
-"""What the operators' tests share: DAG runs that do not wait for a retry, and what they left in the ledger."""
+"""DAG runs in which an operator is watched: without waiting for a retry, and what they left in the ledger."""
 
 from __future__ import annotations
 
