@@ -28,9 +28,9 @@ def empty_database(postgres: Server) -> Iterator[str]:
 
 
 @pytest.fixture
-def ledger_dsn(postgres: Server, _ledger_template: str) -> Iterator[str]:
+def ledger_dsn(postgres: Server, ledger_template: str) -> Iterator[str]:
     """The DSN of a migrated ledger of the test's own; made by copying one, which takes about 50 ms."""
-    yield from _database(postgres, template=_ledger_template)
+    yield from _database(postgres, template=ledger_template)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def module_ledger_dsn(postgres: Server, _ledger_template: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def _ledger_template(postgres: Server) -> str:
+def ledger_template(postgres: Server) -> str:
     from ifms.ledger.migrate import migrate
 
     postgres.create_database("ledger_template")
