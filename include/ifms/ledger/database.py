@@ -19,6 +19,13 @@ Connection = psycopg.Connection[Any]
 _ATTEMPTS = 5
 _BEGIN = b"BEGIN; SELECT pg_current_xact_id()::text"
 _TRANSIENT = (pg.DeadlockDetected, pg.SerializationFailure, pg.LockNotAvailable)
+# Besides what psycopg counts as operational: the server has ended the session of a process that stood still.
+_BROKEN = (
+    pg.IdleInTransactionSessionTimeout,
+    pg.TransactionTimeout,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+)
 
 
 class Database:
@@ -31,6 +38,7 @@ class Database:
     def __init__(self, connect: Callable[[], Connection]) -> None:
         self._connect = connect
         self._connection: Connection | None = None
+        self._life: object = None  # of the server: another one after each crash, and on another machine
 
     def __enter__(self) -> Database:
         return self
@@ -51,8 +59,8 @@ class Database:
 
         A deadlock, a serialization failure, a lock timeout or a broken connection is tried again, a few times. When the
         connection breaks at COMMIT, the transaction's own id is asked about, so what was committed is not done twice.
-        Raises InsufficientFundsError, ConflictError or LedgerError when a rule of the database refuses, and
-        psycopg.OperationalError when the database stays away.
+        Raises InsufficientFundsError, ConflictError or LedgerError when a rule of the database refuses, LedgerError
+        when it can't be told what became of a COMMIT, and psycopg.OperationalError when the database stays away.
         """
         for attempt in range(1, _ATTEMPTS + 1):
             committing: str | None = None
@@ -74,7 +82,7 @@ class Database:
                 raise
             except pg.IntegrityError as error:
                 raise _refusal(error) from None
-            except (psycopg.OperationalError, psycopg.InterfaceError):
+            except _BROKEN:
                 self._drop()
                 if committing is not None and self._was_committed(committing):
                     return result
@@ -87,6 +95,7 @@ class Database:
         if self._connection is None or self._connection.closed:
             self._connection = self._connect()
             self._connection.autocommit = True  # so that transact() is the one way to write
+            self._life = self._connection.execute("SELECT stats_reset FROM pg_stat_bgwriter").fetchone()
         return self._connection
 
     def _drop(self) -> None:
@@ -95,17 +104,30 @@ class Database:
         self._connection = None
 
     def _was_committed(self, transaction_id: str) -> bool:
-        """What became of a transaction whose COMMIT got no answer."""
+        """What became of a transaction whose COMMIT got no answer.
+
+        A server that crashed has forgotten the ids of the transactions that it lost, and gives them to others: then
+        "committed" may be said of another's. Raises LedgerError when it can't be told.
+        """
+        life = self._life
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 row = self._open().execute("SELECT pg_xact_status(%s::text::xid8)", (transaction_id,)).fetchone()
-            except (psycopg.OperationalError, psycopg.InterfaceError):
+            except pg.InvalidParameterValue:  # "is in the future": lost in a crash, and not given to another yet
+                return False
+            except _BROKEN:
                 self._drop()
                 if attempt == _ATTEMPTS:
                     raise
             else:
-                if row is not None and row[0] != "in progress":
-                    return bool(row[0] == "committed")
+                status = row and row[0]
+                if status == "committed" and self._life != life:
+                    raise LedgerError(
+                        f"the database server crashed or was replaced at the COMMIT of transaction {transaction_id}: "
+                        "whether it was kept can't be told here; run the task again, it goes by what the ledger says"
+                    )
+                if status != "in progress":
+                    return bool(status == "committed")
             time.sleep(0.1 * 2**attempt)
         raise LedgerError(f"transaction {transaction_id} is still in progress at the server; run the task again")
 

@@ -1,0 +1,71 @@
+"""A PostgreSQL of a test's own that keeps its data through a crash: fsync on, stopped and started at will."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import count
+from pathlib import Path
+
+import psutil
+
+from ifms.ledger.migrate import migrate
+from standalone.postgres import Server, free_port, running
+
+_numbers = count(1)
+
+
+class Durable:
+    """A server on `folder`; its port and password stay through all its lives."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._port = free_port()
+        self._password = secrets.token_hex(8)
+        self._stack = ExitStack()
+        self.server: Server
+
+    def start(self) -> None:
+        """Start it on the same data."""
+        self.server = self._stack.enter_context(
+            running(self._folder / "data", self._port, password=self._password, log=self._folder / "log")
+        )
+
+    def crash(self) -> None:
+        """Let it end at once, as after a power cut: the next start recovers from its log (SIGQUIT, "immediate")."""
+        process = psutil.Process(self.server.pid)
+        os.kill(self.server.pid, signal.SIGQUIT)
+        process.wait(60)
+        self._stack.close()
+
+    def stop(self) -> None:
+        """Stop it."""
+        self._stack.close()
+
+    def ledger(self) -> str:
+        """The DSN of a new, empty ledger."""
+        name = f"ledger_{next(_numbers)}"
+        template = "ledger_template"
+        if self.server.create_database(template):
+            migrate(self.server.dsn(template))
+        self.server.create_database(name, template)
+        return self.server.dsn(name)
+
+
+@contextmanager
+def durable() -> Iterator[Durable]:
+    """A server in a folder of its own, gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="ifms-pg-"))
+    folder.chmod(0o711)  # PostgreSQL may have to run as another user, who passes through here
+    made = Durable(folder)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
+        shutil.rmtree(folder, ignore_errors=True)

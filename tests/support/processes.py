@@ -1,0 +1,178 @@
+"""Sweeps in processes of their own, as Airflow's workers run them: many at once, or one that is stopped half-way."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from typing import Any
+
+import psutil
+from support.adapter import EVERYTHING, Adapter
+
+from ifms.services.cor import Order
+from ifms.services.scope import Scope
+
+WITHIN_SECONDS = 120.0
+
+# Children are forked from a server that has no threads and has imported what a sweep needs: each costs 20 ms.
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(["__main__", "psycopg", "pytest", "requests", "ifms.services.cor", "ifms.services.va"])
+
+
+@dataclass(frozen=True)
+class Job:
+    """One sweep: its service, its part of the work, and for COR what an operator asked for."""
+
+    service: str
+    scope: Scope = EVERYTHING
+    orders: tuple[Order, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a sweep ended: the class and text of its error (None when it ended well), its counts and its problems."""
+
+    error: str | None
+    said: str
+    counts: dict[str, int] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+
+def at_once(adapter: Adapter, *jobs: Job) -> list[Ending]:
+    """Run the sweeps in one process each, all begun at the same moment; how each ended."""
+    gate = _context.Barrier(len(jobs))
+    children = [_Child(adapter, job, gate) for job in jobs]
+    return [child.ending() for child in children]
+
+
+Moment = str
+BEFORE_SENDING: Moment = "before sending"  # the bill is written, its call is not made
+ANSWERED: Moment = "answered"  # the answer is there, and not written
+SETTLING: Moment = "settling"  # what it changes is written, and not committed
+UNDER_WAY: Moment = "under way"  # the request has been sent; whoever uses the copy stops it then
+
+
+class Copy:
+    """A sweep in a process of its own that stops (SIGSTOP) at `moment`, until it is woken."""
+
+    def __init__(self, child: _Child) -> None:
+        self._child = child
+        self._process = psutil.Process(child.pid)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it stands still."""
+        return bool(self._process.status() == psutil.STATUS_STOPPED)
+
+    def stop(self) -> None:
+        """Stop it where it is."""
+        self._process.suspend()
+        until(lambda: self.stopped)
+
+    def kill(self) -> None:
+        """End it as the kernel does that is out of memory."""
+        self._process.kill()
+        self._process.wait(WITHIN_SECONDS)
+
+    def wake(self) -> Ending:
+        """Let it go on to its end."""
+        self._process.resume()
+        return self._child.ending()
+
+
+@contextmanager
+def copy(adapter: Adapter, job: Job, moment: Moment) -> Iterator[Copy]:
+    """Start a sweep that stops at `moment`, and wait until it has (of UNDER_WAY the caller knows when)."""
+    child = _Child(adapter, job, None, moment)
+    made = Copy(child)
+    try:
+        if moment != UNDER_WAY:
+            until(lambda: made.stopped)
+        yield made
+    finally:
+        child.end()
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait for a condition; the bound only keeps a broken test from hanging."""
+    deadline = time.monotonic() + WITHIN_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "what was waited for did not happen"
+        time.sleep(0.01)
+
+
+class _Child:
+    def __init__(self, adapter: Adapter, job: Job, gate: Any, moment: Moment | None = None) -> None:
+        self._pipe, theirs = _context.Pipe()
+        self._process = _context.Process(target=_run, args=(adapter, job, gate, moment, theirs), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid is not None
+        return self._process.pid
+
+    def ending(self) -> Ending:
+        assert self._pipe.poll(WITHIN_SECONDS), "the sweep did not end"
+        ending: Ending = self._pipe.recv()
+        self._process.join(WITHIN_SECONDS)
+        return ending
+
+    def end(self) -> None:
+        """End it, however it stands."""
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join(WITHIN_SECONDS)
+        self._pipe.close()
+
+
+def _run(adapter: Adapter, job: Job, gate: Any, moment: Moment | None, pipe: Connection) -> None:
+    if moment is not None:
+        _stop_at(moment, job.service)
+    sweep = adapter.sweep(job.service)
+    error = None
+    try:
+        if gate is not None:
+            gate.wait(WITHIN_SECONDS)
+        with sweep:
+            adapter.work(sweep, job.scope, job.orders)
+    except Exception as ended:
+        error = ended
+    named = None if error is None else type(error).__name__
+    pipe.send(Ending(named, str(error or ""), dict(sweep.counts), tuple(sweep.problems)))
+
+
+def _stop_at(moment: Moment, service: str) -> None:
+    """Let this process stop itself at a moment of its first bill or question."""
+    from ifms.ledger import history
+    from ifms.treasury.client import TreasuryClient
+
+    call, log_status = TreasuryClient.call, history.log_status
+    left = [1]
+
+    def stand_still(now: Moment) -> None:
+        if now == moment and left:
+            left.clear()
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    def watched_call(client: Any, request: Any) -> Any:
+        if request.service != service:
+            return call(client, request)
+        stand_still(BEFORE_SENDING)
+        outcome = call(client, request)
+        stand_still(ANSWERED)
+        return outcome
+
+    def watched_log(*args: Any, **kwargs: Any) -> None:
+        log_status(*args, **kwargs)
+        stand_still(SETTLING)
+
+    TreasuryClient.call = watched_call  # type: ignore[method-assign]
+    history.log_status = watched_log
