@@ -16,7 +16,8 @@ from ifms.ledger.statuses import Event, PiStatus
 from ifms.ledger.writes import Writes
 from ifms.services.poll import StatusService, echoed
 from ifms.treasury.config import TreasuryConfig
-from ifms.wire.envelope import Reply, Service, parse_rows
+from ifms.wire.bank import mask_long_numbers
+from ifms.wire.envelope import Reply, Service, parse_rows, says_paid
 from ifms.wire.ftps import FtpsRow
 from ifms.wire.pd import PdRequest, PdRow
 
@@ -61,9 +62,18 @@ class PaymentDetails(StatusService[tuple[Scroll, ...]]):
 
 
 def scrolls_of(service: Service, pi: PaymentInstruction, rows: Iterable[PdRow | FtpsRow]) -> tuple[Scroll, ...]:
-    """The debit scrolls in a reply's rows, one per beneficiary. Raises WireError for one without voucher or UTR."""
+    """The debit scrolls in a reply's rows, one per beneficiary.
+
+    Raises WireError for one without voucher or UTR, and for a payment status that does not say that it is paid.
+    """
     scrolls: dict[str, Scroll] = {}
     for row in rows:
+        if row.benf_dtls and row.payment_status is not None and not says_paid(row.payment_status):
+            said = mask_long_numbers(row.payment_status[:100])
+            raise WireError(
+                f"the {service} reply about {pi.pi_number} has scrolls of the status {said!r}, which is none that says "
+                "paid: ask the treasury what it means"
+            )
         for paid in row.benf_dtls:
             if row.voucher_no is None or paid.utr_no is None:
                 raise WireError(f"the {service} reply about {pi.pi_number} has no voucher or UTR for {paid.benf_id}")

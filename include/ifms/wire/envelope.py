@@ -395,6 +395,8 @@ _REJECTED = re.compile(r"\brejected\b", re.IGNORECASE)
 _NOT_REJECTED = re.compile(r"\b(not|never|n't)\b.{0,20}\brejected\b", re.IGNORECASE)
 _DUPLICATE = re.compile(r"duplicate\s+payment\s+(information|instruction)\s+id", re.IGNORECASE)
 _UNKNOWN_BILL = re.compile(r"\bnot\s+(received|found)\b|\bdoes\s+not\s+exist\b", re.IGNORECASE)
+_PAID = re.compile(r"\bpaid\b", re.IGNORECASE)
+_NOT_PAID = re.compile(r"\b(not|never|yet|to be|fail(ed|ure)?|reject(ed)?|return(ed)?)\b|n't\b", re.IGNORECASE)
 _BENEFICIARY = re.compile(r"\bBenefId\s*:?\s*([^\s,;]+)", re.IGNORECASE)
 _BANK_DATA_CODES = frozenset({"340", "322"})
 
@@ -428,6 +430,14 @@ def is_unknown_bill(errors: Sequence[ReplyError]) -> bool:
     Any other error says nothing about the bill, and is never taken for this (DESIGN.md, money rule 6).
     """
     return any(_UNKNOWN_BILL.search(error.message) for error in errors)
+
+
+def says_paid(text: str) -> bool:
+    """Whether a payment's status text (PD, FTPS) says that it is paid: "Paid by RBI eKuber,…" and nothing against it.
+
+    Any other text may be a payment that is late or came back (DESIGN.md, money rule 6).
+    """
+    return bool(_PAID.search(text)) and not _NOT_PAID.search(text)
 
 
 def bad_beneficiaries(errors: Sequence[ReplyError]) -> dict[str, str]:

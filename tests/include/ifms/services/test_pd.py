@@ -157,6 +157,16 @@ def test_a_field_that_is_not_as_agreed_is_named(row, where):
         read(row)
 
 
+@pytest.mark.parametrize(
+    "text", ["Sample text that nobody knows", "Not paid by RBI", "Payment failed, to be paid again"]
+)
+def test_a_status_that_does_not_say_paid_is_never_taken_for_it(text):
+    """Money rule 6: an unknown text is an error, never a guess, though the scroll has its UTR."""
+    with pytest.raises(WireError, match="none that says paid"):
+        read(bill(paid()), bill(paid("BN-SA/000002", utrNo="UTR2"), paymentStatus=f"{text} 12345678901"))
+    assert read(bill(paymentStatus=text)) is None
+
+
 def test_dates_may_be_missing():
     (scroll,) = read(bill(paid(utrDate=None, endToEndId=None), voucherDate=None, paymentStatus=None))
     assert (scroll.voucher_date, scroll.utr_date, scroll.end_to_end_id, scroll.message) == (None, None, None, None)

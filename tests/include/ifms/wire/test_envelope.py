@@ -35,6 +35,7 @@ from ifms.wire.envelope import (
     parse_reply,
     parse_rows,
     says_no_session,
+    says_paid,
 )
 from ifms.wire.fd import FdRow
 from ifms.wire.pag import PagRow
@@ -335,6 +336,27 @@ def test_a_rejection_is_in_one_text_and_not_in_the_number():
 )
 def test_a_duplicate(text, duplicate):
     assert is_duplicate(errors("something", text)) is duplicate
+
+
+@pytest.mark.parametrize(
+    ("text", "paid"),
+    [
+        ("Paid by RBI eKuber,please check with your bank", True),
+        ("PAID BY RBI E-KUBER, Please check", True),
+        ("Paid to the beneficiary's account", True),
+        ("It wasn't paid", False),
+        ("Not paid by RBI eKuber", False),
+        ("Not yet paid", False),
+        ("To be paid by RBI", False),
+        ("Unpaid", False),
+        ("Failed to Pay by RBI(Through e-Kuber) Late Ret", False),
+        ("Paid and returned by the bank", False),
+        ("Sample text that nobody knows", False),
+        ("", False),
+    ],
+)
+def test_paid(text, paid):
+    assert says_paid(text) is paid
 
 
 def test_bad_beneficiaries():
