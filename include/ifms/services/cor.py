@@ -13,7 +13,14 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 
 from ifms import clock
-from ifms.errors import BadInputError, ClaimLostError, ConflictError, CorrectionRefusedError, IfmsError
+from ifms.errors import (
+    BadInputError,
+    ClaimLostError,
+    ConflictError,
+    CorrectionRefusedError,
+    IfmsError,
+    TreasuryError,
+)
 from ifms.ledger import beneficiaries, corrections, funds, instructions
 from ifms.ledger.claims import Claim
 from ifms.ledger.corrections import History, Try, correct_by
@@ -133,6 +140,8 @@ class Corrections:
         for order in orders:
             try:
                 yield self._prepared(order)
+            except TreasuryError:  # no login: nobody's order can be sent, and none is written
+                raise
             except ClaimLostError as error:
                 self.sweep.remark(str(error))
             except CorrectionRefusedError as error:
@@ -155,6 +164,7 @@ class Corrections:
                 f"PI {order.pi_number}: the bank account of {', '.join(unchanged)} is the one that failed; "
                 "correct it in the registry first, or name the beneficiaries to revise"
             )
+        self.treasury.login()
         name = self.platform.config.pi_id_name if order.new_original else self.platform.config.correction_id_name
         number = self.platform.new_ids(name, original.tenant_id, 1)[0]
         rows = [self._new_row(failed[n].last, now_held[n]) for n in sorted(failed)]

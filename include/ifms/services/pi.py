@@ -166,6 +166,7 @@ class PaymentInstructions:
             upcoming = self._look_up(pool)
             try:
                 while upcoming:
+                    self.treasury.login()  # one that is refused leaves no PI behind
                     drafts = [d for group in upcoming for d in group.result()]
                     upcoming = self._look_up(pool)
                     for position, made in enumerate(drafts):

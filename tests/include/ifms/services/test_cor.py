@@ -8,7 +8,7 @@ import pytest
 import time_machine
 from support.adapter import assert_money_is_right
 
-from ifms.errors import SweepNeedsAttentionError, SweepUnreachableError
+from ifms.errors import SweepNeedsAttentionError, SweepUnreachableError, TreasuryLoginError
 from ifms.services.cor import Order
 from ifms.services.scope import Scope
 
@@ -371,6 +371,19 @@ def test_polling_ends_when_nothing_can_change_any_more(failed, treasury, simulat
         )
     failed.run("FTFPS")
     assert treasury.state["calls"]["FTFPS"] == asked
+
+
+@pytest.mark.parametrize("asked_for", [True, False])
+def test_a_refused_login_leaves_no_revision_behind(failed, simulators, treasury, asked_for):
+    repair(failed, simulators)
+    failed.treasury_changes = {"client_secret": "wrong"}
+    with pytest.raises(TreasuryLoginError):
+        failed.correct(*([order(failed)] if asked_for else []))
+    assert revisions(failed) == []
+    failed.treasury_changes = {}
+    failed.correct(order(failed))
+    assert [row["status"] for row in revisions(failed)] == ["INITIATED"]
+    assert_money_is_right(failed, treasury)
 
 
 def test_two_runs_at_once_make_one_revision(failed, treasury, simulators):

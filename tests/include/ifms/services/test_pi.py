@@ -1,11 +1,14 @@
 """Payment instructions: written before they are sent, sent under one number, and settled only by an answer."""
 
+import base64
 import threading
 import time
 from collections import Counter
 
 import psycopg
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from support.adapter import assert_money_is_right
 
 from ifms.errors import (
@@ -179,13 +182,43 @@ def test_a_duplicate_means_accepted(funded, treasury):
     assert_money_is_right(funded, treasury)
 
 
-def test_a_wrong_key_fails_at_login_before_any_instruction_is_sent(funded, treasury):
-    """F24."""
-    funded.treasury_changes = {"client_secret": "wrong"}
+def other_key():
+    """A public key that is not the treasury's."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key()
+    der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return base64.b64encode(der).decode()
+
+
+@pytest.mark.parametrize("wrong", ["public_key", "client_secret", "client_id"])
+def test_a_refused_login_leaves_no_instruction_behind(funded, treasury, wrong):
+    """F24, F7: fails at login, before any PI is written; each sweep tries once, whatever its retries."""
+    funded.treasury_changes = {wrong: other_key() if wrong == "public_key" else "wrong"}
+    before = treasury.state["logins_refused"]
+    for _ in range(3):
+        with pytest.raises(TreasuryLoginError):
+            funded.run("PI")
+    assert treasury.state["logins_refused"] - before == 3
+    assert treasury.state["calls"].get("PI", 0) == 0
+    assert funded.rows("SELECT state FROM ifms.sweep_run WHERE service_id = 'PI'") == [{"state": "failed"}] * 3
+    assert funded.statuses() == Counter()
+    assert sums(funded) == {"reserved": 0, "spent": 0}
+    assert funded.rows("SELECT count(*) AS n FROM ifms.payment WHERE claim_token IS NOT NULL") == [{"n": 0}]
+    funded.treasury_changes = {}
+    funded.run("PI")
+    assert funded.statuses() == Counter(INITIATED=3)
+    assert_money_is_right(funded, treasury)
+
+
+def test_a_refused_login_leaves_what_is_pending_as_it_is(funded, treasury):
+    treasury.rule("PI", "lost_reply")
+    with pytest.raises(SweepUnreachableError):
+        funded.run("PI")
+    treasury.clear()
+    funded.treasury_changes = {"public_key": other_key()}
     with pytest.raises(TreasuryLoginError):
         funded.run("PI")
-    assert treasury.state["calls"].get("PI", 0) == 0
-    assert funded.rows("SELECT state, message FROM ifms.sweep_run WHERE service_id = 'PI'")[0]["state"] == "failed"
+    assert funded.statuses() == Counter(PENDING=3)
+    assert {r["last_attempt"] for r in funded.rows("SELECT last_attempt FROM ifms.payment_instruction")} == {"unknown"}
     funded.treasury_changes = {}
     funded.run("PI")
     assert funded.statuses() == Counter(INITIATED=3)
