@@ -7,7 +7,7 @@ Facts: digit-services.md §6.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -27,8 +27,8 @@ from ifms.wire.text import transliterate
 MAX_NAME = 100
 MAX_ADDRESS = 200
 
-# The platform answers a create at once and stores the payment by way of Kafka (digit-services.md §3).
-STORED_SOON_SECONDS = (0.25, 1.0, 2.0)
+# The platform answers a new payment before it has stored it (digit-services.md §3), and ifms_pi starts at once.
+STORED_PAUSES_SECONDS = (0.2, 0.8, 2.0)
 
 # Why a payment is on hold (ifms.payment.hold_code).
 NO_UNIT = "SSU_NOT_CONFIGURED"
@@ -145,7 +145,6 @@ class Drafter:
 
     platform: PlatformClient
     master: MasterData
-    sleep: Callable[[float], None] = time.sleep
 
     def drafts(self, tenant: str, rows: Sequence[models.Payment], claim: Claim) -> list[Draft]:
         """One draft for each of a city's payments, in their order; a payment's trouble is its own draft's `hold`."""
@@ -172,7 +171,7 @@ class Drafter:
 
     def _look_up(self, tenant: str, rows: Sequence[models.Payment], claim: Claim, held: list[Draft]) -> list[Draft]:
         """The drafts that are ready; those that are not go to `held`."""
-        found = self._payments(tenant, [row.payment_number for row in rows])
+        found = self._stored(tenant, rows)
         bills = self.platform.bills(tenant, [bill.bill_id for p in found.values() for bill in p.bills])
         due: list[tuple[models.Payment, Payment, list[PayeeShare]]] = []
         for row in rows:
@@ -208,15 +207,16 @@ class Drafter:
             for (row, payment, shares), pi_number in zip(ready, pi_numbers, strict=True)
         ]
 
-    def _payments(self, tenant: str, numbers: Sequence[str]) -> dict[str, Payment]:
-        """The payments by number; what the platform has just announced it stores a little later, so that is awaited."""
-        found: dict[str, Payment] = {}
-        for pause in (0, *STORED_SOON_SECONDS):
-            self.sleep(pause)
-            missing = [number for number in numbers if number not in found]
-            found |= {p.payment_number or "": p for p in self.platform.payments(tenant, numbers=missing)}
-            if len(found) == len(numbers):
+    def _stored(self, tenant: str, rows: Sequence[models.Payment]) -> dict[str | None, Payment]:
+        """The platform's payments by number; a new one that it does not find yet is asked for again, a few times."""
+        found: dict[str | None, Payment] = {}
+        wanted = [row.payment_number for row in rows]
+        for pause in (*STORED_PAUSES_SECONDS, None):
+            found |= {payment.payment_number: payment for payment in self.platform.payments(tenant, numbers=wanted)}
+            wanted = [row.payment_number for row in rows if row.payment_number not in found and row.hold_code is None]
+            if not wanted or pause is None:
                 break
+            time.sleep(pause)
         return found
 
     def _contracts(self, tenant: str, bills: Iterable[Bill]) -> Mapping[str, tuple[str, ...]]:
