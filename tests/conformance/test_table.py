@@ -1,0 +1,54 @@
+"""Every cell of the table, against the real adapter, a real PostgreSQL and the simulated treasury and platform."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from conformance.stage import Stage, walk
+from conformance.table import SERVICES, SITUATIONS, TABLE, TEXTS, Cell, Never, page
+from support import figures
+from support.adapter import assert_money_is_right
+
+from ifms.wire.pag import PagRow
+from ifms.wire.pis import PisRow
+from standalone.postgres import Server
+
+CELLS = [key for key, cell in TABLE.items() if isinstance(cell, Cell)]
+
+
+@pytest.fixture(scope="session")
+def stages(postgres: Server, _ledger_template: str, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Stage]:
+    """Where each service's cells begin."""
+    return walk(postgres, _ledger_template, tmp_path_factory.mktemp("conformance"))
+
+
+@pytest.mark.parametrize(("service", "situation"), CELLS)
+def test_cell(stages, tmp_path, service, situation):
+    with stages[service].play(tmp_path) as play:
+        seen = play.see(service, situation)
+        assert_money_is_right(play.adapter, play.treasury)
+        claimed = play.adapter.rows("SELECT id FROM ifms.payment_instruction WHERE claim_token IS NOT NULL")
+        assert claimed == [], "every PI is given back"
+    expected = TABLE[service, situation]
+    assert expected.because in seen.because
+    assert (
+        Cell(**{name: getattr(seen, name) for name in Cell.__match_args__} | {"because": expected.because}) == expected
+    )
+    figures.add("conformance cells asserted", 1)
+
+
+def test_the_table_is_whole():
+    assert set(TABLE) == {(service, situation) for service in SERVICES for situation in SITUATIONS}
+
+
+@pytest.mark.parametrize(("service", "row"), [("PIS", PisRow), ("PAG", PagRow)])
+def test_what_can_not_be_has_no_text_to_be_unknown(service, row):
+    assert isinstance(TABLE[service, "unknown text"], Never)
+    assert not set(TEXTS) & set(row.model_fields)
+    assert sum(isinstance(cell, Never) for cell in TABLE.values()) == 2
+
+
+def test_the_page_in_the_docs_is_made_from_the_table():
+    assert page() in (Path(__file__).parents[2] / "docs" / "conformance.md").read_text()
