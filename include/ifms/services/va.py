@@ -6,6 +6,7 @@ once, in one transaction with the balances and the new watermark. Facts: treasur
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,6 +30,7 @@ LEASE = timedelta(minutes=10)
 # nothing, and what was counted before is not counted again.
 OVERLAP = timedelta(hours=1)
 # Before any allotment, for a head of account whose master data names no beginning.
+_SERIAL = re.compile(r"[0-9]{1,9}", re.ASCII)  # what the ledger's column can hold
 FIRST_DAY = datetime(2001, 4, 1, tzinfo=clock.IST)
 
 
@@ -154,7 +156,7 @@ def _allotment(mark: Watermark, row: VaRow) -> NewAllotment:
             f"allotment {row.mst_allotment_dist_id}/{row.ssu_allotment_id} is for DDO {row.ddo_code}, grantee "
             f"{row.grantee_ag_code}, which was not asked about"
         )
-    if not row.allotment_txn_sl_no.isdecimal():
+    if not _SERIAL.fullmatch(row.allotment_txn_sl_no):
         raise WireError(f"allotment {row.mst_allotment_dist_id}/{row.ssu_allotment_id} has no serial number")
     return NewAllotment(
         tenant_id=mark.tenant_id,

@@ -68,6 +68,17 @@ def test_a_backfill_never_passes_over_what_was_not_asked_yet(adapter):
     assert sums(adapter)["n"] == 12
 
 
+@pytest.mark.parametrize("serial", ["9" * 5000, "9" * 12, "୧୨", "1.0", "-1", "1e3", " "])
+def test_a_serial_number_that_is_none_is_one_reply_s_trouble(adapter, treasury, serial):
+    treasury.rule("VA", "unknown_text", field="allotmentTxnSlNo", text=serial, times=1)
+    with pytest.raises(SweepNeedsAttentionError, match="serial number|allotmentTxnSlNo"):
+        adapter.run("VA")
+    assert sums(adapter)["n"] == 10  # the other five replies count
+    treasury.clear()
+    adapter.run("VA")
+    assert sums(adapter)["n"] == 12
+
+
 @pytest.mark.parametrize("effect", ["lost_reply", "garbage", "refuse"])
 def test_without_an_answer_the_watermark_stays(adapter, treasury, effect):
     treasury.rule("VA", effect)
