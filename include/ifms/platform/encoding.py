@@ -6,15 +6,17 @@ import json
 from collections.abc import Mapping
 from decimal import Decimal
 
+MAX_DEPTH = 64  # what is sent back (an update takes the whole payment) is written level by level
+
 
 def decode(body: bytes) -> object:
     """Read a JSON text.
 
     Raises ValueError (with nothing of the text in it) if it is not JSON in UTF-8, holds NaN or Infinity, repeats a key
-    within an object, or is nested deeper than Python's stack.
+    within an object, or is nested deeper than `MAX_DEPTH`.
     """
     try:
-        return json.loads(
+        value: object = json.loads(
             body.decode("utf-8"),
             parse_float=Decimal,
             parse_constant=_refuse_constant,
@@ -28,6 +30,9 @@ def decode(body: bytes) -> object:
         raise ValueError("nested too deep") from None
     except ArithmeticError:
         raise ValueError("a number with an impossible exponent") from None
+    if _is_too_deep(value):
+        raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
+    return value
 
 
 def encode(value: object) -> bytes:
@@ -57,6 +62,20 @@ def _key(key: object) -> str:
     if not isinstance(key, str):
         raise TypeError(f"a JSON object's key is a {type(key).__name__}")
     return json.dumps(key)
+
+
+def _is_too_deep(value: object) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            child
+            for node in level
+            for child in (node.values() if type(node) is dict else node if type(node) is list else ())
+            if type(child) is dict or type(child) is list
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _refuse_constant(name: str) -> None:

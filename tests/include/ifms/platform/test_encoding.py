@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ifms.platform.encoding import decode, encode
+from ifms.platform.encoding import MAX_DEPTH, decode, encode
 
 json_values = st.recursive(
     st.none()
@@ -47,12 +47,32 @@ def test_what_json_has_no_word_for_is_refused(value):
         b"[Infinity]",
         b'{"a": 1, "a": 2}',
         b"[" * 100_000,
+        b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1),
+        b'{"a": ' * 600 + b"1" + b"}" * 600,
         b"[1e99999999999999999999]",
         b"[" + b"9" * 5000 + b"]",
         b'{"a": 1} x',
     ],
-    ids=["empty", "html", "not utf-8", "nan", "infinity", "doubled key", "deep", "exponent", "long", "trailing"],
+    ids=[
+        "empty",
+        "html",
+        "not utf-8",
+        "nan",
+        "infinity",
+        "doubled key",
+        "deep",
+        "a level too deep",
+        "600 levels",
+        "exponent",
+        "long",
+        "trailing",
+    ],
 )
 def test_bad_json_is_a_value_error(body):
     with pytest.raises(ValueError, match=r"."):
         decode(body)
+
+
+def test_what_is_read_can_be_written():
+    body = b"[" * MAX_DEPTH + b"]" * MAX_DEPTH
+    assert encode(decode(body)) == body
