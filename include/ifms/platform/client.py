@@ -196,9 +196,12 @@ class PlatformClient:
         """Yield the payments that meet every given criterion, page by page; without any, all of the tenant.
 
         Who changes the status that is searched for while reading should read all first: the pages shift.
+
+        A payment that can't be read doesn't stop the others: they are all given, then PlatformReplyError names it.
         """
         service = "payment_search"
         seen: set[str] = set()
+        unreadable: list[str] = []
         for some_ids, some_bills, some_numbers, status in product(
             _criterion(ids),
             _criterion(bill_ids),
@@ -213,10 +216,18 @@ class PlatformClient:
                 return _rows(self._ask(service, tenant_id, body), "payments", service, tenant_id)
 
             for row in _pages(search, _PAYMENTS_PAGE, service, tenant_id):
-                payment = _model(Payment, row, "payments", service, tenant_id)
+                try:
+                    payment = _model(Payment, row, "payments", service, tenant_id)
+                except PlatformReplyError as error:
+                    unreadable.append(str(error))
+                    continue
                 if payment.id not in seen:
                     seen.add(payment.id)
                     yield payment
+        if unreadable:
+            raise PlatformReplyError(
+                f"{len(unreadable)} payment(s) of {tenant_id} can't be read: {'; '.join(unreadable[:5])}"
+            )
 
     def update_payment(self, payment: Payment) -> Payment:
         """Send the statuses of a payment (all of it, as the search gave it); return the platform's echo.

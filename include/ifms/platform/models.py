@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Self
 
 from pydantic import (
+    AfterValidator,
     AliasPath,
     BaseModel,
     BeforeValidator,
@@ -47,6 +48,12 @@ def _write_amount(amount: Decimal) -> Decimal:
 Amount = Annotated[Decimal, BeforeValidator(_read_amount), PlainSerializer(_write_amount)]
 
 
+def _read_epoch_ms(value: int) -> int:
+    if value not in _EPOCH_MS:
+        raise ValueError("no time between 1970 and 2099")
+    return value
+
+
 def _read_list(value: object) -> object:
     return [] if value is None else value  # Java writes an absent list as null
 
@@ -73,11 +80,16 @@ class Model(BaseModel):
         return self.model_dump(by_alias=True, exclude_unset=True)
 
 
+_EPOCH_MS = range(4_102_444_800_000)  # 1970 to 2099: what is outside can't be a date of a bill, and has no datetime
+
+EpochMs = Annotated[int, AfterValidator(_read_epoch_ms)]
+
+
 class AuditDetails(Model):
     """When something was made and changed, in epoch milliseconds."""
 
-    created_time: int | None = None
-    last_modified_time: int | None = None
+    created_time: EpochMs | None = None
+    last_modified_time: EpochMs | None = None
 
 
 # Bills (digit-services.md §2) -----------------------------------------------------------------------------------------
@@ -426,7 +438,7 @@ class AuditLog(Model):
     object_id: str
     entity_name: str | None = None
     operation_type: str | None = None
-    change_date: int
+    change_date: EpochMs
     key_value_map: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -453,8 +465,8 @@ class HeadOfAccount(Model):
     sequence: int
     scheme_code: str
     active: bool
-    effective_from: int | None = None
-    effective_to: int | None = None
+    effective_from: EpochMs | None = None
+    effective_to: EpochMs | None = None
 
 
 class HeadCode(Model):

@@ -132,7 +132,11 @@ class Corrections:
 
         def pending() -> Generator[Ready, None, None]:
             for item in claimed(self.sweep, instructions.UNSETTLED_REVISIONS, scope):
-                yield sender.again(item, self.sweep.db.transact(partial(self._request_again, revision=item.pi)))
+                ready = sender.again(
+                    item, partial(self.sweep.db.transact, partial(self._request_again, revision=item.pi))
+                )
+                if ready is not None:
+                    yield ready
 
         self.sweep.drive(pending(), sender.send, sender.settle, sender.not_begun)
 

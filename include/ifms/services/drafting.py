@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from ifms.errors import BadInputError, PlatformError
+from ifms.errors import BadInputError, PlatformError, PlatformUnavailableError
 from ifms.ledger import models
 from ifms.ledger.claims import Claim
 from ifms.ledger.models import NewBeneficiary
@@ -156,6 +156,10 @@ class Drafter:
         try:
             drafts = self._look_up(tenant, rows, claim, held)
         except PlatformError as error:
+            if len(rows) > 1 and not isinstance(error, PlatformUnavailableError):
+                # Something about one of them is refused or can't be read: the others must not wait for it.
+                middle = len(rows) // 2
+                return self.drafts(tenant, rows[:middle], claim) + self.drafts(tenant, rows[middle:], claim)
             text = "could not be looked up on the platform"
             return [
                 Draft(row, claim, hold=(PLATFORM_TROUBLE, f"payment {row.payment_number} of {tenant} {text}: {error}"))

@@ -14,7 +14,13 @@ from datetime import timedelta
 from functools import partial
 
 from ifms import clock
-from ifms.errors import BadInputError, PaymentExistsError, PlatformError, PlatformRefusedError
+from ifms.errors import (
+    BadInputError,
+    PaymentExistsError,
+    PlatformError,
+    PlatformRefusedError,
+    PlatformReplyError,
+)
 from ifms.ledger.bills import STORED_WITHIN, bind_bills, claim_bills, give_up_bill, never_stored
 from ifms.ledger.claims import Claim
 from ifms.ledger.models import NewPayment as LedgerPayment
@@ -113,18 +119,27 @@ def _claimed(sweep: Sweep, tenant: str, found: Sequence[Bill]) -> Generator[_Due
 
 
 def remember(sweep: Sweep, payments: Iterable[Payment]) -> None:
-    """Take payments of the platform into the ledger, so that ifms_pi finds them oldest first."""
+    """Take payments of the platform into the ledger, so that ifms_pi finds them oldest first.
+
+    Raises PlatformReplyError for what could not be read, once the others are taken.
+    """
     known: list[LedgerPayment] = []
-    for payment in payments:
-        try:
-            known.append(_ledger_payment(payment))
-        except BadInputError as error:
-            sweep.problem(str(error))
+    unreadable: PlatformReplyError | None = None
+    try:
+        for payment in payments:
+            try:
+                known.append(_ledger_payment(payment))
+            except BadInputError as error:
+                sweep.problem(str(error))
+    except PlatformReplyError as error:
+        unreadable = error
     for changed in sweep.db.transact(lambda c: remember_payments(c, known)):
         sweep.problem(
             f"payment {changed.payment_number} of {changed.tenant_id} is now told with {changed.amount}, "
             "another amount than it was first seen with: the first one stands"
         )
+    if unreadable is not None:
+        raise unreadable
 
 
 def _ledger_payment(payment: Payment) -> LedgerPayment:

@@ -142,7 +142,9 @@ class PaymentInstructions:
         """The PENDING PIs of earlier sweeps, each with the request that it was first sent with."""
         for item in claimed(self.sweep, instructions.UNSETTLED, self.scope):
             rows = self.sweep.db.transact(partial(beneficiaries.of, instruction_ids=[item.pi.id]))[item.pi.id]
-            yield self.sender.again(item, request_of(item.pi, rows, self.sealer))
+            ready = self.sender.again(item, partial(request_of, item.pi, rows, self.sealer))
+            if ready is not None:
+                yield ready
 
     # New payments -----------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,13 @@ from functools import partial
 from typing import Any
 
 from ifms import outbox
-from ifms.errors import PaymentNotYetPersistedError, PlatformError, PlatformRefusedError, PlatformUnavailableError
+from ifms.errors import (
+    PaymentNotYetPersistedError,
+    PlatformError,
+    PlatformRefusedError,
+    PlatformReplyError,
+    PlatformUnavailableError,
+)
 from ifms.ledger.claims import Claim
 from ifms.ledger.database import Connection
 from ifms.outbox import Message
@@ -85,15 +91,21 @@ def _with_payments(
         by_city[message.tenant_id].append(message)
     for tenant, messages in by_city.items():
         numbers = sorted({str(message.payload["paymentNumber"]) for message in messages})
+        found: dict[str | None, Payment] = {}
+        unread: PlatformReplyError | None = None
         try:
-            found = {payment.payment_number: payment for payment in platform.payments(tenant, numbers=numbers)}
+            for payment in platform.payments(tenant, numbers=numbers):
+                found[payment.payment_number] = payment
+        except PlatformReplyError as error:  # those that can be read were given before
+            unread = error
         except PlatformError as error:
             for message in messages:
                 yield _Letter(message, mine, None, (), error)
             continue
         for message in messages:
             number = message.payload["paymentNumber"]
-            fault = None if number in found else PaymentNotYetPersistedError(f"payment {number} is not found")
+            missing = unread or PaymentNotYetPersistedError(f"payment {number} is not found")
+            fault = None if number in found else missing
             yield _Letter(message, mine, found.get(number), stories[message.id], fault)
 
 

@@ -6,11 +6,12 @@ may have arrived is asked about by its status service first, and then sent again
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, assert_never
 from uuid import UUID
 
-from ifms.errors import WireError
+from ifms.errors import BadInputError, SealError, WireError
 from ifms.ledger import beneficiaries, history, instructions
 from ifms.ledger.claims import Claim
 from ifms.ledger.database import Connection
@@ -102,8 +103,19 @@ class Sender:
             target, self.kind.service, pi.pi_number, request.to_wire(), pi.id, self.sweep.run.id
         )
 
-    def again(self, item: Claimed, request: Request) -> Ready:
-        """Get a PENDING bill of an earlier sweep ready, in a transaction of its own."""
+    def again(self, item: Claimed, request_of: Callable[[], Request]) -> Ready | None:
+        """Get a PENDING bill of an earlier sweep ready, in a transaction of its own.
+
+        None when its stored rows give no request any more (a sealing key that is not at hand): it is said, it stays
+        PENDING, and the others are sent.
+        """
+        try:
+            request = request_of()
+        except (BadInputError, SealError) as error:
+            reason = f"PI {item.pi.pi_number} can't be sent again: {error}"
+            self.sweep.db.transact(lambda c: instructions.note(c, item.pi, item.claim, reason))
+            self.sweep.problem(reason)
+            return None
 
         def attempt(connection: Connection) -> UUID:
             writes = Writes(connection)

@@ -216,6 +216,15 @@ def test_payments_are_paged_chunked_and_given_once(platform, client, payment_row
     assert max(len(criteria.get("paymentNumbers", [])) for criteria in asked) == 50
 
 
+def test_an_unreadable_payment_is_named_after_the_others_were_given(platform, client, payment_row):
+    rows = [payment_row | {"id": "p1"}, payment_row | {"id": "p2", "bills": 7}, payment_row | {"id": "p3"}]
+    platform.answer("payment_search", {"payments": rows})
+    given = []
+    with pytest.raises(PlatformReplyError, match=r"1 payment\(s\) of od\.demo can't be read: .*payments\.bills.*id p2"):
+        given.extend(client.payments("od.demo"))
+    assert [payment.id for payment in given] == ["p1", "p3"]
+
+
 def test_criteria_are_combined_and_each_status_is_asked_for(platform, client):
     platform.answer("payment_search", {"payments": []})
     list(client.payments(TENANT, bill_ids=["b"], ids=["p"], statuses=["INITIATED", "FAILED"]))

@@ -7,7 +7,17 @@ from pydantic import ValidationError
 
 from ifms.errors import BadInputError
 from ifms.platform.encoding import decode, encode
-from ifms.platform.models import BankAccount, Bill, Individual, LineItem, NewPayment, Organisation, Payment
+from ifms.platform.models import (
+    AuditDetails,
+    BankAccount,
+    Bill,
+    HeadOfAccount,
+    Individual,
+    LineItem,
+    NewPayment,
+    Organisation,
+    Payment,
+)
 
 
 def test_a_payment_goes_back_as_it_came_but_for_two_decimals(payment_row):
@@ -130,3 +140,13 @@ def test_addresses_are_built_of_what_there_is():
     assert Organisation.model_validate(organisation).address_line == "B1 Sample City"
     assert Organisation.model_validate(organisation).mobile_number == "9000000002"
     assert Organisation.model_validate({"id": "o"}).mobile_number is None
+
+
+@pytest.mark.parametrize("time", [-1, 4_102_444_800_000, 10**30, "soon", 1.5])
+def test_a_time_that_is_none_is_refused(time):
+    with pytest.raises(ValidationError):
+        AuditDetails.model_validate({"createdTime": time})
+    with pytest.raises(ValidationError):
+        HeadOfAccount.model_validate(
+            {"code": "1", "sequence": 1, "schemeCode": "1", "active": True, "effectiveFrom": time}
+        )

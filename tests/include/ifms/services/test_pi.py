@@ -1,14 +1,18 @@
 """Payment instructions: written before they are sent, sent under one number, and settled only by an answer."""
 
 import base64
+import os
+import sqlite3
 import threading
 import time
 from collections import Counter
+from contextlib import closing
 
 import psycopg
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from support import figures
 from support.adapter import assert_money_is_right
 
 from ifms.errors import (
@@ -289,6 +293,68 @@ def test_a_payment_that_the_platform_stores_late_is_waited_for(funded, treasury)
     """ifms_pi starts the moment ifms_pa has made payments; that they are not found yet is no trouble of theirs."""
     funded.run("PI")
     assert funded.statuses() == Counter(INITIATED=3)
+    assert_money_is_right(funded, treasury)
+
+
+def test_one_bad_among_many_is_set_aside_and_the_others_are_done(funded, treasury, simulators, tmp_path):
+    """F22: a bank account that can't be read, then a status that can't; ONE_BAD_AMONG says among how many."""
+    many = int(os.environ.get("ONE_BAD_AMONG", "300"))
+    order = {"type": "wage", "tenantId": "od.samplea", "payees": 1, "with_payments": True, "count": many - 3}
+    bad = simulators.ask_platform("POST", "bills", order)[many // 2]
+    with closing(sqlite3.connect(tmp_path / "platform.db", timeout=60)) as platform, platform:
+        changed = platform.execute(
+            "UPDATE account SET document = json_remove(document, '$.referenceId') WHERE reference = ?", bad["payees"]
+        )
+        assert changed.rowcount == 1
+    with pytest.raises(SweepNeedsAttentionError, match="referenceId"):
+        funded.run("PI")
+    assert funded.statuses() == Counter(INITIATED=many - 1)
+    assert funded.run("PI").counts["still_on_hold"] == 1
+    held = funded.rows("SELECT payment_number FROM ifms.payment WHERE hold_code IS NOT NULL")
+    assert [row["payment_number"] for row in held] == [bad["paymentNumber"]]
+    one = funded.rows("SELECT pi_number FROM ifms.payment_instruction ORDER BY id LIMIT 1")[0]["pi_number"]
+    treasury.rule("PIS", "garbage", bill_number=one)
+    with pytest.raises(SweepNeedsAttentionError, match=one):
+        funded.run("PIS")
+    assert funded.statuses() == Counter(APPROVED=many - 2, INITIATED=1)
+    assert_money_is_right(funded, treasury)
+    figures.add("instructions done beside a bad one", many - 2)
+
+
+def test_a_payment_that_can_not_be_read_does_not_keep_the_others(funded, treasury, simulators, tmp_path):
+    while simulators.ask_platform("GET", "state")["waiting"]:
+        time.sleep(0.02)
+    with closing(sqlite3.connect(tmp_path / "platform.db", timeout=60)) as platform, platform:
+        changed = platform.execute(
+            "UPDATE payment SET document = json_set(document, '$.auditDetails.createdTime', 1e18) "
+            "WHERE id = (SELECT min(id) FROM payment)"
+        )
+        assert changed.rowcount == 1
+    with pytest.raises(SweepNeedsAttentionError, match=r"1 payment\(s\) of od\.samplea can't be read"):
+        funded.run("PI")
+    assert funded.statuses() == Counter(INITIATED=2)
+    assert_money_is_right(funded, treasury)
+
+
+def test_an_instruction_whose_key_is_not_at_hand_stays_pending_and_the_others_are_sent(
+    funded, treasury, simulators, monkeypatch
+):
+    """Its account can't be opened: it keeps its number and its money, and stops nobody."""
+    treasury.rule("PI", "lost_reply")
+    with monkeypatch.context() as patch:
+        patch.setattr("support.simulators.LOG_KEY", base64.b64encode(b"k" * 32).decode())
+        with pytest.raises(SweepUnreachableError):
+            funded.run("PI")
+        treasury.clear()
+    simulators.ask_platform("POST", "bills", ONE_PAYMENT)
+    with pytest.raises(SweepNeedsAttentionError, match=r"PI .* can't be sent again: .*key .* is not at hand"):
+        funded.run("PI")
+    assert funded.statuses() == Counter(PENDING=3, INITIATED=1)
+    assert funded.rows("SELECT count(*) AS n FROM ifms.payment_instruction WHERE claim_token IS NOT NULL")[0]["n"] == 0
+    with monkeypatch.context() as patch:
+        patch.setattr("support.simulators.LOG_KEY", base64.b64encode(b"k" * 32).decode())
+        funded.run("PI")
+    assert funded.statuses() == Counter(INITIATED=4)
     assert_money_is_right(funded, treasury)
 
 
