@@ -22,6 +22,7 @@ from ifms.services.failing import book, failure_of, match
 from ifms.services.sweep import Sweep
 from ifms.treasury.client import TreasuryClient
 from ifms.treasury.outcome import Answered, NeverSent, Outcome, Rejected, Unknown
+from ifms.wire.bank import mask_long_numbers
 from ifms.wire.envelope import Service, parse_each
 from ifms.wire.fd import FdRequest, FdRow
 
@@ -79,7 +80,7 @@ def _book_bill(sweep: Sweep, sealer: Sealer, day: date, row: FdRow) -> None:
     try:
         unmatched = sweep.db.transact(lambda c: _write(c, sweep, sealer, row.bill_number, told))
     except IfmsError as error:
-        sweep.problem(f"failures of bill {row.bill_number}: {error}")
+        sweep.problem(mask_long_numbers(f"failures of bill {row.bill_number[:100]}: {error}"))
         return
     for text in unmatched:
         sweep.problem(text)
@@ -108,7 +109,8 @@ def _write(
         sealed = sealer.seal(failure.account_number) if failure.account_number else None
         if failures.keep_unmatched(connection, bill_number, failure, sealed, reason):
             who = f"beneficiary {failure.beneficiary_id}" if failure.beneficiary_id else "a beneficiary without id"
-            new_unmatched.append(f"a failure of bill {bill_number}, {who}, matches nothing: {reason}; it is kept")
+            text = f"a failure of bill {bill_number[:100]}, {who[:100]}, matches nothing: {reason}; it is kept"
+            new_unmatched.append(mask_long_numbers(text))
         sweep.counts["failures_unmatched"] += 1
     if pi is not None and matched:
         before = pi.status

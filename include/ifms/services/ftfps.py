@@ -16,6 +16,7 @@ from ifms.sealing import Sealer
 from ifms.services.failing import book, failure_of, match
 from ifms.services.poll import StatusService, echoed
 from ifms.treasury.config import TreasuryConfig
+from ifms.wire.bank import quoted
 from ifms.wire.envelope import Reply, Service, parse_rows
 from ifms.wire.ftfps import FtfpsRequest, FtfpsRow
 
@@ -56,7 +57,8 @@ class RevisedFailure(StatusService[Sequence[Failure]]):
         for failure in news:
             row = match(rows, failure, self._sealer)
             if row is None:
-                raise WireError(f"the reply about {pi.pi_number} names {failure.beneficiary_id!r}, which is not in it")
+                who = quoted(failure.beneficiary_id)
+                raise WireError(f"the reply about {pi.pi_number} names {who}, which is not in it")
             matched.append((row, failure))
         change = book(connection, pi, matched, mine)
         if change is None:

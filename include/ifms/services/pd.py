@@ -16,7 +16,7 @@ from ifms.ledger.statuses import Event, PiStatus
 from ifms.ledger.writes import Writes
 from ifms.services.poll import StatusService, echoed
 from ifms.treasury.config import TreasuryConfig
-from ifms.wire.bank import mask_long_numbers
+from ifms.wire.bank import mask_long_numbers, quoted
 from ifms.wire.envelope import Reply, Service, parse_rows, says_paid
 from ifms.wire.ftps import FtpsRow
 from ifms.wire.pd import PdRequest, PdRow
@@ -69,18 +69,19 @@ def scrolls_of(service: Service, pi: PaymentInstruction, rows: Iterable[PdRow | 
     scrolls: dict[str, Scroll] = {}
     for row in rows:
         if row.benf_dtls and row.payment_status is not None and not says_paid(row.payment_status):
-            said = mask_long_numbers(row.payment_status[:100])
+            said = quoted(row.payment_status)
             raise WireError(
-                f"the {service} reply about {pi.pi_number} has scrolls of the status {said!r}, which is none that says "
+                f"the {service} reply about {pi.pi_number} has scrolls of the status {said}, which is none that says "
                 "paid: ask the treasury what it means"
             )
         for paid in row.benf_dtls:
+            paid_to = mask_long_numbers(paid.benf_id[:100])
             if row.voucher_no is None or paid.utr_no is None:
-                raise WireError(f"the {service} reply about {pi.pi_number} has no voucher or UTR for {paid.benf_id}")
+                raise WireError(f"the {service} reply about {pi.pi_number} has no voucher or UTR for {paid_to}")
             known = scrolls.get(paid.benf_id.casefold())
             if known is not None and known.utr_number != paid.utr_no:
                 raise WireError(
-                    f"the {service} reply about {pi.pi_number} has two UTRs for {paid.benf_id}: "
+                    f"the {service} reply about {pi.pi_number} has two UTRs for {paid_to}: "
                     "ask the treasury whether it paid twice"
                 )
             scrolls[paid.benf_id.casefold()] = Scroll(

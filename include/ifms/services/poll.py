@@ -24,6 +24,7 @@ from ifms.services.sweep import Sweep
 from ifms.treasury.client import TreasuryClient
 from ifms.treasury.config import TreasuryConfig
 from ifms.treasury.outcome import Answered, NeverSent, Outcome, Rejected, Unknown
+from ifms.wire.bank import mask_long_numbers, quoted
 from ifms.wire.envelope import Reply, ReplyError, Request, Service
 
 LEASE = timedelta(minutes=10)
@@ -144,7 +145,7 @@ class Poll(Generic[News]):
         try:
             label = self.sweep.db.transact(write)
         except WireError as error:  # seen only beside the PI's rows: what was written is rolled back, the call is kept
-            fault = str(error)
+            fault = mask_long_numbers(str(error)[:1000])
             label = self.sweep.db.transact(write)
         self.sweep.counts[label] += 1
         if fault is not None:
@@ -236,5 +237,5 @@ def echoed(what: str, pi: PaymentInstruction, told: object, ours: object) -> Non
     """Raises WireError when the treasury names another `what` than we do; what it leaves out can't be compared."""
     if told is not None and told != ours:
         raise WireError(
-            f"the reply about {pi.pi_number} names {what} {told!r} where {ours!r} was sent: it changes nothing"
+            f"the reply about {pi.pi_number} names {what} {quoted(told)} where {ours!r} was sent: it changes nothing"
         )

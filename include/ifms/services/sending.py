@@ -24,6 +24,7 @@ from ifms.services.poll import Claimed, StatusService
 from ifms.services.sweep import Sweep
 from ifms.treasury.client import TreasuryClient
 from ifms.treasury.outcome import Answered, NeverSent, Outcome, Rejected, Unknown
+from ifms.wire.bank import quoted
 from ifms.wire.envelope import (
     Reply,
     ReplyError,
@@ -300,7 +301,7 @@ def checked_receipt(
 ) -> Receipt:
     """The receipt. Raises WireError for any success code but "0"."""
     if success_code != ACCEPTED:
-        raise WireError(f"the {service} reply about {pi.pi_number} has the success code {success_code!r}")
+        raise WireError(f"the {service} reply about {pi.pi_number} has the success code {quoted(success_code)}")
     return Receipt(success_code, success_description)
 
 

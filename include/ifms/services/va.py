@@ -22,6 +22,7 @@ from ifms.services.scope import Scope
 from ifms.services.sweep import Sweep
 from ifms.treasury.client import TreasuryClient
 from ifms.treasury.outcome import Answered, NeverSent, Outcome, Rejected, Unknown
+from ifms.wire.bank import mask_long_numbers, quoted
 from ifms.wire.envelope import parse_each
 from ifms.wire.va import VaRequest, VaRow
 
@@ -151,13 +152,14 @@ def _settle(sweep: Sweep, ask: _Ask, outcome: Outcome) -> None:
 
 
 def _allotment(mark: Watermark, row: VaRow) -> NewAllotment:
+    told = mask_long_numbers(f"{row.mst_allotment_dist_id[:100]}/{row.ssu_allotment_id[:100]}")
     if (row.ddo_code, row.grantee_ag_code) != (mark.ddo_code, mark.grantee_code):
         raise WireError(
-            f"allotment {row.mst_allotment_dist_id}/{row.ssu_allotment_id} is for DDO {row.ddo_code}, grantee "
-            f"{row.grantee_ag_code}, which was not asked about"
+            f"allotment {told} is for DDO {quoted(row.ddo_code)}, grantee {quoted(row.grantee_ag_code)}, "
+            "which was not asked about"
         )
     if not _SERIAL.fullmatch(row.allotment_txn_sl_no):
-        raise WireError(f"allotment {row.mst_allotment_dist_id}/{row.ssu_allotment_id} has no serial number")
+        raise WireError(f"allotment {told} has no serial number")
     return NewAllotment(
         tenant_id=mark.tenant_id,
         hoa_code=mark.hoa_code,

@@ -7,6 +7,7 @@ import re
 from ifms.errors import BadInputError
 
 ACCOUNT_DIGITS = (9, 18)
+MOST_QUOTED = 100
 
 _ACCOUNT = re.compile(rf"[0-9]{{{ACCOUNT_DIGITS[0]},{ACCOUNT_DIGITS[1]}}}", re.ASCII)
 _IFSC = re.compile(r"[A-Z]{4}0[A-Z0-9]{6}", re.ASCII)
@@ -51,6 +52,14 @@ def mask_account(text: str) -> str:
 def mask_ifsc(text: str) -> str:
     """An IFSC as it may be shown: the first four and the last two, `ABCD*****12` (user-stories.md §12)."""
     return "*" * len(text) if len(text) <= 6 else text[:4] + "*" * (len(text) - 6) + text[-2:]
+
+
+def quoted(value: object) -> str:
+    """A value from outside as an error may quote it: in quotes if a text, cut, and without whole account numbers."""
+    text = str(value)
+    shown = mask_long_numbers(text)[:MOST_QUOTED]
+    shown = repr(shown) if isinstance(value, str) else shown
+    return shown if len(text) <= MOST_QUOTED else f"{shown}…"
 
 
 def mask_long_numbers(text: str) -> str:

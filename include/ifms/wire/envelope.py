@@ -289,7 +289,7 @@ def parse_each(model: type[RowT], reply: Reply) -> tuple[list[RowT], list[WireEr
 
 
 def _parse_row(model: type[RowT], reply: Reply, number: int) -> RowT:
-    where = f"row {number + 1} of the {reply.service_id or 'unnamed'} reply"
+    where = f"row {number + 1} of the {mask_long_numbers((reply.service_id or 'unnamed')[:20])} reply"
     try:
         return model.model_validate(reply.data[number])
     except ValidationError as error:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ifms.errors import BadInputError
-from ifms.wire.bank import mask_account, mask_ifsc, mask_long_numbers, valid_account_number, valid_ifsc
+from ifms.wire.bank import mask_account, mask_ifsc, mask_long_numbers, quoted, valid_account_number, valid_ifsc
 
 WHO = "Sample Payee 17 (BN-TE/000017)"
 
@@ -75,3 +75,19 @@ def test_long_numbers_in_foreign_texts_are_masked():
 @given(st.text(), st.from_regex(r"[0-9]{9,18}", fullmatch=True), st.text())
 def test_no_account_number_survives(before, number, after):
     assert number not in mask_long_numbers(before + number + after)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("PI-SA/2024-25/000017", "'PI-SA/2024-25/000017'"),
+        ("00123456789012", "'**********9012'"),
+        ("a\nb", r"'a\nb'"),
+        (1250, "1250"),
+        (None, "None"),
+        ("x" * 10_000, "'" + "x" * 100 + "'…"),
+        ("1" * 150, "'" + "*" * 100 + "'…"),
+    ],
+)
+def test_what_an_error_quotes(value, shown):
+    assert quoted(value) == shown

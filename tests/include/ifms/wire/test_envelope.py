@@ -229,6 +229,11 @@ def test_a_row_fault_shows_no_value():
     assert "0012345678" not in str(caught.value)
 
 
+def test_a_row_fault_shows_no_account_for_a_service():
+    with pytest.raises(WireError, match=r"row 1 of the \*{10}9012 reply"):
+        parse_rows(SampleRow, Reply("00123456789012", data=[{}]))
+
+
 def test_one_bad_row_does_not_keep_the_others():
     reply = Reply("FD", data=[{"billNo": "1"}, {}, {"billNo": "3"}])
     good, faults = parse_each(SampleRow, reply)
