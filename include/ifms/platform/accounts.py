@@ -25,7 +25,7 @@ def account_at(platform: PlatformClient, tenant_id: str, payee_id: str, when: da
     past = [log for log in platform.audit_logs(tenant_id, account.id) if log.change_date <= until]  # newest first
     numbers = [log.key_value_map.get("accountNumber") for log in past if log.entity_name == _DETAIL]
     codes = [log.key_value_map.get("code") for log in past if log.entity_name == _BRANCH]
-    cipher = next((text for text in numbers if text), None)
+    cipher = next((text for text in numbers if isinstance(text, str) and text), None)
     if cipher is None:
         raise BadInputError(f"the audit log knows no account of payee {payee_id} before {clock.wire_datetime(when)}")
-    return platform.decrypt([cipher])[0], next((text for text in codes if text), None)
+    return platform.decrypt([cipher])[0], next((text for text in codes if isinstance(text, str) and text), None)
