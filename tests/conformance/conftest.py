@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 import pytest
 from conformance.foreign import POINTED_ELSEWHERE, learned
+from conformance.stage import Stage, walk
+
+from standalone.postgres import Server
+
+
+@pytest.fixture(scope="session")
+def stages(postgres: Server, _ledger_template: str, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Stage]:
+    """Where each service's cells begin."""
+    return walk(postgres, _ledger_template, tmp_path_factory.mktemp("conformance"))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

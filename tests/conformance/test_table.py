@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from conformance.stage import Stage, walk
 from conformance.table import SERVICES, SITUATIONS, TABLE, TEXTS, Cell, Never, page
 from support import figures
 from support.adapter import assert_money_is_right
 
 from ifms.wire.pag import PagRow
 from ifms.wire.pis import PisRow
-from standalone.postgres import Server
 
 CELLS = [key for key, cell in TABLE.items() if isinstance(cell, Cell)]
-
-
-@pytest.fixture(scope="session")
-def stages(postgres: Server, _ledger_template: str, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Stage]:
-    """Where each service's cells begin."""
-    return walk(postgres, _ledger_template, tmp_path_factory.mktemp("conformance"))
 
 
 @pytest.mark.parametrize(("service", "situation"), CELLS)
