@@ -160,10 +160,12 @@ def tenant_ids(value: Sequence[str] | str | None) -> tuple[str, ...] | None:
 
     Raises BadInputError unless it is a list of texts, or a text that names one tenant.
     """
-    if not value:
+    if value is None or (isinstance(value, str | list | tuple) and not value):
         return None
-    tenants = [value] if isinstance(value, str) else list(value)
-    if not all(isinstance(tenant, str) and tenant.strip() for tenant in tenants):
+    tenants = [value] if isinstance(value, str) else value
+    if not isinstance(tenants, list | tuple) or not all(
+        isinstance(tenant, str) and tenant.strip() for tenant in tenants
+    ):
         raise BadInputError("tenants must be a list of tenant ids, like od.samplea")
     return tuple(dict.fromkeys(tenant.strip() for tenant in tenants))
 

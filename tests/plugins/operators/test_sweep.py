@@ -36,7 +36,9 @@ def test_tenants(given, expected):
     assert tenant_ids(given) == expected
 
 
-@pytest.mark.parametrize("given", [["od.samplea", 7], [None], ["  "], [["od.samplea"]]])
+@pytest.mark.parametrize(
+    "given", [["od.samplea", 7], [None], ["  "], [["od.samplea"]], True, False, 0, 7, {}, {"od.samplea": 1}]
+)
 def test_tenants_that_are_no_texts_are_refused(given):
     from ifms_airflow.operators.sweep import tenant_ids
 
