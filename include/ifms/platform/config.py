@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -110,7 +111,19 @@ def _check_url(url: str, what: str) -> None:
         raise ConfigurationError(f"{what} can't be read as a URL") from None
     if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_readable:
         raise ConfigurationError(f"{what} must begin with http:// or https:// and name a host")
+    if _leads_nowhere(parts.hostname):
+        raise ConfigurationError(f"{what} has a host where no service is (link-local, unspecified or multicast)")
     if "@" in parts.netloc:
         raise ConfigurationError(f"{what} holds credentials; put a token in auth_token instead")
     if parts.query or parts.fragment or any(blank in url for blank in " \t\r\n"):
         raise ConfigurationError(f"{what} must have no query, fragment or blank")
+
+
+def _leads_nowhere(host: str) -> bool:
+    """Whether `host` is an address that no service has: a cloud's metadata service answers on a link-local one."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address.is_link_local or address.is_unspecified or address.is_multicast

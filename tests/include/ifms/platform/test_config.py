@@ -35,6 +35,12 @@ def test_a_service_can_be_elsewhere(override, url):
         "http://h:x",
         "http://h?a=1",
         "http://h /",
+        "http://169.254.169.254",
+        "https://[fe80::1]",
+        "http://[::ffff:169.254.169.254]:80",
+        "http://0.0.0.0:8080",
+        "http://[::]",
+        "http://224.0.0.1",
     ],
 )
 def test_a_base_url_that_cannot_work_is_refused_without_being_quoted(url):
@@ -58,6 +64,7 @@ def test_a_base_url_that_cannot_work_is_refused_without_being_quoted(url):
         {"services": {"bill_search": 5}},
         {"services": ["bill_search"]},
         {"services": {"bill_search": "http://u:p@h/x"}},
+        {"services": {"bill_search": "http://169.254.169.254/latest"}},
     ],
 )
 def test_other_values_are_checked(change):
