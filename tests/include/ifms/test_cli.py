@@ -1,13 +1,18 @@
 """The command line: what it does, and the sentence with which it says that it could not."""
 
+import io
 import socket
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from support.mutations import fuzzed
 
 from ifms.cli import main
 
@@ -232,3 +237,16 @@ def test_a_command_that_is_not_one_is_named(capsys, arguments, named):
     assert (ended.value.code, said.out) == (2, "")
     assert said.err.startswith("usage: ifms")
     assert named in said.err
+
+
+@fuzzed
+@given(
+    st.lists(
+        st.text(max_size=12) | st.sampled_from(["simulate", "treasury", "--port", "-1", "--help", "--"]), max_size=4
+    )
+)
+def test_any_other_arguments_are_a_usage_error(arguments):
+    assume("migrate" not in arguments)  # the address of a database is tried, not guessed
+    with redirect_stderr(io.StringIO()), redirect_stdout(io.StringIO()), pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code in (0, 2)

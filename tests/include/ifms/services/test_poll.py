@@ -1,5 +1,7 @@
 """What the status services do with each kind of answer: service x outcome, everything asserted."""
 
+import threading
+import time
 from collections import Counter
 
 import pytest
@@ -164,6 +166,31 @@ def test_a_session_that_expires_in_the_middle_costs_one_login(adapter, treasury,
     adapter.run("PIS")
     assert adapter.statuses() == Counter(APPROVED=33)
     assert treasury.state["logins"] - before == 2
+
+
+def test_all_sessions_end_in_a_sweep_of_32_threads_and_it_costs_one_login(adapter, treasury, simulators):
+    """F6: whoever is under way then is told so; nobody fails, and nobody logs in but one."""
+    order = {"type": "wage", "tenantId": "od.samplea", "payees": 1, "with_payments": True, "count": 93}
+    simulators.ask_platform("POST", "bills", order)
+    bring_to(adapter, "PIS")
+    many = sum(adapter.statuses().values())
+    adapter.treasury_changes = {"max_concurrency": 32}
+    treasury.rule("PIS", "latency", ms=50)
+    before = treasury.state["logins"]
+
+    def expire():
+        while treasury.state["calls"].get("PIS", 0) < many // 3:
+            time.sleep(0.01)
+        treasury.settings(expire_sessions=True)
+
+    watcher = threading.Thread(target=expire)
+    watcher.start()
+    adapter.run("PIS")
+    watcher.join(60)
+    assert adapter.statuses() == Counter(APPROVED=many)
+    assert treasury.state["logins"] - before == 2
+    outcomes = adapter.rows("SELECT outcome, count(*) AS n FROM ifms.treasury_call WHERE service_id = 'PIS' GROUP BY 1")
+    assert {row["outcome"] for row in outcomes} == {"answered", "unknown"}
 
 
 def test_an_unreachable_treasury_ends_the_sweep_early(adapter, treasury, simulators):

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+import time_machine
 
 from ifms.clock import wire_datetime
 from ifms.errors import SweepNeedsAttentionError, SweepUnreachableError
@@ -66,6 +67,18 @@ def test_a_backfill_never_passes_over_what_was_not_asked_yet(adapter):
     """A mark that was never fetched is asked for from the head's beginning, however late the backfill's interval is."""
     adapter.run("VA", Scope(since=datetime.now(UTC) - timedelta(days=1)))
     assert sums(adapter)["n"] == 12
+
+
+def test_a_clock_that_was_set_back_leaves_no_gap(adapter, treasury):
+    """F18: 10 minutes back between two sweeps; the mark does not move backwards, what is asked overlaps."""
+    now = datetime.now(UTC)
+    adapter.run("VA")
+    first = marks(adapter)
+    with time_machine.travel(now - timedelta(minutes=10), tick=True):
+        adapter.run("VA")
+    assert marks(adapter) == first
+    expected = {f'"fromDate":"{wire_datetime(mark - OVERLAP)}"' for mark in first.values()}
+    assert all(any(text in request for request in asked(adapter)) for text in expected)
 
 
 @pytest.mark.parametrize("serial", ["9" * 5000, "9" * 12, "୧୨", "1.0", "-1", "1e3", " "])

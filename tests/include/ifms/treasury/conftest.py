@@ -204,6 +204,13 @@ class Certificate:
 @pytest.fixture(scope="session")
 def certificate(private_key: rsa.RSAPrivateKey, tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     """A certificate for localhost, not for 127.0.0.1, that signs itself, and the bundle that trusts it."""
+    return signed_certificate(private_key, tmp_path_factory.mktemp("tls"), timedelta(days=-1), timedelta(days=1))
+
+
+def signed_certificate(
+    private_key: rsa.RSAPrivateKey, folder: Path, valid_from: timedelta, valid_to: timedelta
+) -> Certificate:
+    """A certificate for localhost that signs itself, valid so long from now."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Sample treasury")])
     made = datetime.now(UTC)
     names = x509.SubjectAlternativeName([x509.DNSName("localhost")])
@@ -213,13 +220,12 @@ def certificate(private_key: rsa.RSAPrivateKey, tmp_path_factory: pytest.TempPat
         .issuer_name(name)
         .public_key(private_key.public_key())
         .serial_number(1)
-        .not_valid_before(made - timedelta(days=1))
-        .not_valid_after(made + timedelta(days=1))
+        .not_valid_before(made + valid_from)
+        .not_valid_after(made + valid_to)
         .add_extension(names, critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(private_key, hashes.SHA256())
     )
-    folder = tmp_path_factory.mktemp("tls")
     bundle, key = folder / "bundle.pem", folder / "key.pem"
     bundle.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
     key.write_bytes(
@@ -230,6 +236,23 @@ def certificate(private_key: rsa.RSAPrivateKey, tmp_path_factory: pytest.TempPat
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(bundle, key)
     return Certificate(bundle, context)
+
+
+@pytest.fixture
+def dated_treasury(
+    private_key: rsa.RSAPrivateKey, tmp_path: Path
+) -> Iterator[Callable[..., tuple[TinyTreasury, Path]]]:
+    """`dated_treasury(valid_from, valid_to)`: a treasury whose certificate is valid then, and the bundle that trusts it."""
+    made: list[TinyTreasury] = []
+
+    def serve(valid_from: timedelta, valid_to: timedelta) -> tuple[TinyTreasury, Path]:
+        dated = signed_certificate(private_key, tmp_path, valid_from, valid_to)
+        made.append(TinyTreasury(private_key, dated.context))
+        return made[-1], dated.bundle
+
+    yield serve
+    for tiny in made:
+        tiny.stop()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -163,6 +163,21 @@ def test_a_certificate_for_another_host_is_never_sent(tls_treasury, config, cert
         client.login()
     assert [exchange.outcome for exchange in heard] == ["never_sent"]
     assert tls_treasury.login_attempts == 0
+
+
+@pytest.mark.parametrize(
+    ("valid_from", "valid_to", "said"),
+    [(-2, -1, "certificate has expired"), (1, 2, "certificate is not yet valid")],
+)
+def test_a_certificate_of_another_time_is_never_sent_to(dated_treasury, config, valid_from, valid_to, said):
+    tiny, bundle = dated_treasury(timedelta(days=valid_from), timedelta(days=valid_to))
+    heard: list[Exchange] = []
+    options = {"base_url": f"https://localhost:{tiny.port}", "ca_bundle": str(bundle)}
+    client = TreasuryClient(config(**options), heard.append, login_pauses_seconds=())
+    with client, pytest.raises(TreasuryUnreachableError, match=said):
+        client.login()
+    assert [exchange.outcome for exchange in heard] == ["never_sent"]
+    assert tiny.login_attempts == 0
 
 
 def test_a_listener_that_never_finishes_the_handshake_is_never_sent(config, certificate):
