@@ -1,5 +1,6 @@
 """The content of a PI from what the platform says: payees joined by account, texts that the treasury takes."""
 
+import re
 from decimal import Decimal
 
 import pytest
@@ -9,6 +10,7 @@ from ifms.platform.models import BankAccount, Individual
 from ifms.platform.payees import PayeeDirectory, PayeeShare
 from ifms.sealing import Sealer
 from ifms.services.drafting import draft, numbered
+from ifms.wire.pi import PiBeneficiary
 
 SHARES = [
     PayeeShare("p1", "IND", Decimal("100.10"), ("l1",)),
@@ -60,6 +62,41 @@ def test_each_payee_gets_its_share_in_texts_that_the_treasury_takes():
     assert "{" not in made[0].name
     assert made[0].address == "W 1 L 2"
     assert made[2].payee.mobile == "9999999999"
+
+
+NAMES = {
+    "Odia": "ସୀତା ନମୁନା",
+    "emoji": "Sample 😀 Payee",
+    "NUL": "Sample\0Payee",
+    "lines": "Sample\r\nPayee\n",
+    "10 kB": "Sample " * 1500,
+    "quotes": 'O\'Sample "Payee" `x`',
+    "template": "{{ conn.ifms_treasury.password }}",
+    "markup": "<script>alert(1)</script>",
+    "formula": "=1+1|Sample",
+    "SQL": "Sample'); DROP TABLE ifms.payment; --",
+    "zero width": "Sam\u200bple\ufeff",
+    "right to left": "Sample\u202eeeyaP",
+}
+
+
+@pytest.mark.parametrize("text", NAMES.values(), ids=NAMES)
+def test_whatever_the_registry_calls_a_payee_the_treasury_takes_it(text):
+    """Written in Latin letters, digits and single blanks, and the request can be built of it."""
+    made = draft("Sample City", SHARES, directory(accounts={"p1": account("p1", "000000000001", holder=text)}))
+    assert len(made[0].name) <= 100
+    sent = PiBeneficiary(
+        benef_id="BN-SA/000001", benef_name=made[0].name, benf_acct_no="000000000001",
+        benf_bank_ifsc_code="SAMP0000001", benf_mobile_no="9999999999", benf_address=made[0].address,
+        benf_account_type="SAVINGS", benf_amount=made[0].amount,
+    )  # fmt: skip
+    assert re.fullmatch("[A-Za-z0-9]+( [A-Za-z0-9]+)*", sent.benef_name)
+
+
+@pytest.mark.parametrize("text", ["", " ", "😀", "\0", "<>", "漢字", "Пример"])
+def test_a_payee_without_a_name_that_can_be_written_is_refused_by_name(text):
+    with pytest.raises(BadInputError, match="payee p1: the account holder's name holds"):
+        draft("Sample City", SHARES, directory(accounts={"p1": account("p1", "000000000001", holder=text)}))
 
 
 def test_payees_on_one_account_are_joined_and_the_first_survives():

@@ -7,9 +7,11 @@ import threading
 import time
 from collections import Counter
 from contextlib import closing
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
+import time_machine
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from support import figures
@@ -355,6 +357,47 @@ def test_an_instruction_whose_key_is_not_at_hand_stays_pending_and_the_others_ar
         patch.setattr("support.simulators.LOG_KEY", base64.b64encode(b"k" * 32).decode())
         funded.run("PI")
     assert funded.statuses() == Counter(INITIATED=4)
+    assert_money_is_right(funded, treasury)
+
+
+@pytest.mark.parametrize("sequence", ["SEQ_IFMS_PAYMENT_INSTRUCTION_NUMBER", "SEQ_IFMS_BENEFICIARY_NUMBER"])
+def test_a_number_that_was_given_before_is_nobody_else_s(funded, treasury, simulators, tmp_path, sequence):
+    """The platform's counter was set back: nothing is sent under a used number, and a fresh one is taken later."""
+    funded.run("PI")
+    with closing(sqlite3.connect(tmp_path / "platform.db", timeout=60)) as platform, platform:
+        changed = platform.execute("UPDATE counter SET value = 0 WHERE name = ?", (f"sequence:{sequence}",))
+        assert changed.rowcount == 1
+    simulators.ask_platform("POST", "bills", ONE_PAYMENT)
+    with pytest.raises(SweepNeedsAttentionError, match="unique"):
+        funded.run("PI")
+    assert funded.statuses() == Counter(INITIATED=3)
+    held = funded.rows("SELECT hold_code FROM ifms.payment WHERE hold_code IS NOT NULL")
+    assert held == [{"hold_code": "PAYMENT_NOT_PAYABLE"}]
+    for _ in range(20):
+        if funded.statuses() == Counter(INITIATED=4):
+            break
+        assert treasury.state["calls"]["PI"] == 3
+        funded.run("PI")
+    assert funded.statuses() == Counter(INITIATED=4)
+    assert treasury.state["calls"]["PI"] == 4
+    assert_money_is_right(funded, treasury)
+
+
+def test_the_date_of_a_bill_is_frozen_on_its_row(funded, treasury):
+    """F18: written at 23:59:59 of 31 March in Odisha, and sent again in the new financial year."""
+    treasury.rule("PI", "refuse")
+    with (
+        time_machine.travel(datetime(2027, 3, 31, 18, 29, 59, tzinfo=UTC), tick=False),
+        pytest.raises(SweepUnreachableError),
+    ):
+        funded.run("PI")
+    treasury.clear()
+    with time_machine.travel(datetime(2027, 3, 31, 18, 30, 1, tzinfo=UTC), tick=False):
+        funded.run("PI")
+    assert {bill["params"]["jitBillDate"] for bill in treasury.state["bills"]} == {"2027-03-31 23:59:59"}
+    years = funded.rows("SELECT DISTINCT financial_year FROM ifms.payment_instruction")
+    assert years == [{"financial_year": "2026-27"}]
+    assert funded.statuses() == Counter(INITIATED=3)
     assert_money_is_right(funded, treasury)
 
 
