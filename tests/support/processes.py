@@ -13,8 +13,10 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import psutil
+import psycopg
 from support.adapter import EVERYTHING, Adapter
 
+from ifms.errors import IfmsError
 from ifms.services.cor import Order
 from ifms.services.scope import Scope
 
@@ -36,10 +38,14 @@ class Job:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a sweep ended: the class and text of its error (None when it ended well), its counts and its problems."""
+    """How a sweep ended: the class and text of its error (None when it ended well), its counts and its problems.
+
+    `typed`: a caller may expect such an error.
+    """
 
     error: str | None
     said: str
+    typed: bool = True
     counts: dict[str, int] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
@@ -80,10 +86,20 @@ class Copy:
         self._process.kill()
         self._process.wait(WITHIN_SECONDS)
 
+    def starve(self) -> None:
+        """Let it have no more memory than it has now."""
+        limit = self._process.memory_info().vms
+        self._process.rlimit(psutil.RLIMIT_AS, (limit, limit))
+
     def wake(self) -> Ending:
         """Let it go on to its end."""
         self._process.resume()
         return self._child.ending()
+
+    def wake_to_die(self) -> None:
+        """Let it go on to its end, which it may not be able to tell of."""
+        self._process.resume()
+        self._child.outlive()
 
 
 @contextmanager
@@ -125,6 +141,11 @@ class _Child:
         self._process.join(WITHIN_SECONDS)
         return ending
 
+    def outlive(self) -> None:
+        """Wait until it is no more."""
+        self._process.join(WITHIN_SECONDS)
+        assert not self._process.is_alive(), "the sweep did not end"
+
     def end(self) -> None:
         """End it, however it stands."""
         if self._process.is_alive():
@@ -146,7 +167,8 @@ def _run(adapter: Adapter, job: Job, gate: Any, moment: Moment | None, pipe: Con
     except Exception as ended:
         error = ended
     named = None if error is None else type(error).__name__
-    pipe.send(Ending(named, str(error or ""), dict(sweep.counts), tuple(sweep.problems)))
+    typed = error is None or isinstance(error, IfmsError | psycopg.OperationalError)
+    pipe.send(Ending(named, str(error or ""), typed, dict(sweep.counts), tuple(sweep.problems)))
 
 
 def _stop_at(moment: Moment, service: str) -> None:
