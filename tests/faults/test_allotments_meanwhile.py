@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import psycopg
 import pytest
 from support.adapter import assert_money_is_right
 from support.processes import Job, at_once
@@ -134,4 +135,20 @@ def test_an_addition_told_before_its_initial_allotment_counts_once_that_has_come
     adapter.run("PI")
     found = sanction("7000000001")
     assert (found["allotted_amount"], found["spent_amount"]) == (1500, 1500)
+    assert_money_is_right(adapter, treasury)
+
+
+def test_a_backfill_asks_from_its_own_day_though_another_run_holds_every_claim(adapter, treasury, allot, sanction):
+    """That run asks from another day: what the backfill is for would be left out, and its run would be green."""
+    long_ago = clock.now().replace(year=clock.now().year - 1)
+    allot("Initial Allotment", "1000.00", "7000000001", stamp=f"{long_ago:%Y-%m-%d %H:%M:%S}")
+    with psycopg.connect(adapter.dsn) as connection:
+        connection.execute(
+            "UPDATE ifms.va_watermark SET claim_token = gen_random_uuid(), claimed_until = now() + interval '1 hour', "
+            "polled_at = now() + interval '1 hour'"
+        )
+    before = adapter.rows("SELECT * FROM ifms.va_watermark ORDER BY id")
+    adapter.run("VA", Scope(since=long_ago.replace(day=1)))
+    assert sanction("7000000001")["allotted_amount"] == 1000
+    assert adapter.rows("SELECT * FROM ifms.va_watermark ORDER BY id") == before
     assert_money_is_right(adapter, treasury)

@@ -7,12 +7,13 @@ statement that writes it, and refuses a reservation of more than is available.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
+from psycopg import sql
 from psycopg.rows import class_row
 
 from ifms import clock
@@ -49,6 +50,16 @@ def open_watermarks(connection: Connection, marks: Iterable[tuple[str, str, str,
             """,
             list(marks),
         )
+
+
+def watermarks(connection: Connection, tenants: Collection[str]) -> list[Watermark]:
+    """The watermarks of these cities, unclaimed: for one who asks from further back and leaves them as they are."""
+    columns = sql.SQL(", ").join(sql.Identifier(f.name) for f in fields(Watermark))
+    with connection.cursor(row_factory=class_row(Watermark)) as cursor:
+        return cursor.execute(
+            sql.SQL("SELECT {} FROM ifms.va_watermark WHERE tenant_id = ANY(%s) ORDER BY id").format(columns),
+            (list(tenants),),
+        ).fetchall()
 
 
 def move_watermark(connection: Connection, mark: Watermark, claim: Claim, asked_at: datetime) -> None:

@@ -38,18 +38,31 @@ FIRST_DAY = datetime(2001, 4, 1, tzinfo=clock.IST)
 @dataclass(frozen=True)
 class _Ask:
     mark: Watermark
-    claim: Claim
+    claim: Claim | None  # None for a backfill
     since: datetime
     asked_at: datetime
 
 
 def fetch_allotments(sweep: Sweep, treasury: TreasuryClient, master: MasterData, scope: Scope) -> None:
-    """Ask for every mark in `scope` and record what is new; with `scope.since`, ask again from there."""
+    """Ask for every mark in `scope` and record what is new; with `scope.since`, ask again from there.
+
+    Such a backfill asks about every mark itself, whoever else is at work on it: another run asks from another day. What
+    it hears counts once like everything; the watermarks stay.
+    """
     effective_from = {
         head.code: clock.from_epoch_ms(head.effective_from) if head.effective_from else FIRST_DAY
         for head in master.heads
     }
     _open_marks(sweep, master, scope)
+
+    def since(mark: Watermark) -> datetime:
+        due = mark.fetched_until - OVERLAP if mark.fetched_until else effective_from[mark.hoa_code]
+        # A backfill asks from further back; never from later: nobody has heard yet of what lies between.
+        return min(due, scope.since or due)
+
+    def again() -> Generator[_Ask, None, None]:
+        for mark in sweep.db.transact(lambda c: funds.watermarks(c, scope.cities(master))):
+            yield _Ask(mark, None, since(mark), clock.now())
 
     def asks() -> Generator[_Ask, None, None]:
         while True:
@@ -68,9 +81,7 @@ def fetch_allotments(sweep: Sweep, treasury: TreasuryClient, master: MasterData,
             if not marks:
                 return
             for mark in marks:
-                due = mark.fetched_until - OVERLAP if mark.fetched_until else effective_from[mark.hoa_code]
-                # A backfill asks from further back; never from later: the watermark would pass over what lies between.
-                yield _Ask(mark, mine, min(due, scope.since or due), asked_at)
+                yield _Ask(mark, mine, since(mark), asked_at)
 
     def call(ask: _Ask) -> Outcome:
         mark = ask.mark
@@ -82,12 +93,12 @@ def fetch_allotments(sweep: Sweep, treasury: TreasuryClient, master: MasterData,
         sweep.heard(outcome)
         _settle(sweep, ask, outcome)
 
-    sweep.drive(
-        asks(),
-        call,
-        settle,
-        lambda ask: sweep.db.transact(lambda c: release(c, funds.WATERMARKS, ask.mark.id, ask.claim, untouched=True)),
-    )
+    def give_back(ask: _Ask) -> None:
+        mine = ask.claim
+        if mine is not None:
+            sweep.db.transact(lambda c: release(c, funds.WATERMARKS, ask.mark.id, mine, untouched=True))
+
+    sweep.drive(again() if scope.since else asks(), call, settle, give_back)
 
 
 def _open_marks(sweep: Sweep, master: MasterData, scope: Scope) -> None:
@@ -123,7 +134,9 @@ def _settle(sweep: Sweep, ask: _Ask, outcome: Outcome) -> None:
     def write(connection: Connection) -> funds.Recorded:
         sweep.log_calls(connection, outcome)
         recorded = funds.record_allotments(connection, allotments)
-        if isinstance(outcome, Answered) and not faults:
+        if ask.claim is None:
+            pass
+        elif isinstance(outcome, Answered) and not faults:
             funds.move_watermark(connection, mark, ask.claim, ask.asked_at)
         else:  # what could be read counts at once; the watermark stays, so the rest is asked for again
             release(connection, funds.WATERMARKS, mark.id, ask.claim)
