@@ -1,11 +1,17 @@
-"""The database keeps the money rules even against SQL written by hand."""
+"""The database keeps the money rules even against SQL written by hand, by the ledger's owner."""
 
+import threading
+import time
+import uuid
+
+import psycopg
 import pytest
 from psycopg import errors
 from support.ledger import DDO, HEAD, TENANT, new_instruction
 
 from ifms.errors import LedgerError
 from ifms.ledger import funds, instructions
+from ifms.ledger.statuses import BeneficiaryStatus, PiStatus, transition_rows
 
 
 @pytest.fixture
@@ -21,10 +27,36 @@ REFUSED = {
     "the movements are truncated": "TRUNCATE ifms.fund_movement",
     "a status log is changed": "UPDATE ifms.status_log SET message = 'x'",
     "a status log is deleted": "DELETE FROM ifms.status_log",
+    "the status logs are truncated": "TRUNCATE ifms.status_log",
+    "a call to the treasury is rewritten": "UPDATE ifms.treasury_call SET enc_response = 'x' WHERE outcome IS NOT NULL",
+    "a call's outcome is forgotten": "UPDATE ifms.treasury_call SET outcome = NULL WHERE outcome IS NOT NULL",
+    "an announced call is about another bill": "UPDATE ifms.treasury_call SET bill_number = 'x' WHERE outcome IS NULL",
+    "an announced call is another one": "UPDATE ifms.treasury_call SET request_sealed = 'x' WHERE outcome IS NULL",
+    "the calls are truncated": "TRUNCATE ifms.treasury_call",
+    "a message is rewritten": "UPDATE ifms.outbox SET payload = '{}'",
+    "a message is another payment's": "UPDATE ifms.outbox SET ordering_key = 'x'",
+    "the messages are truncated": "TRUNCATE ifms.outbox",
     "a balance is written": "UPDATE ifms.sanction SET spent_amount = 0",
     "a balance is raised": "UPDATE ifms.sanction SET allotted_amount = allotted_amount + 1",
     "a sanction is deleted": "DELETE FROM ifms.sanction",
     "an allotment is deleted": "DELETE FROM ifms.allotment",
+    "an allotment is raised": "UPDATE ifms.allotment SET amount = amount + 1",
+    "an allotment becomes a withdrawal": "UPDATE ifms.allotment SET kind = 'WITHDRAWAL'",
+    "an allotment leaves its sanction": "UPDATE ifms.allotment SET sanction_id = NULL",
+    "an allotment counts without its movement": """INSERT INTO ifms.allotment SELECT (jsonb_populate_record(a,
+        jsonb_build_object('id', gen_random_uuid(), 'serial_no', 7))).* FROM ifms.allotment a""",
+    "an allotment counts twice": """INSERT INTO ifms.fund_movement (sanction_id, kind, amount, allotment_id)
+        SELECT sanction_id, 'ALLOTMENT', amount, id FROM ifms.allotment""",
+    "a sanction is another city's": "UPDATE ifms.sanction SET tenant_id = 'od.sampleb'",
+    "a sanction is another year's": "UPDATE ifms.sanction SET financial_year = '2025-26'",
+    "a payment is deleted": "DELETE FROM ifms.payment",
+    "a payment is truncated": "TRUNCATE ifms.payment CASCADE",
+    "a payment forgets its PI": "UPDATE ifms.payment SET paid_by = NULL",
+    "a bill is deleted": "DELETE FROM ifms.bill",
+    "a bill is paid by another payment": "UPDATE ifms.bill SET payment_number = 'EP/X'",
+    "a bill is another one": "UPDATE ifms.bill SET bill_id = 'x'",
+    "a reported failure is deleted": "DELETE FROM ifms.unmatched_failure",
+    "a reported failure is rewritten": "UPDATE ifms.unmatched_failure SET reason = 'x'",
     "a PI is deleted": "DELETE FROM ifms.payment_instruction",
     "a beneficiary is deleted": "DELETE FROM ifms.beneficiary",
     "a PI jumps to SUCCESSFUL": "UPDATE ifms.payment_instruction SET status = 'SUCCESSFUL'",
@@ -35,10 +67,17 @@ REFUSED = {
     "a PI's number changes": "UPDATE ifms.payment_instruction SET pi_number = 'PI-SA/2024-25/999999'",
     "a beneficiary's amount changes": "UPDATE ifms.beneficiary SET amount = 1",
     "a beneficiary's IFSC changes": "UPDATE ifms.beneficiary SET ifsc = 'SAMP0000002'",
+    "a beneficiary's account is exchanged": "UPDATE ifms.beneficiary SET account_sealed = 'another'",
+    "a beneficiary's account is forgotten": "UPDATE ifms.beneficiary SET account_sealed = NULL",
+    "a beneficiary's account in the registry is exchanged": "UPDATE ifms.beneficiary SET bank_account_id = 'x'",
     "a beneficiary is paid at once": "UPDATE ifms.beneficiary SET status = 'Payment Successful'",
     "a payment's amount changes": "UPDATE ifms.payment SET amount = amount + 1",
     "a movement is negative": """INSERT INTO ifms.fund_movement (sanction_id, kind, amount, payment_instruction_id)
         SELECT sanction_id, 'DEBIT', -400, id FROM ifms.payment_instruction""",
+    "a PI's money is spent while it is PENDING": """INSERT INTO ifms.fund_movement (sanction_id, kind, amount,
+        payment_instruction_id) SELECT sanction_id, 'DEBIT', net_amount, id FROM ifms.payment_instruction""",
+    "a PI's money is released while it is PENDING": """INSERT INTO ifms.fund_movement (sanction_id, kind, amount,
+        payment_instruction_id) SELECT sanction_id, 'RELEASE', net_amount, id FROM ifms.payment_instruction""",
     "more is debited than reserved": """INSERT INTO ifms.fund_movement (sanction_id, kind, amount, payment_instruction_id)
         SELECT sanction_id, 'DEBIT', 401, id FROM ifms.payment_instruction""",
     "a movement belongs to nothing": """INSERT INTO ifms.fund_movement (sanction_id, kind, amount)
@@ -49,15 +88,25 @@ REFUSED = {
 }
 
 
+RECORDS = """
+    INSERT INTO ifms.status_log (tenant_id, payment_number, service_id, status) VALUES ('t', 'p', 'PI', 's');
+    INSERT INTO ifms.treasury_call (id, service_id, outcome) VALUES
+        (gen_random_uuid(), 'PI', 'answered'), (gen_random_uuid(), 'PI', NULL);
+    INSERT INTO ifms.outbox (topic, tenant_id, ordering_key, payload) VALUES ('t', 't', 'k', '{"a": 1}');
+    INSERT INTO ifms.bill (tenant_id, bill_id, payment_number) VALUES ('t', 'b', 'EP/1');
+    INSERT INTO ifms.unmatched_failure (bill_number, beneficiary_id, voucher_date, why_unmatched)
+    VALUES ('b', 'x', '2024-06-01', 'sample');
+"""
+
+
 @pytest.mark.parametrize("statement", REFUSED.values(), ids=REFUSED.keys())
 def test_is_refused(ledger, pi, statement):
     with ledger.connect() as connection:
-        connection.execute(
-            "INSERT INTO ifms.status_log (tenant_id, payment_number, service_id, status) VALUES ('t', 'p', 'PI', 's')"
-        )
+        connection.execute(RECORDS)
         with pytest.raises(errors.IntegrityError):
             connection.execute(statement)
     assert ledger.balances() == (1000, 400, 0, 600)
+    assert ledger.one("SELECT count(*) FROM ifms.payment WHERE paid_by IS NOT NULL") == 1
 
 
 def test_a_second_live_original_for_a_payment_is_refused(ledger, pi):
@@ -103,3 +152,168 @@ def test_a_header_must_agree_with_its_rows(ledger):
     with pytest.raises(LedgerError, match="says 2 beneficiaries and 400.00, its rows are 3 and 401.00"):
         ledger.db.transact(write)
     assert ledger.balances() == (1000, 0, 0, 1000)
+
+
+# Amounts --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("amount", ["-1", "0", "'NaN'"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO ifms.payment (tenant_id, payment_number, payment_id, amount, raised_at) "
+        "VALUES ('t', 'p', 'i', {}, now())",
+        "INSERT INTO ifms.fund_movement (sanction_id, kind, amount, allotment_id) "
+        "SELECT sanction_id, 'ALLOTMENT', {}, id FROM ifms.allotment",
+        "INSERT INTO ifms.payment_instruction SELECT (jsonb_populate_record(p, jsonb_build_object('id', "
+        "gen_random_uuid(), 'pi_number', 'X', 'payment_number', 'Y', 'net_amount', {0}, 'gross_amount', {0}))).* "
+        "FROM ifms.payment_instruction p",
+    ],
+    ids=["payment", "movement", "PI"],
+)
+def test_an_amount_that_is_none_is_refused(ledger, pi, statement, amount):
+    with ledger.connect() as connection, pytest.raises(errors.CheckViolation):
+        connection.execute(statement.format(amount))
+
+
+@pytest.mark.parametrize("amount", ["-1", "'NaN'"])
+def test_an_allotment_of_no_amount_is_refused(ledger, pi, amount):
+    with ledger.connect() as connection, pytest.raises(errors.CheckViolation):
+        connection.execute(
+            f"""INSERT INTO ifms.allotment SELECT (jsonb_populate_record(a, jsonb_build_object('id', gen_random_uuid(),
+            'serial_no', 7, 'sanction_id', NULL, 'amount', {amount}))).* FROM ifms.allotment a"""
+        )
+
+
+# Whose money ----------------------------------------------------------------------------------------------------------
+
+COPY = """INSERT INTO ifms.payment_instruction SELECT (jsonb_populate_record(p, jsonb_build_object('id', gen_random_uuid(),
+    'pi_number', 'PI-SA/2', 'payment_number', 'EP/2') || %s::jsonb)).* FROM ifms.payment_instruction p"""
+
+
+@pytest.mark.parametrize(
+    "changes", ['{"tenant_id": "od.sampleb"}', '{"hoa_code": "0"}', '{"ddo_code": "x"}', '{"master_allotment_id": "1"}']
+)
+def test_a_pi_on_a_sanction_that_it_does_not_name_is_refused(ledger, pi, changes):
+    with ledger.connect() as connection, pytest.raises(errors.ForeignKeyViolation) as refused:
+        connection.execute(COPY, (changes,))
+    assert refused.value.diag.constraint_name == "paid_by_its_own_sanction"
+
+
+def test_a_pi_without_beneficiaries_is_refused(ledger, pi):
+    with ledger.connect() as connection, pytest.raises(errors.CheckViolation, match="its rows are 0"):
+        connection.execute(COPY, ("{}",))
+
+
+def test_a_movement_on_another_sanction_or_of_another_amount_is_refused(ledger, pi):
+    other = ledger.fund(500, master="901")
+    with ledger.connect() as connection, connection.transaction(force_rollback=True):
+        connection.execute("SET LOCAL session_replication_role = replica")
+        connection.execute("DELETE FROM ifms.fund_movement WHERE kind = 'RESERVE'")
+        connection.execute("SET LOCAL session_replication_role = origin")
+        for sanction, amount in ((other, 400), (pi.sanction_id, 399)):
+            with pytest.raises(errors.CheckViolation) as refused, connection.transaction():
+                connection.execute(
+                    "INSERT INTO ifms.fund_movement (sanction_id, kind, amount, payment_instruction_id) "
+                    "VALUES (%s, 'RESERVE', %s, %s)",
+                    (sanction, amount, pi.id),
+                )
+            assert refused.value.diag.constraint_name == "movement_is_of_its_cause"
+
+
+def test_a_payment_names_no_pi_of_another_payment(ledger, pi):
+    payment, _ = ledger.payment(400)
+    with ledger.connect() as connection, pytest.raises(errors.CheckViolation) as refused:
+        connection.execute("UPDATE ifms.payment SET paid_by = %s WHERE id = %s", (pi.id, payment.id))
+    assert refused.value.diag.constraint_name == "paid_by_its_own_instruction"
+
+
+# Statuses -------------------------------------------------------------------------------------------------------------
+
+PAIRS = [("PAYMENT_INSTRUCTION", a, b) for a in [*PiStatus, "DONE"] for b in [*PiStatus, "DONE"] if a != b] + [
+    ("BENEFICIARY", a, b) for a in [*BeneficiaryStatus, "Done"] for b in [*BeneficiaryStatus, "Done"] if a != b
+]
+
+
+def test_every_pair_that_is_not_in_the_table_is_refused_and_no_other(ledger, pi):
+    """In one transaction, each pair undone: the triggers for money, which look at the commit, are not asked."""
+    allowed = {(subject, str(start), str(end)) for subject, start, end in transition_rows()}
+    with ledger.connect() as connection, connection.transaction(force_rollback=True):
+        for subject, start, end in PAIRS:
+            update = f"UPDATE ifms.{subject.lower()} SET status = %s"
+            with connection.transaction(force_rollback=True):
+                connection.execute("SET LOCAL session_replication_role = replica")
+                connection.execute(update, (start,))
+                connection.execute("SET LOCAL session_replication_role = origin")
+                if (subject, str(start), str(end)) in allowed:
+                    connection.execute(update, (end,))
+                    continue
+                with pytest.raises(errors.CheckViolation) as refused:
+                    connection.execute(update, (end,))
+                assert refused.value.diag.constraint_name == "status_transition", (subject, start, end)
+
+
+@pytest.mark.parametrize("status", [each for each in PiStatus if each is not PiStatus.PENDING])
+def test_a_new_pi_starts_as_pending(ledger, pi, status):
+    with ledger.connect() as connection, pytest.raises(errors.CheckViolation) as refused:
+        connection.execute(COPY, (f'{{"status": "{status}"}}',))
+    assert refused.value.diag.constraint_name == "status_transition"
+
+
+# What stays possible --------------------------------------------------------------------------------------------------
+
+
+def test_an_announced_call_is_completed_once(ledger, pi):
+    call = uuid.uuid4()
+    with ledger.connect() as connection:
+        connection.execute("INSERT INTO ifms.treasury_call (id, service_id) VALUES (%s, 'PI')", (call,))
+        connection.execute(
+            "UPDATE ifms.treasury_call SET outcome = 'answered', status_code = 200 WHERE id = %s", (call,)
+        )
+        connection.execute("UPDATE ifms.treasury_call SET outcome = 'answered' WHERE id = %s", (call,))  # nothing new
+        with pytest.raises(errors.CheckViolation, match="is not rewritten"):
+            connection.execute("UPDATE ifms.treasury_call SET outcome = 'unknown' WHERE id = %s", (call,))
+
+
+def test_the_owner_may_let_go_of_old_calls_and_messages(ledger, pi):
+    with ledger.connect() as connection:
+        connection.execute(RECORDS)
+        connection.execute("DELETE FROM ifms.treasury_call")
+        connection.execute("DELETE FROM ifms.outbox")
+
+
+def test_movements_of_a_sanction_are_numbered_in_the_order_of_their_balances(ledger):
+    """Though the one that came first had to wait for the other: the register reads them by their numbers."""
+    ledger.fund(1000)
+    first, second = (ledger.instruct(*ledger.payment(100))[0] for _ in range(2))
+
+    def accept(connection, pi):
+        connection.execute("UPDATE ifms.payment_instruction SET status = 'INITIATED' WHERE id = %s", (pi.id,))
+        connection.execute(
+            "INSERT INTO ifms.fund_movement (sanction_id, kind, amount, payment_instruction_id) "
+            "VALUES (%s, 'DEBIT', 100, %s)",
+            (pi.sanction_id, pi.id),
+        )
+
+    def waiting():
+        with psycopg.connect(ledger.dsn) as connection:
+            accept(connection, second)
+
+    thread = threading.Thread(target=waiting)
+    with psycopg.connect(ledger.dsn) as connection:
+        connection.execute("SELECT FROM ifms.sanction FOR UPDATE")
+        thread.start()
+        while (
+            ledger.one(
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            )
+            == 0
+        ):
+            time.sleep(0.01)
+        accept(connection, first)
+    thread.join(60)
+    with ledger.connect() as connection:
+        rows = connection.execute(
+            "SELECT payment_instruction_id, spent_after FROM ifms.fund_movement WHERE kind = 'DEBIT' ORDER BY id"
+        )
+        assert rows.fetchall() == [(first.id, 100), (second.id, 200)]
