@@ -52,8 +52,10 @@ def _migrate(chosen: argparse.Namespace) -> None:
     from ifms.ledger.migrate import migrate  # noqa: PLC0415  (SQLAlchemy is slow to load, and only needed here)
 
     _check_address(chosen.dsn)
-    migrate(chosen.dsn)
+    left_to_do = migrate(chosen.dsn)
     print("schema ifms is up to date")  # noqa: T201
+    for sentence in left_to_do:
+        print(f"ifms: {sentence}", file=sys.stderr)  # noqa: T201
 
 
 def _reconcile(chosen: argparse.Namespace) -> None:

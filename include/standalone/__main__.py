@@ -109,6 +109,7 @@ class _Machine:
             new = server.create_database("ifms")
             self.ledger = server.dsn("ifms")
             migrate(self.ledger)
+            airflow.admit_tasks(server)
             self.scope = Scope.from_now(self.ledger)  # from the second run on, DAGs run as soon as Airflow is up
             step.note = f"port {server.port}, {'new' if new else 'the data of the last run'}"
         stack.callback(self.processes.stop)

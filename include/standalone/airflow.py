@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
@@ -14,11 +15,14 @@ from typing import Any
 
 import requests
 
+from ifms.ledger.migrate import WORKER
 from standalone.errors import StandaloneError
 from standalone.postgres import LOOPBACK, SUPERUSER, Server
 from standalone.settings import REPOSITORY, Folder, Ports, Secrets
 
 USER = "admin"
+LOGIN = "ifms_airflow"
+"""Whom Airflow's tasks log in to the ledger as."""
 TREASURY_POOL = "ifms_treasury"
 FINISHED = frozenset({"success", "failed"})
 _PARTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
@@ -89,14 +93,23 @@ def write_password(folder: Folder, secrets: Secrets) -> None:
         json.dump({USER: secrets.admin_password}, target)
 
 
+def admit_tasks(server: Server) -> None:
+    """Let Airflow's tasks log in to the ledger: they work on it, and don't own it."""
+    server.create_login(LOGIN, _task_password(server), WORKER)
+
+
+def _task_password(server: Server) -> str:
+    return hashlib.sha256(f"{LOGIN}:{server.password}".encode()).hexdigest()  # one secret to keep, two passwords
+
+
 def ledger_connection(server: Server) -> dict[str, object]:
-    """Describe the connection `ifms_db`."""
+    """Describe the connection `ifms_db`: the login of `admit_tasks`."""
     return {
         "conn_type": "postgres",
         "host": LOOPBACK,
         "port": server.port,
-        "login": SUPERUSER,
-        "password": server.password,
+        "login": LOGIN,
+        "password": _task_password(server),
         "schema": "ifms",
     }
 

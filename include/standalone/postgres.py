@@ -62,6 +62,14 @@ class Server:
                 return False
         return True
 
+    def create_login(self, name: str, password: str, group: str) -> None:
+        """Make the login `name`, or give it this password, as a member of the role `group`."""
+        with psycopg.connect(self.dsn(), autocommit=True) as connection:
+            known = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (name,)).fetchone()
+            statement = "ALTER ROLE {} LOGIN PASSWORD {}" if known is not None else "CREATE ROLE {} LOGIN PASSWORD {}"
+            connection.execute(sql.SQL(statement).format(sql.Identifier(name), sql.Literal(password)))
+            connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(group), sql.Identifier(name)))
+
     def drop_database(self, name: str) -> None:
         """Remove the database `name` and cut whoever is still connected to it."""
         with psycopg.connect(self.dsn(), autocommit=True) as connection:

@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg.rows import dict_row
+from support.databases import as_worker
 from support.simulators import Simulators
 
 from ifms import clock
@@ -48,7 +49,10 @@ CYCLE = ("VA", "PA", "PI", "PIS", "PAG", "PD")
 
 @dataclass
 class Adapter:
-    """Runs sweeps; each opens its own connections and client, as a task does."""
+    """Runs sweeps; each opens its own connections and client, as a task does.
+
+    `dsn` is the owner's; the sweeps log in as a worker.
+    """
 
     dsn: str
     simulators: Simulators
@@ -92,7 +96,7 @@ class Adapter:
         calls = CallLog(Sealer.from_config(self.simulators.treasury_config().log_key))
         config = self.simulators.treasury_config(**self.treasury_changes)
         return Sweep(
-            Database(lambda: psycopg.connect(self.dsn, options="-c timezone=UTC")),
+            Database(lambda: psycopg.connect(as_worker(self.dsn), options="-c timezone=UTC")),
             service,
             calls=calls,
             workers=config.max_concurrency,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count
+from urllib.parse import urlsplit
 
 import pytest
 from support.environment import Environment
@@ -11,6 +12,9 @@ from support.environment import Environment
 from standalone.postgres import Server, throwaway
 
 _numbers = count(1)
+
+PASSWORD = "sample-password"
+LOGINS = {"ifms_work": "sample_worker", "ifms_read": "sample_reader"}
 
 
 @pytest.fixture(scope="session")
@@ -44,8 +48,25 @@ def ledger_template(postgres: Server) -> str:
     from ifms.ledger.migrate import migrate
 
     postgres.create_database("ledger_template")
-    migrate(postgres.dsn("ledger_template"))
+    assert migrate(postgres.dsn("ledger_template")) == []
+    for group, login in LOGINS.items():
+        postgres.create_login(login, PASSWORD, group)
     return "ledger_template"
+
+
+def as_worker(dsn: str) -> str:
+    """The ledger of `dsn`, as Airflow's tasks log in: without the owner's rights."""
+    return _as(LOGINS["ifms_work"], dsn)
+
+
+def as_reader(dsn: str) -> str:
+    """The ledger of `dsn`, for who makes reports."""
+    return _as(LOGINS["ifms_read"], dsn)
+
+
+def _as(login: str, dsn: str) -> str:
+    parts = urlsplit(dsn)
+    return parts._replace(netloc=f"{login}:{PASSWORD}@{parts.hostname}:{parts.port}").geturl()
 
 
 @pytest.fixture(scope="session")

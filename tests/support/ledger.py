@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from support.databases import as_worker
 
 from ifms.ledger import funds, instructions, payments
 from ifms.ledger.claims import Claim, claim
@@ -36,7 +37,7 @@ _numbers = count(1)
 
 @dataclass
 class Ledger:
-    """An empty ledger and quick ways to fill it."""
+    """An empty ledger and quick ways to fill it: `db` logs in as a worker, `connect` as the owner."""
 
     dsn: str
     db: Database
@@ -186,6 +187,6 @@ def beneficiary(amount: Decimal) -> NewBeneficiary:
 @pytest.fixture
 def ledger(ledger_dsn: str) -> Iterator[Ledger]:
     """An empty ledger."""
-    connect: Callable[[], Connection] = lambda: psycopg.connect(ledger_dsn)  # noqa: E731
+    connect: Callable[[], Connection] = lambda: psycopg.connect(as_worker(ledger_dsn))  # noqa: E731
     with Database(connect) as db:
         yield Ledger(ledger_dsn, db)

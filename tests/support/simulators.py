@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+from support.databases import as_worker
 
 if TYPE_CHECKING:
     from ifms.platform.config import PlatformConfig
@@ -95,7 +96,7 @@ def both(
 @pytest.fixture
 def airflow_connections(simulators: Simulators, ledger_dsn: str, monkeypatch: pytest.MonkeyPatch) -> Simulators:
     """Both simulators and an empty ledger, as Airflow's connections ifms_treasury, ifms_platform and ifms_db."""
-    ledger = urlsplit(ledger_dsn)
+    ledger = urlsplit(as_worker(ledger_dsn))
     described = simulators.connections() | {
         "ifms_db": {
             "conn_type": "postgres",

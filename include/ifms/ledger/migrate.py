@@ -8,6 +8,8 @@ import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.util.exc import CommandError
+from psycopg import errors as pg
+from psycopg import sql
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
@@ -16,14 +18,18 @@ from ifms.errors import LedgerError
 from ifms.ledger.statuses import transition_rows
 
 MIGRATIONS = Path(ifms.__file__).parent.parent / "migrations"
+# Group roles, which nobody logs in as: what they may do says grants.sql.
+WORKER = "ifms_work"
+READER = "ifms_read"
 _ONE_AT_A_TIME = 4937001  # an advisory lock: two `ifms migrate` at once wait for each other
 
 
-def migrate(dsn: str) -> None:
-    """Create or upgrade schema `ifms` in the database of `dsn` (a libpq URI or keyword string).
+def migrate(dsn: str) -> list[str]:
+    """Create or upgrade schema `ifms` in the database of `dsn` (a libpq URI or keyword string), and grant its use.
 
-    Each revision is one transaction, so an interrupted run is started again and goes on. Raises psycopg.Error when
-    the database refuses, LedgerError when its schema is newer than this package.
+    Each revision is one transaction, so an interrupted run is started again and goes on. Returns what is left to do
+    for somebody with more rights, as sentences. Raises psycopg.Error when the database refuses, LedgerError when its
+    schema is newer than this package.
     """
     engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(dsn), poolclass=NullPool)
     with psycopg.connect(dsn, autocommit=True) as guard, engine.connect() as connection:
@@ -37,6 +43,7 @@ def migrate(dsn: str) -> None:
         except CommandError as error:
             raise LedgerError(f"the ledger's schema is not one that this package can upgrade: {error}") from None
         _write_transitions(guard)
+        return _grant(guard)
 
 
 def _write_transitions(connection: psycopg.Connection) -> None:
@@ -45,3 +52,30 @@ def _write_transitions(connection: psycopg.Connection) -> None:
     with connection.transaction(), connection.cursor() as cursor:
         cursor.execute("DELETE FROM ifms.status_transition")
         cursor.executemany("INSERT INTO ifms.status_transition VALUES (%s, %s, %s)", rows)
+
+
+def _grant(connection: psycopg.Connection) -> list[str]:
+    """Let the roles do what grants.sql says; what a person with more rights must do first when they are missing."""
+    missing = [role for role in (WORKER, READER) if not _role_exists(connection, role)]
+    if missing:
+        create = "; ".join(f"CREATE ROLE {role} NOLOGIN" for role in missing)
+        return [
+            f"this user may not create the role(s) {', '.join(missing)}, so nothing is granted yet: let an "
+            f"administrator run `{create};` and run `ifms migrate` again"
+        ]
+    with connection.transaction():
+        connection.execute((MIGRATIONS / "grants.sql").read_bytes())
+    return []
+
+
+def _role_exists(connection: psycopg.Connection, role: str) -> bool:
+    """Whether a role is there, or could be made: it is the cluster's, and other databases' ledgers may share it."""
+    if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (role,)).fetchone() is not None:
+        return True
+    try:
+        connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
+    except (pg.DuplicateObject, pg.UniqueViolation):  # made meanwhile, for another database
+        return True
+    except pg.InsufficientPrivilege:
+        return False
+    return True

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from http import HTTPStatus
 from pathlib import Path
 
+import psycopg
 import pytest
 import requests
 import requests_mock
@@ -54,7 +55,9 @@ def test_environment(tmp_path: Path, secrets: Secrets, monkeypatch: pytest.Monke
     assert made["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == "http://127.0.0.1:9000/execution/"
     assert made["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].endswith(f":{secrets.postgres_password}@127.0.0.1:5433/airflow")
     assert Path(made["PATH"].split(os.pathsep)[0], "airflow").exists()
-    assert json.loads(made["AIRFLOW_CONN_IFMS_DB"])["conn_type"] == "postgres"
+    ledger = json.loads(made["AIRFLOW_CONN_IFMS_DB"])
+    assert (ledger["conn_type"], ledger["login"]) == ("postgres", "ifms_airflow")
+    assert server.password not in ledger["password"]
     assert made["AIRFLOW__OPERATORS__DEFAULT_OWNER"] == "ifms"
     assert made["AIRFLOW__CORE__SENSITIVE_VAR_CONN_NAMES"] == "log_key"  # old_log_keys holds it, too
 
@@ -135,3 +138,15 @@ def test_import_errors_are_the_last_lines(client: Client, requests_mock: request
     errors = [{"filename": "ifms_va.py", "stack_trace": "Traceback\n  …\nImportError: no ghost\n"}]
     requests_mock.get(f"{API}/api/v2/importErrors", json={"import_errors": errors})
     assert client.import_errors() == ["ifms_va.py: ImportError: no ghost"]
+
+
+def test_tasks_work_on_the_ledger_and_do_not_own_it(postgres: Server, ledger_dsn: str) -> None:
+    for _ in range(2):  # the second run finds the login
+        airflow.admit_tasks(postgres)
+    described = airflow.ledger_connection(postgres)
+    database = ledger_dsn.rsplit("/", 1)[1]
+    dsn = f"postgresql://{described['login']}:{described['password']}@127.0.0.1:{postgres.port}/{database}"
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        assert connection.execute("SELECT count(*) FROM ifms.payment").fetchone() == (0,)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("DROP TABLE ifms.payment")

@@ -1,9 +1,23 @@
-"""The schema comes up on an empty database, again on a full one, and holds the code's transitions."""
+"""The schema comes up on an empty database, again on a full one, and holds the code's transitions; who may do what."""
+
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
+import pytest
+from psycopg import errors, sql
+from support.databases import as_reader, as_worker
 
-from ifms.ledger.migrate import migrate
+from ifms.ledger.migrate import READER, WORKER, migrate
 from ifms.ledger.statuses import transition_rows
+
+IFMS = Path(sys.executable).with_name("ifms")
+REPORTS = {"fund_register", "payment_instruction_summary", "open_payment_instruction", "failed_beneficiary"}
+# What must not be rewritten by whoever works on the ledger.
+APPEND_ONLY = {"fund_movement", "status_log", "sanction", "status_transition", "alembic_version"}
+WRITTEN_BY_MIGRATE = {"status_transition", "alembic_version"}
 
 
 def test_migrates_twice_and_holds_the_transitions(empty_database):
@@ -14,3 +28,170 @@ def test_migrates_twice_and_holds_the_transitions(empty_database):
         versions = connection.execute("SELECT version_num FROM ifms.alembic_version").fetchall()
     assert set(rows) == transition_rows()
     assert len(versions) == 1
+
+
+# Roles ----------------------------------------------------------------------------------------------------------------
+
+
+def relations(dsn, kind):
+    with psycopg.connect(dsn) as connection:
+        rows = connection.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'ifms'::regnamespace AND relkind = %s", (kind,)
+        ).fetchall()
+    return {name for (name,) in rows}
+
+
+def rights(dsn, role):
+    """(table or view, right) that the role has on all of it."""
+    with psycopg.connect(dsn) as connection:
+        rows = connection.execute(
+            """
+            SELECT relname, "right" FROM pg_class
+            CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER']) "right"
+            WHERE relnamespace = 'ifms'::regnamespace AND relkind IN ('r', 'v')
+              AND has_table_privilege(%s, oid, "right")
+            """,
+            (role,),
+        ).fetchall()
+    return set(rows)
+
+
+def test_who_works_deletes_nothing_and_rewrites_no_record(ledger_dsn):
+    tables = relations(ledger_dsn, "r")
+    assert len(tables) > 10
+    assert rights(ledger_dsn, WORKER) == (
+        {(name, "SELECT") for name in tables | REPORTS}
+        | {(name, "INSERT") for name in tables - WRITTEN_BY_MIGRATE}
+        | {(name, "UPDATE") for name in tables - APPEND_ONLY}
+    )
+
+
+def test_who_reads_sees_the_views_alone(ledger_dsn):
+    assert relations(ledger_dsn, "v") == REPORTS
+    assert rights(ledger_dsn, READER) == {(name, "SELECT") for name in REPORTS}
+    with psycopg.connect(as_reader(ledger_dsn), autocommit=True) as connection:
+        for name in REPORTS:
+            connection.execute(sql.SQL("SELECT * FROM ifms.{}").format(sql.Identifier(name)))
+
+
+def test_views_show_no_sealed_column(ledger_dsn):
+    with psycopg.connect(ledger_dsn) as connection:
+        shown = connection.execute(
+            "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'ifms' "
+            "AND table_name = ANY(%s) AND (data_type = 'bytea' OR column_name LIKE '%%sealed%%' OR column_name LIKE 'enc_%%')",
+            (list(REPORTS),),
+        ).fetchall()
+    assert shown == []
+
+
+REFUSED = {
+    "a balance": "UPDATE ifms.sanction SET spent_amount = 0",
+    "a sanction's money": "UPDATE ifms.sanction SET allotted_amount = allotted_amount + 1",
+    "a movement": "UPDATE ifms.fund_movement SET amount = 1",
+    "a log": "UPDATE ifms.status_log SET message = 'x'",
+    "a step": "INSERT INTO ifms.status_transition VALUES ('PAYMENT_INSTRUCTION', 'PENDING', 'SUCCESSFUL')",
+    "the steps": "DELETE FROM ifms.status_transition",
+    "a call": "DELETE FROM ifms.treasury_call",
+    "a message": "DELETE FROM ifms.outbox",
+    "a sweep": "DELETE FROM ifms.sweep_run",
+    "all": "TRUNCATE ifms.outbox",
+    "a table": "CREATE TABLE ifms.other ()",
+    "a column": "ALTER TABLE ifms.payment ADD COLUMN other text",
+    "a trigger": "ALTER TABLE ifms.fund_movement DISABLE TRIGGER ALL",
+    "a function": "CREATE OR REPLACE FUNCTION ifms.refuse_change() RETURNS trigger LANGUAGE sql AS ''",
+    "no triggers": "SET session_replication_role = replica",
+}
+
+
+@pytest.mark.parametrize("login", [as_worker, as_reader])
+@pytest.mark.parametrize("statement", REFUSED.values(), ids=REFUSED.keys())
+def test_is_the_owners_alone(ledger_dsn, login, statement):
+    with (
+        psycopg.connect(login(ledger_dsn), autocommit=True) as connection,
+        pytest.raises(errors.InsufficientPrivilege),
+    ):
+        connection.execute(statement)
+
+
+def test_migrating_again_grants_what_is_new_and_takes_back_what_was_too_much(ledger_dsn):
+    with psycopg.connect(ledger_dsn) as connection:
+        connection.execute("CREATE TABLE ifms.later (id int); CREATE VIEW ifms.later_report AS SELECT 1 AS one")
+        connection.execute("GRANT ALL ON ifms.outbox TO ifms_work; GRANT SELECT ON ifms.payment TO ifms_read")
+    assert ("later", "INSERT") in rights(ledger_dsn, WORKER)  # by default privileges, before anybody migrates
+    assert migrate(ledger_dsn) == []
+    assert ("later_report", "SELECT") in rights(ledger_dsn, READER)
+    assert ("later", "SELECT") not in rights(ledger_dsn, READER)
+    assert ("outbox", "DELETE") not in rights(ledger_dsn, WORKER)
+    assert ("payment", "SELECT") not in rights(ledger_dsn, READER)
+
+
+@pytest.fixture
+def humble(empty_database):
+    """The DSN of an owner who may not create roles."""
+    parts = urlsplit(empty_database)
+    database = parts.path.removeprefix("/")
+    owner = f"owner_of_{database}"
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {owner} LOGIN PASSWORD 'sample'")
+        connection.execute(f"ALTER DATABASE {database} OWNER TO {owner}")
+    yield parts._replace(netloc=f"{owner}:sample@{parts.hostname}:{parts.port}").geturl()
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute(f"DROP OWNED BY {owner} CASCADE; ALTER DATABASE {database} OWNER TO postgres")
+        connection.execute(f"DROP ROLE {owner}")
+
+
+def test_an_owner_who_may_not_create_roles_is_told_what_an_administrator_must_run(
+    humble, empty_database, monkeypatch, capsys
+):
+    from ifms.cli import main
+    from ifms.ledger import migrate as module
+
+    # Other databases of this server have the real ones.
+    monkeypatch.setattr(module, "WORKER", "sample_missing_work")
+    monkeypatch.setattr(module, "READER", "sample_missing_read")
+    assert main(["migrate", "--dsn", humble]) == 0  # the schema is there, as it is without roles
+    said = capsys.readouterr()
+    assert said.out == "schema ifms is up to date\n"
+    assert "CREATE ROLE sample_missing_work NOLOGIN; CREATE ROLE sample_missing_read NOLOGIN;" in said.err
+    monkeypatch.undo()
+    make_roles(empty_database)
+    assert migrate(humble) == []  # an owner who may not create them may grant to them
+
+
+def make_roles(dsn):
+    """What the administrator was told to run."""
+    from ifms.ledger import migrate as module
+
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for role in (WORKER, READER):
+            assert module._role_exists(connection, role)
+
+
+def test_two_ledgers_of_one_server_may_be_migrated_at_once(postgres):
+    names = ["at_once_1", "at_once_2"]
+    for name in names:
+        postgres.create_database(name)
+    running = [
+        subprocess.Popen([IFMS, "migrate", "--dsn", postgres.dsn(name)], stderr=subprocess.PIPE) for name in names
+    ]
+    assert [(process.communicate(timeout=120)[1], process.returncode) for process in running] == [(b"", 0)] * len(names)
+    for name in names:
+        postgres.drop_database(name)
+
+
+def test_a_role_that_another_ledger_makes_meanwhile_is_no_failure(empty_database, monkeypatch):
+    """The role is not seen, and is there when it is to be made."""
+    from ifms.ledger import migrate as module
+
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute("CREATE ROLE sample_meanwhile NOLOGIN")
+        unseen = "SELECT FROM pg_roles WHERE rolname = %s"
+        real = psycopg.Connection.execute
+
+        def blind(self, query, *arguments, **options):
+            return real(self, "SELECT WHERE false") if query == unseen else real(self, query, *arguments, **options)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(psycopg.Connection, "execute", blind)
+            assert module._role_exists(connection, "sample_meanwhile")
+        connection.execute("DROP ROLE sample_meanwhile")

@@ -1,0 +1,27 @@
+-- Who may do what; run by `ifms migrate` each time, after the revisions, so that later tables and views have their part.
+-- The owner migrates. `ifms_work` works: Airflow's connection ifms_db logs in as a member of it. `ifms_read` reads
+-- reports: only views, which show no account number but its last four digits.
+
+GRANT USAGE ON SCHEMA ifms TO ifms_work, ifms_read;
+
+-- Nobody but the owner deletes anything. What must not be rewritten at all has no UPDATE; of the other tables the
+-- triggers keep what is frozen.
+REVOKE ALL ON ALL TABLES IN SCHEMA ifms FROM ifms_work, ifms_read;
+GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA ifms TO ifms_work;
+REVOKE UPDATE ON ifms.fund_movement, ifms.status_log, ifms.sanction FROM ifms_work;
+REVOKE INSERT, UPDATE ON ifms.status_transition, ifms.alembic_version FROM ifms_work;
+-- Enough to lock a sanction; its balances are written by the movements' trigger, which runs as the owner.
+GRANT UPDATE (updated_at) ON ifms.sanction TO ifms_work;
+
+DO $$
+DECLARE
+    report text;
+BEGIN
+    FOR report IN SELECT format('%I.%I', schemaname, viewname) FROM pg_views WHERE schemaname = 'ifms' LOOP
+        EXECUTE 'REVOKE INSERT, UPDATE ON ' || report || ' FROM ifms_work';
+        EXECUTE 'GRANT SELECT ON ' || report || ' TO ifms_read';
+    END LOOP;
+END $$;
+
+-- Tables that the owner makes by other means than `ifms migrate`.
+ALTER DEFAULT PRIVILEGES IN SCHEMA ifms GRANT SELECT, INSERT, UPDATE ON TABLES TO ifms_work;
