@@ -21,18 +21,23 @@ from ifms.ledger.database import Connection
 Row = TypeVar("Row")
 
 
+def _seconds() -> float:
+    """This machine's monotonic clock."""
+    return time.monotonic()
+
+
 @dataclass(frozen=True)
 class Claim:
     """One batch's right to its rows."""
 
     token: uuid.UUID
     lease: timedelta
-    taken: float = field(default_factory=time.monotonic)
+    taken: float = field(default_factory=_seconds)
 
     @property
     def seconds_left(self) -> float:
         """How much of the lease is left by this machine's monotonic clock."""
-        return self.taken + self.lease.total_seconds() - time.monotonic()
+        return self.taken + self.lease.total_seconds() - _seconds()
 
 
 @dataclass(frozen=True)

@@ -56,9 +56,14 @@ def deliver(sweep: Sweep, platform: PlatformClient, *, again: Collection[int] | 
             stories = sweep.db.transact(partial(outbox.stories, messages=batch))
             yield from _with_payments(platform, batch, mine, stories)
 
+    # A copy that has fallen behind its lease sends nothing: another may have told the platform something newer.
+    needed = min(platform.config.timeout_seconds, outbox.LEASE.total_seconds() / 2)
+
     def call(letter: _Letter) -> PlatformError | bool:
         if letter.fault is not None:
             return letter.fault
+        if letter.claim.seconds_left < needed:
+            return False
         assert letter.payment is not None
         try:
             platform.update_payment(changed(letter.payment, letter.story))
@@ -121,6 +126,8 @@ def _settle(sweep: Sweep, letter: _Letter, result: PlatformError | bool) -> None
             case PlatformError():
                 outbox.try_later(connection, message, letter.claim, str(result))
                 return "try_later"
+            case False:  # its claim runs out by itself, and the next run takes it
+                return "fallen_behind"
             case _:
                 outbox.delivered(connection, message, letter.claim)
                 return "delivered"

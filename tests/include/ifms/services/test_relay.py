@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from ifms.errors import SweepNeedsAttentionError
+from ifms.ledger.claims import Claim
 from ifms.services.relay import REFUSALS
 
 pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 1})
@@ -91,6 +92,19 @@ def test_a_platform_that_is_down_delays_and_drops_nothing(adapter, simulators):
     simulators.ask_platform("DELETE", "rules")
     adapter.run("RELAY")
     assert all(row["delivered_at"] for row in outbox(adapter))
+
+
+def test_a_run_that_has_fallen_behind_its_lease_says_nothing(adapter, simulators, monkeypatch):
+    """Another run may have told the platform something newer, which this one's message would undo."""
+    adapter.cycle()
+    with monkeypatch.context() as patch:
+        patch.setattr(Claim, "seconds_left", property(lambda _: 1.0))
+        assert adapter.run("RELAY").counts["fallen_behind"] == 1
+    assert "payment_update" not in simulators.ask_platform("GET", "state")["calls"]
+    assert adapter.run("RELAY").counts["delivered"] == 0  # its claim has not run out yet
+    with psycopg.connect(adapter.dsn) as connection:
+        connection.execute("UPDATE ifms.outbox SET claimed_until = now() - interval '1 second'")
+    assert adapter.run("RELAY").counts["delivered"] == 2
 
 
 def test_the_asynchronous_payment_is_waited_for(adapter, simulators):
