@@ -44,11 +44,15 @@ class _Due:
 
 @dataclass(frozen=True)
 class _Raised:
-    """What became of one bill: its payment, or why there is none, and whether the request may have arrived."""
+    """What became of one bill: its payment, or why there is none, and whether the request may have arrived.
+
+    `late`: nothing was asked, because the claim had almost run out and another run might be asking.
+    """
 
     payment: Payment | None = None
     fault: str | None = None
     unsure: bool = False
+    late: bool = False
 
 
 def create_payments(sweep: Sweep, platform: PlatformClient, master: MasterData, scope: Scope) -> bool:
@@ -64,7 +68,12 @@ def create_payments(sweep: Sweep, platform: PlatformClient, master: MasterData, 
                 sweep.problem(f"the bills of {tenant} could not all be read: {error}")
             yield from _claimed(sweep, tenant, found)
 
+    # A copy that has fallen behind its lease asks for nothing: another may have asked, and the platform not stored it.
+    needed = min(platform.config.timeout_seconds, LEASE.total_seconds() / 2)
+
     def call(due: _Due) -> _Raised:
+        if due.claim.seconds_left < needed:
+            return _Raised(late=True)
         try:
             return _Raised(platform.create_payment(NewPayment.for_bill(due.bill)))
         except PaymentExistsError:
@@ -85,6 +94,8 @@ def create_payments(sweep: Sweep, platform: PlatformClient, master: MasterData, 
             sweep.db.transact(lambda c: bind_bills(c, bill.tenant_id, [bill.id], number))
         elif not raised.unsure:
             sweep.db.transact(lambda c: give_up_bill(c, bill.tenant_id, bill.id, due.claim))
+        if raised.late:
+            sweep.counts["fallen_behind"] += 1
         if raised.fault is not None:
             sweep.problem(raised.fault)
 

@@ -9,6 +9,7 @@ import pytest
 
 from ifms.errors import SweepNeedsAttentionError
 from ifms.ledger.bills import bind_bills
+from ifms.ledger.claims import Claim
 from ifms.services.scope import Scope
 
 pytestmark = pytest.mark.simulators(platform={"cities": 2})
@@ -110,3 +111,12 @@ def test_two_shards_take_different_cities(adapter, simulators):
     assert {p["tenantId"] for p in payments(simulators)} == {"od.samplea"}
     adapter.run("PA", Scope(shard=1, shards=2))
     assert {p["tenantId"] for p in payments(simulators)} == {"od.samplea", "od.sampleb"}
+
+
+def test_a_run_that_has_fallen_behind_its_lease_asks_for_no_payment(adapter, simulators, monkeypatch):
+    """Another run may have asked for it, and the platform takes a second one until it has stored the first."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Claim, "seconds_left", property(lambda _: 1.0))
+        assert adapter.run("PA").counts["fallen_behind"] == 6
+    assert payments(simulators) == []
+    assert adapter.run("PA").counts["payments_created"] == 6
