@@ -1,10 +1,10 @@
-# Every target is a name that others rely on: run, run ONCE=1, test, bench, lint, install, pins.
+# Every target is a name that others rely on: run, run ONCE=1, test, simulate, bench, lint, install, pins.
 PYTHON ?= python3
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: run test bench lint install pins clean
+.PHONY: run test simulate bench lint install pins clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -26,8 +26,11 @@ install: .venv/.installed ## the environment, in .venv
 run: install ## one whole cycle in a running Airflow; ONCE=1 ends after it
 	@$(BIN)/python -m standalone $(if $(ONCE),--once)
 
-test: install ## all tests
-	$(BIN)/pytest -n auto --dist loadgroup
+test: install ## all tests; IFMS_SEEDS=n simulated cycles under faults among them (20, with CI set 200)
+	IFMS_SEEDS=$${IFMS_SEEDS:-$(if $(CI),200,20)} $(BIN)/pytest -n auto --dist loadgroup
+
+simulate: install ## cycles under faults: SEEDS=n of them on all cores, or SEED=k with all that happens
+	@PYTHONPATH=tests $(BIN)/python -m faults.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100))
 
 bench: install ## the figures, as ratios to their limits
 	$(BIN)/python -m bench

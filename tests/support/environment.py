@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[2]
+SEEDS = int(os.environ.get("IFMS_SEEDS", "20"))
+"""How many seeds the simulation of faults runs; read before this process's own settings are forgotten."""
 
 
 @dataclass(frozen=True)

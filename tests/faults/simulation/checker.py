@@ -1,0 +1,266 @@
+"""What must hold, told from the treasury's and the platform's own books and from the ledger's rows, in plain words.
+
+Nothing here asks the adapter's code: the allowed edges are written out again, and who got how much is counted in the
+treasury's documents, account by account.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from faults.simulation.books import Books
+from faults.simulation.people import People
+from faults.simulation.platform import Town
+from faults.simulation.treasury import Office
+
+from simulator.store import load
+from simulator.treasury.corrections import Correction
+
+EDGES = {
+    ("PENDING", "INITIATED"),
+    ("PENDING", "FAILED"),
+    ("INITIATED", "APPROVED"),
+    ("INITIATED", "FAILED"),
+    ("APPROVED", "IN PROCESS"),
+    ("IN PROCESS", "SUCCESSFUL"),
+    ("IN PROCESS", "PARTIAL"),
+    ("SUCCESSFUL", "PARTIAL"),
+    ("INITIATED", "SUCCESSFUL"),
+    ("INITIATED", "PARTIAL"),
+}
+MOVEMENTS = {
+    "PENDING": [["RESERVE"]],
+    "FAILED": [["RELEASE", "RESERVE"], ["DEBIT", "RESERVE", "REVERSAL"]],
+}
+SPENT = [["DEBIT", "RESERVE"]]
+
+
+@dataclass
+class _Accepted:
+    """A bill or a correction in the treasury's books."""
+
+    number: str
+    original: bool
+    rejected: bool
+    conflicts: int
+    received: int
+    rows: list[tuple[str, str, Decimal]]
+    """(beneficiary, account, amount) of each line; a correction names no amount (0)."""
+
+
+@dataclass
+class Checker:
+    """Reads all three books and changes none."""
+
+    books: Books
+    office: Office
+    town: Town
+    people: People
+
+    def at_any_time(self) -> list[str]:
+        """What is wrong, whatever is still under way: I1 to I4."""
+        accepted = self._accepted()
+        pis = {row["pi_number"]: row for row in self.books.rows("SELECT * FROM ifms.payment_instruction ORDER BY id")}
+        return [
+            *self._once(accepted, pis),
+            *self._no_payee_twice(accepted, whole=False),
+            *self._acceptances(accepted, pis),
+            *self._balances(pis),
+            *self._edges(pis),
+            *self._calls(accepted),
+        ]
+
+    def unfinished(self) -> list[str]:
+        """What is still due, in short."""
+        queries = {
+            "PIs under way": "SELECT pi_number || ' ' || status FROM ifms.payment_instruction"
+            " WHERE status IN ('PENDING', 'INITIATED', 'APPROVED', 'IN PROCESS')",
+            "payments without a PI": "SELECT payment_number || ' ' || coalesce(hold_message, '-') FROM ifms.payment"
+            " WHERE paid_by IS NULL",
+            "failed beneficiaries that nobody pays": "SELECT beneficiary_number || ' of ' || pi_number"
+            " FROM ifms.failed_beneficiary",
+            "undelivered messages": "SELECT ordering_key || ' ' || coalesce(last_error, '-') FROM ifms.outbox"
+            " WHERE delivered_at IS NULL",
+            "reserved money": "SELECT master_allotment_id || ' ' || reserved_amount FROM ifms.sanction"
+            " WHERE reserved_amount <> 0",
+        }
+        found = []
+        for what, query in queries.items():
+            rows = self.books.rows(f"{query} ORDER BY 1")
+            if rows:
+                found.append(f"{len(rows)} {what}, the first: {next(iter(rows[0].values()))}")
+        store = self.town.platform.state.store
+        unpaid = store.rows("SELECT number FROM bill WHERE payment_status IS NULL ORDER BY number")
+        if unpaid:
+            found.append(f"{len(unpaid)} bills without a payment, the first: {unpaid[0]['number']}")
+        return found
+
+    def at_the_end(self) -> list[str]:
+        """What is wrong once nothing is due: everybody has got exactly what was owed, and everybody knows it."""
+        accepted = self._accepted()
+        return [*self._no_payee_twice(accepted, whole=True), *self._funds(), *self._heard(), *self._failures()]
+
+    # The treasury's books ---------------------------------------------------------------------------------------------
+
+    def _accepted(self) -> list[_Accepted]:
+        store = self.office.treasury.state.store
+        found = []
+        for row in store.rows("SELECT * FROM bill ORDER BY id"):
+            lines = [
+                (line["benefId"], line["benfAcctNo"], Decimal(line["benfAmount"]))
+                for line in load(row["document"])["beneficiaryDetails"]
+            ]
+            rejected = row["stage"] == "rejected"
+            found.append(_Accepted(row["number"], True, rejected, row["conflicts"], row["received"], lines))
+        for row in store.rows("SELECT * FROM correction ORDER BY id"):
+            lines = [(line["benefId"], line["correctedAccountNo"], Decimal(0)) for line in Correction.of(row).rows]
+            found.append(_Accepted(row["number"], False, False, row["conflicts"], row["received"], lines))
+        return found
+
+    def _once(self, accepted: list[_Accepted], pis: dict[str, dict[str, Any]]) -> list[str]:
+        """I1: per payment one bill that counts, and each number always with the same content."""
+        wrong = [f"I1: {each.number} came with another content" for each in accepted if each.conflicts]
+        live: Counter[str] = Counter(
+            pis[each.number]["payment_number"]
+            for each in accepted
+            if each.original and not each.rejected and each.number in pis and not pis[each.number]["repayment_of"]
+        )
+        return wrong + [f"I1: payment {number} has {n} accepted bills" for number, n in live.items() if n > 1]
+
+    def _no_payee_twice(self, accepted: list[_Accepted], *, whole: bool) -> list[str]:
+        """I1 in rupees: nobody has more than is owed, and, once all is done (`whole`), nobody less."""
+        failed = {(f["bill_number"], f["beneficiary"]) for f in self.office.treasury.failures.listed()}
+        amounts: dict[str, Decimal] = {}
+        got: dict[str, Decimal] = defaultdict(Decimal)
+        wrong = []
+        for each in accepted:
+            for beneficiary, account, amount in each.rows:
+                if each.original:
+                    amounts[beneficiary] = amount
+                payee = self.people.accounts.get(account)
+                if payee is None:
+                    wrong.append(f"I1: {each.number} pays to an account that is nobody's")
+                elif not each.rejected and (each.number, beneficiary) not in failed:
+                    got[payee] += amounts[beneficiary]
+        for payee, owed in self.people.owed.items():
+            if got[payee] > owed or (whole and got[payee] < owed):
+                wrong.append(f"I1: payee {payee} is owed {owed} and got {got[payee]}")
+        return wrong
+
+    # The ledger -------------------------------------------------------------------------------------------------------
+
+    def _acceptances(self, accepted: list[_Accepted], pis: dict[str, dict[str, Any]]) -> list[str]:
+        """I3: every acceptance has its row, and every row that says so its acceptance."""
+        by_number = {each.number: each for each in accepted}
+        wrong = [f"I3: the treasury has {number}, and nobody wrote it" for number in by_number if number not in pis]
+        for number, pi in pis.items():
+            bill = by_number.get(number)
+            if pi["status"] not in ("PENDING", "FAILED") and bill is None:
+                wrong.append(f"I3: {number} is {pi['status']} and unknown at the treasury")
+            if pi["status"] == "FAILED" and bill is not None and not bill.rejected:
+                wrong.append(f"I3: {number} is FAILED and accepted by the treasury")
+        return wrong
+
+    def _balances(self, pis: dict[str, dict[str, Any]]) -> list[str]:
+        """I2: balances are exactly what the movements say, and movements what the PIs' statuses say."""
+        sums: dict[Any, Counter[str]] = defaultdict(Counter)
+        kinds: dict[Any, list[str]] = defaultdict(list)
+        for move in self.books.rows(
+            "SELECT sanction_id, kind, amount, payment_instruction_id AS pi FROM ifms.fund_movement"
+        ):
+            sums[move["sanction_id"]][move["kind"]] += move["amount"]
+            if move["pi"]:
+                kinds[move["pi"]].append(move["kind"])
+        wrong = []
+        for row in self.books.rows("SELECT * FROM ifms.sanction ORDER BY id"):
+            moved = sums[row["id"]]
+            said = (row["allotted_amount"], row["reserved_amount"], row["spent_amount"], row["available_amount"])
+            allotted = moved["ALLOTMENT"] - moved["WITHDRAWAL"]
+            reserved = moved["RESERVE"] - moved["RELEASE"] - moved["DEBIT"]
+            spent = moved["DEBIT"] - moved["REVERSAL"]
+            if said != (allotted, reserved, spent, allotted - reserved - spent):
+                wrong.append(f"I2: sanction {row['master_allotment_id']} says {said}, its movements {dict(moved)}")
+        return wrong + [
+            f"I2: {pi['pi_number']} is {pi['status']}, its movements are {sorted(kinds[pi['id']])}"
+            for pi in pis.values()
+            if pi["pi_type"] == "ORIGINAL" and sorted(kinds[pi["id"]]) not in MOVEMENTS.get(pi["status"], SPENT)
+        ]
+
+    def _edges(self, pis: dict[str, dict[str, Any]]) -> list[str]:
+        """I4: each PI's log is one chain of allowed edges that ends where the PI stands."""
+        at = {pi["id"]: "PENDING" for pi in pis.values()}
+        wrong = []
+        for row in self.books.rows("SELECT * FROM ifms.status_log WHERE to_status IS NOT NULL ORDER BY id"):
+            pi, edge = row["payment_instruction_id"], (row["from_status"], row["to_status"])
+            if edge not in EDGES or edge[0] != at[pi]:
+                wrong.append(f"I4: {pi} went {edge[0]} -> {edge[1]} when it was {at[pi]}")
+            at[pi] = edge[1]
+        # That a PI is COMPLETED is told in the log of the revision that took its failed ones over.
+        return wrong + [
+            f"I4: {pi['pi_number']} is {pi['status']}, its log says {at[pi['id']]}"
+            for pi in pis.values()
+            if pi["status"] != at[pi["id"]] and (at[pi["id"]], pi["status"]) != ("PARTIAL", "COMPLETED")
+        ]
+
+    def _calls(self, accepted: list[_Accepted]) -> list[str]:
+        """Nothing that moves money arrived at the treasury that is not in the call log."""
+        rows = self.books.rows(
+            "SELECT bill_number, count(*) AS n FROM ifms.treasury_call WHERE service_id IN ('PI', 'COR') GROUP BY 1"
+        )
+        written = {row["bill_number"]: row["n"] for row in rows}
+        return [
+            f"I3: {each.number} arrived {each.received} times, the call log knows {written.get(each.number, 0)}"
+            for each in accepted
+            if each.received > written.get(each.number, 0)
+        ]
+
+    # The end ----------------------------------------------------------------------------------------------------------
+
+    def _funds(self) -> list[str]:
+        """I2 against the treasury: each sanction's allotted and spent money is the same in both books."""
+        ours = {
+            row["master_allotment_id"]: (row["allotted_amount"], row["spent_amount"])
+            for row in self.books.rows("SELECT * FROM ifms.sanction")
+        }
+        theirs = {
+            fund["mstAllotmentDistId"]: (Decimal(fund["allotted"]), Decimal(fund["spent"]))
+            for fund in self.office.treasury.funds.listed()
+        }
+        return [
+            f"I2: sanction {name} is {ours.get(name)} here and {theirs.get(name)} at the treasury"
+            for name in sorted({*ours, *theirs})
+            if ours.get(name) != theirs.get(name)
+        ]
+
+    def _heard(self) -> list[str]:
+        """I5: the platform knows each payment, bill and line as paid, and has one payment per bill."""
+        platform = self.town.platform
+        platform.arrive()
+        wrong = []
+        per_bill: Counter[str] = Counter()
+        for payment in platform.payments.listed():
+            statuses = {payment["status"]}
+            for bill in payment["bills"]:
+                per_bill[bill["billId"]] += 1
+                for detail in bill["billDetails"]:
+                    statuses |= {line["status"] for line in detail["payableLineItems"]}
+            if statuses != {"SUCCESSFUL"}:
+                wrong.append(f"I5: payment {payment['paymentNumber']} is paid; the platform has it as {statuses}")
+        wrong += [f"I1: bill {bill} has {n} payments on the platform" for bill, n in per_bill.items() if n != 1]
+        unpaid = platform.state.store.rows("SELECT number FROM bill WHERE payment_status IS NOT 'SUCCESSFUL'")
+        return wrong + [f"I5: bill {row['number']} is paid, the platform does not know" for row in unpaid]
+
+    def _failures(self) -> list[str]:
+        """I5: each returned payment that the treasury told of is known here as failed."""
+        ours = {
+            (row["pi_number"], row["beneficiary_number"])
+            for row in self.books.rows(
+                "SELECT p.pi_number, b.beneficiary_number FROM ifms.beneficiary b JOIN ifms.payment_instruction p"
+                " ON p.id = b.payment_instruction_id WHERE b.status = 'Payment Failed'"
+            )
+        }
+        told = {(f["bill_number"], f["beneficiary"]) for f in self.office.treasury.failures.listed()}
+        return [f"I5: {number} of {bill} was returned, and nobody here knows" for bill, number in sorted(told - ours)]
