@@ -75,7 +75,8 @@ class Warm:
 @contextmanager
 def warm(reports: Path) -> Iterator[Warm]:
     """Start the process to fork from; it ends with the block."""
-    environment = os.environ | {"PYTHONPATH": str(TESTS)}
+    path = (str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")]))
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path)}
     with subprocess.Popen(
         [sys.executable, "-m", "support.warm"],
         env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,

@@ -1,0 +1,145 @@
+"""The suite is tested, too: five faults of the adapter before this one, put back one by one, must each turn it red."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from support import figures
+from support.environment import REPO
+
+FUNDS = "include/ifms/ledger/funds.py"
+INSTRUCTIONS = "include/ifms/ledger/instructions.py"
+LEDGER = "include/migrations/versions/0001_ledger.sql"
+GUARDS = "include/migrations/versions/0002_guards.sql"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """Texts to be exchanged, by file, and the tests that must not let it pass."""
+
+    changes: tuple[tuple[str, str, str], ...]
+    caught_by: tuple[str, ...]
+
+
+MUTANTS = {
+    "sent before it is saved": Mutant(
+        (
+            (
+                "include/ifms/services/pi.py",
+                "        announced = self.sender.announce(writes, pi, request)\n        writes.flush()\n",
+                "        announced = self.sender.announce(writes, pi, request)\n"
+                "        self.treasury.call(request)\n        writes.flush()\n",
+            ),
+        ),
+        ("tests/faults/test_crash_matrix.py::test_killed_anywhere_it_comes_to_the_same[PI]",),
+    ),
+    "unknown is failed": Mutant(
+        (
+            (
+                "include/ifms/services/sending.py",
+                "            case Unknown(reason=reason):\n"
+                "                return self._unsettled(writes, item, LogStatus.NO_RESPONSE, reason, self.kind.service)\n",
+                "            case Unknown(reason=reason):\n"
+                "                return self.kind.declined(writes, item.pi, item.claim, (ReplyError(None, reason),)).label\n",
+            ),
+        ),
+        ("tests/include/ifms/services/test_pi.py", "tests/include/ifms/services/test_sending.py"),
+    ),
+    "balances are looked up and written back": Mutant(
+        (
+            (FUNDS, "LIMIT 1 FOR UPDATE OF s", "LIMIT 1"),
+            (GUARDS, "    UPDATE ifms.sanction SET\n", "    SELECT * INTO held FROM ifms.sanction WHERE id = NEW.sanction_id;\n    UPDATE ifms.sanction SET\n"),
+            (GUARDS, "        reserved_amount = reserved_amount + CASE", "        reserved_amount = held.reserved_amount + CASE"),
+            (GUARDS, "        spent_amount = spent_amount + CASE", "        spent_amount = held.spent_amount + CASE"),
+            (GUARDS, "DECLARE\n    needs text :=", "DECLARE\n    held ifms.sanction%ROWTYPE;\n    needs text :="),
+        ),
+        ("tests/faults/test_concurrency.py::test_64_connections_reserve_on_one_sanction_at_once",),
+    ),
+    "failures of a single date": Mutant(
+        (
+            (
+                "include/ifms/services/fd.py",
+                "        yield from voucher_dates(since, until)\n",
+                "        yield voucher_dates(since, until)[0]\n",
+            ),
+        ),
+        ("tests/include/ifms/services/test_fd.py",),
+    ),
+    "a look-up in place of a unique key": Mutant(
+        (
+            (LEDGER, "CREATE UNIQUE INDEX one_original_per_payment", "CREATE INDEX one_original_per_payment"),
+            (
+                INSTRUCTIONS,
+                "    pi = _write(target, values, new.beneficiaries, mine)\n",
+                "    if connection_of(target).execute(\n"
+                '        "SELECT FROM ifms.payment_instruction WHERE tenant_id = %s AND payment_number = %s"\n'
+                "        \" AND status <> 'FAILED'\",\n"
+                "        (new.payment.tenant_id, new.payment.payment_number),\n"
+                "    ).fetchone():\n"
+                '        raise ConflictError("the payment has a live PI")\n'
+                "    pi = _write(target, values, new.beneficiaries, mine)\n",
+            ),
+        ),
+        ("tests/include/ifms/ledger/test_guards.py",),
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project once more, with nothing wrong in it yet."""
+    folder = tmp_path_factory.mktemp("mutant") / "project"
+    for part in ("include", "plugins", "dags", "tests"):
+        shutil.copytree(REPO / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(REPO / "pyproject.toml", folder)
+    return folder
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_fault_put_back_turns_the_suite_red(copy: Path, name: str):
+    mutant = MUTANTS[name]
+    originals = {path: (copy / path).read_text() for path, _, _ in mutant.changes}
+    try:
+        for path, old, new in mutant.changes:
+            text = (copy / path).read_text()
+            assert text.count(old) == 1, f"{path} has {text.count(old)} times what this mutant changes: {old!r}"
+            (copy / path).write_text(text.replace(old, new))
+        code, said = suite(copy, mutant.caught_by)
+    finally:
+        for path, text in originals.items():
+            (copy / path).write_text(text)
+    assert code == 1, f"{name}: not noticed (pytest ended with {code})\n{said[-4000:]}"
+    assert " failed" in said, said[-4000:]
+    figures.add("mutants caught")
+
+
+def test_the_copy_itself_passes(copy: Path):
+    """A copy that fails by itself would prove nothing about the mutants."""
+    code, said = suite(
+        copy, ("tests/include/ifms/services/test_fd.py", "tests/faults/test_concurrency.py::test_64_connections_reserve_on_one_sanction_at_once")
+    )  # fmt: skip
+    assert code == 0, said[-4000:]
+
+
+def suite(folder: Path, tests: tuple[str, ...]) -> tuple[int, str]:
+    """Run `tests` in `folder` until the first failure; pytest's exit code and what it said."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", *tests],
+        cwd=folder,
+        env={
+            **{name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "AIRFLOW", "IFMS_"))},
+            "PYTHONPATH": os.pathsep.join(str(folder / part) for part in ("include", "plugins")),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
