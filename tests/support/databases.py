@@ -38,9 +38,15 @@ def ledger_dsn(postgres: Server, ledger_template: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def module_ledger_dsn(postgres: Server, _ledger_template: str) -> Iterator[str]:
+def module_ledger_dsn(postgres: Server, ledger_template: str) -> Iterator[str]:
     """The DSN of a migrated ledger that the tests of a module share: each leaves it as it found it."""
-    yield from _database(postgres, template=_ledger_template)
+    yield from _database(postgres, template=ledger_template)
+
+
+@pytest.fixture(scope="module")
+def module_ledger_dsn(postgres: Server, ledger_template: str) -> Iterator[str]:
+    """The DSN of a migrated ledger that the tests of a module share: each leaves it as it found it."""
+    yield from _database(postgres, template=ledger_template)
 
 
 @pytest.fixture(scope="session")

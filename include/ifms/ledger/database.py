@@ -91,6 +91,18 @@ class Database:
             time.sleep(random.uniform(0.05, 0.1) * 2**attempt)  # noqa: S311  (spreads retries, keeps no secret)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
+    def look(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` on one state of all rows, which it can't change: what is committed meanwhile it does not see.
+
+        Raises psycopg.OperationalError when the database goes away; nothing was written, so it can be run again.
+        """
+        connection = self._open()
+        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        try:
+            return work(connection)
+        finally:
+            _roll_back(connection)
+
     def _open(self) -> Connection:
         if self._connection is None or self._connection.closed:
             self._connection = self._connect()

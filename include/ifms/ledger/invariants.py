@@ -44,16 +44,8 @@ class Finding:
     rows: Sequence[str]
 
 
-def one_snapshot(connection: Connection) -> None:
-    """Let the transaction, which has just begun, see one state and change none.
-
-    So a sweep at work beside it raises no false alarm.
-    """
-    connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-
-
 def look(connection: Connection, limits: Limits | None = None, *, shown: int = SHOWN) -> list[Finding]:
-    """What is broken, rule by rule, in the state that the transaction sees."""
+    """What is broken, rule by rule; in one state of all rows when run by `Database.look`."""
     values = asdict(limits or Limits()) | {"shown": shown}
     findings = []
     for invariant in INVARIANTS:

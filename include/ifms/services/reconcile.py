@@ -10,15 +10,14 @@ from collections.abc import Sequence
 from functools import partial
 
 from ifms.ledger.claims import ask_first
-from ifms.ledger.database import Connection
-from ifms.ledger.invariants import INVARIANTS, Finding, Limits, look, one_snapshot
+from ifms.ledger.invariants import INVARIANTS, Finding, Limits, look
 from ifms.services.sweep import Sweep
 
 
 def reconcile(sweep: Sweep, limits: Limits | None = None) -> Sequence[Finding]:
     """Look at every invariant; each row that breaks one is a problem of the sweep, which then does not end green."""
     limits = limits or Limits()
-    findings = sweep.db.transact(partial(_look, limits=limits))
+    findings = sweep.db.look(partial(look, limits=limits))
     sweep.counts["rules"] = len(INVARIANTS)
     for finding in findings:
         rule = finding.invariant
@@ -29,8 +28,3 @@ def reconcile(sweep: Sweep, limits: Limits | None = None) -> Sequence[Finding]:
             sweep.problem(f"{rule.name}: and {finding.count - len(finding.rows)} more")
     sweep.counts["asked_first"] = len(sweep.db.transact(partial(ask_first, pending_for=limits.pending)))
     return findings
-
-
-def _look(connection: Connection, limits: Limits) -> list[Finding]:
-    one_snapshot(connection)
-    return look(connection, limits)

@@ -106,8 +106,22 @@ def test_a_refusal_does_not_quote_the_row(ledger):
         funds.record_allotments(connection, [allotment(scheme_code=secret)])
         connection.execute("UPDATE ifms.sanction SET reserved_amount = -1")
 
-    with pytest.raises(LedgerError) as refused:
-        ledger.db.transact(work)
+    with pytest.raises(LedgerError) as refused, Database(ledger.connect) as owners:
+        owners.transact(work)
     assert secret not in str(refused.value)
     assert refused.value.__cause__ is None
     assert ledger.one("SELECT count(*) FROM ifms.sanction") == 0
+
+
+def test_a_look_sees_one_state_and_changes_none(ledger):
+    def look(connection):
+        seen = [connection.execute("SELECT count(*) FROM ifms.sanction").fetchone()]
+        ledger.fund(1000)
+        seen.append(connection.execute("SELECT count(*) FROM ifms.sanction").fetchone())
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction), connection.transaction():
+            connection.execute("UPDATE ifms.payment SET hold_code = NULL")
+        return seen
+
+    with Database(ledger.connect) as db:
+        assert db.look(look) == [(0,), (0,)]
+        assert db.transact(lambda c: c.execute("SELECT count(*) FROM ifms.sanction").fetchone()) == (1,)

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from ifms.ledger.invariants import INVARIANTS, Limits, look, one_snapshot
+from ifms.ledger.invariants import INVARIANTS, Limits, look
 from ifms.ledger.statuses import BeneficiaryStatus, PiStatus
 
 pytestmark = pytest.mark.xdist_group("world")  # it takes seconds to make: one worker does
@@ -404,7 +404,6 @@ def test_nothing_is_found_where_everything_has_happened(world):
         *("PENDING", "INITIATED", "SUCCESSFUL", "PARTIAL", "COMPLETED", "FAILED")
     }
     with psycopg.connect(world.adapter.dsn) as connection:
-        one_snapshot(connection)
         assert look(connection) == []
 
 
@@ -463,10 +462,3 @@ def test_no_query_asks_row_by_row(world):
             ).fetchall()
             text = "\n".join(line for (line,) in plan)
             assert "SubPlan" not in text, (invariant.name, text)
-
-
-def test_a_snapshot_changes_nothing(world):
-    with psycopg.connect(world.adapter.dsn) as connection:
-        one_snapshot(connection)
-        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
-            connection.execute("UPDATE ifms.payment SET hold_code = NULL")
