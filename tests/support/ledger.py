@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -150,8 +150,10 @@ def allotment(**changes: Any) -> NewAllotment:
     return NewAllotment(**(values | changes))
 
 
-def new_instruction(payment: Payment, parts: int = 2) -> NewInstruction:
-    """A PI's content whose amount is the payment's, in `parts` beneficiaries."""
+def new_instruction(
+    payment: Payment, beneficiaries: Sequence[NewBeneficiary] | None = None, parts: int = 2
+) -> NewInstruction:
+    """A PI's content whose amount is the payment's, for these beneficiaries or in `parts` of them."""
     share = (payment.amount / parts).quantize(Decimal("0.01"))
     amounts = [share] * (parts - 1) + [payment.amount - share * (parts - 1)]
     return NewInstruction(
@@ -159,16 +161,16 @@ def new_instruction(payment: Payment, parts: int = 2) -> NewInstruction:
         payment=payment,
         bill_date=datetime(2024, 6, 1, 10, tzinfo=UTC),
         purpose="MUKTA",
-        beneficiaries=[beneficiary(amount) for amount in amounts],
+        beneficiaries=beneficiaries or [beneficiary(amount) for amount in amounts],
         additional_details={"billNumber": ["WB/2024-25/000001"]},
     )
 
 
-def beneficiary(amount: Decimal) -> NewBeneficiary:
+def beneficiary(amount: Decimal, beneficiary_number: str | None = None) -> NewBeneficiary:
     """One sample payee."""
     number = next(_numbers)
     return NewBeneficiary(
-        beneficiary_number=f"BN-SA/{number:06d}",
+        beneficiary_number=beneficiary_number or f"BN-SA/{number:06d}",
         beneficiary_id=f"payee-{number}",
         beneficiary_type="IND",
         amount=amount,
