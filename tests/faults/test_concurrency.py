@@ -187,9 +187,9 @@ def shape(adapter):
 
 
 @pytest.fixture(scope="module")
-def alone(postgres, _ledger_template, tmp_path_factory):
+def alone(postgres, ledger_template, tmp_path_factory):
     """What one sweep at a time makes of the same bills."""
-    postgres.create_database("alone", _ledger_template)
+    postgres.create_database("alone", ledger_template)
     with both(tmp_path_factory.mktemp("alone"), platform=TWO_CITIES) as simulators:
         adapter = Adapter(postgres.dsn("alone"), simulators)
         walk(adapter, 1)

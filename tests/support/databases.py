@@ -43,21 +43,20 @@ def module_ledger_dsn(postgres: Server, ledger_template: str) -> Iterator[str]:
     yield from _database(postgres, template=ledger_template)
 
 
-@pytest.fixture(scope="module")
-def module_ledger_dsn(postgres: Server, ledger_template: str) -> Iterator[str]:
-    """The DSN of a migrated ledger that the tests of a module share: each leaves it as it found it."""
-    yield from _database(postgres, template=ledger_template)
-
-
 @pytest.fixture(scope="session")
 def ledger_template(postgres: Server) -> str:
     from ifms.ledger.migrate import migrate
 
     postgres.create_database("ledger_template")
     assert migrate(postgres.dsn("ledger_template")) == []
-    for group, login in LOGINS.items():
-        postgres.create_login(login, PASSWORD, group)
+    create_logins(postgres)
     return "ledger_template"
+
+
+def create_logins(server: Server) -> None:
+    """Who works on a migrated ledger of the server, and who reads reports from it."""
+    for group, login in LOGINS.items():
+        server.create_login(login, PASSWORD, group)
 
 
 def as_worker(dsn: str) -> str:

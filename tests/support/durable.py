@@ -13,6 +13,7 @@ from itertools import count
 from pathlib import Path
 
 import psutil
+from support.databases import create_logins
 
 from ifms.ledger.migrate import migrate
 from standalone.postgres import Server, free_port, running
@@ -53,6 +54,7 @@ class Durable:
         template = "ledger_template"
         if self.server.create_database(template):
             migrate(self.server.dsn(template))
+            create_logins(self.server)
         self.server.create_database(name, template)
         return self.server.dsn(name)
 
