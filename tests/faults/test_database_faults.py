@@ -53,19 +53,17 @@ class CrashesAtCommit:
     def transact(self):
         with Database(self.connect) as db:
             db.transact(lambda c: c.execute("SELECT 1"))
-            execute = db._connection.execute
+            commit = db._connection.commit
 
-            def last_word(query, *args):
-                result = execute(query, *args)
-                if "pg_current_xact_id" in query:
-                    self.server.crash()
-                return result
+            def last_word():
+                self.server.crash()
+                commit()
 
             def work(connection):
                 self.runs += 1
                 write("ours")(connection)
 
-            db._connection.execute = last_word
+            db._connection.commit = last_word
             db.transact(work)
 
 

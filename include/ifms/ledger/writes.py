@@ -51,21 +51,28 @@ class Writes:
     def flush(self) -> Connection:
         """Send what was collected; returns the connection, for what has to be read or written by itself.
 
-        Raises what the first part promised that touched other than its number of rows.
+        Those that must touch a number of rows go first, so that whoever has lost a claim is told so, and not what the
+        other writes run into. Raises what the first of them promised that touched another number.
         """
         parts, self._parts = self._parts, []
+        counted = [part for part in parts if part.rows is not None]
+        for part, touched in zip(counted, self._send(counted), strict=False):
+            _check(self._connection, part, touched)
+        self._send([part for part in parts if part.rows is None])
+        return self._connection
+
+    def _send(self, parts: Sequence[_Part]) -> Sequence[int]:
+        """Send some parts as one statement; how many rows each of those that are counted touched."""
         if not parts:
-            return self._connection
-        statement = _joined(tuple((part.statement, part.rows is not None) for part in parts))
+            return ()
         values: dict[str, object] = {}
         for place, part in enumerate(parts):
             given = part.values.items() if isinstance(part.values, Mapping) else enumerate(part.values)
             values.update((f"w{place}_{name}", value) for name, value in given)
-        touched = self._connection.execute(statement, values).fetchone()
-        assert touched is not None, "a joined statement gives one row, of a column for each part that is counted"
-        for part, rows in zip((part for part in parts if part.rows is not None), touched, strict=False):
-            _check(self._connection, part, rows)
-        return self._connection
+        statement = _joined(tuple((part.statement, part.rows is not None) for part in parts))
+        touched: Sequence[int] | None = self._connection.execute(statement, values).fetchone()
+        assert touched is not None, "a joined statement gives one row"
+        return touched
 
 
 Target = Connection | Writes

@@ -4,10 +4,10 @@ import psycopg
 import pytest
 
 from ifms import outbox
-from ifms.errors import ConflictError
-from ifms.ledger import beneficiaries
+from ifms.errors import ClaimLostError, ConflictError
+from ifms.ledger import beneficiaries, instructions
 from ifms.ledger.bills import bind_bills
-from ifms.ledger.statuses import BeneficiaryStatus
+from ifms.ledger.statuses import BeneficiaryStatus, Event
 from ifms.ledger.writes import Writes, write
 
 TENANT = "od.samplea"
@@ -31,18 +31,32 @@ def counted(ledger):
         yield Counted(connection)
 
 
-def test_nothing_is_sent_before_the_flush_and_all_of_it_in_one_statement(ledger, counted):
+def test_nothing_is_sent_before_the_flush_and_then_what_is_counted_and_the_rest(ledger, counted):
     writes = Writes(counted)
-    for number in ("P1", "P2"):
+    for number in ("P1", "P2", "P3"):
         outbox.tell_payment_status(writes, TENANT, number, "INITIATED", "PAYMENT_INITIATED")
     bind_bills(writes, TENANT, ["B1", "B2"], "P1")
     assert counted.statements == 0
     assert writes.flush() is counted
-    assert counted.statements == 1
-    assert ledger.one("SELECT count(*) FROM ifms.outbox") == 2
+    assert counted.statements == 2
+    assert ledger.one("SELECT count(*) FROM ifms.outbox") == 3
     assert ledger.one("SELECT count(*) FROM ifms.bill WHERE payment_number = 'P1'") == 2
     writes.flush()
-    assert counted.statements == 1
+    assert counted.statements == 2
+
+
+def test_a_lost_claim_is_said_and_not_what_the_other_writes_run_into(ledger):
+    ledger.fund(1000)
+    pi, mine = ledger.instruct(*ledger.payment(100))
+    ledger.db.transact(lambda c: instructions.advance(c, pi, mine, Event.ACCEPTED))
+
+    def late(connection):  # it would take what is reserved a second time
+        writes = Writes(connection)
+        instructions.advance(writes, pi, mine, Event.ACCEPTED)
+        writes.flush()
+
+    with pytest.raises(ClaimLostError, match=pi.pi_number):
+        ledger.db.transact(late)
 
 
 def test_a_part_that_touches_other_than_its_rows_raises_and_the_transaction_keeps_nothing(ledger):
