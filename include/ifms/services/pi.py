@@ -284,7 +284,7 @@ class PaymentInstructions:
 
     def _release(self, drafts: Iterable[Draft]) -> None:
         for made in drafts:
-            self.sweep.db.transact(partial(_give_back, made=made))
+            self.sweep.unless_lost(partial(self.sweep.db.transact, partial(_give_back, made=made)))
 
 
 def request_of(pi: PaymentInstruction, rows: Sequence[Beneficiary | NewBeneficiary], sealer: Sealer) -> PiRequest:

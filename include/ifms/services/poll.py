@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Generic, TypeVar, assert_never
 
 from ifms.errors import BadInputError, WireError
@@ -219,7 +220,7 @@ def claimed(sweep: Sweep, queue: Queue, scope: Scope) -> Generator[Claimed, None
                 yield Claimed(pi, mine)
         finally:
             for pi in batch[taken:]:
-                give_back(sweep, queue, Claimed(pi, mine))
+                sweep.unless_lost(partial(give_back, sweep, queue, Claimed(pi, mine)))
 
 
 def give_back(sweep: Sweep, queue: Queue, item: Claimed) -> None:

@@ -172,6 +172,14 @@ class Sweep:
             announced=announced,
         )
 
+    def unless_lost(self, give_back: Callable[[], None]) -> None:
+        """Give something back; what another copy has taken over meanwhile is its own, and no error here."""
+        try:
+            give_back()
+        except ClaimLostError as lost:
+            self.counts["claim_lost"] += 1
+            log.warning("%s: %s", self.service_id, lost)
+
     def _write_logins(self) -> None:
         if self.calls is not None:
             self.calls.write_logins(self.db, self.run.id)

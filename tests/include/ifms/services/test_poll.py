@@ -4,10 +4,14 @@ import threading
 import time
 from collections import Counter
 
+import psycopg
 import pytest
 from support.adapter import assert_money_is_right
 
 from ifms.errors import SweepNeedsAttentionError, SweepUnreachableError
+from ifms.services.pis import InstructionStatus
+from ifms.services.poll import claimed
+from ifms.services.scope import Scope
 
 pytestmark = pytest.mark.simulators(platform={"cities": 1})
 
@@ -202,3 +206,21 @@ def test_an_unreachable_treasury_ends_the_sweep_early(adapter, treasury, simulat
         adapter.run("PIS")
     assert treasury.state["calls"]["PIS"] < 100
     assert adapter.rows("SELECT count(*) AS n FROM ifms.payment_instruction WHERE claim_token IS NOT NULL")[0]["n"] == 0
+
+
+def test_what_was_taken_over_meanwhile_does_not_keep_the_rest_from_being_given_back(adapter):
+    bring_to(adapter, "PIS")
+    sweep = adapter.sweep("PIS")
+    with sweep:
+        items = claimed(sweep, InstructionStatus.queue, Scope())
+        next(items)
+        with psycopg.connect(adapter.dsn) as connection:  # another copy takes one of the other two over
+            connection.execute(
+                """
+                UPDATE ifms.payment_instruction SET claim_token = gen_random_uuid()
+                WHERE id = (SELECT id FROM ifms.payment_instruction ORDER BY polled_at OFFSET 1 LIMIT 1)
+                """
+            )
+        items.close()
+    assert sweep.counts["claim_lost"] == 1
+    assert len(adapter.rows("SELECT id FROM ifms.payment_instruction WHERE claim_token IS NULL")) == 1
