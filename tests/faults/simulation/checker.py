@@ -30,6 +30,7 @@ EDGES = {
     ("SUCCESSFUL", "PARTIAL"),
     ("INITIATED", "SUCCESSFUL"),
     ("INITIATED", "PARTIAL"),
+    ("PARTIAL", "COMPLETED"),
 }
 MOVEMENTS = {
     "PENDING": [["RESERVE"]],
@@ -198,11 +199,10 @@ class Checker:
             if edge not in EDGES or edge[0] != at[pi]:
                 wrong.append(f"I4: {pi} went {edge[0]} -> {edge[1]} when it was {at[pi]}")
             at[pi] = edge[1]
-        # That a PI is COMPLETED is told in the log of the revision that took its failed ones over.
         return wrong + [
             f"I4: {pi['pi_number']} is {pi['status']}, its log says {at[pi['id']]}"
             for pi in pis.values()
-            if pi["status"] != at[pi["id"]] and (at[pi["id"]], pi["status"]) != ("PARTIAL", "COMPLETED")
+            if pi["status"] != at[pi["id"]]
         ]
 
     def _calls(self, accepted: list[_Accepted]) -> list[str]:

@@ -7,8 +7,7 @@ process still does on its way out (its `finally` and `except`) meets closed door
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -91,6 +90,7 @@ class Process:
 
     def close(self) -> None:
         """Its end. What is sound goes back to the pool."""
+        assert self.commits or self.dead, f"{self.name} has passed no COMMIT: the seam is somewhere else now"
         for connection in self.connections:
             if not connection.closed:
                 assert connection.info.transaction_status is TransactionStatus.IDLE, f"{self.name} left a transaction"
@@ -111,24 +111,21 @@ class Connection(psycopg.Connection[Any]):
     def close(self) -> None:
         """Let go of it; it stays open for the next process (`cut` closes it)."""
 
-    @contextmanager
-    def transaction(self, *_: object, **__: object) -> Iterator[psycopg.Transaction]:  # type: ignore[override]
-        """A transaction; around its COMMIT the process may be killed, or the connection may break."""
+    def commit(self) -> None:
+        """COMMIT; around it the process may be killed, or the connection may break."""
         process = self.process
-        if process.dead:
-            raise Killed
         process.commits += 1
         breaks = process.break_at.get(process.commits)
-        with super().transaction() as transaction:
-            yield transaction
-            process.seam("before a commit")
-            if breaks == "deadlock":
-                self._note(breaks)
-                raise pg.DeadlockDetected("a deadlock, by chance")
-            if breaks == "cut before COMMIT":
-                self._note(breaks)
-                self.cut()
-                raise psycopg.OperationalError("the connection is gone, by chance")
+        process.seam("before a commit")
+        if breaks == "deadlock":
+            self._note(breaks)
+            self.rollback()
+            raise pg.DeadlockDetected("a deadlock, by chance")
+        if breaks == "cut before COMMIT":
+            self._note(breaks)
+            self.cut()
+            raise psycopg.OperationalError("the connection is gone, by chance")
+        super().commit()
         if breaks == "cut at COMMIT":
             self._note(breaks)
             self.cut()
