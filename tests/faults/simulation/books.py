@@ -38,7 +38,16 @@ _DETERMINISTIC = """
         END LOOP;
     END $$;
 """
-_CLAIMED = ("payment", "payment_instruction", "bill", "va_watermark", "outbox")
+_AGE = sql.SQL(
+    """
+    UPDATE ifms.payment SET claimed_until = claimed_until - {by} WHERE claimed_until IS NOT NULL;
+    UPDATE ifms.payment_instruction SET claimed_until = claimed_until - {by} WHERE claimed_until IS NOT NULL;
+    UPDATE ifms.bill SET claimed_until = claimed_until - {by} WHERE claimed_until IS NOT NULL;
+    UPDATE ifms.va_watermark SET claimed_until = claimed_until - {by} WHERE claimed_until IS NOT NULL;
+    UPDATE ifms.outbox SET claimed_until = claimed_until - {by}, next_attempt_at = next_attempt_at - {by}
+    WHERE delivered_at IS NULL;
+    """
+)
 
 
 def make_template(server: Server) -> None:
@@ -62,16 +71,7 @@ class Books:
 
     def age(self, by: timedelta) -> None:
         """Time passes: claims run out, and what waits for its next attempt has waited."""
-        for table in _CLAIMED:
-            self.connection.execute(
-                sql.SQL("UPDATE ifms.{} SET claimed_until = claimed_until - %s WHERE claimed_until IS NOT NULL").format(
-                    sql.Identifier(table)
-                ),
-                (by,),
-            )
-        self.connection.execute(
-            "UPDATE ifms.outbox SET next_attempt_at = next_attempt_at - %s WHERE delivered_at IS NULL", (by,)
-        )
+        self.connection.execute(_AGE.format(by=sql.Literal(by)))
 
 
 @contextmanager
