@@ -23,7 +23,7 @@ from faults.simulation.people import People
 from faults.simulation.platform import PlatformLine, Town
 from faults.simulation.process import Connection, Process
 from faults.simulation.threads import Done, Workers
-from faults.simulation.treasury import Office, TreasuryLine
+from faults.simulation.treasury import MONEY, Office, TreasuryLine
 from faults.simulation.world import Killed, World
 from support.adapter import Adapter
 from support.simulators import Simulators
@@ -139,7 +139,10 @@ class Simulation:
         world = self.world
         process = Process(world, name, pool=self.pool)
         if not world.calm:
-            process.level = world.weighted({0.0: 4, 0.06: 5, 0.25: 2, 1.0: 1})
+            # Above all where money moves.
+            process.level = world.weighted(
+                {0.0: 2, 0.06: 4, 0.3: 4, 1.0: 1} if service in MONEY else {0.0: 4, 0.06: 5, 0.25: 2, 1.0: 1}
+            )
             process.platform_level = world.weighted({0.0: 10, 0.04: 5, 0.3: 1, 1.0: 1})
             if world.chance(0.25):
                 process.kill_at = 1 + int(world.random.expovariate(1 / 70))
@@ -234,7 +237,7 @@ def simulate(
             world,
             repeated_pi=repeated,
             unknown_bill=unknown,
-            pace_seconds=world.choose((0, 0, 5 * 3600)),
+            pace_seconds=world.choose((0, 5 * 3600, 20 * 3600)),
             fd_reading=world.choose(("on", "since")),
             allotment_initial=world.choose((("200000.00", "300000.00"), ("15000.00", "9000.00"))),
             allotment_additional="3000.00",
