@@ -101,6 +101,26 @@ def claim(
         return mine, cursor.execute(queue.statement(row), values).fetchall()
 
 
+def held(
+    connection: Connection, queue: Queue, *, lease: timedelta, sweep_started: datetime, **conditions: object
+) -> int:
+    """How many due rows of `queue` are under claims of that `lease` that were taken before the sweep started.
+
+    Whoever took them is still at work, or was killed: then they are free when the lease has run out.
+    """
+    row = connection.execute(
+        sql.SQL(
+            """
+            SELECT count(*) FROM ifms.{} q
+            WHERE {due} AND (q.{polled} IS NULL OR q.{polled} < %(sweep_started)s)
+              AND q.claimed_until >= clock_timestamp() AND q.claimed_until < %(sweep_started)s + %(lease)s
+            """
+        ).format(sql.Identifier(queue.table), due=sql.SQL(queue.due), polled=sql.Identifier(queue.polled)),
+        {"lease": lease, "sweep_started": sweep_started, **conditions},
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
 def release(connection: Connection, queue: Queue, row_id: uuid.UUID, mine: Claim, *, untouched: bool = False) -> None:
     """Give a row of `queue` back; `untouched`, nothing was asked about it, so it stays due in this sweep.
 

@@ -36,7 +36,7 @@ from ifms.platform.models import BankAccountDetail
 from ifms.sealing import Sealer
 from ifms.services.ftps import RevisedSuccess
 from ifms.services.pi import Instruction, request_of, taken_over
-from ifms.services.poll import LEASE, claimed, echoed, one_row
+from ifms.services.poll import LEASE, claimed, echoed, of_scope, one_row
 from ifms.services.scope import Scope
 from ifms.services.sending import Ready, Receipt, Sender, accept, checked_receipt, decline
 from ifms.services.sweep import Sweep
@@ -138,7 +138,11 @@ class Corrections:
                 if ready is not None:
                     yield ready
 
-        self.sweep.drive(pending(), sender.send, sender.settle, sender.not_begun)
+        def work() -> None:
+            self.sweep.drive(pending(), sender.send, sender.settle, sender.not_begun)
+
+        work()
+        self.sweep.await_others(instructions.UNSETTLED_REVISIONS, LEASE, of_scope(scope), work)
 
     def _ready(self, orders: Sequence[Order], *, asked_for: bool) -> Generator[Ready, None, None]:
         for order in orders:

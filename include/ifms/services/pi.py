@@ -37,7 +37,7 @@ from ifms.sealing import Sealer
 from ifms.services import pa
 from ifms.services.drafting import BAD_PAYMENT, Draft, Drafter, numbered
 from ifms.services.pis import InstructionStatus
-from ifms.services.poll import LEASE, claimed, echoed, one_row
+from ifms.services.poll import LEASE, claimed, echoed, of_scope, one_row
 from ifms.services.scope import Scope
 from ifms.services.sending import Ready, Receipt, Sender, accept, checked_receipt, decline
 from ifms.services.sweep import Sweep
@@ -128,13 +128,29 @@ class PaymentInstructions:
         """What sends and settles."""
         return Sender(self.sweep, self.treasury, Instruction())
 
+    @property
+    def _unpaid(self) -> dict[str, object]:
+        """The conditions of payments.UNPAID."""
+        tenants = self.scope.tenant_list or [city.tenant_id for city in self.master.cities]
+        return {"tenants": tenants, "raised_from": self.scope.since, "raised_to": self.scope.until}
+
     def __call__(self) -> None:
         """Settle what is PENDING, learn of new payments, and make a PI for each that has none, oldest first."""
         sender = self.sender
-        self.sweep.drive(self._pending(), sender.send, sender.settle, sender.not_begun)
+
+        def settle() -> None:
+            self.sweep.drive(self._pending(), sender.send, sender.settle, sender.not_begun)
+
+        def create() -> None:
+            self.sweep.drive(self._new(), sender.send, sender.settle, sender.not_begun)
+
+        settle()
         if not self.sweep.stopping:
             self._discover()
-            self.sweep.drive(self._new(), sender.send, sender.settle, sender.not_begun)
+            create()
+            # The other run may make a PI of a payment before it lets go: so PIs are awaited last.
+            self.sweep.await_others(payments.UNPAID, LEASE, self._unpaid, create)
+            self.sweep.await_others(instructions.UNSETTLED, LEASE, of_scope(self.scope), settle)
 
     # What stayed PENDING ----------------------------------------------------------------------------------------------
 
@@ -194,9 +210,7 @@ class PaymentInstructions:
                 limit=BATCH,
                 lease=LEASE,
                 sweep_started=self.sweep.run.started_at,
-                tenants=self.scope.tenant_list or [city.tenant_id for city in self.master.cities],
-                raised_from=self.scope.since,
-                raised_to=self.scope.until,
+                **self._unpaid,
             )
         )
         by_city: dict[str, list[Payment]] = defaultdict(list)

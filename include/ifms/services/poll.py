@@ -88,12 +88,18 @@ class Poll(Generic[News]):
 
     def __call__(self) -> None:
         """Ask about every due PI in scope."""
-        self.sweep.drive(
-            claimed(self.sweep, self.service.queue, self.scope),
-            self._call,
-            self._settle,
-            lambda item: give_back(self.sweep, self.service.queue, item),
-        )
+        queue = self.service.queue
+
+        def work() -> None:
+            self.sweep.drive(
+                claimed(self.sweep, queue, self.scope),
+                self._call,
+                self._settle,
+                lambda item: give_back(self.sweep, queue, item),
+            )
+
+        work()
+        self.sweep.await_others(queue, LEASE, of_scope(self.scope), work)
 
     def _call(self, item: Claimed) -> Outcome | _Unaskable:
         try:
@@ -195,6 +201,11 @@ class Poll(Generic[News]):
                 assert_never(never)
 
 
+def of_scope(scope: Scope) -> dict[str, object]:
+    """The conditions of a queue of PIs."""
+    return {"tenants": scope.tenant_list, "created_from": scope.since, "created_to": scope.until}
+
+
 def claimed(sweep: Sweep, queue: Queue, scope: Scope) -> Generator[Claimed, None, None]:
     """The due PIs of `queue` in `scope`, claimed batch by batch; what is left when the sweep stops is given back."""
     while True:
@@ -206,9 +217,7 @@ def claimed(sweep: Sweep, queue: Queue, scope: Scope) -> Generator[Claimed, None
                 limit=sweep.workers * 4,
                 lease=LEASE,
                 sweep_started=sweep.run.started_at,
-                tenants=scope.tenant_list,
-                created_from=scope.since,
-                created_to=scope.until,
+                **of_scope(scope),
             )
         )
         if not batch:

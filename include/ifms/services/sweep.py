@@ -11,9 +11,10 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import timedelta
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import TypeVar
@@ -27,7 +28,8 @@ from ifms.errors import (
     SweepUnreachableError,
 )
 from ifms.ledger import runs
-from ifms.ledger.database import Database
+from ifms.ledger.claims import Queue, held
+from ifms.ledger.database import Connection, Database
 from ifms.ledger.history import CallLog
 from ifms.ledger.runs import RunContext, SweepRun
 from ifms.ledger.writes import Target
@@ -37,6 +39,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 PROGRESS_SECONDS = 5.0
+PAUSE_SECONDS = 2.0  # between two looks at what another run holds
 AHEAD = 2  # items handed to the pool per worker, so that no worker waits while the ledger is written
 
 log = logging.getLogger("ifms.sweep")
@@ -57,6 +60,8 @@ class Sweep:
     stop: threading.Event = field(default_factory=threading.Event)
     counts: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
+    patience_seconds: float = 0
+    """How long `await_others` waits for rows that another run took before this one began; 0: not at all."""
 
     def __post_init__(self) -> None:
         self._failures_in_a_row = 0
@@ -148,6 +153,32 @@ class Sweep:
                 items.close()
         if self._fatal is not None:
             raise self._fatal
+
+    def await_others(
+        self, queue: Queue, lease: timedelta, conditions: Mapping[str, object], work: Callable[[], None]
+    ) -> None:
+        """Do `work` when rows of `queue` come free that another run had taken before this one began.
+
+        That run may be one that Airflow has replaced by this one: it will be ended and give its rows back, or it was
+        killed, and they are free when its leases end. If this one did not wait, they would be left to the next day's.
+        """
+
+        def count(connection: Connection) -> int:
+            return held(connection, queue, lease=lease, sweep_started=self.run.started_at, **conditions)
+
+        deadline = time.monotonic() + self.patience_seconds
+        before = self.db.transact(count) if self.patience_seconds and not self.stopping else 0
+        if before:
+            log.info("%s: waiting for %d that a run took which began before this one", self.service_id, before)
+        while before and not self.stopping:
+            if time.monotonic() > deadline:
+                self.remark(f"{before} are still in the hands of another run; they are left to the next one")
+                return
+            self.stop.wait(PAUSE_SECONDS)
+            now = self.db.transact(count)
+            if now < before:
+                work()
+            before = now
 
     @property
     def stopping(self) -> bool:

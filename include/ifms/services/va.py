@@ -54,6 +54,7 @@ def fetch_allotments(sweep: Sweep, treasury: TreasuryClient, master: MasterData,
         for head in master.heads
     }
     _open_marks(sweep, master, scope)
+    mine_to_ask: dict[str, object] = {"tenants": list(scope.cities(master))}
 
     def since(mark: Watermark) -> datetime:
         due = mark.fetched_until - OVERLAP if mark.fetched_until else effective_from[mark.hoa_code]
@@ -75,7 +76,7 @@ def fetch_allotments(sweep: Sweep, treasury: TreasuryClient, master: MasterData,
                     limit=sweep.workers * 2,
                     lease=LEASE,
                     sweep_started=sweep.run.started_at,
-                    tenants=list(scope.cities(master)),
+                    **mine_to_ask,
                 )
             )
             if not marks:
@@ -98,7 +99,14 @@ def fetch_allotments(sweep: Sweep, treasury: TreasuryClient, master: MasterData,
         if mine is not None:
             sweep.db.transact(lambda c: release(c, funds.WATERMARKS, ask.mark.id, mine, untouched=True))
 
-    sweep.drive(again() if scope.since else asks(), call, settle, give_back)
+    def work() -> None:
+        sweep.drive(asks(), call, settle, give_back)
+
+    if scope.since:
+        sweep.drive(again(), call, settle, give_back)
+    else:
+        work()
+        sweep.await_others(funds.WATERMARKS, LEASE, mine_to_ask, work)
 
 
 def _open_marks(sweep: Sweep, master: MasterData, scope: Scope) -> None:

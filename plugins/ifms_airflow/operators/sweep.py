@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from ifms.treasury.client import TreasuryClient
     from ifms_airflow.hooks import LedgerHook, PlatformHook
 
+# A little more than the longest lease: what a run that was killed had in its hands is free by then.
+PATIENCE_SECONDS = 11 * 60
+
 
 class SweepOperator(BaseOperator):
     """One sweep of one service code, or one shard of it.
@@ -116,6 +119,7 @@ class SweepOperator(BaseOperator):
             RunContext(ti.dag_id, ti.run_id, self.shard, ti.try_number),
             calls=calls,
             stop=self.stop,
+            patience_seconds=PATIENCE_SECONDS,
         )
         if workers:
             sweep.workers = workers
