@@ -11,11 +11,10 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import islice, product
+from itertools import product
 from types import MappingProxyType, TracebackType
 from typing import Any, Self, TypeVar
 
-from pydantic import ValidationError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from ifms import clock
@@ -45,6 +44,7 @@ from ifms.platform.models import (
     SpendingUnit,
 )
 from ifms.platform.payees import PayeeDirectory, PayeeShare
+from ifms.platform.replies import Masters, as_object, chunks, model_of, models_of, pages, rows_of, unique
 from ifms.platform.transport import Query, Transport
 
 _log = logging.getLogger(__name__)
@@ -54,7 +54,6 @@ _T = TypeVar("_T")
 
 _TRIES = 3
 _LONGEST_WAIT_SECONDS = 5.0
-_MAX_PAGES = 10_000  # no search of one tenant comes near it; without it a mad service could keep us for ever
 
 _BILLS_WITH_WORKFLOW = 10  # how many bills of a page get their wfStatus (§2)
 _BILLS_BY_ID = 20  # a wage bill may have hundreds of details
@@ -123,11 +122,11 @@ class PlatformClient:
         def search(offset: int) -> list[Any]:
             criteria = {"tenantId": tenant_id, "isPaymentStatusNull": True}
             body = {"billCriteria": criteria, "pagination": {"limit": size, "offSet": offset}}
-            return _rows(self._ask("bill_search", tenant_id, body), "bills", "bill_search", tenant_id)
+            return rows_of(self._ask("bill_search", tenant_id, body), "bills", "bill_search", tenant_id)
 
-        for row in _pages(search, size, "bill_search", tenant_id):
+        for row in pages(search, size, "bill_search", tenant_id):
             try:
-                bill = _model(Bill, row, "bills", "bill_search", tenant_id)
+                bill = model_of(Bill, row, "bills", "bill_search", tenant_id)
             except PlatformReplyError as error:
                 unreadable.append(str(error))
             else:
@@ -152,11 +151,11 @@ class PlatformClient:
 
     def _bills(self, tenant_id: str, ids: Iterable[str], chunk_size: int) -> dict[str, Bill]:
         found: dict[str, Bill] = {}
-        for chunk in _chunks(ids, chunk_size):
+        for chunk in chunks(ids, chunk_size):
             criteria = {"tenantId": tenant_id, "ids": chunk}
             body = {"billCriteria": criteria, "pagination": {"limit": chunk_size, "offSet": 0}}
-            rows = _rows(self._ask("bill_search", tenant_id, body), "bills", "bill_search", tenant_id)
-            found.update((bill.id, bill) for bill in _models(Bill, rows, "bills", "bill_search", tenant_id))
+            rows = rows_of(self._ask("bill_search", tenant_id, body), "bills", "bill_search", tenant_id)
+            found.update((bill.id, bill) for bill in models_of(Bill, rows, "bills", "bill_search", tenant_id))
         return found
 
     def create_payment(self, payment: NewPayment) -> Payment:
@@ -206,18 +205,18 @@ class PlatformClient:
             _criterion(ids),
             _criterion(bill_ids),
             _criterion(numbers),
-            [None] if statuses is None else _unique(statuses),
+            [None] if statuses is None else unique(statuses),
         ):
             given = {"ids": some_ids, "billIds": some_bills, "paymentNumbers": some_numbers, "status": status}
             criteria = {"tenantId": tenant_id} | {key: value for key, value in given.items() if value is not None}
 
             def search(offset: int, criteria: Mapping[str, Any] = criteria) -> list[Any]:
                 body = {"paymentCriteria": criteria, "pagination": {"limit": _PAYMENTS_PAGE, "offSet": offset}}
-                return _rows(self._ask(service, tenant_id, body), "payments", service, tenant_id)
+                return rows_of(self._ask(service, tenant_id, body), "payments", service, tenant_id)
 
-            for row in _pages(search, _PAYMENTS_PAGE, service, tenant_id):
+            for row in pages(search, _PAYMENTS_PAGE, service, tenant_id):
                 try:
-                    payment = _model(Payment, row, "payments", service, tenant_id)
+                    payment = model_of(Payment, row, "payments", service, tenant_id)
                 except PlatformReplyError as error:
                     unreadable.append(str(error))
                     continue
@@ -251,7 +250,7 @@ class PlatformClient:
         return updated
 
     def _only_payment(self, reply: Mapping[str, Any], service: str, tenant_id: str) -> Payment:
-        payments = _models(Payment, _rows(reply, "payments", service, tenant_id), "payments", service, tenant_id)
+        payments = models_of(Payment, rows_of(reply, "payments", service, tenant_id), "payments", service, tenant_id)
         if len(payments) != 1:
             raise PlatformReplyError(f"{service} for {tenant_id}: payments holds {len(payments)} payments, not one")
         return payments[0]
@@ -262,23 +261,23 @@ class PlatformClient:
         """Return the individuals by id (the UUID); an unknown or deleted one is absent."""
         service = "individual_search"
         found: dict[str, Individual] = {}
-        for chunk in _chunks(ids, _REGISTRY_PAGE):
+        for chunk in chunks(ids, _REGISTRY_PAGE):
             query: Query = {"tenantId": tenant_id, "offset": 0, "limit": len(chunk)}
             reply = self._ask(service, tenant_id, {"Individual": {"id": chunk}}, query)
-            rows = _rows(reply, "Individual", service, tenant_id)
-            found.update((entry.id, entry) for entry in _models(Individual, rows, "Individual", service, tenant_id))
+            rows = rows_of(reply, "Individual", service, tenant_id)
+            found.update((entry.id, entry) for entry in models_of(Individual, rows, "Individual", service, tenant_id))
         return found
 
     def organisations(self, tenant_id: str, ids: Collection[str]) -> dict[str, Organisation]:
         """Return the organisations by id (the UUID); an unknown one is absent."""
         service = "organisation_search"
         found: dict[str, Organisation] = {}
-        for chunk in _chunks(ids, _REGISTRY_PAGE):
+        for chunk in chunks(ids, _REGISTRY_PAGE):
             criteria = {"tenantId": tenant_id, "id": chunk}
             body = {"SearchCriteria": criteria, "Pagination": {"limit": len(chunk), "offset": 0}}
-            rows = _rows(self._ask(service, tenant_id, body), "organisations", service, tenant_id)
+            rows = rows_of(self._ask(service, tenant_id, body), "organisations", service, tenant_id)
             found.update(
-                (entry.id, entry) for entry in _models(Organisation, rows, "organisations", service, tenant_id)
+                (entry.id, entry) for entry in models_of(Organisation, rows, "organisations", service, tenant_id)
             )
         return found
 
@@ -290,17 +289,17 @@ class PlatformClient:
         """
         service = "bank_account_search"
         found: dict[str, BankAccount] = {}
-        for chunk in _chunks(reference_ids, _ACCOUNTS_BY_REFERENCE):
+        for chunk in chunks(reference_ids, _ACCOUNTS_BY_REFERENCE):
 
             def search(offset: int, chunk: list[str] = chunk) -> list[Any]:
                 body = {
                     "bankAccountDetails": {"tenantId": tenant_id, "referenceId": chunk},
                     "pagination": {"limit": _ACCOUNTS_PAGE, "offSet": offset, "order": "asc"},
                 }
-                return _rows(self._ask(service, tenant_id, body), "bankAccounts", service, tenant_id)
+                return rows_of(self._ask(service, tenant_id, body), "bankAccounts", service, tenant_id)
 
-            for row in _pages(search, _ACCOUNTS_PAGE, service, tenant_id):
-                account = _model(BankAccount, row, "bankAccounts", service, tenant_id)
+            for row in pages(search, _ACCOUNTS_PAGE, service, tenant_id):
+                account = model_of(BankAccount, row, "bankAccounts", service, tenant_id)
                 if account.primary is None:
                     continue
                 other = found.get(account.reference_id)
@@ -348,10 +347,10 @@ class PlatformClient:
 
         def search(offset: int) -> list[Any]:
             query: Query = {"tenantId": tenant_id, "objectId": object_id, "offset": offset, "limit": _AUDIT_PAGE}
-            return _rows(self._ask(service, tenant_id, {}, query), "AuditLogs", service, tenant_id)
+            return rows_of(self._ask(service, tenant_id, {}, query), "AuditLogs", service, tenant_id)
 
-        rows = list(_pages(search, _AUDIT_PAGE, service, tenant_id))
-        logs = {log.id: log for log in _models(AuditLog, rows, "AuditLogs", service, tenant_id)}
+        rows = list(pages(search, _AUDIT_PAGE, service, tenant_id))
+        logs = {log.id: log for log in models_of(AuditLog, rows, "AuditLogs", service, tenant_id)}
         return sorted(logs.values(), key=lambda log: (-log.change_date, log.id))
 
     # Numbers, references, texts ---------------------------------------------------------------------------------------
@@ -385,17 +384,17 @@ class PlatformClient:
         """
         service = "calculator_search"
         found: dict[str, dict[str, None]] = {}
-        for chunk in _chunks(bill_numbers, _CALCULATOR_PAGE):
+        for chunk in chunks(bill_numbers, _CALCULATOR_PAGE):
 
             def search(offset: int, chunk: list[str] = chunk) -> list[Any]:
                 body = {
                     "searchCriteria": {"tenantId": tenant_id, "billNumbers": chunk},
                     "pagination": {"limit": _CALCULATOR_PAGE, "offset": offset},
                 }
-                return _rows(self._ask(service, tenant_id, body), "bills", service, tenant_id)
+                return rows_of(self._ask(service, tenant_id, body), "bills", service, tenant_id)
 
-            for row in _pages(search, _CALCULATOR_PAGE, service, tenant_id):
-                entry = _model(_CalculatedBill, row, "bills", service, tenant_id)
+            for row in pages(search, _CALCULATOR_PAGE, service, tenant_id):
+                entry = model_of(_CalculatedBill, row, "bills", service, tenant_id)
                 numbers = found.setdefault(entry.bill.bill_number, {})
                 if entry.contract_number:
                     numbers[entry.contract_number] = None
@@ -405,8 +404,8 @@ class PlatformClient:
         """Return the texts of a localisation module (`rainmaker-ifms`) by their codes (§12)."""
         service, tenant_id = "localisation_search", self.config.state_tenant
         query: Query = {"tenantId": tenant_id, "module": module, "locale": locale}
-        rows = _rows(self._ask(service, tenant_id, {}, query), "messages", service, tenant_id)
-        return {text.code: text.message for text in _models(_LocalisedText, rows, "messages", service, tenant_id)}
+        rows = rows_of(self._ask(service, tenant_id, {}, query), "messages", service, tenant_id)
+        return {text.code: text.message for text in models_of(_LocalisedText, rows, "messages", service, tenant_id)}
 
     # Master data ------------------------------------------------------------------------------------------------------
 
@@ -442,7 +441,7 @@ class PlatformClient:
         units = masters.models("ifms", "SSUDetails", SpendingUnit, optional=True)
         return tuple(unit for unit in units if unit.active)
 
-    def _masters(self, tenant_id: str, wanted: Mapping[str, list[str]]) -> _Masters:
+    def _masters(self, tenant_id: str, wanted: Mapping[str, list[str]]) -> Masters:
         service = "mdms_search"
         modules = [
             {"moduleName": module, "masterDetails": [{"name": name} for name in names]}
@@ -452,7 +451,7 @@ class PlatformClient:
         found = reply.get("MdmsRes")
         if not isinstance(found, dict):
             raise PlatformReplyError(f"{service} for {tenant_id}: MdmsRes is missing")
-        return _Masters(found, service, tenant_id)
+        return Masters(found, service, tenant_id)
 
     def check(self) -> str:
         """Say in one sentence what the platform answers: the system user, its right to see accounts, the cities."""
@@ -481,7 +480,7 @@ class PlatformClient:
     ) -> dict[str, Any]:
         """Call a service that takes a RequestInfo, and return its reply, which must be an object."""
         request = {"RequestInfo": self._envelope() | {"userInfo": self._system_user()}, **body}
-        return _object(
+        return as_object(
             self._retry(partial(self._transport.call, service, tenant_id, request, query), tries), service, tenant_id
         )
 
@@ -515,8 +514,8 @@ class PlatformClient:
     def _find_system_user(self) -> dict[str, Any]:
         service, tenant_id, name = "user_search", self.config.state_tenant, self.config.system_user
         body = {"requestInfo": self._envelope(), "tenantId": tenant_id, "userName": name, "pageSize": "1"}
-        reply = _object(self._retry(partial(self._transport.call, service, tenant_id, body)), service, tenant_id)
-        users = _rows(reply, "user", service, tenant_id)
+        reply = as_object(self._retry(partial(self._transport.call, service, tenant_id, body)), service, tenant_id)
+        users = rows_of(reply, "user", service, tenant_id)
         if not users:
             raise ConfigurationError(f"the platform has no user {name} at {tenant_id}: create it or mend system_user")
         user = users[0]
@@ -525,6 +524,10 @@ class PlatformClient:
         if str(user.get("userName")).casefold() != name.casefold():
             raise PlatformReplyError(f"{service} for {tenant_id}: user[0] is another user than {name}")
         return {key: user[key] for key in _USER_FIELDS if key in user}
+
+
+def _criterion(values: Collection[str] | None) -> list[list[str] | None]:
+    return [None] if values is None else list(chunks(values, _PAYMENTS_PAGE))
 
 
 class _BillNumber(Model):
@@ -539,81 +542,3 @@ class _CalculatedBill(Model):
 class _LocalisedText(Model):
     code: str
     message: str
-
-
-class _Masters:
-    """The masters of one MDMS reply; a master that the platform doesn't have is absent from it (§10)."""
-
-    def __init__(self, modules: Mapping[str, Any], service: str, tenant_id: str) -> None:
-        self._modules = modules
-        self._service = service
-        self._tenant_id = tenant_id
-
-    def models(self, module: str, master: str, model: type[_M], *, optional: bool = False) -> list[_M]:
-        masters = self._modules.get(module)
-        rows = masters.get(master) if isinstance(masters, dict) else None
-        if rows is None and optional:
-            return []
-        path = f"MdmsRes.{module}.{master}"
-        if not isinstance(rows, list):
-            raise PlatformReplyError(f"{self._service} for {self._tenant_id}: {path} is missing")
-        return _models(model, rows, path, self._service, self._tenant_id)
-
-
-def _object(reply: object, service: str, tenant_id: str) -> dict[str, Any]:
-    if not isinstance(reply, dict):
-        raise PlatformReplyError(f"{service} for {tenant_id}: the reply is not a JSON object")
-    return reply
-
-
-def _rows(reply: Mapping[str, Any], key: str, service: str, tenant_id: str) -> list[Any]:
-    rows = reply.get(key)
-    if not isinstance(rows, list):
-        raise PlatformReplyError(f"{service} for {tenant_id}: {key} is missing")
-    return rows
-
-
-def _models(model: type[_M], rows: Iterable[object], path: str, service: str, tenant_id: str) -> list[_M]:
-    return [_model(model, row, f"{path}[{place}]", service, tenant_id) for place, row in enumerate(rows)]
-
-
-def _model(model: type[_M], row: object, path: str, service: str, tenant_id: str) -> _M:
-    try:
-        return model.model_validate(row)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        field = ".".join(str(part) for part in (path, *first["loc"]))
-        row_id = str(row.get("id"))[:64] if isinstance(row, dict) else None
-        raise PlatformReplyError(f"{service} for {tenant_id}: {field} ({first['msg']}), id {row_id}") from None
-
-
-def _pages(search: Callable[[int], list[Any]], size: int, service: str, tenant_id: str) -> Iterator[Any]:
-    """Yield the rows of all pages until a short one.
-
-    A full page that repeats the one before would go on for ever: the service doesn't heed the offset.
-    """
-    before: list[Any] = []
-    for page in range(_MAX_PAGES):
-        rows = search(page * size)
-        if rows and rows == before:
-            raise PlatformReplyError(f"{service} for {tenant_id}: page {page + 1} repeats the one before")
-        yield from rows
-        if len(rows) < size:
-            return
-        before = rows
-    raise PlatformReplyError(f"{service} for {tenant_id}: more than {_MAX_PAGES} pages of {size}")
-
-
-def _unique(values: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(values))
-
-
-def _chunks(values: Iterable[str], size: int) -> Iterator[list[str]]:
-    """Yield the distinct values, at most `size` at a time."""
-    rest = iter(_unique(values))
-    while chunk := list(islice(rest, size)):
-        yield chunk
-
-
-def _criterion(values: Collection[str] | None) -> list[list[str] | None]:
-    return [None] if values is None else list(_chunks(values, _PAYMENTS_PAGE))

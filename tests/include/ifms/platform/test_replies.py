@@ -1,0 +1,55 @@
+"""Rows, models, pages and masters of a reply: what is wrong is named, and nothing else of it is quoted."""
+
+import pytest
+
+from ifms.errors import PlatformReplyError
+from ifms.platform.models import City, Party
+from ifms.platform.replies import Masters, as_object, chunks, model_of, models_of, pages, rows_of, unique
+
+WHERE = ("sample_search", "od.samplea")
+
+
+@pytest.mark.parametrize("reply", [None, [], "text", 1])
+def test_a_reply_that_is_no_object(reply):
+    with pytest.raises(PlatformReplyError, match=r"sample_search for od\.samplea: the reply is not a JSON object"):
+        as_object(reply, *WHERE)
+
+
+@pytest.mark.parametrize("reply", [{}, {"rows": None}, {"rows": {}}])
+def test_rows_that_are_missing(reply):
+    with pytest.raises(PlatformReplyError, match="rows is missing"):
+        rows_of(reply, "rows", *WHERE)
+    assert rows_of({"rows": []}, "rows", *WHERE) == []
+
+
+def test_a_row_that_is_no_model_is_named_by_place_field_and_id():
+    bad = {"id": "sample-id", "identifier": ["000012345678"]}
+    with pytest.raises(PlatformReplyError, match=r"parties\[1\]\.identifier .*, id sample-id$") as refused:
+        models_of(Party, [{"id": "first"}, bad], "parties", *WHERE)
+    assert "000012345678" not in str(refused.value)
+    assert model_of(Party, {"id": "first"}, "party", *WHERE).id == "first"
+
+
+def test_pages_end_with_a_short_one():
+    given = {0: ["a", "b"], 2: ["c"]}
+    assert list(pages(given.__getitem__, 2, *WHERE)) == ["a", "b", "c"]
+    assert list(pages({0: []}.__getitem__, 2, *WHERE)) == []
+
+
+def test_a_service_that_does_not_heed_the_offset_is_not_read_for_ever():
+    with pytest.raises(PlatformReplyError, match="page 2 repeats the one before"):
+        list(pages(lambda offset: ["a", "b"], 2, *WHERE))
+
+
+def test_values_are_asked_for_once_and_in_chunks():
+    assert unique(["b", "a", "b"]) == ["b", "a"]
+    assert list(chunks(["b", "a", "b", "c"], 2)) == [["b", "a"], ["c"]]
+    assert list(chunks([], 2)) == []
+
+
+def test_masters_by_module_and_name():
+    masters = Masters({"tenant": {"tenants": [{"code": "od.samplea", "name": "Sample A", "city": {}}]}}, *WHERE)
+    assert [city.tenant_id for city in masters.models("tenant", "tenants", City)] == ["od.samplea"]
+    assert masters.models("tenant", "other", City, optional=True) == []
+    with pytest.raises(PlatformReplyError, match=r"MdmsRes\.tenant\.other is missing"):
+        masters.models("tenant", "other", City)
