@@ -79,6 +79,7 @@ WALK: tuple[Stage | Event, ...] = (
     Stage("ifms_ftps", "its debit scroll", (_IN_STATUS, ("REVISED", "INITIATED"))),
     Stage("ifms_ftfps", "whether it failed again"),
     Stage("ifms_relay", "what the platform must hear", (_UNHEARD, ())),
+    Stage("ifms_reconcile", "every rule of the ledger, on its rows"),
 )
 STAGES = tuple(each for each in WALK if isinstance(each, Stage))
 DAG_IDS = tuple(dict.fromkeys(stage.dag_id for stage in STAGES))

@@ -175,3 +175,20 @@ CREATE TRIGGER never_emptied BEFORE TRUNCATE ON ifms.outbox FOR EACH STATEMENT
 CREATE TRIGGER content_is_frozen BEFORE UPDATE OF bill_number, beneficiary_id, voucher_date, account_sealed,
     account_last4, ifsc, utr_number, challan_number, challan_date, reason, first_told_at ON ifms.unmatched_failure
     FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a reported failure is what the treasury said');
+
+-- What has failed ------------------------------------------------------------------------------------------------------
+
+-- As before, but for a PI that the SSU rejected after the bank had told of a failure: its payment gets another PI, which
+-- pays all of its beneficiaries under new numbers.
+CREATE OR REPLACE VIEW ifms.failed_beneficiary AS
+SELECT b.id, p.tenant_id, coalesce(p.parent_pi_number, p.pi_number) AS original_pi_number, p.pi_number, p.payment_number,
+       b.beneficiary_number, b.beneficiary_id, b.amount, b.account_last4, b.ifsc, b.status_message AS reason,
+       b.challan_number, b.challan_date, b.failed_on, ifms.correct_by(b.failed_on) AS correct_by
+FROM ifms.beneficiary b
+JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id
+WHERE b.status = 'Payment Failed' AND b.failed_on IS NOT NULL AND p.status <> 'FAILED'
+  AND NOT EXISTS (
+      SELECT FROM ifms.beneficiary later
+      WHERE later.beneficiary_number = b.beneficiary_number AND later.created_at > b.created_at
+        AND (later.status <> 'Payment Failed' OR later.failed_on IS NOT NULL)
+  );

@@ -120,7 +120,7 @@ def test_all_run_in_order_and_none_is_awake_before_its_time(ledger: psycopg.Conn
     ]  # fmt: skip
     assert [each.removeprefix("trigger ifms_") for each in walked if not each.startswith("unpause")] == [
         "va", "pa", "pi", "reject", "pis", "pi", "pis", "pag", "pd",
-        "return", "fd", "correct", "cor", "ftps", "ftfps", "relay",
+        "return", "fd", "correct", "cor", "ftps", "ftfps", "relay", "reconcile",
     ]  # fmt: skip
     assert airflow.forms == [
         ("ifms_pi", {"payments": ["EP/1"]}),
@@ -150,7 +150,7 @@ def test_what_can_not_be_planted_is_said_and_the_rest_goes_on(ledger: psycopg.Co
     complaints, shown = _walk(airflow, ledger, trouble="none could be rejected")
     assert complaints == ["none could be rejected"]
     assert "✗ planted: an SSU will reject" in shown
-    assert airflow.log[-1] == "trigger ifms_relay"
+    assert airflow.log[-1] == "trigger ifms_reconcile"
 
 
 def test_counts_of_all_its_runs_are_shown(ledger: psycopg.Connection) -> None:
@@ -190,7 +190,7 @@ def test_a_failed_run_is_said_and_the_rest_goes_on(ledger: psycopg.Connection) -
     complaints, shown = _walk(airflow, ledger)
     assert complaints == ["ifms_pag ended as failed; its log is in the UI"]
     assert "✗ ifms_pag" in shown
-    assert airflow.log[-1] == "trigger ifms_relay"
+    assert airflow.log[-1] == "trigger ifms_reconcile"
 
 
 def test_what_is_left_is_tried_again_but_not_for_ever(ledger: psycopg.Connection) -> None:

@@ -385,3 +385,15 @@ def test_another_payment_s_failures_are_not_this_one_s(ledger, pi):
     assert still_failed(ledger, other)
     assert not still_failed(ledger, pi)
     assert not still_failed(ledger, other, tenant="od.sampleb")
+
+
+def test_who_failed_in_a_rejected_pi_is_paid_by_the_next_one(ledger, pending):
+    """The bank may tell of a failure before PIS has told of the rejection."""
+    pi, mine = pending
+    ledger.db.transact(lambda c: instructions.advance(c, pi, mine, Event.ACCEPTED))
+    bring(ledger, pi, INITIATED)
+    fail(ledger, of(ledger, pi)[0])
+    assert ledger.one("SELECT count(*) FROM ifms.failed_beneficiary") == 1
+    initiated, again = ledger.claimed(pi)
+    ledger.db.transact(lambda c: instructions.advance(c, initiated, again, Event.REJECTED))
+    assert ledger.one("SELECT count(*) FROM ifms.failed_beneficiary") == 0
