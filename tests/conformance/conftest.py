@@ -13,9 +13,9 @@ from standalone.postgres import Server
 
 
 @pytest.fixture(scope="session")
-def stages(postgres: Server, _ledger_template: str, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Stage]:
+def stages(postgres: Server, ledger_template: str, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Stage]:
     """Where each service's cells begin."""
-    return walk(postgres, _ledger_template, tmp_path_factory.mktemp("conformance"))
+    return walk(postgres, ledger_template, tmp_path_factory.mktemp("conformance"))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

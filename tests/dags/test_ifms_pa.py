@@ -7,7 +7,7 @@ import pytest
 pytestmark = pytest.mark.airflow
 
 
-@pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 3})
+@pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 3, "persist_ms": 0})
 def test_each_approved_bill_gets_one_payment(run_dag, airflow_connections, adapter):
     for _ in range(2):
         assert run_dag("ifms_pa").state == "success"

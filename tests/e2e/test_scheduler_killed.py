@@ -22,6 +22,7 @@ import psutil
 import pytest
 from support import figures
 from support.adapter import Adapter, Treasury, assert_money_is_right
+from support.databases import create_logins
 from support.simulators import Simulators
 
 from ifms import clock
@@ -88,6 +89,8 @@ def adapter(ledger_server: postgres.Server, simulators: Simulators) -> Adapter:
     """The adapter on the ledger that Airflow works on."""
     ledger_server.create_database("ifms")
     migrate(ledger_server.dsn("ifms"))
+    create_logins(ledger_server)
+    airflow.admit_tasks(ledger_server)
     return Adapter(ledger_server.dsn("ifms"), simulators)
 
 

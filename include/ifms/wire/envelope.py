@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from functools import cached_property
 from typing import Annotated, Any, ClassVar, Protocol, Self, TypeVar
 
 from pydantic import (
@@ -381,10 +380,6 @@ class Request(Sent):
 
     def to_wire(self) -> str:
         """The plain JSON text that is encrypted and sent; the same request always gives the same text."""
-        return self._wire_text
-
-    @cached_property
-    def _wire_text(self) -> str:
         return f'{{"serviceId":"{self.service}","params":{self.model_dump_json(by_alias=True)}}}'
 
 
