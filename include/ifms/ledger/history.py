@@ -141,7 +141,8 @@ class CallLog:
         """An announced call that was not sent after all."""
         write(
             target,
-            "UPDATE ifms.treasury_call SET outcome = 'never_sent' WHERE id = %s AND outcome IS NULL",
+            "UPDATE ifms.treasury_call SET outcome = 'never_sent', shipped_at = NULL, ship_error = NULL"
+            " WHERE id = %s AND outcome IS NULL",
             (announced,),
         )
 
@@ -158,14 +159,15 @@ class CallLog:
             target,
             """
             INSERT INTO ifms.treasury_call (id, service_id, bill_number, payment_instruction_id, sweep_run_id,
-                request_sealed, rek_sealed, sek_sealed, auth_token_sealed, enc_request, enc_response, status_code,
-                outcome, error_message, duration_ms, created_at)
-            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                request_sealed, rek_sealed, sek_sealed, auth_token_sealed, enc_request, enc_response, response_sealed,
+                status_code, outcome, error_message, duration_ms, created_at)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
             ON CONFLICT (id) DO UPDATE SET
                 rek_sealed = excluded.rek_sealed, sek_sealed = excluded.sek_sealed,
                 auth_token_sealed = excluded.auth_token_sealed, enc_request = excluded.enc_request,
-                enc_response = excluded.enc_response, status_code = excluded.status_code, outcome = excluded.outcome,
-                error_message = excluded.error_message, duration_ms = excluded.duration_ms
+                enc_response = excluded.enc_response, response_sealed = excluded.response_sealed,
+                status_code = excluded.status_code, outcome = excluded.outcome, error_message = excluded.error_message,
+                duration_ms = excluded.duration_ms, shipped_at = NULL, ship_error = NULL
             """,
             (
                 row_id,
@@ -179,6 +181,7 @@ class CallLog:
                 self._sealed(exchange.auth_token),
                 exchange.encrypted_request,
                 exchange.encrypted_response,
+                self._sealed(exchange.response_plain),
                 exchange.status_code,
                 exchange.outcome,
                 exchange.error,

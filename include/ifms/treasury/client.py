@@ -288,7 +288,9 @@ class _Said:
         status: int | None = None,
         error: str | None = None,
     ) -> Exchange:
-        understood = outcome in ("answered", "rejected")
+        # Under the REK, and so as good as sealed, is only what opened; a login's reply and anything else is in clear.
+        ciphertext = outcome in ("answered", "rejected") and self.service_id != AUTH
+        said = None if http is None else _text(http, None if ciphertext else KEPT_GARBAGE)
         return Exchange(
             service_id=self.service_id,
             bill_number=self.bill_number,
@@ -299,7 +301,8 @@ class _Said:
             error=error,
             request_plain=self.request_plain,
             encrypted_request=self.encrypted_request,
-            encrypted_response=None if http is None else _text(http, None if understood else KEPT_GARBAGE),
+            encrypted_response=said if ciphertext else None,
+            response_plain=None if ciphertext else said,
             rek=self.rek,
             sek=self.sek,
             auth_token=self.auth_token,

@@ -23,6 +23,8 @@ class Exchange:
 
     `service_id` is the service code, or "AUTH" for a login. Keys are base64. Whatever is secret, or holds account
     numbers, is left out of `repr`. A login has no `request_plain`, and its `rek` is the app key that opens its `sek`.
+    What came back is `encrypted_response` if it opened under the REK; else, and for a login, whose reply holds the
+    token, it is `response_plain`.
     """
 
     service_id: str
@@ -35,6 +37,7 @@ class Exchange:
     request_plain: str | None = field(default=None, repr=False)
     encrypted_request: str | None = field(default=None, repr=False)
     encrypted_response: str | None = field(default=None, repr=False)
+    response_plain: str | None = field(default=None, repr=False)
     rek: str | None = field(default=None, repr=False)
     sek: str | None = field(default=None, repr=False)
     auth_token: str | None = field(default=None, repr=False)

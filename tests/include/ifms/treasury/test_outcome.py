@@ -9,7 +9,7 @@ import pytest
 from ifms.treasury.outcome import Answered, Exchange, NeverSent, Outcome, Rejected, Unknown
 from ifms.wire.envelope import Reply, ReplyError
 
-SECRETS = ("request_plain", "encrypted_request", "encrypted_response", "rek", "sek", "auth_token")
+SECRETS = ("request_plain", "encrypted_request", "encrypted_response", "response_plain", "rek", "sek", "auth_token")
 
 
 def exchange() -> Exchange:
