@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
+from _pytest.nodeid import coerce_node_id
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests import their helpers as `support.…`
 
@@ -20,6 +22,7 @@ pytest_plugins = [
     "support.ledger",
     "support.world",
     "support.operators",
+    "support.search_engine",
 ]
 
 _environment = environment.prepare()
@@ -38,7 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what its fixtures say, and keep Airflow's tests together: they share one metadata database."""
+    """Mark what its fixtures say, and keep together what shares a metadata database, or a search engine."""
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if "postgres" in fixtures:
@@ -47,6 +50,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.airflow)
         if item.get_closest_marker("airflow"):
             item.add_marker(pytest.mark.xdist_group("airflow"))
+        if "elasticsearch" in fixtures:
+            _keep_together(item, "elasticsearch")
+
+
+def _keep_together(item: pytest.Item, group: str) -> None:
+    """Give an item's tests to one of xdist's processes.
+
+    xdist 3.8 writes the group into an attribute that pytest 9.2 no longer reads, so its mark alone does nothing.
+    """
+    item.add_marker(pytest.mark.xdist_group(group))
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        item._id = coerce_node_id(f"{item.nodeid}@{group}")
 
 
 def pytest_unconfigure() -> None:

@@ -1,11 +1,12 @@
-"""The command line: `ifms migrate`, `ifms reconcile`, `ifms simulate treasury`, `ifms simulate platform`."""
+"""The command line: `ifms migrate`, `ifms reconcile`, `ifms log open`, `ifms simulate treasury`, `… platform`."""
 
 from __future__ import annotations
 
 import argparse
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,9 +15,11 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import InvalidSchemaName, UndefinedColumn, UndefinedTable
 
+from ifms import log_command
 from ifms.errors import ConfigurationError, IfmsError
 
 if TYPE_CHECKING:
+    from ifms.ledger.database import Database
     from ifms.ledger.invariants import Finding
 
 
@@ -36,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     check.add_argument("--pending-hours", type=_hours, default=24, help="how long a PI may stay PENDING (24)")
     check.set_defaults(run=_reconcile)
 
+    log_command.add_arguments(commands)
+
     simulate = commands.add_parser("simulate", help="run a treasury or a platform that behaves like the real one")
     _add_simulators(simulate.add_subparsers(required=True, metavar="treasury|platform"))
 
@@ -51,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _migrate(chosen: argparse.Namespace) -> None:
     from ifms.ledger.migrate import migrate  # noqa: PLC0415  (SQLAlchemy is slow to load, and only needed here)
 
-    _check_address(chosen.dsn)
+    check_address(chosen.dsn)
     left_to_do = migrate(chosen.dsn)
     print("schema ifms is up to date")  # noqa: T201
     for sentence in left_to_do:
@@ -59,18 +64,25 @@ def _migrate(chosen: argparse.Namespace) -> None:
 
 
 def _reconcile(chosen: argparse.Namespace) -> None:
-    from ifms.ledger.database import Database  # noqa: PLC0415  (as above: only needed here)
-    from ifms.ledger.invariants import Limits  # noqa: PLC0415
+    from ifms.ledger.invariants import Limits  # noqa: PLC0415  (as above: only needed here)
     from ifms.services.reconcile import reconcile  # noqa: PLC0415
     from ifms.services.sweep import Sweep  # noqa: PLC0415
 
-    _check_address(chosen.dsn)
+    check_address(chosen.dsn)
     logging.getLogger("ifms.sweep").addHandler(logging.NullHandler())  # the table says it all
     limits = Limits(pending=timedelta(hours=chosen.pending_hours))
-    connect = partial(psycopg.connect, chosen.dsn, options="-c timezone=UTC")
+    with connected(chosen.dsn) as db, Sweep(db, "RECONCILE") as sweep:
+        _show(reconcile(sweep, limits))
+
+
+@contextmanager
+def connected(dsn: str) -> Iterator[Database]:
+    """The ledger of `dsn`. Raises ConfigurationError when there is none of this version."""
+    from ifms.ledger.database import Database  # noqa: PLC0415
+
     try:
-        with Database(connect) as db, Sweep(db, "RECONCILE") as sweep:
-            _show(reconcile(sweep, limits))
+        with Database(partial(psycopg.connect, dsn, options="-c timezone=UTC")) as db:
+            yield db
     except (UndefinedTable, UndefinedColumn, InvalidSchemaName):
         raise ConfigurationError("the database has no ledger of this version: run `ifms migrate` first") from None
 
@@ -103,7 +115,7 @@ def _hours(text: str) -> float:
     return hours
 
 
-def _check_address(dsn: str) -> None:
+def check_address(dsn: str) -> None:
     """Raises ConfigurationError, which does not repeat the address: libpq's own error would, password and all."""
     try:
         host = conninfo_to_dict(dsn).get("host")

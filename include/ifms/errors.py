@@ -72,6 +72,13 @@ class PlatformReplyError(PlatformError):
     """A DIGIT service's reply lacks something that the contract promises."""
 
 
+# The call log's other home --------------------------------------------------------------------------------------------
+
+
+class CallStoreError(IfmsError):
+    """Elasticsearch can't be reached, or takes nothing now. Nothing is lost: the calls stay in the ledger."""
+
+
 # The ledger -----------------------------------------------------------------------------------------------------------
 
 

@@ -68,11 +68,13 @@ SINGLE = {
     "ifms_relay": "deliver",
     "ifms_reconcile": "reconcile",
 }
+# Tasks beside those that do not wait for the treasury, and take no slot of its pool.
+BESIDE = {"ifms_relay": ["ship", "remove_old_calls"]}
 PARAMS = dict.fromkeys(DAGS, ["tenants"]) | {
     "ifms_pi": ["tenants", "payments"],
     "ifms_fd": [],
     "ifms_cor": ["pi_number", "tenant", "beneficiaries", "new_original", "tenants"],
-    "ifms_relay": ["again"],
+    "ifms_relay": ["again", "calls_again"],
     "ifms_reconcile": ["pending_hours"],
 }
 SECTIONS = ["What", "When", "Reads", "Writes", "If it fails"]
@@ -81,6 +83,7 @@ SECTIONS = ["What", "When", "Reads", "Writes", "If it fails"]
 HEAVY = {
     "alembic",
     "cryptography.hazmat.primitives.asymmetric.rsa",
+    "elasticsearch",
     "pandas",
     "psycopg",
     "requests",
@@ -243,10 +246,11 @@ def test_owner_tags_and_task_defaults(dags: dict[str, Any], dag_id: str):
     assert dag.tags == TAGS[dag_id]
     assert dag.render_template_as_native_obj is bool(PARAMS[dag_id])
     shared, single = ([each[dag_id]] if dag_id in each else [] for each in (SHARED, SINGLE))
-    assert [task.task_id for task in dag.tasks] == shared + single  # never a task per PI
+    beside = BESIDE.get(dag_id, [])
+    assert [task.task_id for task in dag.tasks] == shared + single + beside  # never a task per PI
     for task in dag.tasks:
         assert task.owner == "ifms"
-        assert task.pool == "ifms_treasury"
+        assert task.pool == ("default_pool" if task.task_id in beside else "ifms_treasury")
         assert task.execution_timeout == (timedelta(minutes=30) if dag_id in HALF_AN_HOUR else timedelta(hours=2))
         assert task.retries == 3
         assert task.retry_delay == timedelta(minutes=5)
@@ -372,6 +376,7 @@ REFUSED = {
         {"id": 7},
         True,
     ],
+    ("ifms_relay", "calls_again"): ["false", "true", "", 0, 1, None, "{{ True }}", []],
     ("ifms_reconcile", "pending_hours"): ["24", "24 hours", 0, -1, 8785, float("inf"), [24], {"hours": 24}, ""],
 }
 TAKEN = {
@@ -381,6 +386,7 @@ TAKEN = {
     ("ifms_cor", "new_original"): [True, False],
     ("ifms_pi", "payments"): [["EP/0/2024-25/06/01/000001"], [], None],
     ("ifms_relay", "again"): [[7, 8], [], None],
+    ("ifms_relay", "calls_again"): [True, False],
     ("ifms_reconcile", "pending_hours"): [24, 0.5, 8784, None],
 }
 
@@ -429,6 +435,16 @@ def test_environment_sets_the_number_of_shards(monkeypatch: pytest.MonkeyPatch):
                 assert given(task, "shards") == 3
             else:
                 assert (task.is_mapped, task.shard, task.shards) == (False, 0, 1)
+
+
+def test_environment_says_how_long_calls_are_kept(dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
+    def removal(loaded: dict[str, Any]) -> tuple[int | None, bool]:
+        task = loaded["ifms_relay"].get_task("remove_old_calls")
+        return task.keep_days, task.unshipped_too
+
+    assert removal(dags) == (400, False)
+    assert removal(load(monkeypatch, IFMS_CALL_LOG_DAYS=" 3650 ", IFMS_REMOVE_UNSHIPPED_CALLS="Yes")) == (3650, True)
+    assert removal(load(monkeypatch, IFMS_CALL_LOG_DAYS="none", IFMS_REMOVE_UNSHIPPED_CALLS="1")) == (None, False)
 
 
 def test_parsing_twice_gives_the_same_dags():
