@@ -1,24 +1,32 @@
-"""What the platform must hear (outbox)
+"""What the platform must hear (outbox), and the log of calls
 
 ## What
-Delivers each change of a payment to the platform: the statuses of payment, bill, details and lines, in order per
+`deliver` tells the platform each change of a payment: the statuses of payment, bill, details and lines, in order per
 payment, at least once. What the platform refuses five times is set aside and stays visible with its reason; what
 follows for the same payment waits, so that the order holds.
 
+`ship` copies the calls to the treasury into Elasticsearch (connection `ifms_elasticsearch`; without it, nothing), into
+`ifms-request-logs` and `ifms-error-logs`, or as the connection's extra says (`request_index`, `error_index`). What is
+secret in them stays sealed. A document that Elasticsearch refuses is set aside with its reason.
+
+`remove_old_calls` removes calls from the ledger that were shipped and are older than `IFMS_CALL_LOG_DAYS` (400; 90 at
+least; `none`: never). Without an Elasticsearch nothing is removed, unless `IFMS_REMOVE_UNSHIPPED_CALLS` is `yes`.
+
 ## When
 After each DAG that wrote to the outbox, and every 10 minutes (`IFMS_SCHEDULE_RELAY`). Started through the form with
-'Send again', what was set aside is tried again. A backfill delivers what is due, as any other run.
+'Send again' or 'Ship again', what was set aside is tried again. A backfill does what is due, as any other run.
 
 ## Reads
-`ifms.outbox`; the platform's payments.
+`ifms.outbox`, `ifms.treasury_call`; the platform's payments.
 
 ## Writes
-Statuses on the platform; `ifms.outbox`, `ifms.sweep_run`.
+Statuses on the platform; documents in Elasticsearch; `ifms.outbox`, `ifms.treasury_call`, `ifms.sweep_run`.
 
 ## If it fails
-Payments are not affected, and nothing is dropped: what could not be delivered is tried again after a pause that
-doubles, for as long as it takes. Red means that something was set aside: its row in `ifms.outbox` and the
-run's `sweep_run` row say why.
+Payments are not affected, and nothing is dropped: what could not be delivered or shipped is tried again for as long as
+it takes, a message to the platform after a pause that doubles. Red means that something was set aside, or that calls
+have waited for Elasticsearch for a day: the run's `sweep_run` row, and the row in `ifms.outbox` (`last_error`) or
+`ifms.treasury_call` (`ship_error`), say why.
 """
 
 from datetime import timedelta
@@ -26,8 +34,8 @@ from datetime import timedelta
 from airflow.sdk import DAG, Param
 
 from ifms_airflow.assets import OUTBOX
-from ifms_airflow.operators import RelayOperator
-from ifms_airflow.schedules import DEFAULT_ARGS, bells_or_clock
+from ifms_airflow.operators import RelayOperator, RemoveOldCallsOperator, ShipCallsOperator
+from ifms_airflow.schedules import DEFAULT_ARGS, bells_or_clock, call_log_days, remove_unshipped_calls
 
 with DAG(
     "ifms_relay",
@@ -44,9 +52,23 @@ with DAG(
             title="Send again",
             description="Messages that were set aside (ids of ifms.outbox); an empty list [] means all.",
         ),
+        "calls_again": Param(
+            False,
+            type="boolean",
+            title="Ship again",
+            description="Calls that Elasticsearch refused and that were set aside: try them again.",
+        ),
     },
     render_template_as_native_obj=True,
     max_active_runs=1,
     catchup=False,
 ):
     RelayOperator(task_id="deliver", again="{{ params.again }}")
+    # No slot of the treasury's: a slow Elasticsearch is not to hold up a payment.
+    ShipCallsOperator(task_id="ship", again="{{ params.calls_again }}", pool="default_pool")
+    RemoveOldCallsOperator(
+        task_id="remove_old_calls",
+        keep_days=call_log_days(),
+        unshipped_too=remove_unshipped_calls(),
+        pool="default_pool",
+    )

@@ -98,6 +98,17 @@ def bells_or_clock(
     return bells if timetable is None else AssetOrTimeSchedule(timetable=timetable, assets=bells)
 
 
+def call_log_days() -> int | None:
+    """For how many days calls stay in the ledger: IFMS_CALL_LOG_DAYS, 400 by default; None for `none`: for good."""
+    chosen = os.environ.get("IFMS_CALL_LOG_DAYS", "").strip() or "400"
+    return None if chosen.lower() == "none" else int(chosen)
+
+
+def remove_unshipped_calls() -> bool:
+    """Whether old calls go even if no Elasticsearch has them: only if IFMS_REMOVE_UNSHIPPED_CALLS is `yes`."""
+    return os.environ.get("IFMS_REMOVE_UNSHIPPED_CALLS", "").strip().lower() == "yes"
+
+
 def shards() -> list[int]:
     """The literal list that a sweep is mapped over: IFMS_SHARDS of them, one by default."""
     return list(range(max(1, int(os.environ.get("IFMS_SHARDS", "").strip() or 1))))

@@ -1,7 +1,8 @@
-"""The ways from Airflow to the treasury, the platform and the ledger."""
+"""The ways from Airflow to the treasury, the platform, the ledger and the call log."""
 
+from ifms_airflow.hooks.call_log import CallLogHook
 from ifms_airflow.hooks.ledger import LedgerHook
 from ifms_airflow.hooks.platform import PlatformHook
 from ifms_airflow.hooks.treasury import TreasuryHook
 
-__all__ = ["LedgerHook", "PlatformHook", "TreasuryHook"]
+__all__ = ["CallLogHook", "LedgerHook", "PlatformHook", "TreasuryHook"]

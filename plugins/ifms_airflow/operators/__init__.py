@@ -1,6 +1,7 @@
 """One operator per kind of work, usable in anyone's DAG."""
 
 from ifms_airflow.operators.allotments import FetchAllotmentsOperator
+from ifms_airflow.operators.call_log import RemoveOldCallsOperator, ShipCallsOperator
 from ifms_airflow.operators.corrections import CorrectOperator
 from ifms_airflow.operators.failures import FetchFailuresOperator
 from ifms_airflow.operators.instructions import CreatePaymentInstructionsOperator
@@ -18,4 +19,6 @@ __all__ = [
     "PollOperator",
     "ReconcileOperator",
     "RelayOperator",
+    "RemoveOldCallsOperator",
+    "ShipCallsOperator",
 ]

@@ -1,0 +1,127 @@
+"""The calls to the treasury, for who asks about them: in the ledger, or in Elasticsearch."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow.providers.elasticsearch.hooks.elasticsearch import connect
+from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
+
+from ifms.calllog.elastic import CallStore, Indexes
+from ifms.calllog.search import CallQuery, Page, Place, search_ledger
+from ifms.errors import CallStoreError, ConfigurationError
+from ifms_airflow.hooks.ledger import LedgerHook
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+# What a person of this project sets in the connection's extra; the rest of it is the client's.
+REQUEST_INDEX = "request_index"
+ERROR_INDEX = "error_index"
+# Seconds for one request of a bulk: a slow Elasticsearch is tried again in ten minutes.
+TIMEOUT_SECONDS = 10
+
+
+class CallLogHook(BaseHook):
+    """Finds calls to the treasury by bill, service, outcome and time; and knows where they are shipped.
+
+    Nothing that it returns is secret: what a call said is shown by `ifms log open`, to whoever holds the key. The
+    connection to Elasticsearch is of the provider's own type, and optional; its extra may name the indexes
+    (`request_index`, `error_index`), everything else in it goes to the client.
+    """
+
+    conn_name_attr = "elasticsearch_conn_id"
+    default_conn_name = "ifms_elasticsearch"
+    hook_name = "IFMS call log"
+
+    def __init__(self, elasticsearch_conn_id: str = default_conn_name, ledger_conn_id: str = "ifms_db") -> None:
+        super().__init__()
+        self.elasticsearch_conn_id = elasticsearch_conn_id
+        self.ledger_conn_id = ledger_conn_id
+
+    def search(
+        self,
+        where: Literal["ledger", "elasticsearch"] = "ledger",
+        *,
+        bill: str | None = None,
+        service: str | None = None,
+        outcome: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 100,
+        after: Place | None = None,
+    ) -> Page:
+        """A page of calls, newest first; give its `next` as `after` for the one behind it.
+
+        `bill` is a PI's number, or "AUTH" for logins; `service` a code like "PI"; `outcome` one of answered, rejected,
+        never_sent, unknown; `since` is included, `until` is not; `limit` is 1000 at most. The ledger has the newest
+        calls and, for as long as they are kept there, the older ones; Elasticsearch has what was shipped.
+
+        Raises BadInputError for a question that makes no sense, ConfigurationError without a connection, CallStoreError
+        when Elasticsearch does not answer.
+        """
+        query = CallQuery(bill, service, outcome, since, until, limit, after)
+        if where == "ledger":
+            with LedgerHook(self.ledger_conn_id).ledger() as ledger:
+                return ledger.transact(partial(search_ledger, query=query))
+        if where != "elasticsearch":
+            raise ConfigurationError(f"calls are in the ledger or in elasticsearch, not in {where!r}")
+        if not self.configured():
+            raise ConfigurationError(f"there is no connection {self.elasticsearch_conn_id!r}: ask the ledger instead")
+        client = self.get_conn()
+        try:
+            return self.store(client).search(query)
+        finally:
+            client.close()
+
+    def configured(self) -> bool:
+        """Whether there is a connection to an Elasticsearch."""
+        try:
+            self.get_connection(self.elasticsearch_conn_id)
+        except AirflowNotFoundException:
+            return False
+        return True
+
+    def get_conn(self) -> Elasticsearch:
+        """A client; closing it is the caller's. Raises ConfigurationError that names the connection."""
+        connection = self.get_connection(self.elasticsearch_conn_id)
+        if not connection.host:
+            raise ConfigurationError(f"connection {self.elasticsearch_conn_id!r}: the host is missing")
+        options: dict[str, Any] = {"request_timeout": TIMEOUT_SECONDS, "max_retries": 0, "retry_on_timeout": False}
+        options |= {name: value for name, value in connection.extra_dejson.items() if name not in _OURS}
+        try:
+            # As the provider's own hook does it, which would hand our own settings to the client.
+            made = connect(
+                host=connection.host,
+                port=connection.port or 9200,
+                user=connection.login or None,
+                password=connection.password or None,
+                scheme=connection.schema or "http",
+                **options,
+            )
+        except (TypeError, ValueError) as error:
+            raise ConfigurationError(f"connection {self.elasticsearch_conn_id!r}: {error}") from None
+        return made.es
+
+    def store(self, client: Elasticsearch) -> CallStore:
+        """The connection's indexes, behind `client`. Raises ConfigurationError for names that no index can have."""
+        extra = self.get_connection(self.elasticsearch_conn_id).extra_dejson
+        named = {"requests": extra.get(REQUEST_INDEX), "errors": extra.get(ERROR_INDEX)}
+        try:
+            return CallStore(client, Indexes(**{name: str(value) for name, value in named.items() if value}))
+        except ConfigurationError as error:
+            raise ConfigurationError(f"connection {self.elasticsearch_conn_id!r}: {error}") from None
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Ask for the newest call in Elasticsearch."""
+        try:
+            self.search("elasticsearch", limit=1)
+        except (ConfigurationError, CallStoreError) as error:
+            return False, str(error)
+        return True, "Elasticsearch answers"
+
+
+_OURS = frozenset({REQUEST_INDEX, ERROR_INDEX})
