@@ -8,10 +8,13 @@ GRANT USAGE ON SCHEMA ifms TO ifms_work, ifms_read;
 -- triggers keep what is frozen.
 REVOKE ALL ON ALL TABLES IN SCHEMA ifms FROM ifms_work, ifms_read;
 GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA ifms TO ifms_work;
-REVOKE UPDATE ON ifms.fund_movement, ifms.status_log, ifms.sanction FROM ifms_work;
+REVOKE UPDATE ON ifms.fund_movement, ifms.status_log, ifms.call_access, ifms.sanction FROM ifms_work;
 REVOKE INSERT, UPDATE ON ifms.status_transition, ifms.alembic_version FROM ifms_work;
 -- Enough to lock a sanction; its balances are written by the movements' trigger, which runs as the owner.
 GRANT UPDATE (updated_at) ON ifms.sanction TO ifms_work;
+
+-- The one way in which calls to the treasury are ever deleted: the function keeps what must be kept.
+GRANT EXECUTE ON FUNCTION ifms.remove_old_calls TO ifms_work;
 
 DO $$
 DECLARE

@@ -22,7 +22,7 @@ CREATE TABLE ifms.call_shipping (
 INSERT INTO ifms.call_shipping DEFAULT VALUES;
 
 -- What was said stays said; only what is known of its shipping changes.
-DROP TRIGGER IF EXISTS said_is_said ON ifms.treasury_call;
+DROP TRIGGER said_is_said ON ifms.treasury_call;
 CREATE TRIGGER said_is_said BEFORE UPDATE OF id, service_id, bill_number, payment_instruction_id, sweep_run_id,
     request_sealed, rek_sealed, sek_sealed, auth_token_sealed, enc_request, enc_response, response_sealed, status_code,
     outcome, error_message, duration_ms, created_at ON ifms.treasury_call

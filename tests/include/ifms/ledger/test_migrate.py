@@ -16,7 +16,7 @@ from ifms.ledger.statuses import transition_rows
 IFMS = Path(sys.executable).with_name("ifms")
 REPORTS = {"fund_register", "payment_instruction_summary", "open_payment_instruction", "failed_beneficiary"}
 # What must not be rewritten by whoever works on the ledger.
-APPEND_ONLY = {"fund_movement", "status_log", "sanction", "status_transition", "alembic_version"}
+APPEND_ONLY = {"call_access", "fund_movement", "status_log", "sanction", "status_transition", "alembic_version"}
 WRITTEN_BY_MIGRATE = {"status_transition", "alembic_version"}
 
 
