@@ -36,7 +36,7 @@ def add_arguments(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     """Add `log open` to the command line."""
     log = commands.add_parser("log", help="the log of calls to the treasury")
     actions = log.add_subparsers(required=True, metavar="open")
-    opening = actions.add_parser("open", help="show one call in clear", description=HELP)
+    opening = actions.add_parser("open", help="show one call in clear", description=HELP, allow_abbrev=False)
     opening.add_argument("id", metavar="ID", help="the call's id, in ifms.treasury_call or in the document")
     opening.add_argument(
         "--dsn", default="", help="the ledger, as for migrate; without it, what PGHOST, PGDATABASE … say"

@@ -228,5 +228,8 @@ def _reason(error: object) -> str:
 
 def _said(error: Exception) -> str:
     """What an error of the client says, on one line."""
-    text = f"HTTP {error.status_code} {error.message}" if isinstance(error, ApiError) else str(error)
+    text = str(error)
+    if isinstance(error, ApiError):
+        body = error.body if isinstance(error.body, Mapping) else {}
+        text = f"HTTP {error.status_code} {_reason(body.get('error', error.message))}"
     return mask_long_numbers(" ".join(text.split()))[:LONGEST_REASON]

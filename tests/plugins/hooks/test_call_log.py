@@ -1,0 +1,103 @@
+"""CallLogHook: one question, put to the ledger or to Elasticsearch; its connection; nothing secret."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from support.calls import ACCOUNT, TOKEN, exchange, failed, stored, write
+
+from ifms.errors import BadInputError, ConfigurationError
+
+pytestmark = pytest.mark.airflow
+
+
+def hook():
+    from ifms_airflow.hooks import CallLogHook
+
+    return CallLogHook()
+
+
+@pytest.fixture
+def connect(monkeypatch, elasticsearch):
+    def made(host="127.0.0.1", **extra):
+        described = elasticsearch.connection(**extra) | {"host": host}
+        monkeypatch.setenv("AIRFLOW_CONN_IFMS_ELASTICSEARCH", json.dumps(described))
+
+    return made
+
+
+@pytest.fixture
+def calls(ledger, airflow_connections):
+    """Two calls of a bill, one of which went wrong."""
+    return stored(ledger.db, write(ledger.db, exchange(), failed(1), exchange(2, bill_number="PI-SA/2")))
+
+
+def test_the_ledger_and_elasticsearch_find_the_same(calls, connect, elasticsearch):
+    connect()
+    client = hook().get_conn()
+    store = hook().store(client)
+    store.prepare()
+    store.write(calls)
+    client.close()
+    elasticsearch.client.indices.refresh(index="ifms-request-logs")
+    for where in ("ledger", "elasticsearch"):
+        page = hook().search(where, bill="PI-SA/1", since=calls[0].created_at)
+        assert [(row.id, row.outcome, row.error) for row in page.rows] == [
+            (str(calls[1].id), "unknown", "HTTP 500"),
+            (str(calls[0].id), "answered", None),
+        ]
+        first = hook().search(where, limit=2)
+        second = hook().search(where, limit=2, after=first.next)
+        assert [row.id for row in (*first.rows, *second.rows)] == [str(call.id) for call in reversed(calls)]
+        assert second.next is None
+        assert ACCOUNT not in repr(first)
+        assert TOKEN not in repr(first)
+
+
+def test_the_connections_extra_names_the_indexes_and_the_rest_is_the_clients(calls, connect, elasticsearch):
+    connect(request_index="ifms-a", error_index="ifms-b", request_timeout=7, http_compress=True)
+    client = hook().get_conn()
+    hook().store(client).write(calls)
+    client.close()
+    assert [len(elasticsearch.documents(index)) for index in ("ifms-a", "ifms-b")] == [3, 1]
+
+
+def test_the_test_button(connect, monkeypatch):
+    connect()
+    assert hook().test_connection() == (True, "Elasticsearch answers")
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_IFMS_ELASTICSEARCH", '{"conn_type": "elasticsearch", "host": "127.0.0.1", "port": 1}'
+    )
+    good, said = hook().test_connection()
+    assert not good
+    assert "Elasticsearch" in said
+
+
+def test_without_a_connection_the_ledger_is_asked_and_elasticsearch_is_not(calls):
+    assert not hook().configured()
+    assert len(hook().search().rows) == 3
+    with pytest.raises(ConfigurationError, match="ifms_elasticsearch"):
+        hook().search("elasticsearch")
+
+
+@pytest.mark.parametrize(
+    ("described", "said"),
+    [
+        ({}, "host is missing"),
+        ({"host": "es.example", "extra": {"request_index": "Not One"}}, "can't be an index"),
+        ({"host": "es.example", "extra": {"unheard_of": 1}}, "unheard_of"),
+    ],
+)
+def test_a_connection_that_can_not_work_is_named(monkeypatch, described, said):
+    monkeypatch.setenv("AIRFLOW_CONN_IFMS_ELASTICSEARCH", json.dumps({"conn_type": "elasticsearch"} | described))
+    with pytest.raises(ConfigurationError, match=said) as raised:
+        hook().store(hook().get_conn())
+    assert "ifms_elasticsearch" in str(raised.value)
+
+
+def test_a_question_that_makes_no_sense(calls):
+    with pytest.raises(BadInputError):
+        hook().search(limit=100_000)
+    with pytest.raises(ConfigurationError, match="nowhere"):
+        hook().search("nowhere")
