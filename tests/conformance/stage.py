@@ -32,7 +32,8 @@ STAGES = SERVICES[1:]  # AUTH is played where PI is: before any PI
 REFUSED = "Sample error of the treasury"
 REJECTED = "This Bill Number {} is rejected by SSU Sample Office"
 MOVES = "SELECT id, kind AS word FROM ifms.fund_movement ORDER BY id"
-LOG = "SELECT id, status AS word FROM ifms.status_log ORDER BY id"
+LOG = "SELECT id, status AS word FROM ifms.status_log WHERE to_status IS DISTINCT FROM 'COMPLETED' ORDER BY id"
+"""But for the original that a correction completes: that is no call's."""
 CALLS = "SELECT id, service_id || ' ' || outcome AS word FROM ifms.treasury_call"
 _copies = count(1)
 

@@ -362,6 +362,7 @@ _HISTORY = (
         ) heard ON heard.payment_instruction_id = p.id
         WHERE p.status <> 'PENDING' AND heard.payment_instruction_id IS NULL
           AND p.created_at >= coalesce((SELECT min(created_at) FROM ifms.treasury_call), '-infinity')
+          AND p.created_at > now() - interval '90 days'  -- older calls may have been removed: ifms.remove_old_calls
         """,
     ),
     Invariant(

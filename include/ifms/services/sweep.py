@@ -8,13 +8,11 @@ the number of items, and a sweep that is killed has committed all that it had se
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from queue import Empty, SimpleQueue
@@ -42,7 +40,6 @@ Result = TypeVar("Result")
 
 PROGRESS_SECONDS = 5.0
 PAUSE_SECONDS = 2.0  # between two looks at what another run holds
-TURN_SECONDS = 0.0002  # how long a busy thread keeps the interpreter while another one waits for it
 AHEAD = 2  # items handed to the pool per worker, so that no worker waits while the ledger is written
 
 log = logging.getLogger("ifms.sweep")
@@ -136,7 +133,7 @@ class Sweep:
         def guarded(item: Item) -> Result | None:
             return None if self.stopping else call(item)
 
-        with _short_turns(), ThreadPoolExecutor(self.workers, thread_name_prefix=f"ifms-{self.service_id}") as pool:
+        with ThreadPoolExecutor(self.workers, thread_name_prefix=f"ifms-{self.service_id}") as pool:
             try:
                 while True:
                     item = self._next(items) if under_way < self.workers * AHEAD and not self.stopping else None
@@ -285,18 +282,3 @@ class Sweep:
     def _said(self, when_nothing: str = "nothing was due") -> str:
         said = ", ".join(f"{n} {what.replace('_', ' ')}" for what, n in sorted(self.counts.items()) if n)
         return said or when_nothing
-
-
-@contextmanager
-def _short_turns() -> Iterator[None]:
-    """Let threads take turns more often than Python's usual 5 ms.
-
-    The thread that owns the ledger lets go of the interpreter at each trip to the database, and would wait so long
-    to go on whenever another one reads a large reply.
-    """
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(TURN_SECONDS)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(usual)
