@@ -34,7 +34,18 @@ class SweepRun:
 
 
 def begin(connection: Connection, service_id: str, context: RunContext) -> SweepRun:
-    """Write that a sweep has begun."""
+    """Write that a sweep has begun, and that an earlier try of the same task has ended, if nothing tells so.
+
+    An earlier try that is alive after all (Airflow may run two copies) writes its own end when it comes to it.
+    """
+    connection.execute(
+        """
+        UPDATE ifms.sweep_run SET state = 'failed', finished_at = clock_timestamp(),
+            message = 'its process ended without a word; the task was tried again'
+        WHERE state = 'running' AND (dag_id, run_id, shard, service_id) = (%s, %s, %s, %s)
+        """,
+        (context.dag_id, context.run_id, context.shard, service_id),
+    )
     row = connection.execute(
         """
         INSERT INTO ifms.sweep_run (service_id, dag_id, run_id, shard, try_number, started_at)
