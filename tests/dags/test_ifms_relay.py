@@ -67,6 +67,6 @@ def test_a_message_that_is_not_set_aside_is_named_and_nothing_is_changed(run_dag
     first = set_aside(refused)[0]
     run = run_dag("ifms_relay", conf={"again": [first, 999_999]})
     assert run.state == "failed"
-    [row] = refused.rows("SELECT message FROM ifms.sweep_run WHERE run_id = %s", run.run_id)
+    [row] = refused.rows("SELECT message FROM ifms.sweep_run WHERE run_id = %s AND service_id = 'RELAY'", run.run_id)
     assert row["message"].startswith("BadInputError: message 999999 ")
     assert waiting(refused) == 4

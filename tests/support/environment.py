@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[2]
+ASKED = {"IFMS_SEEDS", "IFMS_TEST_SEED"}  # what is for the tests themselves, in each of xdist's processes
 SEEDS = int(os.environ.get("IFMS_SEEDS", "20"))
 """How many seeds the simulation of faults runs; read before this process's own settings are forgotten."""
 
@@ -41,7 +42,7 @@ def prepare() -> Environment:
     The database's address has to be known now, because Airflow reads it on import, but nothing is started: a test that
     needs no database never pays for one.
     """
-    for name in [name for name in os.environ if name.startswith(("AIRFLOW", "IFMS_"))]:
+    for name in [name for name in os.environ if name.startswith(("AIRFLOW", "IFMS_")) and name not in ASKED]:
         del os.environ[name]
     reservation = socket.socket()
     reservation.bind(("127.0.0.1", 0))
