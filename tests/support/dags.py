@@ -81,8 +81,8 @@ def _run_backfill(dag_id: str, from_date: datetime, to_date: datetime) -> list[D
     return list(runs)
 
 
-def _finish(run: DagRun, session: Any) -> None:
-    """Run the tasks of a queued DAG run until none is left, in the way of `DAG.test`."""
+def _finish(run: DagRun, session: Any, run_task: Callable[..., Any] | None = None) -> None:
+    """Run the tasks of a queued DAG run until none is left, in the way of `DAG.test`, or each by `run_task`."""
     from airflow.sdk.definitions.dag import _run_task
     from airflow.serialization.serialized_objects import DagSerialization
     from airflow.utils.state import DagRunState, TaskInstanceState
@@ -98,7 +98,7 @@ def _finish(run: DagRun, session: Any) -> None:
             task_instance.state = TaskInstanceState.SCHEDULED
         session.commit()
         for task_instance in ready:
-            _run_task(ti=task_instance, task=dag.task_dict[task_instance.task_id])
+            (run_task or _run_task)(ti=task_instance, task=dag.task_dict[task_instance.task_id])
         session.expire_all()
 
 
