@@ -32,6 +32,7 @@ class People:
     tenants: dict[str, str] = field(default_factory=dict)
     accounts: dict[str, str] = field(default_factory=dict)
     _repaired: set[tuple[str, str]] = field(default_factory=set)
+    _provided: set[str] = field(default_factory=set)
 
     def approve_bills(self, payments: int) -> None:
         """So many approved wage bills for one to three payees each, some of them with a wrong bank branch."""
@@ -60,11 +61,14 @@ class People:
         self._release_holds()
 
     def allot_enough(self) -> None:
-        """Each city gets more than all of its payees are owed, under one sanction."""
+        """Each city gets more than all of its payees are owed, under one sanction, once the ledger has heard of one."""
         for tenant in self.town.platform.masters.cities:
+            if tenant in self._provided:
+                continue
             fund = self.books.rows("SELECT * FROM ifms.sanction WHERE tenant_id = %s ORDER BY id LIMIT 1", tenant)
             if fund:
                 self._allotment(fund[0]["master_allotment_id"], "Additional allotment", "9000000.00")
+                self._provided.add(tenant)
 
     def _allot(self) -> None:
         funds = self.office.treasury.funds.listed()

@@ -114,6 +114,7 @@ class Simulation:
         unfinished: list[str] = []
         for number in range(1, CALM_ROUNDS + 1):
             world.event(f"calm round {number}")
+            self.people.allot_enough()  # again: no VA may have come through before the calm
             self.people.go_about()
             for service in CYCLE:
                 self._sweep(service, f"{service}/calm {number}")
