@@ -27,7 +27,7 @@ def runs(adapter):
 
 @pytest.fixture
 def with_elasticsearch(airflow_connections, elasticsearch, monkeypatch):
-    monkeypatch.setenv("AIRFLOW_CONN_IFMS_ELASTICSEARCH", json.dumps(elasticsearch.connection(request_timeout=1)))
+    monkeypatch.setenv("AIRFLOW_CONN_IFMS_ELASTICSEARCH", json.dumps(elasticsearch.connection(request_timeout=60)))
     return elasticsearch
 
 
@@ -55,9 +55,11 @@ def test_without_an_elasticsearch_calls_stay_and_nothing_is_red(run_dag, airflow
     assert ledger.one("SELECT count(*) FROM ifms.treasury_call WHERE shipped_at IS NULL") == 3
 
 
-def test_an_elasticsearch_that_hangs_fails_nothing(run_dag, with_elasticsearch, ledger, runs, adapter):
+def test_an_elasticsearch_that_hangs_fails_nothing(run_dag, with_elasticsearch, ledger, runs, adapter, monkeypatch):
     write(ledger.db, failed(started_at=now()))
-    with with_elasticsearch.stopped():
+    with with_elasticsearch.stopped(), monkeypatch.context() as impatient:
+        described = json.dumps(with_elasticsearch.connection(request_timeout=1))
+        impatient.setenv("AIRFLOW_CONN_IFMS_ELASTICSEARCH", described)
         run = run_dag("ifms_relay")
     assert run.state == "success"
     assert "Elasticsearch" in runs(run)["SHIP"]["problems"][0]
