@@ -16,8 +16,9 @@ from statistics import median_low
 
 from rich.console import Console
 
-from bench.figures import Figure, Growth, table
+from bench.figures import Figure, Growth, Logging, Shipping, table
 from bench.ground import Ground, ground
+from bench.shipping import measure_shipping
 from simulator import sample
 from standalone import signals
 from standalone.errors import StandaloneError
@@ -36,10 +37,15 @@ class Plan:
     wide: int = 3200
     """100 full rounds of 32: of 1,000 calls, the login and the part-filled last round alone would make 1.056."""
     many: int = 5000
+    shipped: int = 100_000
     times: int = 3
 
 
-QUICK = Plan(creation=20, beneficiaries=2, sweep=16, wide=16, many=32, times=1)
+QUICK = Plan(creation=20, beneficiaries=2, sweep=16, wide=16, many=32, shipped=600, times=1)
+
+
+Measurements = tuple[list[Figure], Growth, Logging, Shipping | str]
+"""All that is measured; for shipping a sentence where there can be no Elasticsearch."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,13 +56,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console() if sys.stdout.isatty() else Console(width=140)
     try:
         with signals.raised_as_stopped(), ground() as made:
-            figures, growth = measure(made, QUICK if quick else Plan(), console)
+            measured = measure(made, QUICK if quick else Plan(), console)
     except StandaloneError as error:
         Console(stderr=True, soft_wrap=True).print(str(error), style="red", markup=False, highlight=False)
         return 1
     except signals.Stopped as stopped:
         return 128 + stopped.signum
-    console.print(table(figures, growth))
+    figures, growth, logging, shipping = measured
+    console.print(table(figures, growth, logging, shipping if isinstance(shipping, Shipping) else None))
+    if isinstance(shipping, str):
+        console.print(f"Shipping is not measured: {shipping}.", style="dim", highlight=False)
     console.print(
         f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()} {platform.release()}, "
         f"Python {platform.python_version()}; PostgreSQL with fsync and both simulators on the same machine"
@@ -66,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def measure(made: Ground, plan: Plan, console: Console) -> tuple[list[Figure], Growth]:
+def measure(made: Ground, plan: Plan, console: Console) -> Measurements:
     """Seed through the real services, and measure. Raises StandaloneError."""
     made.new_ledger("ledger")
     made.sweep("VA", "ledger", CREATION, STATUS)
@@ -77,8 +86,23 @@ def measure(made: Ground, plan: Plan, console: Console) -> tuple[list[Figure], G
     figures.append(_figure(made, console, "PIS sweep", "PIS", plan.sweep, STATUS, 50, 16, 1.3, plan.times))
     _seed(made, plan.wide - plan.sweep, console)
     figures.append(_figure(made, console, "PIS sweep", "PIS", plan.wide, STATUS, 200, 32, 1.05, plan.times))
+    logging = _logging(made, console, plan.wide, plan.times)
     _seed(made, plan.many - plan.wide, console)
-    return figures, Growth(plan.sweep, plan.many, few, _peak(made, console, 1), 1.2)
+    growth = Growth(plan.sweep, plan.many, few, _peak(made, console, 1), 1.2)
+    made.sweep("PIS", "ledger", STATUS)  # for a call to multiply
+    with console.status(f"shipping {plan.shipped:,} calls"):
+        return figures, growth, logging, measure_shipping(made.server.dsn("ledger"), plan.shipped)
+
+
+def _logging(made: Ground, console: Console, calls: int, times: int) -> Logging:
+    """The same PIS sweep with and without its log, in turns, so that both meet the same machine."""
+    _latency(made, 0)
+    seconds: dict[bool, list[float]] = {True: [], False: []}
+    for number in range(times):
+        for logged, taken in seconds.items():
+            with console.status(f"PIS sweep {'with' if logged else 'without'} its log: {number + 1} of {times}"):
+                taken.append(made.sweep_on_copy("PIS", "ledger", STATUS, logged=logged).seconds)
+    return Logging(calls, tuple(seconds[True]), tuple(seconds[False]), 1.6)
 
 
 def _seed(made: Ground, number: int, console: Console) -> None:

@@ -45,12 +45,14 @@ class Ground:
         self.server.create_database(name)
         migrate(self.server.dsn(name))
 
-    def sweep(self, service: str, ledger: str, *tenants: str, concurrency: int = 16, traced: bool = False) -> Measured:
+    def sweep(
+        self, service: str, ledger: str, *tenants: str, concurrency: int = 16, traced: bool = False, logged: bool = True
+    ) -> Measured:
         """Run a sweep in a fresh Python process. Raises StandaloneError with its last words when it fails."""
         order = Order(
             service=service, tenants=tenants, dsn=self.server.dsn(ledger), treasury=self.treasury.address,
             platform=self.platform.address, public_key=self.public_key, log_key=self.log_key,
-            concurrency=concurrency, traced=traced,
+            concurrency=concurrency, traced=traced, logged=logged,
         )  # fmt: skip
         # The order goes through stdin: it holds a password, which the list of processes would show.
         done = subprocess.run(
@@ -63,13 +65,19 @@ class Ground:
         return Measured(**json.loads(done.stdout))
 
     def sweep_on_copy(
-        self, service: str, ledger: str, *tenants: str, concurrency: int = 16, traced: bool = False
+        self,
+        service: str,
+        ledger: str,
+        *tenants: str,
+        concurrency: int = 16,
+        traced: bool = False,
+        logged: bool = True,
     ) -> Measured:
         """Run a sweep on a copy of `ledger`, which stays as it is."""
         copy = f"copy_{next(self._numbers)}"
         self.server.create_database(copy, template=ledger)
         try:
-            return self.sweep(service, copy, *tenants, concurrency=concurrency, traced=traced)
+            return self.sweep(service, copy, *tenants, concurrency=concurrency, traced=traced, logged=logged)
         finally:
             self.server.drop_database(copy)
 

@@ -10,12 +10,15 @@ import json
 import sys
 import time
 import tracemalloc
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import psycopg
 
 from ifms.ledger.database import Database
 from ifms.ledger.history import CallLog
+from ifms.ledger.writes import Target
 from ifms.platform.client import PlatformClient
 from ifms.platform.config import PlatformConfig
 from ifms.sealing import Sealer
@@ -27,12 +30,16 @@ from ifms.services.sweep import Sweep
 from ifms.services.va import fetch_allotments
 from ifms.treasury.client import TreasuryClient
 from ifms.treasury.config import TreasuryConfig
+from ifms.treasury.outcome import Exchange
 from standalone.simulators import CLIENT_ID, CLIENT_SECRET
 
 
 @dataclass(frozen=True)
 class Order:
-    """What to run: `service` is VA, PI or PIS; `traced` measures memory, and the time then means nothing."""
+    """What to run: `service` is VA, PI or PIS; `traced` measures memory, and the time then means nothing.
+
+    Without `logged` no call is kept, which only a measurement may do.
+    """
 
     service: str
     tenants: tuple[str, ...]
@@ -43,6 +50,7 @@ class Order:
     log_key: str = field(repr=False)
     concurrency: int = 16
     traced: bool = False
+    logged: bool = True
 
 
 @dataclass(frozen=True)
@@ -54,13 +62,23 @@ class Measured:
     peak_bytes: int
 
 
+class _NoLog(CallLog):
+    """Keeps nothing."""
+
+    def heard_login(self, exchange: Exchange) -> None:
+        """Forget it."""
+
+    def write(self, target: Target, exchanges: Iterable[Exchange], **about: Any) -> None:
+        """Forget them."""
+
+
 def run(order: Order) -> Measured:
     """Run one sweep as its operator in Airflow does, from its first connection to its last commit."""
     treasury_config = TreasuryConfig(
         order.treasury, CLIENT_ID, CLIENT_SECRET, order.public_key,
         log_key=order.log_key, max_concurrency=order.concurrency,
     )  # fmt: skip
-    calls = CallLog(Sealer.from_config(order.log_key))
+    calls = (CallLog if order.logged else _NoLog)(Sealer.from_config(order.log_key))
     gc.collect()
     if order.traced:
         tracemalloc.start()

@@ -32,6 +32,16 @@ def test_memory_is_compared_by_its_peaks():
     assert not Growth(500, 5000, 1000, 1201, 1.2).kept
 
 
+def test_logging_and_shipping_are_compared_with_doing_without_and_with_the_helper_alone():
+    from bench.figures import Logging, Shipping
+
+    assert Logging(10, logged=(3.0, 9.0, 3.3), unlogged=(3.0, 2.0, 9.0), allowed=1.1).kept
+    assert not Logging(10, (3.4,), (3.0,), 1.1).kept
+    shipping = Shipping(1000, seconds=3.0, bulk_seconds=2.0, allowed=1.5)
+    assert (shipping.kept, round(shipping.per_second), shipping.ratio) == (True, 333, 1.5)
+    assert not Shipping(1000, 3.1, 2.0, 1.5).kept
+
+
 def test_it_measures_every_figure_and_leaves_nothing_behind(capsys):
     from bench.__main__ import main
 
@@ -39,7 +49,13 @@ def test_it_measures_every_figure_and_leaves_nothing_behind(capsys):
     assert main(["--quick"]) == 0
     printed = capsys.readouterr()
     assert printed.err == ""
-    for row in ("PI creation, 50 ms, 16", "PIS sweep, 50 ms, 16", "PIS sweep, 200 ms, 32", "memory of a PIS sweep"):
+    for row in (
+        "PI creation, 50 ms, 16",
+        "PIS sweep, 50 ms, 16",
+        "PIS sweep, 200 ms, 32",
+        "memory of a PIS sweep",
+        "with the log",
+    ):
         assert sum(row in line for line in printed.out.splitlines()) == 1
     assert f"Python {sys.version.split()[0]}" in printed.out
     assert set((REPO / ".run").glob("bench-*")) <= before
