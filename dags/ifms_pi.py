@@ -6,7 +6,8 @@ sanction that has enough, and posts it to the treasury. A payment without funds 
 itself when an allotment brings enough. PIs whose outcome is not known stay PENDING with their money reserved: they
 are asked about, and sent again with the same number and content, at the start of every run; so are revised PIs. A
 PI that was declined gets a successor by itself once a payee's account differs; one that was rejected, through the
-form.
+form. With PI numbers in the form the run is about these alone: those that are PENDING are settled, and the payments
+of those that were declined or rejected get a new one.
 
 ## When
 When ifms_pa has made payments or ifms_va has found new money, and daily at 21:00 IST (`IFMS_SCHEDULE_PI`) for those
@@ -32,7 +33,7 @@ from airflow.sdk import DAG, Param
 
 from ifms_airflow.assets import ALLOTMENTS, OUTBOX, PAYMENTS
 from ifms_airflow.operators import CorrectOperator, CreatePaymentInstructionsOperator
-from ifms_airflow.schedules import DEFAULT_ARGS, NUMBER, TENANTS, bells_or_clock, shards
+from ifms_airflow.schedules import DEFAULT_ARGS, NUMBER, PI_NUMBERS, TENANTS, bells_or_clock, shards
 
 with DAG(
     "ifms_pi",
@@ -43,6 +44,7 @@ with DAG(
     default_args=DEFAULT_ARGS,
     params={
         "tenants": TENANTS,
+        "pi_numbers": PI_NUMBERS,
         "payments": Param(
             None,
             type=["null", "array"],
@@ -60,8 +62,13 @@ with DAG(
         outlets=[OUTBOX.alias],
         tenants="{{ params.tenants }}",
         payments="{{ params.payments }}",
+        pi_numbers="{{ params.pi_numbers }}",
         shards=len(shards()),
     ).expand(shard=shards())
     CorrectOperator(
-        task_id="settle_revisions", outlets=[OUTBOX.alias], only_pending=True, tenants="{{ params.tenants }}"
+        task_id="settle_revisions",
+        outlets=[OUTBOX.alias],
+        only_pending=True,
+        tenants="{{ params.tenants }}",
+        pi_numbers="{{ params.pi_numbers }}",
     )

@@ -24,7 +24,7 @@ from airflow.sdk import DAG
 
 from ifms_airflow.assets import OUTBOX
 from ifms_airflow.operators import PollOperator
-from ifms_airflow.schedules import DEFAULT_ARGS, TENANTS, clock, shards
+from ifms_airflow.schedules import DEFAULT_ARGS, PI_NUMBERS, TENANTS, clock, shards
 
 with DAG(
     "ifms_pis",
@@ -33,11 +33,16 @@ with DAG(
     doc_md=__doc__,
     tags=["ifms", "treasury"],
     default_args=DEFAULT_ARGS,
-    params={"tenants": TENANTS},
+    params={"tenants": TENANTS, "pi_numbers": PI_NUMBERS},
     render_template_as_native_obj=True,
     max_active_runs=1,
     catchup=False,
 ):
     PollOperator.partial(
-        task_id="poll", service="PIS", outlets=[OUTBOX.alias], tenants="{{ params.tenants }}", shards=len(shards())
+        task_id="poll",
+        service="PIS",
+        outlets=[OUTBOX.alias],
+        tenants="{{ params.tenants }}",
+        pi_numbers="{{ params.pi_numbers }}",
+        shards=len(shards()),
     ).expand(shard=shards())

@@ -73,6 +73,15 @@ TENANTS = Param(
 )
 
 
+PI_NUMBERS = Param(
+    None,
+    type=["null", "array"],
+    items=NUMBER | {"type": "string"},
+    title="Payment instructions",
+    description="Only these: numbers like PI-SA/2024-25/000001, one per line; all that are due when empty.",
+)
+
+
 def start_date() -> datetime:
     """The day (IST) from which on a DAG that catches up asks: IFMS_START_DATE as yyyy-mm-dd."""
     chosen = os.environ.get("IFMS_START_DATE", "").strip() or "2026-11-01"

@@ -71,7 +71,8 @@ SINGLE = {
 # Tasks beside those that do not wait for the treasury, and take no slot of its pool.
 BESIDE = {"ifms_relay": ["ship", "remove_old_calls"]}
 PARAMS = dict.fromkeys(DAGS, ["tenants"]) | {
-    "ifms_pi": ["tenants", "payments"],
+    "ifms_pi": ["tenants", "pi_numbers", "payments"],
+    **{f"ifms_{service}": ["tenants", "pi_numbers"] for service in ("pis", "pag", "pd", "ftps", "ftfps")},
     "ifms_fd": [],
     "ifms_cor": ["pi_number", "tenant", "beneficiaries", "new_original", "tenants"],
     "ifms_relay": ["again", "calls_again"],

@@ -81,6 +81,9 @@ class Queue:
         )
 
 
+_EVERYTHING: dict[str, object] = {"pi_numbers": None, "payments": None}
+
+
 def claim(
     connection: Connection,
     queue: Queue,
@@ -93,10 +96,12 @@ def claim(
 ) -> tuple[Claim, list[Row]]:
     """Take up to `limit` due rows of `queue` as instances of the dataclass `row`, under a new claim.
 
-    `sweep_started` is the database's clock at the sweep's start; `conditions` fill the queue's own parameters.
+    `sweep_started` is the database's clock at the sweep's start; `conditions` fill the queue's own parameters, of which
+    `pi_numbers` and `payments` are all when left out.
     """
     mine = Claim(uuid.uuid4(), lease)
-    values = {"token": mine.token, "lease": lease, "limit": limit, "sweep_started": sweep_started, **conditions}
+    values: dict[str, object] = {"token": mine.token, "lease": lease, "limit": limit, "sweep_started": sweep_started}
+    values |= _EVERYTHING | conditions
     with connection.cursor(row_factory=class_row(row)) as cursor:
         return mine, cursor.execute(queue.statement(row), values).fetchall()
 
@@ -116,7 +121,7 @@ def held(
               AND q.claimed_until >= clock_timestamp() AND q.claimed_until < %(sweep_started)s + %(lease)s
             """
         ).format(sql.Identifier(queue.table), due=sql.SQL(queue.due), polled=sql.Identifier(queue.polled)),
-        {"lease": lease, "sweep_started": sweep_started, **conditions},
+        {"lease": lease, "sweep_started": sweep_started, **_EVERYTHING, **conditions},
     ).fetchone()
     return int(row[0]) if row else 0
 

@@ -27,7 +27,9 @@ from ifms.ledger.writes import Target, connection_of, write
 _CONDITIONS = """
        AND (%(tenants)s::text[] IS NULL OR q.tenant_id = ANY(%(tenants)s))
        AND (%(created_from)s::timestamptz IS NULL OR q.created_at >= %(created_from)s)
-       AND (%(created_to)s::timestamptz IS NULL OR q.created_at < %(created_to)s)"""
+       AND (%(created_to)s::timestamptz IS NULL OR q.created_at < %(created_to)s)
+       AND (%(pi_numbers)s::text[] IS NULL OR q.pi_number = ANY(%(pi_numbers)s))
+       AND (%(payments)s::text[] IS NULL OR q.payment_number = ANY(%(payments)s))"""
 
 
 def queue(status: PiStatus, pi_type: str) -> Queue:

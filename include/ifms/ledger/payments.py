@@ -20,6 +20,7 @@ UNPAID = Queue(
        AND (%(tenants)s::text[] IS NULL OR q.tenant_id = ANY(%(tenants)s))
        AND (%(raised_from)s::timestamptz IS NULL OR q.raised_at >= %(raised_from)s)
        AND (%(raised_to)s::timestamptz IS NULL OR q.raised_at < %(raised_to)s)
+       AND (%(payments)s::text[] IS NULL OR q.payment_number = ANY(%(payments)s))
        AND (q.hold_code IS DISTINCT FROM 'PAYMENT_INSUFFICIENT_FUNDS' OR EXISTS (
             SELECT FROM ifms.sanction s WHERE s.tenant_id = q.tenant_id AND s.available_amount >= q.amount))""",
     order="q.raised_at, q.id",
@@ -100,3 +101,35 @@ def release_holds(connection: Connection, payment_numbers: Collection[str]) -> N
         raise BadInputError(
             f"payment {missing[0]!r} is not known here, or has a payment instruction under way: nothing was changed"
         )
+
+
+def free_payments_of(connection: Connection, pi_numbers: Collection[str], *, free: bool) -> list[str]:
+    """The payments of these original PIs; with `free`, what holds back those without a live PI is forgotten.
+
+    Only the last PI of a payment speaks for it: an older one has had its successor. Raises BadInputError for a number
+    that is no PI.
+    """
+    rows = connection.execute(
+        """
+        SELECT p.pi_number, p.pi_type, p.repayment_of, p.tenant_id, p.payment_number FROM ifms.payment_instruction p
+        WHERE p.pi_number = ANY(%s) ORDER BY p.pi_number
+        """,
+        (list(pi_numbers),),
+    ).fetchall()
+    missing = sorted(set(pi_numbers) - {row[0] for row in rows})
+    if missing:
+        raise BadInputError(f"PI {missing[0]!r} is not known here: nothing was changed")
+    if free:
+        connection.execute(
+            """
+            UPDATE ifms.payment SET hold_code = NULL, hold_message = NULL, held_since = NULL, polled_at = NULL
+            FROM unnest(%s::text[], %s::text[]) AS of (tenant_id, payment_number)
+            WHERE payment.tenant_id = of.tenant_id AND payment.payment_number = of.payment_number
+              AND payment.paid_by IS NULL
+            """,
+            (
+                [row[3] for row in rows if row[1] == "ORIGINAL" and row[2] is None],
+                [row[4] for row in rows if row[1] == "ORIGINAL" and row[2] is None],
+            ),
+        )
+    return list(dict.fromkeys(row[4] for row in rows if row[1] == "ORIGINAL"))

@@ -33,6 +33,7 @@ from ifms.ledger.statuses import BeneficiaryStatus
 from ifms.ledger.writes import Writes
 from ifms.platform.client import PlatformClient
 from ifms.platform.masterdata import MasterData
+from ifms.platform.models import Payment as Told
 from ifms.sealing import Sealer
 from ifms.services import pa
 from ifms.services.drafting import BAD_PAYMENT, Draft, Drafter, numbered
@@ -132,7 +133,8 @@ class PaymentInstructions:
     def _unpaid(self) -> dict[str, object]:
         """The conditions of payments.UNPAID."""
         tenants = self.scope.tenant_list or [city.tenant_id for city in self.master.cities]
-        return {"tenants": tenants, "raised_from": self.scope.since, "raised_to": self.scope.until}
+        period = {"raised_from": self.scope.since, "raised_to": self.scope.until}
+        return {"tenants": tenants, **period, **self.scope.narrowing}
 
     def __call__(self) -> None:
         """Settle what is PENDING, learn of new payments, and make a PI for each that has none, oldest first."""
@@ -170,13 +172,19 @@ class PaymentInstructions:
         silent: list[PlatformUnavailableError] = []
         for tenant in cities:
             try:
-                pa.remember(self.sweep, self.platform.payments(tenant, statuses=["INITIATED"]))
+                pa.remember(self.sweep, self._told(tenant))
             except PlatformError as error:
                 self.sweep.problem(f"the payments of {tenant} could not be read: {error}")
                 if isinstance(error, PlatformUnavailableError):
                     silent.append(error)
         if silent and len(silent) == len(cities):
             raise silent[0]
+
+    def _told(self, tenant: str) -> Iterable[Told]:
+        """The city's payments that the platform knows no PI of; those that the scope names, whatever it thinks."""
+        if self.scope.payments is not None:
+            return self.platform.payments(tenant, numbers=self.scope.payments) if self.scope.payments else ()
+        return self.platform.payments(tenant, statuses=["INITIATED"])
 
     def _new(self) -> Generator[Ready, None, None]:
         """New PIs, written and reserved; while one batch is sent, the next one's payees are looked up."""

@@ -203,7 +203,8 @@ class Poll(Generic[News]):
 
 def of_scope(scope: Scope) -> dict[str, object]:
     """The conditions of a queue of PIs."""
-    return {"tenants": scope.tenant_list, "created_from": scope.since, "created_to": scope.until}
+    period = {"created_from": scope.since, "created_to": scope.until}
+    return {"tenants": scope.tenant_list, **period, **scope.narrowing}
 
 
 def claimed(sweep: Sweep, queue: Queue, scope: Scope) -> Generator[Claimed, None, None]:

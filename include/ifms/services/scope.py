@@ -16,7 +16,8 @@ class Scope:
 
     `since` (included) and `until` (excluded) are instants; what they are compared with is each service's own: the
     creation of a PI, of a payment, of a bill. Sweeps that claim rows share them without regard to the shard; those
-    that must ask a city first take every `shards`-th one.
+    that must ask a city first take every `shards`-th one. `pi_numbers` and `payments` (numbers) narrow a sweep of PIs
+    to these; an empty tuple is none, not all.
     """
 
     tenants: tuple[str, ...] | None = None
@@ -24,6 +25,8 @@ class Scope:
     until: datetime | None = None
     shard: int = 0
     shards: int = 1
+    pi_numbers: tuple[str, ...] | None = None
+    payments: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.shard < self.shards:
@@ -45,6 +48,14 @@ class Scope:
     def tenant_list(self) -> list[str] | None:
         """The cities as a claim's condition."""
         return None if self.tenants is None else list(self.tenants)
+
+    @property
+    def narrowing(self) -> dict[str, list[str] | None]:
+        """The PIs and payments as a claim's conditions."""
+        return {
+            "pi_numbers": None if self.pi_numbers is None else list(self.pi_numbers),
+            "payments": None if self.payments is None else list(self.payments),
+        }
 
     def covers(self, instant: datetime) -> bool:
         """Whether `instant` lies in the period."""

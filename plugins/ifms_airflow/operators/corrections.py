@@ -26,7 +26,7 @@ class CorrectOperator(TreasurySweepOperator):
     :param only_pending: make nothing new, only settle the revisions whose outcome is not known.
     """
 
-    template_fields: Sequence[str] = ("tenants", "pi_number", "tenant", "beneficiaries", "new_original")
+    template_fields: Sequence[str] = ("tenants", "pi_numbers", "pi_number", "tenant", "beneficiaries", "new_original")
     service_id = "COR"
 
     def __init__(

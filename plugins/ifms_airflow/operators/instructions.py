@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ifms.errors import BadInputError
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from ifms.sealing import Sealer
+    from ifms.services.scope import Scope
     from ifms.services.sweep import Sweep
     from ifms.treasury.client import TreasuryClient
 
@@ -22,7 +24,7 @@ class CreatePaymentInstructionsOperator(TreasurySweepOperator):
     :param payments: payment numbers whose last PI was declined or rejected and that shall have a new one now.
     """
 
-    template_fields: Sequence[str] = ("tenants", "payments")
+    template_fields: Sequence[str] = ("tenants", "pi_numbers", "payments")
     service_id = "PI"
 
     def __init__(self, *, payments: Sequence[str] | None = None, **kwargs: Any) -> None:
@@ -35,6 +37,8 @@ class CreatePaymentInstructionsOperator(TreasurySweepOperator):
         from ifms.services.pi import PaymentInstructions  # noqa: PLC0415
 
         scope = self.scope(context)
+        if scope.pi_numbers is not None:
+            scope = self.only(sweep, scope.pi_numbers, scope)
         if self.payments and self.shard == 0:
             numbers = texts("payments", self.payments)
             try:
@@ -46,3 +50,11 @@ class CreatePaymentInstructionsOperator(TreasurySweepOperator):
         with self.platform() as platform:
             master = platform.master_data(scope.tenants)
             PaymentInstructions(sweep, treasury, platform, sealer, master, scope)()
+
+    def only(self, sweep: Sweep, pi_numbers: Sequence[str], scope: Scope) -> Scope:
+        """The scope of these originals' payments; those whose last PI was declined or rejected may have another."""
+        from ifms.ledger.payments import free_payments_of  # noqa: PLC0415
+
+        free = self.shard == 0
+        found = sweep.db.transact(lambda c: free_payments_of(c, pi_numbers, free=free))
+        return replace(scope, pi_numbers=None, payments=tuple(found))

@@ -19,7 +19,7 @@ class RelayOperator(SweepOperator):
         again; an empty list means all of them.
     """
 
-    template_fields: Sequence[str] = ("tenants", "again")
+    template_fields: Sequence[str] = ("tenants", "pi_numbers", "again")
     service_id = "RELAY"
 
     def __init__(self, *, again: Sequence[int] | str | None = None, **kwargs: Any) -> None:

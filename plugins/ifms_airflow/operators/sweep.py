@@ -39,6 +39,7 @@ class SweepOperator(BaseOperator):
     """One sweep of one service code, or one shard of it.
 
     :param tenants: only these cities (tenant ids, or a template that renders to a list); all of them when empty.
+    :param pi_numbers: only these payment instructions; all that are due when None.
     :param shard: which shard this task is, from 0; map over a literal list of them to share a sweep between tasks.
     :param shards: how many shards there are.
     :param treasury_conn_id: connection of type ``ifms_treasury``.
@@ -48,13 +49,14 @@ class SweepOperator(BaseOperator):
     A run that is a backfill takes only what was created in its data interval; any other run takes all that is due.
     """
 
-    template_fields: Sequence[str] = ("tenants",)
+    template_fields: Sequence[str] = ("tenants", "pi_numbers")
     ui_color = "#d9e8f6"
 
     def __init__(
         self,
         *,
         tenants: Sequence[str] | str | None = None,
+        pi_numbers: Sequence[str] | None = None,
         shard: int = 0,
         shards: int = 1,
         treasury_conn_id: str = "ifms_treasury",
@@ -64,6 +66,7 @@ class SweepOperator(BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.tenants = tenants
+        self.pi_numbers = pi_numbers
         self.shard = shard
         self.shards = shards
         self.treasury_conn_id = treasury_conn_id
@@ -98,12 +101,13 @@ class SweepOperator(BaseOperator):
     def scope(self, context: Context) -> Scope:
         """This task's part of the work.
 
-        Raises BadInputError for tenants that are no list of texts.
+        Raises BadInputError for tenants or PI numbers that are no list of texts.
         """
         from ifms.services.scope import Scope  # noqa: PLC0415
 
         since, until = backfill_interval(context)
-        return Scope(tenant_ids(self.tenants), since, until, self.shard, self.shards)
+        only = None if self.pi_numbers is None else tuple(texts("pi_numbers", self.pi_numbers))
+        return Scope(tenant_ids(self.tenants), since, until, self.shard, self.shards, pi_numbers=only)
 
     def sweep(
         self, context: Context, ledger: Database, *, calls: CallLog | None = None, workers: int | None = None

@@ -62,7 +62,7 @@ def test_constructors_take_keywords_only_and_store():
 
     task = PollOperator(task_id="poll", service="PIS", tenants=["od.samplea"], shard=1, shards=2)
     assert (task.service, task.tenants, task.shard, task.shards) == ("PIS", ["od.samplea"], 1, 2)
-    assert task.template_fields == ("tenants",)
+    assert task.template_fields == ("tenants", "pi_numbers")
     ids = (task.treasury_conn_id, task.platform_conn_id, task.ledger_conn_id)
     assert ids == ("ifms_treasury", "ifms_platform", "ifms_db")
     with pytest.raises(TypeError):

@@ -14,6 +14,7 @@ from ifms.ledger.payments import (
     DECLINED,
     REJECTED,
     UNPAID,
+    free_payments_of,
     hold_payment,
     payments_due,
     release_holds,
@@ -100,3 +101,34 @@ def test_somebody_waits_only_until_a_run_has_looked(ledger):
     assert ledger.db.transact(payments_due)
     due(ledger)
     assert not ledger.db.transact(payments_due)
+
+
+def test_a_pis_payment_is_freed_unless_it_has_a_live_pi(ledger):
+    ledger.fund(1000)
+    pi, _ = ledger.instruct(*ledger.payment(100, "P1"))
+    ledger.db.transact(lambda c: remember_payments(c, [new("P2")]))
+    payment, mine = ledger.claim_payment("P2")
+    ledger.db.transact(lambda c: hold_payment(c, payment, mine, REJECTED, "sample"))
+    assert ledger.db.transact(lambda c: free_payments_of(c, [pi.pi_number], free=True)) == ["P1"]
+    assert ledger.one("SELECT paid_by FROM ifms.payment WHERE payment_number = 'P1'") == pi.id
+    assert ledger.one("SELECT hold_code FROM ifms.payment WHERE payment_number = 'P2'") == REJECTED
+    with ledger.connect() as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute(
+            "UPDATE ifms.payment SET paid_by = NULL, hold_code = %s, hold_message = 'x', held_since = now() "
+            "WHERE payment_number = 'P1'",
+            (REJECTED,),
+        )
+    ledger.db.transact(lambda c: free_payments_of(c, [pi.pi_number], free=False))
+    assert ledger.one("SELECT hold_code FROM ifms.payment WHERE payment_number = 'P1'") == REJECTED
+    ledger.db.transact(lambda c: free_payments_of(c, [pi.pi_number], free=True))
+    assert ledger.one("SELECT hold_code FROM ifms.payment WHERE payment_number = 'P1'") is None
+    with pytest.raises(BadInputError, match="PI-none"):
+        ledger.db.transact(lambda c: free_payments_of(c, [pi.pi_number, "PI-none"], free=True))
+
+
+def test_a_scope_of_payments_is_claimed_alone(ledger):
+    ledger.db.transact(lambda c: remember_payments(c, [new("P1"), new("P2")]))
+    _, none = due(ledger, payments=[])
+    _, found = due(ledger, payments=["P2"])
+    assert ([p.payment_number for p in none], [p.payment_number for p in found]) == ([], ["P2"])

@@ -50,3 +50,8 @@ def test_a_period_includes_its_start_and_not_its_end():
     assert not scope.covers(DAY + timedelta(days=1))
     assert not scope.covers(DAY - timedelta(microseconds=1))
     assert Scope().covers(DAY)
+
+
+def test_a_scope_of_no_pi_is_no_scope_of_all():
+    assert Scope().narrowing == {"pi_numbers": None, "payments": None}
+    assert Scope(pi_numbers=(), payments=("EP/1",)).narrowing == {"pi_numbers": [], "payments": ["EP/1"]}
