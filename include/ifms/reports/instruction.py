@@ -1,0 +1,175 @@
+"""Payment instructions with all that belongs to them: what one page shows of one, what DIGIT is told of several."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from psycopg.rows import dict_row
+
+from ifms.ledger.corrections import correct_by
+from ifms.ledger.database import Connection
+
+Row = dict[str, Any]
+
+# What waits, and for which service: the one that is asked when somebody wants to know now.
+_NEXT = {
+    ("ORIGINAL", "PENDING"): "PI",
+    ("REVISED", "PENDING"): "PI",
+    ("ORIGINAL", "INITIATED"): "PIS",
+    ("ORIGINAL", "APPROVED"): "PAG",
+    ("ORIGINAL", "IN PROCESS"): "PD",
+    ("REVISED", "INITIATED"): "FTPS",
+    ("REVISED", "SUCCESSFUL"): "FTFPS",
+    ("REVISED", "PARTIAL"): "FTFPS",
+    ("REVISED", "COMPLETED"): "FTFPS",
+}
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A PI's row and the rows of other tables that belong to it, each as its table has it; without account numbers."""
+
+    pi: Row
+    beneficiaries: list[Row]
+    movements: list[Row]
+    log: list[Row]
+
+    @property
+    def next_service(self) -> str | None:
+        """The service whose answer it waits for; None when nothing can be asked about it alone."""
+        return _NEXT.get((self.pi["pi_type"], self.pi["status"]))
+
+    @property
+    def failed(self) -> list[Row]:
+        """Its beneficiaries whose payment failed and whom nobody has taken over."""
+        return [row for row in self.beneficiaries if row["waits_for_correction"]]
+
+
+def load(connection: Connection, ids: Collection[UUID]) -> list[Whole]:
+    """The PIs with these ids, in the order given; an id that is none is left out."""
+    wanted = list(ids)
+    pis = _rows(connection, "SELECT * FROM ifms.payment_instruction WHERE id = ANY(%s)", wanted)
+    beneficiaries = _rows(
+        connection,
+        """
+        SELECT b.id, b.payment_instruction_id, b.beneficiary_number, b.beneficiary_id, b.beneficiary_type, b.amount,
+               b.line_item_ids, b.name, b.account_last4, b.account_type, b.ifsc, b.bank_account_id, b.status,
+               b.status_message, b.voucher_number, b.voucher_date, b.utr_number, b.utr_date, b.end_to_end_id,
+               b.challan_number, b.challan_date, b.failed_on, b.created_at, b.updated_at,
+               b.status = 'Payment Failed' AND b.failed_on IS NOT NULL
+                   AND EXISTS (SELECT FROM ifms.failed_beneficiary f WHERE f.id = b.id) AS waits_for_correction
+        FROM ifms.beneficiary b WHERE b.payment_instruction_id = ANY(%s) ORDER BY b.beneficiary_number
+        """,
+        wanted,
+    )
+    movements = _rows(
+        connection, "SELECT * FROM ifms.fund_movement WHERE payment_instruction_id = ANY(%s) ORDER BY id", wanted
+    )
+    log = _rows(
+        connection, "SELECT * FROM ifms.status_log WHERE payment_instruction_id = ANY(%s) ORDER BY id DESC", wanted
+    )
+    parts = (_by_pi(beneficiaries), _by_pi(movements), _by_pi(log))
+    by_id = {row["id"]: row for row in pis}
+    return [Whole(by_id[i], *(part.get(i, []) for part in parts)) for i in wanted if i in by_id]
+
+
+def by_number(connection: Connection, pi_number: str) -> Whole | None:
+    """The PI with this number; None when there is none."""
+    row = connection.execute("SELECT id FROM ifms.payment_instruction WHERE pi_number = %s", (pi_number,)).fetchone()
+    return None if row is None else load(connection, [row[0]])[0]
+
+
+@dataclass(frozen=True)
+class Around:
+    """What a PI's page shows besides the PI: its relatives, its calls (facts only) and what holds its payment back."""
+
+    original: Row | None
+    """Of a revision or a repayment: the PI whose failed payments it pays."""
+    later: list[Row]
+    """Its revisions, repayments and successors, the oldest first."""
+    calls: list[Row]
+    payment: Row | None
+    alive: bool
+    """Whether the payment has another PI that is not FAILED."""
+    correctable_until: date | None
+    """The first day on which one of its failed payments can no longer be corrected, less one; None without any."""
+    busy: str | None
+    """The number of the revision or repayment under way of the original."""
+
+
+def around(connection: Connection, whole: Whole) -> Around:
+    """What belongs on the page of one PI."""
+    pi = whole.pi
+    root = pi["parent_pi_number"] or pi["repayment_of"] or pi["pi_number"]
+    family = _rows(
+        connection,
+        """
+        SELECT pi_number, pi_type, parent_pi_number, repayment_of, status, net_amount, created_at
+        FROM ifms.payment_instruction
+        WHERE pi_number = %(root)s OR parent_pi_number = %(root)s OR repayment_of = %(root)s
+           OR (tenant_id = %(tenant)s AND payment_number = %(payment)s)
+        ORDER BY created_at, pi_number
+        """,
+        {"root": root, "tenant": pi["tenant_id"], "payment": pi["payment_number"]},
+    )
+    calls = _rows(
+        connection,
+        """
+        SELECT id, service_id, outcome, status_code, error_message, duration_ms, created_at FROM ifms.treasury_call
+        WHERE payment_instruction_id = %s ORDER BY created_at DESC LIMIT 100
+        """,
+        pi["id"],
+    )
+    payment = _rows(
+        connection,
+        "SELECT * FROM ifms.payment WHERE tenant_id = %(tenant)s AND payment_number = %(payment)s",
+        {"tenant": pi["tenant_id"], "payment": pi["payment_number"]},
+    )
+    days = [correct_by(row["failed_on"]) for row in whole.failed]
+    others = [row for row in family if row["pi_number"] != pi["pi_number"]]
+    original = next((row for row in others if row["pi_number"] == root), None)
+    return Around(
+        original=original,
+        later=[row for row in others if row is not original],
+        calls=calls,
+        payment=payment[0] if payment else None,
+        alive=any(row["status"] != "FAILED" and row["pi_type"] == pi["pi_type"] for row in others),
+        correctable_until=min(days, default=None),
+        busy=next((row["pi_number"] for row in family if _under_way(row, corrected_as(pi))), None),
+    )
+
+
+def corrected_as(pi: Row) -> str:
+    """The number that a correction names: the original's, whose revisions a revision's failures belong to, too."""
+    return str(pi["parent_pi_number"] or pi["pi_number"])
+
+
+def sealed_accounts(connection: Connection, instruction_id: UUID) -> dict[UUID, bytes | None]:
+    """The sealed account numbers of a PI's beneficiaries, by row."""
+    rows = connection.execute(
+        "SELECT id, account_sealed FROM ifms.beneficiary WHERE payment_instruction_id = %s", (instruction_id,)
+    ).fetchall()
+    return {row[0]: row[1] for row in rows}
+
+
+def _under_way(row: Row, original: str) -> bool:
+    if row["parent_pi_number"] == original:
+        return row["status"] in ("PENDING", "INITIATED")
+    return row["repayment_of"] == original and row["status"] in ("PENDING", "INITIATED", "APPROVED", "IN PROCESS")
+
+
+def _rows(connection: Connection, statement: str, given: object) -> list[Row]:
+    values: Mapping[str, object] | tuple[object] = given if isinstance(given, Mapping) else (given,)
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(statement.encode(), values).fetchall()
+
+
+def _by_pi(rows: list[Row]) -> dict[UUID, list[Row]]:
+    found: dict[UUID, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row["payment_instruction_id"], []).append(row)
+    return found

@@ -1,0 +1,210 @@
+"""Find payment instructions: each filter by an index, pages that count PIs, a cursor that goes on where one ended."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from psycopg import sql
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from ifms.errors import BadInputError
+from ifms.ledger.database import Connection
+
+COUNT_LIMIT = 10_000
+"""How far a total is counted: more than that is told as 'more than that', which nobody pages through."""
+
+_FOR_ACTION = """p.status IN ('PENDING', 'FAILED', 'PARTIAL') AND (p.status <> 'FAILED' OR NOT EXISTS (
+    SELECT FROM ifms.payment_instruction later
+    WHERE later.tenant_id = p.tenant_id AND later.payment_number = p.payment_number AND later.status <> 'FAILED'
+      AND later.pi_type = p.pi_type AND later.created_at > p.created_at))"""
+
+
+class Order(StrEnum):
+    """What the rows are sorted by."""
+
+    CREATED = "created_at"
+    CHANGED = "updated_at"
+
+
+@dataclass(frozen=True)
+class Criteria:
+    """What is looked for; a criterion that is None says nothing.
+
+    `number` finds the PIs whose number begins with it. `for_action`: PENDING, PARTIAL, and FAILED without a successor.
+    `after` is the cursor of an earlier page's last row; `offset` counts PIs.
+    """
+
+    ids: Sequence[UUID] | None = None
+    tenant_id: str | None = None
+    status: str | None = None
+    payment_number: str | None = None
+    pi_numbers: Sequence[str] | None = None
+    number: str | None = None
+    parent_pi_number: str | None = None
+    bill_number: str | None = None
+    is_active: bool | None = None
+    pi_type: str | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    for_action: bool = False
+    order: Order = Order.CREATED
+    ascending: bool = False
+    limit: int = 50
+    offset: int = 0
+    after: str | None = None
+
+    @property
+    def narrows(self) -> bool:
+        """Whether at least one criterion says what is looked for."""
+        named = (self.ids, self.tenant_id, self.status, self.payment_number, self.pi_numbers, self.number)
+        more = (self.parent_pi_number, self.bill_number, self.pi_type, self.created_from, self.created_to)
+        return any(each is not None for each in (*named, *more)) or self.for_action
+
+
+@dataclass(frozen=True)
+class Line:
+    """One PI in a list; amounts in rupees."""
+
+    id: UUID
+    tenant_id: str
+    pi_number: str
+    pi_type: str
+    parent_pi_number: str | None
+    payment_number: str
+    status: str
+    beneficiary_count: int
+    successful_count: int
+    failed_count: int
+    net_amount: Decimal
+    error_message: str | None
+    bill_numbers: list[str]
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class Page:
+    """The lines of a page; `next` is the cursor of what follows, None at the end."""
+
+    lines: list[Line]
+    next: str | None
+
+
+def find(connection: Connection, criteria: Criteria) -> Page:
+    """The page of lines that meet all criteria. Raises BadInputError for a cursor that is none."""
+    chosen = sql.SQL(
+        "SELECT p.id FROM ifms.payment_instruction p WHERE {} {} LIMIT %(limit)s OFFSET %(offset)s"
+    ).format(_conditions(criteria), _order(criteria))
+    statement = sql.SQL(
+        """
+        WITH chosen AS MATERIALIZED ({chosen})
+        SELECT p.id, p.tenant_id, p.pi_number, p.pi_type, p.parent_pi_number, p.payment_number, p.status,
+               p.beneficiary_count, b.successful_count, b.failed_count, p.net_amount, p.error_message,
+               ARRAY(SELECT jsonb_array_elements_text(CASE jsonb_typeof(p.additional_details -> 'billNumber')
+                   WHEN 'array' THEN p.additional_details -> 'billNumber' ELSE '[]' END)) AS bill_numbers,
+               p.created_at, p.updated_at
+        FROM chosen JOIN ifms.payment_instruction p USING (id)
+        CROSS JOIN LATERAL (
+            SELECT count(*) FILTER (WHERE status = 'Payment Successful') AS successful_count,
+                   count(*) FILTER (WHERE status = 'Payment Failed') AS failed_count
+            FROM ifms.beneficiary WHERE payment_instruction_id = p.id
+        ) b {order}
+        """
+    ).format(chosen=chosen, order=_order(criteria))
+    values = _values(criteria) | {"limit": criteria.limit + 1, "offset": criteria.offset}
+    with connection.cursor(row_factory=class_row(Line)) as cursor:
+        lines = cursor.execute(statement, values, prepare=False).fetchall()
+    more, lines = len(lines) > criteria.limit, lines[: criteria.limit]
+    return Page(lines, cursor_of(lines[-1], criteria.order) if more and lines else None)
+
+
+def count(connection: Connection, criteria: Criteria) -> int:
+    """How many PIs meet the criteria, whatever the page; COUNT_LIMIT + 1 stands for more than COUNT_LIMIT."""
+    statement = sql.SQL(
+        "SELECT count(*) FROM (SELECT FROM ifms.payment_instruction p WHERE {} {} LIMIT %(limit)s) counted"
+    ).format(_conditions(criteria, everything=True), _order(criteria))
+    row = connection.execute(statement, _values(criteria) | {"limit": COUNT_LIMIT + 1}, prepare=False).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def cursor_of(line: Line, order: Order) -> str:
+    """Where the next page begins: after this line."""
+    at = line.created_at if order is Order.CREATED else line.updated_at
+    return base64.urlsafe_b64encode(json.dumps([at.isoformat(), str(line.id)]).encode()).decode()
+
+
+def _position(after: str) -> tuple[datetime, UUID]:
+    try:
+        at, row_id = json.loads(base64.urlsafe_b64decode(after.encode()))
+        moment = datetime.fromisoformat(at)
+        if moment.tzinfo is None:
+            raise ValueError("no time zone")
+        return moment, UUID(row_id)
+    except (ValueError, TypeError, AttributeError, binascii.Error, RecursionError):
+        raise BadInputError("this page can't be found again; search anew") from None
+
+
+def _order(criteria: Criteria) -> sql.Composed:
+    direction = sql.SQL("ASC" if criteria.ascending else "DESC")
+    return sql.SQL("ORDER BY p.{0} {1}, p.id {1}").format(sql.Identifier(criteria.order), direction)
+
+
+def _conditions(criteria: Criteria, *, everything: bool = False) -> sql.Composed:
+    """Only what is asked for is in the statement: so PostgreSQL plans each search for its own index."""
+    wanted: list[sql.Composable] = [
+        sql.SQL(text) for name, text in _TEXTS.items() if getattr(criteria, name) is not None
+    ]
+    if criteria.is_active is not None:
+        wanted.append(sql.SQL("p.is_active" if criteria.is_active else "NOT p.is_active"))
+    if criteria.pi_type is not None:
+        # The rare one is named as its index has it.
+        wanted.append(sql.SQL("p.pi_type = 'REVISED'" if criteria.pi_type == "REVISED" else "p.pi_type = 'ORIGINAL'"))
+    if criteria.for_action:
+        wanted.append(sql.SQL(_FOR_ACTION))
+    if criteria.after is not None and not everything:
+        wanted.append(
+            sql.SQL("(p.{}, p.id) {} (%(after_at)s, %(after_id)s)").format(
+                sql.Identifier(criteria.order), sql.SQL(">" if criteria.ascending else "<")
+            )
+        )
+    return sql.SQL(" AND ").join(wanted) if wanted else sql.Composed([sql.SQL("true")])
+
+
+_TEXTS = {
+    "ids": "p.id = ANY(%(ids)s)",
+    "tenant_id": "p.tenant_id = %(tenant_id)s",
+    "status": "p.status = %(status)s",
+    "payment_number": "p.payment_number = %(payment_number)s",
+    "pi_numbers": "p.pi_number = ANY(%(pi_numbers)s)",
+    "number": "p.pi_number LIKE %(number)s",
+    "parent_pi_number": "p.parent_pi_number = %(parent_pi_number)s",
+    "bill_number": "p.additional_details -> 'billNumber' @> %(bill_number)s",
+    "created_from": "p.created_at >= %(created_from)s",
+    "created_to": "p.created_at < %(created_to)s",
+}
+
+
+def _values(criteria: Criteria) -> dict[str, Any]:
+    values = {name: getattr(criteria, name) for name in _TEXTS if getattr(criteria, name) is not None}
+    for name in ("ids", "pi_numbers"):
+        if name in values:
+            values[name] = list(values[name])
+    if criteria.number is not None:
+        escaped = criteria.number.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        values["number"] = f"{escaped}%"
+    if criteria.bill_number is not None:
+        values["bill_number"] = Jsonb([criteria.bill_number])
+    if criteria.after is not None:
+        values["after_at"], values["after_id"] = _position(criteria.after)
+    return values

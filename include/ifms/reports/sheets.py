@@ -1,0 +1,155 @@
+"""Tables as files: CSV, XLSX and PDF, none of which can do anything in the program that opens it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+
+from openpyxl import Workbook  # type: ignore[import-untyped]
+from openpyxl.cell import WriteOnlyCell  # type: ignore[import-untyped]
+
+from ifms import clock
+
+Cell = str | int | Decimal | date | datetime | None
+
+# What a spreadsheet begins a formula with; also the minus sign and the wide forms, which some take for the narrow ones.
+_FORMULA = ("=", "+", "-", "\u2212", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_ROWS_PER_PAGE = 42
+
+
+def text(value: Cell) -> str:
+    """A cell as a text; an instant on the treasury's clock."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return clock.wire_datetime(value)
+    return str(value)
+
+
+def harmless(value: Cell) -> str:
+    """A cell of a CSV file: a text that a spreadsheet would take for a formula, or for a number, stays a text.
+
+    A number is written as it is: also one below zero, which is no formula.
+    """
+    written = text(value)
+    if isinstance(value, int | Decimal):
+        return written
+    if written.lstrip(" \n").startswith(_FORMULA):
+        return f"'{written}"
+    return written
+
+
+def csv_rows(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Iterator[str]:
+    """The lines of a CSV file, with the mark by which spreadsheets know UTF-8."""
+    yield "\ufeff"
+    yield _line([harmless(name) for name in header])
+    for values in rows:
+        yield _line([harmless(cell) for cell in values])
+
+
+def _line(cells: Sequence[str]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer).writerow(cells)
+    return buffer.getvalue()
+
+
+def xlsx(title: str, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
+    """A workbook of one sheet; texts are texts whatever they begin with, amounts are numbers with two decimals."""
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet(title[:31])
+    sheet.freeze_panes = "A2"
+    for position, name in enumerate(header):
+        sheet.column_dimensions[chr(ord("A") + position)].width = max(14, len(name) + 4)
+    sheet.append([_xlsx_cell(sheet, name, bold=True) for name in header])
+    for row in rows:
+        sheet.append([_xlsx_cell(sheet, cell) for cell in row])
+    buffer = io.BytesIO()
+    book.save(buffer)
+    return buffer.getvalue()
+
+
+def _xlsx_cell(sheet: object, value: Cell, *, bold: bool = False) -> WriteOnlyCell:
+    if isinstance(value, datetime):
+        cell = WriteOnlyCell(sheet, clock.to_ist(value).replace(tzinfo=None))
+        cell.number_format = "yyyy-mm-dd hh:mm:ss"
+        return cell
+    if isinstance(value, str):
+        cell = WriteOnlyCell(sheet, "".join(c for c in value if c >= " " or c in "\t\n\r"))
+        cell.data_type = "s"  # openpyxl takes what begins with = for a formula
+        cell.number_format = "@"
+        if bold:
+            cell.style = "Headline 4"
+        return cell
+    cell = WriteOnlyCell(sheet, value)
+    if isinstance(value, Decimal):
+        cell.number_format = "#,##0.00"
+    return cell
+
+
+def pdf(
+    title: str, subtitle: str, header: Sequence[str], widths: Sequence[int], rows: Iterable[Sequence[Cell]]
+) -> bytes:
+    """A document of plain pages, A4 across; `widths` in characters, a number's column by its cells to the right.
+
+    Written here: a table in one of the fonts that every reader has is less than what a library would bring along.
+    """
+    pages: list[list[str]] = []
+    line: list[str] = []
+    for row in rows:
+        line.append("  ".join(_fitted(cell, width) for cell, width in zip(row, widths, strict=True)))
+        if len(line) == _ROWS_PER_PAGE:
+            pages.append(line)
+            line = []
+    if line or not pages:
+        pages.append(line)
+    head = "  ".join(_fitted(name, width) for name, width in zip(header, widths, strict=True))
+    rule = "-" * len(head)
+    contents = [
+        _page([title, f"{subtitle}    page {number} of {len(pages)}", "", head, rule, *body])
+        for number, body in enumerate(pages, 1)
+    ]
+    return _document(contents)
+
+
+def _fitted(value: Cell, width: int) -> str:
+    if isinstance(value, Decimal):
+        return f"{value:,.2f}".rjust(width)
+    written = text(value)
+    return (written if len(written) <= width else written[: width - 1] + ">").ljust(width)
+
+
+def _page(lines: Sequence[str]) -> bytes:
+    said = [b"BT /F1 8 Tf 10.5 TL 36 560 Td"]
+    for each in lines:
+        safe = each.encode("latin-1", "replace").replace(b"\\", b"\\\\").replace(b"(", b"\\(").replace(b")", b"\\)")
+        said.append(b"(" + safe + b") Tj T*")
+    return b"\n".join([*said, b"ET"])
+
+
+def _document(contents: Sequence[bytes]) -> bytes:
+    kids = b" ".join(b"%d 0 R" % (4 + 2 * place) for place in range(len(contents)))
+    objects = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Count %d /Kids [%s] >>" % (len(contents), kids),
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Courier /Encoding /WinAnsiEncoding >>",
+    ]
+    for place, content in enumerate(contents):
+        objects.append(
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 842 595] /Resources << /Font << /F1 3 0 R >> >>"
+            b" /Contents %d 0 R >>" % (5 + 2 * place)
+        )
+        objects.append(b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content))
+    written = bytearray(b"%PDF-1.4\n")
+    places = []
+    for number, body in enumerate(objects, 1):
+        places.append(len(written))
+        written += b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    start = len(written)
+    written += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
+    for place in places:
+        written += b"%010d 00000 n \n" % place
+    written += b"trailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, start)
+    return bytes(written)

@@ -1,0 +1,47 @@
+"""How it runs, from what sweeps leave."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from support.adapter import Adapter, Treasury
+from support.failed import wage_bill
+
+from ifms.errors import SweepError
+from ifms.reports.health import SERVICES, Health, health
+
+pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
+
+
+def look(adapter: Adapter) -> Health:
+    with psycopg.connect(adapter.dsn) as connection:
+        return health(connection)
+
+
+def test_a_new_ledger(adapter: Adapter):
+    seen = look(adapter)
+    assert all(seen.sweeps[service] == [] for service in SERVICES)
+    assert seen.backlog == seen.held == []
+    assert (seen.outbox.due, seen.outbox.oldest, seen.reach.calls, seen.reach.median) == (0, None, 0, None)
+
+
+def test_what_sweeps_leave(adapter: Adapter, treasury: Treasury):
+    wage_bill(adapter)
+    adapter.run("PA")
+    adapter.run("PI")
+    assert [row["hold_code"] for row in look(adapter).held] == ["PAYMENT_INSUFFICIENT_FUNDS"]
+    adapter.run("VA")
+    adapter.run("PI")
+    treasury.rule("PIS", "refuse", mode="close")
+    with pytest.raises(SweepError):
+        adapter.run("PIS")
+    seen = look(adapter)
+    assert seen.held == []
+    [pis] = seen.sweeps["PIS"]
+    assert (pis["state"], pis["service_id"]) == ("failed", "PIS")
+    [waits] = seen.backlog
+    assert (waits.status, waits.pi_type, waits.waiting, waits.over_a_day) == ("INITIATED", "ORIGINAL", 1, 0)
+    assert seen.outbox.due >= 1
+    assert seen.outbox.oldest is not None
+    assert seen.reach.answered < seen.reach.calls
+    assert seen.reach.last_answer is not None
