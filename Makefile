@@ -32,7 +32,7 @@ test: install ## all tests; IFMS_SEEDS=n simulated cycles under faults among the
 simulate: install ## cycles under faults: SEEDS=n of them on all cores, or SEED=k with all that happens
 	@PYTHONPATH=tests $(BIN)/python -m faults.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100))
 
-bench: install ## the figures, as ratios to their limits
+bench: install ## the figures, against their limits
 	$(BIN)/python -m bench
 
 lint: install ## ruff and mypy

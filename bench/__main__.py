@@ -1,4 +1,4 @@
-"""`make bench`: what the sweeps cost beyond the treasury's own latency, on this machine.
+"""`make bench`: what the sweeps cost beyond the treasury's own latency, and how long people wait for a page.
 
 The limit of a sweep is calls × latency ÷ concurrency: its calls, perfectly side by side, and nothing else. The exit
 code is 0 whenever all could be measured: a busy machine is no failed test.
@@ -16,6 +16,7 @@ from statistics import median_low
 
 from rich.console import Console
 
+from bench import reading
 from bench.figures import Figure, Growth, Logging, Shipping, table
 from bench.ground import Ground, ground
 from bench.shipping import measure_shipping
@@ -41,6 +42,7 @@ class Plan:
     times: int = 3
 
 
+QUICK_PIS = 2000
 QUICK = Plan(creation=20, beneficiaries=2, sweep=16, wide=16, many=32, shipped=600, times=1)
 
 
@@ -52,20 +54,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; 1 when it could not be measured."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="The figures, as ratios to their limits.")
     parser.add_argument("--quick", action="store_true", help="small numbers: shows that it works, measures little")
-    quick: bool = parser.parse_args(arguments).quick
+    parser.add_argument("--pis", type=int, default=1_000_000, help="how many PIs to read among; 0: measure no reading")
+    parser.add_argument("--reading", action="store_true", help="measure the reading alone")
+    given = parser.parse_args(arguments)
+    quick: bool = given.quick
+    pis = min(given.pis, QUICK_PIS) if quick else given.pis
     console = Console() if sys.stdout.isatty() else Console(width=140)
     try:
         with signals.raised_as_stopped(), ground() as made:
-            measured = measure(made, QUICK if quick else Plan(), console)
+            if not given.reading:
+                _print(console, measure(made, QUICK if quick else Plan(), console))
+            if pis:
+                made.new_ledger("reading")
+                timings, filling = reading.measure(made.server.dsn("reading"), pis, console)
+                console.print(reading.table(timings, pis, filling))
     except StandaloneError as error:
         Console(stderr=True, soft_wrap=True).print(str(error), style="red", markup=False, highlight=False)
         return 1
     except signals.Stopped as stopped:
         return 128 + stopped.signum
-    figures, growth, logging, shipping = measured
-    console.print(table(figures, growth, logging, shipping if isinstance(shipping, Shipping) else None))
-    if isinstance(shipping, str):
-        console.print(f"Shipping is not measured: {shipping}.", style="dim", highlight=False)
     console.print(
         f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()} {platform.release()}, "
         f"Python {platform.python_version()}; PostgreSQL with fsync and both simulators on the same machine"
@@ -73,6 +80,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         style="dim", highlight=False,
     )  # fmt: skip
     return 0
+
+
+def _print(console: Console, measured: Measurements) -> None:
+    figures, growth, logging, shipping = measured
+    console.print(table(figures, growth, logging, shipping if isinstance(shipping, Shipping) else None))
+    if isinstance(shipping, str):
+        console.print(f"Shipping is not measured: {shipping}.", style="dim", highlight=False)
 
 
 def measure(made: Ground, plan: Plan, console: Console) -> Measurements:

@@ -55,6 +55,9 @@ def test_it_measures_every_figure_and_leaves_nothing_behind(capsys):
         "PIS sweep, 200 ms, 32",
         "memory of a PIS sweep",
         "with the log",
+        "search: a bill number",
+        "one PI's page",
+        "the register of one financial year",
     ):
         assert sum(row in line for line in printed.out.splitlines()) == 1
     assert f"Python {sys.version.split()[0]}" in printed.out
