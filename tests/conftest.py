@@ -23,6 +23,8 @@ pytest_plugins = [
     "support.world",
     "support.operators",
     "support.search_engine",
+    "support.api",
+    "support.browser",
 ]
 
 _environment = environment.prepare()

@@ -178,7 +178,9 @@ def _stay(console: Console, machine: _Machine) -> None:
     """Keep all running until a signal comes. Raises StandaloneError when a process ends by itself."""
     console.print(
         f"\nAirflow is at [link]{machine.client.address}[/link]   user [bold]{airflow.USER}[/bold]   "
-        f"password [bold]{machine.secrets.admin_password}[/bold]\nCtrl-C stops everything; the data stay for the next "
+        f"password [bold]{machine.secrets.admin_password}[/bold]\n"
+        f"Payments, the fund register and the runs are in its navigation, and by themselves at "
+        f"[link]{machine.client.address}/ifms/[/link]\nCtrl-C stops everything; the data stay for the next "
         f"`make run`.",
         highlight=False,
     )

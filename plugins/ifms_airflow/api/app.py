@@ -1,0 +1,154 @@
+"""Builds the FastAPI app: routes, who may call them, and what is answered when something is wrong."""
+
+from __future__ import annotations
+
+import html
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.core_api.security import get_user
+from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+from ifms.errors import BadInputError, IfmsError
+from ifms_airflow.api import pages, routes
+from ifms_airflow.api.access import READ, same_site
+from ifms_airflow.api.creating import Creator
+from ifms_airflow.api.digit import DigitError, errors
+from ifms_airflow.api.pages.render import error_page
+from ifms_airflow.api.reads import Reads
+
+log = logging.getLogger(__name__)
+
+_HEADERS = {
+    # Nothing from elsewhere, no script or style in the page itself, shown in Airflow's own frame only.
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+_CODES = {401: "NOT_LOGGED_IN", 403: "NOT_ALLOWED", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
+
+
+def create_app() -> FastAPI:
+    """The app, complete in itself; it connects to the ledger when first asked."""
+    app = FastAPI(
+        title="IFMS adapter",
+        description="Payment instructions and funds, as DIGIT knows them.",
+        version="1.0",
+        # Airflow mounts a plugin's app without asking who calls, and these three would be open to everybody.
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        dependencies=[Depends(get_user), Depends(same_site)],
+        lifespan=_lifespan,
+    )
+    app.state.reads = Reads()
+    app.state.creator = Creator(app.state.reads)
+    app.include_router(routes.router, tags=["DIGIT"])
+    app.include_router(pages.router, include_in_schema=False)
+    app.add_api_route("/openapi.json", _openapi, dependencies=[READ], include_in_schema=False)
+    app.add_api_route("/docs", _docs, dependencies=[READ], include_in_schema=False)
+    app.middleware("http")(_with_headers)
+    for kind, handler in _HANDLERS.items():
+        app.add_exception_handler(kind, handler)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    app.state.creator.close()
+    app.state.reads.close()
+
+
+async def _with_headers(request: Request, call_next: Any) -> Response:  # noqa: ANN401
+    response: Response = await call_next(request)
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def _openapi(request: Request) -> JSONResponse:
+    """The API's description, for who may read what it gives."""
+    return JSONResponse(request.app.openapi())
+
+
+def _docs(request: Request) -> HTMLResponse:
+    """The API in a few words, without a script from elsewhere."""
+    described = request.app.openapi()
+    rows = "".join(
+        f"<tr><td><code>{method.upper()} {html.escape(request.scope['root_path'] + path)}</code></td>"
+        f"<td>{html.escape(what['summary'])}</td></tr>"
+        for path, methods in described["paths"].items()
+        for method, what in methods.items()
+    )
+    return HTMLResponse(
+        f"<!doctype html><html lang='en'><title>IFMS adapter: API</title><h1>API</h1><table>{rows}</table>"
+        "<p>Bodies and answers: <a href='openapi.json'>openapi.json</a></p></html>"
+    )
+
+
+# When something is wrong ----------------------------------------------------------------------------------------------
+
+
+def _answer(request: Request, status: int, code: str, message: str) -> Response:
+    """DIGIT's envelope for programs; a page for people, and the login for those whom nobody knows."""
+    if "text/html" in request.headers.get("accept", "") and request.method in {"GET", "HEAD"} and status == 401:
+        return RedirectResponse(get_auth_manager().get_url_login(next_url=str(request.url)), 303)
+    if "text/html" in request.headers.get("accept", ""):
+        return error_page(request, status, message)
+    return JSONResponse(errors((code, message)), status)
+
+
+def _digit(request: Request, error: Exception) -> Response:
+    assert isinstance(error, DigitError)
+    return _answer(request, error.status, error.code, error.message)
+
+
+def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, StarletteHTTPException)
+    answer = _answer(request, error.status_code, _CODES.get(error.status_code, "UNKNOWN_ERROR"), str(error.detail))
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    told = [(".".join(str(part) for part in each["loc"][1:]) or "body", each["msg"]) for each in error.errors()]
+    if "text/html" in request.headers.get("accept", ""):
+        return error_page(request, 400, "; ".join(f"{where}: {what}" for where, what in told[:5]))
+    return JSONResponse(errors(*(("REQUEST_INVALID", f"{where}: {what}") for where, what in told[:20])), 400)
+
+
+def _ours(request: Request, error: Exception) -> Response:
+    assert isinstance(error, IfmsError)
+    code = "REQUEST_INVALID" if isinstance(error, BadInputError) else "UNKNOWN_ERROR"
+    return _answer(request, 400, code, str(error))
+
+
+def _no_ledger(request: Request, error: Exception) -> Response:
+    """The database's own text may quote a row: it goes to the log, not to the caller."""
+    log.error("the ledger did not answer", exc_info=error)
+    if isinstance(error, psycopg.DataError):
+        return _answer(request, 400, "REQUEST_INVALID", "a value of this request can't be looked for")
+    return _answer(request, 503, "LEDGER_UNAVAILABLE", "the ledger can't be read now; try again in a moment")
+
+
+_HANDLERS: dict[type[Exception], Any] = {
+    DigitError: _digit,
+    HTTPException: _http,
+    StarletteHTTPException: _http,
+    RequestValidationError: _invalid,
+    IfmsError: _ours,
+    psycopg.Error: _no_ledger,
+}

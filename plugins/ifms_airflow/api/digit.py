@@ -1,0 +1,309 @@
+"""DIGIT's bodies as existing screens and cron jobs send and read them (http-api.md), and its envelope of errors."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import date, datetime
+from datetime import time as day_time
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ifms import clock
+from ifms.reports.instruction import Row, Whole
+
+NOBODY = "ifms-adapter"
+"""Who DIGIT is told has made and changed a row: the adapter."""
+
+Text = Annotated[str, Field(max_length=256, pattern=r"^[^\x00]*$")]
+
+
+class DigitError(Exception):
+    """Something that is answered by DIGIT's envelope: 400, its code, and what to do in the message."""
+
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.status = status
+
+
+class Body(BaseModel):
+    """What every body has; what else callers send along is let pass."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    RequestInfo: dict[str, Any] = Field(description="DIGIT's RequestInfo")
+
+    def response_info(self) -> dict[str, Any]:
+        """DIGIT's ResponseInfo to this request."""
+        told = {
+            name: value for name in ("apiId", "ver", "msgId") if isinstance(value := self.RequestInfo.get(name), str)
+        }
+        return {
+            "apiId": told.get("apiId"),
+            "ver": told.get("ver"),
+            "ts": int(time.time() * 1000),
+            "resMsgId": "uief87324",
+            "msgId": told.get("msgId"),
+            "status": "successful",
+        }
+
+
+class ResponseInfo(BaseModel):
+    """DIGIT's ResponseInfo."""
+
+    apiId: str | None
+    ver: str | None
+    ts: int
+    resMsgId: str
+    msgId: str | None
+    status: str
+
+
+class OneError(BaseModel):
+    """One error of DIGIT's."""
+
+    code: str
+    message: str
+    description: str | None
+    params: list[str] | None
+
+
+class Errors(BaseModel):
+    """DIGIT's envelope of errors."""
+
+    ResponseInfo: ResponseInfo | None
+    Errors: list[OneError]
+
+
+def errors(*told: tuple[str, str]) -> dict[str, Any]:
+    """The envelope around (code, message)s."""
+    return {
+        "ResponseInfo": None,
+        "Errors": [{"code": code, "message": said, "description": None, "params": None} for code, said in told],
+    }
+
+
+def instruction(whole: Whole, *, created: bool = False) -> dict[str, Any]:
+    """A PI as DIGIT's screens know it; `created`, as `_create` answers: with what was sent, without the advice."""
+    pi = whole.pi
+    told: dict[str, Any] = {
+        "id": str(pi["id"]),
+        "tenantId": pi["tenant_id"],
+        "jitBillNo": pi["pi_number"],
+        "parentPiNumber": pi["parent_pi_number"],
+        "muktaReferenceId": pi["payment_number"],
+        "numBeneficiaries": pi["beneficiary_count"],
+        "grossAmount": _number(pi["gross_amount"]),
+        "netAmount": _number(pi["net_amount"]),
+        "piStatus": pi["status"],
+        "isActive": pi["is_active"],
+        "piSuccessCode": pi["success_code"],
+        "piSuccessDesc": pi["success_description"],
+        "piApprovedId": pi["pi_approved_id"],
+        "piApprovalDate": pi["pi_approval_date"],
+        "piErrorResp": pi["error_message"],
+        "additionalDetails": pi["additional_details"],
+        "auditDetails": _audit(pi),
+        "beneficiaryDetails": [_beneficiary(pi, row) for row in whole.beneficiaries],
+        "transactionDetails": [_movement(pi, row) for row in whole.movements if row["kind"] in ("DEBIT", "REVERSAL")],
+    }
+    if created:
+        told |= _sent(pi)
+    else:
+        told["paDetails"] = [_advice(pi)]
+        told["piStatusLogs"] = [_log(row) for row in whole.log]
+    return _without_nulls(told)
+
+
+def unpaid(tenant_id: str, payment: Row) -> dict[str, Any]:
+    """What is answered about a payment that no sanction has the money for: as the Java adapter did, a failed PI."""
+    return {
+        "tenantId": tenant_id,
+        "muktaReferenceId": payment["payment_number"],
+        "grossAmount": _number(payment["amount"]),
+        "netAmount": _number(payment["amount"]),
+        "piStatus": "FAILED",
+        "isActive": False,
+        "piErrorResp": payment["hold_message"],
+        "beneficiaryDetails": [],
+        "transactionDetails": [],
+    }
+
+
+def sanction(row: Row) -> dict[str, Any]:
+    """A sanction with its funds and allotments."""
+    details = {"additionalDetails": None, "auditDetails": _audit(row)}
+    return {
+        "id": str(row["id"]),
+        "tenantId": row["tenant_id"],
+        "hoaCode": row["hoa_code"],
+        "ddoCode": row["ddo_code"],
+        "masterAllotmentId": row["master_allotment_id"],
+        "sanctionedAmount": _number(row["sanctioned_amount"]),
+        "financialYear": row["financial_year"],
+        **details,
+        "fundsSummary": {
+            "id": str(row["id"]),
+            "tenantId": row["tenant_id"],
+            "sanctionId": str(row["id"]),
+            "allottedAmount": _number(row["allotted_amount"]),
+            "availableAmount": _number(row["available_amount"]),
+            **details,
+        },
+        "allotmentDetails": [_allotment(each) for each in row["allotments"]],
+    }
+
+
+_WIRE_ONLY = (
+    "ddoCode", "schemeCode", "schemeName", "granteeAgCode", "granteeName", "ssuId", "ssuOffice", "allotmentDate",
+    "allotmentTxnSlNo", "allotmentAmount", "availableBalance", "mstAllotmentDistId",
+)  # fmt: skip
+_ALLOTMENT_KINDS = {
+    "INITIAL": "Initial Allotment",
+    "ADDITIONAL": "Additional Allotment",
+    "WITHDRAWAL": "Allotment Withdrawal",
+}
+
+
+def _allotment(row: Row) -> dict[str, Any]:
+    at = datetime.combine(row["allotment_date"], day_time(), clock.IST)
+    return {
+        "id": str(row["id"]),
+        "tenantId": row["tenant_id"],
+        "sanctionId": str(row["sanction_id"]),
+        "allotmentSerialNo": row["serial_no"],
+        "ssuAllotmentId": row["ssu_allotment_id"],
+        "allotmentTxnType": _ALLOTMENT_KINDS[row["kind"]],
+        "decimalAllottedAmount": _number(row["amount"]),
+        "decimalSanctionBalance": _number(row["sanction_balance"]),
+        "allotmentDateTimeStamp": clock.epoch_ms(at),
+        "additionalDetails": None,
+        "auditDetails": _audit({"created_at": row["received_at"], "updated_at": row["received_at"]}),
+        **dict.fromkeys(_WIRE_ONLY),
+    }
+
+
+def _beneficiary(pi: Row, row: Row) -> dict[str, Any]:
+    return _without_nulls(
+        {
+            "id": str(row["id"]),
+            "tenantId": pi["tenant_id"],
+            "muktaReferenceId": pi["payment_number"],
+            "piId": str(pi["id"]),
+            "beneficiaryId": row["beneficiary_id"],
+            "beneficiaryType": row["beneficiary_type"],
+            "beneficiaryNumber": row["beneficiary_number"],
+            "bankAccountId": row["bank_account_id"],
+            "amount": _number(row["amount"]),
+            "voucherNumber": row["voucher_number"],
+            "voucherDate": _day(row["voucher_date"]),
+            "utrNo": row["utr_number"],
+            "utrDate": _text(row["utr_date"]),
+            "endToEndId": row["end_to_end_id"],
+            "challanNumber": row["challan_number"],
+            "challanDate": _text(row["challan_date"]),
+            "paymentStatus": row["status"],
+            "paymentStatusMessage": row["status_message"],
+            "benfLineItems": [
+                {
+                    "id": f"{row['id']}:{line}",
+                    "beneficiaryId": str(row["id"]),
+                    "lineItemId": line,
+                    "auditDetails": _audit(row),
+                }
+                for line in row["line_item_ids"]
+            ],
+            "auditDetails": _audit(row),
+        }
+    )
+
+
+def _advice(pi: Row) -> dict[str, Any]:
+    return {
+        "id": str(pi["id"]),
+        "tenantId": pi["tenant_id"],
+        "muktaReferenceId": pi["payment_number"],
+        "piId": str(pi["id"]),
+        "paBillRefNumber": pi["pa_bill_ref_number"],
+        "paFinYear": pi["pa_fin_year"],
+        "paAdviceId": pi["pa_advice_id"],
+        "paAdviceDate": pi["pa_advice_date"],
+        "paTokenNumber": pi["pa_token_number"],
+        "paTokenDate": pi["pa_token_date"],
+        "paErrorMsg": None,
+        "additionalDetails": None,
+        "auditDetails": _audit(pi),
+    }
+
+
+def _movement(pi: Row, row: Row) -> dict[str, Any]:
+    return {
+        "id": str(row["id"]),
+        "tenantId": pi["tenant_id"],
+        "sanctionId": str(row["sanction_id"]),
+        "paymentInstId": str(pi["id"]),
+        "transactionAmount": _number(row["amount"]),
+        "transactionDate": clock.epoch_ms(row["created_at"]),
+        "transactionType": row["kind"],
+        "additionalDetails": None,
+        "auditDetails": _audit({"created_at": row["created_at"], "updated_at": row["created_at"]}),
+    }
+
+
+def _log(row: Row) -> dict[str, Any]:
+    return {
+        "id": str(row["id"]),
+        "piId": str(row["payment_instruction_id"]),
+        "serviceId": row["service_id"],
+        "status": row["status"],
+        "additionalDetails": None if row["message"] is None else {"message": row["message"]},
+        "auditDetails": _audit({"created_at": row["created_at"], "updated_at": row["created_at"]}),
+    }
+
+
+def _sent(pi: Row) -> dict[str, Any]:
+    return {
+        "jitBillDate": clock.wire_datetime(pi["bill_date"]),
+        "jitBillDdoCode": pi["ddo_code"],
+        "granteeAgCode": pi["grantee_code"],
+        "schemeCode": pi["scheme_code"],
+        "hoa": pi["hoa_code"],
+        "ssuIaId": pi["ssu_id"],
+        "mstAllotmentDistId": pi["master_allotment_id"],
+        "ssuAllotmentId": pi["ssu_allotment_id"],
+        "allotmentTxnSlNo": str(pi["allotment_serial_no"]),
+        "billGrossAmount": str(pi["gross_amount"]),
+        "billNetAmount": str(pi["net_amount"]),
+        "billNumberOfBenf": str(pi["beneficiary_count"]),
+        "purpose": pi["purpose"],
+    }
+
+
+def _audit(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "createdBy": NOBODY,
+        "lastModifiedBy": NOBODY,
+        "createdTime": clock.epoch_ms(row["created_at"]),
+        "lastModifiedTime": clock.epoch_ms(row["updated_at"]),
+    }
+
+
+def _number(amount: Decimal) -> float:
+    """A JSON number: at most 15 digits, which a double holds exactly enough for two decimals."""
+    return float(amount)
+
+
+def _day(day: date | None) -> int | None:
+    return None if day is None else clock.epoch_ms(datetime.combine(day, day_time(), clock.IST))
+
+
+def _text(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()
+
+
+def _without_nulls(told: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in told.items() if value is not None}

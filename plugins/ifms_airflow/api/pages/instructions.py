@@ -1,0 +1,443 @@
+"""Payment instructions: the list, one of them, what can be done about it (user-stories.md §10 to §12)."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from datetime import time as day_time
+from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Form, HTTPException, Query, Request
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
+from pydantic import BaseModel, Field
+
+from ifms import clock
+from ifms.errors import IfmsError
+from ifms.ledger.corrections import correct_by
+from ifms.ledger.statuses import PiStatus
+from ifms.reports import funds, search, sheets
+from ifms.reports.instruction import Around, Row, Whole, around, by_number, corrected_as, sealed_accounts
+from ifms.reports.search import Criteria, Line, Order
+from ifms_airflow.api import starting
+from ifms_airflow.api.access import READ, User, may_start, unmasked_types
+from ifms_airflow.api.digit import Text
+from ifms_airflow.api.pages.render import page
+from ifms_airflow.api.pages.texts import t
+from ifms_airflow.api.reads import Ledger, Reads
+from ifms_airflow.hooks import TreasuryHook
+
+PAGE = 50
+SHEET_ROWS = 100_000
+"""As many as a workbook is given; a CSV file has no end."""
+SORTS = {
+    "created_desc": (Order.CREATED, False),
+    "created_asc": (Order.CREATED, True),
+    "updated_desc": (Order.CHANGED, False),
+}
+
+Day = Annotated[str, Field(pattern=r"^(\d{4}-\d\d-\d\d)?$")]
+
+router = APIRouter(dependencies=[READ])
+
+
+# The list -------------------------------------------------------------------------------------------------------------
+
+
+class ListForm(BaseModel):
+    """The fields of the list's form, as they stand in its address."""
+
+    tab: Literal["pending", "open"] = "pending"
+    number: Text = ""
+    bill: Text = ""
+    payment: Text = ""
+    type: Literal["", "ORIGINAL", "REVISED"] = ""
+    status: Text = ""
+    city: Text = ""
+    created_from: Day = ""
+    created_to: Day = ""
+    sort: Literal["created_desc", "created_asc", "updated_desc"] = "created_desc"
+    after: Text = ""
+
+    @property
+    def filled(self) -> dict[str, str]:
+        """What is filled in, as an address has it, without the place in the list."""
+        return {name: value for name, value in self.model_dump().items() if value and name != "after"}
+
+    @property
+    def asks(self) -> bool:
+        """Whether there is something to look for: the open search wants at least one field."""
+        return self.tab == "pending" or bool(set(self.filled) - {"tab", "sort"})
+
+    @property
+    def fault(self) -> str | None:
+        """What is wrong with the dates."""
+        start, end = _day(self.created_from), _day(self.created_to)
+        if end and end > clock.to_ist(clock.now()).date():
+            return t("pis.future")
+        return t("pis.dates") if start and end and start > end else None
+
+    def criteria(self) -> Criteria:
+        """The search."""
+        order, ascending = SORTS[self.sort]
+        start, end = _day(self.created_from), _day(self.created_to)
+        open_search = self.tab == "open"
+        return Criteria(
+            number=self.number.strip() or None,
+            bill_number=self.bill.strip() or None,
+            payment_number=self.payment.strip() or None,
+            tenant_id=self.city or None,
+            pi_type=self.type or None,
+            status=(self.status if open_search and self.status in set(PiStatus) else None),
+            created_from=_midnight(start) if open_search and start else None,
+            created_to=_midnight(end + timedelta(days=1)) if open_search and end else None,
+            for_action=not open_search,
+            order=order,
+            ascending=ascending,
+            limit=PAGE,
+            after=self.after or None,
+        )
+
+
+@router.get("/")
+@router.get("/instructions")
+def instructions(request: Request, form: Annotated[ListForm, Query()], ledger: Ledger) -> HTMLResponse:
+    """The list: pending for action, or the open search."""
+    found, total, fault = None, 0, form.fault
+    with ledger.connection() as connection:
+        cities = funds.choices(connection)[2]
+        if form.asks and fault is None:
+            found = search.find(connection, form.criteria())
+            total = search.count(connection, form.criteria())
+    return page(
+        request,
+        "instructions.html",
+        active="instructions",
+        form=form,
+        query=urlencode(form.filled),
+        lines=found.lines if found else [],
+        next=urlencode(form.filled | {"after": found.next}) if found and found.next else None,
+        total=total,
+        limit=search.COUNT_LIMIT,
+        cities=cities,
+        statuses=list(PiStatus),
+        sorts=list(SORTS),
+        error=fault,
+        today=clock.to_ist(clock.now()).date(),
+    )
+
+
+_HEADER = ("pis.c.number", "pi.type", "pi.parent", "pi.payment", "pi.bill", "pi.city", "pis.c.date",
+           "pis.c.beneficiaries", "pis.c.successful", "pis.c.failed", "pis.c.amount", "pis.c.status")  # fmt: skip
+
+
+@router.get("/instructions.csv")
+def instructions_csv(form: Annotated[ListForm, Query()], ledger: Ledger) -> StreamingResponse:
+    """Everything that the search finds, page after page while it is read."""
+    return StreamingResponse(
+        sheets.csv_rows([t(key) for key in _HEADER], map(_cells, _everything(form, ledger))),
+        media_type="text/csv; charset=utf-8",
+        headers=_attached("payment-instructions.csv"),
+    )
+
+
+@router.get("/instructions.xlsx")
+def instructions_xlsx(form: Annotated[ListForm, Query()], ledger: Ledger) -> Response:
+    """What the search finds, as a workbook: the first SHEET_ROWS."""
+    rows = map(_cells, _everything(form, ledger, SHEET_ROWS))
+    return Response(
+        sheets.xlsx(t("pis.title"), [t(key) for key in _HEADER], rows),
+        media_type="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        headers=_attached("payment-instructions.xlsx"),
+    )
+
+
+def _everything(form: ListForm, ledger: Reads, at_most: int | None = None) -> Iterator[Line]:
+    """All lines of the search. Each page is a transaction of its own: a slow reader holds nothing at the database."""
+    if not form.asks or form.fault:
+        return
+    criteria = replace(form.criteria(), limit=1000)
+    given = 0
+    while True:
+        with ledger.connection() as connection:
+            found = search.find(connection, criteria)
+        for line in found.lines:
+            if given == at_most:
+                return
+            given += 1
+            yield line
+        if found.next is None:
+            return
+        criteria = replace(criteria, after=found.next)
+
+
+def _cells(line: Line) -> list[sheets.Cell]:
+    return [
+        line.pi_number, t(f"type.{line.pi_type}"), line.parent_pi_number, line.payment_number,
+        ", ".join(line.bill_numbers), line.tenant_id, line.created_at, line.beneficiary_count, line.successful_count,
+        line.failed_count, line.net_amount, t(f"status.{line.status}"),
+    ]  # fmt: skip
+
+
+# One of them ----------------------------------------------------------------------------------------------------------
+
+Number = Annotated[Text, Query(min_length=1)]
+
+
+@router.get("/instruction")
+def instruction(
+    request: Request,
+    user: User,
+    ledger: Ledger,
+    number: Number,
+    dag: Annotated[Text, Query()] = "",
+    run: Annotated[Text, Query()] = "",
+) -> HTMLResponse:
+    """One PI with its whole history; with `dag` and `run`, how the DAG run stands that was started for it."""
+    whole, about = _look(ledger, number)
+    started = starting.look(dag, run) if dag.startswith("ifms_") and run else None
+    return _show(request, user, whole, about, started=started)
+
+
+@router.post("/accounts")
+def accounts(request: Request, user: User, ledger: Ledger, number: Annotated[Text, Form()]) -> HTMLResponse:
+    """The same page with whole account numbers, for roles that may see them; each look is recorded first."""
+    kinds = unmasked_types(user)
+    if not kinds:
+        raise HTTPException(403, "You may not see whole account numbers")
+    whole, about = _look(ledger, number)
+    starting.note(user, "accounts", dag_id="ifms_pi", pi_number=number, types=sorted(kinds))
+    with ledger.connection() as connection:
+        sealed = sealed_accounts(connection, whole.pi["id"])
+    sealer = TreasuryHook().sealer
+    shown: dict[Any, str] = {}
+    for row in whole.beneficiaries:
+        if row["beneficiary_type"] in kinds:
+            box = sealed[row["id"]]
+            try:
+                shown[row["id"]] = t("none") if box is None else sealer.open(box).decode()
+            except (IfmsError, UnicodeDecodeError):
+                shown[row["id"]] = t("pi.b.sealed")
+    return _show(request, user, whole, about, unmasked=shown)
+
+
+@router.get("/run")
+def run_state(dag: Annotated[Text, Query(pattern="^ifms_")], run: Annotated[Text, Query()]) -> JSONResponse:
+    """How a DAG run stands, for the page that waits for it."""
+    started = starting.look(dag, run)
+    if started is None:
+        raise HTTPException(404, "There is no such run")
+    return JSONResponse({"state": started.state, "over": started.over, "text": _run_text(started)})
+
+
+def _look(ledger: Reads, number: str) -> tuple[Whole, Around]:
+    with ledger.connection() as connection:
+        whole = by_number(connection, number)
+        if whole is None:
+            raise HTTPException(404, t("pis.not_found", number=number))
+        return whole, around(connection, whole)
+
+
+def _show(
+    request: Request,
+    user: User,
+    whole: Whole,
+    about: Around,
+    *,
+    started: starting.Started | None = None,
+    unmasked: Mapping[Any, str] | None = None,
+) -> HTMLResponse:
+    waits = started is not None and not started.over  # nothing more is begun before it has ended
+    return page(
+        request,
+        "instruction.html",
+        active="instructions",
+        whole=whole,
+        pi=whole.pi,
+        about=about,
+        band=band(whole),
+        status_text=_status(whole.pi),
+        late=_late(whole),
+        actions=[] if waits else [action for action in offered(whole, about) if may_start(user, action.dag_id)],
+        token=uuid.uuid4().hex,
+        may_unmask=bool(unmasked_types(user)),
+        unmasked=unmasked or {},
+        started=started,
+        run_text=_run_text(started) if started else "",
+        bills=_bills(whole.pi),
+    )
+
+
+def band(whole: Whole) -> tuple[str, str]:
+    """The info band: its tone, and what the last call said (user-stories.md, rules common to every API story)."""
+    if not whole.log:
+        return "wait", t("pi.band.none")
+    last = whole.log[0]
+    service = last["service_id"]
+    outcome = last["status"].removeprefix(f"STATUS_LOG_{service}_")
+    if outcome in {"NO_RESPONSE", "NOT_SENT"}:
+        return "wait", t("pi.band.no_response", service=service)
+    if outcome in {"ERROR", "REJECTED", "NO_FUNDS"}:
+        return "bad", t("pi.band.error", service=service, said=last["message"] or "")
+    if outcome == "NO_NEWS":
+        return "busy", t("pi.band.no_news", service=service)
+    return "good", t("pi.band.success", service=service)
+
+
+def _status(pi: Row) -> str:
+    """The status in words: a FAILED one was declined by the treasury, or rejected by the SSU."""
+    if pi["status"] == "FAILED":
+        return t("status.rejected" if pi["error_code"] == "PAYMENT_DECLINED" else "status.declined")
+    return t(f"status.{pi['status']}")
+
+
+def _bills(pi: Row) -> list[str]:
+    numbers = pi["additional_details"].get("billNumber") if isinstance(pi["additional_details"], dict) else None
+    return [str(each) for each in numbers] if isinstance(numbers, list) else []
+
+
+def _run_text(started: starting.Started) -> str:
+    if started.paused and not started.over:
+        return t("run.paused", dag=started.dag_id)
+    return t(f"run.{started.state}", dag=started.dag_id)
+
+
+# What can be done about it --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something that a person may have done now: which DAG does it, and with which form."""
+
+    name: str
+    dag_id: str
+    conf: Mapping[str, Any]
+    label: str
+    rows: tuple[Row, ...] = ()
+    """The beneficiaries whom it is about."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether it is asked once more before it is done: what moves money, or pays."""
+        return self.name != "refresh"
+
+
+def offered(whole: Whole, about: Around) -> list[Action]:
+    """What can be done about a PI as it stands."""
+    pi = whole.pi
+    number, tenants = pi["pi_number"], [pi["tenant_id"]]
+    alone = {"pi_numbers": [number], "tenants": tenants}
+    actions = []
+    if pi["status"] == "PENDING" or _may_have_successor(whole, about):
+        actions.append(Action("resubmit", "ifms_pi", alone, t("act.resubmit"), tuple(whole.beneficiaries)))
+    elif whole.next_service is not None:
+        dag_id = f"ifms_{whole.next_service.lower()}"
+        actions.append(Action("refresh", dag_id, alone, t("act.refresh", service=whole.next_service)))
+    if pi["status"] in {"PARTIAL", "COMPLETED"} and about.busy is None:
+        late = {row["id"] for row in _late(whole)}
+        for name, rows in (
+            ("revise", tuple(row for row in whole.failed if row["id"] not in late)),
+            ("repay", tuple(row for row in whole.failed if row["id"] in late)),
+        ):
+            if rows:
+                conf = {
+                    "pi_number": corrected_as(pi),
+                    "tenant": pi["tenant_id"],
+                    "tenants": tenants,
+                    "beneficiaries": [row["beneficiary_number"] for row in rows],
+                    "new_original": name == "repay",
+                }
+                actions.append(Action(name, "ifms_cor", conf, t(f"act.{name}"), rows))
+    return actions
+
+
+def _may_have_successor(whole: Whole, about: Around) -> bool:
+    pi = whole.pi
+    return (
+        pi["status"] == "FAILED"
+        and pi["pi_type"] == "ORIGINAL"
+        and pi["repayment_of"] is None
+        and not about.alive
+        and about.payment is not None
+        and about.payment["paid_by"] is None
+    )
+
+
+def _late(whole: Whole) -> list[Row]:
+    """Its failed payments that can no longer be corrected."""
+    today = clock.to_ist(clock.now()).date()
+    return [row for row in whole.failed if correct_by(row["failed_on"]) < today]
+
+
+Name = Annotated[str, Query(pattern="^(resubmit|revise|repay)$")]
+
+
+@router.get("/confirm")
+def confirm(request: Request, user: User, ledger: Ledger, number: Number, action: Name) -> HTMLResponse:
+    """What an action will do, before it is done."""
+    whole, about = _look(ledger, number)
+    chosen = _chosen(whole, about, action)
+    if not may_start(user, chosen.dag_id):
+        raise HTTPException(403, f"You may not start runs of {chosen.dag_id}")
+    return page(
+        request,
+        "confirm.html",
+        active="instructions",
+        pi=whole.pi,
+        action=chosen,
+        total=sum(row["amount"] for row in chosen.rows),
+        token=uuid.uuid4().hex,
+    )
+
+
+@router.post("/act")
+def act(
+    request: Request,
+    user: User,
+    ledger: Ledger,
+    number: Annotated[Text, Form(min_length=1)],
+    action: Annotated[str, Form(pattern="^(refresh|resubmit|revise|repay)$")],
+    token: Annotated[str, Form(pattern="^[0-9a-f]{32}$")],
+) -> RedirectResponse:
+    """Start the DAG run that does it, and show the PI with how the run stands."""
+    whole, about = _look(ledger, number)
+    earlier = _earlier(action, token)
+    started = earlier or _start(user, _chosen(whole, about, action), token)
+    there = urlencode({"number": number, "dag": started.dag_id, "run": started.run_id})
+    return RedirectResponse(f"{request.scope.get('root_path', '')}/instruction?{there}", 303)
+
+
+def _start(user: User, action: Action, token: str) -> starting.Started:
+    return starting.start(user, action.dag_id, action.name, action.conf, token, page=True)
+
+
+def _earlier(action: str, token: str) -> starting.Started | None:
+    """The run that this very form has started before: sent twice, it is done once, whatever has changed since."""
+    candidates = {"resubmit": ["ifms_pi"], "revise": ["ifms_cor"], "repay": ["ifms_cor"]}
+    dag_ids = candidates.get(action, [f"ifms_{each}" for each in ("pis", "pag", "pd", "ftps", "ftfps")])
+    found = (starting.look(dag_id, f"{action}__{token}") for dag_id in dag_ids)
+    return next((each for each in found if each is not None), None)
+
+
+def _chosen(whole: Whole, about: Around, name: str) -> Action:
+    for action in offered(whole, about):
+        if action.name == name:
+            return action
+    raise HTTPException(409, t("act.gone", number=whole.pi["pi_number"]))
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise HTTPException(400, f"{text} is no day") from None
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, day_time(), clock.IST)
+
+
+def _attached(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{name}"'}

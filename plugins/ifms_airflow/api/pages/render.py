@@ -1,0 +1,132 @@
+"""Templates and what they need: amounts, times and masks as people read them; the style sheet and the script."""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import HTMLResponse, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from ifms import clock
+from ifms_airflow.api.pages.texts import t
+
+_HERE = Path(__file__).parent
+_STATIC = frozenset(path.name for path in (_HERE / "static").iterdir())
+
+router = APIRouter()
+
+
+@router.get("/static/{name}")
+def static(name: str) -> Response:
+    """The style sheet, the script, an icon."""
+    if name not in _STATIC:
+        raise HTTPException(404, "There is no such file")
+    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return Response(
+        (_HERE / "static" / name).read_bytes(), media_type=kind, headers={"Cache-Control": "private, max-age=300"}
+    )
+
+
+def page(request: Request, template: str, status: int = 200, **values: object) -> HTMLResponse:
+    """A page; `active` among the values names its place in the navigation."""
+    given = {"root": request.scope.get("root_path", ""), "active": "", "error": None} | values
+    return HTMLResponse(_environment().get_template(template).render(given), status)
+
+
+def error_page(request: Request, status: int, message: str) -> HTMLResponse:
+    """What went wrong, and the way back."""
+    return page(request, "error.html", status, message=message)
+
+
+def rupees(amount: Decimal | None) -> str:
+    """An amount with its digits grouped as in India: ₹12,34,567.50."""
+    if amount is None:
+        return t("none")
+    whole, paise = f"{abs(amount):.2f}".split(".")
+    head, last = whole[:-3], whole[-3:]
+    groups = re.findall(r"\d{1,2}(?=(?:\d{2})*$)", head)
+    return f"{'−' if amount < 0 else ''}₹{','.join([*groups, last])}.{paise}"  # noqa: RUF001  (a real minus)
+
+
+def count(number: int) -> str:
+    """A count with its digits grouped."""
+    return f"{number:,}"
+
+
+def when(instant: datetime | None) -> str:
+    """An instant on the treasury's clock: 1 Jun 2024, 22:15."""
+    if instant is None:
+        return t("none")
+    local = clock.to_ist(instant)
+    return f"{local.day} {local:%b %Y, %H:%M}"
+
+
+def day(value: date | None) -> str:
+    """A day: 1 Jun 2024."""
+    return t("none") if value is None else f"{value.day} {value:%b %Y}"
+
+
+def masked_account(last4: str | None) -> str:
+    """All but the last four digits as stars."""
+    return "********" + (last4 or "")
+
+
+def masked_ifsc(ifsc: str) -> str:
+    """The bank and the last two characters: ABCD*****12."""
+    return f"{ifsc[:4]}{'*' * max(0, len(ifsc) - 6)}{ifsc[-2:]}"
+
+
+def took(duration: timedelta | None) -> str:
+    """How long something took: 1.2 s, 3 min 20 s."""
+    if duration is None:
+        return t("none")
+    seconds = duration.total_seconds()
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+_BENEFICIARY_TONES = {
+    "Payment Successful": "good",
+    "Payment Failed": "bad",
+    "Payment In Process": "busy",
+    "Payment Initiated": "busy",
+    "Payment Pending": "wait",
+}
+_TONES: Mapping[str, str] = _BENEFICIARY_TONES | {
+    "PENDING": "wait", "INITIATED": "busy", "APPROVED": "busy", "IN PROCESS": "busy", "SUCCESSFUL": "good",
+    "COMPLETED": "good", "PARTIAL": "bad", "FAILED": "bad", "success": "good", "failed": "bad", "running": "busy",
+    "queued": "wait", "answered": "good", "rejected": "bad", "never_sent": "wait", "unknown": "bad",
+}  # fmt: skip
+
+
+def tone(status: str | None) -> str:
+    """What colour a status has; the status itself is always written beside it."""
+    return _TONES.get(status or "", "wait")
+
+
+@cache
+def _environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals |= {"t": t, "pairs": lambda values: [(value, value) for value in values]}
+    filters: dict[str, Any] = {
+        "rupees": rupees, "count": count, "when": when, "day": day, "masked_account": masked_account,
+        "masked_ifsc": masked_ifsc, "took": took, "tone": tone,
+    }  # fmt: skip
+    made.filters.update(filters)
+    return made

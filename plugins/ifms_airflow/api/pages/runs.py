@@ -1,0 +1,69 @@
+"""How it runs: the last sweep of each service, what waits, and whether the treasury and the platform can be reached."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+
+from ifms import clock
+from ifms.reports.health import SERVICES, Reach, health
+from ifms_airflow.api.access import READ
+from ifms_airflow.api.pages.render import page
+from ifms_airflow.api.pages.texts import t
+from ifms_airflow.api.reads import Ledger
+
+router = APIRouter(dependencies=[READ])
+
+
+@router.get("/runs")
+def runs(request: Request, ledger: Ledger) -> HTMLResponse:
+    """The page."""
+    with ledger.connection() as connection:
+        found = health(connection)
+    return page(
+        request,
+        "runs.html",
+        active="runs",
+        services=[(service, last(found.sweeps[service])) for service in SERVICES],
+        backlog=found.backlog,
+        waiting=sum(each.waiting for each in found.backlog),
+        held=found.held,
+        outbox=found.outbox,
+        reach=found.reach,
+        treasury=treasury(found.reach),
+    )
+
+
+def last(shards: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """A service's last run, its shards added up; None when there is none."""
+    if not shards:
+        return None
+    states = {row["state"] for row in shards}
+    counts: dict[str, int] = {}
+    for row in shards:
+        for what, number in row["counts"].items():
+            counts[what] = counts.get(what, 0) + number
+    ended = [row["finished_at"] for row in shards]
+    started = min(row["started_at"] for row in shards)
+    still = None in ended
+    return {
+        "state": "failed" if "failed" in states else "running" if "running" in states else "success",
+        "started": started,
+        "took": (clock.now() if still else max(ended)) - started,
+        "counts": {what.replace("_", " "): number for what, number in sorted(counts.items()) if number},
+        "problems": [problem for row in shards for problem in row["problems"]],
+        "message": next((row["message"] for row in shards if row["message"]), None),
+    }
+
+
+def treasury(reach: Reach) -> tuple[str, str]:
+    """The treasury in a word, and its tone."""
+    if not reach.calls:
+        return "wait", t("runs.treasury.none")
+    if reach.last_call and reach.last_answer and reach.last_call - reach.last_answer < timedelta(seconds=1):
+        whole = reach.answered == reach.calls
+        return ("good", t("runs.treasury.ok")) if whole else ("busy", t("runs.treasury.some"))
+    return ("busy", t("runs.treasury.some")) if reach.answered else ("bad", t("runs.treasury.bad"))

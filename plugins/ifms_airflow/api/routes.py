@@ -1,0 +1,285 @@
+"""The adapter's API as DIGIT knows it (http-api.md §1 to §5), behind Airflow's login and rights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from ifms.ledger.statuses import PiStatus
+from ifms.reports import funds, search
+from ifms.reports.instruction import load
+from ifms.reports.search import Criteria, Order
+from ifms_airflow.api import digit, starting
+from ifms_airflow.api.access import READ, User, require_start
+from ifms_airflow.api.creating import Creator, Unpaid
+from ifms_airflow.api.digit import Body, DigitError, Errors, ResponseInfo, Text
+from ifms_airflow.api.reads import Ledger
+
+LARGEST_PAGE = 200
+FURTHEST = 10_000_000
+
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    400: {"model": Errors, "description": "What was asked for can't be done; code and message say why"},
+    401: {"model": Errors, "description": "Nobody is logged in"},
+    403: {"model": Errors, "description": "This user may not do that"},
+    404: {"model": Errors, "description": "Airflow does not know the DAG"},
+    503: {"model": Errors, "description": "The ledger can't be reached, or is busy"},
+}
+
+router = APIRouter(responses=_ANSWERS)
+
+
+# Payment instructions -------------------------------------------------------------------------------------------------
+
+
+class CreateBody(Body):
+    """One of: a payment's number, an original PI to revise, a whole payment. The first that is given counts."""
+
+    tenantId: Text | None = None
+    referenceId: Text | None = None
+    parentPI: Text | None = None
+    payment: dict[str, Any] | None = None
+
+
+class CreateAnswer(BaseModel):
+    """The PI; whether the treasury has taken it says its piStatus."""
+
+    ResponseInfo: ResponseInfo
+    paymentInstruction: dict[str, Any]
+
+
+@router.post("/pi/v1/_create", summary="A PI for a payment, or a revised PI", response_model=CreateAnswer)
+def create(body: CreateBody, user: User, request: Request) -> dict[str, Any]:
+    """Written first, then sent, then recorded; a caller who has waited long enough is told of the PENDING PI."""
+    creator: Creator = request.app.state.creator
+    tenant, reference = body.tenantId, body.referenceId
+    if not reference and not body.parentPI and body.payment is not None:
+        tenant, reference = _of_payment(body.payment)
+    if not tenant or not (reference or body.parentPI):
+        raise DigitError(
+            "PI_REQUEST_INVALID_PARAMS",
+            "give tenantId with referenceId (a payment's number) or parentPI (an original PI's), or a payment",
+        )
+    made: Any
+    if reference:
+        require_start(user, "ifms_pi")
+        starting.note(user, "create", dag_id="ifms_pi", tenant=tenant, payment=reference)
+        made = creator.pay(tenant, reference, user.get_name())
+    else:
+        require_start(user, "ifms_cor")
+        starting.note(user, "revise", dag_id="ifms_cor", tenant=tenant, pi_number=body.parentPI)
+        made = creator.revise(tenant, body.parentPI or "", user.get_name())
+    told = digit.unpaid(tenant, made.payment) if isinstance(made, Unpaid) else digit.instruction(made, created=True)
+    return {"ResponseInfo": body.response_info(), "paymentInstruction": told}
+
+
+def _of_payment(payment: dict[str, Any]) -> tuple[str | None, str | None]:
+    """Tenant and number of a payment given as a whole: what is paid is what the platform has under this number."""
+    tenant, number = payment.get("tenantId"), payment.get("paymentNumber")
+    if not isinstance(tenant, str) or not isinstance(number, str) or "\x00" in tenant + number:
+        raise DigitError("PI_REQUEST_INVALID_PARAMS", "the payment has no tenantId or no paymentNumber")
+    return tenant, number
+
+
+Limit = Annotated[int, Field(ge=0, le=1_000_000, description="How many; more than 200 are given as 200")]
+Offset = Annotated[int, Field(ge=0, le=FURTHEST)]
+
+
+class SearchCriteria(BaseModel):
+    """At least one of ids, piNumber, muktaReferenceId, piStatus, tenantId."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    ids: list[Text] | None = Field(None, max_length=1000)
+    tenantId: Text | None = None
+    piStatus: Text | None = None
+    muktaReferenceId: Text | None = None
+    piNumber: Text | None = None
+    piNumbers: list[Text] | None = Field(None, max_length=1000)
+    parentPiNumber: Text | None = None
+    billNumber: Text | None = None
+    isActive: bool | None = None
+    piType: Literal["ORIGINAL", "REVISED"] | None = None
+    limit: Limit | None = None
+    offset: Offset | None = None
+    after: Text | None = Field(None, description="`next` of the page before: the way through many, however deep")
+    sortBy: Text | None = None
+    sortOrder: Text | None = None
+
+
+class SearchBody(Body):
+    """A search for PIs."""
+
+    searchCriteria: SearchCriteria
+
+
+class SearchAnswer(BaseModel):
+    """The PIs of the page; limits, offsets and totals count PIs."""
+
+    ResponseInfo: ResponseInfo
+    paymentInstructions: list[dict[str, Any]]
+    totalCount: int
+    totalCountIsMinimum: bool = Field(description="There are more than totalCount; nobody has counted how many")
+    next: str | None = Field(description="`after` of the next page; null at the end")
+
+
+@router.post("/pi/v1/_search", dependencies=[READ], summary="Search PIs", response_model=SearchAnswer)
+def search_instructions(body: SearchBody, ledger: Ledger) -> dict[str, Any]:
+    """The newest first, 100 of them at most unless a limit says otherwise."""
+    asked = body.searchCriteria
+    status = asked.piStatus if asked.piStatus in set(PiStatus) else None
+    if not any(
+        each is not None for each in (asked.ids, asked.piNumber, asked.muktaReferenceId, status, asked.tenantId)
+    ):
+        raise DigitError("SEARCH_CRITERIA_MANDATORY", "Atleast one search parameter should be provided")
+    numbers = None if asked.piNumbers is None else set(asked.piNumbers)
+    if asked.piNumber is not None:
+        numbers = {asked.piNumber} if numbers is None else numbers & {asked.piNumber}
+    criteria = Criteria(
+        ids=_ids(asked.ids),
+        tenant_id=asked.tenantId,
+        status=status,
+        payment_number=asked.muktaReferenceId,
+        pi_numbers=None if numbers is None else sorted(numbers),
+        parent_pi_number=asked.parentPiNumber,
+        bill_number=asked.billNumber,
+        is_active=asked.isActive,
+        pi_type=asked.piType,
+        order=Order.CHANGED if asked.sortBy == "lastModifiedTime" else Order.CREATED,
+        ascending=(asked.sortOrder or "").upper() == "ASC",
+        limit=_limit(asked.limit),
+        offset=asked.offset or 0,
+        after=asked.after,
+    )
+    with ledger.connection() as connection:
+        page = search.find(connection, criteria)
+        total = search.count(connection, criteria)
+        found = load(connection, [line.id for line in page.lines])
+    return {
+        "ResponseInfo": body.response_info(),
+        "paymentInstructions": [digit.instruction(whole) for whole in found],
+        "totalCount": min(total, search.COUNT_LIMIT),
+        "totalCountIsMinimum": total > search.COUNT_LIMIT,
+        "next": page.next,
+    }
+
+
+# Funds ----------------------------------------------------------------------------------------------------------------
+
+
+class FundsCriteria(BaseModel):
+    """At least one of ids, hoaCode, ddoCode, masterAllotmentId, tenantId."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    ids: list[Text] | None = Field(None, max_length=1000)
+    tenantId: Text | None = None
+    hoaCode: Text | None = None
+    ddoCode: Text | None = None
+    masterAllotmentId: Text | None = None
+    limit: Limit | None = None
+    offset: Offset | None = None
+    sortBy: Text | None = None
+    sortOrder: Text | None = None
+
+
+class FundsBody(Body):
+    """A search for sanctions."""
+
+    searchCriteria: FundsCriteria
+
+
+class FundsAnswer(BaseModel):
+    """The sanctions of the page, each with all of its allotments."""
+
+    ResponseInfo: ResponseInfo
+    funds: list[dict[str, Any]]
+    totalCount: int
+
+
+@router.post("/funds/v1/_search", dependencies=[READ], summary="Search sanctions", response_model=FundsAnswer)
+def search_funds(body: FundsBody, ledger: Ledger) -> dict[str, Any]:
+    """The last changed first; limits and offsets count sanctions."""
+    asked = body.searchCriteria
+    criteria = funds.SanctionCriteria(
+        ids=_ids(asked.ids),
+        tenant_id=asked.tenantId,
+        hoa_code=asked.hoaCode,
+        ddo_code=asked.ddoCode,
+        master_allotment_id=asked.masterAllotmentId,
+        ascending=(asked.sortOrder or "").upper() == "ASC",
+        limit=_limit(asked.limit),
+        offset=asked.offset or 0,
+    )
+    if not criteria.narrows:
+        raise DigitError("SEARCH_CRITERIA_MANDATORY", "Atleast one search parameter should be provided")
+    with ledger.connection() as connection:
+        rows, total = funds.sanctions(connection, criteria)
+    return {
+        "ResponseInfo": body.response_info(),
+        "funds": [digit.sanction(row) for row in rows],
+        "totalCount": total,
+    }
+
+
+# The scheduler --------------------------------------------------------------------------------------------------------
+
+DAGS = {service: f"ifms_{service.lower()}" for service in ("PA", "VA", "PIS", "PAG", "PD", "FD", "FTPS", "FTFPS")}
+BY_THEMSELVES = ("PI", "COR")
+"""Accepted, and nothing happens (http-api.md §4): ifms_pi starts by itself, ifms_cor by a person."""
+
+
+class SchedulerBody(Body):
+    """What cron sends."""
+
+
+class SchedulerAnswer(ResponseInfo):
+    """A ResponseInfo that also says which DAG run does it."""
+
+    dagId: str | None
+    dagRunId: str | None
+    state: str | None
+
+
+def schedule(
+    body: SchedulerBody,
+    user: User,
+    serviceId: Annotated[Text | None, Query(description="PA, VA, PIS, PAG, PD, FD, FTPS, FTFPS")] = None,
+) -> dict[str, Any]:
+    """Start the service's DAG; a run of it that waits to begin is not followed by another."""
+    if not isinstance(about := body.RequestInfo.get("userInfo"), dict) or not about.get("uuid"):
+        raise DigitError("REQUEST_INFO_INVALID", "RequestInfo.userInfo.uuid is missing")
+    if serviceId in BY_THEMSELVES:
+        require_start(user, f"ifms_{serviceId.lower()}")
+        return body.response_info() | {"dagId": None, "dagRunId": None, "state": None}
+    if serviceId not in DAGS:
+        raise DigitError("SERVICE_ID_INVALID", f"serviceId is none of {', '.join((*DAGS, *BY_THEMSELVES))}")
+    dag_id = DAGS[serviceId]
+    require_start(user, dag_id)
+    run = starting.waiting(dag_id) or starting.start(user, dag_id, "scheduler", {})
+    return body.response_info() | {"dagId": run.dag_id, "dagRunId": run.run_id, "state": run.state}
+
+
+for _path, _name in (("/_scheduler", "scheduler"), ("/scheduler", "scheduler_by_its_documented_name")):
+    router.post(_path, name=_name, summary="Start a service's DAG", response_model=SchedulerAnswer)(schedule)
+
+
+def _limit(limit: int | None) -> int:
+    return 100 if limit is None else min(limit, LARGEST_PAGE)
+
+
+def _ids(ids: Sequence[str] | None) -> list[UUID] | None:
+    """The ids that can be some row's; any other text is nobody's id, and finds nothing."""
+    if ids is None:
+        return None
+    found = []
+    for each in ids:
+        try:
+            found.append(UUID(each))
+        except ValueError:
+            continue
+    return found

@@ -1,0 +1,44 @@
+"""The one AirflowPlugin of this package: the adapter's API and its pages, at /ifms."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlsplit
+
+from airflow.configuration import conf
+from airflow.plugins_manager import AirflowPlugin
+
+
+class IfmsPlugin(AirflowPlugin):
+    """Every component of Airflow loads it; the API server alone asks for the app, and pays for what that imports."""
+
+    name = "ifms"
+
+    @cached_property
+    def fastapi_apps(self) -> list[Any]:  # type: ignore[override]
+        """The app, built when it is first asked for."""
+        from ifms_airflow.api.app import create_app  # noqa: PLC0415
+
+        return [{"app": create_app(), "url_prefix": "/ifms", "name": "IFMS adapter"}]
+
+    @cached_property
+    def external_views(self) -> list[Any]:  # type: ignore[override]
+        """The pages' places in Airflow's navigation; below the path that Airflow itself is served at."""
+        root = urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/") + "/ifms"
+        icons = {"icon": f"{root}/static/rupee.svg", "icon_dark_mode": f"{root}/static/rupee-dark.svg"}
+        return [
+            {
+                "name": name,
+                "href": f"{root}/{page}",
+                "destination": "nav",
+                "url_route": f"ifms-{page}",
+                "nav_top_level": page == "instructions",
+                **icons,
+            }
+            for page, name in (
+                ("instructions", "Payments"),
+                ("register", "Fund allocation register"),
+                ("runs", "IFMS runs"),
+            )
+        ]

@@ -1,0 +1,115 @@
+"""The pages in a real browser, in a real Airflow: a failed payment is found, corrected, and seen paid."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from support.browser import Standalone
+from support.failed import mend, original, paid_and_failed, revisions
+
+pytestmark = [
+    pytest.mark.timeout(900),
+    pytest.mark.xdist_group("browser"),
+    pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0}),
+]
+
+PATIENCE = 240_000  # milliseconds: two busy cores start a DAG run late
+
+# The contrast of every text with what is behind it; and what lacks a name for who can't see it.
+LOOK = """
+() => {
+  const parse = c => (c.match(/[\\d.]+/g) || []).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map(v => v / 255)
+    .map(v => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
+  const behind = e => {
+    for (; e; e = e.parentElement) {
+      const c = parse(getComputedStyle(e).backgroundColor);
+      if (c.length === 3 || c[3] > 0) return c;
+    }
+    return [255, 255, 255];
+  };
+  const faint = [], nameless = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const e = walker.currentNode.parentElement;
+    if (!walker.currentNode.textContent.trim() || !e.checkVisibility() || e.closest('svg, .hidden, .skip')) continue;
+    const [a, b] = [light(parse(getComputedStyle(e).color)), light(behind(e))].sort((x, y) => y - x);
+    if ((a + .05) / (b + .05) < 4.5) faint.push(walker.currentNode.textContent.trim());
+  }
+  for (const e of document.querySelectorAll('input:not([type=hidden]), select, textarea'))
+    if (!e.labels.length) nameless.push(e.outerHTML);
+  for (const e of document.querySelectorAll('table')) if (!e.caption) nameless.push(e.outerHTML.slice(0, 80));
+  for (const e of document.querySelectorAll('th')) if (!e.scope) nameless.push(e.outerHTML);
+  for (const e of document.querySelectorAll('a, button')) if (!e.textContent.trim()) nameless.push(e.outerHTML);
+  const root = document.documentElement;
+  return {faint, nameless, over: root.scrollWidth - root.clientWidth, headings: document.querySelectorAll('h1').length};
+}
+"""
+
+
+def test_a_failed_payment_is_found_corrected_and_seen_paid(standalone: Standalone, chromium: Any):
+    adapter = standalone.adapter
+    paid_and_failed(adapter, 3, 1)
+    number = original(adapter)["pi_number"]
+    mend(adapter)
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda said: complaints.append(said.text) if "Content Security" in said.text else None)
+
+    page.goto(f"{standalone.client.address}/auth/login")
+    page.get_by_role("textbox", name="Username").fill("admin")
+    page.locator("input[type=password]").fill(standalone.password)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(lambda url: "/auth/" not in url)
+    page.get_by_role("link", name="Payments").first.click()
+
+    frame = page.frame_locator("iframe")
+    frame.get_by_role("link", name=number).click()
+    frame.get_by_role("heading", name=number).wait_for()
+    frame.get_by_role("link", name="Generate revised PI").click()
+    frame.get_by_role("heading", name=f"Generate a revised PI for {number}?").wait_for()
+    frame.get_by_role("button", name="Generate revised PI").click()
+    frame.get_by_text("ifms_cor has ended").wait_for()
+    [revision] = revisions(adapter)
+    frame.get_by_role("link", name=revision["pi_number"]).click()
+    frame.get_by_role("heading", name=revision["pi_number"]).wait_for()
+    frame.get_by_role("button", name="Refresh: ask FTPS now").click()
+    frame.get_by_text("ifms_ftps has ended").wait_for()
+    frame.locator(".head").get_by_text("Successful").wait_for()
+    assert frame.get_by_text("Payment Successful").count() == 1
+    assert revisions(adapter)[0]["status"] == "SUCCESSFUL"
+    context.close()
+
+    looked = [
+        f"{standalone.client.address}/ifms{path}"
+        for path in ("/instructions", "/instructions?tab=open&number=PI-", f"/instruction?number={number}",
+                     "/register", "/runs")
+    ]  # fmt: skip
+    _looks(chromium, standalone, looked, complaints)
+    assert complaints == []
+
+
+def _looks(chromium: Any, standalone: Standalone, addresses: list[str], complaints: list[str]) -> None:
+    """Each page in light and dark, on a desk and on a phone: legible, named, and no wider than the screen."""
+    token = standalone.client._session.headers["Authorization"].split()[1]
+    backgrounds = {}
+    for scheme in ("light", "dark"):
+        for width in (1280, 360):
+            context = chromium.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+            context.add_cookies([{"name": "_token", "value": token, "url": standalone.client.address}])
+            page = context.new_page()
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            for address in addresses:
+                page.goto(address)
+                seen = page.evaluate(LOOK)
+                assert seen == {"faint": [], "nameless": [], "over": 0, "headings": 1}, (scheme, width, address, seen)
+            page.keyboard.press("Tab")
+            assert page.evaluate("document.activeElement.className") == "skip"
+            backgrounds[scheme] = page.evaluate("getComputedStyle(document.body).backgroundColor")
+            context.close()
+    assert backgrounds["light"] != backgrounds["dark"]

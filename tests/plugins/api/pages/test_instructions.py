@@ -1,0 +1,377 @@
+"""The pages about payment instructions, as a browser is given them, and what their buttons start."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import uuid
+import zipfile
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+import pytest
+from support.adapter import Adapter, Treasury
+from support.api import audited, runs
+from support.failed import fail, long_ago, mend, original, paid_and_failed, revisions, wage_bill
+
+from ifms.errors import SweepError
+
+pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 0})]
+
+TENANT = "od.samplea"
+
+
+@pytest.fixture
+def browser(api: Any) -> Any:
+    return api("user", cookie=True)
+
+
+def show(browser: Any, number: str) -> str:
+    answer = browser.get("/ifms/instruction", params={"number": number})
+    assert answer.status_code == 200, answer.text
+    return str(answer.text)
+
+
+def listed(page: str) -> list[str]:
+    """The PIs of a list, in its order."""
+    rows = re.findall(r'<th scope="row"[^>]*data-label="PI number">.*?>(PI-[^<]+|COR-[^<]+)</a>', page)
+    return list(rows)
+
+
+def press(browser: Any, number: str, action: str, token: str | None = None) -> Any:
+    return browser.post("/ifms/act", data={"number": number, "action": action, "token": token or uuid.uuid4().hex})
+
+
+# The list -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def several(adapter: Adapter, treasury: Treasury) -> dict[str, str]:
+    """PIs in several statuses: status → number."""
+    wage_bill(adapter)
+    adapter.cycle()
+    fail(adapter)
+    adapter.run("FD")  # PARTIAL
+    wage_bill(adapter, 2, "od.sampleb")
+    adapter.run("PA")
+    adapter.run("PI")  # INITIATED
+    wage_bill(adapter, 2)
+    adapter.run("PA")
+    treasury.rule("PI", "error", errorMsgs=[{"errorCode": "322", "errorMsg": "=Sample <b>refusal</b>"}])
+    adapter.run("PI")  # FAILED
+    treasury.clear()
+    return {r["status"]: r["pi_number"] for r in adapter.rows("SELECT status, pi_number FROM ifms.payment_instruction")}
+
+
+def test_pending_for_action_is_shown_first_and_by_itself(browser: Any, several: dict[str, str]):
+    page = browser.get("/ifms/instructions").text
+    assert listed(page) == [several["FAILED"], several["PARTIAL"]]
+    assert "2 found" in page
+    assert "<b>refusal</b>" not in page
+
+
+def test_the_open_search_wants_something_to_look_for(browser: Any, several: dict[str, str]):
+    page = browser.get("/ifms/instructions?tab=open").text
+    assert listed(page) == []
+    assert "Fill in at least one field" in page
+
+
+@pytest.mark.parametrize("sort", ["created_desc", "created_asc", "updated_desc"])
+def test_every_filter_of_the_open_search(browser: Any, adapter: Adapter, several: dict[str, str], sort: str):
+    row = adapter.rows("SELECT * FROM ifms.payment_instruction WHERE status = 'INITIATED'")[0]
+    day = f"{row['created_at']:%Y-%m-%d}"
+    given = {
+        "number": row["pi_number"],
+        "bill": row["additional_details"]["billNumber"][0],
+        "payment": row["payment_number"],
+        "status": "INITIATED",
+        "city": "od.sampleb",
+    }
+    for name, value in given.items():
+        page = browser.get("/ifms/instructions", params={"tab": "open", name: value, "sort": sort}).text
+        assert listed(page) == [row["pi_number"]], name
+        assert browser.get("/ifms/instructions", params={"tab": "open", name: value, "type": "REVISED"}).text.count(
+            "No payment instruction matches"
+        )
+    dates = {"tab": "open", "created_from": "2020-01-01", "sort": sort}
+    assert len(listed(browser.get("/ifms/instructions", params=dates).text)) == 3
+    prefix = {"tab": "open", "number": "PI-", "sort": sort}
+    assert len(listed(browser.get("/ifms/instructions", params=prefix).text)) == 3
+    assert listed(browser.get("/ifms/instructions", params=prefix | {"number": "%"}).text) == []
+    assert listed(browser.get("/ifms/instructions", params=dates | {"created_to": "2020-01-02"}).text) == []
+    assert day
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"created_from": "2024-02-02", "created_to": "2024-02-01"}, "later than created to"),
+        ({"created_to": "2999-01-01"}, "later than today"),
+    ],
+)
+def test_dates_that_cant_be(browser: Any, fields: dict[str, str], said: str):
+    assert said in browser.get("/ifms/instructions", params={"tab": "open", **fields}).text
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"tab": "other"}, {"created_from": "yesterday"}, {"created_from": "2024-99-99"}, {"sort": "id"}, {"after": "x"}],
+)
+def test_an_address_that_is_none_of_ours(browser: Any, fields: dict[str, str]):
+    answer = browser.get("/ifms/instructions", params={"tab": "open", "number": "PI", **fields})
+    assert answer.status_code == 400
+    assert "That did not work" in answer.text
+
+
+def test_pages_follow_each_other(browser: Any, several: dict[str, str], monkeypatch: pytest.MonkeyPatch):
+    from ifms_airflow.api.pages import instructions
+
+    monkeypatch.setattr(instructions, "PAGE", 2)
+    page = browser.get("/ifms/instructions?tab=open&number=PI-").text
+    first = listed(page)
+    (link,) = re.findall(r'rel="next" href="([^"]+)"', page)
+    following = browser.get(link.replace("&amp;", "&")).text
+    assert len(first) == 2
+    assert sorted(first + listed(following)) == sorted(several.values())
+    assert "First page" in following
+    assert 'rel="next"' not in following
+
+
+# Files --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_list_as_csv_and_as_a_workbook(browser: Any, several: dict[str, str], monkeypatch: pytest.MonkeyPatch):
+    from openpyxl import load_workbook
+
+    answer = browser.get("/ifms/instructions.csv?tab=open&number=PI-")
+    assert answer.headers["content-disposition"] == 'attachment; filename="payment-instructions.csv"'
+    header, *rows = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"))))
+    assert header[0] == "PI number"
+    assert sorted(row[0] for row in rows) == sorted(several.values())
+    book = load_workbook(io.BytesIO(browser.get("/ifms/instructions.xlsx?tab=open&number=PI-").content))
+    cells = list(book.active.iter_rows(values_only=True))
+    assert [list(map(str, cells[0]))] == [header]
+    assert sorted(row[0] for row in cells[1:]) == sorted(several.values())
+    assert browser.get("/ifms/instructions.csv?tab=open").content.decode("utf-8-sig").count("\n") == 1
+
+
+def test_no_cell_of_a_file_begins_a_formula(browser: Any, adapter: Adapter, several: dict[str, str]):
+    with psycopg.connect(adapter.dsn) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute(
+            "UPDATE ifms.payment_instruction SET additional_details = %s", ['{"billNumber": ["=cmd|calc", "x"]}']
+        )
+    text = browser.get("/ifms/instructions.csv?tab=open&number=PI-").content.decode("utf-8-sig")
+    assert "'=cmd|calc" in text
+    content = browser.get("/ifms/instructions.xlsx?tab=open&number=PI-").content
+    sheet = zipfile.ZipFile(io.BytesIO(content)).read("xl/worksheets/sheet1.xml").decode()
+    assert "=cmd|calc" in sheet
+    assert "<f>" not in sheet
+
+
+# One of them --------------------------------------------------------------------------------------------------------
+
+
+def test_one_pi_with_all_that_belongs_to_it(browser: Any, adapter: Adapter):
+    paid_and_failed(adapter)
+    mend(adapter)
+    adapter.correct()
+    first, second = original(adapter), revisions(adapter)[0]
+    page = show(browser, first["pi_number"])
+    for text in (
+        first["hoa_code"], first["master_allotment_id"], first["payment_number"], first["pa_advice_id"],
+        first["pa_token_number"], second["pi_number"], "On call of COR API: Response is received", "STATUS_LOG_PD_SUCCESS", "Reserved", "Spent",
+        "Reason:", "Original",
+    ):  # fmt: skip
+        assert text in page, text
+    for row in adapter.rows("SELECT * FROM ifms.beneficiary WHERE payment_instruction_id = %s", first["id"]):
+        assert row["beneficiary_number"] in page
+        assert row["mobile"] not in page
+    for call in adapter.rows("SELECT * FROM ifms.treasury_call"):
+        for secret in ("enc_request", "enc_response"):
+            assert call[secret] is None or call[secret] not in page
+    revised = show(browser, second["pi_number"])
+    assert "Parent PI" in revised
+    assert first["pi_number"] in revised
+    assert "A revised PI moves no money" in revised
+
+
+def test_no_such_pi(browser: Any):
+    answer = browser.get("/ifms/instruction?number=PI-none")
+    assert answer.status_code == 404
+    assert "PI-none" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("effect", "said"),
+    [
+        ({"effect": "error", "errorMsgs": [{"errorCode": "9", "errorMsg": "Sample trouble"}]}, "PIS API: "),
+        ({"effect": "lost_reply"}, "No response is received"),
+        ({"effect": "refuse"}, "No response is received"),
+        (None, "Response is received and updated successfully"),
+    ],
+)
+def test_the_info_band_says_what_the_last_call_said(
+    browser: Any, adapter: Adapter, treasury: Treasury, effect: dict[str, Any] | None, said: str
+):
+    wage_bill(adapter)
+    for service in ("VA", "PA", "PI"):
+        adapter.run(service)
+    if effect:
+        treasury.rule("PIS", **effect)
+    with suppress(SweepError):
+        adapter.run("PIS")
+    page = show(browser, original(adapter)["pi_number"])
+    assert "On call of PIS API" in page
+    assert said in page
+
+
+# Its buttons --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("services", "dag_id"), [(("PI",), "ifms_pis"), (("PI", "PIS"), "ifms_pag"), (("PI", "PIS", "PAG"), "ifms_pd")]
+)
+def test_refresh_starts_the_service_that_is_due_for_this_pi(
+    browser: Any, adapter: Adapter, airflow_db: str, services: tuple[str, ...], dag_id: str, run_dag: Any
+):
+    for _ in range(2):
+        wage_bill(adapter)
+    for service in ("VA", "PA", *services):
+        adapter.run(service)
+    first, other = adapter.rows("SELECT * FROM ifms.payment_instruction ORDER BY created_at LIMIT 2")
+    number = first["pi_number"]
+    answer = press(browser, number, "refresh")
+    assert answer.status_code == 303, answer.text
+    run = runs(airflow_db, dag_id)[0]
+    assert run["conf"] == {"pi_numbers": [number], "tenants": [TENANT]}
+    assert run["triggering_user_name"] == "sample-user"
+    event, owner, dag, extra = audited(airflow_db)[0]
+    assert (event, owner, dag) == ("ifms.refresh", "sample-user", dag_id)
+    assert number in extra
+    there = browser.get(answer.headers["location"]).text
+    assert run["run_id"] in there
+    assert "started by sample-user" in there
+    assert "Refresh" not in there  # not before this one has ended
+    state = browser.get("/ifms/run", params={"dag": dag_id, "run": run["run_id"]}).json()
+    assert state["over"] is False
+    # The same form as Airflow runs it: this PI moves, the other one stays.
+    assert run_dag(dag_id, conf=run["conf"]).state == "success"
+    moved = adapter.rows("SELECT pi_number FROM ifms.payment_instruction WHERE status <> %s", first["status"])
+    assert [row["pi_number"] for row in moved] == [number]
+    assert other["pi_number"] != number
+
+
+def test_a_form_that_is_sent_twice_starts_one_run(browser: Any, adapter: Adapter, airflow_db: str):
+    wage_bill(adapter)
+    for service in ("VA", "PA", "PI"):
+        adapter.run(service)
+    number, token = original(adapter)["pi_number"], uuid.uuid4().hex
+    before = len(runs(airflow_db, "ifms_pis"))
+    first = press(browser, number, "refresh", token)
+    adapter.run("PIS")  # and whatever has changed since
+    again = press(browser, number, "refresh", token)
+    assert first.headers["location"] == again.headers["location"]
+    assert len(runs(airflow_db, "ifms_pis")) == before + 1
+
+
+def test_a_declined_pi_is_resubmitted_by_a_successor_of_its_own(
+    browser: Any, adapter: Adapter, treasury: Treasury, airflow_db: str, run_dag: Any
+):
+    treasury.rule("PI", "error", errorMsgs=[{"errorCode": "322", "errorMsg": "Sample refusal"}])
+    for _ in range(2):
+        wage_bill(adapter)
+    for service in ("VA", "PA", "PI"):
+        adapter.run(service)
+    treasury.clear()
+    failed = original(adapter)
+    assert failed["status"] == "FAILED"
+    page = show(browser, failed["pi_number"])
+    assert "Declined" in page
+    assert "Resubmit" in page
+    confirmed = browser.get("/ifms/confirm", params={"number": failed["pi_number"], "action": "resubmit"})
+    assert failed["pi_number"] in confirmed.text
+    assert runs(airflow_db, "ifms_pi") == runs(airflow_db, "ifms_pi")
+    assert press(browser, failed["pi_number"], "resubmit").status_code == 303
+    conf = runs(airflow_db, "ifms_pi")[0]["conf"]
+    assert run_dag("ifms_pi", conf=conf).state == "success"
+    assert adapter.statuses() == {"FAILED": 2, "INITIATED": 1}
+    [successor] = adapter.rows("SELECT * FROM ifms.payment_instruction WHERE status = 'INITIATED'")
+    assert successor["payment_number"] == failed["payment_number"]
+    page = show(browser, failed["pi_number"])
+    assert "/confirm" not in page  # it has its successor: there is nothing more to be done
+    assert successor["pi_number"] in page
+    assert press(browser, failed["pi_number"], "resubmit").status_code == 409
+
+
+def test_a_pending_pi_is_resubmitted_under_its_own_number(
+    browser: Any, adapter: Adapter, treasury: Treasury, airflow_db: str, run_dag: Any
+):
+    treasury.rule("PI", "lost_reply")
+    wage_bill(adapter)
+    adapter.run("VA")
+    adapter.run("PA")
+    with pytest.raises(Exception, match="none of"):
+        adapter.run("PI")
+    treasury.clear()
+    number = original(adapter)["pi_number"]
+    assert press(browser, number, "resubmit").status_code == 303
+    assert run_dag("ifms_pi", conf=runs(airflow_db, "ifms_pi")[0]["conf"]).state == "success"
+    assert adapter.statuses() == {"INITIATED": 1}
+    assert treasury.accepted == {number: 1}
+
+
+def test_a_revised_pi_is_generated_after_a_look_at_what_it_will_pay(
+    browser: Any, adapter: Adapter, airflow_db: str, run_dag: Any
+):
+    paid_and_failed(adapter, 3, 1)
+    number = original(adapter)["pi_number"]
+    [failed] = adapter.rows("SELECT * FROM ifms.beneficiary WHERE status = 'Payment Failed'")
+    page = show(browser, number)
+    assert "Make all corrections" in page
+    assert "Generate revised PI" in page
+    mend(adapter)
+    confirm = browser.get("/ifms/confirm", params={"number": number, "action": "revise"}).text
+    assert failed["beneficiary_number"] in confirm
+    assert confirm.count('<th scope="row" class="num"') == 1
+    assert press(browser, number, "revise").status_code == 303
+    conf = runs(airflow_db, "ifms_cor")[0]["conf"]
+    assert (conf["pi_number"], conf["beneficiaries"]) == (number, [failed["beneficiary_number"]])
+    assert run_dag("ifms_cor", conf=conf).state == "success"
+    [revision] = revisions(adapter)
+    assert revision["status"] == "INITIATED"
+    assert "Generate revised PI" not in show(browser, number)
+    assert "ask FTPS now" in show(browser, revision["pi_number"])
+
+
+def test_after_its_time_a_payment_is_paid_anew(browser: Any, adapter: Adapter, airflow_db: str, run_dag: Any):
+    paid_and_failed(adapter, 3, 1)
+    number = original(adapter)["pi_number"]
+    long_ago(adapter)
+    page = show(browser, number)
+    assert "Pay anew by a new original PI" in page
+    assert "Generate revised PI" not in page
+    assert "The time to correct the failed payments is over" in page
+    assert press(browser, number, "revise").status_code == 409
+    assert press(browser, number, "repay").status_code == 303
+    conf = runs(airflow_db, "ifms_cor")[0]["conf"]
+    assert conf["new_original"] is True
+    assert run_dag("ifms_cor", conf=conf).state == "success"
+    [anew] = adapter.rows("SELECT * FROM ifms.payment_instruction WHERE repayment_of IS NOT NULL")
+    assert (anew["repayment_of"], anew["status"]) == (number, "INITIATED")
+    assert anew["pi_number"] in show(browser, number)
+
+
+def test_a_viewer_sees_no_button(api: Any, adapter: Adapter):
+    paid_and_failed(adapter)
+    page = api("viewer", cookie=True).get("/ifms/instruction", params={"number": original(adapter)["pi_number"]}).text
+    assert "Generate revised PI" not in page
+    assert "<form" not in page
+
+
+@pytest.mark.parametrize("token", ["", "x", "0" * 31, "../../../../../../../../../../../.."])
+def test_a_form_of_somebody_elses_making(browser: Any, token: str):
+    data = {"number": "PI-none", "action": "refresh", "token": token}
+    assert browser.post("/ifms/act", data=data).status_code == 400

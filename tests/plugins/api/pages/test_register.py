@@ -1,0 +1,71 @@
+"""The register's page, its chart and its files."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from support.adapter import Adapter
+from support.failed import wage_bill
+
+pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})]
+
+
+def test_the_register_of_this_year_is_shown_at_once(api: Any, adapter: Adapter):
+    from ifms_airflow.api.pages.register import current_year
+
+    wage_bill(adapter)
+    adapter.cycle()
+    browser = api("viewer", cookie=True)
+    page = browser.get("/ifms/register").text
+    [year] = {row["financial_year"] for row in adapter.rows("SELECT financial_year FROM ifms.sanction")}
+    page = browser.get("/ifms/register", params={"year": year}).text
+    assert f'<option value="{current_year()}"' in page
+    for text in ("Initial Allotment", "Expense", "<svg", "The chart as a table", "PI-SA/"):
+        assert text in page, text
+    only = browser.get("/ifms/register", params={"year": year, "type": "Expense"}).text
+    assert "Initial Allotment</td>" not in only
+    rows = adapter.rows("SELECT * FROM ifms.fund_register WHERE financial_year = %s ORDER BY movement_id", year)
+    answer = browser.get("/ifms/register.csv", params={"year": year})
+    header, *told = csv.reader(io.StringIO(answer.content.decode("utf-8-sig")))
+    assert header[-1] == "Fund available"
+    assert [row[2] for row in told] == [row["transaction_number"] for row in rows]
+    assert [Decimal(row[7]) for row in told] == [row["fund_available"] for row in rows]
+    document = browser.get("/ifms/register.pdf", params={"year": year})
+    assert document.headers["content-type"] == "application/pdf"
+    assert rows[-1]["transaction_number"].encode() in document.content
+    book = browser.get("/ifms/register.xlsx", params={"year": year})
+    assert book.content.startswith(b"PK")
+    assert f"fund-register-{year}.xlsx" in book.headers["content-disposition"]
+
+
+def test_a_year_without_anything(api: Any):
+    page = api("viewer", cookie=True).get("/ifms/register?year=1999-00").text
+    assert "Nothing was allotted or spent in 1999-00" in page
+    assert "<svg" not in page
+
+
+@pytest.mark.parametrize("query", ["year=99", "type=None", "after=-1", "after=x"])
+def test_an_address_that_is_none_of_ours(api: Any, query: str):
+    assert api("viewer", cookie=True).get(f"/ifms/register?{query}").status_code == 400
+
+
+def test_a_chart_keeps_within_its_frame():
+    from ifms.reports.funds import Month
+    from ifms_airflow.api.pages.register import chart
+
+    assert chart([]) is None
+    assert chart([Month(date(2024, 4, 1), Decimal(0), Decimal(0))]) is None
+    months = [Month(date(2024, 4 + n, 1), Decimal(10**n), Decimal(-5 * n)) for n in range(8)]
+    drawn = chart(months)
+    assert drawn is not None
+    for bar in (*drawn.allotted, *drawn.spent):
+        assert 78 <= bar.x <= 952
+        assert 0 <= bar.height <= 176.001
+        assert bar.y >= 13.9
+    assert len(drawn.names) == 8
+    assert drawn.lines[-1][1] == "₹1.0 Cr"

@@ -1,0 +1,74 @@
+"""The app as a whole: what is answered when something is wrong, and its description against what it does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis.strategies import one_of
+from schemathesis import GenerationMode
+from schemathesis.specs.openapi import checks
+from support.adapter import Adapter
+from support.api import REQUEST_INFO
+from support.failed import wage_bill
+
+# What is positive by the description may still be refused: a search for nothing, a payment that does not exist.
+EXCLUDED = [checks.positive_data_acceptance]
+
+pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})]
+
+
+@pytest.fixture
+def described(api: Any, adapter: Adapter, airflow_app: Any) -> tuple[Any, dict[str, str]]:
+    """The API's own description, for schemathesis to attack it by; with something in the ledger to be found."""
+    wage_bill(adapter)
+    adapter.cycle()
+    client = api("admin")
+    sub = next(route.app for route in airflow_app.routes if getattr(route, "path", "") == "/ifms")
+    headers = {"Authorization": client.headers["Authorization"]}
+    return schemathesis.openapi.from_asgi("/openapi.json", sub, headers=headers), headers
+
+
+def test_the_api_answers_as_it_is_described(described: tuple[Any, dict[str, str]], monkeypatch: pytest.MonkeyPatch):
+    from ifms_airflow.api import starting
+
+    # Nothing is started: whatever is asked for is said to have begun, and hundreds of runs are not left behind.
+    monkeypatch.setattr(starting, "waiting", lambda dag_id: starting.Started(dag_id, "sample", "queued"))
+    schema, headers = described
+    operations = list(schema.get_all_operations())
+    assert len(operations) == 5
+    for found in operations:
+        operation = found.ok()
+
+        @settings(
+            max_examples=40, deadline=None, database=None,
+            suppress_health_check=list(HealthCheck),
+        )  # fmt: skip
+        @given(one_of(operation.as_strategy(GenerationMode.POSITIVE), operation.as_strategy(GenerationMode.NEGATIVE)))
+        def attack(case: Any) -> None:
+            case.call_and_validate(headers=headers, excluded_checks=EXCLUDED)
+
+        attack()
+
+
+def test_errors_have_digits_envelope_for_programs_and_a_page_for_people(api: Any):
+    told = api("admin").get("/ifms/instruction?number=PI-none")
+    assert told.json()["Errors"][0]["code"] == "NOT_FOUND"
+    shown = api("admin", headers={"Accept": "text/html"}).get("/ifms/instruction?number=PI-none")
+    assert "That did not work" in shown.text
+    nobody = api(None).post("/ifms/pi/v1/_search", json={})
+    assert (nobody.status_code, nobody.json()["Errors"][0]["code"]) == (401, "NOT_LOGGED_IN")
+    denied = api("viewer").post(
+        "/ifms/pi/v1/_create", json={"RequestInfo": REQUEST_INFO, "tenantId": "od.samplea", "referenceId": "EP/1"}
+    )
+    assert (denied.status_code, denied.json()["Errors"][0]["code"]) == (403, "NOT_ALLOWED")
+    assert api("admin").put("/ifms/pi/v1/_search").json()["Errors"][0]["code"] == "METHOD_NOT_ALLOWED"
+
+
+def test_docs_name_every_route_of_the_api(api: Any):
+    page = api("viewer").get("/ifms/docs").text
+    for path in ("/ifms/pi/v1/_create", "/ifms/pi/v1/_search", "/ifms/funds/v1/_search", "/ifms/_scheduler"):
+        assert path in page
+    assert "//" not in page.replace("<!doctype html>", "")

@@ -1,0 +1,97 @@
+"""Airflow as `make run` starts it, on a PostgreSQL and simulators of the test's own, and the system's Chromium."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.adapter import Adapter
+from support.databases import create_logins
+from support.simulators import Simulators
+
+from ifms.clock import now, to_ist
+from ifms.ledger.migrate import migrate
+from standalone import airflow, postgres
+from standalone.airflow import Client
+from standalone.processes import Processes
+from standalone.settings import Folder, Ports, Secrets
+
+DAGS = ("ifms_cor", "ifms_ftps", "ifms_pi")
+
+
+@dataclass
+class Standalone:
+    """A running Airflow with its ledger."""
+
+    client: Client
+    adapter: Adapter
+    password: str
+
+
+@pytest.fixture
+def standalone(simulators: Simulators, tmp_path: Path) -> Iterator[Standalone]:
+    """`airflow standalone` with the DAGs of the walk unpaused."""
+    tmp_path.chmod(0o711)
+    folder = Folder(tmp_path / "run")
+    folder.make()
+    secrets = Secrets._made()
+    ports = Ports(*(postgres.free_port() for _ in range(4)))
+    processes = Processes(folder.processes, folder.logs)
+    with postgres.throwaway(ports.postgres, secrets.postgres_password) as server:
+        server.create_database("airflow")
+        server.create_database("ifms")
+        migrate(server.dsn("ifms"))
+        airflow.admit_tasks(server)
+        create_logins(server)
+        described: dict[str, object] = dict(simulators.connections())
+        described["ifms_db"] = airflow.ledger_connection(server)
+        logs = (postgres.free_port(), postgres.free_port())
+        environment = airflow.environment(folder, ports, secrets, logs, described, to_ist(now()).date())
+        airflow.write_password(folder, secrets)
+        program = str(Path(sys.executable).parent / "airflow")
+        processes.start("airflow", [program, "standalone"], environment)
+        try:
+            client = Client(ports.airflow, secrets.admin_password)
+            _wait(client, processes)
+            client.set_pool(airflow.TREASURY_POOL, 4)
+            for dag_id in DAGS:
+                client.unpause(dag_id)
+            yield Standalone(client, Adapter(server.dsn("ifms"), simulators), secrets.admin_password)
+        finally:
+            processes.stop()
+
+
+def _wait(client: Client, processes: Processes) -> None:
+    deadline = time.monotonic() + 600
+    while True:
+        processes.check()
+        if not client.unhealthy_parts():
+            client.log_in()
+            if not client.missing_dags(DAGS):
+                return
+        assert time.monotonic() < deadline, "Airflow did not come up"
+        time.sleep(1)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """The system's Chromium; without one the test is skipped, except in CI, where it fails."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        message = "no Chromium here: apt-get install chromium"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        yield browser
+        browser.close()
