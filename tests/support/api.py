@@ -86,3 +86,13 @@ def none_waits(airflow_db: str, dag_id: str) -> None:
     """No run of the DAG waits to begin any more: those of earlier tests have ended."""
     with psycopg.connect(airflow_db) as connection:
         connection.execute("UPDATE dag_run SET state = 'failed' WHERE dag_id = %s AND state = 'queued'", (dag_id,))
+
+
+def rung(airflow_db: str, name: str) -> int:
+    """How often the asset was updated."""
+    with psycopg.connect(airflow_db) as connection:
+        row = connection.execute(
+            "SELECT count(*) FROM asset_event e JOIN asset a ON a.id = e.asset_id WHERE a.name = %s", (name,)
+        ).fetchone()
+    assert row is not None
+    return int(row[0])

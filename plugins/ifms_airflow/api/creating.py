@@ -25,6 +25,7 @@ from ifms.ledger.database import Connection
 from ifms.ledger.history import CallLog
 from ifms.ledger.payments import release_holds
 from ifms.ledger.runs import RunContext
+from ifms.outbox import anything_due
 from ifms.platform.client import PlatformClient
 from ifms.reports.instruction import Whole, load
 from ifms.services import pa
@@ -33,8 +34,10 @@ from ifms.services.pi import NO_FUNDS, PaymentInstructions
 from ifms.services.scope import Scope
 from ifms.services.sweep import Sweep
 from ifms.treasury.client import TreasuryClient
+from ifms_airflow.api import starting
 from ifms_airflow.api.digit import DigitError
 from ifms_airflow.api.reads import Reads
+from ifms_airflow.assets import OUTBOX
 from ifms_airflow.hooks import LedgerHook, PlatformHook, TreasuryHook
 
 SECONDS = 25.0
@@ -158,6 +161,8 @@ class Creator:
             except SweepError as error:
                 if not sweep.problems:
                     sweep.problems.append(str(error))
+            if ledger.transact(anything_due):
+                starting.ring(OUTBOX)
 
     # For the caller ---------------------------------------------------------------------------------------------------
 

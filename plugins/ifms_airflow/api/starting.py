@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,7 +11,9 @@ from typing import Any
 
 from airflow.api.common.trigger_dag import trigger_dag
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
+from airflow.assets.manager import asset_manager
 from airflow.exceptions import DagNotFound, DagRunAlreadyExists, ParamValidationError
+from airflow.models.asset import AssetModel
 from airflow.models.dag import DagModel
 from airflow.models.dagrun import DagRun
 from airflow.models.log import Log
@@ -18,9 +21,13 @@ from airflow.utils.session import create_session
 from airflow.utils.state import DagRunState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from ifms_airflow.api.access import require_start
 from ifms_airflow.api.digit import DigitError
+from ifms_airflow.assets import Bell
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -99,3 +106,16 @@ def waiting(dag_id: str) -> Started | None:
         ).all()
     run_id = next((run_id for run_id, conf in found if not conf), None)  # one with a form does a part only
     return None if run_id is None else look(dag_id, run_id)
+
+
+def ring(bell: Bell) -> None:
+    """Update the bell's asset, as a task does that has news; what can't be rung is heard by the clock, and logged."""
+    try:
+        with create_session() as session:
+            asset = session.scalar(select(AssetModel).where(AssetModel.uri == bell.asset.uri))
+            if asset is None:
+                log.warning("Airflow knows no asset %s yet; its DAGs hear of the news by their clock", bell.asset.uri)
+            else:
+                asset_manager.register_asset_change(asset=asset, session=session, source_is_api=True)
+    except SQLAlchemyError:
+        log.exception("asset %s could not be updated; its DAGs hear of the news by their clock", bell.asset.uri)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from support.adapter import Adapter, Treasury, assert_money_is_right
+from support.api import rung
 from support.failed import mend, original, paid_and_failed, revisions, wage_bill
 
 pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})]
@@ -34,6 +35,20 @@ def test_eight_callers_and_a_sweep_make_one_pi(adapter: Adapter, treasury: Treas
     adapter.run("PI")
     assert_money_is_right(adapter, treasury)
     assert len(adapter.rows("SELECT * FROM ifms.payment_instruction")) == 1
+
+
+def test_the_platform_hears_at_once_of_what_a_caller_made(
+    adapter: Adapter, treasury: Treasury, post: Any, airflow_db: str
+):
+    wage_bill(adapter)
+    adapter.run("VA")
+    adapter.run("PA")
+    number = adapter.rows("SELECT payment_number FROM ifms.payment")[0]["payment_number"]
+    before = rung(airflow_db, "ifms_outbox")
+    assert post("pi/v1/_create", tenantId=TENANT, referenceId=number).status_code == 200
+    assert rung(airflow_db, "ifms_outbox") == before + 1
+    assert post("pi/v1/_create", tenantId=TENANT, referenceId="EP/none").status_code == 400
+    assert_money_is_right(adapter, treasury)
 
 
 def test_a_revision_whose_outcome_is_unknown_is_settled_by_the_next_call(
