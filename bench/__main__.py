@@ -116,7 +116,7 @@ def _logging(made: Ground, console: Console, calls: int, times: int) -> Logging:
         for logged, taken in seconds.items():
             with console.status(f"PIS sweep {'with' if logged else 'without'} its log: {number + 1} of {times}"):
                 taken.append(made.sweep_on_copy("PIS", "ledger", STATUS, logged=logged).seconds)
-    return Logging(calls, tuple(seconds[True]), tuple(seconds[False]), 1.6)
+    return Logging(calls, tuple(seconds[True]), tuple(seconds[False]), 1.3)
 
 
 def _seed(made: Ground, number: int, console: Console) -> None:

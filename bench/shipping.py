@@ -64,7 +64,7 @@ def measure_shipping(dsn: str, number: int) -> Shipping | str:
         return str(reason)
     if sweep.counts["shipped"] != number:
         raise StandaloneError(f"Of {number} calls, {sweep.counts['shipped']} were shipped.")
-    return Shipping(number, seconds, alone, 2.0)
+    return Shipping(number, seconds, alone, 2.5)
 
 
 def _bulk_alone(client: Elasticsearch, db: Database, store: CallStore, number: int) -> float:

@@ -93,8 +93,8 @@ def unshipped(
     """
     statement = sql.SQL(
         """
-        WITH due AS (
-            SELECT id, created_at, row_number() OVER in_order AS place, sum(
+        SELECT {} FROM (
+            SELECT q.*, row_number() OVER in_order AS place, sum(
                 coalesce(octet_length(request_sealed), 0) + coalesce(octet_length(enc_request), 0)
                 + coalesce(octet_length(enc_response), 0) + coalesce(octet_length(response_sealed), 0)
             ) OVER in_order AS bytes
@@ -104,10 +104,8 @@ def unshipped(
                   AND (outcome IS NOT NULL OR created_at < now() - %(given_up_after)s)
                   AND (%(after_time)s::timestamptz IS NULL OR (created_at, id) > (%(after_time)s, %(after_id)s::uuid))
                 ORDER BY created_at, id LIMIT %(limit)s) q
-            WINDOW in_order AS (ORDER BY created_at, id)
-        )
-        SELECT {} FROM due JOIN ifms.treasury_call c USING (id)
-        WHERE due.bytes <= %(most_bytes)s OR due.place = 1 ORDER BY due.place
+            WINDOW in_order AS (ORDER BY created_at, id ROWS UNBOUNDED PRECEDING)) c
+        WHERE c.bytes <= %(most_bytes)s OR c.place = 1 ORDER BY c.place
         """
     ).format(_COLUMNS)
     values = {
