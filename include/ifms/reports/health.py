@@ -10,9 +10,11 @@ from psycopg.rows import class_row, dict_row
 
 from ifms.ledger.database import Connection
 
-SERVICES = ("VA", "PA", "PI", "PIS", "PAG", "PD", "FD", "COR", "FTPS", "FTFPS", "RELAY")
+SERVICES = ("VA", "PA", "PI", "PIS", "PAG", "PD", "FD", "COR", "FTPS", "FTFPS", "RELAY", "SHIP", "RECONCILE")
 CALLS = 50
 """So many of the last calls tell whether the treasury can be reached."""
+MOST_COUNTED = 10_000
+"""Where there is no Elasticsearch, all calls of a year are due: nobody waits for them to be counted."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,16 @@ class Outbox:
 
 
 @dataclass(frozen=True)
+class Shipping:
+    """Calls that Elasticsearch has not taken yet; `set_aside`, what it refuses."""
+
+    due: int
+    """Not counted further than MOST_COUNTED."""
+    set_aside: int
+    oldest: datetime | None
+
+
+@dataclass(frozen=True)
 class Reach:
     """The last calls to the treasury by their outcome; `last_answer` is when it last said anything."""
 
@@ -55,6 +67,7 @@ class Health:
     """By service, the shards of its last run."""
     backlog: list[Backlog]
     outbox: Outbox
+    shipping: Shipping
     reach: Reach
     held: list[dict[str, Any]]
     """Payments without a PI that are held back, by reason."""
@@ -82,7 +95,7 @@ def health(connection: Connection) -> Health:
             """
         ).fetchall()
     sweeps = {service: [row for row in rows if row["service_id"] == service] for service in SERVICES}
-    return Health(sweeps, _backlog(connection), _outbox(connection), _reach(connection), held)
+    return Health(sweeps, _backlog(connection), _outbox(connection), _shipping(connection), _reach(connection), held)
 
 
 def _backlog(connection: Connection) -> list[Backlog]:
@@ -108,6 +121,24 @@ def _outbox(connection: Connection) -> Outbox:
                    min(created_at) FILTER (WHERE set_aside_at IS NULL) AS oldest
             FROM ifms.outbox WHERE delivered_at IS NULL
             """
+        ).fetchone()
+    assert found is not None
+    return found
+
+
+def _shipping(connection: Connection) -> Shipping:
+    with connection.cursor(row_factory=class_row(Shipping)) as cursor:
+        found = cursor.execute(
+            """
+            SELECT (SELECT count(*) FROM (
+                       SELECT FROM ifms.treasury_call
+                       WHERE shipped_at IS NULL AND ship_error IS NULL AND outcome IS NOT NULL LIMIT %s) due) AS due,
+                   (SELECT count(*) FROM ifms.treasury_call WHERE ship_error IS NOT NULL) AS set_aside,
+                   (SELECT created_at FROM ifms.treasury_call
+                    WHERE shipped_at IS NULL AND ship_error IS NULL AND outcome IS NOT NULL
+                    ORDER BY created_at, id LIMIT 1) AS oldest
+            """,
+            (MOST_COUNTED,),
         ).fetchone()
     assert found is not None
     return found

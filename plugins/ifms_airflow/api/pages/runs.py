@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from ifms import clock
-from ifms.reports.health import SERVICES, Reach, health
+from ifms.reports.health import MOST_COUNTED, SERVICES, Reach, health
 from ifms_airflow.api.access import READ
 from ifms_airflow.api.pages.render import page
 from ifms_airflow.api.pages.texts import t
@@ -32,6 +32,9 @@ def runs(request: Request, ledger: Ledger) -> HTMLResponse:
         waiting=sum(each.waiting for each in found.backlog),
         held=found.held,
         outbox=found.outbox,
+        ships=bool(found.sweeps["SHIP"]),
+        shipping=found.shipping,
+        most_counted=MOST_COUNTED,
         reach=found.reach,
         treasury=treasury(found.reach),
     )

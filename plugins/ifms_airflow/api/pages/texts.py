@@ -136,6 +136,7 @@ TEXTS = {
     "pi.calls.none": "No call is kept about this payment instruction.",
     "pi.k.at": "When",
     "pi.k.service": "Service",
+    "pi.k.id": "Call, as 'ifms log open' takes it",
     "pi.k.outcome": "Outcome",
     "pi.k.http": "HTTP",
     "pi.k.took": "Took",
@@ -236,6 +237,12 @@ TEXTS = {
     "runs.outbox.due": "{n} messages to deliver",
     "runs.outbox.set_aside": "{n} messages set aside",
     "runs.outbox.oldest": "the oldest since {at}",
+    "runs.shipping": "Call log",
+    "runs.shipping.ok": "Elasticsearch has all",
+    "runs.shipping.due": "{n} calls to ship",
+    "runs.shipping.many": "over {n} calls to ship",
+    "runs.shipping.set_aside": "{n} calls refused",
+    "runs.shipping.none": "Kept in the ledger",
     "runs.open": "Open PIs",
     "runs.service.VA": "Fund allotments",
     "runs.service.PA": "Payments",
@@ -248,6 +255,8 @@ TEXTS = {
     "runs.service.FTPS": "Success of revised PIs",
     "runs.service.FTFPS": "Failures of revised PIs",
     "runs.service.RELAY": "Messages to the platform",
+    "runs.service.SHIP": "Call log to Elasticsearch",
+    "runs.service.RECONCILE": "Reconciliation",
 }
 
 

@@ -22,6 +22,7 @@ def test_a_new_ledger(adapter: Adapter):
     seen = look(adapter)
     assert all(seen.sweeps[service] == [] for service in SERVICES)
     assert seen.backlog == seen.held == []
+    assert (seen.shipping.due, seen.shipping.set_aside, seen.shipping.oldest) == (0, 0, None)
     assert (seen.outbox.due, seen.outbox.oldest, seen.reach.calls, seen.reach.median) == (0, None, 0, None)
 
 
@@ -45,3 +46,9 @@ def test_what_sweeps_leave(adapter: Adapter, treasury: Treasury):
     assert seen.outbox.oldest is not None
     assert seen.reach.answered < seen.reach.calls
     assert seen.reach.last_answer is not None
+    with psycopg.connect(adapter.dsn) as connection:
+        calls = connection.execute("SELECT id, created_at FROM ifms.treasury_call ORDER BY created_at, id").fetchall()
+        connection.execute("UPDATE ifms.treasury_call SET shipped_at = now() WHERE id = %s", calls[0][:1])
+        connection.execute("UPDATE ifms.treasury_call SET ship_error = 'sample' WHERE id = %s", calls[1][:1])
+    shipping = look(adapter).shipping
+    assert (shipping.due, shipping.set_aside, shipping.oldest) == (len(calls) - 2, 1, calls[2][1])

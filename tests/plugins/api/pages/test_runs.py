@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from support.adapter import Adapter, Treasury
 from support.failed import wage_bill
@@ -19,6 +20,7 @@ def test_it_says_what_ran_and_what_waits(api: Any, adapter: Adapter, treasury: T
     empty = api("viewer", cookie=True).get("/ifms/runs").text
     assert "has not run yet" in empty
     assert "Not called yet" in empty
+    assert "Kept in the ledger" in empty
     wage_bill(adapter)
     for service in ("VA", "PA", "PI"):
         adapter.run(service)
@@ -29,6 +31,12 @@ def test_it_says_what_ran_and_what_waits(api: Any, adapter: Adapter, treasury: T
     page = api("viewer", cookie=True).get("/ifms/runs").text
     for text in ("Needs a look", "to look at", "Initiated", "messages to deliver"):
         assert text in page, text
+    ledger = psycopg.connect(adapter.dsn, autocommit=True)
+    with ledger:
+        ledger.execute("INSERT INTO ifms.sweep_run (service_id, state) VALUES ('SHIP', 'running')")
+        assert "calls to ship" in api("viewer", cookie=True).get("/ifms/runs").text
+        ledger.execute("UPDATE ifms.treasury_call SET shipped_at = now()")
+        assert "Elasticsearch has all" in api("viewer", cookie=True).get("/ifms/runs").text
 
 
 @pytest.mark.parametrize(
