@@ -1,4 +1,4 @@
-"""The command line: `ifms migrate`, `ifms reconcile`, `ifms log open`, `ifms simulate treasury`, `… platform`."""
+"""The command line: `ifms migrate`, `… reconcile`, `… views`, `… log open`, `… simulate treasury`, `… platform`."""
 
 from __future__ import annotations
 
@@ -39,6 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     check.add_argument("--pending-hours", type=_hours, default=24, help="how long a PI may stay PENDING (24)")
     check.set_defaults(run=_reconcile)
 
+    views = commands.add_parser("views", help="print what the views for reports hold, column by column (docs/views.md)")
+    views.add_argument("--dsn", default="", help="the database, as for reconcile")
+    views.set_defaults(run=_views)
+
     log_command.add_arguments(commands)
 
     simulate = commands.add_parser("simulate", help="run a treasury or a platform that behaves like the real one")
@@ -73,6 +77,14 @@ def _reconcile(chosen: argparse.Namespace) -> None:
     limits = Limits(pending=timedelta(hours=chosen.pending_hours))
     with connected(chosen.dsn) as db, Sweep(db, "RECONCILE") as sweep:
         _show(reconcile(sweep, limits))
+
+
+def _views(chosen: argparse.Namespace) -> None:
+    from ifms.reports.contract import page  # noqa: PLC0415
+
+    check_address(chosen.dsn)
+    with connected(chosen.dsn) as db:
+        print(db.transact(page), end="")  # noqa: T201
 
 
 @contextmanager

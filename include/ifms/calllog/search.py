@@ -84,9 +84,8 @@ def search_ledger(connection: Connection, query: CallQuery) -> Page:
     with connection.cursor(row_factory=class_row(CallRow)) as cursor:
         found = cursor.execute(
             """
-            SELECT id::text, service_id, bill_number, outcome, status_code, error_message AS error, duration_ms,
-                   created_at
-            FROM ifms.treasury_call
+            SELECT id::text, service_id, bill_number, outcome, status_code, error, duration_ms, created_at
+            FROM ifms.call_log
             WHERE (%(bill)s::text IS NULL OR bill_number = %(bill)s)
               AND (%(service)s::text IS NULL OR service_id = %(service)s)
               AND (%(outcome)s::text IS NULL OR outcome = %(outcome)s)

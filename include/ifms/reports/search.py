@@ -109,16 +109,9 @@ def find(connection: Connection, criteria: Criteria) -> Page:
         """
         WITH chosen AS MATERIALIZED ({chosen})
         SELECT p.id, p.tenant_id, p.pi_number, p.pi_type, p.parent_pi_number, p.payment_number, p.status,
-               p.beneficiary_count, b.successful_count, b.failed_count, p.net_amount, p.error_message,
-               ARRAY(SELECT jsonb_array_elements_text(CASE jsonb_typeof(p.additional_details -> 'billNumber')
-                   WHEN 'array' THEN p.additional_details -> 'billNumber' ELSE '[]' END)) AS bill_numbers,
+               p.beneficiary_count, p.successful_count, p.failed_count, p.net_amount, p.error_message, p.bill_numbers,
                p.created_at, p.updated_at
-        FROM chosen JOIN ifms.payment_instruction p USING (id)
-        CROSS JOIN LATERAL (
-            SELECT count(*) FILTER (WHERE status = 'Payment Successful') AS successful_count,
-                   count(*) FILTER (WHERE status = 'Payment Failed') AS failed_count
-            FROM ifms.beneficiary WHERE payment_instruction_id = p.id
-        ) b {order}
+        FROM chosen JOIN ifms.payment_instruction_summary p USING (id) {order}
         """
     ).format(chosen=chosen, order=_order(criteria))
     values = _values(criteria) | {"limit": criteria.limit + 1, "offset": criteria.offset}

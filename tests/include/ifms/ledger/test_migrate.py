@@ -14,7 +14,13 @@ from ifms.ledger.migrate import READER, WORKER, migrate
 from ifms.ledger.statuses import transition_rows
 
 IFMS = Path(sys.executable).with_name("ifms")
-REPORTS = {"fund_register", "payment_instruction_summary", "open_payment_instruction", "failed_beneficiary"}
+REPORTS = {
+    "call_log",
+    "failed_beneficiary",
+    "fund_register",
+    "open_payment_instruction",
+    "payment_instruction_summary",
+}
 # What must not be rewritten by whoever works on the ledger.
 APPEND_ONLY = {"call_access", "fund_movement", "status_log", "sanction", "status_transition", "alembic_version"}
 WRITTEN_BY_MIGRATE = {"status_transition", "alembic_version"}
