@@ -101,6 +101,11 @@ _TREASURY_FIELDS: Fields = {
         "Deadline of connecting", "Seconds; after that nothing was sent.", _number(5, 0.1, 60, "number")
     ),
     "max_concurrency": _field("Calls at a time", "Of one sweep.", _number(16, 1, 256)),
+    "calls_per_second": _field(
+        "Calls a second",
+        "Of all sweeps together, on all workers: what the treasury takes of this client id. Empty: no limit.",
+        {"type": ["number", "null"], "minimum": 0.1, "maximum": 1000},
+    ),
     "max_reply_bytes": _field(
         "Largest reply", "Bytes; a longer one is not read.", _number(8 * 2**20, 1024, 256 * 2**20)
     ),

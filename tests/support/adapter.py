@@ -18,6 +18,7 @@ from ifms import clock
 from ifms.ledger.database import Database
 from ifms.ledger.history import CallLog
 from ifms.ledger.invariants import Limits
+from ifms.ledger.rate import Rate
 from ifms.platform.client import PlatformClient
 from ifms.sealing import Sealer
 from ifms.services.cor import Corrections, Order
@@ -96,7 +97,7 @@ class Adapter:
         calls = CallLog(Sealer.from_config(self.simulators.treasury_config().log_key))
         config = self.simulators.treasury_config(**self.treasury_changes)
         return Sweep(
-            Database(lambda: psycopg.connect(as_worker(self.dsn), options="-c timezone=UTC")),
+            self._ledger(),
             service,
             calls=calls,
             workers=config.max_concurrency,
@@ -108,7 +109,15 @@ class Adapter:
         config = self.simulators.treasury_config(**self.treasury_changes)
         assert sweep.calls is not None
         with (
-            TreasuryClient(config, sweep.calls.heard_login, login_pauses_seconds=(0.01,)) as treasury,
+            self._ledger() as turns,
+            TreasuryClient(
+                config,
+                sweep.calls.heard_login,
+                login_pauses_seconds=(0.01,),
+                pace=Rate(turns, config.account, config.calls_per_second, sweep.stop)
+                if config.calls_per_second
+                else None,
+            ) as treasury,  # fmt: skip
             PlatformClient(self.simulators.platform_config()) as platform,
         ):
             service, sealer = sweep.service_id, sweep.calls.sealer
@@ -139,6 +148,9 @@ class Adapter:
                 create_payments(sweep, platform, master, scope)
             else:
                 PaymentInstructions(sweep, treasury, platform, sealer, master, scope)()
+
+    def _ledger(self) -> Database:
+        return Database(lambda: psycopg.connect(as_worker(self.dsn), options="-c timezone=UTC"))
 
     def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
         """What a query finds."""
@@ -179,6 +191,12 @@ class Treasury:
         """Bills, calls, logins."""
         state: dict[str, Any] = self.simulators.ask_treasury("GET", "state")
         return state
+
+    @property
+    def arrivals(self) -> list[float]:
+        """When each HTTP call arrived, logins too; epoch seconds."""
+        times: list[float] = self.simulators.ask_treasury("GET", "arrivals")["arrivals"]
+        return times
 
     @property
     def accepted(self) -> dict[str, int]:

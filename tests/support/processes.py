@@ -184,11 +184,11 @@ def _stop_at(moment: Moment, service: str) -> None:
             left.clear()
             os.kill(os.getpid(), signal.SIGSTOP)
 
-    def watched_call(client: Any, request: Any) -> Any:
+    def watched_call(client: Any, request: Any, **options: Any) -> Any:
         if request.service != service:
-            return call(client, request)
+            return call(client, request, **options)
         stand_still(BEFORE_SENDING)
-        outcome = call(client, request)
+        outcome = call(client, request, **options)
         stand_still(ANSWERED)
         return outcome
 

@@ -39,6 +39,10 @@ class Claim:
         """How much of the lease is left by this machine's monotonic clock."""
         return self.taken + self.lease.total_seconds() - _seconds()
 
+    def begin_by(self, needed_seconds: float) -> float:
+        """Until when (monotonic seconds) something must begin that may take so long, to end within the lease."""
+        return time.monotonic() + self.seconds_left - needed_seconds
+
 
 @dataclass(frozen=True)
 class Queue:

@@ -132,14 +132,17 @@ class Sender:
         """Send the bill; one that may have arrived before is asked about first. Runs in a worker thread."""
         status: Outcome | None = None
         if item.ask_first:
-            status = self.treasury.call(self.kind.asked_by.request(item.pi, self.treasury.config))
+            status = self._call(item, self.kind.asked_by.request(item.pi, self.treasury.config))
             if not _treasury_lacks(item.pi, status):
                 return Sent(status, None)
             if self.sweep.stopping:
                 return Sent(status, NeverSent("the sweep was stopped before it was sent again", ()))
         if item.claim.seconds_left < self.treasury.config.timeout_seconds:
             return Sent(status, NeverSent("this sweep had fallen behind its lease: left to the next one", ()))
-        return Sent(status, self.treasury.call(item.request))
+        return Sent(status, self._call(item, item.request))
+
+    def _call(self, item: Ready, request: Request) -> Outcome:
+        return self.treasury.call(request, until=item.claim.begin_by(self.treasury.config.timeout_seconds))
 
     def settle(self, item: Ready, sent: Sent) -> None:
         """One transaction: what was said, what it changes, and the PI back in its queue."""

@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 import logging
+import math
 import os
 import re
 import threading
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from ifms.clock import now
 from ifms.errors import TreasuryError, TreasuryLoginError, TreasuryUnreachableError, WireError
@@ -57,6 +58,13 @@ class _Attempt:
     session_over: bool = False
 
 
+class Pace(Protocol):
+    """What lets calls begin no faster than the treasury takes them."""
+
+    def wait(self, until: float) -> str | None:
+        """Wait for a call's turn; None when it has come, or why it does not come by `until` (monotonic seconds)."""
+
+
 class TreasuryClient:
     """Calls the treasury's services. Safe to share between threads; a context manager that closes its connections.
 
@@ -74,9 +82,14 @@ class TreasuryClient:
         on_exchange: Callable[[Exchange], None] | None = None,
         *,
         login_pauses_seconds: tuple[float, ...] = LOGIN_PAUSES_SECONDS,
+        pace: Pace | None = None,
     ) -> None:
-        """Nothing is sent yet. `login_pauses_seconds` are the pauses between tries to reach the treasury for login."""
+        """Nothing is sent yet. `login_pauses_seconds` are the pauses between tries to reach the treasury for login.
+
+        Every HTTP call, logins too, waits for its turn by `pace`.
+        """
         self.config = config
+        self._pace = pace
         self._public_key = load_public_key(config.public_key)
         self._on_exchange = on_exchange
         self._login_pauses = login_pauses_seconds
@@ -119,22 +132,23 @@ class TreasuryClient:
         """
         self._session_after(0)
 
-    def call(self, request: WireRequest) -> Outcome:
+    def call(self, request: WireRequest, *, until: float = math.inf) -> Outcome:
         """Send `request`; what became of it. Each HTTP call has the configured deadline.
 
+        A call that would begin after `until` (monotonic seconds), or whose turn never comes, is not sent.
         Raises what `login` raises, if there is no session and nothing of `request` was sent. When the session ends
         under way and the new login fails, the outcome is Unknown, so that no exchange is lost, and the next call
         raises.
         """
         session = self._session_after(0)
-        first = self._attempt(session, request)
+        first = self._attempt(session, request, until)
         if not first.session_over:
             return first.outcome
         try:
             session = self._session_after(session.generation)
         except TreasuryError as error:
             return Unknown(f"the session was over, and then: {error}", first.outcome.exchanges, understood=True)
-        return _after_new_login(first.outcome, self._attempt(session, request))
+        return _after_new_login(first.outcome, self._attempt(session, request, until))
 
     # The session ------------------------------------------------------------------------------------------------------
 
@@ -182,6 +196,8 @@ class TreasuryClient:
                 return session
 
     def _try_login(self) -> _Session:
+        if (late := self._awaited(math.inf)) is not None:
+            raise TreasuryUnreachableError(f"no login: {late}")
         app_key = os.urandom(AES_KEY_BYTES)
         body = json.dumps({"appKey": _b64(rsa_encrypt(self._public_key, app_key))})
         headers = {"clientId": self.config.client_id, "clientSecret": self.config.client_secret}
@@ -210,7 +226,17 @@ class TreasuryClient:
 
     # One attempt ------------------------------------------------------------------------------------------------------
 
-    def _attempt(self, session: _Session, request: WireRequest) -> _Attempt:
+    def _awaited(self, until: float) -> str | None:
+        """Wait for a call's turn; why it may not begin, if so."""
+        if self._pace is not None and (late := self._pace.wait(until)) is not None:
+            return late
+        if time.monotonic() > until:
+            return "this sweep had fallen behind its lease: left to the next one"
+        return None
+
+    def _attempt(self, session: _Session, request: WireRequest, until: float) -> _Attempt:
+        if (late := self._awaited(until)) is not None:
+            return _Attempt(NeverSent(late, ()))
         rek = os.urandom(AES_KEY_BYTES)
         plain = request.to_wire()
         body = json.dumps(

@@ -26,6 +26,7 @@ _NUMERIC_HOST = re.compile(r"[0-9.]+|0x[0-9a-f.x]+", re.ASCII | re.IGNORECASE)
 class TreasuryConfig:
     """The connection to the treasury. Raises ConfigurationError that names the field, never its secret.
 
+    `calls_per_second` is the treasury's own limit for this client id, for all workers together; None: no limit.
     `base_url` is https, but for a loopback host. `public_key` is the treasury's, as base64 DER (SPKI) or PEM.
     `log_key` seals the call log (base64 of 32 bytes), `old_log_keys` still open older records, `legacy_log_secret`
     (16 bytes of UTF-8) the Java adapter's. `timeout_seconds` is the deadline of one HTTP call from connecting to its
@@ -47,6 +48,7 @@ class TreasuryConfig:
     timeout_seconds: float = 30
     connect_timeout_seconds: float = 5
     max_concurrency: int = 16
+    calls_per_second: float | None = None
     max_reply_bytes: int = 8 * MEBIBYTE
     ca_bundle: str | None = None
     authenticate_path: str = AUTHENTICATE_PATH
@@ -71,11 +73,18 @@ class TreasuryConfig:
         _check_range("timeout_seconds", self.timeout_seconds, 0.1, 600)
         _check_range("connect_timeout_seconds", self.connect_timeout_seconds, 0.1, 60)
         _check_range("max_concurrency", self.max_concurrency, 1, 256)
+        if self.calls_per_second is not None:
+            _check_range("calls_per_second", self.calls_per_second, 0.1, 1000)
         _check_range("max_reply_bytes", self.max_reply_bytes, 1024, 256 * MEBIBYTE)
         if self.ca_bundle is not None and not Path(self.ca_bundle).is_file():
             raise ConfigurationError(f"ca_bundle {self.ca_bundle!r} is not a file here")
         _check_path("authenticate_path", self.authenticate_path)
         _check_path("service_path", self.service_path)
+
+    @property
+    def account(self) -> str:
+        """Whom the treasury knows us as: what its limit is for."""
+        return f"{self.client_id} at {self.base_url}"
 
     @property
     def authenticate_url(self) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,26 @@ SERVICE_DATA = "/webservices/jitfs/v1.0/get-jit-service-data"
 _SUBJECTS = ("jitBillNo", "billNo", "jitCorBillNo", "voucherDate", "ddoCode")
 
 
+class Arrivals:
+    """When HTTP calls arrived (epoch seconds, the last hundred thousand), and how many were here at a time at most."""
+
+    def __init__(self) -> None:
+        self.times: deque[float] = deque(maxlen=100_000)
+        self.most_at_once = 0
+        self._here = 0
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """A call is here."""
+        self.times.append(time.time())
+        self._here += 1
+        self.most_at_once = max(self.most_at_once, self._here)
+        try:
+            yield
+        finally:
+            self._here -= 1
+
+
 class Treasury:
     """The treasury with all its desks."""
 
@@ -46,6 +68,7 @@ class Treasury:
         self.failures = Failures(state, self.bills)
         self.corrections = Corrections(state, self.bills, self.failures)
         self.rules = RuleBook(state.store, (LOGIN, *messages.SERVICES), EFFECTS)
+        self.arrivals = Arrivals()
 
     def subjects(self, params: dict[str, Any]) -> list[str]:
         """What a rule may name this call by: its bill, or the date or DDO that it asks about."""
@@ -111,6 +134,15 @@ class _Endpoints:
 
     async def authenticate(self, request: Request) -> Response:
         """POST authenticate."""
+        with self._treasury.arrivals.one():
+            return await self._authenticate(request)
+
+    async def service_data(self, request: Request) -> Response:
+        """POST get-jit-service-data."""
+        with self._treasury.arrivals.one():
+            return await self._service_data(request)
+
+    async def _authenticate(self, request: Request) -> Response:
         body = await request.body()
         rules = self._treasury.rules.take(LOGIN)
         await self._latency()
@@ -135,8 +167,7 @@ class _Endpoints:
 
         return await faults.respond(rules, process)
 
-    async def service_data(self, request: Request) -> Response:
-        """POST get-jit-service-data."""
+    async def _service_data(self, request: Request) -> Response:
         body = await request.body()
         token = request.headers.get("authToken", "")
         sek = self._treasury.sessions.key_of(token)

@@ -22,6 +22,7 @@ def control_routes(treasury: Treasury) -> list[Route]:
         *rule_routes(treasury.rules),
         control("public-key", "GET", desk.public_key),
         control("state", "GET", desk.state),
+        control("arrivals", "GET", desk.arrivals),
         control("settings", "POST", desk.settings),
         control("settings", "GET", lambda _body, _request: treasury.state.change_settings({})),
         control("allotments", "POST", desk.allotments),
@@ -54,6 +55,11 @@ class _Desk:
             "logins_refused": treasury.state.store.counters("logins-refused").get("", 0),
             "open_sessions": len(treasury.sessions),
         }
+
+    def arrivals(self, _body: Json, _request: Request) -> object:
+        """When calls arrived since it was started, and how many were under way at a time at most."""
+        arrivals = self._treasury.arrivals
+        return {"arrivals": list(arrivals.times), "most_at_once": arrivals.most_at_once}
 
     def settings(self, body: Json, _request: Request) -> object:
         """Change settings by name; `expire_sessions: true` ends all sessions now."""

@@ -15,6 +15,7 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTimeError
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -149,7 +150,8 @@ class Creator:
         """A sweep with its connections; what ends it is read from its problems and from the ledger."""
         with ExitStack() as stack:
             calls = CallLog(TreasuryHook().sealer)
-            treasury = stack.enter_context(TreasuryHook(on_exchange=calls.heard_login).get_conn())
+            pace = partial(LedgerHook().pace, stack, self._stop)
+            treasury = stack.enter_context(TreasuryHook(on_exchange=calls.heard_login, pace=pace).get_conn())
             platform = stack.enter_context(PlatformHook().get_conn())
             ledger = stack.enter_context(LedgerHook().ledger())
             sweep = Sweep(

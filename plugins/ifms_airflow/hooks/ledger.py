@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any, cast
 
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 
 from ifms.ledger.database import Connection, Database
+from ifms.ledger.rate import Rate
+from ifms.treasury.config import TreasuryConfig
 
 
 class LedgerHook(PostgresHook):
@@ -30,3 +34,12 @@ class LedgerHook(PostgresHook):
     def ledger(self) -> Database:
         """The ledger, for one thread; it connects when first used. Use as a context manager."""
         return Database(lambda: cast("Connection", self.get_conn()))
+
+    def pace(self, stack: ExitStack, stop: threading.Event, config: TreasuryConfig) -> Rate | None:
+        """What calls to the treasury await their turn by, on a connection of its own; None where it sets no limit.
+
+        Until `stack` closes; nobody waits any longer once `stop` is set.
+        """
+        if config.calls_per_second is None:
+            return None
+        return Rate(stack.enter_context(self.ledger()), config.account, config.calls_per_second, stop)

@@ -14,7 +14,7 @@ from airflow.sdk.log import mask_secret
 
 from ifms.errors import ConfigurationError, IfmsError
 from ifms.sealing import Sealer
-from ifms.treasury.client import TreasuryClient
+from ifms.treasury.client import Pace, TreasuryClient
 from ifms.treasury.config import TreasuryConfig
 from ifms.treasury.outcome import Exchange
 from ifms_airflow.hooks.address import base_url
@@ -35,6 +35,7 @@ _NUMBERS: Mapping[str, type[int] | type[float]] = {
     "timeout_seconds": float,
     "connect_timeout_seconds": float,
     "max_concurrency": int,
+    "calls_per_second": float,
     "max_reply_bytes": int,
 }
 
@@ -45,7 +46,7 @@ class TreasuryHook(BaseHook):
     host: base URL with its scheme; port: None or 0 if the host names it or it is the scheme's own; login: client id;
     password: client secret; extra: public_key, and what `TreasuryConfig` has a default for. An empty field of the form
     means the default; `old_log_keys` are separated by blanks or commas. `on_exchange` hears of every login, for the
-    call log.
+    call log. `pace` makes what the client's calls await their turn by, of a connection's calls_per_second.
     """
 
     conn_name_attr = "treasury_conn_id"
@@ -57,10 +58,12 @@ class TreasuryHook(BaseHook):
         self,
         treasury_conn_id: str = default_conn_name,
         on_exchange: Callable[[Exchange], None] | None = None,
+        pace: Callable[[TreasuryConfig], Pace | None] | None = None,
     ) -> None:
         super().__init__()
         self.treasury_conn_id = treasury_conn_id
         self._on_exchange = on_exchange
+        self._pace = pace
 
     def get_config(self) -> TreasuryConfig:
         """Read the connection, once. Raises ConfigurationError that names the connection and the field."""
@@ -92,7 +95,8 @@ class TreasuryHook(BaseHook):
 
     @cached_property
     def _client(self) -> TreasuryClient:
-        return TreasuryClient(self.get_config(), self._on_exchange)
+        config = self.get_config()
+        return TreasuryClient(config, self._on_exchange, pace=self._pace(config) if self._pace else None)
 
     @cached_property
     def _config(self) -> TreasuryConfig:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -145,7 +145,8 @@ class TreasurySweepOperator(SweepOperator):
 
         with ExitStack() as stack:
             calls = CallLog(TreasuryHook(self.treasury_conn_id).sealer)
-            hook = TreasuryHook(self.treasury_conn_id, on_exchange=calls.heard_login)
+            pace = partial(self.ledger_hook.pace, stack, self.stop)
+            hook = TreasuryHook(self.treasury_conn_id, on_exchange=calls.heard_login, pace=pace)
             ledger = stack.enter_context(self.ledger_hook.ledger())
             treasury = stack.enter_context(hook.get_conn())
             sweep = self.sweep(context, ledger, calls=calls, workers=treasury.config.max_concurrency)

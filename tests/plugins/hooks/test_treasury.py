@@ -95,6 +95,7 @@ def test_every_field_of_the_connection_is_read(connect, tmp_path):
         "timeout_seconds": "12.5",
         "connect_timeout_seconds": 3,
         "max_concurrency": "32",
+        "calls_per_second": "2.5",
         "max_reply_bytes": 1_000_000,
         "ca_bundle": str(bundle),
         "authenticate_path": "/login",
@@ -106,14 +107,16 @@ def test_every_field_of_the_connection_is_read(connect, tmp_path):
         "old_log_keys": tuple(OLD_KEYS),
         "timeout_seconds": 12.5,
         "max_concurrency": 32,
+        "calls_per_second": 2.5,
     }
 
 
 def test_empty_fields_of_the_form_mean_the_default(connect):
-    empty = {"purpose": "", "timeout_seconds": "", "max_concurrency": None, "ca_bundle": "", "old_log_keys": ""}
+    empty = {"purpose": "", "timeout_seconds": "", "max_concurrency": None, "ca_bundle": "", "old_log_keys": "",
+             "calls_per_second": ""}  # fmt: skip
     config = connect(extra=empty).get_config()
     assert (config.purpose, config.timeout_seconds, config.max_concurrency) == ("MUKTA", 30, 16)
-    assert (config.ca_bundle, config.old_log_keys) == (None, ())
+    assert (config.ca_bundle, config.old_log_keys, config.calls_per_second) == (None, (), None)
 
 
 @pytest.mark.parametrize(
@@ -133,6 +136,7 @@ def test_empty_fields_of_the_form_mean_the_default(connect):
         ({"extra": {"timeout_seconds": "soon"}}, "timeout_seconds in extra must be a number"),
         ({"extra": {"timeout_seconds": True}}, "timeout_seconds in extra must be a number"),
         ({"extra": {"max_concurrency": "1.5"}}, "max_concurrency in extra must be a number"),
+        ({"extra": {"calls_per_second": "0"}}, "calls_per_second must be a number from 0.1 to 1000"),
         ({"extra": {"correction_list_key": "other"}}, "correction_list_key"),
     ],
 )

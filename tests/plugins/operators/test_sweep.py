@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 from support import dags as support_dags
+from support.simulators import CLIENT_ID
 
 from ifms.errors import BadInputError
 
@@ -115,6 +116,15 @@ def test_a_refused_login_is_red_with_its_text_on_the_row(run_dag, airflow_connec
     assert row["message"].startswith("TreasuryLoginError: ")
     assert "another-secret" not in json.dumps(row, default=str)
     assert treasury.state["calls"] == {}
+
+
+def test_the_treasurys_limit_is_kept_in_the_ledger_for_all_sweeps(run_dag, adapter, change_connection, treasury):
+    change_connection("ifms_treasury", calls_per_second=100)
+    assert run_dag("ifms_va").state == "success"
+    calls = 1 + treasury.state["calls"]["VA"]
+    [row] = adapter.rows("SELECT account, next_at > now() - interval '1 hour' AS moved FROM ifms.call_rate")
+    assert row == {"account": f"{CLIENT_ID} at {adapter.simulators.treasury}", "moved": True}
+    assert len(treasury.arrivals) == calls
 
 
 @pytest.mark.simulators(platform={"cities": 4, "bills_per_city": 3})

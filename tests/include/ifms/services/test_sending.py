@@ -31,7 +31,7 @@ class Treasury:
         self.outcomes = list(outcomes)
         self.asked = []
 
-    def call(self, request):
+    def call(self, request, *, until):
         self.asked.append(request)
         return self.outcomes.pop(0)
 

@@ -42,3 +42,12 @@ def test_instructions_that_do_not_fit_are_refused_as_a_whole(start_treasury):
     assert reply.status_code == 400
     assert bad["jitBillNo"] in reply.json()["error"]
     assert client.control("state")["bills"] == []
+
+
+def test_arrivals_are_remembered_with_how_many_were_there_at_a_time(start_treasury):
+    client = start_treasury()
+    client.instruction()
+    arrived = client.control("arrivals")
+    assert len(arrived["arrivals"]) == 2, "a login and VA"
+    assert arrived["arrivals"] == sorted(arrived["arrivals"])
+    assert arrived["most_at_once"] == 1
