@@ -215,7 +215,7 @@ class PaymentInstructions:
                 c,
                 payments.UNPAID,
                 Payment,
-                limit=BATCH,
+                limit=self.scope.share(BATCH),
                 lease=LEASE,
                 sweep_started=self.sweep.run.started_at,
                 **self._unpaid,

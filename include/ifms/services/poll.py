@@ -215,7 +215,7 @@ def claimed(sweep: Sweep, queue: Queue, scope: Scope) -> Generator[Claimed, None
                 c,
                 queue,
                 PaymentInstruction,
-                limit=sweep.workers * 4,
+                limit=scope.share(sweep.workers * 4),
                 lease=LEASE,
                 sweep_started=sweep.run.started_at,
                 **of_scope(scope),

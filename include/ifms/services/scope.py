@@ -9,6 +9,8 @@ from datetime import datetime
 from ifms.errors import BadInputError
 from ifms.platform.masterdata import MasterData
 
+LEAST_SHARE = 8  # below that, claiming costs more than it spreads
+
 
 @dataclass(frozen=True)
 class Scope:
@@ -43,6 +45,10 @@ class Scope:
             master.city(tenant)
         wanted = [c.tenant_id for c in master.cities if self.tenants is None or c.tenant_id in self.tenants]
         return wanted[self.shard :: self.shards]
+
+    def share(self, batch: int) -> int:
+        """How many rows of a batch this shard claims at a time, so that the others find some in a short queue."""
+        return max(min(batch, LEAST_SHARE), batch // self.shards)
 
     @property
     def tenant_list(self) -> list[str] | None:

@@ -55,3 +55,10 @@ def test_a_period_includes_its_start_and_not_its_end():
 def test_a_scope_of_no_pi_is_no_scope_of_all():
     assert Scope().narrowing == {"pi_numbers": None, "payments": None}
     assert Scope(pi_numbers=(), payments=("EP/1",)).narrowing == {"pi_numbers": [], "payments": ["EP/1"]}
+
+
+@pytest.mark.parametrize(
+    ("batch", "shards", "share"), [(64, 1, 64), (64, 3, 21), (64, 100, 8), (4, 1, 4), (4, 4, 4), (8, 2, 8)]
+)
+def test_of_a_batch_a_shard_claims_its_share_so_that_a_short_queue_is_for_all(batch, shards, share):
+    assert Scope(shards=shards).share(batch) == share
