@@ -6,31 +6,19 @@ ledger keep both from sending the same thing.
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import psutil
 import psycopg
 import pytest
 from support import figures
 from support.adapter import Adapter, Treasury, assert_money_is_right
-from support.databases import create_logins
+from support.real_airflow import RealAirflow, ledger_on, running, until
 from support.simulators import Simulators
 
-from ifms import clock
-from ifms.ledger.migrate import migrate
 from standalone import airflow, postgres
-from standalone.processes import Processes
-from standalone.settings import Folder, Ports, Secrets
 
 pytestmark = [
     pytest.mark.timeout(900),
@@ -41,41 +29,6 @@ BILLS = 200
 LATENCY_MS = 2000  # two at a time: the first copy is at work until long after the scheduler is back
 DEAD_SECONDS = 45
 GOING_AGAIN_SECONDS = 120
-PATIENCE_SECONDS = 300  # for what only takes as long as the machine is busy
-MIGRATED = "Database migration done"
-PARTS = ("api-server", "scheduler", "dag-processor")
-
-
-@dataclass
-class RealAirflow:
-    """Airflow's parts as processes of their own, and how to kill one of them."""
-
-    processes: Processes
-    record: Path
-    environment: dict[str, str]
-    client: airflow.Client
-
-    def start(self, part: str) -> None:
-        """Start a part."""
-        self.processes.start(part, [str(Path(sys.executable).parent / "airflow"), part], self.environment)
-
-    def kill(self, part: str) -> None:
-        """Kill the process that was started for a part, and nothing that it has started."""
-        pids = [each["pid"] for each in json.loads(self.record.read_text()) if each["name"] == part]
-        os.kill(pids[-1], signal.SIGKILL)
-
-    def end(self) -> None:
-        """Kill all of it, and what outlived the part that had started it: nobody wants its data."""
-        sessions = {each["pid"] for each in json.loads(self.record.read_text())}
-        for pid in psutil.pids():
-            with suppress(ProcessLookupError, PermissionError):
-                if os.getsid(pid) in sessions:
-                    os.kill(pid, signal.SIGKILL)
-        self.processes.stop()
-
-    def healthy(self, *parts: str) -> bool:
-        """Whether these parts, by the names of Airflow's health page, are up."""
-        return not {"api_server", "metadatabase", *parts} & set(self.client.unhealthy_parts())
 
 
 @pytest.fixture
@@ -88,53 +41,14 @@ def ledger_server() -> Iterator[postgres.Server]:
 @pytest.fixture
 def adapter(ledger_server: postgres.Server, simulators: Simulators) -> Adapter:
     """The adapter on the ledger that Airflow works on."""
-    ledger_server.create_database("ifms")
-    migrate(ledger_server.dsn("ifms"))
-    create_logins(ledger_server)
-    airflow.admit_tasks(ledger_server)
-    return Adapter(ledger_server.dsn("ifms"), simulators)
+    return ledger_on(ledger_server, simulators)
 
 
 @pytest.fixture
 def real_airflow(ledger_server: postgres.Server, simulators: Simulators, tmp_path: Path) -> Iterator[RealAirflow]:
     """A scheduler, an API server and a DAG processor, up and with its DAGs parsed."""
-    folder = Folder(tmp_path / "run")
-    folder.make()
-    secrets = replace(Secrets.kept_in(folder.secrets), postgres_password=ledger_server.password)
-    addresses = {
-        name: urlsplit(url).port or 0
-        for name, url in (("treasury", simulators.treasury), ("platform", simulators.platform))
-    }
-    ports = Ports(airflow=postgres.free_port(), postgres=ledger_server.port, **addresses)
-    described = simulators.connections() | {"ifms_db": airflow.ledger_connection(ledger_server)}
-    described["ifms_treasury"]["extra"] |= {"max_concurrency": 2}
-    log_ports = (postgres.free_port(), postgres.free_port())
-    environment = airflow.environment(folder, ports, secrets, log_ports, described, clock.to_ist(clock.now()).date())
-    ledger_server.create_database("airflow")
-    airflow.write_password(folder, secrets)
-    with ExitStack() as stack:
-        running = RealAirflow(
-            Processes(folder.processes, folder.logs), folder.processes, environment,
-            airflow.Client(ports.airflow, secrets.admin_password),
-        )  # fmt: skip
-        stack.callback(running.end)
-        running.processes.start("migrate", [str(Path(sys.executable).parent / "airflow"), "db", "migrate"], environment)
-        until(lambda: MIGRATED in running.processes.log("migrate").read_text(), "no metadata database")
-        for part in PARTS:
-            running.start(part)
-        until(lambda: running.healthy("scheduler", "dag_processor"), "Airflow is not up")
-        running.client.log_in()
-        until(lambda: not running.client.missing_dags(("ifms_pi",)), "ifms_pi is not parsed")
-        running.client.set_pool(airflow.TREASURY_POOL, 4)
-        yield running
-
-
-def until(true: Callable[[], bool], otherwise: str, seconds: float = PATIENCE_SECONDS) -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, otherwise
-        time.sleep(0.5)
+    with running(ledger_server, simulators, tmp_path / "run", "ifms_pi", {"max_concurrency": 2}) as made:
+        yield made
 
 
 def sweeps(adapter: Adapter) -> list[dict[str, Any]]:

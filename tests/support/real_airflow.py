@@ -1,0 +1,136 @@
+"""Airflow's parts as processes of their own, on a PostgreSQL of a test's own: started, killed, waited for."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psutil
+from support.adapter import Adapter
+from support.databases import create_logins
+from support.simulators import Simulators
+
+from ifms import clock
+from ifms.ledger.migrate import migrate
+from standalone import airflow, postgres
+from standalone.processes import Processes
+from standalone.settings import Folder, Ports, Secrets
+
+PATIENCE_SECONDS = 300  # for what only takes as long as the machine is busy
+MIGRATED = "Database migration done"
+PARTS = ("api-server", "scheduler", "dag-processor")
+AIRFLOW = str(Path(sys.executable).parent / "airflow")
+
+
+@dataclass
+class RealAirflow:
+    """Airflow's parts as processes of their own, and how to kill one of them."""
+
+    processes: Processes
+    record: Path
+    environment: dict[str, str]
+    client: airflow.Client
+
+    def start(self, part: str, *arguments: str) -> None:
+        """Start a part: `airflow` with the arguments, or with the part's name."""
+        self.processes.start(part, [AIRFLOW, *(arguments or (part,))], self.environment)
+
+    def kill(self, part: str) -> None:
+        """Kill the process that was started for a part, and nothing that it has started."""
+        os.kill(self._pid(part), signal.SIGKILL)
+
+    def kill_all(self, part: str) -> None:
+        """Kill a part with all that it has started, as when its machine goes."""
+        _kill_sessions({self._pid(part)})
+
+    def end(self) -> None:
+        """Kill all of it, and what outlived the part that had started it: nobody wants its data."""
+        _kill_sessions({each["pid"] for each in json.loads(self.record.read_text())})
+        self.processes.stop()
+
+    def healthy(self, *parts: str) -> bool:
+        """Whether these parts, by the names of Airflow's health page, are up."""
+        return not {"api_server", "metadatabase", *parts} & set(self.client.unhealthy_parts())
+
+    def _pid(self, part: str) -> int:
+        pid: int = [each["pid"] for each in json.loads(self.record.read_text()) if each["name"] == part][-1]
+        return pid
+
+
+def _kill_sessions(sessions: set[int]) -> None:
+    for pid in psutil.pids():
+        with suppress(ProcessLookupError, PermissionError):
+            if os.getsid(pid) in sessions:
+                os.kill(pid, signal.SIGKILL)
+
+
+def ledger_on(server: postgres.Server, simulators: Simulators) -> Adapter:
+    """The adapter on a ledger of `server` that Airflow's tasks work on."""
+    server.create_database("ifms")
+    migrate(server.dsn("ifms"))
+    create_logins(server)
+    airflow.admit_tasks(server)
+    return Adapter(server.dsn("ifms"), simulators)
+
+
+@contextmanager
+def running(
+    server: postgres.Server,
+    simulators: Simulators,
+    root: Path,
+    dag: str,
+    treasury: Mapping[str, Any],
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[RealAirflow]:
+    """A scheduler, an API server and a DAG processor, up and with `dag` parsed.
+
+    `treasury` is for the connection's extra, `settings` for the environment of all parts.
+    """
+    folder = Folder(root)
+    folder.make()
+    secrets = replace(Secrets.kept_in(folder.secrets), postgres_password=server.password)
+    addresses = {
+        name: urlsplit(url).port or 0
+        for name, url in (("treasury", simulators.treasury), ("platform", simulators.platform))
+    }
+    ports = Ports(airflow=postgres.free_port(), postgres=server.port, **addresses)
+    described = simulators.connections() | {"ifms_db": airflow.ledger_connection(server)}
+    described["ifms_treasury"]["extra"] |= treasury
+    log_ports = (postgres.free_port(), postgres.free_port())
+    today = clock.to_ist(clock.now()).date()
+    environment = airflow.environment(folder, ports, secrets, log_ports, described, today) | (settings or {})
+    server.create_database("airflow")
+    airflow.write_password(folder, secrets)
+    made = RealAirflow(
+        Processes(folder.processes, folder.logs), folder.processes, environment,
+        airflow.Client(ports.airflow, secrets.admin_password),
+    )  # fmt: skip
+    made.start("migrate", "db", "migrate")
+    try:
+        until(lambda: MIGRATED in made.processes.log("migrate").read_text(), "no metadata database")
+        for part in PARTS:
+            made.start(part)
+        until(lambda: made.healthy("scheduler", "dag_processor"), "Airflow is not up")
+        made.client.log_in()
+        until(lambda: not made.client.missing_dags((dag,)), f"{dag} is not parsed")
+        made.client.set_pool(airflow.TREASURY_POOL, 4)
+        yield made
+    finally:
+        made.end()
+
+
+def until(true: Callable[[], bool], otherwise: str, seconds: float = PATIENCE_SECONDS) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.5)
