@@ -62,7 +62,7 @@ ROOMS = {
     # What was said to the treasury is kept as it was said: the outcome's shape, without the client.
     "ledger": room("sealing treasury.outcome", "alembic psycopg sqlalchemy"),
     "calllog": room("wire ledger sealing", "elastic_transport elasticsearch psycopg"),
-    "reports": room("ledger", "openpyxl psycopg"),
+    "reports": room("ledger", "openpyxl pandas psycopg"),
     "services": room("wire treasury platform ledger calllog outbox sealing"),
     "outbox": room("ledger", "psycopg"),
 }

@@ -75,6 +75,12 @@ def log_no_funds(
     )
 
 
+def may_log(connection: Connection) -> bool:
+    """Whether the connection's login may write calls: who may not makes none."""
+    row = connection.execute("SELECT has_table_privilege('ifms.treasury_call', 'INSERT')").fetchone()
+    return row is not None and bool(row[0])
+
+
 class CallLog:
     """Writes the calls to the treasury, sealing what is secret in them.
 

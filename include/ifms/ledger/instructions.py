@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
@@ -226,6 +226,16 @@ def settle_attempt(target: Target, pi: PaymentInstruction, claim: Claim, outcome
 def note(target: Target, pi: PaymentInstruction, claim: Claim, message: str | None, **columns: object) -> None:
     """Keep the last call's message for the info band and what else it told; the status stays. Gives the PI back."""
     _update(target, pi, claim, {"error_message": message, **columns})
+
+
+def find(connection: Connection, pi_numbers: Collection[str]) -> dict[str, PaymentInstruction]:
+    """The PIs with these numbers, as they are, by number; one that there is not is absent."""
+    with connection.cursor(row_factory=class_row(PaymentInstruction)) as cursor:
+        found = cursor.execute(
+            sql.SQL("SELECT {} FROM ifms.payment_instruction WHERE pi_number = ANY(%s)").format(_COLUMNS),
+            (list(pi_numbers),),
+        ).fetchall()
+    return {pi.pi_number: pi for pi in found}
 
 
 def lock(connection: Connection, pi_number: str) -> PaymentInstruction | None:

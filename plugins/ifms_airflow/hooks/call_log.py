@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from dataclasses import astuple
 from datetime import datetime
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.elasticsearch.hooks.elasticsearch import connect
@@ -11,11 +14,13 @@ from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from ifms.calllog.elastic import CallStore, Indexes
-from ifms.calllog.search import CallQuery, Page, Place, search_ledger
-from ifms.errors import CallStoreError, ConfigurationError
+from ifms.calllog.search import MOST_ROWS, CallQuery, CallRow, Page, Place, search_ledger
+from ifms.errors import BadInputError, CallStoreError, ConfigurationError
+from ifms.reports import frames
 from ifms_airflow.hooks.ledger import LedgerHook
 
 if TYPE_CHECKING:
+    import pandas as pd
     from elasticsearch import Elasticsearch
 
 # What a person of this project sets in the connection's extra; the rest of it is the client's.
@@ -23,6 +28,21 @@ REQUEST_INDEX = "request_index"
 ERROR_INDEX = "error_index"
 # Seconds for one request of a bulk: a slow Elasticsearch is tried again in ten minutes.
 TIMEOUT_SECONDS = 10
+AT_MOST = 100_000
+"""Rows of one frame: who asks for all calls of a year asks by chunks."""
+
+_Where = Literal["ledger", "elasticsearch"]
+# As CallRow has them.
+_COLUMNS = {
+    "id": frames.TEXT,
+    "service_id": frames.TEXT,
+    "bill_number": frames.TEXT,
+    "outcome": frames.TEXT,
+    "status_code": frames.WHOLE,
+    "error": frames.TEXT,
+    "duration_ms": frames.WHOLE,
+    "created_at": frames.INSTANT,
+}
 
 
 class CallLogHook(BaseHook):
@@ -30,7 +50,8 @@ class CallLogHook(BaseHook):
 
     Nothing that it returns is secret: what a call said is shown by `ifms log open`, to whoever holds the key. The
     connection to Elasticsearch is of the provider's own type, and optional; its extra may name the indexes
-    (`request_index`, `error_index`), everything else in it goes to the client.
+    (`request_index`, `error_index`), everything else in it goes to the client. For the ledger's calls the login of
+    `ledger_conn_id` need only be a member of `ifms_read`.
     """
 
     conn_name_attr = "elasticsearch_conn_id"
@@ -44,7 +65,7 @@ class CallLogHook(BaseHook):
 
     def search(
         self,
-        where: Literal["ledger", "elasticsearch"] = "ledger",
+        where: _Where = "ledger",
         *,
         bill: str | None = None,
         service: str | None = None,
@@ -76,6 +97,74 @@ class CallLogHook(BaseHook):
             return self.store(client).search(query)
         finally:
             client.close()
+
+    def get_df(
+        self,
+        where: _Where = "ledger",
+        *,
+        bill: str | None = None,
+        service: str | None = None,
+        outcome: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        at_most: int = AT_MOST,
+    ) -> pd.DataFrame:
+        """All calls that `search` finds, as one frame, newest first: `at_most` rows of them.
+
+        Columns: `id`, `service_id`, `bill_number`, `outcome`, `error` (string), `status_code` (HTTP), `duration_ms`
+        (Int64), `created_at` (UTC). Raises what `search` raises, and BadInputError when there are more than `at_most`:
+        a frame that holds a part of the truth would be counted as if it held all of it.
+        """
+        rows = self._rows(where, bill, service, outcome, since, until, MOST_ROWS)
+        held = [astuple(row) for row in islice(rows, at_most + 1)]
+        if len(held) > at_most:
+            raise BadInputError(f"more than {at_most} calls: narrow the question, or take get_df_by_chunks")
+        return frames.frame(_COLUMNS, held)
+
+    def get_df_by_chunks(
+        self,
+        where: _Where = "ledger",
+        *,
+        bill: str | None = None,
+        service: str | None = None,
+        outcome: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        chunksize: int = 10_000,
+    ) -> Generator[pd.DataFrame, None, None]:
+        """The same in frames of `chunksize` rows, without an end but the last call; at least one, if need be empty.
+
+        Each page is asked for by itself, after the last call of the one before: calls that are made meanwhile are not
+        in it, and nothing is held open between two frames. Raises what `search` raises.
+        """
+        if chunksize < 1:
+            raise BadInputError(f"chunksize {chunksize} is less than one row")
+        rows = self._rows(where, bill, service, outcome, since, until, min(chunksize, MOST_ROWS))
+        held = [astuple(row) for row in islice(rows, chunksize)]
+        yield frames.frame(_COLUMNS, held)
+        while held := [astuple(row) for row in islice(rows, chunksize)]:
+            yield frames.frame(_COLUMNS, held)
+
+    def _rows(
+        self,
+        where: _Where,
+        bill: str | None,
+        service: str | None,
+        outcome: str | None,
+        since: datetime | None,
+        until: datetime | None,
+        page_size: int,
+    ) -> Generator[CallRow, None, None]:
+        after: Place | None = None
+        while True:
+            page = self.search(
+                where, bill=bill, service=service, outcome=outcome, since=since, until=until, limit=page_size,
+                after=after,
+            )  # fmt: skip
+            yield from page.rows
+            after = page.next
+            if after is None:
+                return
 
     def configured(self) -> bool:
         """Whether there is a connection to an Elasticsearch."""

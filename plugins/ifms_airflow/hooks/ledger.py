@@ -3,19 +3,45 @@
 from __future__ import annotations
 
 import threading
-from contextlib import ExitStack
-from datetime import timedelta
-from typing import Any, cast
+from collections.abc import Collection, Generator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+from uuid import uuid4
 
+from airflow.providers.common.sql.hooks.lineage import send_sql_hook_lineage
 from airflow.providers.postgres.hooks.postgres import PostgresHook
+from psycopg.rows import tuple_row
 
+from ifms.errors import BadInputError
 from ifms.ledger.database import Connection, Database
 from ifms.ledger.rate import Rate
+from ifms.reports import frames, views
 from ifms.treasury.config import TreasuryConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+
+    from ifms.reports.views import Question
+
+    Parameters = Sequence[Any] | Mapping[str, Any] | None
+
+CHUNK = 10_000
+"""Rows of one frame where many are read: some megabytes."""
 
 
 class LedgerHook(PostgresHook):
-    """The adapter's own database, schema `ifms`, over a connection of type `postgres`."""
+    """The adapter's own database, schema `ifms`, over a connection of type `postgres`.
+
+    For reports its login need only be a member of `ifms_read`, who sees the views and nothing else. The frames' columns
+    are the views': docs/views.md says what each means, and `ifms.reports.frames` which type it has. Rupees are Decimal,
+    instants UTC, dates IST; an account number is never in them.
+
+    Frames are read in a transaction that can't write, and no statement runs longer than `statement_timeout`: then it
+    raises psycopg.errors.QueryCanceled. Who asks for more at a time than that gives the hook a longer one.
+    """
 
     conn_name_attr = "ledger_conn_id"
     default_conn_name = "ifms_db"
@@ -23,11 +49,11 @@ class LedgerHook(PostgresHook):
 
     def __init__(self, *args: Any, statement_timeout: timedelta = timedelta(minutes=5), **kwargs: Any) -> None:
         # A killed task leaves no statement and no lock behind for longer than this.
-        milliseconds = int(statement_timeout.total_seconds() * 1000)
+        self._milliseconds = int(statement_timeout.total_seconds() * 1000)
         kwargs.setdefault(
             "options",
-            f"-c statement_timeout={milliseconds} -c lock_timeout=30000 -c idle_in_transaction_session_timeout=60000"
-            " -c timezone=UTC",
+            f"-c statement_timeout={self._milliseconds} -c lock_timeout=30000"
+            " -c idle_in_transaction_session_timeout=60000 -c timezone=UTC",
         )
         super().__init__(*args, **kwargs)
 
@@ -43,3 +69,185 @@ class LedgerHook(PostgresHook):
         if config.calls_per_second is None:
             return None
         return Rate(stack.enter_context(self.ledger()), config.account, config.calls_per_second, stop)
+
+    # Frames ----------------------------------------------------------------------------------------------------------
+
+    def get_df(  # type: ignore[override,unused-ignore]
+        self, sql: str | list[str], parameters: Parameters = None, *, df_type: str = "pandas", **kwargs: Any
+    ) -> pd.DataFrame:
+        """A frame of what a statement finds; of several statements, of what the last finds.
+
+        `parameters` go to the database beside the statement: `%s` or `%(name)s` stands for a value, and
+        `= ANY(%s)` takes a list. Unlike Airflow's own, which goes through SQLAlchemy, it keeps the types of the
+        database: numeric is Decimal, also when no row was found.
+
+        Raises BadInputError for a statement without rows, with two columns of one name, or with sealed bytes;
+        ValueError for a `df_type` other than pandas, TypeError for options of pandas' own reader;
+        psycopg.errors.ReadOnlySqlTransaction for one that writes.
+        """
+        _only_plain(df_type, kwargs)
+        with self._reading() as connection, connection.cursor(row_factory=tuple_row) as cursor:
+            for statement in [sql] if isinstance(sql, str) else sql:
+                cursor.execute(statement.encode(), parameters)
+            made = frames.frame(frames.columns_of(cursor), cursor)
+        send_sql_hook_lineage(context=self, sql=sql, sql_parameters=parameters)
+        return made
+
+    def get_df_by_chunks(  # type: ignore[override,unused-ignore]
+        self,
+        sql: str | list[str],
+        parameters: Parameters = None,
+        *,
+        chunksize: int,
+        df_type: str = "pandas",
+        **kwargs: Any,
+    ) -> Generator[pd.DataFrame, None, None]:
+        """The same in frames of `chunksize` rows, all of one state of the ledger; at least one, if need be empty.
+
+        The rows stay in the database until they are asked for, so this process holds one frame at a time.
+        `statement_timeout` is also how long the caller may take between two frames: then the database ends the session,
+        and the next frame raises psycopg.OperationalError.
+
+        Raises what `get_df` raises, and BadInputError for a `chunksize` below 1 or several statements.
+        """
+        _only_plain(df_type, kwargs)
+        if not isinstance(sql, str):
+            raise BadInputError("frames by chunks are made of one statement, not of several")
+        if chunksize < 1:
+            raise BadInputError(f"chunksize {chunksize} is less than one row")
+        send_sql_hook_lineage(context=self, sql=sql, sql_parameters=parameters)
+        return self._chunks(sql, parameters, chunksize)
+
+    def _chunks(self, sql: str, parameters: Parameters, size: int) -> Generator[pd.DataFrame, None, None]:
+        with self._reading() as connection:
+            # Who makes a report of a frame takes longer than a task that writes may; and all rows are wanted, so the
+            # plan need not be the one that has the first of them soonest.
+            connection.execute(
+                "SELECT set_config('idle_in_transaction_session_timeout', %s, true),"
+                " set_config('cursor_tuple_fraction', '1', true)",
+                (str(self._milliseconds),),
+            )
+            with connection.cursor(name=f"frames_{uuid4().hex}", row_factory=tuple_row) as cursor:
+                cursor.execute(sql.encode(), parameters)
+                columns = frames.columns_of(cursor)
+                rows = cursor.fetchmany(size)
+                yield frames.frame(columns, rows)
+                while len(rows) == size and (rows := cursor.fetchmany(size)):
+                    yield frames.frame(columns, rows)
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with closing(cast("Connection", self.get_conn())) as connection:
+            connection.read_only = True
+            yield connection
+
+    # The views -------------------------------------------------------------------------------------------------------
+
+    def fund_register_df(
+        self,
+        financial_year: str | None = None,
+        *,
+        tenants: Collection[str] | None = None,
+        hoa_codes: Collection[str] | None = None,
+        transaction_types: Collection[str] | None = None,
+        recorded_from: datetime | None = None,
+        recorded_until: datetime | None = None,
+    ) -> pd.DataFrame:
+        """The fund allocation register: a row per transaction, as it happened (view `fund_register`, user story 1).
+
+        `financial_year` like 2024-25; `transaction_types` of Initial Allotment, Additional Allotment, Withdrawal,
+        Expense, Expense Reversed; `recorded_from` is included, `recorded_until` is not. What is None says nothing, an
+        empty list finds nothing. Balances (`sanctioned_balance`, `fund_available` …) are the row's sanction's.
+
+        Raises BadInputError for a year, a type or an instant without zone that can't be.
+        """
+        return self._frame(
+            views.fund_register(
+                financial_year,
+                tenants=tenants,
+                hoa_codes=hoa_codes,
+                transaction_types=transaction_types,
+                recorded_from=recorded_from,
+                recorded_until=recorded_until,
+            )
+        )
+
+    def payment_instructions_df(
+        self,
+        financial_year: str | None = None,
+        *,
+        tenants: Collection[str] | None = None,
+        statuses: Collection[str] | None = None,
+        pi_numbers: Collection[str] | None = None,
+        created_from: datetime | None = None,
+        created_until: datetime | None = None,
+    ) -> pd.DataFrame:
+        """PIs, the oldest first: a row each, with counts of its beneficiaries (view `payment_instruction_summary`).
+
+        Arguments as for `fund_register_df`; for more than some hundred thousand rows take
+        `payment_instructions_by_chunks`. Raises BadInputError for a year, a status or an instant that can't be.
+        """
+        return self._frame(
+            views.payment_instructions(
+                financial_year,
+                tenants=tenants,
+                statuses=statuses,
+                pi_numbers=pi_numbers,
+                created_from=created_from,
+                created_until=created_until,
+            )
+        )
+
+    def open_payment_instructions_df(
+        self,
+        *,
+        tenants: Collection[str] | None = None,
+        statuses: Collection[str] | None = None,
+        older_than: timedelta | None = None,
+    ) -> pd.DataFrame:
+        """PIs that wait, the oldest first: since when, for what, why (view `open_payment_instruction`).
+
+        `older_than` counts from a PI's creation. Raises BadInputError for a status in which no PI waits.
+        """
+        return self._frame(views.open_payment_instructions(tenants=tenants, statuses=statuses, older_than=older_than))
+
+    def failed_beneficiaries_df(
+        self,
+        *,
+        tenants: Collection[str] | None = None,
+        next_steps: Collection[str] | None = None,
+        days_left_at_most: int | None = None,
+    ) -> pd.DataFrame:
+        """Failed payments that nobody has taken over, the most urgent first (view `failed_beneficiary`).
+
+        `days_left` counts to the last day of a correction: 90 days after the failure, or 30 April of the next financial
+        year (user story 12). `next_steps` of CORRECT, WAIT, PAY ANEW; raises BadInputError for another.
+        """
+        return self._frame(
+            views.failed_beneficiaries(tenants=tenants, next_steps=next_steps, days_left_at_most=days_left_at_most)
+        )
+
+    def fund_register_by_chunks(
+        self, financial_year: str | None = None, *, chunksize: int = CHUNK, **narrowed: Any
+    ) -> Generator[pd.DataFrame, None, None]:
+        """What `fund_register_df` finds, in frames of `chunksize` rows: see `get_df_by_chunks`."""
+        return self._by_chunks(views.fund_register(financial_year, **narrowed), chunksize)
+
+    def payment_instructions_by_chunks(
+        self, financial_year: str | None = None, *, chunksize: int = CHUNK, **narrowed: Any
+    ) -> Generator[pd.DataFrame, None, None]:
+        """What `payment_instructions_df` finds, in frames of `chunksize` rows: see `get_df_by_chunks`."""
+        return self._by_chunks(views.payment_instructions(financial_year, **narrowed), chunksize)
+
+    def _frame(self, question: Question) -> pd.DataFrame:
+        return self.get_df(question.statement, question.values)
+
+    def _by_chunks(self, question: Question, chunksize: int) -> Generator[pd.DataFrame, None, None]:
+        return self.get_df_by_chunks(question.statement, question.values, chunksize=chunksize)
+
+
+def _only_plain(df_type: str, options: Mapping[str, Any]) -> None:
+    if df_type != "pandas":
+        raise ValueError(f"df_type {df_type!r} is not supported: make it of the pandas frame")
+    if options:
+        raise TypeError(f"{', '.join(options)}: the frame has the database's types and takes no options")

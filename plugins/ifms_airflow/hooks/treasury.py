@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import astuple
+from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
 from ifms.errors import ConfigurationError, IfmsError
+from ifms.reports import frames
 from ifms.sealing import Sealer
 from ifms.treasury.client import Pace, TreasuryClient
 from ifms.treasury.config import TreasuryConfig
 from ifms.treasury.outcome import Exchange
 from ifms_airflow.hooks.address import base_url
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ifms.services.asking import Asker
 
 _TEXTS = (
     "public_key",
@@ -38,6 +47,24 @@ _NUMBERS: Mapping[str, type[int] | type[float]] = {
     "calls_per_second": float,
     "max_reply_bytes": int,
 }
+# As ToldAllotment and ToldStatus have them (ifms.services.asking).
+_ALLOTMENT = {
+    **dict.fromkeys(("hoa_code", "ddo_code", "grantee_code", "ssu_id", "scheme_code"), frames.TEXT),
+    "master_allotment_id": frames.TEXT,
+    "ssu_allotment_id": frames.TEXT,
+    "allotment_serial_no": frames.WHOLE,
+    "transaction_number": frames.TEXT,
+    "transaction_type": frames.TEXT,
+    "transaction_date": frames.DAY,
+    "transaction_amount": frames.MONEY,
+    "treasury_balance": frames.MONEY,
+}
+_STATUS = {
+    **dict.fromkeys(("pi_number", "outcome", "state", "pi_approved_id", "pi_approval_date", "said"), frames.TEXT),
+    "net_amount": frames.MONEY,
+    "ledger_status": frames.TEXT,
+    "asked_at": frames.INSTANT,
+}
 
 
 class TreasuryHook(BaseHook):
@@ -47,6 +74,11 @@ class TreasuryHook(BaseHook):
     password: client secret; extra: public_key, and what `TreasuryConfig` has a default for. An empty field of the form
     means the default; `old_log_keys` are separated by blanks or commas. `on_exchange` hears of every login, for the
     call log. `pace` makes what the client's calls await their turn by, of a connection's calls_per_second.
+
+    The frames ask services that tell and change nothing, for whoever wants to compare what the treasury says with what
+    the ledger holds. Each of their calls, the login among them, is logged in the ledger of `ledger_conn_id` like a
+    sweep's; so its login must be a member of `ifms_work`. In a DAG give their task the pool `ifms_treasury`. No frame
+    method sends a payment instruction, or a correction.
     """
 
     conn_name_attr = "treasury_conn_id"
@@ -59,9 +91,11 @@ class TreasuryHook(BaseHook):
         treasury_conn_id: str = default_conn_name,
         on_exchange: Callable[[Exchange], None] | None = None,
         pace: Callable[[TreasuryConfig], Pace | None] | None = None,
+        ledger_conn_id: str = "ifms_db",
     ) -> None:
         super().__init__()
         self.treasury_conn_id = treasury_conn_id
+        self.ledger_conn_id = ledger_conn_id
         self._on_exchange = on_exchange
         self._pace = pace
 
@@ -92,6 +126,62 @@ class TreasuryHook(BaseHook):
         except IfmsError as error:
             return False, str(error)
         return True, f"Logged in at {config.base_url} as {config.client_id}"
+
+    def allotments_df(self, units: Iterable[tuple[str, str, str]], since: datetime) -> pd.DataFrame:
+        """What the treasury has allotted since then to each of `units`: (head of account, DDO, grantee) (VA).
+
+        A row per allotment, with the columns of the view `fund_register` that an allotment has, under the same names:
+        `hoa_code`, `ddo_code`, `grantee_code`, `ssu_id`, `scheme_code`, `master_allotment_id`, `ssu_allotment_id`
+        (string), `allotment_serial_no` (Int64), `transaction_number`, `transaction_type` (string), `transaction_date`
+        (IST), `transaction_amount`, `treasury_balance` (rupees, Decimal). `since` has a time zone. The units that a
+        city has are in its rows of `fund_register`, and in the platform's master data.
+
+        Raises BadInputError for a code or an instant that must not be sent, TreasuryLoginError,
+        TreasuryUnreachableError when no answer came, TreasuryError when the treasury answers with an error, WireError
+        for a row that is not as the contract says, and ConfigurationError for a connection that can't work, or a
+        ledger's login that may not log the call: then nothing is sent.
+        """
+        with self._asker() as asker:
+            told = asker.allotments(units, since)
+        return frames.frame(_ALLOTMENT, map(astuple, told))
+
+    def payment_instruction_status_df(self, pi_numbers: Collection[str]) -> pd.DataFrame:
+        """What the treasury says now of original PIs (PIS): a row each, in the order given, and nothing is changed.
+
+        Columns: `pi_number`, `outcome` (answered, rejected, never_sent, unknown), `state` (APPROVED, WAITING: not
+        approved yet, REJECTED by the spending unit; missing when the treasury did not say), `pi_approved_id`,
+        `pi_approval_date` (IST, as the treasury wrote it), `said` (its error, or why there is no answer: string),
+        `net_amount` (the ledger's, rupees, Decimal), `ledger_status` (string), `asked_at` (UTC). The ledger learns of
+        an approval by ifms_pis, not by this.
+
+        Raises BadInputError that names PIs which the ledger does not have or which are revised ones, and for the whole
+        what `allotments_df` raises about the login and the connections; a PI whose call fails is a row that says so.
+        """
+        with self._asker() as asker:
+            told = asker.statuses(pi_numbers)
+        return frames.frame(_STATUS, map(astuple, told))
+
+    @contextmanager
+    def _asker(self) -> Iterator[Asker]:
+        from ifms.ledger.history import CallLog, may_log  # noqa: PLC0415  (only who makes frames needs them)
+        from ifms.services.asking import Asker  # noqa: PLC0415
+        from ifms_airflow.hooks.ledger import LedgerHook  # noqa: PLC0415
+
+        calls = CallLog(self.sealer)
+        with ExitStack() as stack:
+            hook = LedgerHook(self.ledger_conn_id)
+            ledger = stack.enter_context(hook.ledger())
+            pace = hook.pace(stack, threading.Event(), self.get_config())
+            client = stack.enter_context(TreasuryClient(self.get_config(), calls.heard_login, pace=pace))
+            if not ledger.transact(may_log):
+                raise ConfigurationError(
+                    f"connection {self.ledger_conn_id!r}: its login may not log calls, so none is made; it must be a "
+                    "member of ifms_work"
+                )
+            try:
+                yield Asker(ledger, client, calls)
+            finally:
+                calls.write_logins(ledger, None)
 
     @cached_property
     def _client(self) -> TreasuryClient:

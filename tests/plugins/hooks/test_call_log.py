@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import urlsplit
 
 import pytest
-from support.calls import ACCOUNT, TOKEN, exchange, failed, stored, write
+from support.calls import ACCOUNT, TOKEN, exchange, failed, stored, write, write_many
+from support.databases import as_reader
 
 from ifms.errors import BadInputError, ConfigurationError
 
@@ -101,3 +103,57 @@ def test_a_question_that_makes_no_sense(calls):
         hook().search(limit=100_000)
     with pytest.raises(ConfigurationError, match="nowhere"):
         hook().search("nowhere")
+
+
+# Frames ---------------------------------------------------------------------------------------------------------------
+
+
+def test_all_calls_are_one_frame_with_the_types_of_a_call(calls):
+    found = hook().get_df(bill="PI-SA/1")
+    assert found["id"].tolist() == [str(calls[1].id), str(calls[0].id)]
+    assert found["outcome"].tolist() == ["unknown", "answered"]
+    assert found["status_code"].tolist() == [500, 200]
+    assert {name: str(dtype) for name, dtype in found.dtypes.items()} == {
+        "id": "string", "service_id": "string", "bill_number": "string", "outcome": "string", "status_code": "Int64",
+        "error": "string", "duration_ms": "Int64", "created_at": "datetime64[us, UTC]",
+    }  # fmt: skip
+    assert found["created_at"][1] == calls[0].created_at
+    nothing = hook().get_df(service="COR")
+    assert (len(nothing), nothing.dtypes.to_dict()) == (0, found.dtypes.to_dict())
+    assert ACCOUNT not in found.to_csv()
+    assert TOKEN not in found.to_csv()
+
+
+def test_a_frame_holds_all_or_says_that_it_does_not(calls):
+    assert len(hook().get_df(at_most=3)) == 3
+    with pytest.raises(BadInputError, match="more than 2 calls"):
+        hook().get_df(at_most=2)
+
+
+@pytest.mark.parametrize(("size", "lengths"), [(1, [1, 1, 1]), (2, [2, 1]), (3, [3]), (50, [3])])
+def test_chunks_hold_the_same_calls_in_the_same_order(calls, size, lengths):
+    chunks = list(hook().get_df_by_chunks(chunksize=size))
+    assert [len(chunk) for chunk in chunks] == lengths
+    assert [each for chunk in chunks for each in chunk["id"]] == [str(call.id) for call in reversed(calls)]
+
+
+def test_more_calls_than_a_page_are_read_page_by_page(ledger, airflow_connections):
+    write_many(ledger.dsn, 2500)
+    found = hook().get_df()
+    assert (len(found), found["id"].nunique()) == (2500, 2500)
+    assert found["created_at"].is_monotonic_decreasing
+    assert [len(chunk) for chunk in hook().get_df_by_chunks(chunksize=1200)] == [1200, 1200, 100]
+    [nothing] = hook().get_df_by_chunks(service="COR")
+    assert len(nothing) == 0
+    with pytest.raises(BadInputError, match="chunksize 0"):
+        next(hook().get_df_by_chunks(chunksize=0))
+
+
+def test_who_only_reads_reports_finds_calls_too(calls, ledger, monkeypatch):
+    dsn = urlsplit(as_reader(ledger.dsn))
+    described = {
+        "conn_type": "postgres", "host": dsn.hostname, "port": dsn.port, "login": dsn.username,
+        "password": dsn.password, "schema": dsn.path.lstrip("/"),
+    }  # fmt: skip
+    monkeypatch.setenv("AIRFLOW_CONN_IFMS_DB", json.dumps(described))
+    assert len(hook().get_df()) == 3

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from datetime import timedelta
+from decimal import Decimal
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from psycopg import errors
+from support.databases import as_reader
+from support.ledger import TENANT, Ledger
+
+from ifms.errors import BadInputError
 
 pytestmark = pytest.mark.airflow
 
 
-@pytest.fixture
-def _connection(ledger_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    dsn = urlsplit(ledger_dsn)
-    described = {
+def connection_to(address: str) -> dict[str, object]:
+    """An Airflow connection to the ledger of a DSN."""
+    dsn = urlsplit(address)
+    return {
         "conn_type": "postgres",
         "host": dsn.hostname,
         "port": dsn.port,
@@ -23,6 +30,11 @@ def _connection(ledger_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
         "password": dsn.password,
         "schema": dsn.path.lstrip("/"),
     }
+
+
+@pytest.fixture
+def _connection(ledger_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    described = connection_to(ledger_dsn)
     monkeypatch.setenv("AIRFLOW_CONN_IFMS_DB", json.dumps(described))
     monkeypatch.setenv("AIRFLOW_CONN_ANOTHER", json.dumps(described))
 
@@ -88,3 +100,151 @@ def test_names_that_airflow_goes_by():
 
     assert (LedgerHook.conn_name_attr, LedgerHook.default_conn_name) == ("ledger_conn_id", "ifms_db")
     assert LedgerHook.conn_type == "postgres"
+
+
+# Frames ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def _reader(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection of somebody who only reads, on a ledger with five PIs of 100."""
+    ledger.fund(1000)
+    for _ in range(5):
+        ledger.instruct(*ledger.payment(100))
+    monkeypatch.setenv("AIRFLOW_CONN_IFMS_DB", json.dumps(connection_to(as_reader(ledger.dsn))))
+
+
+@pytest.mark.usefixtures("_reader")
+def test_frames_have_the_types_of_the_database_also_without_a_row():
+    from ifms_airflow.hooks import LedgerHook
+
+    hook = LedgerHook()
+    frames = {
+        "fund_register": (hook.fund_register_df("2024-25"), hook.fund_register_df("1999-00")),
+        "payment_instruction_summary": (hook.payment_instructions_df(), hook.payment_instructions_df(tenants=[])),
+        "open_payment_instruction": (
+            hook.open_payment_instructions_df(statuses=["PENDING"]),
+            hook.open_payment_instructions_df(older_than=timedelta(days=1)),
+        ),
+        "failed_beneficiary": (hook.failed_beneficiaries_df(), hook.failed_beneficiaries_df(days_left_at_most=1)),
+    }
+    for view, (full, empty) in frames.items():
+        assert full.dtypes.to_dict() == empty.dtypes.to_dict(), view
+        assert len(empty) == 0
+        assert list(full.columns) == list(hook.get_df(f"SELECT * FROM ifms.{view}").columns)
+    assert [len(full) for full, _ in frames.values()] == [1, 5, 5, 0]
+    amounts = frames["payment_instruction_summary"][0]["net_amount"]
+    assert amounts.sum() == Decimal(500)
+    assert {type(amount) for amount in amounts} == {Decimal}
+
+
+@pytest.mark.usefixtures("_reader")
+def test_parameters_go_beside_the_statement():
+    from ifms_airflow.hooks import LedgerHook
+
+    hook = LedgerHook()
+    statement = "SELECT pi_number FROM ifms.payment_instruction_summary WHERE "
+    assert len(hook.get_df(f"{statement} status = %s AND tenant_id = ANY(%s)", ("PENDING", [TENANT]))) == 5
+    assert len(hook.get_df(f"{statement} status = %(status)s", {"status": "' OR true --"})) == 0
+    assert len(hook.get_df(f"{statement} pi_number LIKE 'PI-SA/%'")) == 5  # a % is a % where no value is given
+    assert hook.get_df(["SET LOCAL timezone = 'Asia/Kolkata'", "SHOW timezone"])["TimeZone"].tolist() == [
+        "Asia/Kolkata"
+    ]
+
+
+@pytest.mark.usefixtures("_connection")
+def test_a_frame_can_not_write_whoever_asks():
+    from ifms_airflow.hooks import LedgerHook
+
+    for statement in ("UPDATE ifms.sanction SET updated_at = now() RETURNING id", "DELETE FROM ifms.outbox"):
+        with pytest.raises(errors.ReadOnlySqlTransaction):
+            LedgerHook().get_df(statement)
+        with pytest.raises((errors.ReadOnlySqlTransaction, errors.SyntaxError)):
+            list(LedgerHook().get_df_by_chunks(statement, chunksize=1))
+
+
+@pytest.mark.usefixtures("_reader")
+def test_a_reader_gets_no_table():
+    from ifms_airflow.hooks import LedgerHook
+
+    with pytest.raises(errors.InsufficientPrivilege):
+        LedgerHook().get_df("SELECT * FROM ifms.beneficiary")
+
+
+@pytest.mark.usefixtures("_connection")
+def test_what_is_sealed_goes_into_no_frame():
+    from ifms_airflow.hooks import LedgerHook
+
+    with pytest.raises(BadInputError, match="account_sealed"):
+        LedgerHook().get_df("SELECT id, account_sealed FROM ifms.beneficiary")
+
+
+@pytest.mark.usefixtures("_connection")
+def test_a_question_that_runs_too_long_is_ended():
+    from ifms_airflow.hooks import LedgerHook
+
+    hook = LedgerHook(statement_timeout=timedelta(milliseconds=200))
+    with pytest.raises(errors.QueryCanceled):
+        hook.get_df("SELECT pg_sleep(60)::text AS slept")
+    with pytest.raises(errors.QueryCanceled):
+        next(hook.get_df_by_chunks("SELECT pg_sleep(60)::text AS slept", chunksize=1))
+
+
+@pytest.mark.usefixtures("_reader")
+@pytest.mark.parametrize(("size", "lengths"), [(1, [1] * 5), (2, [2, 2, 1]), (5, [5]), (9, [5])])
+def test_chunks_hold_the_same_rows_in_the_same_order(size: int, lengths: list[int]):
+    from ifms_airflow.hooks import LedgerHook
+
+    hook = LedgerHook()
+    whole = hook.payment_instructions_df()
+    chunks = list(hook.payment_instructions_by_chunks(chunksize=size))
+    assert [len(chunk) for chunk in chunks] == lengths
+    assert [number for chunk in chunks for number in chunk["id"]] == list(whole["id"])
+    assert all(chunk.dtypes.to_dict() == whole.dtypes.to_dict() for chunk in chunks)
+
+
+@pytest.mark.usefixtures("_reader")
+def test_no_row_is_one_empty_frame_and_the_register_comes_by_chunks_too():
+    from ifms_airflow.hooks import LedgerHook
+
+    [nothing] = LedgerHook().fund_register_by_chunks("1999-00")
+    assert list(nothing.dtypes) == list(LedgerHook().fund_register_df("1999-00").dtypes)
+    [one] = LedgerHook().fund_register_by_chunks("2024-25", tenants=[TENANT])
+    assert one["transaction_type"].tolist() == ["Initial Allotment"]
+
+
+@pytest.mark.usefixtures("_connection")
+def test_chunks_hold_one_frame_at_a_time_and_wait_for_a_slow_reader():
+    """A hundred thousand rows are not fetched for the first ten; between two frames the session may stand still for as long as
+    a statement may run, where a task that writes may not."""
+    from ifms_airflow.hooks import LedgerHook
+
+    hook = LedgerHook()
+    asked = "SELECT n, current_setting('idle_in_transaction_session_timeout') AS idle, repeat('x', 1000) AS filler FROM generate_series(1, 100000) n"
+    chunks = hook.get_df_by_chunks(asked, chunksize=10)
+    tracemalloc.start()
+    first, second = next(chunks), next(chunks)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert first["n"].tolist() + second["n"].tolist() == list(range(1, 21))
+    assert set(first["idle"]) == {"5min"}
+    assert most < 20_000_000  # all rows are a hundred million bytes
+    chunks.close()  # gives the session back: nothing is left of it
+    with pytest.raises(StopIteration):
+        next(chunks)
+
+
+@pytest.mark.usefixtures("_connection")
+def test_what_airflows_own_frames_offer_and_these_do_not_is_said():
+    from ifms_airflow.hooks import LedgerHook
+
+    hook = LedgerHook()
+    with pytest.raises(ValueError, match="polars"):
+        hook.get_df("SELECT 1 AS n", df_type="polars")
+    with pytest.raises(TypeError, match="coerce_float"):
+        hook.get_df("SELECT 1 AS n", coerce_float=True)
+    with pytest.raises(BadInputError, match="chunksize 0"):
+        hook.get_df_by_chunks("SELECT 1 AS n", chunksize=0)
+    with pytest.raises(BadInputError, match="one statement"):
+        hook.get_df_by_chunks(["SELECT 1 AS n", "SELECT 2 AS n"], chunksize=1)
+    assert hook.get_pandas_df("SELECT 1.10 AS n")["n"].tolist() == [Decimal("1.10")]  # its older name

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 
 import pytest
 
-from ifms.errors import ConfigurationError
+from ifms.errors import BadInputError, ConfigurationError
+from ifms.platform.client import PlatformClient
+from ifms.platform.models import NewPayment
 from ifms_airflow.hooks import platform as hook_module
 from ifms_airflow.hooks.platform import PlatformHook
 
@@ -121,3 +124,81 @@ def test_the_test_button_tells_a_refusal(connect, requests_mock):
     error = {"Errors": [{"code": "TENANT_ID", "message": "no such tenant"}]}
     requests_mock.post(f"{BASE}/user/v1/_search", json=error, status_code=400)
     assert PlatformHook().test_connection() == (False, "user_search for od: HTTP 400: TENANT_ID no such tenant")
+
+
+# Frames ---------------------------------------------------------------------------------------------------------------
+
+TENANT = "od.samplea"
+ACCOUNT = "000099990001"
+
+
+@pytest.fixture
+def frames(simulators, monkeypatch):
+    """A hook on the simulated platform."""
+    described = simulators.connections()["ifms_platform"]
+    monkeypatch.setenv("AIRFLOW_CONN_IFMS_PLATFORM", json.dumps(described))
+    return PlatformHook()
+
+
+small = pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 2, "persist_ms": 0})
+
+
+def types(frame):
+    return {name: str(dtype) for name, dtype in frame.dtypes.items()}
+
+
+@small
+def test_bills_and_payments_are_found_as_frames(frames):
+    bills = frames.bills_to_pay_df([TENANT, "od.sampleb", TENANT])
+    assert bills["tenant_id"].value_counts().to_dict() == {TENANT: 2, "od.sampleb": 2}
+    assert all(type(amount) is Decimal for amount in bills["total_amount"])
+    assert bills["payment_status"].isna().all()
+    assert (bills["payee_count"] >= 1).all()
+    mine = bills[bills["tenant_id"] == TENANT]
+    again = frames.bills_df(TENANT, list(mine["id"]))
+    assert sorted(again["bill_number"]) == sorted(mine["bill_number"])
+    assert types(again) == types(bills) == types(frames.bills_df(TENANT, []))
+    with PlatformClient(frames.get_config()) as client:
+        created = client.create_payment(NewPayment.for_bill(next(iter(client.bills_to_pay(TENANT)))))
+    payments = frames.payments_df([TENANT, "od.sampleb"])
+    assert payments["payment_number"].tolist() == [created.payment_number]
+    assert payments["net_payable_amount"].tolist() == [created.net_payable_amount]
+    assert payments["bill_ids"][0] == [bill.bill_id for bill in created.bills]
+    assert str(payments["created_at"].dtype) == "datetime64[us, UTC]"
+    assert types(frames.payments_df([TENANT], numbers=[])) == types(payments)
+    assert len(frames.payments_df([])) == 0
+    assert len(frames.bills_to_pay_df([TENANT])) == 1
+
+
+@small
+def test_payees_are_judged_and_their_accounts_not_shown(frames, simulators):
+    with PlatformClient(frames.get_config()) as client:
+        bills = list(client.bills_to_pay(TENANT))
+    ids = [
+        detail.payee.identifier
+        for bill in bills
+        for detail in bill.bill_details
+        if detail.payee and detail.payee.type == "INDIVIDUAL"
+    ]
+    good, bad = list(dict.fromkeys(ids))[:2]
+    for payee, number in ((good, ACCOUNT), (bad, "12345")):
+        simulators.ask_platform("POST", "accounts", {"tenantId": TENANT, "referenceId": payee, "accountNumber": number})
+    payees = frames.payees_df(TENANT, [good, bad, "nobody", good])
+    assert payees["payee_id"].tolist() == [good, bad, "nobody"]
+    assert payees["payable"].tolist() == [True, False, False]
+    assert payees["account_last4"][0] == ACCOUNT[-4:]
+    assert payees["account_last4"].isna().tolist() == [False, True, True]
+    assert payees["problem"].isna().tolist() == [True, False, False]
+    assert "not 9 to 18 digits" in payees["problem"][1]
+    shown = payees.to_csv()
+    assert ACCOUNT not in shown
+    assert "12345" not in shown
+    assert types(frames.payees_df(TENANT, [], "ORG")) == types(payees)
+
+
+def test_a_question_to_the_platform_that_can_not_be_is_refused(connect):
+    connect()
+    with pytest.raises(BadInputError, match="tenants must be a list"):
+        PlatformHook().payments_df("od.samplea")
+    with pytest.raises(BadInputError, match="none of IND, ORG, DEPT"):
+        PlatformHook().payees_df("od.samplea", ["x"], "PERSON")

@@ -6,12 +6,14 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from airflow.sdk import Connection
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from support.databases import LOGINS
 
 from ifms.errors import ConfigurationError
 from ifms.treasury.client import TreasuryClient
@@ -271,3 +273,50 @@ def test_the_test_button_on_a_bad_connection(connect):
         False,
         "connection 'ifms_treasury': base_url is not an address like https://host:port",
     )
+
+
+# Frames ---------------------------------------------------------------------------------------------------------------
+
+LONG_AGO = datetime(2020, 4, 1, tzinfo=UTC)
+few = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 1})
+
+
+def types(frame):
+    return {name: str(dtype) for name, dtype in frame.dtypes.items()}
+
+
+@few
+def test_what_the_treasury_tells_are_frames_of_known_types_and_no_money_moves(adapter, treasury, airflow_connections):
+    for service in ("VA", "PA", "PI"):
+        adapter.run(service)
+    accepted, calls = treasury.accepted, treasury.state["calls"]
+    [pi] = adapter.rows("SELECT pi_number, net_amount FROM ifms.payment_instruction")
+    marks = adapter.rows("SELECT hoa_code, ddo_code, grantee_code FROM ifms.va_watermark")
+    hook = TreasuryHook()
+    allotments = hook.allotments_df([tuple(mark.values()) for mark in marks], LONG_AGO)
+    assert len(allotments) == len(adapter.rows("SELECT id FROM ifms.allotment"))
+    assert str(allotments["transaction_date"].dtype) == "datetime64[s]"
+    assert sum(allotments["transaction_amount"]) == adapter.rows("SELECT sum(amount) FROM ifms.allotment")[0]["sum"]
+    told = hook.payment_instruction_status_df([pi["pi_number"]])
+    assert told[["pi_number", "state", "net_amount"]].to_numpy().tolist() == [
+        [pi["pi_number"], "APPROVED", pi["net_amount"]]
+    ]
+    assert types(hook.allotments_df([], LONG_AGO)) == types(allotments)
+    assert types(hook.payment_instruction_status_df([])) == types(told)
+    assert treasury.accepted == accepted
+    more = {service for service, times in treasury.state["calls"].items() if times != calls.get(service)}
+    assert more - {"AUTH"} == {"VA", "PIS"}
+
+
+@few
+def test_a_login_that_may_not_log_calls_makes_none(adapter, treasury, airflow_connections, monkeypatch):
+    described = json.loads(os.environ["AIRFLOW_CONN_IFMS_DB"])
+    described["login"] = LOGINS["ifms_read"]
+    monkeypatch.setenv("AIRFLOW_CONN_READER", json.dumps(described))
+    for ask in (
+        lambda hook: hook.allotments_df([("a", "b", "c")], LONG_AGO),
+        lambda hook: hook.payment_instruction_status_df(["PI-SA/1"]),
+    ):
+        with pytest.raises(ConfigurationError, match="'reader': its login may not log calls"):
+            ask(TreasuryHook(ledger_conn_id="reader"))
+    assert treasury.state["calls"] == {}
