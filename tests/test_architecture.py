@@ -16,6 +16,7 @@ REPO = Path(__file__).parents[1]
 PARTS = {
     "dags": "dags",
     "plugins/ifms_airflow": "ifms_airflow",
+    "include/examples": "examples",
     "include/ifms": "ifms",
     "include/migrations": "migrations",
     "include/simulator": "simulator",
@@ -24,12 +25,13 @@ PARTS = {
 DOWN = {
     "dags": {"ifms_airflow", "ifms"},
     "ifms_airflow": {"ifms"},
+    "examples": {"ifms_airflow", "ifms"},  # DAGs to copy, which only lie here
     "ifms": set(),
     "migrations": set(),
     "simulator": set(),
     "standalone": {"ifms", "simulator"},
 }
-WITH_AIRFLOW = {"dags", "ifms_airflow"}
+WITH_AIRFLOW = {"dags", "ifms_airflow", "examples"}
 # The one door to the simulator: `ifms simulate`, which production never runs.
 DOORS = {("include/ifms/cli.py", "simulator")}
 # The simulator speaks the treasury's wire by itself, or a fault of ours would be its own, too; it shares the calendar.
@@ -276,7 +278,12 @@ WITHOUT_TEST = {
     "include/ifms/errors.py",
     "include/ifms/ledger/models.py",
 }
-MIRRORED = {"dags": "tests/dags", "plugins/ifms_airflow": "tests/plugins", "include/ifms": "tests/include/ifms"}
+MIRRORED = {
+    "dags": "tests/dags",
+    "plugins/ifms_airflow": "tests/plugins",
+    "include/ifms": "tests/include/ifms",
+    "include/examples": "tests/include/examples",
+}
 
 
 def untested(root: Path) -> set[str]:
