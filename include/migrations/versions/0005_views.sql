@@ -283,7 +283,7 @@ COMMENT ON VIEW ifms.call_log IS
     'Calls to the treasury, logins included: one row each, without what was said in them. Cheap to ask by created_at, bill_number and payment_instruction_id. Older calls may have been removed: see shipping to Elasticsearch.';
 COMMENT ON COLUMN ifms.call_log.id IS 'Id of the call, by which `ifms log open` shows it to whoever holds the key.';
 COMMENT ON COLUMN ifms.call_log.service_id IS 'The service: AUTH (login), VA, PI, PIS, PAG, PD, FD, COR, FTPS or FTFPS.';
-COMMENT ON COLUMN ifms.call_log.bill_number IS 'The PI number that it is about; NULL for a call about many, and for a login.';
+COMMENT ON COLUMN ifms.call_log.bill_number IS 'The PI number that it is about; AUTH for a login, NULL for a call about many.';
 COMMENT ON COLUMN ifms.call_log.outcome IS 'answered, rejected (answered with errors), never_sent or unknown (it may have arrived); NULL while it is under way, and for good if its process died.';
 COMMENT ON COLUMN ifms.call_log.status_code IS 'HTTP status of the reply; NULL without one.';
 COMMENT ON COLUMN ifms.call_log.error IS 'What went wrong, in the treasury''s words or ours; long numbers are hidden but for their last four digits. NULL when nothing did.';
