@@ -53,6 +53,8 @@ def test_the_ledger_and_elasticsearch_find_the_same(calls, connect, elasticsearc
         second = hook().search(where, limit=2, after=first.next)
         assert [row.id for row in (*first.rows, *second.rows)] == [str(call.id) for call in reversed(calls)]
         assert second.next is None
+        assert hook().get_df(where)["id"].tolist() == [row.id for row in (*first.rows, *second.rows)]
+        assert [len(chunk) for chunk in hook().get_df_by_chunks(where, chunksize=2)] == [2, 1]
         assert ACCOUNT not in repr(first)
         assert TOKEN not in repr(first)
 
