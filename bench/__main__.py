@@ -17,7 +17,7 @@ from statistics import median_low
 from rich.console import Console
 
 from bench import reading
-from bench.figures import Figure, Growth, Logging, Shipping, table
+from bench.figures import Figure, Growth, Logging, Shipping, Workers, table
 from bench.ground import Ground, ground
 from bench.shipping import measure_shipping
 from simulator import sample
@@ -39,14 +39,15 @@ class Plan:
     """100 full rounds of 32: of 1,000 calls, the login and the part-filled last round alone would make 1.056."""
     many: int = 5000
     shipped: int = 100_000
+    crews: tuple[int, ...] = (1, 2, 4)
     times: int = 3
 
 
 QUICK_PIS = 2000
-QUICK = Plan(creation=20, beneficiaries=2, sweep=16, wide=16, many=32, shipped=600, times=1)
+QUICK = Plan(creation=20, beneficiaries=2, sweep=16, wide=16, many=32, shipped=600, crews=(1, 2), times=1)
 
 
-Measurements = tuple[list[Figure], Growth, Logging, Shipping | str]
+Measurements = tuple[list[Figure], list[Workers], Growth, Logging, Shipping | str]
 """All that is measured; for shipping a sentence where there can be no Elasticsearch."""
 
 
@@ -83,8 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _print(console: Console, measured: Measurements) -> None:
-    figures, growth, logging, shipping = measured
-    console.print(table(figures, growth, logging, shipping if isinstance(shipping, Shipping) else None))
+    figures, workers, growth, logging, shipping = measured
+    console.print(table(figures, workers, growth, logging, shipping if isinstance(shipping, Shipping) else None))
     if isinstance(shipping, str):
         console.print(f"Shipping is not measured: {shipping}.", style="dim", highlight=False)
 
@@ -98,6 +99,7 @@ def measure(made: Ground, plan: Plan, console: Console) -> Measurements:
     _seed(made, plan.sweep, console)
     few = _peak(made, console, plan.times)
     figures.append(_figure(made, console, "PIS sweep", "PIS", plan.sweep, STATUS, 50, 16, 1.3, plan.times))
+    workers = _workers(made, console, plan)
     _seed(made, plan.wide - plan.sweep, console)
     figures.append(_figure(made, console, "PIS sweep", "PIS", plan.wide, STATUS, 200, 32, 1.05, plan.times))
     logging = _logging(made, console, plan.wide, plan.times)
@@ -105,7 +107,19 @@ def measure(made: Ground, plan: Plan, console: Console) -> Measurements:
     growth = Growth(plan.sweep, plan.many, few, _peak(made, console, 1), 1.2)
     made.sweep("PIS", "ledger", STATUS)  # for a call to multiply
     with console.status(f"shipping {plan.shipped:,} calls"):
-        return figures, growth, logging, measure_shipping(made.server.dsn("ledger"), plan.shipped)
+        return figures, workers, growth, logging, measure_shipping(made.server.dsn("ledger"), plan.shipped)
+
+
+def _workers(made: Ground, console: Console, plan: Plan) -> list[Workers]:
+    """The same PIS sweep shared by more and more workers, and then under the treasury's own limit; each once."""
+    latency_ms, concurrency, slow = 200, 4, 40.0
+    _latency(made, latency_ms)
+    measured = []
+    for crew, limit in [*((crew, None) for crew in plan.crews), (plan.crews[-1], slow)]:
+        with console.status(f"PIS sweep by {crew} workers"):
+            seconds = made.shared_sweep("PIS", "ledger", STATUS, crew, concurrency, limit)
+        measured.append(Workers(crew, plan.sweep, latency_ms, concurrency, limit, (seconds,), 1.2))
+    return measured
 
 
 def _logging(made: Ground, console: Console, calls: int, times: int) -> Logging:

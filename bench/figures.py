@@ -41,6 +41,44 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Workers:
+    """The seconds that so many workers took for one sweep, each a process with some calls under way at a time.
+
+    From the first call's arrival at the treasury until the last one's answer. `calls_per_second` is the treasury's
+    limit for all of them together, None where it has none.
+    """
+
+    workers: int
+    calls: int
+    latency_ms: int
+    concurrency: int
+    calls_per_second: float | None
+    seconds: tuple[float, ...]
+    allowed: float
+
+    @property
+    def limit(self) -> float:
+        """Seconds that nobody can beat: the calls side by side, or as fast as the treasury takes them."""
+        side_by_side = self.calls * self.latency_ms / 1000 / (self.concurrency * self.workers)
+        return max(side_by_side, self.calls / self.calls_per_second) if self.calls_per_second else side_by_side
+
+    @property
+    def measured(self) -> float:
+        """Seconds: the median of the measurements."""
+        return median(self.seconds)
+
+    @property
+    def ratio(self) -> float:
+        """Measured time to limit."""
+        return self.measured / self.limit
+
+    @property
+    def kept(self) -> bool:
+        """Whether the ratio is within what is allowed."""
+        return self.ratio <= self.allowed
+
+
+@dataclass(frozen=True)
 class Growth:
     """The memory (bytes at the peak) of one sweep over few PIs and of one over many."""
 
@@ -106,7 +144,9 @@ class Shipping:
         return self.ratio <= self.allowed
 
 
-def table(figures: list[Figure], growth: Growth, logging: Logging, shipping: Shipping | None) -> Table:
+def table(
+    figures: list[Figure], workers: list[Workers], growth: Growth, logging: Logging, shipping: Shipping | None
+) -> Table:
     """All of it, one row each; what could not be measured has none."""
     made = Table(title="Measured against calls × latency ÷ concurrency")
     made.add_column("what")
@@ -118,6 +158,14 @@ def table(figures: list[Figure], growth: Growth, logging: Logging, shipping: Shi
             f"{each.what}, {each.latency_ms} ms, {each.concurrency} at a time",
             f"{each.calls:,}", f"{each.limit:.2f} s", f"{each.measured:.2f} s",
             f"{each.ratio:.2f}", f"{each.allowed:.2f}", _verdict(each.kept),
+        )  # fmt: skip
+    for crew in workers:
+        limited = f", {crew.calls_per_second:g} calls a second" if crew.calls_per_second else ""
+        made.add_row(
+            f"PIS sweep by {crew.workers} worker{'s' * (crew.workers > 1)}, {crew.latency_ms} ms, "
+            f"{crew.concurrency} at a time each{limited}",
+            f"{crew.calls:,}", f"{crew.limit:.2f} s", f"{crew.measured:.2f} s",
+            f"{crew.ratio:.2f}", f"{crew.allowed:.2f}", _verdict(crew.kept),
         )  # fmt: skip
     made.add_row(
         f"memory of a PIS sweep over {growth.many:,} PIs against {growth.few:,}",

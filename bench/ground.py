@@ -11,10 +11,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from bench.sweep import Measured, Order
 from ifms.ledger.migrate import migrate
@@ -49,11 +51,15 @@ class Ground:
         self, service: str, ledger: str, *tenants: str, concurrency: int = 16, traced: bool = False, logged: bool = True
     ) -> Measured:
         """Run a sweep in a fresh Python process. Raises StandaloneError with its last words when it fails."""
-        order = Order(
+        return self._run(self._order(service, ledger, tenants, concurrency=concurrency, traced=traced, logged=logged))
+
+    def _order(self, service: str, ledger: str, tenants: tuple[str, ...], **more: Any) -> Order:
+        return Order(
             service=service, tenants=tenants, dsn=self.server.dsn(ledger), treasury=self.treasury.address,
-            platform=self.platform.address, public_key=self.public_key, log_key=self.log_key,
-            concurrency=concurrency, traced=traced, logged=logged,
+            platform=self.platform.address, public_key=self.public_key, log_key=self.log_key, **more,
         )  # fmt: skip
+
+    def _run(self, order: Order) -> Measured:
         # The order goes through stdin: it holds a password, which the list of processes would show.
         done = subprocess.run(
             [sys.executable, "-m", "bench.sweep"], input=json.dumps(asdict(order)), capture_output=True, text=True,
@@ -61,8 +67,38 @@ class Ground:
         )  # fmt: skip
         if done.returncode != 0:
             said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-            raise StandaloneError(f"The {service} sweep failed: {said[-1]}.")
+            raise StandaloneError(f"The {order.service} sweep failed: {said[-1]}.")
         return Measured(**json.loads(done.stdout))
+
+    def shared_sweep(
+        self, service: str, ledger: str, tenant: str, workers: int, concurrency: int, calls_per_second: float | None
+    ) -> float:
+        """Let so many processes share a sweep on a copy of `ledger`; seconds from the first call to the last answer.
+
+        Raises StandaloneError when one of them fails.
+        """
+        copy = f"copy_{next(self._numbers)}"
+        self.server.create_database(copy, template=ledger)
+        before = len(self._arrivals())
+        orders = [
+            self._order(
+                service, copy, (tenant,), concurrency=concurrency, shard=shard, shards=workers,
+                calls_per_second=calls_per_second,
+            )
+            for shard in range(workers)
+        ]  # fmt: skip
+        try:
+            with ThreadPoolExecutor(workers) as pool:
+                list(pool.map(self._run, orders))
+        finally:
+            self.server.drop_database(copy)
+        arrived = self._arrivals()[before:]
+        latency: float = self.treasury.control("GET", "settings")["latency_ms"]
+        return max(arrived) - min(arrived) + latency / 1000
+
+    def _arrivals(self) -> list[float]:
+        times: list[float] = self.treasury.control("GET", "arrivals")["arrivals"]
+        return times
 
     def sweep_on_copy(
         self,

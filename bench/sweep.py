@@ -18,6 +18,7 @@ import psycopg
 
 from ifms.ledger.database import Database
 from ifms.ledger.history import CallLog
+from ifms.ledger.rate import Rate
 from ifms.ledger.writes import Target
 from ifms.platform.client import PlatformClient
 from ifms.platform.config import PlatformConfig
@@ -38,7 +39,7 @@ from standalone.simulators import CLIENT_ID, CLIENT_SECRET
 class Order:
     """What to run: `service` is VA, PI or PIS; `traced` measures memory, and the time then means nothing.
 
-    Without `logged` no call is kept, which only a measurement may do.
+    Without `logged` no call is kept, which only a measurement may do. `calls_per_second` is for all shards together.
     """
 
     service: str
@@ -51,6 +52,9 @@ class Order:
     concurrency: int = 16
     traced: bool = False
     logged: bool = True
+    shard: int = 0
+    shards: int = 1
+    calls_per_second: float | None = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ def run(order: Order) -> Measured:
     """Run one sweep as its operator in Airflow does, from its first connection to its last commit."""
     treasury_config = TreasuryConfig(
         order.treasury, CLIENT_ID, CLIENT_SECRET, order.public_key,
-        log_key=order.log_key, max_concurrency=order.concurrency,
+        log_key=order.log_key, max_concurrency=order.concurrency, calls_per_second=order.calls_per_second,
     )  # fmt: skip
     calls = (CallLog if order.logged else _NoLog)(Sealer.from_config(order.log_key))
     gc.collect()
@@ -84,12 +88,13 @@ def run(order: Order) -> Measured:
         tracemalloc.start()
     started = time.perf_counter()
     with (
-        Database(lambda: psycopg.connect(order.dsn, options="-c timezone=UTC")) as db,
-        TreasuryClient(treasury_config, calls.heard_login) as treasury,
+        _ledger(order) as db,
+        _ledger(order) as turns,
+        TreasuryClient(treasury_config, calls.heard_login, pace=_pace(turns, treasury_config)) as treasury,
         PlatformClient(PlatformConfig(order.platform)) as platform,
         Sweep(db, order.service, calls=calls, workers=order.concurrency) as sweep,
     ):
-        scope = Scope(tenants=tuple(order.tenants))
+        scope = Scope(tenants=tuple(order.tenants), shard=order.shard, shards=order.shards)
         match order.service:
             case "PIS":
                 Poll(sweep, InstructionStatus(), treasury, scope)()
@@ -102,6 +107,14 @@ def run(order: Order) -> Measured:
                 raise ValueError(f"no sweep of service {unknown!r} is measured here")
     seconds = time.perf_counter() - started
     return Measured(seconds, dict(sweep.counts), tracemalloc.get_traced_memory()[1] if order.traced else 0)
+
+
+def _ledger(order: Order) -> Database:
+    return Database(lambda: psycopg.connect(order.dsn, options="-c timezone=UTC"))
+
+
+def _pace(turns: Database, config: TreasuryConfig) -> Rate | None:
+    return None if config.calls_per_second is None else Rate(turns, config.account, config.calls_per_second)
 
 
 if __name__ == "__main__":

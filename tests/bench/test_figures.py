@@ -42,6 +42,16 @@ def test_logging_and_shipping_are_compared_with_doing_without_and_with_the_helpe
     assert not Shipping(1000, 3.1, 2.0, 1.5).kept
 
 
+def test_workers_are_held_against_all_of_them_side_by_side_and_against_the_treasury_s_own_limit():
+    from bench.figures import Workers
+
+    crew = Workers(4, calls=1000, latency_ms=200, concurrency=2, calls_per_second=None, seconds=(30.0,), allowed=1.2)
+    assert (crew.limit, crew.ratio, crew.kept) == (25.0, 1.2, True)
+    assert not Workers(4, 1000, 200, 2, None, (30.1,), 1.2).kept
+    assert Workers(4, 1000, 200, 2, 20.0, (55.0,), 1.2).limit == 50.0
+    assert Workers(4, 1000, 200, 2, 100.0, (55.0,), 1.2).limit == 25.0
+
+
 def test_it_measures_every_figure_and_leaves_nothing_behind(capsys):
     from bench.__main__ import main
 
@@ -53,6 +63,9 @@ def test_it_measures_every_figure_and_leaves_nothing_behind(capsys):
         "PI creation, 50 ms, 16",
         "PIS sweep, 50 ms, 16",
         "PIS sweep, 200 ms, 32",
+        "PIS sweep by 1 worker, 200 ms, 4 at a time each",
+        "PIS sweep by 2 workers, 200 ms, 4 at a time each  ",
+        "2 workers, 200 ms, 4 at a time each, 40 calls a second",
         "memory of a PIS sweep",
         "with the log",
         "search: a bill number",
