@@ -17,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from simulator import platform, treasury
 from simulator.faults import CONNECTION
+from simulator.tls import Identity, identity_of
 
 
 class _Protocol(HttpToolsProtocol):
@@ -28,21 +29,22 @@ class _Protocol(HttpToolsProtocol):
         self.scope["extensions"] = extensions
 
 
-def _server(app: Starlette, host: str, port: int) -> uvicorn.Server:
+def _server(app: Starlette, host: str, port: int, identity: Identity | None = None) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
             app, host=host, port=port, http=_Protocol, ws="none", log_level="warning", access_log=False,
             server_header=False, timeout_graceful_shutdown=1,
+            ssl_certfile=identity.certificate if identity else None, ssl_keyfile=identity.key if identity else None,
         )
     )  # fmt: skip
 
 
-def run(app: Starlette, host: str, port: int) -> None:
-    """Serve `app` until SIGINT or SIGTERM. Raises OSError when the port can't be had."""
+def run(app: Starlette, host: str, port: int, identity: Identity | None = None) -> None:
+    """Serve `app` until SIGINT or SIGTERM, with an identity over TLS. Raises OSError when the port can't be had."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-        _server(app, host, port).run(sockets=[listener])
+        _server(app, host, port, identity).run(sockets=[listener])
 
 
 @contextmanager
@@ -87,6 +89,10 @@ def treasury_arguments(parser: argparse.ArgumentParser) -> None:
         "--correction-list-key", choices=("either", "beneficiaryDetails", "beneficiaryDtls"), default="either"
     )
     parser.add_argument(
+        "--https-name", metavar="HOST", help="serve TLS under this name, with a certificate of its own making"
+    )
+    parser.add_argument("--https-certificate", type=Path, help="where clients find the certificate to trust")
+    parser.add_argument(
         "--allotment", action="append", metavar="RUPEES", help="an initial allotment of each SSU and head; repeatable"
     )
 
@@ -100,7 +106,10 @@ def run_treasury(args: argparse.Namespace) -> None:
         unknown_bill=args.unknown_bill, fd_reading=args.fd_reading, correction_list_key=args.correction_list_key,
         **given,
     )  # fmt: skip
-    run(app, args.host, args.port)
+    identity = None
+    if args.https_name:
+        identity = identity_of(args.https_name, args.https_certificate or args.state.with_suffix(".pem"), args.state)
+    run(app, args.host, args.port, identity)
 
 
 def platform_arguments(parser: argparse.ArgumentParser) -> None:
