@@ -21,6 +21,7 @@ PARTS = {
     "include/migrations": "migrations",
     "include/simulator": "simulator",
     "include/standalone": "standalone",
+    "include/deployment": "deployment",
 }
 DOWN = {
     "dags": {"ifms_airflow", "ifms"},
@@ -30,6 +31,7 @@ DOWN = {
     "migrations": set(),
     "simulator": set(),
     "standalone": {"ifms", "simulator"},
+    "deployment": {"ifms"},
 }
 WITH_AIRFLOW = {"dags", "ifms_airflow", "examples"}
 # The one door to the simulator: `ifms simulate`, which production never runs.

@@ -1,0 +1,1 @@
+"""What makes an installation on real servers ready: roles, databases, schemas, pools, connections."""

@@ -1,0 +1,5 @@
+"""What a deployment's commands raise."""
+
+
+class DeploymentError(Exception):
+    """The installation can't be made ready; the text says why and what to do."""

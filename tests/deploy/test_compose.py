@@ -1,0 +1,273 @@
+"""docker-compose.yaml, as far as it goes without Docker: its schema, its rules, and each line of it that can be run."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import redis as redis_client
+import requests
+from support import compose, redis
+from support.search_engine import SearchEngine
+
+from standalone.postgres import Server, free_port
+
+AIRFLOW_SERVICES = {"init", "api-server", "scheduler", "dag-processor", "triggerer", "worker"}
+SERVICES = AIRFLOW_SERVICES | {"postgres", "redis", "elasticsearch", "kafka", "treasury", "platform"}
+BIN = Path(sys.executable).parent
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What .env says for the simulators."""
+    return compose.secrets(tmp_path_factory.mktemp("secrets"), "--simulators")
+
+
+@pytest.fixture(scope="module")
+def services(environment: dict[str, str]) -> dict[str, dict[str, Any]]:
+    return compose.services(environment)
+
+
+# The file's form ------------------------------------------------------------------------------------------------------
+
+
+def test_it_keeps_to_the_compose_specification():
+    done = subprocess.run(
+        [BIN / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", compose.FILE],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+
+
+def test_all_services_are_there_and_the_simulators_only_when_asked_for(services):
+    assert set(services) == SERVICES
+    assert {name for name, service in services.items() if "profiles" in service} == {"treasury", "platform"}
+
+
+def test_every_image_has_a_version(services):
+    for name, service in services.items():
+        assert re.fullmatch(r"[a-z0-9./-]+:[0-9]+\.[0-9]+\.[0-9a-z.-]*|postgres:[0-9]+\.[0-9]+", service["image"]), name
+
+
+def test_every_service_has_its_limits_and_tells_whether_it_is_well(services):
+    for name, service in services.items():
+        limits = service["deploy"]["resources"]["limits"]
+        assert set(limits) == {"cpus", "memory"}, name
+        assert "no-new-privileges:true" in service["security_opt"], name
+        assert ("healthcheck" in service) == (name != "init"), name
+        assert service["restart"] == ("no" if name == "init" else "unless-stopped"), name
+
+
+def test_what_a_service_waits_for_can_be_waited_for(services):
+    for name, service in services.items():
+        for other, how in service.get("depends_on", {}).items():
+            wanted = "service_completed_successfully" if other == "init" else "service_healthy"
+            assert how["condition"] == wanted, (name, other)
+            optional = "profiles" in services[other]
+            assert how.get("required", True) is not optional, f"{name} can't start without {other}"
+
+
+def test_every_volume_is_named_and_used(services):
+    named = set(compose.written()["volumes"])
+    used = {volume.partition(":")[0] for service in services.values() for volume in service.get("volumes", ())}
+    assert used == named
+
+
+def test_only_the_api_server_is_reached_from_outside_and_only_from_this_machine(services):
+    assert {name for name, service in services.items() if "ports" in service} == {"api-server"}
+    assert services["api-server"]["ports"] == ["127.0.0.1:8080:8080"]
+
+
+# Secrets --------------------------------------------------------------------------------------------------------------
+
+
+def test_without_secrets_it_starts_nothing_and_says_what_to_do():
+    with pytest.raises(compose.MissingError, match=r"deploy/secrets\.sh"):
+        compose.filled({})
+
+
+def test_without_the_treasury_s_address_it_starts_nothing(tmp_path):
+    with pytest.raises(compose.MissingError, match="say in .env where the treasury is"):
+        compose.filled(compose.secrets(tmp_path))
+
+
+def test_no_secret_stands_in_the_file():
+    secret = re.compile(r"(PASSWORD|SECRET|KEY|AUTH)$")
+    for name, service in compose.written()["services"].items():
+        for variable, value in service.get("environment", {}).items():
+            if secret.search(variable):
+                assert re.fullmatch(r"\$\{[A-Z_]+(:\?[^}]+|:-)?\}", value), f"{name}: {variable}"
+    for variable, value in compose.written()["x-airflow-environment"].items():
+        if secret.search(variable):
+            assert "${" in value, variable
+
+
+def test_each_service_is_given_only_the_secrets_that_it_needs(environment, services):
+    def holders(variable: str) -> set[str]:
+        value = environment[variable]
+        return {name for name, service in services.items() if value in json.dumps(service)}
+
+    assert holders("POSTGRES_PASSWORD") == {"postgres", "init"}
+    for variable in ("IFMS_OWNER_PASSWORD", "IFMS_DB_PASSWORD", "IFMS_REPORTS_PASSWORD", "IFMS_LOG_KEY"):
+        assert holders(variable) == {"init"}, variable
+    assert holders("ELASTIC_PASSWORD") == {"elasticsearch", "init"}
+    assert holders("AIRFLOW_DB_PASSWORD") == AIRFLOW_SERVICES
+
+
+# Airflow --------------------------------------------------------------------------------------------------------------
+
+
+def test_every_setting_of_airflow_is_one(services):
+    from airflow.configuration import conf
+
+    described = conf.configuration_description
+    for name in AIRFLOW_SERVICES:
+        for variable in services[name]["environment"]:
+            if variable.startswith("AIRFLOW__"):
+                _, section, key = variable.lower().split("__")
+                assert key in described[section]["options"], f"{name}: {variable}"
+
+
+def test_airflow_knows_every_command(services):
+    from airflow.cli.cli_parser import get_parser
+
+    for name in AIRFLOW_SERVICES - {"init"}:
+        get_parser().parse_args(services[name]["command"])
+    for name in ("dag-processor", "triggerer"):
+        program, *arguments = services[name]["healthcheck"]["test"][1].split()
+        assert program == "airflow"
+        get_parser().parse_args(arguments)
+    assert services["init"]["entrypoint"] == ["python", "-m", "deployment"]
+
+
+def test_the_health_servers_are_where_they_are_asked(services):
+    from airflow.configuration import conf
+
+    assert f":{conf.get('scheduler', 'scheduler_health_check_server_port')}/" in services["scheduler"]["healthcheck"][
+        "test"
+    ][-1]  # fmt: skip
+    api = services["api-server"]
+    assert api["ports"][0].endswith(":" + str(conf.get("api", "port")))
+    assert api["environment"]["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == "http://api-server:8080/execution/"
+
+
+def test_a_worker_s_health_is_asked_by_a_command_that_celery_knows(services):
+    program, *arguments = services["worker"]["healthcheck"]["test"][1].replace("$HOSTNAME", "sample").split()
+    done = subprocess.run(
+        [str(BIN / program), *arguments[:4], "--help"], capture_output=True, text=True, check=False,
+        env={**os.environ, "AIRFLOW__CELERY__BROKER_URL": "redis://127.0.0.1:1/0"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert arguments[4:] == ["--destination", '"celery@sample"']
+    assert "--destination" in done.stdout
+
+
+# The servers ----------------------------------------------------------------------------------------------------------
+
+
+def test_postgresql_takes_its_options(services, postgres: Server):
+    program, *options = services["postgres"]["command"]
+    assert (program, options[::2]) == ("postgres", ["-c"] * (len(options) // 2))
+    with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
+        for option in options[1::2]:
+            name, value = option.split("=")
+            connection.execute(f"ALTER SYSTEM SET {name} = '{value}'")  # refused for what is none, or no value of it
+            connection.execute(f"ALTER SYSTEM RESET {name}")
+
+
+def test_redis_takes_its_arguments_keeps_what_is_queued_and_is_well(services, environment):
+    program, flag, password, *arguments = services["redis"]["command"]
+    assert (program, flag, password) == ("redis-server", "--requirepass", environment["REDIS_PASSWORD"])
+    with redis.running(arguments, password) as server:
+        check = services["redis"]["healthcheck"]["test"][1].replace("redis-cli", f"redis-cli -p {server.port}")
+        for auth, healthy in ((services["redis"]["environment"]["REDISCLI_AUTH"], True), ("another", False)):
+            done = subprocess.run(["sh", "-c", check], env={**os.environ, "REDISCLI_AUTH": auth}, check=False)
+            assert (done.returncode == 0) is healthy
+        client = redis_client.Redis(port=server.port, password=password)
+        assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+        assert client.config_get("appendonly") == {"appendonly": "yes"}
+
+
+def test_elasticsearch_is_asked_for_its_health(services, elasticsearch: SearchEngine):
+    if shutil.which("curl") is None:
+        pytest.skip("there is no curl here")
+    check = services["elasticsearch"]["healthcheck"]["test"][1]
+    done = subprocess.run(
+        ["sh", "-c", check.replace("localhost:9200", f"127.0.0.1:{elasticsearch.node.port}")],
+        env={**os.environ, "ELASTIC_PASSWORD": "sample"}, capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["status"] in ("green", "yellow")
+
+
+@pytest.mark.parametrize("name", ["treasury", "platform"])
+def test_the_simulators_start_as_they_are_told_and_are_well(services, environment, tmp_path, name):
+    service = services[name]
+    port = free_port()
+    program, *arguments = [*service["entrypoint"], *service["command"]]
+    inside = {"/opt/airflow/simulators/": f"{tmp_path}/", "/opt/airflow/tls/": f"{tmp_path}/", "0.0.0.0": "127.0.0.1"}
+    for theirs, ours in inside.items():
+        arguments = [argument.replace(theirs, ours) for argument in arguments]
+    arguments = [f"--port={port}" if argument.startswith("--port") else argument for argument in arguments]
+    health = service["healthcheck"]["test"][-1]
+    running = subprocess.Popen([str(BIN / program), *arguments])
+    try:
+        _wait_for(port, running)
+        if name == "platform":
+            assert requests.get(health.replace(":8092", f":{port}"), timeout=30).ok
+            return
+        command = [part.replace("/opt/airflow/tls/", f"{tmp_path}/") for part in service["healthcheck"]["test"][1:-1]]
+        if shutil.which("curl"):
+            resolve = ["--resolve", f"treasury:{port}:127.0.0.1"]
+            subprocess.run([*command, *resolve, health.replace(":8091", f":{port}")], check=True)
+        _log_in(port, environment, tmp_path)
+    finally:
+        running.terminate()
+        running.wait(30)
+
+
+def _wait_for(port: int, running: subprocess.Popen[bytes]) -> None:
+    from support.processes import until
+
+    def there() -> bool:
+        assert running.poll() is None, "it has ended"
+        try:
+            requests.get(f"http://127.0.0.1:{port}/", timeout=5)
+        except requests.exceptions.ConnectionError as error:
+            return "aborted" in str(error).lower() or "disconnected" in str(error).lower()  # it speaks TLS
+        return True
+
+    until(there)
+
+
+def _log_in(port: int, environment: dict[str, str], folder: Path) -> None:
+    """The adapter itself reaches it under its name, by its certificate."""
+    import socket
+
+    from ifms.treasury.client import TreasuryClient
+    from ifms.treasury.config import TreasuryConfig
+
+    bundle = folder / "treasury.pem"
+    known = socket.getaddrinfo
+
+    def resolved(host: Any, *args: Any, **options: Any) -> Any:
+        return known("127.0.0.1" if host == "treasury" else host, *args, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", resolved)
+        key = requests.get(f"https://treasury:{port}/control/public-key", verify=str(bundle), timeout=30).json()
+        config = TreasuryConfig(
+            f"https://treasury:{port}", environment["IFMS_TREASURY_CLIENT_ID"],
+            environment["IFMS_TREASURY_CLIENT_SECRET"], key["public_key"], ca_bundle=str(bundle),
+        )  # fmt: skip
+        with TreasuryClient(config, login_pauses_seconds=()) as client:
+            client.login()
+            assert client.logins == 1

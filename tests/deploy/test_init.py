@@ -1,0 +1,181 @@
+"""The init service's one command, on a real PostgreSQL with nothing in it: twice at once, and again."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import errors
+from psycopg.conninfo import make_conninfo
+from support import compose
+
+from standalone.postgres import LOOPBACK, Server, throwaway
+
+pytestmark = pytest.mark.timeout(600)
+
+PUBLIC_KEY = "sample-public-key"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """A cluster of the module's own: roles are the whole cluster's."""
+    with throwaway() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def environment(server: Server, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What the init service is given, but for where things are on this machine."""
+    folder = tmp_path_factory.mktemp("init")
+    secrets = compose.secrets(folder, "--simulators") | {"IFMS_TREASURY_PUBLIC_KEY": PUBLIC_KEY}
+    given = compose.services(secrets)["init"]["environment"]
+    here = {
+        "POSTGRES_PASSWORD": server.password,
+        "IFMS_POSTGRES_HOST": LOOPBACK,
+        "IFMS_POSTGRES_PORT": str(server.port),
+        "AIRFLOW_HOME": str(folder),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(compose.REPO / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(compose.REPO / "plugins"),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(folder / "passwords.json"),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": given["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].replace(
+            "postgres:5432", f"{LOOPBACK}:{server.port}"
+        ),
+    }
+    outside = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    return outside | {name: str(value) for name, value in given.items()} | here
+
+
+def start(environment: dict[str, str]) -> subprocess.Popen[str]:
+    """The command as docker-compose.yaml has it."""
+    _, *command = compose.written()["services"]["init"]["entrypoint"]
+    return subprocess.Popen(
+        [sys.executable, *command], env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    """Its exit code and what it said."""
+    out, err = process.communicate(timeout=300)
+    return process.returncode, out, err
+
+
+@pytest.fixture(scope="module")
+def made(environment: dict[str, str]) -> dict[str, str]:
+    """An installation that two have made ready at once."""
+    for code, out, err in [ended(process) for process in [start(environment) for _ in range(2)]]:
+        assert (code, err) == (0, "")
+        assert out.splitlines()[-1] == "deployment: ready"
+        for name, value in environment.items():
+            assert not name.endswith(("PASSWORD", "SECRET", "LOG_KEY")) or value not in out
+    return environment
+
+
+def connect(made: dict[str, str], login: str, variable: str, database: str) -> psycopg.Connection[Any]:
+    return psycopg.connect(
+        make_conninfo(
+            host=LOOPBACK, port=made["IFMS_POSTGRES_PORT"], user=login, password=made[variable], dbname=database
+        ),
+        autocommit=True,
+    )
+
+
+def test_each_login_gets_in_where_it_belongs_and_nowhere_else(made):
+    logins = {
+        "airflow": ("AIRFLOW_DB_PASSWORD", {"airflow"}),
+        "ifms_owner": ("IFMS_OWNER_PASSWORD", {"ifms"}),
+        "ifms_airflow": ("IFMS_DB_PASSWORD", {"ifms"}),
+        "ifms_reports": ("IFMS_REPORTS_PASSWORD", {"ifms"}),
+    }
+    for login, (variable, databases) in logins.items():
+        for database in ("airflow", "ifms"):
+            if database in databases:
+                connect(made, login, variable, database).close()
+            else:
+                with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+                    connect(made, login, variable, database)
+        with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+            connect(made | {"none": "another"}, login, "none", "ifms")
+
+
+def test_no_login_is_more_than_it_must_be(made, server):
+    with psycopg.connect(server.dsn()) as connection:
+        roles = connection.execute(
+            """SELECT rolname FROM pg_roles WHERE rolname NOT LIKE 'pg\\_%' AND rolname <> 'postgres'
+               AND (rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls)"""
+        ).fetchall()
+        assert roles == []
+        logins = connection.execute("SELECT rolname FROM pg_roles WHERE rolcanlogin ORDER BY 1").fetchall()
+    assert [name for (name,) in logins] == ["airflow", "ifms_airflow", "ifms_owner", "ifms_reports", "postgres"]
+
+
+def test_tasks_work_on_the_ledger_and_do_not_own_it_readers_read_reports(made):
+    with connect(made, "ifms_airflow", "IFMS_DB_PASSWORD", "ifms") as tasks:
+        tasks.execute("INSERT INTO ifms.sweep_run (service_id) VALUES ('PIS')")
+        for statement in ("DELETE FROM ifms.sweep_run", "DROP TABLE ifms.sweep_run", "CREATE TABLE mine (n integer)"):
+            with pytest.raises(errors.InsufficientPrivilege):
+                tasks.execute(statement)
+    with connect(made, "ifms_reports", "IFMS_REPORTS_PASSWORD", "ifms") as reader:
+        reader.execute("SELECT count(*) FROM ifms.fund_register")
+        with pytest.raises(errors.InsufficientPrivilege):
+            reader.execute("SELECT account_sealed FROM ifms.beneficiary")
+
+
+def test_the_first_login_s_password_is_its_owner_s_alone(made):
+    file = Path(made["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"])
+    assert json.loads(file.read_text()) == {"admin": made["IFMS_ADMIN_PASSWORD"]}
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_what_people_have_edited_is_left_and_a_new_password_is_taken(made, server):
+    pool, connection_ = (
+        "SELECT slots FROM slot_pool WHERE pool = 'ifms_treasury'",
+        "SELECT host FROM connection WHERE",
+    )
+    with psycopg.connect(server.dsn("airflow"), autocommit=True) as database:
+        assert database.execute(pool).fetchone() == (8,)
+        ids = [name for (name,) in database.execute("SELECT conn_id FROM connection ORDER BY 1").fetchall()]
+        assert ids == ["ifms_db", "ifms_elasticsearch", "ifms_kafka", "ifms_platform", "ifms_treasury"]
+        kept = database.execute("SELECT password, extra FROM connection WHERE conn_id = 'ifms_treasury'").fetchone()
+        assert kept is not None
+        assert made["IFMS_TREASURY_CLIENT_SECRET"] not in str(kept)
+        assert made["IFMS_LOG_KEY"] not in str(kept)
+        database.execute("UPDATE slot_pool SET slots = 3 WHERE pool = 'ifms_treasury'")
+        database.execute("UPDATE connection SET host = 'https://edited.example' WHERE conn_id = 'ifms_treasury'")
+        again = made | {"IFMS_DB_PASSWORD": "another-sample-password"}
+        code, _, err = ended(start(again))
+        assert (code, err) == (0, "")
+        assert database.execute(pool).fetchone() == (3,)
+        edited = database.execute(f"{connection_} conn_id = 'ifms_treasury'").fetchone()
+        assert edited == ("https://edited.example",)
+    connect(again, "ifms_airflow", "IFMS_DB_PASSWORD", "ifms").close()
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        connect(made, "ifms_airflow", "IFMS_DB_PASSWORD", "ifms")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"IFMS_OWNER_PASSWORD": "", "IFMS_PLATFORM_URL": ""}, "IFMS_OWNER_PASSWORD is missing; IFMS_PLATFORM_URL is"),
+        ({"IFMS_TREASURY_POOL_SLOTS": "many"}, "IFMS_TREASURY_POOL_SLOTS is 'many', which is no number"),
+        ({"IFMS_TREASURY_CALLS_PER_SECOND": "few"}, "IFMS_TREASURY_CALLS_PER_SECOND is 'few', which is no number"),
+        ({"POSTGRES_PASSWORD": "another"}, "password authentication failed"),
+        (
+            {"IFMS_TREASURY_PUBLIC_KEY": "", "IFMS_TREASURY_CA_BUNDLE": "", "IFMS_TREASURY_URL": "http://127.0.0.1:1"},
+            "IFMS_TREASURY_PUBLIC_KEY is missing, and http://127.0.0.1:1 is no simulated treasury",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_sentence(environment, changes, said):
+    code, _, err = ended(start(environment | changes))
+    assert code == 1
+    assert err.startswith("deployment: ")
+    assert said in err
+    assert len(err.splitlines()) == 1

@@ -1,0 +1,76 @@
+"""A real Redis for tests, from Debian's package redis-server.
+
+Where there is none, its tests are skipped with a sentence; in CI they fail instead.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import redis
+
+from standalone.postgres import LOOPBACK, free_port
+
+STARTED_WITHIN_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running Redis."""
+
+    port: int
+    password: str = field(repr=False)
+
+    @property
+    def url(self) -> str:
+        """Its address, with the password in it."""
+        return f"redis://:{self.password}@{LOOPBACK}:{self.port}/0"
+
+
+def program(name: str = "redis-server") -> str:
+    """Where a program of Redis is; without it the test is skipped, in CI it fails."""
+    found = shutil.which(name)
+    if found is None:
+        reason = f"there is no {name} here: on Debian, apt-get install redis-server"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return found
+
+
+@contextmanager
+def running(arguments: Sequence[str] = (), password: str | None = None) -> Iterator[Server]:
+    """Run a server with these arguments on a free port, its data in a folder that goes afterwards."""
+    server = Server(free_port(), password or secrets.token_hex(8))
+    folder = Path(tempfile.mkdtemp(prefix="ifms-redis-"))
+    place = ["--bind", LOOPBACK, "--port", str(server.port), "--dir", str(folder)]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [program(), *place, "--requirepass", server.password, *arguments],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+    try:
+        deadline = time.monotonic() + STARTED_WITHIN_SECONDS
+        while True:
+            try:
+                redis.Redis(port=server.port, password=server.password).ping()
+                break
+            except redis.exceptions.ConnectionError:
+                alive = process.poll() is None and time.monotonic() < deadline
+                assert alive, f"Redis did not start: {(folder / 'log').read_text()}"
+                time.sleep(0.05)
+        yield server
+    finally:
+        process.terminate()
+        process.wait(30)
+        shutil.rmtree(folder, ignore_errors=True)
