@@ -1,9 +1,9 @@
 """How many calls a second the treasury takes, kept by all workers together.
 
 A call begins only in its turn. Turns are moments, one interval apart, that are handed out by one row of the database:
-so no number of workers goes beyond the limit, and no machine's clock but the database's matters. A worker takes the
-turns of a quarter of a second at a time, which costs few round trips and leaves every other worker its share. It holds
-one such batch at most; the turns of a worker that was killed pass unused.
+so no number of workers goes beyond the limit, and no machine's clock but the database's matters. A worker takes a turn
+for each of its threads that wait, those of a quarter of a second at most, and no more before they are used: that costs
+few round trips, wastes none, and leaves every other worker its share. The turns of a worker that was killed just pass.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -41,10 +43,12 @@ class Rate:
     def __post_init__(self) -> None:
         self._turn = threading.Lock()  # one thread waits for its moment, the others for the lock
         self._moments: deque[float] = deque()
+        self._counting = threading.Lock()
+        self._waiting = 0
 
     def wait(self, until: float) -> str | None:
         """Wait for a call's turn; None when it has come, or why it does not come by `until` (monotonic seconds)."""
-        with self._turn:
+        with self._counted(), self._turn:
             if self.stop.is_set():
                 return "the sweep was stopped before its turn"
             try:
@@ -58,13 +62,24 @@ class Rate:
             self._moments.popleft()
             return None
 
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """One more thread waits."""
+        with self._counting:
+            self._waiting += 1
+        try:
+            yield
+        finally:
+            with self._counting:
+                self._waiting -= 1
+
     def _next(self) -> float:
         """The next moment, in this machine's monotonic seconds; those that were missed are gone."""
         while self._moments and self._moments[0] < time.monotonic() - BATCH_SECONDS:
             self._moments.popleft()
         if not self._moments:
             interval = 1 / self.calls_per_second
-            number = max(1, int(BATCH_SECONDS / interval))
+            number = max(1, min(self._waiting, int(BATCH_SECONDS / interval)))
             ahead = self.db.transact(lambda c: reserve(c, self.account, timedelta(seconds=interval), number))
             # Taken after the answer: a turn comes a little late by the way of the answer, never early.
             first = time.monotonic() + ahead

@@ -106,7 +106,7 @@ class Poll(Generic[News]):
             request = self.service.request(item.pi, self.treasury.config)
         except BadInputError as error:
             return _Unaskable(str(error))
-        return self.treasury.call(request, until=item.claim.begin_by(self.treasury.config.timeout_seconds))
+        return self.treasury.call(request, until=item.claim.begin_by(0))
 
     def _set_aside(self, item: Claimed, reason: str) -> None:
         """One PI's row must not stop the others: its trouble is kept and said, and it is given back."""

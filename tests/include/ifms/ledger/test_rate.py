@@ -74,14 +74,27 @@ def test_a_worker_with_many_threads_leaves_the_others_their_turns(rate, ledger_d
 
 
 def test_turns_that_were_missed_are_not_made_up_for(rate):
-    slow = rate(100)
-    assert slow.wait(FOREVER) is None  # 25 turns are in its hands
-    time.sleep(2 * BATCH_SECONDS)
+    many = rate(40)
+    soon = time.monotonic() + 0.06
+    threads = [threading.Thread(target=many.wait, args=(soon,)) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    time.sleep(2 * BATCH_SECONDS)  # of the ten turns that they took, most were too late for them
     began, times = time.time(), []
-    for _ in range(30):
-        assert slow.wait(FOREVER) is None
+    for _ in range(20):
+        assert many.wait(FOREVER) is None
         times.append(time.time())
-    assert by_then(began, times, 100)
+    assert by_then(began, times, 40)
+
+
+def test_a_thread_alone_takes_no_turn_that_it_does_not_need(rate, ledger_dsn):
+    alone = rate(100)
+    assert alone.wait(FOREVER) is None
+    with psycopg.connect(ledger_dsn, autocommit=True) as connection:
+        row = connection.execute("SELECT extract(epoch FROM next_at - clock_timestamp()) FROM ifms.call_rate")
+        assert (row.fetchone() or (1,))[0] <= 0.01
 
 
 def test_a_killed_worker_s_turns_just_pass(rate, ledger_dsn):
