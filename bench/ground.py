@@ -10,11 +10,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from itertools import count
+from itertools import count, repeat
 from pathlib import Path
 from typing import Any
 
@@ -59,16 +60,22 @@ class Ground:
             platform=self.platform.address, public_key=self.public_key, log_key=self.log_key, **more,
         )  # fmt: skip
 
-    def _run(self, order: Order) -> Measured:
-        # The order goes through stdin: it holds a password, which the list of processes would show.
-        done = subprocess.run(
-            [sys.executable, "-m", "bench.sweep"], input=json.dumps(asdict(order)), capture_output=True, text=True,
-            cwd=REPOSITORY, check=False,
-        )  # fmt: skip
-        if done.returncode != 0:
-            said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+    def _run(self, order: Order, ready: threading.Barrier | None = None) -> Measured:
+        """Run it; it begins when all who wait at `ready` are there, with all that they import."""
+        with subprocess.Popen(
+            [sys.executable, "-m", "bench.sweep"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=REPOSITORY,
+        ) as process:  # fmt: skip
+            if ready is not None:
+                assert process.stdout is not None
+                process.stdout.readline()
+                ready.wait()
+            # The order goes through stdin: it holds a password, which the list of processes would show.
+            out, err = process.communicate(json.dumps(asdict(order)))
+        if process.returncode != 0:
+            said = err.strip().splitlines() or [f"exit code {process.returncode}"]
             raise StandaloneError(f"The {order.service} sweep failed: {said[-1]}.")
-        return Measured(**json.loads(done.stdout))
+        return Measured(**json.loads(out.splitlines()[-1]))
 
     def shared_sweep(
         self, service: str, ledger: str, tenant: str, workers: int, concurrency: int, calls_per_second: float | None
@@ -89,7 +96,7 @@ class Ground:
         ]  # fmt: skip
         try:
             with ThreadPoolExecutor(workers) as pool:
-                list(pool.map(self._run, orders))
+                list(pool.map(self._run, orders, repeat(threading.Barrier(workers))))
         finally:
             self.server.drop_database(copy)
         arrived = self._arrivals()[before:]

@@ -1,4 +1,4 @@
-"""One sweep in a process of its own: reads its order as JSON from stdin, writes what it measured as JSON to stdout.
+"""One sweep in a process of its own: it says "ready", reads its order as JSON from stdin, and writes what it measured.
 
 Of its own, so that neither the imports nor another's work under the same interpreter lock are in the measurement.
 """
@@ -118,4 +118,5 @@ def _pace(turns: Database, config: TreasuryConfig) -> Rate | None:
 
 
 if __name__ == "__main__":
+    print("ready", flush=True)  # noqa: T201  (all is imported; the order is waited for)
     json.dump(run(Order(**json.load(sys.stdin))).__dict__, sys.stdout)
