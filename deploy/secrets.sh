@@ -44,6 +44,7 @@ trap 'rm -f "$fresh"' EXIT
     echo
     if [ "$simulators" = yes ]; then
         echo "COMPOSE_PROFILES=simulators"
+        echo "IFMS_SIMULATED=yes"
         echo "IFMS_TREASURY_URL=https://treasury:8091"
         echo "IFMS_TREASURY_CLIENT_ID=sample-client"
         echo "IFMS_TREASURY_CLIENT_SECRET=$(password)"

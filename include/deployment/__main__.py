@@ -98,8 +98,8 @@ def _public_key(environment: Mapping[str, str]) -> str | None:
         key: str = reply.json()["public_key"]
     except (requests.RequestException, ValueError, KeyError) as error:
         raise DeploymentError(
-            f"IFMS_TREASURY_PUBLIC_KEY is missing, and {url} is no simulated treasury that tells it "
-            f"({type(error).__name__}): write the treasury's key into .env"
+            f"the simulated treasury at {url} does not tell its public key ({type(error).__name__}): is it up? "
+            "For a real one, write IFMS_TREASURY_PUBLIC_KEY into .env and no IFMS_SIMULATED"
         ) from None
     return key
 

@@ -73,8 +73,8 @@ class Settings:
 
 
 def treasury_url(environment: Mapping[str, str]) -> str | None:
-    """Where to ask for the public key of a simulated treasury; None where it is given."""
-    if environment.get("IFMS_TREASURY_PUBLIC_KEY"):
+    """Where to ask for the public key of a simulated treasury; None where it is given, or the treasury is real."""
+    if environment.get("IFMS_TREASURY_PUBLIC_KEY") or environment.get("IFMS_SIMULATED") != "yes":
         return None
     return environment.get("IFMS_TREASURY_URL") or None
 

@@ -169,8 +169,9 @@ def test_what_people_have_edited_is_left_and_a_new_password_is_taken(made, serve
         ({"POSTGRES_PASSWORD": "another"}, "password authentication failed"),
         (
             {"IFMS_TREASURY_PUBLIC_KEY": "", "IFMS_TREASURY_CA_BUNDLE": "", "IFMS_TREASURY_URL": "http://127.0.0.1:1"},
-            "IFMS_TREASURY_PUBLIC_KEY is missing, and http://127.0.0.1:1 is no simulated treasury",
+            "the simulated treasury at http://127.0.0.1:1 does not tell its public key (ConnectionError): is it up?",
         ),
+        ({"IFMS_TREASURY_PUBLIC_KEY": "", "IFMS_SIMULATED": ""}, "IFMS_TREASURY_PUBLIC_KEY is missing"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_sentence(environment, changes, said):
