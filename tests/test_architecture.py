@@ -66,8 +66,9 @@ ROOMS = {
     # What was said to the treasury is kept as it was said: the outcome's shape, without the client.
     "ledger": room("sealing treasury.outcome", "alembic psycopg sqlalchemy"),
     "calllog": room("wire ledger sealing", "elastic_transport elasticsearch psycopg"),
+    "notices": room("wire ledger", "confluent_kafka psycopg"),
     "reports": room("ledger", "openpyxl pandas psycopg"),
-    "services": room("wire treasury platform ledger calllog outbox sealing"),
+    "services": room("wire treasury platform ledger calllog notices outbox sealing"),
     "outbox": room("ledger", "psycopg"),
 }
 STANDARD = sys.stdlib_module_names | {"_typeshed", "airflow"}  # airflow: said already, by the floors
@@ -83,6 +84,7 @@ GIVEN = frozenset(
         "Sealer",
         "CallLog",
         "CallStore",
+        "KafkaPublisher",
         "Transport",
         "connect",
         "Session",

@@ -69,7 +69,7 @@ SINGLE = {
     "ifms_reconcile": "reconcile",
 }
 # Tasks beside those that do not wait for the treasury, and take no slot of its pool.
-BESIDE = {"ifms_relay": ["ship", "remove_old_calls"]}
+BESIDE = {"ifms_relay": ["notify", "ship", "remove_old_calls"]}
 PARAMS = dict.fromkeys(DAGS, ["tenants"]) | {
     "ifms_pi": ["tenants", "pi_numbers", "payments"],
     **{f"ifms_{service}": ["tenants", "pi_numbers"] for service in ("pis", "pag", "pd", "ftps", "ftfps")},
@@ -83,6 +83,7 @@ SECTIONS = ["What", "When", "Reads", "Writes", "If it fails"]
 # Each takes longer to import than all DAG files together; a task imports them when it runs.
 HEAVY = {
     "alembic",
+    "confluent_kafka",
     "cryptography.hazmat.primitives.asymmetric.rsa",
     "elasticsearch",
     "pandas",

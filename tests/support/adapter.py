@@ -19,12 +19,14 @@ from ifms.ledger.database import Database
 from ifms.ledger.history import CallLog
 from ifms.ledger.invariants import Limits
 from ifms.ledger.rate import Rate
+from ifms.notices.kafka import Publisher
 from ifms.platform.client import PlatformClient
 from ifms.sealing import Sealer
 from ifms.services.cor import Corrections, Order
 from ifms.services.fd import WINDOW, fetch_failures
 from ifms.services.ftfps import RevisedFailure
 from ifms.services.ftps import RevisedSuccess
+from ifms.services.notifying import Notices, notify
 from ifms.services.pa import create_payments
 from ifms.services.pag import PaymentAdvice
 from ifms.services.pd import PaymentDetails
@@ -78,6 +80,13 @@ class Adapter:
         sweep = self.sweep("RELAY")
         with sweep, PlatformClient(self.simulators.platform_config()) as platform:
             deliver(sweep, platform, again=again)
+        return sweep
+
+    def notify(self, publisher: Publisher, notices: Notices) -> Sweep:
+        """One sweep of what others hear through Kafka."""
+        sweep = self.sweep("NOTIFY")
+        with sweep, PlatformClient(self.simulators.platform_config()) as platform:
+            notify(sweep, platform, publisher, notices)
         return sweep
 
     def reconcile(self, limits: Limits | None = None) -> Sweep:

@@ -76,12 +76,16 @@ def book(
         status="PARTIAL",
         reference_status="PAYMENT_PARTIAL",
     )
+    outbox.tell_beneficiaries(
+        connection, pi, "failed", {row.beneficiary_number: failure.utr_number for row, failure in failures}
+    )
     in_step = pi.status is PiStatus.SUCCESSFUL or (
         (pi.status is PiStatus.IN_PROCESS or (pi.pi_type == "REVISED" and pi.status is PiStatus.INITIATED))
         and beneficiaries.tally(connection, pi).waiting == 0
     )
     if in_step:
         return instructions.advance(connection, pi, claim, Event.SOME_FAILED, error_message=None)
+    outbox.tell_index(connection, pi)
     if claim is not None:
         instructions.note(connection, pi, claim, None)
     return Change(None, "some_failed")

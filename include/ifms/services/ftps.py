@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ifms import clock
+from ifms import clock, outbox
 from ifms.errors import WireError
 from ifms.ledger import beneficiaries, instructions
 from ifms.ledger.beneficiaries import Scroll
@@ -67,6 +67,7 @@ class RevisedSuccess(StatusService[_Paid]):
         """Keep the scrolls and the references; with the last one the revision is SUCCESSFUL."""
         connection = writes.flush()
         tally = beneficiaries.record_scrolls(connection, pi, news.scrolls)
+        outbox.tell_beneficiaries(connection, pi, "paid", {})
         references = {
             "pa_bill_ref_number": news.bill_ref_no,
             "pa_token_number": news.token_number,
@@ -76,5 +77,6 @@ class RevisedSuccess(StatusService[_Paid]):
         if tally.waiting:
             message = f"{tally.waiting} of {pi.beneficiary_count} beneficiaries have no debit scroll yet"
             instructions.note(connection, pi, mine, message, **references)
+            outbox.tell_index(connection, pi)
             return Change(None, "partly_paid")
         return complete(connection, pi, mine, tally, **references)

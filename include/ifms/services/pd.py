@@ -54,9 +54,11 @@ class PaymentDetails(StatusService[tuple[Scroll, ...]]):
         """Keep the scrolls; with the last one the PI is SUCCESSFUL and the platform hears of it."""
         connection = writes.flush()
         tally = beneficiaries.record_scrolls(connection, pi, news)
+        outbox.tell_beneficiaries(connection, pi, "paid", {})
         if tally.waiting:
             message = f"{tally.waiting} of {pi.beneficiary_count} beneficiaries have no debit scroll yet"
             instructions.note(connection, pi, mine, message)
+            outbox.tell_index(connection, pi)
             return Change(None, "partly_paid")
         return complete(connection, pi, mine, tally)
 

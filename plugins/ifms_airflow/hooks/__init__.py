@@ -1,8 +1,9 @@
-"""The ways from Airflow to the treasury, the platform, the ledger and the call log."""
+"""The ways from Airflow to the treasury, the platform, the ledger, the call log and Kafka."""
 
 from ifms_airflow.hooks.call_log import CallLogHook
 from ifms_airflow.hooks.ledger import LedgerHook
+from ifms_airflow.hooks.notice import NoticeHook
 from ifms_airflow.hooks.platform import PlatformHook
 from ifms_airflow.hooks.treasury import TreasuryHook
 
-__all__ = ["CallLogHook", "LedgerHook", "PlatformHook", "TreasuryHook"]
+__all__ = ["CallLogHook", "LedgerHook", "NoticeHook", "PlatformHook", "TreasuryHook"]

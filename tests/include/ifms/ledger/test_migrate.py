@@ -20,6 +20,7 @@ REPORTS = {
     "fund_register",
     "open_payment_instruction",
     "payment_instruction_summary",
+    "outbox_lag",
 }
 # What must not be rewritten by whoever works on the ledger.
 APPEND_ONLY = {"call_access", "fund_movement", "status_log", "sanction", "status_transition", "alembic_version"}

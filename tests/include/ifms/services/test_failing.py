@@ -88,7 +88,7 @@ def test_failure_of_what_the_treasury_told():
 @pytest.fixture
 def done(monkeypatch):
     """What booking wrote, with a ledger that does as it is told: `newly` fail, `waiting` are not yet paid."""
-    done = SimpleNamespace(newly=[payee(1)], waiting=0, advanced=[], told=[], noted=0)
+    done = SimpleNamespace(newly=[payee(1)], waiting=0, advanced=[], told=[], noted=0, sms=[], indexed=0)
     told, advance = (
         done.told,
         lambda _c, pi, _m, event, **_k: done.advanced.append((pi.status, event)) or Change(None, ""),
@@ -98,6 +98,8 @@ def done(monkeypatch):
     monkeypatch.setattr(failing.instructions, "advance", advance)
     monkeypatch.setattr(failing.instructions, "note", lambda *_a: setattr(done, "noted", done.noted + 1))
     monkeypatch.setattr(failing.outbox, "tell_line_statuses", lambda *args, **more: told.append((*args[2:], more)))
+    monkeypatch.setattr(failing.outbox, "tell_beneficiaries", lambda *args: done.sms.append(args[2:]))
+    monkeypatch.setattr(failing.outbox, "tell_index", lambda *_a: setattr(done, "indexed", done.indexed + 1))
     return done
 
 
@@ -125,9 +127,11 @@ def test_a_pi_is_partial_once_everybody_is_paid_or_failed(done, status, pi_type,
     [(number, lines, line_status, more)] = done.told
     assert (number, lines, line_status) == ("EP/0/2024-25/06/01/000017", ["line-1"], "FAILED")
     assert more == {"above": "PARTIAL", "status": "PARTIAL", "reference_status": "PAYMENT_PARTIAL"}
+    assert done.sms == [("failed", {"BN-SA/000001": TOLD.utr_number})]
+    assert done.indexed == (not moves)  # of a status it hears by itself
 
 
 def test_what_was_known_changes_nothing_and_tells_nobody(done):
     done.newly = []
     assert failing.book(None, instruction(status=PiStatus.SUCCESSFUL), [(payee(1), TOLD)], None) is None
-    assert (done.advanced, done.told, done.noted) == ([], [], 0)
+    assert (done.advanced, done.told, done.noted, done.sms, done.indexed) == ([], [], 0, [], 0)

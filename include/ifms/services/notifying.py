@@ -1,0 +1,244 @@
+"""ifms_relay's third part: those who are paid, or are not, hear of it by SMS; the platform's index hears of each PI.
+
+Payments never wait for it. A message counts as told once a broker has acknowledged it; a reader may see it twice, with
+the same id. Phones are looked up when an SMS goes out, and kept nowhere. Facts: digit-services.md §11 and §12.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from ifms import clock, outbox
+from ifms.errors import ClaimLostError, ConfigurationError, PlatformError
+from ifms.ledger.claims import Claim
+from ifms.ledger.database import Connection
+from ifms.notices.index import documents
+from ifms.notices.kafka import Letter, Posted, Publisher
+from ifms.notices.texts import Texts, mobile_of, texts_of
+from ifms.outbox import PI_INDEX, SMS, Message
+from ifms.platform.client import PlatformClient
+from ifms.services.sweep import Sweep
+
+BATCH = 200
+LONGEST_PAUSE = timedelta(minutes=10)  # a broker that is back is used by the next run, however long it was away
+LOUD_AFTER = timedelta(hours=24)  # what nobody has heard by then, somebody should see to
+NEEDED_SECONDS = 60.0  # of a claim: a copy that has fallen behind says nothing, another may have said something newer
+
+NOBODY = "none"
+_FIELDS = ("sms_topic", "pi_index_topic", "sms_paid", "sms_failed", "sms_additional_fields", "sms_paid_code",
+           "sms_failed_code")  # fmt: skip
+FIELDS = frozenset(_FIELDS)
+"""The fields of the connection that are ours; all others are the Kafka client's."""
+
+
+@dataclass(frozen=True)
+class Notices:
+    """Who hears what: Kafka topics (None: nobody), the words of an SMS, and what its service wants besides them."""
+
+    sms_topic: str | None = "egov.core.notification.sms"
+    pi_index_topic: str | None = "ifms-pi-index-enrich"
+    texts: Texts = field(default_factory=Texts)
+    additional_fields: bool = False
+    codes: Mapping[str, str] = field(
+        default_factory=lambda: {"paid": "JIT_PAYMENT_SUCCESSFUL", "failed": "JIT_PAYMENT_FAILED"}
+    )
+
+    @classmethod
+    def of(cls, given: Mapping[str, object]) -> Notices:
+        """The fields of a connection. Raises ConfigurationError that names the field."""
+        texts = texts_of(given)
+        words: dict[str, str] = {}
+        for name in ("sms_topic", "pi_index_topic", "sms_paid_code", "sms_failed_code"):
+            value = given.get(name)
+            if value is None or value == "":
+                continue
+            if not isinstance(value, str) or not value.strip() or len(value) > 249:
+                raise ConfigurationError(f"{name} must be a name of 249 characters at most, or {NOBODY}")
+            words[name] = value.strip()
+        additional = given.get("sms_additional_fields", False)
+        if not isinstance(additional, bool):
+            raise ConfigurationError("sms_additional_fields must be true or false")
+        default = cls()
+        topics = {
+            name: None if (said := words.get(name, getattr(default, name))).lower() == NOBODY else said
+            for name in ("sms_topic", "pi_index_topic")
+        }
+        codes = {each: words.get(f"sms_{each}_code", default.codes[each]) for each in ("paid", "failed")}
+        return cls(**topics, texts=texts, additional_fields=additional, codes=codes)
+
+    @property
+    def topics(self) -> dict[str, str]:
+        """The Kafka topic of each of the outbox's topics that somebody wants to hear."""
+        named = {SMS: self.sms_topic, PI_INDEX: self.pi_index_topic}
+        return {topic: kafka for topic, kafka in named.items() if kafka is not None}
+
+
+@dataclass
+class _Batch:
+    """Messages under one claim: those that have become letters, and those that can't."""
+
+    claim: Claim
+    messages: Sequence[Message]
+    letters: list[Letter] = field(default_factory=list)
+    nobody: dict[int, str] = field(default_factory=dict)
+    posted: Posted = field(default_factory=Posted)
+
+
+def notify(sweep: Sweep, platform: PlatformClient, publisher: Publisher, notices: Notices) -> None:
+    """Tell what is due; from now on what `notices` wants is written, and nothing else.
+
+    A broker or registry that is away is a remark, and a problem once a message has waited for a day.
+    """
+    topics = dict(notices.topics)
+    sweep.counts["unwanted"] += sweep.db.transact(partial(outbox.want, wanted=tuple(topics)))
+    while topics and not sweep.stopping:
+        mine, messages = sweep.db.transact(partial(outbox.claim_messages, limit=BATCH, topics=tuple(topics)))
+        if not messages:
+            return
+        batch = _Batch(mine, messages)
+        silent = _write_sms(batch, platform, notices)
+        if PI_INDEX in topics:
+            _write_documents(sweep, batch, topics[PI_INDEX])
+        if mine.seconds_left < NEEDED_SECONDS:
+            sweep.counts["fallen_behind"] += len(messages)  # their claim runs out by itself
+            return
+        letters = sorted(batch.letters, key=lambda letter: letter.id)
+        posted = publisher.publish(letters) if letters else Posted()
+        away = bool(posted.later)
+        batch.posted.acknowledged += posted.acknowledged
+        batch.posted.refused |= posted.refused
+        batch.posted.later |= posted.later
+        _settle(sweep, batch)
+        if away:
+            _waiting(sweep, f"Kafka takes no messages now: {next(iter(posted.later.values()))}")
+            return
+        if silent is not None:
+            _waiting(sweep, f"no SMS goes out now: {silent}")
+            del topics[SMS]
+
+
+def _write_sms(batch: _Batch, platform: PlatformClient, notices: Notices) -> str | None:
+    """Make letters of the SMS in the batch, looking phones up city by city; why a registry does not answer."""
+    by_city: dict[str, list[Message]] = defaultdict(list)
+    for message in batch.messages:
+        if message.topic == SMS:
+            by_city[message.tenant_id].append(message)
+    silent = None
+    for tenant, messages in by_city.items():
+        try:
+            phones = _phones(platform, tenant, messages)
+        except PlatformError as error:
+            silent = str(error)
+            batch.posted.later |= dict.fromkeys((message.id for message in messages), silent)
+            continue
+        for message in messages:
+            said = message.payload
+            mobile = mobile_of(phones.get((said["payeeType"], said["payee"])))
+            if mobile is None:
+                batch.nobody[message.id] = f"the registry has no mobile number of payee {said['payee']}"
+                continue
+            text = notices.texts.of(said["outcome"], Decimal(said["amount"]), said["utr"], said["beneficiaryNumber"])
+            body: dict[str, Any] = {"mobileNumber": mobile, "message": text}
+            if notices.additional_fields:
+                body["additionalFields"] = {
+                    "templateCode": notices.codes[said["outcome"]],
+                    "requestInfo": _request_info(platform),
+                    "tenantId": tenant,
+                }
+            assert notices.sms_topic is not None
+            batch.letters.append(
+                Letter(message.id, notices.sms_topic, f"{tenant}:{said['paymentNumber']}", _json(body))
+            )
+    return silent
+
+
+def _phones(platform: PlatformClient, tenant: str, messages: Sequence[Message]) -> dict[tuple[str, str], str | None]:
+    """What the registries have as the phone of each payee, by type and id."""
+    wanted: dict[str, set[str]] = defaultdict(set)
+    for message in messages:
+        wanted[message.payload["payeeType"]].add(message.payload["payee"])
+    found: dict[tuple[str, str], str | None] = {}
+    for payee, person in platform.individuals(tenant, sorted(wanted["IND"])).items():
+        found["IND", payee] = person.mobile_number
+    for payee, organisation in platform.organisations(tenant, sorted(wanted["ORG"])).items():
+        found["ORG", payee] = organisation.mobile_number
+    return found
+
+
+def _write_documents(sweep: Sweep, batch: _Batch, topic: str) -> None:
+    """Make letters of the PIs in the batch, each as it stands now: what comes later says the same or more."""
+    told = {message.id: message for message in batch.messages if message.topic == PI_INDEX}
+    numbers = {str(message.payload["piNumber"]) for message in told.values()}
+    found = sweep.db.transact(partial(documents, pi_numbers=numbers)) if numbers else {}
+    for message in told.values():
+        number = message.payload["piNumber"]
+        if number not in found:
+            batch.posted.refused[message.id] = f"there is no payment instruction {number}"
+            continue
+        body = {"RequestInfo": _request_info(None), "paymentInstruction": found[number]}
+        batch.letters.append(Letter(message.id, topic, message.ordering_key, _json(body)))
+
+
+def _request_info(platform: PlatformClient | None) -> dict[str, Any]:
+    """DIGIT's envelope, with nobody's token in it."""
+    locale = platform.config.locale if platform is not None else "en_IN"
+    return {
+        "apiId": "ifms-adapter",
+        "ver": "1.0",
+        "ts": clock.epoch_ms(clock.now()),
+        "msgId": f"ifms-adapter|{locale}",
+        "userInfo": {"uuid": "ifms-adapter"},
+    }
+
+
+def _json(body: Mapping[str, Any]) -> bytes:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _settle(sweep: Sweep, batch: _Batch) -> None:
+    """Write what became of each; what was acknowledged in one transaction, as nothing but a crash may double it."""
+    posted, claim = batch.posted, batch.claim
+    if posted.acknowledged:
+        lost = sweep.db.transact(partial(outbox.all_delivered, ids=posted.acknowledged, mine=claim))
+        sweep.counts["claim_lost"] += lost
+        sweep.counts["told"] += len(posted.acknowledged) - lost
+    acknowledged = set(posted.acknowledged)
+    for message in batch.messages:
+        if message.id in acknowledged:
+            continue
+        try:
+            sweep.db.transact(partial(_settle_one, message=message, batch=batch))
+        except ClaimLostError:
+            sweep.counts["claim_lost"] += 1
+            continue
+        if message.id in posted.refused:
+            sweep.counts["set_aside"] += 1
+            sweep.problem(f"message {message.id} ({message.topic}) is set aside: {posted.refused[message.id]}")
+        elif message.id in batch.nobody:
+            sweep.counts["nobody_to_hear"] += 1
+        elif message.id in posted.later:
+            sweep.counts["try_later"] += 1
+
+
+def _settle_one(connection: Connection, message: Message, batch: _Batch) -> None:
+    if message.id in batch.posted.refused:
+        outbox.set_aside(connection, message, batch.claim, batch.posted.refused[message.id])
+    elif message.id in batch.nobody:
+        outbox.nobody_to_hear(connection, message, batch.claim, batch.nobody[message.id])
+    elif message.id in batch.posted.later:
+        outbox.try_later(connection, message, batch.claim, batch.posted.later[message.id], LONGEST_PAUSE)
+
+
+def _waiting(sweep: Sweep, reason: str) -> None:
+    oldest = sweep.db.transact(partial(outbox.waiting_since, topics=outbox.NOTICES))
+    if oldest is not None and clock.now() - oldest > LOUD_AFTER:
+        sweep.problem(f"{reason}; messages have been waiting since {oldest:%Y-%m-%d %H:%M} UTC, and none is lost")
+    else:
+        sweep.remark(f"{reason}; the messages stay in the outbox until it does")
