@@ -10,7 +10,10 @@ form. With PI numbers in the form the run is about these alone: those that are P
 of those that were declined or rejected get a new one.
 
 ## When
-When ifms_pa has made payments or ifms_va has found new money, and daily at 21:00 IST (`IFMS_SCHEDULE_PI`) for those
+When ifms_pa has made payments or ifms_va has found new money; when a message comes on the Kafka topic that the
+environment variable `IFMS_PAYMENT_TOPIC` names (`expense-payment-create`; connection `ifms_kafka`), and a minute after
+that again: it is a doorbell, which payments there are is asked of the platform. The variable must be the same wherever
+DAG files are parsed, and a triggerer must run. And daily at 21:00 IST (`IFMS_SCHEDULE_PI`) for those
 that are still PENDING. A backfill takes the payments and PENDING PIs created in its interval.
 
 ## Reads
@@ -31,14 +34,14 @@ is mended.
 
 from airflow.sdk import DAG, Param
 
-from ifms_airflow.assets import ALLOTMENTS, OUTBOX, PAYMENTS
+from ifms_airflow.assets import OUTBOX, new_payments_or_money
 from ifms_airflow.operators import CorrectOperator, CreatePaymentInstructionsOperator
 from ifms_airflow.schedules import DEFAULT_ARGS, NUMBER, PI_NUMBERS, TENANTS, bells_or_clock, shards
 
 with DAG(
     "ifms_pi",
     description="Payment instructions to the treasury: on new payments or funds, and daily 21:00 IST",
-    schedule=bells_or_clock(PAYMENTS.asset | ALLOTMENTS.asset, "PI", "0 21 * * *"),
+    schedule=bells_or_clock(new_payments_or_money(), "PI", "0 21 * * *"),
     doc_md=__doc__,
     tags=["ifms", "treasury"],
     default_args=DEFAULT_ARGS,

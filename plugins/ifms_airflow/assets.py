@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow.sdk import Asset, AssetAlias
+from airflow.sdk import Asset, AssetAlias, AssetWatcher
+from airflow.sdk.definitions.asset import BaseAsset
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -27,3 +29,26 @@ class Bell:
 PAYMENTS = Bell(Asset("ifms_payments", uri="ifms://payments"), AssetAlias("ifms_payments"))
 OUTBOX = Bell(Asset("ifms_outbox", uri="ifms://outbox"), AssetAlias("ifms_outbox"))
 ALLOTMENTS = Bell(Asset("ifms_allotments", uri="ifms://allotments"), AssetAlias("ifms_allotments"))
+
+
+def doorbell() -> Asset | None:
+    """What rings when the platform's topic of new payments has a message; None unless IFMS_PAYMENT_TOPIC names it.
+
+    The variable, and not the connection `ifms_kafka`, says whether it is there: a connection may be anywhere, and
+    nothing is looked up when DAG files are parsed.
+    """
+    topic = os.environ.get("IFMS_PAYMENT_TOPIC", "").strip()
+    if not topic:
+        return None
+    from ifms_airflow.triggers.doorbell import DoorbellTrigger  # noqa: PLC0415
+
+    return Asset(
+        "ifms_doorbell", uri="ifms://doorbell", watchers=[AssetWatcher("ifms_doorbell", DoorbellTrigger(topic))]
+    )
+
+
+def new_payments_or_money() -> BaseAsset:
+    """Any of the bells that start ifms_pi."""
+    bells = PAYMENTS.asset | ALLOTMENTS.asset
+    outside = doorbell()
+    return bells if outside is None else bells | outside

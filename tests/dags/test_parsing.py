@@ -146,6 +146,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     nowhere = {
         "AIRFLOW_HOME": str(home / "airflow"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "IFMS_PAYMENT_TOPIC": "expense-payment-create",  # a doorbell is not looked for either
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "postgresql+psycopg2://nobody:sample@127.0.0.1:1/nowhere",
     }
     command = [sys.executable, "-c", PARSE, str(home), str(REPO / "dags")]
@@ -427,6 +428,18 @@ def test_environment_turns_schedules_off(monkeypatch: pytest.MonkeyPatch):
             assert type(dag.timetable).__name__ == "AssetTriggeredTimetable"
         else:
             assert type(dag.timetable).__name__ == "NullTimetable"
+
+
+def test_environment_hangs_a_doorbell_up(monkeypatch: pytest.MonkeyPatch):
+    hung = load(monkeypatch, IFMS_PAYMENT_TOPIC=" sample-topic ")
+    bells = hung["ifms_pi"].timetable.asset_condition
+    assert names(bells) == BELLS["ifms_pi"] | {"ifms_doorbell"}
+    assert type(bells).__name__ == "AssetAny"
+    [watcher] = [watcher for asset in bells.objects for watcher in asset.watchers]
+    assert watcher.trigger.serialize()[1]["topic"] == "sample-topic"
+    assert names(load(monkeypatch, IFMS_PAYMENT_TOPIC=" ")["ifms_pi"].timetable.asset_condition) == BELLS["ifms_pi"]
+    alone = load(monkeypatch, IFMS_PAYMENT_TOPIC="t", IFMS_SCHEDULE_PI="none")["ifms_pi"].timetable.asset_condition
+    assert "ifms_doorbell" in names(alone)
 
 
 def test_environment_sets_the_number_of_shards(monkeypatch: pytest.MonkeyPatch):
