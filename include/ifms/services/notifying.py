@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from ifms import clock, outbox
-from ifms.errors import ClaimLostError, ConfigurationError, PlatformError
+from ifms.errors import BadInputError, ClaimLostError, ConfigurationError, PlatformError, PlatformReplyError
 from ifms.ledger.claims import Claim
 from ifms.ledger.database import Connection
 from ifms.notices.index import documents
@@ -24,6 +24,7 @@ from ifms.notices.kafka import Letter, Posted, Publisher
 from ifms.notices.texts import Texts, mobile_of, texts_of
 from ifms.outbox import PI_INDEX, SMS, Message
 from ifms.platform.client import PlatformClient
+from ifms.platform.models import Individual, Organisation
 from ifms.services.sweep import Sweep
 
 BATCH = 200
@@ -124,66 +125,113 @@ def notify(sweep: Sweep, platform: PlatformClient, publisher: Publisher, notices
             del topics[SMS]
 
 
+@dataclass(frozen=True)
+class _Sms:
+    """What a message of the outbox says of one beneficiary's payment."""
+
+    message: Message
+    outcome: str
+    payment_number: str
+    beneficiary_number: str
+    payee: tuple[str, str]
+    amount: Decimal
+    utr: str | None
+
+    @classmethod
+    def of(cls, message: Message) -> _Sms:
+        """Raises BadInputError for a message that nobody but a person can have written."""
+        said = message.payload
+        try:
+            read = cls(message, str(said["outcome"]), str(said["paymentNumber"]), str(said["beneficiaryNumber"]),
+                       (str(said["payeeType"]), str(said["payee"])), Decimal(said["amount"]), said["utr"])  # fmt: skip
+        except (KeyError, TypeError, ValueError, ArithmeticError):
+            raise BadInputError("it is not one of ours: something in it is missing, or is no amount") from None
+        if read.outcome not in ("paid", "failed"):
+            raise BadInputError("it says neither that somebody is paid nor that a payment has failed")
+        return read
+
+
 def _write_sms(batch: _Batch, platform: PlatformClient, notices: Notices) -> str | None:
     """Make letters of the SMS in the batch, looking phones up city by city; why a registry does not answer."""
-    by_city: dict[str, list[Message]] = defaultdict(list)
+    by_city: dict[str, list[_Sms]] = defaultdict(list)
     for message in batch.messages:
         if message.topic == SMS:
-            by_city[message.tenant_id].append(message)
+            try:
+                by_city[message.tenant_id].append(_Sms.of(message))
+            except BadInputError as error:
+                batch.posted.refused[message.id] = str(error)
     silent = None
-    for tenant, messages in by_city.items():
+    for tenant, wanted in by_city.items():
         try:
-            phones = _phones(platform, tenant, messages)
+            phones = _phones(platform, tenant, {sms.payee for sms in wanted})
         except PlatformError as error:
             silent = str(error)
-            batch.posted.later |= dict.fromkeys((message.id for message in messages), silent)
+            batch.posted.later |= dict.fromkeys((sms.message.id for sms in wanted), silent)
             continue
-        for message in messages:
-            said = message.payload
-            mobile = mobile_of(phones.get((said["payeeType"], said["payee"])))
-            if mobile is None:
-                batch.nobody[message.id] = f"the registry has no mobile number of payee {said['payee']}"
+        for sms in wanted:
+            found = phones.get(sms.payee)
+            if isinstance(found, PlatformReplyError):
+                batch.posted.later[sms.message.id] = str(found)
                 continue
-            text = notices.texts.of(said["outcome"], Decimal(said["amount"]), said["utr"], said["beneficiaryNumber"])
+            mobile = mobile_of(found)
+            if mobile is None:
+                batch.nobody[sms.message.id] = f"the registry has no mobile number of payee {sms.payee[1]}"
+                continue
+            text = notices.texts.of(sms.outcome, sms.amount, sms.utr, sms.beneficiary_number)
             body: dict[str, Any] = {"mobileNumber": mobile, "message": text}
             if notices.additional_fields:
                 body["additionalFields"] = {
-                    "templateCode": notices.codes[said["outcome"]],
+                    "templateCode": notices.codes[sms.outcome],
                     "requestInfo": _request_info(platform),
                     "tenantId": tenant,
                 }
             assert notices.sms_topic is not None
-            batch.letters.append(
-                Letter(message.id, notices.sms_topic, f"{tenant}:{said['paymentNumber']}", _json(body))
-            )
+            key = f"{tenant}:{sms.payment_number}"
+            batch.letters.append(Letter(sms.message.id, notices.sms_topic, key, _json(body)))
     return silent
 
 
-def _phones(platform: PlatformClient, tenant: str, messages: Sequence[Message]) -> dict[tuple[str, str], str | None]:
-    """What the registries have as the phone of each payee, by type and id."""
-    wanted: dict[str, set[str]] = defaultdict(set)
-    for message in messages:
-        wanted[message.payload["payeeType"]].add(message.payload["payee"])
-    found: dict[tuple[str, str], str | None] = {}
-    for payee, person in platform.individuals(tenant, sorted(wanted["IND"])).items():
-        found["IND", payee] = person.mobile_number
-    for payee, organisation in platform.organisations(tenant, sorted(wanted["ORG"])).items():
-        found["ORG", payee] = organisation.mobile_number
+def _phones(
+    platform: PlatformClient, tenant: str, payees: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], str | PlatformReplyError | None]:
+    """What the registries have as the phone of each payee, by type and id; or why its entry can't be read.
+
+    One entry that can't be read spoils the reply about all: then each is asked for by itself.
+    """
+    look_up: dict[str, Callable[[str, Collection[str]], Mapping[str, Individual | Organisation]]] = {
+        "IND": platform.individuals,
+        "ORG": platform.organisations,
+    }
+    found: dict[tuple[str, str], str | PlatformReplyError | None] = {}
+    for kind, ask in look_up.items():
+        ids = sorted(payee for of, payee in payees if of == kind)
+        try:
+            found |= {(kind, payee): entry.mobile_number for payee, entry in ask(tenant, ids).items()}
+        except PlatformReplyError:
+            for one in ids:
+                try:
+                    found |= {(kind, payee): entry.mobile_number for payee, entry in ask(tenant, [one]).items()}
+                except PlatformReplyError as error:
+                    found[kind, one] = error
     return found
 
 
 def _write_documents(sweep: Sweep, batch: _Batch, topic: str) -> None:
     """Make letters of the PIs in the batch, each as it stands now: what comes later says the same or more."""
     told = {message.id: message for message in batch.messages if message.topic == PI_INDEX}
-    numbers = {str(message.payload["piNumber"]) for message in told.values()}
+    numbers = {_pi_number(message) for message in told.values()}
     found = sweep.db.transact(partial(documents, pi_numbers=numbers)) if numbers else {}
     for message in told.values():
-        number = message.payload["piNumber"]
+        number = _pi_number(message)
         if number not in found:
             batch.posted.refused[message.id] = f"there is no payment instruction {number}"
             continue
         body = {"RequestInfo": _request_info(None), "paymentInstruction": found[number]}
         batch.letters.append(Letter(message.id, topic, message.ordering_key, _json(body)))
+
+
+def _pi_number(message: Message) -> str:
+    return str(message.payload.get("piNumber")) if isinstance(message.payload, dict) else "nobody has named"
 
 
 def _request_info(platform: PlatformClient | None) -> dict[str, Any]:

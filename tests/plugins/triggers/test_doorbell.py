@@ -78,6 +78,19 @@ def test_it_is_made_again_from_what_it_says_of_itself():
     assert (producer.topic, producer.kafka_conn_id, producer.echo_seconds) == ("sample-topic", "sample_conn", 7.0)
 
 
+def test_parsed_again_it_is_the_same_trigger():
+    """Else each parse of the DAG files, twice a minute, would replace it by another one."""
+    from airflow.models.trigger import Trigger
+    from airflow.serialization.encoders import encode_trigger
+    from airflow.triggers.base import BaseEventTrigger
+
+    told = encode_trigger(DoorbellTrigger("sample-topic"))
+    kept = Trigger(told["classpath"], told["kwargs"])
+    assert BaseEventTrigger.hash(kept.classpath, kept.kwargs) == BaseEventTrigger.hash(
+        told["classpath"], told["kwargs"]
+    )
+
+
 def test_an_event_says_that_it_rang_and_nothing_else():
     async def stream():
         yield "ring"

@@ -416,6 +416,37 @@ def test_a_registry_that_is_away_delays_the_sms_and_not_the_index(adapter, kafka
     assert told()["told"] == 2
 
 
+def test_one_entry_that_can_not_be_read_spoils_nobody_elses_sms(adapter, kafka, told):
+    failed.wage_bill(adapter, payees=3)
+    adapter.cycle()
+    spoiled = {"service": "individual", "effect": "http_status", "status": 200, "body": '{"Individual": [{"name": 7}]}'}
+    adapter.simulators.ask_platform("POST", "rules", spoiled | {"times": 2})  # for all, then for the first
+    counts = told()
+    assert (counts["told"], counts["try_later"]) == (2 + 5, 1)
+    due(adapter)
+    assert told()["told"] == 1
+    assert len({body["mobileNumber"] for body, _ in sms(kafka)}) == 3
+
+
+def test_what_is_no_message_of_ours_is_set_aside_and_the_others_go_on(adapter, kafka, told):
+    strange = [{}, {"piNumber": None}, {"outcome": "paid"}, [], "text", {"outcome": "paid", "amount": "a lot"}]
+    for place, payload in enumerate(strange):
+        for topic in outbox.NOTICES:
+            owner(
+                adapter,
+                "INSERT INTO ifms.outbox (topic, tenant_id, ordering_key, payload) VALUES (%s, %s, %s, %s::jsonb)",
+                topic, failed.TENANT, f"by hand {place}", json.dumps(payload),
+            )  # fmt: skip
+    failed.wage_bill(adapter, payees=1)
+    adapter.cycle()
+    with pytest.raises(SweepNeedsAttentionError, match="12 problem"):
+        told()
+    assert (len(sms(kafka)), len(index(kafka))) == (1, 5)
+    assert {
+        row["set_aside"] for row in adapter.rows("SELECT * FROM ifms.outbox_lag WHERE topic <> 'payment_status'")
+    } == {6}
+
+
 def test_an_import_of_the_past_tells_nobody_that_it_was_paid(adapter, told):
     """Only a sweep that hears of a payment tells of it: a row that is changed by hand or imported does not."""
     failed.wage_bill(adapter, payees=1)
