@@ -33,3 +33,9 @@ SELECT topic,
        count(*) FILTER (WHERE set_aside_at IS NOT NULL) AS set_aside,
        min(created_at) FILTER (WHERE set_aside_at IS NULL) AS oldest
 FROM ifms.outbox WHERE delivered_at IS NULL GROUP BY topic;
+COMMENT ON VIEW ifms.outbox_lag IS
+    'What the outbox has still to tell, a row per topic that has something; the platform''s payments, SMS, the index of PIs.';
+COMMENT ON COLUMN ifms.outbox_lag.topic IS 'Whom it is for: payment_status (the platform), sms or pi_index.';
+COMMENT ON COLUMN ifms.outbox_lag.due IS 'How many messages wait to be delivered.';
+COMMENT ON COLUMN ifms.outbox_lag.set_aside IS 'How many were given up: a person sends them again by ifms_relay''s form.';
+COMMENT ON COLUMN ifms.outbox_lag.oldest IS 'Instant, UTC, at which the oldest that waits was written; NULL when none does.';

@@ -27,7 +27,14 @@ from ifms.reports.views import Question
 
 YEAR = "2024-25"
 ACCOUNT = "00123456789012"
-VIEWS = ["call_log", "failed_beneficiary", "fund_register", "open_payment_instruction", "payment_instruction_summary"]
+VIEWS = [
+    "call_log",
+    "failed_beneficiary",
+    "fund_register",
+    "open_payment_instruction",
+    "outbox_lag",
+    "payment_instruction_summary",
+]
 # What a reader may run: they reckon with what they are given, and look at no row.
 RUN_BY_READERS = {"correct_by", "without_numbers"}
 CYCLE = (Event.ACCEPTED, Event.APPROVED, Event.ADVISED, Event.PAID)
