@@ -116,17 +116,24 @@ class Asker:
             return []
         self.treasury.login()
         service, told = InstructionStatus(), {}
+        failure: BaseException | None = None
         with ThreadPoolExecutor(min(len(numbers), self.treasury.config.max_concurrency)) as pool:
             asked = {
                 pool.submit(self.treasury.call, service.request(pi, self.treasury.config)): pi for pi in known.values()
             }
-            try:
-                for done in as_completed(asked):
-                    pi, outcome = asked[done], done.result()
-                    self._log(outcome, pi)
-                    told[pi.pi_number] = _status(service, pi, outcome)
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+            for done in as_completed(asked):
+                if done.cancelled():
+                    continue
+                if error := done.exception():
+                    failure = failure or error
+                    for each in asked:  # what is under way ends, and is logged like the others; no more is begun
+                        each.cancel()
+                    continue
+                pi, outcome = asked[done], done.result()
+                self._log(outcome, pi)
+                told[pi.pi_number] = _status(service, pi, outcome)
+        if failure is not None:
+            raise failure
         return [told[number] for number in numbers]
 
     def _log(self, outcome: Outcome, pi: PaymentInstruction | None = None) -> None:

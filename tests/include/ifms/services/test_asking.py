@@ -148,6 +148,19 @@ def test_a_login_that_is_refused_is_an_error_and_logged(adapter: Adapter):
     assert [row["service_id"] for row in adapter.rows("SELECT service_id FROM ifms.treasury_call")] == ["AUTH"]
 
 
+def test_a_session_that_is_lost_under_way_ends_the_questions_and_what_was_said_is_logged(
+    adapter: Adapter, treasury: Treasury, sent: list[str]
+):
+    treasury.rule("PIS", "expired_session")
+    with asking(adapter, max_concurrency=1) as asker:
+        asker.treasury.login()
+        treasury.rule("AUTH", "http_status", status=401)
+        with pytest.raises(TreasuryLoginError):
+            asker.statuses(sent)
+    logged = adapter.rows("SELECT service_id, outcome FROM ifms.treasury_call WHERE service_id = 'PIS'")
+    assert [row["outcome"] for row in logged] == ["unknown"]
+
+
 def test_who_may_log_calls(ledger_dsn: str):
     for login, may in ((as_worker, True), (as_reader, False)):
         with psycopg.connect(login(ledger_dsn)) as connection:
