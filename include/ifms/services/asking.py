@@ -106,6 +106,8 @@ class Asker:
         Raises BadInputError for a PI that the ledger does not have or that is a revised one, TreasuryError when no
         session can be had.
         """
+        if isinstance(pi_numbers, str):
+            raise BadInputError(f"pi_numbers must be a list of texts, not the text {pi_numbers[:100]!r}")
         numbers = list(dict.fromkeys(pi_numbers))
         known = self.ledger.transact(lambda c: instructions.find(c, numbers))
         if unknown := [number for number in numbers if number not in known]:

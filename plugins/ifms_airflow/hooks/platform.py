@@ -110,7 +110,7 @@ class PlatformHook(BaseHook):
         statuses: Collection[str] | None = None,
         ids: Collection[str] | None = None,
     ) -> pd.DataFrame:
-        """The payments of these cities that meet every criterion given: a row each.
+        """The payments of these cities that meet every criterion given: a row each (digit-services.md §3).
 
         Columns: `id`, `tenant_id`, `payment_number`, `status`, `reference_status` (string), `net_payable_amount`,
         `net_paid_amount` (rupees), `bill_ids` (a list of texts), `created_at`, `changed_at` (UTC; missing where the
@@ -135,7 +135,7 @@ class PlatformHook(BaseHook):
         )  # fmt: skip
 
     def bills_df(self, tenant_id: str, ids: Collection[str]) -> pd.DataFrame:
-        """These bills of a city: a row each; an unknown id is absent.
+        """These bills of a city: a row each; an unknown id is absent (digit-services.md §2).
 
         Columns: `id`, `tenant_id`, `bill_number`, `business_service`, `reference_id`, `status`, `wf_status` (missing
         where the platform leaves it out), `payment_status` (missing before a payment exists), `total_amount`,
@@ -151,7 +151,7 @@ class PlatformHook(BaseHook):
             return _bills([bill for tenant in _tenants(tenants) for bill in client.bills_to_pay(tenant)])
 
     def payees_df(self, tenant_id: str, ids: Collection[str], payee_type: PayeeType = "IND") -> pd.DataFrame:
-        """Whether these payees of a city could be paid now: a row each, in the order given.
+        """Whether these payees of a city could be paid now: a row each, in the order given (digit-services.md §5, §6).
 
         `payee_type`: IND (individuals), ORG (organisations) or DEPT (departments' accounts). Columns: `payee_id`,
         `payee_type` (string), `payable` (boolean), `problem` (why not, else missing), `bank_account_id`,

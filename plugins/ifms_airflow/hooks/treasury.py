@@ -128,7 +128,9 @@ class TreasuryHook(BaseHook):
         return True, f"Logged in at {config.base_url} as {config.client_id}"
 
     def allotments_df(self, units: Iterable[tuple[str, str, str]], since: datetime) -> pd.DataFrame:
-        """What the treasury has allotted since then to each of `units`: (head of account, DDO, grantee) (VA).
+        """What the treasury has allotted since then to each of `units`: (head of account, DDO, grantee).
+
+        The service is VA (treasury-jit.md §2).
 
         A row per allotment, with the columns of the view `fund_register` that an allotment has, under the same names:
         `hoa_code`, `ddo_code`, `grantee_code`, `ssu_id`, `scheme_code`, `master_allotment_id`, `ssu_allotment_id`
@@ -146,7 +148,9 @@ class TreasuryHook(BaseHook):
         return frames.frame(_ALLOTMENT, map(astuple, told))
 
     def payment_instruction_status_df(self, pi_numbers: Collection[str]) -> pd.DataFrame:
-        """What the treasury says now of original PIs (PIS): a row each, in the order given, and nothing is changed.
+        """What the treasury says now of original PIs: a row each, in the order given, and nothing is changed.
+
+        The service is PIS (treasury-jit.md §2).
 
         Columns: `pi_number`, `outcome` (answered, rejected, never_sent, unknown), `state` (APPROVED, WAITING: not
         approved yet, REJECTED by the spending unit; missing when the treasury did not say), `pi_approved_id`,

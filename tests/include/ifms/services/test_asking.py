@@ -119,6 +119,8 @@ def test_a_question_that_can_not_be_put_is_refused_before_anything_is_sent(adapt
     with asking(adapter) as asker:
         with pytest.raises(BadInputError, match="no payment instruction PI-SA/none"):
             asker.statuses(["PI-SA/none"])
+        with pytest.raises(BadInputError, match="must be a list"):
+            asker.statuses("PI-SA/none")
         assert (asker.statuses([]), asker.allotments([], LONG_AGO)) == ([], [])
         with pytest.raises(BadInputError):
             asker.allotments([("x", "x", "x"), ("", "x", "x")], LONG_AGO)
