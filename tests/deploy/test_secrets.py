@@ -72,3 +72,9 @@ def test_it_says_nothing_secret(tmp_path):
 def test_it_is_plain_sh(tmp_path):
     done = subprocess.run(["dash", "-u", str(compose.SECRETS), str(tmp_path / "made.env")], check=False)
     assert done.returncode == 0
+
+
+def test_what_it_makes_is_no_part_of_the_repository_or_the_image():
+    assert ".env" in (compose.REPO / ".gitignore").read_text().splitlines()
+    kept = [line for line in (compose.REPO / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    assert not [line for line in kept if "env" in line]
