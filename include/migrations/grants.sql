@@ -9,7 +9,8 @@ GRANT USAGE ON SCHEMA ifms TO ifms_work, ifms_read;
 REVOKE ALL ON ALL TABLES IN SCHEMA ifms FROM ifms_work, ifms_read;
 GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA ifms TO ifms_work;
 REVOKE UPDATE ON ifms.fund_movement, ifms.status_log, ifms.call_access, ifms.sanction FROM ifms_work;
-REVOKE INSERT, UPDATE ON ifms.status_transition, ifms.alembic_version FROM ifms_work;
+REVOKE INSERT, UPDATE ON ifms.status_transition, ifms.alembic_version, ifms.import_row, ifms.import_withheld
+    FROM ifms_work;
 -- Enough to lock a sanction; its balances are written by the movements' trigger, which runs as the owner.
 GRANT UPDATE (updated_at) ON ifms.sanction TO ifms_work;
 
@@ -19,6 +20,8 @@ REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA ifms FROM PUBLIC, ifms_work, ifms_read
 GRANT EXECUTE ON FUNCTION ifms.correct_by, ifms.without_numbers TO ifms_work, ifms_read;
 -- The one way in which calls to the treasury are ever deleted: the function keeps what must be kept.
 GRANT EXECUTE ON FUNCTION ifms.remove_old_calls TO ifms_work;
+-- What of a sanction is withheld: asked when a PI's money is chosen.
+GRANT EXECUTE ON FUNCTION ifms.withheld TO ifms_work;
 
 DO $$
 DECLARE

@@ -198,11 +198,16 @@ def tally(connection: Connection, pi: PaymentInstruction) -> Tally:
     return Tally(row[0], row[1])
 
 
-def keep_account(connection: Connection, row_id: UUID, account_sealed: bytes) -> None:
-    """Keep an account number that was not known when the row was made."""
+def keep_account(connection: Connection, row_id: UUID, account_sealed: bytes, last4: str, ifsc: str) -> None:
+    """Keep an account that was not known when the row was made, and what is shown of it where that is missing too."""
     connection.execute(
-        "UPDATE ifms.beneficiary SET account_sealed = %s WHERE id = %s AND account_sealed IS NULL",
-        (account_sealed, row_id),
+        """
+        UPDATE ifms.beneficiary SET account_sealed = %(sealed)s,
+               account_last4 = CASE WHEN ifsc = '' THEN %(last4)s ELSE account_last4 END,
+               ifsc = CASE WHEN ifsc = '' THEN %(ifsc)s ELSE ifsc END
+        WHERE id = %(id)s AND account_sealed IS NULL
+        """,
+        {"sealed": account_sealed, "last4": last4, "ifsc": ifsc, "id": row_id},
     )
 
 

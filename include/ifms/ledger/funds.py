@@ -221,7 +221,8 @@ _ANY_FUNDED = """
     SELECT 1 FROM ifms.sanction s
     JOIN unnest(%(ddo)s::text[], %(hoa)s::text[]) AS p (ddo_code, hoa_code)
       ON (s.ddo_code, s.hoa_code) = (p.ddo_code, p.hoa_code)
-    WHERE s.tenant_id = %(tenant)s AND s.available_amount >= %(amount)s LIMIT 1
+    WHERE s.tenant_id = %(tenant)s AND s.available_amount >= %(amount)s
+      AND s.available_amount - ifms.withheld(s) >= %(amount)s LIMIT 1
 """
 _FIRST_FUNDED = """
     SELECT s.id AS sanction_id, s.hoa_code, s.ddo_code, s.ssu_id, s.grantee_code, s.scheme_code,
@@ -233,6 +234,7 @@ _FIRST_FUNDED = """
         SELECT ssu_allotment_id, serial_no FROM ifms.allotment
         WHERE sanction_id = s.id AND kind <> 'WITHDRAWAL' ORDER BY serial_no DESC, received_at DESC LIMIT 1) a
     WHERE s.tenant_id = %(tenant)s AND s.available_amount >= %(amount)s
+      AND s.available_amount - ifms.withheld(s) >= %(amount)s
     ORDER BY p.place, s.created_at, s.id LIMIT 1 FOR UPDATE OF s
 """
 

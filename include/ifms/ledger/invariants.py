@@ -187,7 +187,7 @@ _MONEY = (
             FROM ifms.fund_movement WHERE payment_instruction_id IS NOT NULL GROUP BY payment_instruction_id
         ) m ON m.payment_instruction_id = p.id
         WHERE CASE
-            WHEN p.pi_type = 'REVISED' THEN m.n IS NOT NULL
+            WHEN p.pi_type = 'REVISED' OR p.sanction_id IS NULL THEN m.n IS NOT NULL
             WHEN m.n IS NULL OR m.least <> p.net_amount OR m.most <> p.net_amount THEN true
             WHEN p.status = 'PENDING' THEN (m.reserved, m.n) <> (1, 1)
             WHEN p.status = 'FAILED' THEN (m.reserved, m.released, m.n) <> (1, 1, 2)
@@ -360,7 +360,7 @@ _HISTORY = (
             SELECT payment_instruction_id FROM ifms.status_log
             WHERE to_status = 'INITIATED' AND starts_with(message, 'found at the treasury by ')
         ) heard ON heard.payment_instruction_id = p.id
-        WHERE p.status <> 'PENDING' AND heard.payment_instruction_id IS NULL
+        WHERE p.status <> 'PENDING' AND heard.payment_instruction_id IS NULL AND p.imported_at IS NULL
           AND p.created_at >= coalesce((SELECT min(created_at) FROM ifms.treasury_call), '-infinity')
           AND p.created_at > now() - interval '90 days'  -- older calls may have been removed: ifms.remove_old_calls
         """,
@@ -409,7 +409,9 @@ _TOLD = (
             JOIN (SELECT id, tenant_id || ':' || payment_number AS key,
                          pi_type = 'ORIGINAL' AND repayment_of IS NULL AS first
                   FROM ifms.payment_instruction) p ON p.id = l.payment_instruction_id
-            WHERE l.to_status IN ('INITIATED', 'FAILED', 'SUCCESSFUL') GROUP BY p.key
+            WHERE l.to_status IN ('INITIATED', 'FAILED', 'SUCCESSFUL')
+              AND l.service_id <> 'IMPORT'  -- the Java adapter has told of these
+            GROUP BY p.key
         ), told AS (
             SELECT ordering_key AS key,
                    count(*) FILTER (WHERE NOT payload ? 'lines' AND payload->>'status' = 'INITIATED') AS accepted,
@@ -432,6 +434,9 @@ _TOLD = (
         SELECT 'payment ' || p.tenant_id || ':' || p.payment_number || ' waits for funds, which was never told'
         FROM ifms.payment p LEFT JOIN told t ON t.key = p.tenant_id || ':' || p.payment_number
         WHERE p.hold_code = 'PAYMENT_INSUFFICIENT_FUNDS' AND coalesce(t.unfunded, 0) = 0
+          AND NOT EXISTS (SELECT FROM ifms.payment_instruction i  -- told by the Java adapter
+                          WHERE (i.tenant_id, i.payment_number) = (p.tenant_id, p.payment_number)
+                            AND i.imported_at IS NOT NULL)
         """,
     ),
     Invariant(
@@ -444,7 +449,9 @@ _TOLD = (
         FROM (SELECT p.tenant_id || ':' || p.payment_number AS key, b.beneficiary_number, line, count(*) AS n
               FROM ifms.beneficiary b JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id
               CROSS JOIN LATERAL unnest(b.line_item_ids[1:1]) line  -- its lines are told together
-              WHERE b.status = 'Payment Failed' AND b.failed_on IS NOT NULL GROUP BY 1, 2, 3) f
+              WHERE b.status = 'Payment Failed' AND b.failed_on IS NOT NULL
+                AND b.imported_as IS DISTINCT FROM b.status  -- the Java adapter has told of it
+              GROUP BY 1, 2, 3) f
         LEFT JOIN (SELECT o.ordering_key AS key, line, count(*) AS n
                    FROM ifms.outbox o CROSS JOIN LATERAL jsonb_array_elements_text(o.payload->'lines') line
                    WHERE o.topic = 'payment_status' AND o.payload->>'lineStatus' = 'FAILED' GROUP BY 1, 2) t
@@ -506,5 +513,17 @@ _TIME = (
     ),
 )
 
+_IMPORT = (
+    Invariant(
+        "nothing_is_withheld",
+        "every payment that the Java adapter has worked on is imported",
+        "See what `ifms import-java` says of it; until it is imported its payment gets no PI",
+        """
+        SELECT 'payment ' || payment_number || ' of ' || tenant_id || ': ' || left(reason, 500)
+        FROM ifms.import_withheld WHERE settled_at IS NULL
+        """,
+    ),
+)
+
 # What concerns money first: a sweep's row keeps so many problems and no more.
-INVARIANTS = (*_MONEY, *_ONCE, *_HISTORY, *_TOLD, *_TIME)
+INVARIANTS = (*_MONEY, *_ONCE, *_HISTORY, *_TOLD, *_TIME, *_IMPORT)

@@ -13,7 +13,8 @@ DECLINED = "PI_DECLINED"
 REJECTED = "PI_REJECTED"
 
 # A payment that waits for funds is due only once some sanction of its city has its amount; one whose PI was rejected
-# by the SSU waits for a person; one that was declined is looked at again, and gets a new PI once its accounts differ.
+# by the SSU waits for a person, and so does one that the Java adapter has worked on and that could not be imported; one
+# that was declined is looked at again, and gets a new PI once its accounts differ.
 UNPAID = Queue(
     table="payment",
     due="""q.paid_by IS NULL AND q.hold_code IS DISTINCT FROM 'PI_REJECTED'
@@ -22,7 +23,9 @@ UNPAID = Queue(
        AND (%(raised_to)s::timestamptz IS NULL OR q.raised_at < %(raised_to)s)
        AND (%(payments)s::text[] IS NULL OR q.payment_number = ANY(%(payments)s))
        AND (q.hold_code IS DISTINCT FROM 'PAYMENT_INSUFFICIENT_FUNDS' OR EXISTS (
-            SELECT FROM ifms.sanction s WHERE s.tenant_id = q.tenant_id AND s.available_amount >= q.amount))""",
+            SELECT FROM ifms.sanction s WHERE s.tenant_id = q.tenant_id AND s.available_amount >= q.amount))
+       AND NOT EXISTS (SELECT FROM ifms.import_withheld w WHERE w.settled_at IS NULL
+                       AND w.tenant_id = q.tenant_id AND w.payment_number = q.payment_number)""",
     order="q.raised_at, q.id",
 )
 

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from typing import cast
 
 from ifms import clock
 from ifms.errors import (
@@ -33,7 +34,9 @@ from ifms.platform.accounts import account_at
 from ifms.platform.client import PlatformClient
 from ifms.platform.masterdata import MasterData
 from ifms.platform.models import BankAccountDetail
+from ifms.platform.payees import PayeeShare, PayeeType
 from ifms.sealing import Sealer
+from ifms.services.drafting import sendable_address, sendable_mobile, sendable_name
 from ifms.services.ftps import RevisedSuccess
 from ifms.services.pi import Instruction, request_of, taken_over
 from ifms.services.poll import LEASE, claimed, echoed, of_scope, one_row
@@ -63,6 +66,15 @@ class _Account:
     number: str = field(repr=False)
     ifsc: str
     detail: BankAccountDetail | None = None
+
+
+@dataclass(frozen=True)
+class _Person:
+    """A payee in the treasury's letters."""
+
+    name: str
+    mobile: str
+    address: str
 
 
 class Revision:
@@ -175,7 +187,8 @@ class Corrections:
         self.treasury.login()
         name = self.platform.config.pi_id_name if order.new_original else self.platform.config.correction_id_name
         number = self.platform.new_ids(name, original.tenant_id, 1)[0]
-        rows = [self._new_row(failed[n].last, now_held[n]) for n in sorted(failed)]
+        unnamed = self._unnamed(original, failed)
+        rows = [self._new_row(failed[n].last, now_held[n], unnamed.get(n)) for n in sorted(failed)]
         if order.new_original:
             return self.sweep.db.transact(partial(self._write_repayment, order=order, number=number, rows=rows))
         return self.sweep.db.transact(
@@ -258,27 +271,49 @@ class Corrections:
         if row.account_sealed is not None:
             return _Account(self.sealer.open(row.account_sealed).decode(), row.ifsc)
         number, ifsc = account_at(self.platform, tried.pi.tenant_id, row.beneficiary_id, tried.pi.created_at)
+        ifsc = valid_ifsc(ifsc or row.ifsc, f"beneficiary {row.beneficiary_number}, by the audit log,")
         sealed = self.sealer.seal(number)
-        self.sweep.db.transact(partial(beneficiaries.keep_account, row_id=row.id, account_sealed=sealed))
-        return _Account(number, ifsc or row.ifsc)
+        self.sweep.db.transact(
+            partial(beneficiaries.keep_account, row_id=row.id, account_sealed=sealed, last4=number[-4:], ifsc=ifsc)
+        )
+        return _Account(number, ifsc)
 
-    def _new_row(self, last: Try, account: _Account) -> NewBeneficiary:
+    def _unnamed(self, original: PaymentInstruction, failed: Mapping[str, History]) -> dict[str, _Person]:
+        """Name, mobile and address of those whose earlier rows have none: the Java adapter did not keep them."""
+        rows = {number: history.last.row for number, history in failed.items() if not history.last.row.name}
+        if not rows:
+            return {}
+        shares = {
+            number: PayeeShare(row.beneficiary_id, cast("PayeeType", row.beneficiary_type), row.amount, ())
+            for number, row in rows.items()
+        }
+        tenant = original.tenant_id
+        directory = self.platform.payee_directory(tenant, shares.values())
+        city = self.master.city(tenant).name or tenant
+        found = {}
+        for number, share in shares.items():
+            payee = directory.payee(share)
+            found[number] = _Person(sendable_name(payee), sendable_mobile(payee), sendable_address(payee, city))
+        return found
+
+    def _new_row(self, last: Try, account: _Account, person: _Person | None) -> NewBeneficiary:
         assert account.detail is not None, "the registry's account has its detail"
         row = last.row
+        person = person or _Person(row.name, row.mobile, row.address)
         return NewBeneficiary(
             beneficiary_number=row.beneficiary_number,
             beneficiary_id=row.beneficiary_id,
             beneficiary_type=row.beneficiary_type,
             amount=row.amount,
             line_item_ids=tuple(row.line_item_ids),
-            name=row.name,
+            name=person.name,
             account_sealed=self.sealer.seal(account.number),
             account_last4=account.number[-4:],
             account_type=(account.detail.account_type or row.account_type).strip(),
             ifsc=account.ifsc,
             bank_account_id=account.detail.id,
-            mobile=row.mobile,
-            address=row.address,
+            mobile=person.mobile,
+            address=person.address,
         )
 
     # Writing ----------------------------------------------------------------------------------------------------------

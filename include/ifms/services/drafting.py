@@ -74,8 +74,7 @@ def draft(tenant_name: str, shares: Sequence[PayeeShare], directory: PayeeDirect
         payee = directory.payee(share)
         who = f"payee {payee.payee_id}"
         account = (valid_account_number(payee.account_number, who), valid_ifsc(payee.ifsc, who))
-        if not (payee.mobile.isascii() and payee.mobile.isdecimal() and len(payee.mobile) == 10):
-            raise BadInputError(f"{who} has no mobile number of ten digits")
+        sendable_mobile(payee)
         if not payee.account_type.strip():
             raise BadInputError(f"{who} has an account without a type")
         first = by_account.get(account)
@@ -84,8 +83,8 @@ def draft(tenant_name: str, shares: Sequence[PayeeShare], directory: PayeeDirect
                 payee=payee,
                 amount=share.amount,
                 line_item_ids=share.line_item_ids,
-                name=transliterate(payee.name, MAX_NAME, f"{who}: the account holder's name"),
-                address=transliterate(payee.address.strip() or tenant_name, MAX_ADDRESS, f"{who}: the address"),
+                name=sendable_name(payee),
+                address=sendable_address(payee, tenant_name),
             )
         else:
             by_account[account] = Share(
@@ -96,6 +95,23 @@ def draft(tenant_name: str, shares: Sequence[PayeeShare], directory: PayeeDirect
                 address=first.address,
             )
     return list(by_account.values())
+
+
+def sendable_name(payee: Payee) -> str:
+    """The account holder's name in the treasury's letters. Raises BadInputError for one that has none."""
+    return transliterate(payee.name, MAX_NAME, f"payee {payee.payee_id}: the account holder's name")
+
+
+def sendable_mobile(payee: Payee) -> str:
+    """The mobile number. Raises BadInputError unless it has ten digits."""
+    if not (payee.mobile.isascii() and payee.mobile.isdecimal() and len(payee.mobile) == 10):
+        raise BadInputError(f"payee {payee.payee_id} has no mobile number of ten digits")
+    return payee.mobile
+
+
+def sendable_address(payee: Payee, city: str) -> str:
+    """The address in the treasury's letters; the city's name where there is none."""
+    return transliterate(payee.address.strip() or city, MAX_ADDRESS, f"payee {payee.payee_id}: the address")
 
 
 def numbered(shares: Sequence[Share], numbers: Sequence[str], sealer: Sealer) -> list[NewBeneficiary]:

@@ -132,7 +132,9 @@ def test_an_account_is_kept_only_where_none_was_known(ledger, pi):
     assert of(ledger, pi)[0].account_sealed is None
     for sealed in (b"told by the audit log", b"told later"):
         for row in (first, second):
-            ledger.db.transact(lambda c, row=row, sealed=sealed: beneficiaries.keep_account(c, row.id, sealed))
+            ledger.db.transact(
+                lambda c, row=row, sealed=sealed: beneficiaries.keep_account(c, row.id, sealed, "0009", "SAMP0000009")
+            )
     assert [row.account_sealed for row in of(ledger, pi)] == [b"told by the audit log", second.account_sealed]
 
 

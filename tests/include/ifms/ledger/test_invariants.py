@@ -343,6 +343,11 @@ DAMAGES = {
         "WHERE id = (SELECT min(id::text)::uuid FROM ifms.va_watermark)",
         "the watermark of od.samplea",
     ),
+    "a payment could not be imported": Damage(
+        "nothing_is_withheld",
+        "INSERT INTO ifms.import_withheld (tenant_id, payment_number, reason) VALUES ('od.samplea', 'EP/1', 'sample')",
+        "payment EP/1 of od.samplea: sample",
+    ),
     "a claim is forgotten": Damage(
         "claims_are_given_back",
         f"UPDATE {PI} SET claim_token = gen_random_uuid(), claimed_until = now() - interval '25 hours' "
