@@ -44,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what its fixtures say, and keep together what shares a metadata database, a search engine or a broker."""
+    """Mark what its fixtures say, and keep together what shares a metadata database, or what is slow to make."""
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if "postgres" in fixtures:
@@ -53,10 +53,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.airflow)
         if item.get_closest_marker("airflow"):
             item.add_marker(pytest.mark.xdist_group("airflow"))
-        if "elasticsearch" in fixtures:
-            _keep_together(item, "elasticsearch")
-        if "kafka" in fixtures:
-            _keep_together(item, "kafka")
+        for shared in ("elasticsearch", "kafka", "java_world"):
+            if shared in fixtures:
+                _keep_together(item, shared)
 
 
 def _keep_together(item: pytest.Item, group: str) -> None:

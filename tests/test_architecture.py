@@ -70,10 +70,11 @@ ROOMS = {
     "reports": room("ledger", "openpyxl pandas psycopg"),
     "services": room("wire treasury platform ledger calllog notices outbox sealing"),
     "outbox": room("ledger", "psycopg"),
+    "importing": room("ledger", "psycopg"),
 }
 STANDARD = sys.stdlib_module_names | {"_typeshed", "airflow"}  # airflow: said already, by the floors
 # The way in from the command line may open everything.
-EVERYTHING = {"cli", "log_command"}
+EVERYTHING = {"cli", "log_command", "import_command"}
 
 # What a service is given and never makes: connections, clients, keys.
 GIVEN = frozenset(

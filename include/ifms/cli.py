@@ -15,7 +15,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import InvalidSchemaName, UndefinedColumn, UndefinedTable
 
-from ifms import log_command
+from ifms import import_command, log_command
 from ifms.errors import ConfigurationError, IfmsError
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     views.set_defaults(run=_views)
 
     log_command.add_arguments(commands)
+    import_command.add_arguments(commands)
 
     simulate = commands.add_parser("simulate", help="run a treasury or a platform that behaves like the real one")
     _add_simulators(simulate.add_subparsers(required=True, metavar="treasury|platform"))
@@ -92,9 +93,15 @@ def connected(dsn: str) -> Iterator[Database]:
     """The ledger of `dsn`. Raises ConfigurationError when there is none of this version."""
     from ifms.ledger.database import Database  # noqa: PLC0415
 
+    with current_schema(), Database(partial(psycopg.connect, dsn, options="-c timezone=UTC")) as db:
+        yield db
+
+
+@contextmanager
+def current_schema() -> Iterator[None]:
+    """Raises ConfigurationError where the ledger turns out to be none of this version."""
     try:
-        with Database(partial(psycopg.connect, dsn, options="-c timezone=UTC")) as db:
-            yield db
+        yield
     except (UndefinedTable, UndefinedColumn, InvalidSchemaName):
         raise ConfigurationError("the database has no ledger of this version: run `ifms migrate` first") from None
 

@@ -102,6 +102,10 @@ class CorrectionRefusedError(IfmsError):
     """A failed payment can't be corrected now; the text says why, and what to do instead."""
 
 
+class ImportLeftOverError(IfmsError):
+    """Something of another adapter's database was not taken in; the rest was, and what to do has been said."""
+
+
 # A sweep, as a whole --------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,134 @@
+"""Taking over from the Java adapter: its ten tables into this ledger, whole payments at a time, as often as needed.
+
+One transaction: what fits is written by the ledger's own steps, what does not is named and withheld, the sums and the
+ledger's invariants are looked at, and only then is it committed. A rehearsal is the same, rolled back.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from psycopg import errors as pg
+
+from ifms.errors import LedgerError
+from ifms.importing import rules, sums
+from ifms.importing.source import Masters, stage
+from ifms.importing.write import write
+from ifms.ledger import invariants
+from ifms.ledger.database import Connection
+
+WITHHELD = "nothing_is_withheld"
+PATIENCE = "15s"  # how long sweeps that are at work are waited for
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """A row that was left out: what is left out with it (`scope`), which it is, why, and what to do."""
+
+    scope: str
+    about: str
+    why: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an import came to."""
+
+    changed: int  # rows of the Java adapter that are new, or have changed, since the last import
+    tables: list[sums.Table]
+    misfits: list[Misfit]
+    states: Counter[tuple[str, str]]  # (its status there, its status here) of the PIs taken in
+    remarks: list[str]
+    rehearsed: bool
+
+
+def run(
+    target: Connection,
+    source: Connection,
+    masters: Masters,
+    *,
+    schema: str = "public",
+    by_rows: Collection[str] = (),
+    rehearse: bool = False,
+) -> Report:
+    """Import everything that fits; `target` is a connection of the ledger's owner, in no transaction.
+
+    Raises LedgerError, and nothing is changed, when sums or invariants disagree afterwards, or sweeps are at work.
+    """
+    with target.transaction(force_rollback=rehearse):
+        target.execute("SELECT set_config('lock_timeout', %s, true)", (PATIENCE,))
+        try:  # nobody makes a PI, or moves one, until it is known which payments are paid
+            target.execute("LOCK TABLE ifms.payment, ifms.payment_instruction IN SHARE ROW EXCLUSIVE MODE")
+        except pg.LockNotAvailable:
+            raise LedgerError(
+                "sweeps are at work on the ledger: pause the DAGs, and import when they have ended"
+            ) from None
+        before = _broken(target)
+        stage(target, source, schema, masters, by_rows)
+        rules.look(target)
+        changed = write(target)
+        told = sums.tables(target)
+        wrong = [f"{table.name}: {table}" for table in told if not table.agrees] + sums.differences(target)
+        wrong += sorted(_broken(target) - before)
+        if wrong:
+            raise LedgerError(f"nothing was imported, because afterwards this would not agree: {'; '.join(wrong[:5])}")
+        return Report(changed, told, _misfits(target), _states(target), _remarks(target), rehearse)
+
+
+def _broken(connection: Connection) -> set[str]:
+    return {
+        f"{found.invariant.name}: {row}"
+        for found in invariants.look(connection, shown=1000)
+        if found.invariant.name != WITHHELD
+        for row in found.rows
+    }
+
+
+def _misfits(connection: Connection) -> list[Misfit]:
+    rows = connection.execute(
+        "SELECT DISTINCT scope, about, why, remedy FROM java_misfit ORDER BY scope DESC, about, why"
+    ).fetchall()
+    return [Misfit(*row) for row in rows]
+
+
+def _states(connection: Connection) -> Counter[tuple[str, str]]:
+    rows = connection.execute(
+        """
+        SELECT p.pi_type || ' ' || p.told_status, i.status, count(*)
+        FROM fit_pi p JOIN ifms.payment_instruction i ON i.id = p.ledger_id GROUP BY 1, 2
+        """
+    ).fetchall()
+    return Counter({(there, here): n for there, here, n in rows})
+
+
+def _remarks(connection: Connection) -> list[str]:
+    """What was imported and still wants a person's eye."""
+    rows = connection.execute(
+        """
+        SELECT 'PI ' || p.pi_number || ' is FAILED because nobody answered; the treasury may have it all the same: '
+               || 'ask it before its payment ' || p.payment_number || ' gets another'
+               || CASE WHEN y.paid_by IS NULL THEN '' ELSE ', and whether it was paid beside the one that has' END
+        FROM fit_pi p JOIN ifms.payment y ON (y.tenant_id, y.payment_number) = (p.tenant_id, p.payment_number)
+        WHERE p.target = 'FAILED' AND p.error = 'PAYMENT_SERVER_UNREACHABLE'
+        UNION ALL
+        SELECT 'allotment ' || s.master_allotment_id || '/' || a.ssu_allotment_id || '/' || a.serial_no
+               || ' is there more than once; it counts once here'
+        FROM java_allotment a JOIN sanction_here s ON s.java_id = a.sanction_id WHERE a.told_again
+        UNION ALL
+        SELECT 'sanction ' || s.master_allotment_id || ' is imported by its rows, available ' || r.allotted - r.spent
+               || '; the Java adapter''s summary said ' || coalesce(j.available::text, 'nothing')
+        FROM sanction_here s
+        JOIN java_by_rows r ON r.id = s.java_id AND r.accepted
+        JOIN java_sanction j ON j.id = s.java_id
+        WHERE j.available IS DISTINCT FROM r.allotted - r.spent
+        UNION ALL
+        SELECT 'sanction ' || s.master_allotment_id || ' is of ' || s.financial_year || '; the Java adapter said '
+               || j.financial_year
+        FROM sanction_here s JOIN java_sanction j ON j.id = s.java_id WHERE j.financial_year <> s.financial_year
+        ORDER BY 1
+        """
+    ).fetchall()
+    return [row[0] for row in rows]

@@ -1,0 +1,85 @@
+"""Taking over from the Java adapter: again, in rehearsal, beside sweeps; and the sweeps go on where it stopped."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import psycopg
+import pytest
+from support.adapter import assert_money_is_right
+from support.failed import TENANT, fail, mend, wage_bill
+from support.java import broken, contents, imported
+
+from ifms.errors import LedgerError
+from ifms.services.cor import Order
+
+
+def test_again_changes_nothing(java_world, here):
+    imported(java_world, here)
+    before = contents(here)
+    report = imported(java_world, here)
+    assert report.changed == 0
+    assert contents(here) == before
+
+
+def test_a_rehearsal_says_the_same_and_leaves_nothing(java_world, here):
+    rehearsed = imported(java_world, here, rehearse=True)
+    assert set(contents(here).values().__iter__().__next__()[0].values()) == {None}
+    real = imported(java_world, here)
+    assert rehearsed.rehearsed
+    assert (rehearsed.tables, rehearsed.states, rehearsed.changed) == (real.tables, real.states, real.changed)
+
+
+def test_sweeps_that_are_at_work_are_waited_for_and_named(java_world, here, monkeypatch):
+    with psycopg.connect(here.dsn) as busy:
+        busy.execute("LOCK TABLE ifms.payment IN ROW EXCLUSIVE MODE")
+        monkeypatch.setattr("ifms.importing.java.PATIENCE", "200ms")
+        with pytest.raises(LedgerError, match="pause the DAGs"):
+            imported(java_world, here)
+
+
+def test_the_sweeps_go_on_where_the_cron_stopped(java_world, here):
+    """Last of all: it moves the treasury on."""
+    imported(java_world, here)
+    before = {r["pi_number"]: r["status"] for r in here.rows("SELECT pi_number, status FROM ifms.payment_instruction")}
+    paid = {r["payment_number"] for r in here.rows("SELECT payment_number FROM ifms.payment WHERE paid_by IS NOT NULL")}
+    va = here.run("VA")
+    assert va.counts["allotments_new"] == 0  # the watermark goes on, and what was counted is not counted again
+    wage_bill(here)
+    here.run("PA")
+    here.run("PI")
+    new = here.rows("SELECT * FROM ifms.payment_instruction WHERE imported_at IS NULL")
+    assert new
+    assert paid.isdisjoint(row["payment_number"] for row in new)  # what has a PI gets no second one
+    for _ in range(3):
+        for service in ("PIS", "PAG", "PD", "FTPS"):
+            here.run(service)
+    after = {r["pi_number"]: r["status"] for r in here.rows("SELECT pi_number, status FROM ifms.payment_instruction")}
+    number = java_world.number
+    for state in ("INITIATED", "APPROVED", "IN PROCESS"):
+        assert (before[number[state]], after[number[state]]) == (state, "SUCCESSFUL")
+    assert after[number["REJECTED"]] == "FAILED"
+    # A beneficiary that had failed before the import is corrected, from its account at the time of the original.
+    mend(here, account="000088880001")
+    for state in ("PARTIAL", "AGAIN"):
+        here.correct(Order(TENANT, number[state]))
+    state = java_world.treasury.state
+    by_number = {c["number"]: c for c in state["corrections"]}
+    for row in here.rows("SELECT pi_number, parent_pi_number FROM ifms.payment_instruction WHERE pi_type = 'REVISED' AND imported_at IS NULL"):  # fmt: skip
+        told = by_number[row["pi_number"]]["params"]
+        [sent] = [b for b in state["bills"] if b["number"] == row["parent_pi_number"]]
+        accounts = {
+            p["benefId"]: (p["benfAcctNo"], p["benfBankIfscCode"]) for p in sent["params"]["beneficiaryDetails"]
+        }
+        listed = told.get("beneficiaryDetails") or told["beneficiaryDtls"]
+        for each in listed:
+            assert (each["orgAccountNo"], each["orgIfsc"]) == accounts[each["benefId"]]
+    # A failure that FD tells of today, about a PI that was paid before.
+    fail(here, 1, number["SUCCESSFUL"])
+    for service in ("FTPS", "FD", "FTFPS", "RELAY"):
+        here.run(service)
+    assert here.rows("SELECT status FROM ifms.payment_instruction WHERE pi_number = %s", number["SUCCESSFUL"]) == [{"status": "PARTIAL"}]  # fmt: skip
+    assert here.rows("SELECT sum(spent_amount) AS n FROM ifms.sanction")[0]["n"] > Decimal(0)
+    assert_money_is_right(here, java_world.treasury)
+    assert broken(here) == {}
+    here.reconcile()
