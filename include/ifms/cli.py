@@ -1,4 +1,4 @@
-"""The command line: `ifms migrate`, `… reconcile`, `… views`, `… log open`, `… simulate treasury`, `… platform`."""
+"""The command line, `ifms`: what an operator types at a terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import InvalidSchemaName, UndefinedColumn, UndefinedTable
 
-from ifms import import_command, log_command
+from ifms import import_command, log_command, reseal_command, restore_command
 from ifms.errors import ConfigurationError, IfmsError
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     log_command.add_arguments(commands)
     import_command.add_arguments(commands)
+    restore_command.add_arguments(commands)
+    reseal_command.add_arguments(commands)
 
     simulate = commands.add_parser("simulate", help="run a treasury or a platform that behaves like the real one")
     _add_simulators(simulate.add_subparsers(required=True, metavar="treasury|platform"))

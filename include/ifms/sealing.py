@@ -68,6 +68,11 @@ class Sealer:
         """The name of the key that new records are sealed under."""
         return self._key_id
 
+    @property
+    def header(self) -> bytes:
+        """What every record under the key of new records begins with."""
+        return _header(self._key_id)
+
     def seal(self, plaintext: bytes | str, associated: bytes = b"") -> bytes:
         """`plaintext` (text as UTF-8), sealed; `associated` is not kept, but opening needs the same again.
 

@@ -523,6 +523,20 @@ _IMPORT = (
         FROM ifms.import_withheld WHERE settled_at IS NULL
         """,
     ),
+    Invariant(
+        "nothing_is_in_doubt",
+        "of what a restored ledger may have forgotten the PI, it is known whether it was paid",
+        "Ask the treasury, then `ifms after-restore clear`; see docs/operations.md",
+        """
+        SELECT 'payment ' || y.payment_number || ' of ' || y.tenant_id || ', ' || y.amount FROM ifms.payment y
+        WHERE y.paid_by IS NULL AND ifms.in_doubt(y)
+        UNION ALL
+        SELECT 'PI ' || p.pi_number || ', whose failed beneficiaries may have been corrected'
+        FROM ifms.payment_instruction p
+        WHERE p.pi_type = 'ORIGINAL' AND p.status IN ('PARTIAL', 'COMPLETED') AND ifms.in_doubt(p)
+          AND EXISTS (SELECT FROM ifms.failed_beneficiary f WHERE f.original_pi_number = p.pi_number)
+        """,
+    ),
 )
 
 # What concerns money first: a sweep's row keeps so many problems and no more.

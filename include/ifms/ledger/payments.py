@@ -13,7 +13,8 @@ DECLINED = "PI_DECLINED"
 REJECTED = "PI_REJECTED"
 
 # A payment that waits for funds is due only once some sanction of its city has its amount; one whose PI was rejected
-# by the SSU waits for a person, and so does one that the Java adapter has worked on and that could not be imported; one
+# by the SSU waits for a person, and so does one that the Java adapter has worked on and that could not be imported, or
+# that may have a PI which a restored ledger does not know; one
 # that was declined is looked at again, and gets a new PI once its accounts differ.
 UNPAID = Queue(
     table="payment",
@@ -25,7 +26,8 @@ UNPAID = Queue(
        AND (q.hold_code IS DISTINCT FROM 'PAYMENT_INSUFFICIENT_FUNDS' OR EXISTS (
             SELECT FROM ifms.sanction s WHERE s.tenant_id = q.tenant_id AND s.available_amount >= q.amount))
        AND NOT EXISTS (SELECT FROM ifms.import_withheld w WHERE w.settled_at IS NULL
-                       AND w.tenant_id = q.tenant_id AND w.payment_number = q.payment_number)""",
+                       AND w.tenant_id = q.tenant_id AND w.payment_number = q.payment_number)
+       AND NOT ifms.in_doubt(q)""",
     order="q.raised_at, q.id",
 )
 

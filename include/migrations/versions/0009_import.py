@@ -1,4 +1,4 @@
-"""Rows of the Java adapter that was here before: what is known of them, what is not, and what could not be taken in."""
+"""Rows of the Java adapter that was here before, and what may not be paid: left out of an import, lost in a restore."""
 
 from pathlib import Path
 

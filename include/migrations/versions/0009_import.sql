@@ -180,3 +180,83 @@ BEGIN
     NEW.id := nextval('ifms.fund_movement_id_seq');
     RETURN NEW;
 END $$;
+
+-- After a restore. -----------------------------------------------------------------------------------------------------
+
+-- The ledger was restored from a backup: what was done between the backup and `restored_at` it does not know. So what is
+-- older than that and has no PI here may have one at the treasury.
+CREATE TABLE ifms.restored (
+    id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    restored_at  timestamptz NOT NULL DEFAULT now(),
+    last_known   timestamptz,  -- the last sweep that this ledger remembers
+    os_user      text NOT NULL
+);
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ifms.restored FOR EACH STATEMENT
+    EXECUTE FUNCTION ifms.refuse_change('a restore stays on record');
+-- Payments, and PIs whose failed beneficiaries may be corrected, that somebody has asked the treasury about.
+CREATE TABLE ifms.restore_cleared (
+    restored_id  bigint NOT NULL REFERENCES ifms.restored,
+    number       text NOT NULL,
+    reason       text NOT NULL CHECK (btrim(reason) <> ''),
+    os_user      text NOT NULL,
+    cleared_at   timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (restored_id, number)
+);
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ifms.restore_cleared FOR EACH STATEMENT
+    EXECUTE FUNCTION ifms.refuse_change('who has cleared what stays on record');
+
+CREATE FUNCTION ifms.in_doubt(of ifms.payment) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM ifms.restored r WHERE of.raised_at < r.restored_at AND NOT EXISTS (
+        SELECT FROM ifms.restore_cleared c WHERE c.restored_id = r.id AND c.number = of.payment_number))
+$$;
+-- An original with beneficiaries that had failed by then: somebody may have corrected them.
+CREATE FUNCTION ifms.in_doubt(of ifms.payment_instruction) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM ifms.restored r WHERE of.created_at < r.restored_at
+        AND EXISTS (SELECT FROM ifms.payment_instruction p JOIN ifms.beneficiary b ON b.payment_instruction_id = p.id
+                    WHERE of.pi_number IN (p.pi_number, p.parent_pi_number) AND b.status = 'Payment Failed'
+                      AND b.failed_on <= (r.restored_at AT TIME ZONE 'Asia/Kolkata')::date)
+        AND NOT EXISTS (SELECT FROM ifms.restore_cleared c WHERE c.restored_id = r.id AND c.number = of.pi_number))
+$$;
+
+CREATE OR REPLACE FUNCTION ifms.check_withheld() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    first text := coalesce(NEW.parent_pi_number, NEW.repayment_of);
+BEGIN
+    IF EXISTS (SELECT FROM ifms.import_withheld WHERE settled_at IS NULL
+               AND tenant_id = NEW.tenant_id AND payment_number = NEW.payment_number) THEN
+        RAISE EXCEPTION 'payment % of % has payment instructions of the Java adapter that could not be imported',
+            NEW.payment_number, NEW.tenant_id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'payment_is_withheld';
+    END IF;
+    IF first IS NULL AND EXISTS (SELECT FROM ifms.payment y WHERE ifms.in_doubt(y)
+               AND (y.tenant_id, y.payment_number) = (NEW.tenant_id, NEW.payment_number))
+       OR EXISTS (SELECT FROM ifms.payment_instruction p WHERE p.pi_number = first AND ifms.in_doubt(p)) THEN
+        RAISE EXCEPTION 'the ledger was restored, and % may have a payment instruction that it does not know: ask the '
+            'treasury, then clear it with `ifms after-restore clear`', coalesce(first, NEW.payment_number)
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'restored_and_in_doubt';
+    END IF;
+    RETURN NEW;
+END $$;
+
+-- A new log key. -------------------------------------------------------------------------------------------------------
+
+-- An account is never exchanged; its owner may seal the same account under another key (`ifms reseal`), and says so.
+CREATE FUNCTION ifms.check_resealed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF coalesce(current_setting('ifms.resealing', true), '') <> 'on' OR NEW.account_sealed IS NULL
+       OR NOT pg_has_role(current_user, (SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'USAGE') THEN
+        RAISE EXCEPTION '% on % is refused: an account that is known is frozen', TG_OP, TG_TABLE_NAME
+            USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME;
+    END IF;
+    RETURN NEW;
+END $$;
+DROP TRIGGER account_is_frozen ON ifms.beneficiary;
+CREATE TRIGGER account_is_frozen BEFORE UPDATE OF account_sealed ON ifms.beneficiary
+    FOR EACH ROW WHEN (OLD.account_sealed IS NOT NULL AND NEW.account_sealed IS DISTINCT FROM OLD.account_sealed)
+    EXECUTE FUNCTION ifms.check_resealed();
+DROP TRIGGER content_is_frozen ON ifms.unmatched_failure;
+CREATE TRIGGER content_is_frozen BEFORE UPDATE OF bill_number, beneficiary_id, voucher_date,
+    account_last4, ifsc, utr_number, challan_number, challan_date, reason, first_told_at ON ifms.unmatched_failure
+    FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a reported failure is what the treasury said');
+CREATE TRIGGER account_is_frozen BEFORE UPDATE OF account_sealed ON ifms.unmatched_failure
+    FOR EACH ROW WHEN (NEW.account_sealed IS DISTINCT FROM OLD.account_sealed) EXECUTE FUNCTION ifms.check_resealed();

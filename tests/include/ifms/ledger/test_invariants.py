@@ -348,6 +348,12 @@ DAMAGES = {
         "INSERT INTO ifms.import_withheld (tenant_id, payment_number, reason) VALUES ('od.samplea', 'EP/1', 'sample')",
         "payment EP/1 of od.samplea: sample",
     ),
+    "the ledger was restored": Damage(
+        "nothing_is_in_doubt",
+        "INSERT INTO ifms.restored (os_user) VALUES ('sample')",
+        "{payment of declined}",
+        rows=4,
+    ),
     "a claim is forgotten": Damage(
         "claims_are_given_back",
         f"UPDATE {PI} SET claim_token = gen_random_uuid(), claimed_until = now() - interval '25 hours' "

@@ -22,7 +22,14 @@ REPORTS = {
     "payment_instruction_summary",
     "outbox_lag",
 }
-WRITTEN_BY_THE_OWNER = {"status_transition", "alembic_version", "import_row", "import_withheld"}
+WRITTEN_BY_THE_OWNER = {
+    "status_transition",
+    "alembic_version",
+    "import_row",
+    "import_withheld",
+    "restored",
+    "restore_cleared",
+}
 # What must not be rewritten by whoever works on the ledger.
 APPEND_ONLY = {"call_access", "fund_movement", "status_log", "sanction"} | WRITTEN_BY_THE_OWNER
 

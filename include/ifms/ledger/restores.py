@@ -1,0 +1,74 @@
+"""A ledger that was restored from a backup: what it may have forgotten, and what somebody has found out about that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from ifms.errors import BadInputError
+from ifms.ledger.database import Connection
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A restore, the last sweep that the ledger remembers, and how many PENDING PIs are asked about first."""
+
+    id: int
+    restored_at: datetime
+    last_known: datetime | None
+    asked_first: int
+
+
+def begin(connection: Connection, os_user: str) -> Restored:
+    """Note that the ledger was restored just now: what is older and has no PI here gets none until it is cleared.
+
+    A PENDING PI that was never sent may have been sent since: it is asked about before it is sent. Claims are of
+    processes that are no more.
+    """
+    row = connection.execute(
+        """
+        INSERT INTO ifms.restored (last_known, os_user) VALUES ((SELECT max(started_at) FROM ifms.sweep_run), %s)
+        RETURNING id, restored_at, last_known
+        """,
+        (os_user,),
+    ).fetchone()
+    assert row is not None
+    asked = connection.execute(
+        """
+        UPDATE ifms.payment_instruction SET last_attempt = 'unknown', claim_token = NULL, claimed_until = NULL
+        WHERE status = 'PENDING' AND last_attempt IS DISTINCT FROM 'unknown'
+        """
+    ).rowcount
+    return Restored(row[0], row[1], row[2], asked)
+
+
+def in_doubt(connection: Connection) -> list[tuple[str, str, str]]:
+    """(number, city, what it is) of all that the ledger may have forgotten a PI of and that is not cleared."""
+    return connection.execute(
+        """
+        SELECT payment_number, tenant_id, 'payment of ' || amount || ', raised ' || date_trunc('second', raised_at)
+        FROM ifms.payment y WHERE paid_by IS NULL AND ifms.in_doubt(y)
+        UNION ALL
+        SELECT pi_number, tenant_id, 'PI with failed beneficiaries, which may have been corrected'
+        FROM ifms.payment_instruction p
+        WHERE pi_type = 'ORIGINAL' AND status IN ('PARTIAL', 'COMPLETED') AND ifms.in_doubt(p)
+          AND EXISTS (SELECT FROM ifms.failed_beneficiary f WHERE f.original_pi_number = p.pi_number)
+        ORDER BY 2, 1
+        """
+    ).fetchall()
+
+
+def clear(connection: Connection, number: str, reason: str, os_user: str) -> None:
+    """Somebody knows that this payment, or these failed beneficiaries, have no PI at the treasury but those known here.
+
+    Raises BadInputError, and nothing is changed, for a number that is not in doubt.
+    """
+    if number not in {row[0] for row in in_doubt(connection)}:
+        raise BadInputError(f"{number!r} is not in doubt: `ifms after-restore list` names what is")
+    connection.execute(
+        """
+        INSERT INTO ifms.restore_cleared (restored_id, number, reason, os_user)
+        SELECT id, %s, %s, %s FROM ifms.restored ON CONFLICT DO NOTHING
+        """,
+        (number, reason, os_user),
+    )

@@ -1,0 +1,70 @@
+"""`ifms after-restore`: what to do before anything is paid from a ledger that was restored from a backup."""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+
+from ifms.errors import BadInputError
+
+HELP = """A restored ledger does not know what was sent to the treasury after its backup, and would pay it again. So,
+with all DAGs paused: restore; `begin`; then unpause. PIs that the ledger knows are followed as ever. Payments that are
+older than the restore and have no PI here, and failed beneficiaries that may have been corrected meanwhile, wait.
+`list` names them; ask the treasury about each, and `clear` those that it has no bill of: the next run pays them."""
+
+
+def add_arguments(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `after-restore` to the command line."""
+    command = commands.add_parser("after-restore", help="a restored ledger must not pay again", description=HELP)
+    actions = command.add_subparsers(required=True, metavar="begin|list|clear")
+    for name, run, text in (
+        ("begin", _begin, "note that the ledger was restored, before any DAG runs"),
+        ("list", _list, "what waits until somebody has asked the treasury"),
+        ("clear", _clear, "this one the treasury has no bill of: pay it"),
+    ):
+        action = actions.add_parser(name, help=text)
+        action.add_argument("--dsn", required=True, help="the ledger, as its owner: as for migrate")
+        if name == "clear":
+            action.add_argument("number", help="the payment's number, or the original PI's")
+            action.add_argument("--reason", required=True, help="how it is known; it is kept")
+        action.set_defaults(run=run)
+
+
+def _begin(chosen: argparse.Namespace) -> None:
+    from ifms.cli import check_address, connected  # noqa: PLC0415  (slow to load, and only needed here)
+    from ifms.ledger import restores  # noqa: PLC0415
+    from ifms.log_command import os_user  # noqa: PLC0415
+
+    check_address(chosen.dsn)
+    with connected(chosen.dsn) as db:
+        done = db.transact(partial(restores.begin, os_user=os_user()))
+    last = "no sweep" if done.last_known is None else f"the sweep of {done.last_known:%Y-%m-%d %H:%M:%S} UTC"
+    print(f"restored; the last that this ledger remembers is {last}")  # noqa: T201
+    print(f"{done.asked_first} PENDING payment instruction(s) are asked about before they are sent")  # noqa: T201
+    _list(chosen)
+
+
+def _list(chosen: argparse.Namespace) -> None:
+    from ifms.cli import check_address, connected  # noqa: PLC0415
+    from ifms.ledger import restores  # noqa: PLC0415
+
+    check_address(chosen.dsn)
+    with connected(chosen.dsn) as db:
+        found = db.transact(restores.in_doubt)
+    for number, tenant, what in found:
+        print(f"{number}\t{tenant}\t{what}")  # noqa: T201
+    print(f"{len(found)} wait(s); ifms_pi may find older payments on the platform, which wait, too")  # noqa: T201
+
+
+def _clear(chosen: argparse.Namespace) -> None:
+    from ifms.cli import check_address, connected  # noqa: PLC0415
+    from ifms.ledger import restores  # noqa: PLC0415
+    from ifms.log_command import os_user  # noqa: PLC0415
+
+    reason = " ".join(chosen.reason.split())
+    if not reason:
+        raise BadInputError("--reason is empty: say how it is known that the treasury has no bill of it")
+    check_address(chosen.dsn)
+    with connected(chosen.dsn) as db:
+        db.transact(partial(restores.clear, number=chosen.number, reason=reason, os_user=os_user()))
+    print(f"{chosen.number} is cleared")  # noqa: T201

