@@ -67,7 +67,7 @@ ROOMS = {
     "ledger": room("sealing treasury.outcome", "alembic psycopg sqlalchemy"),
     "calllog": room("wire ledger sealing", "elastic_transport elasticsearch psycopg"),
     "notices": room("wire ledger", "confluent_kafka psycopg"),
-    "reports": room("ledger", "openpyxl pandas psycopg"),
+    "reports": room("wire ledger", "openpyxl pandas psycopg"),
     "services": room("wire treasury platform ledger calllog notices outbox sealing"),
     "outbox": room("ledger", "psycopg"),
     "importing": room("ledger", "psycopg"),

@@ -20,8 +20,9 @@ REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA ifms FROM PUBLIC, ifms_work, ifms_read
 GRANT EXECUTE ON FUNCTION ifms.correct_by, ifms.without_numbers TO ifms_work, ifms_read;
 -- The one way in which calls to the treasury are ever deleted: the function keeps what must be kept.
 GRANT EXECUTE ON FUNCTION ifms.remove_old_calls TO ifms_work;
--- What of a sanction is withheld: asked when a PI's money is chosen.
-GRANT EXECUTE ON FUNCTION ifms.withheld TO ifms_work;
+-- What of a sanction is withheld, and whom a restored ledger may have paid: asked before a PI is made.
+GRANT EXECUTE ON FUNCTION ifms.withheld, ifms.in_doubt(ifms.payment), ifms.in_doubt(ifms.payment_instruction)
+    TO ifms_work;
 
 DO $$
 DECLARE

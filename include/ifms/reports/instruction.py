@@ -12,8 +12,12 @@ from psycopg.rows import dict_row
 
 from ifms.ledger.corrections import correct_by
 from ifms.ledger.database import Connection
+from ifms.wire.bank import mask_long_numbers
 
 Row = dict[str, Any]
+
+# Words of the treasury's and of banks', which may quote an account number.
+_FREE_TEXTS = {"error_message", "hold_message", "message", "status_message", "success_description"}
 
 # What waits, and for which service: the one that is asked when somebody wants to know now.
 _NEXT = {
@@ -165,7 +169,11 @@ def _under_way(row: Row, original: str) -> bool:
 def _rows(connection: Connection, statement: str, given: object) -> list[Row]:
     values: Mapping[str, object] | tuple[object] = given if isinstance(given, Mapping) else (given,)
     with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(statement.encode(), values).fetchall()
+        found = cursor.execute(statement.encode(), values).fetchall()
+    for row in found:
+        for name in _FREE_TEXTS & row.keys():
+            row[name] = row[name] and mask_long_numbers(row[name])
+    return found
 
 
 def _by_pi(rows: list[Row]) -> dict[UUID, list[Row]]:

@@ -6,7 +6,7 @@ import uuid
 
 import psycopg
 import pytest
-from support.adapter import Adapter
+from support.adapter import Adapter, Treasury
 from support.failed import mend, original, paid_and_failed, revisions, wage_bill
 
 from ifms.ledger.corrections import correct_by
@@ -54,6 +54,19 @@ def test_an_original_and_its_revision_know_each_other(adapter: Adapter):
     assert revised.next_service == "FTPS"
     assert corrected_as(revised.pi) == first["pi_number"]
     assert revised.movements == []
+
+
+def test_no_word_of_the_treasurys_shows_an_account_number_that_it_quotes(adapter: Adapter, treasury: Treasury):
+    wage_bill(adapter)
+    adapter.run("VA")
+    adapter.run("PA")
+    said = "account 00123456789012 of IFSC SMPL0000001 is closed"
+    treasury.rule("PI", "error", errorMsgs=[{"errorCode": "9", "errorMsg": said}])
+    adapter.run("PI")
+    whole, about = look(adapter, original(adapter)["pi_number"])
+    assert "00123456789012" not in repr((whole, about))
+    assert whole.pi["error_message"].endswith("9012 of IFSC SMPL0000001 is closed")
+    assert whole.log[0]["message"].endswith("9012 of IFSC SMPL0000001 is closed")
 
 
 def test_no_row_holds_an_account_number(adapter: Adapter):
