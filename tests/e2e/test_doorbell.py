@@ -143,11 +143,14 @@ def test_a_message_starts_ifms_pi_and_what_becomes_of_messages_changes_nothing(t
     [run] = turn_of_the_scheduler()
     assert (run.dag_id, run.run_type, run.state) == ("ifms_pi", "asset_triggered", "success")
     assert adapter.statuses() == {"INITIATED": 1}
-    assert turn_of_the_scheduler() == []  # 25 messages, one run
+    assert len(rings()) < 5  # of 25 messages
 
-    # Killed before the messages were marked as heard: they ring again, and there is nothing to do.
-    first = len(rings())
+    # Killed before a message was marked as heard: it rings again, and there is nothing to do.
+    before = len(rings())
+    kafka.send(topic, message)
+    until(lambda: len(rings()) > before, "another message does not ring")
     triggerer.kill()
+    first = len(rings())
     triggerer.start()
     until(lambda: len(rings()) > first, "what was not marked as heard does not ring again")
     assert {run.state for run in turn_of_the_scheduler()} == {"success"}

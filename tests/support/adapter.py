@@ -82,11 +82,11 @@ class Adapter:
             deliver(sweep, platform, again=again)
         return sweep
 
-    def notify(self, publisher: Publisher, notices: Notices) -> Sweep:
+    def notify(self, publisher: Publisher, notices: Notices, **options: Any) -> Sweep:
         """One sweep of what others hear through Kafka."""
         sweep = self.sweep("NOTIFY")
         with sweep, PlatformClient(self.simulators.platform_config()) as platform:
-            notify(sweep, platform, publisher, notices)
+            notify(sweep, platform, publisher, notices, **options)
         return sweep
 
     def reconcile(self, limits: Limits | None = None) -> Sweep:

@@ -7,6 +7,7 @@ the same id. Phones are looked up when an SMS goes out, and kept nowhere. Facts:
 from __future__ import annotations
 
 import json
+import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from ifms.services.sweep import Sweep
 BATCH = 200
 LONGEST_PAUSE = timedelta(minutes=10)  # a broker that is back is used by the next run, however long it was away
 LOUD_AFTER = timedelta(hours=24)  # what nobody has heard by then, somebody should see to
+LONGEST_RUN = timedelta(minutes=5)  # the rest is the next run's: the platform's own messages go out once per run
 NEEDED_SECONDS = 60.0  # of a claim: a copy that has fallen behind says nothing, another may have said something newer
 
 NOBODY = "none"
@@ -92,14 +94,22 @@ class _Batch:
     posted: Posted = field(default_factory=Posted)
 
 
-def notify(sweep: Sweep, platform: PlatformClient, publisher: Publisher, notices: Notices) -> None:
+def notify(
+    sweep: Sweep,
+    platform: PlatformClient,
+    publisher: Publisher,
+    notices: Notices,
+    *,
+    longest: timedelta = LONGEST_RUN,
+) -> None:
     """Tell what is due; from now on what `notices` wants is written, and nothing else.
 
     A broker or registry that is away is a remark, and a problem once a message has waited for a day.
     """
     topics = dict(notices.topics)
     sweep.counts["unwanted"] += sweep.db.transact(partial(outbox.want, wanted=tuple(topics)))
-    while topics and not sweep.stopping:
+    until = time.monotonic() + longest.total_seconds()
+    while topics and not sweep.stopping and time.monotonic() < until:
         mine, messages = sweep.db.transact(partial(outbox.claim_messages, limit=BATCH, topics=tuple(topics)))
         if not messages:
             return

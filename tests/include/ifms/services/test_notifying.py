@@ -384,6 +384,13 @@ def test_killed_between_the_brokers_word_and_ours_it_is_told_twice_with_the_same
     assert adapter.rows("SELECT * FROM ifms.outbox_lag WHERE topic <> 'payment_status'") == []
 
 
+def test_a_run_has_an_end_and_leaves_the_rest_to_the_next_one(adapter, told, publisher, notices):
+    failed.wage_bill(adapter, payees=1)
+    adapter.cycle()
+    assert adapter.notify(publisher, notices, longest=timedelta(0)).counts["told"] == 0
+    assert told()["told"] == 1 + 5
+
+
 def test_a_copy_that_has_fallen_behind_says_nothing(adapter, kafka, told, monkeypatch):
     failed.wage_bill(adapter, payees=1)
     adapter.cycle()
