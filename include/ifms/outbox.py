@@ -143,7 +143,8 @@ def want(connection: Connection, wanted: Collection[str]) -> int:
             connection.execute(
                 """
                 INSERT INTO ifms.notice (topic, wanted_until) VALUES (%(topic)s, now() + %(for)s)
-                ON CONFLICT (topic) DO UPDATE SET wanted_until = excluded.wanted_until
+                ON CONFLICT (topic) DO UPDATE SET wanted_until = excluded.wanted_until,
+                    wanted_since = CASE WHEN notice.wanted_until > now() THEN notice.wanted_since ELSE now() END
                 """,
                 {"topic": topic, "for": WANTED_FOR},
             )

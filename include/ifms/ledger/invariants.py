@@ -460,6 +460,24 @@ _TOLD = (
         """,
     ),
     Invariant(
+        "beneficiaries_are_told",
+        "while SMS are wanted, each who is paid or whose payment came back is told; departments are not",
+        "Tell them by hand: no sweep will do it any more",
+        """
+        SELECT 'beneficiary ' || b.beneficiary_number || ' of payment ' || p.payment_number || ' is ' || b.status
+               || ', and no SMS says so'
+        FROM ifms.notice n
+        JOIN ifms.beneficiary b ON b.updated_at > n.wanted_since + interval '1 minute'  -- a sweep may not have seen it
+        JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id
+        LEFT JOIN (SELECT DISTINCT ordering_key, payload->>'outcome' AS outcome FROM ifms.outbox WHERE topic = 'sms') t
+          ON t.ordering_key = p.tenant_id || ':' || b.beneficiary_number
+         AND t.outcome = CASE b.status WHEN 'Payment Successful' THEN 'paid' ELSE 'failed' END
+        WHERE n.topic = 'sms' AND n.wanted_until > now() AND b.beneficiary_type <> 'DEPT' AND p.status <> 'FAILED'
+          AND (b.status = 'Payment Successful' OR b.status = 'Payment Failed' AND b.failed_on IS NOT NULL)
+          AND t.ordering_key IS NULL
+        """,
+    ),
+    Invariant(
         "messages_are_delivered",
         "no message is set aside, or waits for long",
         "Mend what it says and start ifms_relay, with 'Send again' for what was set aside",

@@ -4,6 +4,7 @@
 -- nothing more is written, so that an installation without a broker has nothing that waits for one.
 CREATE TABLE ifms.notice (
     topic         text PRIMARY KEY CHECK (topic IN ('sms', 'pi_index')),
+    wanted_since  timestamptz NOT NULL DEFAULT now(),
     wanted_until  timestamptz NOT NULL
 );
 
