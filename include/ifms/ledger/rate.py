@@ -24,8 +24,8 @@ from ifms.ledger.database import Connection, Database
 BATCH_SECONDS = 0.25
 """A worker's turns span so long (or are a single one), and may be used so late: no longer, or they would pile up."""
 
-MOST_BATCHES = 256
-"""More are never waiting: a next turn beyond them is left from before the server's clock was put back."""
+MOST_WORKERS = 256
+"""More never wait: a next turn beyond a batch of each is left from before the server's clock was put back."""
 
 
 @dataclass
@@ -89,6 +89,7 @@ class Rate:
 
 def reserve(connection: Connection, account: str, interval: timedelta, number: int) -> float:
     """Take the next `number` turns of `account`; in how many seconds the first of them comes."""
+    batch = max(interval, timedelta(seconds=BATCH_SECONDS))
     row = connection.execute(
         """
         INSERT INTO ifms.call_rate AS r (account, next_at) VALUES (%(account)s, clock_timestamp() + %(span)s)
@@ -96,7 +97,7 @@ def reserve(connection: Connection, account: str, interval: timedelta, number: i
             + greatest(clock_timestamp(), least(r.next_at, clock_timestamp() + %(most)s))
         RETURNING extract(epoch FROM r.next_at - %(span)s - clock_timestamp())::float8
         """,
-        {"account": account, "span": number * interval, "most": MOST_BATCHES * number * interval},
+        {"account": account, "span": number * interval, "most": MOST_WORKERS * batch},
     ).fetchone()
     assert row is not None
     return float(row[0])

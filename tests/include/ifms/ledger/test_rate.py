@@ -9,7 +9,7 @@ import pytest
 from support.databases import as_worker
 
 from ifms.ledger.database import Database
-from ifms.ledger.rate import BATCH_SECONDS, MOST_BATCHES, Rate, reserve
+from ifms.ledger.rate import BATCH_SECONDS, MOST_WORKERS, Rate, reserve
 
 ACCOUNT = "sample-client at https://treasury.example"
 FOREVER = float("inf")
@@ -113,7 +113,16 @@ def test_turns_of_different_accounts_are_their_own(ledger_dsn):
 def test_a_server_s_clock_that_was_put_back_holds_nobody_up_for_long(ledger_dsn):
     with psycopg.connect(as_worker(ledger_dsn), autocommit=True) as connection:
         reserve(connection, ACCOUNT, timedelta(hours=10), 1)
-        assert reserve(connection, ACCOUNT, timedelta(seconds=0.01), 25) <= MOST_BATCHES * 0.25
+        assert reserve(connection, ACCOUNT, timedelta(seconds=0.01), 25) <= MOST_WORKERS * BATCH_SECONDS
+
+
+def test_many_workers_turns_are_not_taken_for_a_clock_that_was_put_back(ledger_dsn):
+    with psycopg.connect(as_worker(ledger_dsn), autocommit=True) as connection:
+        began = time.monotonic()
+        for _ in range(100):
+            reserve(connection, ACCOUNT, timedelta(seconds=0.01), 25)
+        ahead = reserve(connection, ACCOUNT, timedelta(seconds=0.01), 1)
+        assert ahead >= 25 - (time.monotonic() - began)
 
 
 def test_what_can_not_begin_in_time_is_told_so_and_its_turn_is_another_s(rate):
