@@ -76,7 +76,7 @@ def test_no_payment_is_sent_twice_and_it_goes_on(real_airflow: RealAirflow, adap
     until(lambda: len(sweeps(adapter)) >= 2, "the task was not started again")
     first, second = sweeps(adapter)
     assert (first["try_number"], second["try_number"]) == (1, 2), "the first copy has not ended by itself"
-    # Airflow ends the first copy: with SIGTERM, and with SIGKILL five seconds later, which a busy machine may not need.
+    # Airflow tells the first copy to stop when its next heartbeat is refused: before or after the second has begun.
     assert first["message"].startswith(("its process ended without a word", "SweepStoppedError: stopped on request"))
     assert len(treasury.accepted) < BILLS
     treasury.settings(latency_ms=0)

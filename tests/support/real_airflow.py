@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -23,7 +24,7 @@ from ifms import clock
 from ifms.ledger.migrate import migrate
 from standalone import airflow, postgres
 from standalone.processes import Processes
-from standalone.settings import Folder, Ports, Secrets
+from standalone.settings import REPOSITORY, Folder, Ports, Secrets
 
 PATIENCE_SECONDS = 300  # for what only takes as long as the machine is busy
 MIGRATED = "Database migration done"
@@ -91,7 +92,7 @@ def running(
     treasury: Mapping[str, Any],
     settings: Mapping[str, str] | None = None,
 ) -> Iterator[RealAirflow]:
-    """A scheduler, an API server and a DAG processor, up and with `dag` parsed.
+    """A scheduler, an API server and a DAG processor, up and with `dag` parsed, which is the only one there.
 
     `treasury` is for the connection's extra, `settings` for the environment of all parts.
     """
@@ -107,7 +108,11 @@ def running(
     described["ifms_treasury"]["extra"] |= treasury
     log_ports = (postgres.free_port(), postgres.free_port())
     today = clock.to_ist(clock.now()).date()
-    environment = airflow.environment(folder, ports, secrets, log_ports, described, today) | (settings or {})
+    dags = root / "dags"
+    dags.mkdir()
+    shutil.copy(REPOSITORY / "dags" / f"{dag}.py", dags)  # parsing the others would cost more than the rest of a test
+    environment = airflow.environment(folder, ports, secrets, log_ports, described, today)
+    environment |= {"AIRFLOW__CORE__DAGS_FOLDER": str(dags), **(settings or {})}
     server.create_database("airflow")
     airflow.write_password(folder, secrets)
     made = RealAirflow(
