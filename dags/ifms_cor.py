@@ -26,6 +26,7 @@ settled by the next run, and by ifms_pi at 21:00.
 
 from airflow.sdk import DAG, Param
 
+from ifms_airflow.alerts import alerts
 from ifms_airflow.assets import OUTBOX
 from ifms_airflow.operators import CorrectOperator
 from ifms_airflow.schedules import DEFAULT_ARGS, NUMBER, TENANT, TENANTS
@@ -60,6 +61,7 @@ with DAG(
     render_template_as_native_obj=True,
     max_active_runs=1,
     catchup=False,
+    **alerts(),
 ):
     CorrectOperator(
         task_id="correct",

@@ -27,6 +27,7 @@ from datetime import timedelta
 
 from airflow.sdk import DAG
 
+from ifms_airflow.alerts import alerts
 from ifms_airflow.assets import OUTBOX
 from ifms_airflow.operators import FetchFailuresOperator
 from ifms_airflow.schedules import DEFAULT_ARGS, clock, start_date
@@ -44,5 +45,6 @@ with DAG(
     tags=["ifms", "treasury"],
     default_args=DEFAULT_ARGS,
     max_active_runs=1,
+    **alerts(),
 ):
     FetchFailuresOperator(task_id="fetch_failures", outlets=[OUTBOX.alias])

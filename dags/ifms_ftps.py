@@ -22,6 +22,7 @@ again by itself) or that a reply was not understood: the run's log and its `swee
 
 from airflow.sdk import DAG
 
+from ifms_airflow.alerts import alerts
 from ifms_airflow.assets import OUTBOX
 from ifms_airflow.operators import PollOperator
 from ifms_airflow.schedules import DEFAULT_ARGS, PI_NUMBERS, TENANTS, clock, shards
@@ -37,6 +38,7 @@ with DAG(
     render_template_as_native_obj=True,
     max_active_runs=1,
     catchup=False,
+    **alerts(),
 ):
     PollOperator.partial(
         task_id="poll",

@@ -23,6 +23,7 @@ from datetime import timedelta
 
 from airflow.sdk import DAG
 
+from ifms_airflow.alerts import alerts
 from ifms_airflow.assets import PAYMENTS
 from ifms_airflow.operators import CreatePaymentsOperator
 from ifms_airflow.schedules import DEFAULT_ARGS, TENANTS, clock, shards
@@ -38,6 +39,7 @@ with DAG(
     render_template_as_native_obj=True,
     max_active_runs=1,
     catchup=False,
+    **alerts(),
 ):
     CreatePaymentsOperator.partial(
         task_id="create_payments", outlets=[PAYMENTS.alias], tenants="{{ params.tenants }}", shards=len(shards())

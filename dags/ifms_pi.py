@@ -34,6 +34,7 @@ is mended.
 
 from airflow.sdk import DAG, Param
 
+from ifms_airflow.alerts import alerts
 from ifms_airflow.assets import OUTBOX, new_payments_or_money
 from ifms_airflow.operators import CorrectOperator, CreatePaymentInstructionsOperator
 from ifms_airflow.schedules import DEFAULT_ARGS, NUMBER, PI_NUMBERS, TENANTS, bells_or_clock, shards
@@ -59,6 +60,7 @@ with DAG(
     render_template_as_native_obj=True,
     max_active_runs=1,
     catchup=False,
+    **alerts(),
 ):
     CreatePaymentInstructionsOperator.partial(
         task_id="create_payment_instructions",

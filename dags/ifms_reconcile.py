@@ -24,6 +24,7 @@ wrong with it, and what to do. Where it says to pause ifms_pi, do so before anyt
 
 from airflow.sdk import DAG, Param
 
+from ifms_airflow.alerts import alerts
 from ifms_airflow.operators import ReconcileOperator
 from ifms_airflow.schedules import DEFAULT_ARGS, clock
 
@@ -47,5 +48,6 @@ with DAG(
     render_template_as_native_obj=True,
     max_active_runs=1,
     catchup=False,
+    **alerts(),
 ):
     ReconcileOperator(task_id="reconcile", pending_hours="{{ params.pending_hours }}")

@@ -42,6 +42,7 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Param
 
+from ifms_airflow.alerts import alerts
 from ifms_airflow.assets import OUTBOX
 from ifms_airflow.operators import NotifyOperator, RelayOperator, RemoveOldCallsOperator, ShipCallsOperator
 from ifms_airflow.schedules import DEFAULT_ARGS, bells_or_clock, call_log_days, remove_unshipped_calls
@@ -71,6 +72,7 @@ with DAG(
     render_template_as_native_obj=True,
     max_active_runs=1,
     catchup=False,
+    **alerts(),
 ):
     RelayOperator(task_id="deliver", again="{{ params.again }}")
     # No slot of the treasury's: a slow Kafka or Elasticsearch is not to hold up a payment.

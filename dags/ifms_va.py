@@ -23,6 +23,7 @@ means that the treasury was out of reach (tried again by itself) or that a reply
 
 from airflow.sdk import DAG
 
+from ifms_airflow.alerts import alerts
 from ifms_airflow.assets import ALLOTMENTS
 from ifms_airflow.operators import FetchAllotmentsOperator
 from ifms_airflow.schedules import DEFAULT_ARGS, TENANTS, clock, shards
@@ -38,6 +39,7 @@ with DAG(
     render_template_as_native_obj=True,
     max_active_runs=1,
     catchup=False,
+    **alerts(),
 ):
     FetchAllotmentsOperator.partial(
         task_id="fetch_allotments", outlets=[ALLOTMENTS.alias], tenants="{{ params.tenants }}", shards=len(shards())

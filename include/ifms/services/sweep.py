@@ -62,6 +62,8 @@ class Sweep:
     problems: list[str] = field(default_factory=list)
     patience_seconds: float = 0
     """How long `await_others` waits for rows that another run took before this one began; 0: not at all."""
+    ended: Callable[[Sweep, float, str | None], None] | None = None
+    """Hears of the end, once its row is written: after how many seconds, and what went wrong. It raises nothing."""
 
     def __post_init__(self) -> None:
         self._failures_in_a_row = 0
@@ -70,6 +72,7 @@ class Sweep:
         self._last_progress = time.monotonic()
 
     def __enter__(self) -> Sweep:
+        self._began = time.monotonic()
         self.run: SweepRun = self.db.transact(lambda c: runs.begin(c, self.service_id, self.context))
         return self
 
@@ -80,6 +83,8 @@ class Sweep:
         self._write_logins()
         failure = None if ending is None else f"{type(ending).__name__}: {ending}"
         self.db.transact(lambda c: runs.finish(c, self.run, self.counts, self.problems, failure))
+        if self.ended is not None:
+            self.ended(self, time.monotonic() - self._began, failure)
         log.info(
             "%s: %s",
             self.service_id,

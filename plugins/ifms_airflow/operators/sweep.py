@@ -115,6 +115,7 @@ class SweepOperator(BaseOperator):
         """A sweep with this task's name on it."""
         from ifms.ledger.runs import RunContext  # noqa: PLC0415
         from ifms.services.sweep import Sweep  # noqa: PLC0415
+        from ifms_airflow import metrics  # noqa: PLC0415
 
         ti = context["ti"]
         sweep = Sweep(
@@ -124,6 +125,7 @@ class SweepOperator(BaseOperator):
             calls=calls,
             stop=self.stop,
             patience_seconds=PATIENCE_SECONDS,
+            ended=metrics.tell,
         )
         if workers:
             sweep.workers = workers

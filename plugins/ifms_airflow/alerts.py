@@ -1,0 +1,74 @@
+"""Who is told when a DAG has failed, or has not ended in time: nobody by default, all by the environment.
+
+IFMS_ALERTS is `log` (a line in Airflow's own logs), or the id of a connection: of type http a POST of {"text": …} to
+its address, which is what Slack's and others' incoming webhooks take; of type smtp a mail to IFMS_ALERT_TO.
+IFMS_ALERT_MINUTES is how long after it was queued a run may take (60); `none` for as long as it likes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow.sdk.definitions.deadline import DeadlineAlert
+
+DEFAULT_MINUTES = "60"
+
+
+def to_whom() -> str | None:
+    """IFMS_ALERTS: a connection's id, or `log`; None when nobody is told."""
+    chosen = os.environ.get("IFMS_ALERTS", "").strip()
+    return None if chosen.lower() in ("", "none") else chosen
+
+
+def alerts() -> dict[str, Any]:
+    """What a DAG is given so that somebody hears of its trouble; nothing unless IFMS_ALERTS is set. At parse time."""
+    chosen = to_whom()
+    if chosen is None:
+        return {}
+    from ifms_airflow.notifier import Alert  # noqa: PLC0415  (parsing does not pay for it unless it is wanted)
+
+    given: dict[str, Any] = {"on_failure_callback": Alert(to=chosen)}
+    deadline = _deadline(chosen)
+    return given if deadline is None else given | {"deadline": deadline}
+
+
+def _deadline(to: str) -> DeadlineAlert | None:
+    from airflow.sdk.definitions.callback import AsyncCallback  # noqa: PLC0415
+    from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference  # noqa: PLC0415
+
+    from ifms_airflow.notifier import Alert  # noqa: PLC0415
+
+    minutes = os.environ.get("IFMS_ALERT_MINUTES", "").strip() or DEFAULT_MINUTES
+    if minutes.lower() == "none":
+        return None
+    # From when it was queued: a run that an asset or a person has started has no logical date.
+    return DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=timedelta(minutes=float(minutes)),
+        callback=AsyncCallback(Alert, kwargs={"to": to}),
+        name="not ended in time",
+    )
+
+
+def sentence(context: Mapping[str, Any]) -> str:
+    """What somebody is told: which DAG, which run, and what is the matter."""
+    run = context.get("dag_run")
+    dag_id, run_id = (_of(run, "dag_id"), _of(run, "run_id", "dag_run_id"))
+    if context.get("deadline"):
+        return (
+            f"{dag_id} has not ended in time (run {run_id}). What is due stays due; see the page Health, and whether "
+            "the treasury can be reached."
+        )
+    return (
+        f"{dag_id} has failed (run {run_id}). What could be done is done; its log and its row in ifms.sweep_run say "
+        "what a person must look at."
+    )
+
+
+def _of(run: Any, *names: str) -> str:  # noqa: ANN401  (a DAG run, or what the scheduler tells of one)
+    values = (run.get(name) if isinstance(run, Mapping) else getattr(run, name, None) for name in names)
+    return str(next(filter(None, values), "?"))

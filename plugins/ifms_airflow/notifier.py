@@ -1,0 +1,75 @@
+"""Airflow's notifier that tells somebody in a log line, at a webhook or by mail (`alerts` says which)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+from airflow.sdk import BaseHook, BaseNotifier
+
+from ifms.errors import ConfigurationError
+from ifms_airflow.alerts import sentence
+from ifms_airflow.hooks.address import base_url
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection, Context
+
+TIMEOUT_SECONDS = 20
+
+
+class Alert(BaseNotifier):
+    """Tells of a DAG run that has failed, in the DAG processor, or has missed its deadline, in the triggerer.
+
+    :param to: the id of a connection of type http or smtp, or `log`.
+    """
+
+    def __init__(self, *, to: str = "log", context: Context | None = None) -> None:
+        super().__init__(context)
+        self.to = to
+
+    def notify(self, context: Context) -> None:
+        """Tell it. Raises ConfigurationError for a connection of another type."""
+        said = sentence(context)
+        self.log.error("IFMS: %s", said)
+        if self.to == "log":
+            return
+        connection = BaseHook.get_connection(self.to)
+        match connection.conn_type:
+            case "http" | "https":
+                _post(connection, said)
+            case "smtp":
+                _mail(self.to, said)
+            case other:
+                raise ConfigurationError(f"connection {self.to!r} is of type {other!r}; alerts go by http or smtp")
+
+    async def async_notify(self, context: Context) -> None:
+        """The same from the triggerer's loop, which it does not hold up."""
+        await asyncio.to_thread(self.notify, context)
+
+
+def _post(connection: Connection, said: str) -> None:
+    import requests  # noqa: PLC0415  (only where something is told)
+
+    host = connection.host or ""
+    if "://" not in host:
+        host = f"{connection.schema or 'https'}://{host}"
+    path = connection.extra_dejson.get("path", "")
+    token = {"Authorization": f"Bearer {connection.password}"} if connection.password else {}
+    address = base_url(host, connection.port)
+    if path:
+        address = f"{address.rstrip('/')}/{str(path).lstrip('/')}"
+    reply = requests.post(
+        address, json={"text": f"IFMS: {said}"}, headers=token, timeout=TIMEOUT_SECONDS, allow_redirects=False
+    )
+    reply.raise_for_status()
+
+
+def _mail(conn_id: str, said: str) -> None:
+    from airflow.providers.smtp.hooks.smtp import SmtpHook  # noqa: PLC0415
+
+    to = [each for each in os.environ.get("IFMS_ALERT_TO", "").replace(",", " ").split() if each]
+    if not to:
+        raise ConfigurationError("IFMS_ALERT_TO is empty: it names who gets the mail")
+    with SmtpHook(smtp_conn_id=conn_id) as hook:
+        hook.send_email_smtp(to=to, subject=f"IFMS: {said.partition('. ')[0]}", html_content=f"<p>{said}</p>")
