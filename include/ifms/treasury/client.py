@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from ifms.clock import now
-from ifms.errors import TreasuryError, TreasuryLoginError, TreasuryUnreachableError, WireError
+from ifms.errors import IfmsError, TreasuryError, TreasuryLoginError, TreasuryUnreachableError, WireError
 from ifms.treasury.config import TreasuryConfig
 from ifms.treasury.outcome import (
     AUTH,
@@ -31,7 +31,7 @@ from ifms.treasury.outcome import (
     Unknown,
 )
 from ifms.treasury.transport import HttpReply, Transport, TransportError
-from ifms.wire.crypto import AES_KEY_BYTES, aes_decrypt, aes_encrypt, load_public_key, rsa_encrypt
+from ifms.wire.crypto import AES_KEY_BYTES, PublicKeySource, aes_decrypt, aes_encrypt, load_public_key, rsa_encrypt
 from ifms.wire.envelope import Reply, WireRequest, parse_reply, says_no_session
 
 log = logging.getLogger(__name__)
@@ -83,13 +83,17 @@ class TreasuryClient:
         *,
         login_pauses_seconds: tuple[float, ...] = LOGIN_PAUSES_SECONDS,
         pace: Pace | None = None,
+        renewed: Callable[[], TreasuryConfig] | None = None,
     ) -> None:
         """Nothing is sent yet. `login_pauses_seconds` are the pauses between tries to reach the treasury for login.
 
-        Every HTTP call, logins too, waits for its turn by `pace`.
+        Every HTTP call, logins too, waits for its turn by `pace`. `renewed` reads the connection anew for each later
+        login: a client secret or public key that was changed while this client was at work. From any thread, one at a
+        time.
         """
         self.config = config
         self._pace = pace
+        self._renewed = renewed
         self._public_key = load_public_key(config.public_key)
         self._on_exchange = on_exchange
         self._login_pauses = login_pauses_seconds
@@ -198,9 +202,10 @@ class TreasuryClient:
     def _try_login(self) -> _Session:
         if (late := self._awaited(math.inf)) is not None:
             raise TreasuryUnreachableError(f"no login: {late}")
+        client_id, client_secret, public_key = self._credentials()
         app_key = os.urandom(AES_KEY_BYTES)
-        body = json.dumps({"appKey": _b64(rsa_encrypt(self._public_key, app_key))})
-        headers = {"clientId": self.config.client_id, "clientSecret": self.config.client_secret}
+        body = json.dumps({"appKey": _b64(rsa_encrypt(public_key, app_key))})
+        headers = {"clientId": client_id, "clientSecret": client_secret}
         clock = _Stopwatch()
         said = _Said(AUTH, None, clock, encrypted_request=body, rek=_b64(app_key))
         try:
@@ -215,6 +220,24 @@ class TreasuryClient:
             raise
         self._heard_login(replace(said.exchange("answered", reply), auth_token=token, sek=_b64(sek)))
         return _Session(self.logins + 1, token, sek)
+
+    def _credentials(self) -> tuple[str, str, PublicKeySource]:
+        """Client id, secret and public key for the next login.
+
+        Raises TreasuryLoginError when the connection can't be read anew.
+        """
+        config = self.config
+        key: PublicKeySource = self._public_key
+        if self._renewed is not None and self.logins:
+            try:
+                config = self._renewed()
+                key = load_public_key(config.public_key)
+            except IfmsError as error:
+                raise TreasuryLoginError(f"no new login: {error}") from None
+            except Exception as error:  # whatever keeps connections: its texts may hold what it keeps
+                what = type(error).__name__
+                raise TreasuryLoginError(f"no new login: the connection can't be read ({what})") from None
+        return config.client_id, config.client_secret, key
 
     def _heard_login(self, exchange: Exchange) -> None:
         if self._on_exchange is not None:

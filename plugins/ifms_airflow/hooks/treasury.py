@@ -190,10 +190,14 @@ class TreasuryHook(BaseHook):
     @cached_property
     def _client(self) -> TreasuryClient:
         config = self.get_config()
-        return TreasuryClient(config, self._on_exchange, pace=self._pace(config) if self._pace else None)
+        pace = self._pace(config) if self._pace else None
+        return TreasuryClient(config, self._on_exchange, pace=pace, renewed=self._read)
 
     @cached_property
     def _config(self) -> TreasuryConfig:
+        return self._read()
+
+    def _read(self) -> TreasuryConfig:
         connection = self.get_connection(self.treasury_conn_id)
         extra = connection.extra_dejson
         try:
