@@ -1,11 +1,11 @@
-"""Rows of the Java adapter that was here before, and what may not be paid: left out of an import, lost in a restore."""
+"""SMS to those who were paid or not, and the platform's index of payment instructions, through the outbox."""
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0009"
-down_revision = "0008"
+revision = "0006"
+down_revision = "0005"
 
 
 def upgrade() -> None:
