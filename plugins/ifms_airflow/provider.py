@@ -95,7 +95,7 @@ _TREASURY_FIELDS: Fields = {
         _text("beneficiaryDetails", enum=["beneficiaryDetails", "beneficiaryDtls"]),
     ),
     "timeout_seconds": _field(
-        "Deadline of a call", "Seconds from connecting to the last byte of the reply.", _number(30, 0.1, 600, "number")
+        "Deadline of a call", "Seconds from connecting to the last byte of the reply.", _number(30, 0.1, 300, "number")
     ),
     "connect_timeout_seconds": _field(
         "Deadline of connecting", "Seconds; after that nothing was sent.", _number(5, 0.1, 60, "number")

@@ -70,7 +70,8 @@ class TreasuryConfig:
                 raise ConfigurationError(f"{name} is empty")
         if self.correction_list_key not in get_args(ListKey):
             raise ConfigurationError(f"correction_list_key must be one of {', '.join(get_args(ListKey))}")
-        _check_range("timeout_seconds", self.timeout_seconds, 0.1, 600)
+        # Far below the ten minutes for which a sweep may hold a PI: nothing is sent that could not end within them.
+        _check_range("timeout_seconds", self.timeout_seconds, 0.1, 300)
         _check_range("connect_timeout_seconds", self.connect_timeout_seconds, 0.1, 60)
         _check_range("max_concurrency", self.max_concurrency, 1, 256)
         if self.calls_per_second is not None:
