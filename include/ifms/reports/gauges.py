@@ -41,9 +41,9 @@ def waiting(connection: Connection) -> dict[str, float]:
         name = f"backlog.{each.status.lower().replace(' ', '_')}.{each.pi_type.lower()}"
         found |= {f"{name}.waiting": float(each.waiting), f"{name}.oldest": age(each.oldest)}
     found |= {
-        "outbox.due": float(seen.outbox.due),
-        "outbox.set_aside": float(seen.outbox.set_aside),
-        "outbox.oldest": age(seen.outbox.oldest),
+        "outbox.due": float(sum(each.due for each in seen.outbox)),
+        "outbox.set_aside": float(sum(each.set_aside for each in seen.outbox)),
+        "outbox.oldest": age(min((each.oldest for each in seen.outbox if each.oldest), default=None)),
         "payments.held": float(sum(row["payments"] for row in seen.held)),
         "calls.unshipped": age(oldest_unshipped(connection)),
         "treasury.silence": age(seen.reach.last_answer),

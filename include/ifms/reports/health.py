@@ -10,7 +10,7 @@ from psycopg.rows import class_row, dict_row
 
 from ifms.ledger.database import Connection
 
-SERVICES = ("VA", "PA", "PI", "PIS", "PAG", "PD", "FD", "COR", "FTPS", "FTFPS", "RELAY", "SHIP", "RECONCILE")
+SERVICES = ("VA", "PA", "PI", "PIS", "PAG", "PD", "FD", "COR", "FTPS", "FTFPS", "RELAY", "NOTIFY", "SHIP", "RECONCILE")
 CALLS = 50
 """So many of the last calls tell whether the treasury can be reached."""
 MOST_COUNTED = 10_000
@@ -31,8 +31,9 @@ class Backlog:
 
 @dataclass(frozen=True)
 class Outbox:
-    """What the platform has not heard yet; `set_aside` waits for a person."""
+    """What one topic's readers have not heard yet; `set_aside` waits for a person."""
 
+    topic: str
     due: int
     set_aside: int
     oldest: datetime | None
@@ -66,7 +67,8 @@ class Health:
     sweeps: dict[str, list[dict[str, Any]]]
     """By service, the shards of its last run."""
     backlog: list[Backlog]
-    outbox: Outbox
+    outbox: list[Outbox]
+    """By topic; those of which all is delivered are not there."""
     shipping: Shipping
     reach: Reach
     held: list[dict[str, Any]]
@@ -112,18 +114,9 @@ def _backlog(connection: Connection) -> list[Backlog]:
         ).fetchall()
 
 
-def _outbox(connection: Connection) -> Outbox:
+def _outbox(connection: Connection) -> list[Outbox]:
     with connection.cursor(row_factory=class_row(Outbox)) as cursor:
-        found = cursor.execute(
-            """
-            SELECT count(*) FILTER (WHERE set_aside_at IS NULL) AS due,
-                   count(*) FILTER (WHERE set_aside_at IS NOT NULL) AS set_aside,
-                   min(created_at) FILTER (WHERE set_aside_at IS NULL) AS oldest
-            FROM ifms.outbox WHERE delivered_at IS NULL
-            """
-        ).fetchone()
-    assert found is not None
-    return found
+        return cursor.execute("SELECT topic, due, set_aside, oldest FROM ifms.outbox_lag ORDER BY topic").fetchall()
 
 
 def _shipping(connection: Connection) -> Shipping:

@@ -29,7 +29,7 @@ def test_it_says_what_ran_and_what_waits(api: Any, adapter: Adapter, treasury: T
     with pytest.raises(SweepError):
         adapter.run("PIS")
     page = api("viewer", cookie=True).get("/ifms/runs").text
-    for text in ("Needs a look", "to look at", "Initiated", "messages to deliver"):
+    for text in ("Needs a look", "to look at", "Initiated", "Platform: "):
         assert text in page, text
     ledger = psycopg.connect(adapter.dsn, autocommit=True)
     with ledger:
