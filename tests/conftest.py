@@ -21,6 +21,7 @@ pytest_plugins = [
     "support.adapter",
     "support.ledger",
     "support.world",
+    "support.reported",
     "support.operators",
     "support.search_engine",
     "support.broker",
@@ -53,7 +54,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.airflow)
         if item.get_closest_marker("airflow"):
             item.add_marker(pytest.mark.xdist_group("airflow"))
-        for shared in ("elasticsearch", "kafka", "java_world"):
+        for shared in ("elasticsearch", "kafka", "java_world", "reported"):
             if shared in fixtures:
                 _keep_together(item, shared)
 

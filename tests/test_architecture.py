@@ -67,14 +67,14 @@ ROOMS = {
     "ledger": room("sealing treasury.outcome", "alembic psycopg sqlalchemy"),
     "calllog": room("wire ledger sealing", "elastic_transport elasticsearch psycopg"),
     "notices": room("wire ledger", "confluent_kafka psycopg"),
-    "reports": room("wire ledger", "openpyxl pandas psycopg"),
+    "reports": room("wire ledger", "matplotlib openpyxl pandas psycopg"),
     "services": room("wire treasury platform ledger calllog notices outbox sealing"),
     "outbox": room("ledger", "psycopg"),
     "importing": room("ledger", "psycopg"),
 }
 STANDARD = sys.stdlib_module_names | {"_typeshed", "airflow"}  # airflow: said already, by the floors
 # The way in from the command line may open everything.
-EVERYTHING = {"cli", "log_command", "import_command", "reseal_command", "restore_command"}
+EVERYTHING = {"cli", "log_command", "report_command", "import_command", "reseal_command", "restore_command"}
 
 # What a service is given and never makes: connections, clients, keys.
 GIVEN = frozenset(

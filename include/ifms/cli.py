@@ -15,7 +15,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import InvalidSchemaName, UndefinedColumn, UndefinedTable
 
-from ifms import import_command, log_command, reseal_command, restore_command
+from ifms import import_command, log_command, report_command, reseal_command, restore_command
 from ifms.errors import ConfigurationError, IfmsError
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     import_command.add_arguments(commands)
     restore_command.add_arguments(commands)
     reseal_command.add_arguments(commands)
+    report_command.add_arguments(commands)
 
     simulate = commands.add_parser("simulate", help="run a treasury or a platform that behaves like the real one")
     _add_simulators(simulate.add_subparsers(required=True, metavar="treasury|platform"))

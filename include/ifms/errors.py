@@ -106,6 +106,21 @@ class ImportLeftOverError(IfmsError):
     """Something of another adapter's database was not taken in; the rest was, and what to do has been said."""
 
 
+# Reports --------------------------------------------------------------------------------------------------------------
+
+
+class ReportError(IfmsError):
+    """A report could not be made; no file of it was left behind."""
+
+
+class NothingToReportError(ReportError):
+    """A report has no rows for what was asked: no file was written, which could be taken for a result."""
+
+
+class ReportTargetError(ReportError):
+    """The place where reports go can't be written to; the text says which and why."""
+
+
 # A sweep, as a whole --------------------------------------------------------------------------------------------------
 
 

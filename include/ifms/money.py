@@ -43,3 +43,11 @@ def positive_rupees(value: str | int | Decimal, what: str = "amount") -> Decimal
 def wire_amount(amount: Decimal) -> str:
     """Rupees as the treasury reads them: two decimals, no separator."""
     return f"{amount:.2f}"
+
+
+def grouped(amount: Decimal | int) -> str:
+    """Rupees with the digits grouped as in India: 12,34,567.00."""
+    whole, paise = f"{abs(amount):.2f}".split(".")
+    head, last = whole[:-3], whole[-3:]
+    pairs = re.findall(r"\d{1,2}(?=(?:\d{2})*$)", head)
+    return f"{'-' if amount < 0 else ''}{','.join([*pairs, last])}.{paise}"

@@ -20,7 +20,7 @@ Row = dict[str, Any]
 _FREE_TEXTS = {"error_message", "hold_message", "message", "status_message", "success_description"}
 
 # What waits, and for which service: the one that is asked when somebody wants to know now.
-_NEXT = {
+NEXT_SERVICE = {
     ("ORIGINAL", "PENDING"): "PI",
     ("REVISED", "PENDING"): "PI",
     ("ORIGINAL", "INITIATED"): "PIS",
@@ -31,6 +31,7 @@ _NEXT = {
     ("REVISED", "PARTIAL"): "FTFPS",
     ("REVISED", "COMPLETED"): "FTFPS",
 }
+"""What waits, and for which service: the one that is asked when somebody wants to know now."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Whole:
     @property
     def next_service(self) -> str | None:
         """The service whose answer it waits for; None when nothing can be asked about it alone."""
-        return _NEXT.get((self.pi["pi_type"], self.pi["status"]))
+        return NEXT_SERVICE.get((self.pi["pi_type"], self.pi["status"]))
 
     @property
     def failed(self) -> list[Row]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -17,6 +18,8 @@ Cell = str | int | Decimal | date | datetime | None
 
 # What a spreadsheet begins a formula with; also the minus sign and the wide forms, which some take for the narrow ones.
 _FORMULA = ("=", "+", "-", "\u2212", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_LONGEST = 32_767  # characters in a cell
 _ROWS_PER_PAGE = 42
 
 
@@ -45,14 +48,15 @@ def harmless(value: Cell) -> str:
 def csv_rows(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Iterator[str]:
     """The lines of a CSV file, with the mark by which spreadsheets know UTF-8."""
     yield "\ufeff"
-    yield _line([harmless(name) for name in header])
+    yield csv_line(header)
     for values in rows:
-        yield _line([harmless(cell) for cell in values])
+        yield csv_line(values)
 
 
-def _line(cells: Sequence[str]) -> str:
+def csv_line(cells: Sequence[Cell]) -> str:
+    """One line of a CSV file."""
     buffer = io.StringIO()
-    csv.writer(buffer).writerow(cells)
+    csv.writer(buffer).writerow([harmless(cell) for cell in cells])
     return buffer.getvalue()
 
 
@@ -71,13 +75,18 @@ def xlsx(title: str, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> b
     return buffer.getvalue()
 
 
+def printable(value: str) -> str:
+    """A text without what a workbook can't hold: control characters, halves of a character, and what is too long."""
+    return _UNPRINTABLE.sub("", value)[:_LONGEST]
+
+
 def _xlsx_cell(sheet: object, value: Cell, *, bold: bool = False) -> WriteOnlyCell:
     if isinstance(value, datetime):
         cell = WriteOnlyCell(sheet, clock.to_ist(value).replace(tzinfo=None))
         cell.number_format = "yyyy-mm-dd hh:mm:ss"
         return cell
     if isinstance(value, str):
-        cell = WriteOnlyCell(sheet, "".join(c for c in value if c >= " " or c in "\t\n\r"))
+        cell = WriteOnlyCell(sheet, printable(value))
         cell.data_type = "s"  # openpyxl takes what begins with = for a formula
         cell.number_format = "@"
         if bold:

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ifms.errors import BadInputError
-from ifms.money import MAX_AMOUNT, positive_rupees, rupees, wire_amount
+from ifms.money import MAX_AMOUNT, grouped, positive_rupees, rupees, wire_amount
 
 TAKEN = {
     "0": "0.00",
@@ -132,3 +132,19 @@ def test_any_text_is_a_number_or_refused(text):
     assert text.isascii()
     assert amount == Decimal(text)
     assert abs(amount) <= MAX_AMOUNT
+
+
+@pytest.mark.parametrize(
+    ("amount", "said"),
+    [
+        ("0", "0.00"),
+        ("999.5", "999.50"),
+        ("1000", "1,000.00"),
+        ("123456.78", "1,23,456.78"),
+        ("1234567", "12,34,567.00"),
+        ("9999999999999.99", "99,99,99,99,99,999.99"),
+        ("-1234567.01", "-12,34,567.01"),
+    ],
+)
+def test_digits_are_grouped_as_in_india(amount, said):
+    assert grouped(Decimal(amount)) == said

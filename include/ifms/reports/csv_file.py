@@ -1,0 +1,27 @@
+"""A report as CSV: its rows and nothing else, so that the same rows are the same file, byte for byte."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, BinaryIO
+
+from ifms.reports.report import Report, Request, Row
+from ifms.reports.sheets import csv_line, csv_rows
+
+if TYPE_CHECKING:
+    from ifms.reports.counting import Counted
+
+
+class CsvFile:
+    """A sink that writes to a binary stream; a spreadsheet takes nothing in it for a formula."""
+
+    def __init__(self, stream: BinaryIO, report: Report, request: Request) -> None:
+        self._stream = stream
+        self._stream.write("".join(csv_rows([column.heading for column in report.columns], ())).encode())
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Write rows."""
+        self._stream.write("".join(map(csv_line, rows)).encode())
+
+    def finish(self, counted: Counted) -> None:
+        """Nothing comes after the rows."""

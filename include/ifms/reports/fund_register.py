@@ -1,0 +1,145 @@
+"""The Fund Allocation Register (user-stories.md §1): movements of money, each with its sanction's balances.
+
+The balances are the view `fund_register`'s: Sanctioned Balance is what was sanctioned less what is allotted, Fund
+Available what is allotted less what is spent; a withdrawal takes from what is allotted, a reversal from what is spent.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ifms.reports import asof
+from ifms.reports.counting import Counted
+from ifms.reports.funds import KINDS
+from ifms.reports.period import of_financial_year
+from ifms.reports.report import Chart, Column, Cube, Frame, Kind, Report, Request, Table
+
+_COLUMNS = (
+    Column("hoa_code", "Head of Account", width=23),
+    Column("tenant_id", "City", width=13),
+    Column("master_allotment_id", "Sanction", width=12),
+    Column("transaction_number", "Transaction Number", width=22),
+    Column("transaction_date", "Transaction Date", Kind.DATE, width=11),
+    Column("transaction_type", "Transaction Type", width=17),
+    Column("transaction_amount", "Transaction Amount", Kind.MONEY, width=17),
+    Column("sanctioned_balance", "Sanctioned Balance", Kind.MONEY, width=18),
+    Column("fund_available", "Fund Available", Kind.MONEY, width=18),
+    Column("recorded_at", "Recorded", Kind.INSTANT, width=17),
+)
+
+_QUERY = f"""
+    SELECT r.hoa_code, r.tenant_id, r.master_allotment_id, r.transaction_number, r.transaction_date,
+           r.transaction_type, r.transaction_amount, r.sanctioned_balance, r.fund_available, r.recorded_at
+    FROM ifms.fund_register r
+    WHERE r.recorded_at < %(as_of)s
+      AND CASE WHEN %(year)s::text IS NULL THEN {asof.within("r.recorded_at")}
+               ELSE r.financial_year = %(year)s END
+      AND {asof.of_cities("r.tenant_id")}
+      AND (%(hoa_code)s::text IS NULL OR r.hoa_code = %(hoa_code)s)
+      AND (%(transaction_type)s::text IS NULL OR r.transaction_type = %(transaction_type)s)
+    ORDER BY r.movement_id
+"""  # noqa: S608  (texts of this package)
+
+_FLOWS = {
+    "allotted": ("Initial Allotment", "Additional Allotment"),
+    "withdrawn": ("Withdrawal",),
+    "spent": ("Expense",),
+    "reversed": ("Expense Reversed",),
+}
+
+
+def _derive(frame: Frame) -> Frame:
+    frame["month"] = frame["recorded_at"].map(lambda instant: f"{asof.ist(instant):%Y-%m}")
+    return frame
+
+
+def _flows(counted: Counted, by: str) -> Frame:
+    made = counted.wide("moved", "transaction_type", list(KINDS), "transaction_amount", by)
+    for name, kinds in _FLOWS.items():
+        made[name] = sum(made[kind] for kind in kinds)
+    return made
+
+
+def _by_month(counted: Counted) -> Frame:
+    made = _flows(counted, "month")
+    return made[["month", "rows", *_FLOWS]]
+
+
+def _standing(counted: Counted, by: str) -> Frame:
+    made = _flows(counted, by).merge(counted.by("standing", by).drop(columns="rows"), on=by, how="left")
+    return made[[by, "rows", *_FLOWS, "sanctioned_balance", "fund_available"]]
+
+
+def _by_type(counted: Counted) -> Frame:
+    made = counted.by("moved", "transaction_type")
+    place = {kind: number for number, kind in enumerate(KINDS)}
+    return made.sort_values("transaction_type", key=lambda kinds: kinds.map(place), ignore_index=True)
+
+
+_MONEY_MOVED = (
+    Column("rows", "Transactions", Kind.COUNT, total=True),
+    Column("allotted", "Allotted", Kind.MONEY, width=19, total=True),
+    Column("withdrawn", "Withdrawn", Kind.MONEY, width=19, total=True),
+    Column("spent", "Expense", Kind.MONEY, width=19, total=True),
+    Column("reversed", "Expense Reversed", Kind.MONEY, width=19, total=True),
+)
+_BALANCES = (
+    Column("sanctioned_balance", "Sanctioned Balance", Kind.MONEY, width=19, total=True),
+    Column("fund_available", "Fund Available", Kind.MONEY, width=19, total=True),
+)
+
+
+def _parameters(request: Request) -> dict[str, Any]:
+    return {"transaction_type": request.transaction_type}
+
+
+FUND_REGISTER = Report(
+    name="fund_register",
+    title="Fund Allocation Register",
+    about="Every allotment, withdrawal, expense and reversed expense in the order in which it was recorded, with the "
+    "balances of its sanction after it. Of a financial year: whatever moved on its sanctions; of other days: whatever "
+    "was recorded then.",
+    columns=_COLUMNS,
+    query=_QUERY,
+    default_period=of_financial_year,
+    cubes={
+        "moved": Cube(
+            ("hoa_code", "tenant_id", "transaction_type", "month"), {"transaction_amount": "sum"}, derive=_derive
+        ),
+        "standing": Cube(
+            ("hoa_code", "tenant_id", "master_allotment_id"), {"sanctioned_balance": "last", "fund_available": "last"}
+        ),
+    },
+    tables=(
+        Table(
+            "Month by month",
+            (Column("month", "Month"), *_MONEY_MOVED),
+            _by_month,
+            Chart("Allotted and spent, by month of recording", "month", ("allotted", "spent")),
+        ),
+        Table(
+            "By head of account",
+            (Column("hoa_code", "Head of Account", width=23), *_MONEY_MOVED, *_BALANCES),
+            lambda counted: _standing(counted, "hoa_code"),
+            Chart(
+                "Where the money of each head of account is", "hoa_code", ("spent", "fund_available"),
+                lying=True, at_most=10,
+            ),
+        ),
+        Table(
+            "By city",
+            (Column("tenant_id", "City", width=23), *_MONEY_MOVED, *_BALANCES),
+            lambda counted: _standing(counted, "tenant_id"),
+        ),
+        Table(
+            "By transaction type",
+            (
+                Column("transaction_type", "Transaction Type", width=20),
+                Column("rows", "Transactions", Kind.COUNT, total=True),
+                Column("transaction_amount", "Amount", Kind.MONEY, width=19),
+            ),
+            _by_type,
+        ),
+    ),
+    parameters=_parameters,
+)  # fmt: skip
