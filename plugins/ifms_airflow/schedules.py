@@ -118,6 +118,11 @@ def remove_unshipped_calls() -> bool:
     return os.environ.get("IFMS_REMOVE_UNSHIPPED_CALLS", "").strip().lower() == "yes"
 
 
+def reports_path() -> str | None:
+    """Where reports go: IFMS_REPORTS_PATH, a folder or the URL of an object storage; None: Airflow's own folder."""
+    return os.environ.get("IFMS_REPORTS_PATH", "").strip() or None
+
+
 def shards() -> list[int]:
     """The literal list that a sweep is mapped over: IFMS_SHARDS of them, one by default."""
     return list(range(max(1, int(os.environ.get("IFMS_SHARDS", "").strip() or 1))))

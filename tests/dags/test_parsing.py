@@ -31,6 +31,7 @@ DAGS = {
     "ifms_ftfps": "0 22 * * *",
     "ifms_relay": "*/10 * * * *",
     "ifms_reconcile": "30 20 * * *",
+    "ifms_reports": "0 0 * * *",
 }
 CLOCKED = [dag_id for dag_id, cron in DAGS.items() if cron]
 # A day for the others.
@@ -44,11 +45,12 @@ OUTLETS = dict.fromkeys(DAGS, {"ifms_outbox"}) | {
     "ifms_pa": {"ifms_payments"},
     "ifms_relay": set(),
     "ifms_reconcile": set(),
+    "ifms_reports": set(),
 }
 TAGS = (
     dict.fromkeys(DAGS, {"ifms", "treasury"})
     | dict.fromkeys(("ifms_pa", "ifms_relay"), {"ifms", "platform"})
-    | {"ifms_reconcile": {"ifms", "ledger"}}
+    | dict.fromkeys(("ifms_reconcile", "ifms_reports"), {"ifms", "ledger"})
 )
 # Sweeps that are shared out between shards, one task each; the others are single tasks.
 SHARED = {
@@ -69,7 +71,7 @@ SINGLE = {
     "ifms_reconcile": "reconcile",
 }
 # Tasks beside those that do not wait for the treasury, and take no slot of its pool.
-BESIDE = {"ifms_relay": ["notify", "ship", "remove_old_calls"]}
+BESIDE = {"ifms_relay": ["notify", "ship", "remove_old_calls"], "ifms_reports": ["report"]}
 PARAMS = dict.fromkeys(DAGS, ["tenants"]) | {
     "ifms_pi": ["tenants", "pi_numbers", "payments"],
     **{f"ifms_{service}": ["tenants", "pi_numbers"] for service in ("pis", "pag", "pd", "ftps", "ftfps")},
@@ -77,6 +79,7 @@ PARAMS = dict.fromkeys(DAGS, ["tenants"]) | {
     "ifms_cor": ["pi_number", "tenant", "beneficiaries", "new_original", "tenants"],
     "ifms_relay": ["again", "calls_again"],
     "ifms_reconcile": ["pending_hours"],
+    "ifms_reports": ["report", "tenants", "period", "format", "hoa_code", "transaction_type"],
 }
 SECTIONS = ["What", "When", "Reads", "Writes", "If it fails"]
 
@@ -86,6 +89,8 @@ HEAVY = {
     "confluent_kafka",
     "cryptography.hazmat.primitives.asymmetric.rsa",
     "elasticsearch",
+    "matplotlib",
+    "openpyxl",
     "pandas",
     "psycopg",
     "requests",
@@ -381,6 +386,20 @@ REFUSED = {
     ],
     ("ifms_relay", "calls_again"): ["false", "true", "", 0, 1, None, "{{ True }}", []],
     ("ifms_reconcile", "pending_hours"): ["24", "24 hours", 0, -1, 8785, float("inf"), [24], {"hours": 24}, ""],
+    ("ifms_reports", "report"): ["", "register", "fund_register; DROP TABLE ifms.payment", ["fund_register"], 7, True],
+    ("ifms_reports", "period"): [
+        "",
+        "2026",
+        "2026-11-1",
+        "yesterday",
+        "{{ ds }}",
+        "../2026-11",
+        "2026-11-01 2026-11-02",
+        7,
+    ],
+    ("ifms_reports", "format"): ["", "XLSX", "exe", "../csv", ["csv"], 7],
+    ("ifms_reports", "hoa_code"): [*NO_NUMBERS, 990017057890000000000000001],
+    ("ifms_reports", "transaction_type"): ["", "expense", "Expense' OR 'a' = 'a", ["Expense"], 7],
 }
 TAKEN = {
     ("ifms_cor", "pi_number"): ["PI-SA/2024-25/000001", "PI-1013/2024-25/000001", None],
@@ -391,6 +410,11 @@ TAKEN = {
     ("ifms_relay", "again"): [[7, 8], [], None],
     ("ifms_relay", "calls_again"): [True, False],
     ("ifms_reconcile", "pending_hours"): [24, 0.5, 8784, None],
+    ("ifms_reports", "report"): ["fund_register", "response_times", None],
+    ("ifms_reports", "period"): ["2026-27", "2026-11", "2026-11-23", "2026-11-01..2026-11-23", "all", None],
+    ("ifms_reports", "format"): ["xlsx", "csv", "pdf", None],
+    ("ifms_reports", "hoa_code"): ["990017057890000000000000001", None],
+    ("ifms_reports", "transaction_type"): ["Initial Allotment", "Expense Reversed", None],
 }
 
 

@@ -10,6 +10,7 @@ from ifms_airflow.operators.payments import CreatePaymentsOperator
 from ifms_airflow.operators.poll import PollOperator
 from ifms_airflow.operators.reconcile import ReconcileOperator
 from ifms_airflow.operators.relay import RelayOperator
+from ifms_airflow.operators.report import ReportOperator
 
 __all__ = [
     "CorrectOperator",
@@ -22,5 +23,6 @@ __all__ = [
     "ReconcileOperator",
     "RelayOperator",
     "RemoveOldCallsOperator",
+    "ReportOperator",
     "ShipCallsOperator",
 ]

@@ -1,0 +1,160 @@
+"""Reports as a task: read from the ledger, written to a folder or to an object storage."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from ifms.errors import BadInputError, NothingToReportError
+from ifms_airflow.operators.sweep import SweepOperator, tenant_ids
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from airflow.sdk import Context, ObjectStoragePath
+
+    from ifms.reports.report import Report, Request
+    from ifms_airflow.hooks import LedgerHook
+
+REPORTS = ("fund_register", "payment_ageing", "failure_reasons", "reconciliation", "response_times")
+"""The names that `report` may have; the same as in `ifms.reports.catalogue`, which no DAG file loads."""
+FORMATS = ("xlsx", "csv", "pdf")
+TRANSACTION_TYPES = ("Initial Allotment", "Additional Allotment", "Withdrawal", "Expense", "Expense Reversed")
+
+
+class ReportOperator(SweepOperator):
+    """Make reports as of the end of the run's data interval; asks neither the treasury nor the platform.
+
+    The files go to ``<path>/<as of, IST>/<report>_<period>_<cities>.<format>``: the same run makes the same again.
+
+    :param report: one of REPORTS (or a template that renders to one); all of them when empty.
+    :param period: ``2026-27`` (a financial year), ``2026-11``, ``2026-11-23``, ``2026-11-01..2026-11-23`` or ``all``;
+        what each report is usually about when empty.
+    :param format: ``xlsx``, ``csv`` or ``pdf``; all of them when empty.
+    :param hoa_code: of the fund register only this head of account.
+    :param transaction_type: of the fund register only this type.
+    :param path: a folder, or any URL that ObjectStoragePath takes; the folder ``reports`` of AIRFLOW_HOME when None.
+
+    Asked for one report that has no rows it fails; asked for all, it leaves out those that have none.
+    """
+
+    template_fields: Sequence[str] = (
+        "tenants", "report", "period", "format", "hoa_code", "transaction_type", "path",
+    )  # fmt: skip
+    service_id = "REPORTS"
+
+    def __init__(
+        self,
+        *,
+        report: str | None = None,
+        period: str | None = None,
+        format: str | None = None,
+        hoa_code: str | None = None,
+        transaction_type: str | None = None,
+        path: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.report = report
+        self.period = period
+        self.format = format
+        self.hoa_code = hoa_code
+        self.transaction_type = transaction_type
+        self.path = path
+
+    @cached_property
+    def ledger_hook(self) -> LedgerHook:
+        """The way to the ledger, with time enough for reports of whole tables."""
+        from ifms_airflow.hooks import LedgerHook  # noqa: PLC0415
+
+        return LedgerHook(self.ledger_conn_id, statement_timeout=timedelta(minutes=30))
+
+    def execute(self, context: Context) -> None:
+        """Make what is asked for, write the sweep's row; raises a SweepError, or an error that says what was wrong."""
+        from ifms.reports import making  # noqa: PLC0415
+
+        as_of = _known_at(context)
+        wanted, formats = self._wanted(as_of)
+        folder = self._folder(as_of)
+        with self.ledger_hook.ledger() as ledger, self.sweep(context, ledger) as sweep:
+            for report, asked in wanted:
+                with TemporaryDirectory(prefix="ifms-report-") as here:
+                    try:
+                        made = making.make(ledger, report, asked, formats, Path(here))
+                    except NothingToReportError as nothing:
+                        if self.report:
+                            raise
+                        sweep.remark(str(nothing))
+                        sweep.counts["empty"] += 1
+                        continue
+                    for file in made.files:
+                        _put(file, folder)
+                        self.log.info("%s is at %s", file.name, folder / file.name)
+                    sweep.counts["rows"] += made.rows
+                    sweep.counts["files"] += len(made.files)
+
+    def _wanted(self, as_of: datetime) -> tuple[list[tuple[Report, Request]], tuple[str, ...]]:
+        """What to make. Raises BadInputError for what is no report, no period, no format or no list of cities."""
+        from ifms.reports import catalogue  # noqa: PLC0415
+
+        for name in ("report", "period", "format", "hoa_code", "transaction_type"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, str):
+                raise BadInputError(f"{name} must be a text, or empty")
+        tenants = tenant_ids(self.tenants)
+        filtered = self.hoa_code or self.transaction_type
+        names = [self.report] if self.report else ["fund_register"] if filtered else list(catalogue.REPORTS)
+        wanted = []
+        for name in names:
+            report = catalogue.report_named(name)
+            asked = catalogue.request(
+                report, as_of, period=self.period or None, tenants=tenants, hoa_code=self.hoa_code or None,
+                transaction_type=self.transaction_type or None,
+            )  # fmt: skip
+            wanted.append((report, asked))
+        return wanted, catalogue.formats_named([self.format] if self.format else catalogue.FORMATS)
+
+    def _folder(self, as_of: datetime) -> ObjectStoragePath:
+        """Where the files of this `as of` go; made if it is not there. Raises ReportTargetError when it can't be."""
+        from airflow.sdk import ObjectStoragePath  # noqa: PLC0415
+
+        from ifms import clock  # noqa: PLC0415
+        from ifms.reports.making import unwritable  # noqa: PLC0415
+
+        home = Path(os.environ.get("AIRFLOW_HOME") or "~/airflow").expanduser()
+        root = self.path or str(home / "reports")
+        try:
+            folder = ObjectStoragePath(root) / f"{clock.to_ist(as_of):%Y-%m-%dT%H%M%S}"
+            folder.fs.makedirs(folder.path, exist_ok=True)
+            if folder.protocol in ("", "file", "local") and not os.access(folder.path, os.W_OK):
+                raise PermissionError(13, "Permission denied")
+        except Exception as error:  # each kind of storage has its own
+            raise unwritable(root, error) from None
+        return folder
+
+
+def _known_at(context: Context) -> datetime:
+    """The end of the run's data interval; of a run that has none, when it was to run."""
+    run = context["dag_run"]
+    return run.data_interval_end or run.run_after
+
+
+def _put(file: Path, folder: ObjectStoragePath) -> None:
+    """Copy a file into the storage under a passing name, and give it its own when it is whole there."""
+    from ifms.reports.making import unwritable  # noqa: PLC0415
+
+    store, target = folder.fs, (folder / file.name).path
+    passing = (folder / f".{file.name}.{secrets.token_hex(4)}.part").path
+    try:
+        store.put_file(str(file), passing)
+        store.mv(passing, target)
+    except Exception as error:  # each kind of storage has its own
+        if store.exists(passing):
+            store.rm_file(passing)
+        raise unwritable(folder, error) from None
