@@ -1,4 +1,4 @@
-"""`make bench`: what the sweeps cost beyond the treasury's own latency, and how long people wait for a page.
+"""`make bench`: what sweeps cost beyond the treasury's own latency, how long a page takes, and what reports take.
 
 The limit of a sweep is calls × latency ÷ concurrency: its calls, perfectly side by side, and nothing else. The exit
 code is 0 whenever all could be measured: a busy machine is no failed test.
@@ -16,7 +16,7 @@ from statistics import median_low
 
 from rich.console import Console
 
-from bench import reading
+from bench import reading, reporting
 from bench.figures import Figure, Growth, Logging, Shipping, Workers, table
 from bench.ground import Ground, ground
 from bench.shipping import measure_shipping
@@ -57,18 +57,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="small numbers: shows that it works, measures little")
     parser.add_argument("--pis", type=int, default=1_000_000, help="how many PIs to read among; 0: measure no reading")
     parser.add_argument("--reading", action="store_true", help="measure the reading alone")
+    parser.add_argument("--reports", action="store_true", help="measure the reports alone")
     given = parser.parse_args(arguments)
     quick: bool = given.quick
     pis = min(given.pis, QUICK_PIS) if quick else given.pis
     console = Console() if sys.stdout.isatty() else Console(width=140)
     try:
         with signals.raised_as_stopped(), ground() as made:
-            if not given.reading:
+            if not given.reading and not given.reports:
                 _print(console, measure(made, QUICK if quick else Plan(), console))
             if pis:
                 made.new_ledger("reading")
                 timings, filling = reading.measure(made.server.dsn("reading"), pis, console)
-                console.print(reading.table(timings, pis, filling))
+                if not given.reports:
+                    console.print(reading.table(timings, pis, filling))
+                if not given.reading:
+                    console.print(reporting.table(reporting.measure(made.server.dsn("reading"), console), pis))
     except StandaloneError as error:
         Console(stderr=True, soft_wrap=True).print(str(error), style="red", markup=False, highlight=False)
         return 1

@@ -32,6 +32,7 @@ that can't be written to is named. A report without rows is left out of the dail
 
 from airflow.sdk import DAG, Param
 
+from ifms_airflow.alerts import alerts
 from ifms_airflow.operators import ReportOperator
 from ifms_airflow.operators.report import FORMATS, REPORTS, TRANSACTION_TYPES
 from ifms_airflow.schedules import DEFAULT_ARGS, NUMBER, TENANTS, clock, reports_path
@@ -84,6 +85,7 @@ with DAG(
     render_template_as_native_obj=True,
     max_active_runs=1,
     catchup=False,
+    **alerts(),
 ):
     # No slot of the treasury's, which it does not ask.
     ReportOperator(

@@ -1,0 +1,154 @@
+"""What reports cost: each one over all that a ledger of a million payment instructions holds, in a process of its own.
+
+The ledger is the one that `bench.reading` fills; what only reports look at is added here: payments, bills, and the
+changes of status that the log tells of (no debit scrolls: that they are missing costs the same). Time is wall clock,
+memory the process's peak.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psycopg
+from rich.console import Console
+from rich.table import Table
+
+from standalone.errors import StandaloneError
+from standalone.settings import REPOSITORY
+
+REPORTS = ("fund_register", "payment_ageing", "failure_reasons", "reconciliation", "response_times")
+FORMATS = ("csv", "xlsx", "pdf")
+SECONDS_LIMIT, BYTES_LIMIT = 300.0, 400 * 2**20
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One report in one format: its rows, and what it took in seconds, bytes at the peak, and bytes of the file."""
+
+    report: str
+    format: str
+    rows: int
+    seconds: float
+    cpu_seconds: float
+    peak_bytes: int
+    file_bytes: int
+
+    @property
+    def kept(self) -> bool:
+        """Whether it took no more than a few minutes, and memory that has nothing to do with its rows."""
+        return self.seconds <= SECONDS_LIMIT and self.peak_bytes <= BYTES_LIMIT
+
+
+def measure(dsn: str, console: Console) -> list[Cost]:
+    """Add to the ledger of `dsn` what reports look at, and make each. Raises StandaloneError when one fails."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for step, statement in _STEPS.items():
+            with console.status(f"for the reports: {step}"):
+                connection.execute(statement.encode())
+    costs = []
+    for report in REPORTS:
+        for name in FORMATS:
+            with console.status(f"{report} as {name}"):
+                costs.append(_in_a_process(dsn, report, name))
+    return costs
+
+
+def table(costs: list[Cost], instructions: int) -> Table:
+    """All of it, one row each."""
+    made = Table(title=f"Reports of all that a ledger of {instructions:,} PIs holds, each in a process of its own")
+    made.add_column("report")
+    made.add_column("format")
+    for heading in ("rows", "time", "of it CPU", "allowed", "peak memory", "allowed", "file"):
+        made.add_column(heading, justify="right")
+    made.add_column("")
+    for each in costs:
+        made.add_row(
+            each.report, each.format, f"{each.rows:,}", f"{each.seconds:.1f} s", f"{each.cpu_seconds:.1f} s",
+            f"{SECONDS_LIMIT:.0f} s", _megabytes(each.peak_bytes), _megabytes(BYTES_LIMIT), _megabytes(each.file_bytes),
+            "[green]ok[/]" if each.kept else "[red]over[/]",
+        )  # fmt: skip
+    return made
+
+
+def _in_a_process(dsn: str, report: str, name: str) -> Cost:
+    order = json.dumps({"dsn": dsn, "report": report, "format": name})
+    done = subprocess.run(  # the order goes through stdin: it holds a password, which the list of processes would show
+        [sys.executable, "-m", "bench.reporting"], input=order, capture_output=True, text=True, cwd=REPOSITORY,
+        check=False,
+    )  # fmt: skip
+    if done.returncode != 0:
+        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise StandaloneError(f"The report {report} as {name} failed: {said[-1]}.")
+    return Cost(**json.loads(done.stdout))
+
+
+def make_one(dsn: str, report: str, name: str) -> Cost:
+    """Make one report in this process, and say what it took."""
+    from ifms import clock  # noqa: PLC0415  (what is loaded for it belongs to what it takes)
+    from ifms.ledger.database import Database  # noqa: PLC0415
+    from ifms.reports.catalogue import REPORTS as KNOWN  # noqa: PLC0415
+    from ifms.reports.catalogue import request  # noqa: PLC0415
+    from ifms.reports.making import make  # noqa: PLC0415
+
+    started, cpu = time.perf_counter(), time.process_time()
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-report-", dir=REPOSITORY) as folder,
+        Database(lambda: psycopg.connect(dsn, options="-c timezone=UTC")) as db,
+    ):
+        asked = request(KNOWN[report], clock.now(), period="all")
+        made = make(db, KNOWN[report], asked, (name,), Path(folder))
+        size = made.files[0].stat().st_size
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return Cost(report, name, made.rows, time.perf_counter() - started, time.process_time() - cpu, peak, size)
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 2**20:.1f} MB"
+
+
+# Each PI's changes of status with their times, beside the two rows that reading needs; of a thousand two wait.
+_STEPS = {
+    "no triggers": "SET session_replication_role = replica",
+    "changes of status": """
+        INSERT INTO ifms.status_log (payment_instruction_id, tenant_id, payment_number, service_id, status, from_status,
+            to_status, created_at)
+        SELECT p.id, p.tenant_id, p.payment_number, told.service, 'STATUS_LOG_' || told.service || '_SUCCESS',
+               told.from_status, told.to_status, p.created_at + told.place * interval '1 minute'
+        FROM ifms.payment_instruction p
+        CROSS JOIN (VALUES (1, 'PI', 'PENDING', 'INITIATED'), (2, 'PIS', 'INITIATED', 'APPROVED'),
+                           (3, 'PAG', 'APPROVED', 'IN PROCESS'), (4, 'PD', 'IN PROCESS', 'SUCCESSFUL'))
+            AS told (place, service, from_status, to_status)
+        WHERE told.place <= CASE WHEN p.status = 'INITIATED' THEN 1 WHEN p.status = 'APPROVED' THEN 2 ELSE 4 END
+    """,
+    "failures": """
+        INSERT INTO ifms.status_log (payment_instruction_id, tenant_id, payment_number, service_id, status, from_status,
+            to_status, created_at)
+        SELECT p.id, p.tenant_id, p.payment_number, 'FD', 'STATUS_LOG_FD_SUCCESS', 'SUCCESSFUL', 'PARTIAL',
+               p.created_at + interval '1 hour'
+        FROM ifms.payment_instruction p WHERE p.status = 'PARTIAL'
+    """,
+    "payments": """
+        INSERT INTO ifms.payment (tenant_id, payment_number, payment_id, amount, raised_at, seen_at)
+        SELECT tenant_id, payment_number, payment_number, net_amount, created_at, created_at
+        FROM ifms.payment_instruction
+    """,
+    "bills": """
+        INSERT INTO ifms.bill (tenant_id, bill_id, payment_number, asked_at)
+        SELECT tenant_id, additional_details -> 'billNumber' ->> 0, payment_number, created_at
+        FROM ifms.payment_instruction
+    """,
+    "statistics": "VACUUM ANALYZE ifms.status_log, ifms.payment, ifms.bill",
+    "triggers again": "SET session_replication_role = origin",
+}
+
+
+if __name__ == "__main__":
+    given = json.load(sys.stdin)
+    json.dump(asdict(make_one(given["dsn"], given["report"], given["format"])), sys.stdout)
