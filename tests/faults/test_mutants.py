@@ -16,7 +16,7 @@ from support.environment import REPO
 FUNDS = "include/ifms/ledger/funds.py"
 INSTRUCTIONS = "include/ifms/ledger/instructions.py"
 LEDGER = "include/migrations/versions/0001_ledger.sql"
-GUARDS = "include/migrations/versions/0002_guards.sql"
+GUARDS = "include/migrations/versions/0009_import.sql"  # which has apply_movement as it is now
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ MUTANTS = {
     "balances are looked up and written back": Mutant(
         (
             (FUNDS, "LIMIT 1 FOR UPDATE OF s", "LIMIT 1"),
-            (GUARDS, "    UPDATE ifms.sanction SET\n", "    SELECT * INTO held FROM ifms.sanction WHERE id = NEW.sanction_id;\n    UPDATE ifms.sanction SET\n"),
+            (GUARDS, "    UPDATE ifms.sanction s SET\n", "    SELECT * INTO held FROM ifms.sanction WHERE id = NEW.sanction_id;\n    UPDATE ifms.sanction s SET\n"),
             (GUARDS, "        reserved_amount = reserved_amount + CASE", "        reserved_amount = held.reserved_amount + CASE"),
             (GUARDS, "        spent_amount = spent_amount + CASE", "        spent_amount = held.spent_amount + CASE"),
             (GUARDS, "DECLARE\n    needs text :=", "DECLARE\n    held ifms.sanction%ROWTYPE;\n    needs text :="),
