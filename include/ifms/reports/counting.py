@@ -7,7 +7,7 @@ from decimal import Decimal
 from math import isnan
 from typing import Any
 
-import pandas as pd  # type: ignore[import-untyped]
+import pandas as pd
 
 from ifms.reports.report import Column, Cube, Frame, Kind, Report, Row
 
