@@ -486,6 +486,12 @@ def test_environment_says_how_long_calls_are_kept(dags: dict[str, Any], monkeypa
     assert removal(load(monkeypatch, IFMS_CALL_LOG_DAYS="none", IFMS_REMOVE_UNSHIPPED_CALLS="1")) == (None, False)
 
 
+def test_environment_says_where_reports_go(dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
+    assert dags["ifms_reports"].get_task("report").path is None  # the folder `reports` of AIRFLOW_HOME
+    changed = load(monkeypatch, IFMS_REPORTS_PATH=" s3://sample@bucket/reports ")
+    assert changed["ifms_reports"].get_task("report").path == "s3://sample@bucket/reports"
+
+
 def test_parsing_twice_gives_the_same_dags():
     """Nothing changes with the clock: a DAG that differs at each parse would be a new version each time."""
     from airflow.serialization.serialized_objects import DagSerialization

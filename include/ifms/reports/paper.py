@@ -293,6 +293,7 @@ def draw(axes: Axes, chart: Chart, columns: Sequence[Column], rows: Sequence[Row
         for (label, values), (colour, style, marker) in zip(series, _LINES, strict=False):
             axes.plot(range(len(values)), values, color=colour, linestyle=style, marker=marker, markersize=3.5,
                       linewidth=1.1, label=label)  # fmt: skip
+        axes.set_ylim(bottom=0)
     else:
         _bars(axes, chart, series, kind)
     scale, along = (axes.xaxis, axes.yaxis) if chart.lying else (axes.yaxis, axes.xaxis)
@@ -303,7 +304,7 @@ def draw(axes: Axes, chart: Chart, columns: Sequence[Column], rows: Sequence[Row
     axes.tick_params(labelsize=7, length=2)
     shown_names = names if chart.lying else _thinned(names)
     along.set_ticks(range(len(names)), [fitted(name, 150, 7) for name in shown_names])
-    if not chart.lying and (len(names) > 8 or sum(measure(name, 7) for name in names) > 560):
+    if not chart.lying and sum(measure(name, 7) + 8 for name in shown_names) > 640:
         for tick in axes.get_xticklabels():
             tick.set(rotation=35, ha="right", rotation_mode="anchor")
     if len(series) > 1:
@@ -352,6 +353,9 @@ def _bars(axes: Axes, chart: Chart, series: Sequence[tuple[str, list[float]]], k
             else:
                 axes.annotate(write(total, None), (place, total), (0, 3), textcoords="offset points", fontsize=6.5,
                               ha="center")  # fmt: skip
+        if max(floor, default=0) > 0:  # room for the sums
+            axes.set(**{"xlim" if chart.lying else "ylim": (0, max(floor) * 1.1)})
+        return
     axes.margins(x=0.12 if chart.lying else 0.02, y=0.02 if chart.lying else 0.12)
 
 

@@ -12,7 +12,9 @@ from ifms.reports.instruction import NEXT_SERVICE
 from ifms.reports.period import ALL
 from ifms.reports.report import Chart, Column, Cube, Frame, Kind, Report, Shape, Table
 
-SERVICES = ("PI", "PIS", "PAG", "PD", "FTPS")
+SERVICES = ("PI", "PIS", "PAG", "PD", "FTPS", "none")
+"""In their order; none: no service is asked about what has this type and status, which no sweep brings about."""
+_PLACES = {service: place for place, service in enumerate(SERVICES)}
 AGES = ("under 1 day", "1 to 2 days", "3 to 6 days", "7 to 29 days", "30 to 89 days", "90 days and more")
 _FROM_DAY = (1, 3, 7, 30, 90)
 WAITING = ("PENDING", "INITIATED", "APPROVED", "IN PROCESS")
@@ -26,8 +28,8 @@ _QUERY = f"""
     SELECT service, tenant_id, kind, pi_number, payment_number, status, amount, since,
            days, (%(ages)s::text[])[1 + width_bucket(days, %(from_day)s::bigint[])] AS age
     FROM (
-        SELECT CASE {_SERVICE} END AS service, p.tenant_id, p.pi_type AS kind, p.pi_number, p.payment_number, st.status,
-               p.net_amount AS amount, st.since
+        SELECT CASE {_SERVICE} ELSE 'none' END AS service, p.tenant_id, p.pi_type AS kind, p.pi_number,
+               p.payment_number, st.status, p.net_amount AS amount, st.since
         FROM ifms.payment_instruction p {asof.state("p", "st")}
         WHERE {asof.within("p.created_at")} AND {asof.of_cities("p.tenant_id")} AND st.status = ANY(%(waiting)s)
         UNION ALL
@@ -54,7 +56,7 @@ _WAITING = (
 def _aged(counted: Counted, *by: str) -> Frame:
     made = counted.wide("waiting", "age", AGES, "rows", *by)
     if "service" in by:
-        made = made.sort_values("service", key=lambda codes: codes.map(SERVICES.index), kind="stable")
+        made = made.sort_values("service", key=lambda codes: codes.map(_PLACES), kind="stable")
     return made[[*by, "rows", "amount", "days", *AGES]]
 
 

@@ -107,7 +107,7 @@ RECONCILIATION = Report(
     "a person must look.",
     columns=(
         Column("tenant_id", "City", width=12),
-        Column("payment_number", "Payment", width=20),
+        Column("payment_number", "Payment", width=25),
         Column("bills", "Bills", width=20, on_paper=False),
         Column("bill_count", "Number of Bills", Kind.COUNT, width=9, total=True),
         Column("amount", "Payment's Amount", Kind.MONEY, width=15, total=True),
@@ -120,7 +120,7 @@ RECONCILIATION = Report(
         Column("returned", "Come Back", Kind.MONEY, width=14, total=True),
         Column("paid", "Paid", Kind.MONEY, width=15, total=True),
         Column("outstanding", "Outstanding", Kind.MONEY, width=15, total=True),
-        Column("verdict", "Verdict", width=18),
+        Column("verdict", "Verdict", width=19),
     ),
     query=_QUERY,
     default_period=of_financial_year,

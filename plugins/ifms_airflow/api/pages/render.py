@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mimetypes
-import re
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -16,6 +15,7 @@ from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ifms import clock
+from ifms.money import grouped
 from ifms_airflow.api.pages.texts import t
 
 _HERE = Path(__file__).parent
@@ -50,10 +50,7 @@ def rupees(amount: Decimal | None) -> str:
     """An amount with its digits grouped as in India: ₹12,34,567.50."""
     if amount is None:
         return t("none")
-    whole, paise = f"{abs(amount):.2f}".split(".")
-    head, last = whole[:-3], whole[-3:]
-    groups = re.findall(r"\d{1,2}(?=(?:\d{2})*$)", head)
-    return f"{'−' if amount < 0 else ''}₹{','.join([*groups, last])}.{paise}"  # noqa: RUF001  (a real minus)
+    return f"{'−' if amount < 0 else ''}₹{grouped(abs(amount))}"  # noqa: RUF001  (a real minus)
 
 
 def count(number: int) -> str:

@@ -62,4 +62,4 @@ def test_sums_by_service_and_city():
     ]  # fmt: skip
     assert [row[:4] for row in by_city] == [("od.a", 2, 24, 95), ("od.b", 2, 12, 40)]
     assert [row[:3] for row in both] == [("PI", "od.a", 1), ("PI", "od.b", 1), ("PIS", "od.a", 1), ("FTPS", "od.b", 1)]
-    assert SERVICES == ("PI", "PIS", "PAG", "PD", "FTPS")
+    assert SERVICES == ("PI", "PIS", "PAG", "PD", "FTPS", "none")
