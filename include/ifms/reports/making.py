@@ -13,13 +13,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from ifms.errors import NothingToReportError, ReportTargetError
 from ifms.ledger.database import Connection, Database
 from ifms.reports import asof
 from ifms.reports.catalogue import check_tenants, file_name
 from ifms.reports.report import Report, Request, Row, Sink
+
+if TYPE_CHECKING:
+    from ifms.reports.counting import Counted
 
 CHUNK = 5000
 """Rows in memory at a time."""
@@ -47,18 +50,23 @@ def make(
     db.look(lambda connection: check_tenants(connection, asked.tenants))
     if not asof.wait_until_settled(db, asked.as_of):
         log.warning("%s: a transaction that began before %s is still open", report.name, asked.known_at)
-    with ExitStack() as stack:
-        streams = [stack.enter_context(_Part(folder, file_name(report, asked, each))) for each in formats]
-        sinks = [_sink(each, part.stream, report, asked) for each, part in zip(formats, streams, strict=True)]
-        rows = db.look(partial(_read, report=report, asked=asked, sinks=sinks, chunk=chunk))
-        for part in streams:
-            part.whole = True
-    files = tuple(part.path for part in streams)
-    log.info("%s: %s rows in %s", report.name, f"{rows:,}", ", ".join(path.name for path in files))
-    return Made(files, rows)
+    try:
+        with ExitStack() as stack:
+            parts = [stack.enter_context(_Part(folder, file_name(report, asked, each))) for each in formats]
+            sinks = [_sink(each, part.stream, report, asked) for each, part in zip(formats, parts, strict=True)]
+            counted = db.look(partial(_read, report=report, asked=asked, sinks=sinks, chunk=chunk))
+            for sink in sinks:  # the snapshot is given back before: pages take longer than reading them
+                sink.finish(counted)
+            for part in parts:
+                part.whole = True
+    except OSError as error:
+        raise unwritable(folder, error) from None
+    files = tuple(part.path for part in parts)
+    log.info("%s: %s rows in %s", report.name, f"{counted.rows:,}", ", ".join(path.name for path in files))
+    return Made(files, counted.rows)
 
 
-def _read(connection: Connection, report: Report, asked: Request, sinks: Sequence[Sink], chunk: int) -> int:
+def _read(connection: Connection, report: Report, asked: Request, sinks: Sequence[Sink], chunk: int) -> Counted:
     from ifms.reports.counting import Counted  # noqa: PLC0415  (pandas is slow to load)
 
     counted = Counted(report)
@@ -78,9 +86,7 @@ def _read(connection: Connection, report: Report, asked: Request, sinks: Sequenc
     values = _values(report, asked)
     for name, (_, query) in report.also.items():
         counted.keep(name, connection.execute(query.encode(), values, prepare=False).fetchall())
-    for sink in sinks:
-        sink.finish(counted)
-    return counted.rows
+    return counted
 
 
 def read(connection: Connection, report: Report, asked: Request, *, chunk: int = CHUNK) -> Iterator[Sequence[Row]]:
@@ -120,11 +126,8 @@ class _Part:
         self.whole = False
 
     def __enter__(self) -> _Part:
-        try:
-            self._unfinished.parent.mkdir(parents=True, exist_ok=True)
-            self.stream: BinaryIO = self._unfinished.open("wb")
-        except OSError as error:
-            raise unwritable(self.path.parent, error) from None
+        self._unfinished.parent.mkdir(parents=True, exist_ok=True)
+        self.stream: BinaryIO = self._unfinished.open("wb")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -132,8 +135,6 @@ class _Part:
             self.stream.close()
             if self.whole:
                 os.replace(self._unfinished, self.path)
-        except OSError as error:
-            raise unwritable(self.path.parent, error) from None
         finally:
             self._unfinished.unlink(missing_ok=True)
 

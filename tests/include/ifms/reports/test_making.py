@@ -108,6 +108,18 @@ def test_a_place_that_can_not_be_written_to_is_named(reported: Reported, tmp_pat
         reported.make("fund_register", tmp_path / "taken" / "below", period="all")
 
 
+def test_a_disk_that_is_full_is_said(reported: Reported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from ifms.reports.csv_file import CsvFile
+
+    def full(self: object, rows: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(CsvFile, "add", full)
+    with pytest.raises(ReportTargetError, match="can't be written to .*: No space left on device; free it"):
+        reported.make("fund_register", tmp_path, period="all")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_breaks_half_way_leaves_the_old_file_and_no_half_one(
     reported: Reported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
