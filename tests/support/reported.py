@@ -66,7 +66,7 @@ class Reported:
 
 @pytest.fixture(scope="session")
 def reported(postgres: Any, ledger_template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reported]:
-    """Paid, failed, corrected; rejected and paid anew; declined; pending; made once for all tests of reports."""
+    """Paid, failed, corrected; rejected and paid anew; declined; pending, then settled; made once for all tests of reports."""
     folder = tmp_path_factory.mktemp("reported")
     postgres.create_database("reported", ledger_template)
     with both(folder, platform={"cities": 2, "bills_per_city": 0}) as simulators:
@@ -131,4 +131,5 @@ def _steps(adapter: Adapter, treasury: Treasury) -> dict[str, Callable[[], None]
         "rejected": rejected,
         "declined": declined,
         "pending": pending,
+        "settled": lambda: run("PI"),
     }

@@ -64,7 +64,9 @@ def test_an_expense_when_it_is_accepted_and_another_row_when_it_is_given_back(re
     for row in reported.rows("fund_register", period="all"):
         numbers.setdefault(row["transaction_number"], []).append(row["transaction_type"])
     for pi in reported.adapter.rows("SELECT * FROM ifms.payment_instruction"):
-        accepted = pi["status"] not in ("PENDING",) and pi["success_code"] is not None and pi["pi_type"] == "ORIGINAL"
+        accepted = pi["pi_type"] == "ORIGINAL" and (
+            pi["status"] not in ("PENDING", "FAILED") or pi["success_code"] is not None
+        )
         wanted = (["Expense"] if accepted else []) + (
             ["Expense Reversed"] if accepted and pi["status"] == "FAILED" else []
         )

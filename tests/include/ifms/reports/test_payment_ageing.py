@@ -25,11 +25,24 @@ def test_each_waits_for_the_service_whose_turn_it_was(reported: Reported):
     assert waiting(reported, "rejected") == [("PI", "PAYMENT")]
     assert waiting(reported, "declined") == [("PI", "PAYMENT")] * 2
     assert waiting(reported, "pending") == [("PI", "PAYMENT")] * 2 + [("PI", "ORIGINAL")]
+    assert waiting(reported, "settled") == [("PI", "PAYMENT")] * 2 + [("PIS", "ORIGINAL")]
 
 
 @pytest.mark.parametrize(
     ("days", "age"),
-    [(0.5, 0), (1.5, 1), (2.9, 1), (3.5, 2), (6.9, 2), (7.5, 3), (29.9, 3), (30.5, 4), (89.9, 4), (90.5, 5), (4000, 5)],
+    [
+        (0.5, 0),
+        (1.5, 1),
+        (2.9, 1),
+        (3.5, 2),
+        (6.9, 2),
+        (7.5, 3),
+        (29.9, 3),
+        (30.5, 4),
+        (89.9, 4),
+        (90.5, 5),
+        (4000.5, 5),
+    ],
 )
 def test_ages(reported: Reported, days: float, age: int):
     """As if nothing had happened for so long: the query itself knows no now."""

@@ -15,7 +15,7 @@ from ifms.reports.response_times import RESPONSE_TIMES
 
 def also(reported: Reported, name: str, **asked: Any) -> list[dict[str, Any]]:
     names, query = RESPONSE_TIMES.also[name]
-    values = request(RESPONSE_TIMES, asked.pop("as_of", reported.at("pending")), **asked).values
+    values = request(RESPONSE_TIMES, asked.pop("as_of", reported.at("settled")), **asked).values
     with reported.db() as db:
         rows = db.look(lambda c: c.execute(query.encode(), values, prepare=False).fetchall())
     return [dict(zip(names, row, strict=True)) for row in rows]
@@ -47,7 +47,7 @@ def test_calls_by_service_are_the_logs(reported: Reported):
 
 
 def test_rows_by_day_come_to_the_same(reported: Reported):
-    rows = reported.rows("response_times", period="all", as_of=reported.at("pending"))
+    rows = reported.rows("response_times", period="all", as_of=reported.at("settled"))
     days = also(reported, "days", period="all")
     assert sum(row["calls"] for row in rows) == sum(row["calls"] for row in days) == len(calls(reported))
     assert rows == sorted(rows, key=lambda row: row["day"])
