@@ -66,7 +66,8 @@ UPDATE ifms.import_withheld SET settled_at = now() WHERE settled_at IS NULL AND 
 -- part: funds
 INSERT INTO ifms.sanction (id, tenant_id, hoa_code, ddo_code, ssu_id, grantee_code, scheme_code, master_allotment_id,
     financial_year, sanctioned_amount, created_at)
-SELECT CASE WHEN pg_input_is_valid(s.id, 'uuid') AND NOT EXISTS (SELECT FROM ifms.sanction l WHERE l.id::text = s.id)
+SELECT CASE WHEN pg_input_is_valid(s.id, 'uuid') AND NOT EXISTS (
+                SELECT FROM ifms.sanction l WHERE l.id = CASE WHEN pg_input_is_valid(s.id, 'uuid') THEN s.id::uuid END)
             THEN s.id::uuid ELSE gen_random_uuid() END,
        s.tenant_id, s.hoa_code, s.ddo_code, s.ssu_id, s.grantee_code, s.scheme_code, s.master_id,
        coalesce((SELECT pg_temp.year_of(min(a.day)) FROM java_allotment a WHERE a.sanction_id = s.id), s.financial_year),
@@ -106,8 +107,9 @@ INSERT INTO ifms.payment_instruction (id, tenant_id, pi_number, pi_type, parent_
     org_bill_ref_number, org_bill_date, additional_details, attempts, last_attempt, last_attempt_at, error_code,
     error_message, success_code, success_description, pi_approved_id, pi_approval_date, pa_fin_year, pa_advice_id,
     pa_advice_date, pa_bill_ref_number, pa_token_number, pa_token_date, paid_at, created_at, updated_at, imported_at)
-SELECT CASE WHEN pg_input_is_valid(p.id, 'uuid')
-             AND NOT EXISTS (SELECT FROM ifms.payment_instruction l WHERE l.id::text = p.id)
+SELECT CASE WHEN pg_input_is_valid(p.id, 'uuid') AND NOT EXISTS (
+                SELECT FROM ifms.payment_instruction l
+                WHERE l.id = CASE WHEN pg_input_is_valid(p.id, 'uuid') THEN p.id::uuid END)
             THEN p.id::uuid ELSE gen_random_uuid() END,
        p.tenant_id, p.pi_number, p.pi_type, p.parent, p.payment_number, p.target <> 'FAILED',
        s.id, coalesce(s.hoa_code, ''), coalesce(s.ddo_code, ''), coalesce(s.ssu_id, ''), coalesce(s.grantee_code, ''),
@@ -147,6 +149,9 @@ SELECT p.ledger_id, b.number, b.payee_id, b.payee_type, b.amount, b.lines, '', '
        b.challan_date, b.failed_on, p.created, b.modified, 'Payment Pending'
 FROM fit_beneficiary b JOIN fit_pi p ON p.id = b.pi_id
 WHERE b.ledger_id IS NULL AND p.generation = %(generation)s;
+
+-- Nothing else tells the planner in time how large they have become.
+ANALYZE ifms.payment_instruction, ifms.beneficiary;
 
 UPDATE fit_beneficiary b SET ledger_id = l.id FROM fit_pi p, ifms.beneficiary l
 WHERE p.id = b.pi_id AND p.generation = %(generation)s AND b.ledger_id IS NULL

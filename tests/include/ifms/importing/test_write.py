@@ -12,6 +12,7 @@ from support.failed import TENANT
 from support.java import broken, imported, statuses
 
 from ifms.ledger import funds
+from ifms.reports import instruction, search
 
 
 def test_all_that_it_had_is_here(java_world, here):
@@ -24,7 +25,7 @@ def test_all_that_it_had_is_here(java_world, here):
     balances = "SELECT master_allotment_id, hoa_code, allotted_amount, reserved_amount, spent_amount, available_amount, ssu_id, grantee_code, scheme_code, financial_year FROM ifms.sanction ORDER BY 1, 2"
     assert here.rows(balances) == java_world.adapter.rows(balances)
     sent = "SELECT pi_number, bill_date, pi_approved_id, pa_token_number, pa_bill_ref_number, org_bill_ref_number, org_bill_date, ssu_id, net_amount FROM ifms.payment_instruction WHERE sanction_id IS NOT NULL ORDER BY 1"
-    accepted = f"SELECT * FROM ({sent}) p WHERE pi_number IN (SELECT pi_number FROM ifms.payment_instruction JOIN ifms.fund_movement m ON m.payment_instruction_id = payment_instruction.id OR pi_type = 'REVISED' WHERE kind = 'DEBIT')"
+    accepted = f"SELECT * FROM ({sent}) p WHERE pi_number IN (SELECT pi_number FROM ifms.payment_instruction JOIN ifms.fund_movement m ON m.payment_instruction_id = payment_instruction.id OR pi_type = 'REVISED' WHERE kind = 'DEBIT') ORDER BY 1"
     assert here.rows(accepted) == java_world.adapter.rows(accepted)  # the treasury is asked in the very same words
     people = "SELECT beneficiary_number, beneficiary_id, amount, line_item_ids, status, voucher_number, utr_number, failed_on FROM ifms.beneficiary b JOIN ifms.payment_instruction p ON p.id = payment_instruction_id WHERE p.status <> 'FAILED' ORDER BY 1, p.created_at"
     columns = people.replace("status, voucher", "b.status, voucher")
@@ -109,3 +110,14 @@ def test_the_database_itself_refuses_a_pi_for_what_was_left_out(java_world, here
         names = ", ".join(columns)
         with pytest.raises(errors.CheckViolation, match="could not be imported"):
             owner.execute(f"INSERT INTO ifms.payment_instruction (pi_number, payment_number, {names}) SELECT 'PI-XX/1', %s, {names} FROM ifms.payment_instruction LIMIT 1".encode(), (withheld["payment_number"],))  # fmt: skip
+
+
+def test_people_find_and_see_every_pi_that_was_imported(java_world, here):
+    imported(java_world, here)
+    numbers = [row["pi_number"] for row in here.rows("SELECT pi_number FROM ifms.payment_instruction")]
+    with psycopg.connect(as_worker(here.dsn)) as connection:
+        for number in numbers:
+            whole = instruction.by_number(connection, number)
+            assert whole is not None
+            assert instruction.around(connection, whole)
+        assert search.count(connection, search.Criteria(tenant_id=TENANT)) == len(numbers)
