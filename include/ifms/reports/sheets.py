@@ -1,4 +1,4 @@
-"""Tables as files: CSV, XLSX and PDF, none of which can do anything in the program that opens it."""
+"""Tables as files: CSV and XLSX, none of which can do anything in the program that opens it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ Cell = str | int | Decimal | date | datetime | None
 _FORMULA = ("=", "+", "-", "\u2212", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _LONGEST = 32_767  # characters in a cell
-_ROWS_PER_PAGE = 42
 
 
 def text(value: Cell) -> str:
@@ -96,69 +95,3 @@ def _xlsx_cell(sheet: object, value: Cell, *, bold: bool = False) -> WriteOnlyCe
     if isinstance(value, Decimal):
         cell.number_format = "#,##0.00"
     return cell
-
-
-def pdf(
-    title: str, subtitle: str, header: Sequence[str], widths: Sequence[int], rows: Iterable[Sequence[Cell]]
-) -> bytes:
-    """A document of plain pages, A4 across; `widths` in characters, a number's column by its cells to the right.
-
-    Written here: a table in one of the fonts that every reader has is less than what a library would bring along.
-    """
-    pages: list[list[str]] = []
-    line: list[str] = []
-    for row in rows:
-        line.append("  ".join(_fitted(cell, width) for cell, width in zip(row, widths, strict=True)))
-        if len(line) == _ROWS_PER_PAGE:
-            pages.append(line)
-            line = []
-    if line or not pages:
-        pages.append(line)
-    head = "  ".join(_fitted(name, width) for name, width in zip(header, widths, strict=True))
-    rule = "-" * len(head)
-    contents = [
-        _page([title, f"{subtitle}    page {number} of {len(pages)}", "", head, rule, *body])
-        for number, body in enumerate(pages, 1)
-    ]
-    return _document(contents)
-
-
-def _fitted(value: Cell, width: int) -> str:
-    if isinstance(value, Decimal):
-        return f"{value:,.2f}".rjust(width)
-    written = text(value)
-    return (written if len(written) <= width else written[: width - 1] + ">").ljust(width)
-
-
-def _page(lines: Sequence[str]) -> bytes:
-    said = [b"BT /F1 8 Tf 10.5 TL 36 560 Td"]
-    for each in lines:
-        safe = each.encode("latin-1", "replace").replace(b"\\", b"\\\\").replace(b"(", b"\\(").replace(b")", b"\\)")
-        said.append(b"(" + safe + b") Tj T*")
-    return b"\n".join([*said, b"ET"])
-
-
-def _document(contents: Sequence[bytes]) -> bytes:
-    kids = b" ".join(b"%d 0 R" % (4 + 2 * place) for place in range(len(contents)))
-    objects = [
-        b"<< /Type /Catalog /Pages 2 0 R >>",
-        b"<< /Type /Pages /Count %d /Kids [%s] >>" % (len(contents), kids),
-        b"<< /Type /Font /Subtype /Type1 /BaseFont /Courier /Encoding /WinAnsiEncoding >>",
-    ]
-    for place, content in enumerate(contents):
-        objects.append(
-            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 842 595] /Resources << /Font << /F1 3 0 R >> >>"
-            b" /Contents %d 0 R >>" % (5 + 2 * place)
-        )
-        objects.append(b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content))
-    written = bytearray(b"%PDF-1.4\n")
-    places = []
-    for number, body in enumerate(objects, 1):
-        places.append(len(written))
-        written += b"%d 0 obj\n%s\nendobj\n" % (number, body)
-    start = len(written)
-    written += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
-    for place in places:
-        written += b"%010d 00000 n \n" % place
-    written += b"trailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, start)
-    return bytes(written)

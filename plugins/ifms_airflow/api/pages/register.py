@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -16,15 +19,17 @@ from pydantic import BaseModel, Field
 from ifms import clock
 from ifms.reports import funds, sheets
 from ifms.reports.funds import Month, RegisterCriteria, Transaction
+from ifms.reports.period import parse
 from ifms_airflow.api.access import READ
 from ifms_airflow.api.digit import Text
 from ifms_airflow.api.pages.render import page, rupees
 from ifms_airflow.api.pages.texts import t
 from ifms_airflow.api.reads import Ledger, Reads
+from ifms_airflow.hooks import LedgerHook
 
 PAGE = 100
 SHEET_ROWS = 100_000
-DOCUMENT_ROWS = 20_000
+_DRAWING = threading.Lock()
 
 router = APIRouter(dependencies=[READ])
 
@@ -118,18 +123,28 @@ def register_xlsx(form: Annotated[RegisterForm, Query()], ledger: Ledger) -> Res
 
 
 @router.get("/register.pdf")
-def register_pdf(form: Annotated[RegisterForm, Query()], ledger: Ledger) -> Response:
-    """The register as a document: its first DOCUMENT_ROWS."""
-    criteria = form.criteria()
-    parts = [criteria.financial_year, criteria.hoa_code, criteria.transaction_type, criteria.tenant_id]
-    document = sheets.pdf(
-        t("reg.title"),
-        ", ".join(each for each in parts if each),
-        [t(key) for key in _HEADER],
-        (27, 12, 26, 10, 20, 16, 18, 16),
-        map(_cells, _everything(form, ledger, DOCUMENT_ROWS)),
+def register_pdf(form: Annotated[RegisterForm, Query()]) -> Response:
+    """The register on paper, as ifms_reports makes it: sums, charts, and the rows while they are few."""
+    # What draws is slow to load, and most processes that serve pages never need it.
+    from ifms.reports import catalogue, making  # noqa: PLC0415
+    from ifms.reports.fund_register import FUND_REGISTER  # noqa: PLC0415
+
+    year = form.year or current_year()
+    if (period := parse(year)).year is None:
+        raise HTTPException(400, f"{year} is no financial year")
+    asked = catalogue.request(
+        FUND_REGISTER,
+        clock.now(),
+        period=period,
+        tenants=[form.city] if form.city else None,
+        hoa_code=form.hoa or None,
+        transaction_type=form.type or None,
     )
-    return Response(document, media_type="application/pdf", headers=_attached(form, "pdf"))
+    # One at a time: what matplotlib is set to is the process's.
+    with _DRAWING, TemporaryDirectory() as folder, LedgerHook().ledger() as ledger:
+        [document] = making.make(ledger, FUND_REGISTER, asked, ["pdf"], Path(folder)).files
+        content = document.read_bytes()
+    return Response(content, media_type="application/pdf", headers=_attached(form, "pdf"))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 import zipfile
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -14,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import load_workbook
 
-from ifms.reports.sheets import csv_rows, harmless, pdf, text, xlsx
+from ifms.reports.sheets import csv_rows, harmless, text, xlsx
 
 BEGINNINGS = ["=1+1", "+1", "-1", "−1", "@SUM(A1)", "\t=1", "\r=1", "  =1", "\n=1", "＝1", "＠x"]
 
@@ -69,21 +68,3 @@ def test_control_characters_do_not_break_a_workbook():
     content = xlsx("Sample", ["Name"], [["a\x00b\x0bc"]])
     assert load_workbook(io.BytesIO(content)).active["A2"].value == "abc"
     assert "<f>" not in zipfile.ZipFile(io.BytesIO(content)).read("xl/worksheets/sheet1.xml").decode()
-
-
-def test_a_document_has_all_rows_on_numbered_pages():
-    rows = [[f"row {n} (a\\b)", Decimal(n)] for n in range(100)]
-    document = pdf("Sample (title)", "2024-25", ["Name", "Amount"], (20, 12), rows)
-    assert document.startswith(b"%PDF-1.4")
-    assert document.count(b"/Type /Page ") == 3
-    for n in (0, 41, 42, 99):
-        assert b"row %d \\(a\\\\b\\)" % n in document
-    assert b"page 3 of 3" in document
-    start = int(re.search(rb"startxref\n(\d+)\n%%EOF\n$", document)[1])  # type: ignore[index]
-    assert document[start : start + 4] == b"xref"
-    for number, place in enumerate(re.findall(rb"(\d{10}) 00000 n", document), 1):
-        assert document[int(place) :].startswith(b"%d 0 obj" % number)
-
-
-def test_a_document_of_nothing_is_a_page():
-    assert pdf("Sample", "", ["Name"], (10,), []).count(b"/Type /Page ") == 1

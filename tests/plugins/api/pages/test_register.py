@@ -37,7 +37,11 @@ def test_the_register_of_this_year_is_shown_at_once(api: Any, adapter: Adapter):
     assert [Decimal(row[7]) for row in told] == [row["fund_available"] for row in rows]
     document = browser.get("/ifms/register.pdf", params={"year": year})
     assert document.headers["content-type"] == "application/pdf"
-    assert rows[-1]["transaction_number"].encode() in document.content
+    assert document.content.startswith(b"%PDF-")
+    assert f"fund-register-{year}.pdf" in document.headers["content-disposition"]
+    nothing = browser.get("/ifms/register.pdf", params={"year": year, "type": "Expense Reversed"})
+    assert (nothing.status_code, "fund_register has nothing" in nothing.text) == (400, True)
+    assert browser.get("/ifms/register.pdf", params={"year": "2024-11"}).status_code == 400
     book = browser.get("/ifms/register.xlsx", params={"year": year})
     assert book.content.startswith(b"PK")
     assert f"fund-register-{year}.xlsx" in book.headers["content-disposition"]
