@@ -26,7 +26,7 @@ _QUERY = f"""
                 ELSE 'partly paid' END AS verdict
     FROM (
         SELECT q.tenant_id, q.payment_number, q.raised_at, q.amount,
-               bill.bills, bill.bill_count,
+               bill.bills, coalesce(bill.bill_count, 0) AS bill_count,
                pi.pi_number, pi.status, coalesce(pi.pi_amount, 0.00) AS pi_amount,
                coalesce(pi.debited, 0.00) AS debited, coalesce(pi.to_debit, 0.00) AS to_debit,
                coalesce(pi.waiting, 0) AS waiting,
@@ -34,11 +34,13 @@ _QUERY = f"""
                coalesce(pi.returned, 0.00) AS returned, coalesce(pi.paid, 0.00) AS paid,
                coalesce(pi.unscrolled, 0) AS unscrolled
         FROM ifms.payment q
-        CROSS JOIN LATERAL (
-            SELECT string_agg(l.bill_id, ' ' ORDER BY l.bill_id) AS bills, count(*) AS bill_count
+        LEFT JOIN (
+            SELECT l.tenant_id, l.payment_number, string_agg(l.bill_id, ' ' ORDER BY l.bill_id) AS bills,
+                   count(*) AS bill_count
             FROM ifms.bill l
-            WHERE l.tenant_id = q.tenant_id AND l.payment_number = q.payment_number AND l.asked_at < %(as_of)s
-        ) bill
+            WHERE l.payment_number IS NOT NULL AND l.asked_at < %(as_of)s AND {asof.of_cities("l.tenant_id")}
+            GROUP BY l.tenant_id, l.payment_number
+        ) bill ON bill.tenant_id = q.tenant_id AND bill.payment_number = q.payment_number
         CROSS JOIN LATERAL (
             SELECT max(p.pi_number) FILTER (WHERE first) AS pi_number, max(p.status) FILTER (WHERE first) AS status,
                    sum(p.net_amount) FILTER (WHERE first) AS pi_amount,
