@@ -43,10 +43,12 @@ def test_the_form_and_by_itself(run_dag, adapter, folder, sweeps):
     assert name == f"{known}/fund_register_all_od.samplea_{head}_expense.csv"
     assert content.count(b"\r\n") == 2
 
+    before = set(files(folder))
     run = run_dag("ifms_reports")
     assert run.state == "success"
     known = f"{clock.to_ist(run.data_interval_end):%Y-%m-%dT%H%M%S}/"
-    mine = [name.removeprefix(known) for name in files(folder) if name.startswith(known)]
+    assert {name.startswith(known) for name in set(files(folder)) - before} == {True}
+    mine = [name.removeprefix(known) for name in set(files(folder)) - before]
     assert {name.split(".")[-1] for name in mine} == {"csv", "xlsx", "pdf"}
     assert {name.split("_20")[0] for name in mine} == {"fund_register", "reconciliation", "response_times"}
     [row] = sweeps(run)

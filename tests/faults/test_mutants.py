@@ -16,7 +16,7 @@ from support.environment import REPO
 FUNDS = "include/ifms/ledger/funds.py"
 INSTRUCTIONS = "include/ifms/ledger/instructions.py"
 LEDGER = "include/migrations/versions/0001_ledger.sql"
-GUARDS = "include/migrations/versions/0009_import.sql"  # which has apply_movement as it is now
+GUARDS = "include/migrations/versions/0008_import.sql"  # which has apply_movement as it is now
 
 
 @dataclass(frozen=True)
