@@ -338,6 +338,11 @@ def test_no_view_shows_a_whole_account_number(filled: Ledger, reader: psycopg.Co
             "VALUES (gen_random_uuid(), 'PD', 'rejected', %s)",
             (said,),
         )
+        connection.execute(
+            "INSERT INTO ifms.outbox (topic, tenant_id, ordering_key, payload, last_error) "
+            "VALUES ('sms', 'od.samplea', 'sample', '{}', %s)",
+            (said,),
+        )
     hidden = 0
     for name in VIEWS:
         rows = reader.execute(sql.SQL("SELECT * FROM ifms.{}").format(sql.Identifier(name))).fetchall()
