@@ -66,7 +66,7 @@ ROOMS = {
     # What was said to the treasury is kept as it was said: the outcome's shape, without the client.
     "ledger": room("sealing treasury.outcome", "alembic psycopg sqlalchemy"),
     "calllog": room("wire ledger sealing", "elastic_transport elasticsearch psycopg"),
-    "notices": room("wire ledger", "confluent_kafka psycopg"),
+    "notices": room("wire ledger reports", "confluent_kafka psycopg"),
     "reports": room("wire ledger", "matplotlib openpyxl pandas psycopg"),
     "services": room("wire treasury platform ledger calllog notices outbox sealing"),
     "outbox": room("ledger", "psycopg"),

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import datetime
 from datetime import time as day_time
-from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from ifms import clock
+from ifms.reports import document
 from ifms.reports.instruction import Row, Whole
-
-NOBODY = "ifms-adapter"
-"""Who DIGIT is told has made and changed a row: the adapter."""
 
 Text = Annotated[str, Field(max_length=256, pattern=r"^[^\x00]*$")]
 
@@ -90,25 +86,10 @@ def errors(*told: tuple[str, str]) -> dict[str, Any]:
 def instruction(whole: Whole, *, created: bool = False) -> dict[str, Any]:
     """A PI as DIGIT's screens know it; `created`, as `_create` answers: with what was sent, without the advice."""
     pi = whole.pi
-    told: dict[str, Any] = {
-        "id": str(pi["id"]),
-        "tenantId": pi["tenant_id"],
-        "jitBillNo": pi["pi_number"],
+    told = document.head(pi) | {
         "parentPiNumber": pi["parent_pi_number"],
-        "muktaReferenceId": pi["payment_number"],
-        "numBeneficiaries": pi["beneficiary_count"],
-        "grossAmount": _number(pi["gross_amount"]),
-        "netAmount": _number(pi["net_amount"]),
-        "piStatus": pi["status"],
-        "isActive": pi["is_active"],
-        "piSuccessCode": pi["success_code"],
-        "piSuccessDesc": pi["success_description"],
-        "piApprovedId": pi["pi_approved_id"],
-        "piApprovalDate": pi["pi_approval_date"],
         "piErrorResp": pi["error_message"],
-        "additionalDetails": pi["additional_details"],
-        "auditDetails": _audit(pi),
-        "beneficiaryDetails": [_beneficiary(pi, row) for row in whole.beneficiaries],
+        "beneficiaryDetails": [document.beneficiary(pi, row) for row in whole.beneficiaries],
         "transactionDetails": [_movement(pi, row) for row in whole.movements if row["kind"] in ("DEBIT", "REVERSAL")],
     }
     if created:
@@ -116,7 +97,7 @@ def instruction(whole: Whole, *, created: bool = False) -> dict[str, Any]:
     else:
         told["paDetails"] = [_advice(pi)]
         told["piStatusLogs"] = [_log(row) for row in whole.log]
-    return _without_nulls(told)
+    return document.without_nulls(told)
 
 
 def unpaid(tenant_id: str, payment: Row) -> dict[str, Any]:
@@ -124,8 +105,8 @@ def unpaid(tenant_id: str, payment: Row) -> dict[str, Any]:
     return {
         "tenantId": tenant_id,
         "muktaReferenceId": payment["payment_number"],
-        "grossAmount": _number(payment["amount"]),
-        "netAmount": _number(payment["amount"]),
+        "grossAmount": document.number(payment["amount"]),
+        "netAmount": document.number(payment["amount"]),
         "piStatus": "FAILED",
         "isActive": False,
         "piErrorResp": payment["hold_message"],
@@ -136,22 +117,22 @@ def unpaid(tenant_id: str, payment: Row) -> dict[str, Any]:
 
 def sanction(row: Row) -> dict[str, Any]:
     """A sanction with its funds and allotments."""
-    details = {"additionalDetails": None, "auditDetails": _audit(row)}
+    details = {"additionalDetails": None, "auditDetails": document.audit(row)}
     return {
         "id": str(row["id"]),
         "tenantId": row["tenant_id"],
         "hoaCode": row["hoa_code"],
         "ddoCode": row["ddo_code"],
         "masterAllotmentId": row["master_allotment_id"],
-        "sanctionedAmount": _number(row["sanctioned_amount"]),
+        "sanctionedAmount": document.number(row["sanctioned_amount"]),
         "financialYear": row["financial_year"],
         **details,
         "fundsSummary": {
             "id": str(row["id"]),
             "tenantId": row["tenant_id"],
             "sanctionId": str(row["id"]),
-            "allottedAmount": _number(row["allotted_amount"]),
-            "availableAmount": _number(row["available_amount"]),
+            "allottedAmount": document.number(row["allotted_amount"]),
+            "availableAmount": document.number(row["available_amount"]),
             **details,
         },
         "allotmentDetails": [_allotment(each) for each in row["allotments"]],
@@ -178,48 +159,13 @@ def _allotment(row: Row) -> dict[str, Any]:
         "allotmentSerialNo": row["serial_no"],
         "ssuAllotmentId": row["ssu_allotment_id"],
         "allotmentTxnType": _ALLOTMENT_KINDS[row["kind"]],
-        "decimalAllottedAmount": _number(row["amount"]),
-        "decimalSanctionBalance": _number(row["sanction_balance"]),
+        "decimalAllottedAmount": document.number(row["amount"]),
+        "decimalSanctionBalance": document.number(row["sanction_balance"]),
         "allotmentDateTimeStamp": clock.epoch_ms(at),
         "additionalDetails": None,
-        "auditDetails": _audit({"created_at": row["received_at"], "updated_at": row["received_at"]}),
+        "auditDetails": document.audit({"created_at": row["received_at"], "updated_at": row["received_at"]}),
         **dict.fromkeys(_WIRE_ONLY),
     }
-
-
-def _beneficiary(pi: Row, row: Row) -> dict[str, Any]:
-    return _without_nulls(
-        {
-            "id": str(row["id"]),
-            "tenantId": pi["tenant_id"],
-            "muktaReferenceId": pi["payment_number"],
-            "piId": str(pi["id"]),
-            "beneficiaryId": row["beneficiary_id"],
-            "beneficiaryType": row["beneficiary_type"],
-            "beneficiaryNumber": row["beneficiary_number"],
-            "bankAccountId": row["bank_account_id"],
-            "amount": _number(row["amount"]),
-            "voucherNumber": row["voucher_number"],
-            "voucherDate": _day(row["voucher_date"]),
-            "utrNo": row["utr_number"],
-            "utrDate": _text(row["utr_date"]),
-            "endToEndId": row["end_to_end_id"],
-            "challanNumber": row["challan_number"],
-            "challanDate": _text(row["challan_date"]),
-            "paymentStatus": row["status"],
-            "paymentStatusMessage": row["status_message"],
-            "benfLineItems": [
-                {
-                    "id": f"{row['id']}:{line}",
-                    "beneficiaryId": str(row["id"]),
-                    "lineItemId": line,
-                    "auditDetails": _audit(row),
-                }
-                for line in row["line_item_ids"]
-            ],
-            "auditDetails": _audit(row),
-        }
-    )
 
 
 def _advice(pi: Row) -> dict[str, Any]:
@@ -236,7 +182,7 @@ def _advice(pi: Row) -> dict[str, Any]:
         "paTokenDate": pi["pa_token_date"],
         "paErrorMsg": None,
         "additionalDetails": None,
-        "auditDetails": _audit(pi),
+        "auditDetails": document.audit(pi),
     }
 
 
@@ -246,11 +192,11 @@ def _movement(pi: Row, row: Row) -> dict[str, Any]:
         "tenantId": pi["tenant_id"],
         "sanctionId": str(row["sanction_id"]),
         "paymentInstId": str(pi["id"]),
-        "transactionAmount": _number(row["amount"]),
+        "transactionAmount": document.number(row["amount"]),
         "transactionDate": clock.epoch_ms(row["created_at"]),
         "transactionType": row["kind"],
         "additionalDetails": None,
-        "auditDetails": _audit({"created_at": row["created_at"], "updated_at": row["created_at"]}),
+        "auditDetails": document.audit({"created_at": row["created_at"], "updated_at": row["created_at"]}),
     }
 
 
@@ -261,7 +207,7 @@ def _log(row: Row) -> dict[str, Any]:
         "serviceId": row["service_id"],
         "status": row["status"],
         "additionalDetails": None if row["message"] is None else {"message": row["message"]},
-        "auditDetails": _audit({"created_at": row["created_at"], "updated_at": row["created_at"]}),
+        "auditDetails": document.audit({"created_at": row["created_at"], "updated_at": row["created_at"]}),
     }
 
 
@@ -281,29 +227,3 @@ def _sent(pi: Row) -> dict[str, Any]:
         "billNumberOfBenf": str(pi["beneficiary_count"]),
         "purpose": pi["purpose"],
     }
-
-
-def _audit(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "createdBy": NOBODY,
-        "lastModifiedBy": NOBODY,
-        "createdTime": clock.epoch_ms(row["created_at"]),
-        "lastModifiedTime": clock.epoch_ms(row["updated_at"]),
-    }
-
-
-def _number(amount: Decimal) -> float:
-    """A JSON number: at most 15 digits, which a double holds exactly enough for two decimals."""
-    return float(amount)
-
-
-def _day(day: date | None) -> int | None:
-    return None if day is None else clock.epoch_ms(datetime.combine(day, day_time(), clock.IST))
-
-
-def _text(day: date | None) -> str | None:
-    return None if day is None else day.isoformat()
-
-
-def _without_nulls(told: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in told.items() if value is not None}

@@ -129,7 +129,7 @@ def test_it_runs_in_a_shared_stream_only():
         async for _ in DoorbellTrigger("sample-topic").run():
             pass
 
-    with pytest.raises(NotImplementedError, match="shared stream"):
+    with pytest.raises(RuntimeError, match="shared stream"):
         asyncio.run(run())
 
 
