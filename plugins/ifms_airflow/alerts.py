@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from ifms.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from airflow.sdk.definitions.deadline import DeadlineAlert
 
@@ -45,10 +47,16 @@ def _deadline(to: str) -> DeadlineAlert | None:
     minutes = os.environ.get("IFMS_ALERT_MINUTES", "").strip() or DEFAULT_MINUTES
     if minutes.lower() == "none":
         return None
+    try:
+        interval = timedelta(minutes=float(minutes))
+    except (ValueError, OverflowError):
+        interval = timedelta()
+    if interval <= timedelta():
+        raise ConfigurationError(f"IFMS_ALERT_MINUTES is {minutes[:20]!r}: write a number of minutes, or none")
     # From when it was queued: a run that an asset or a person has started has no logical date.
     return DeadlineAlert(
         reference=DeadlineReference.DAGRUN_QUEUED_AT,
-        interval=timedelta(minutes=float(minutes)),
+        interval=interval,
         callback=AsyncCallback(Alert, kwargs={"to": to}),
         name="not ended in time",
     )
@@ -60,7 +68,7 @@ def sentence(context: Mapping[str, Any]) -> str:
     dag_id, run_id = (_of(run, "dag_id"), _of(run, "run_id", "dag_run_id"))
     if context.get("deadline"):
         return (
-            f"{dag_id} has not ended in time (run {run_id}). What is due stays due; see the page Health, and whether "
+            f"{dag_id} has not ended in time (run {run_id}). What is due stays due; see the page Runs, and whether "
             "the treasury can be reached."
         )
     return (

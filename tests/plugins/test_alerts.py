@@ -60,6 +60,17 @@ def test_a_deadline_can_be_left_out(monkeypatch):
     assert alerts()["deadline"].interval == timedelta(hours=1)
 
 
+@pytest.mark.parametrize("minutes", ["soon", "-1", "0", "nan", "inf"])
+def test_minutes_that_are_none_are_named(monkeypatch, minutes):
+    from ifms.errors import ConfigurationError
+    from ifms_airflow.alerts import alerts
+
+    monkeypatch.setenv("IFMS_ALERTS", "log")
+    monkeypatch.setenv("IFMS_ALERT_MINUTES", minutes)
+    with pytest.raises(ConfigurationError, match=f"IFMS_ALERT_MINUTES is '{minutes}'"):
+        alerts()
+
+
 def test_airflow_notes_the_deadline_of_a_run_and_hands_a_missed_one_to_the_triggerer(airflow_db, monkeypatch, capsys):
     """What the scheduler does, by its own functions: a run is queued, its time is up, the callback is queued."""
     from airflow.models import DagModel, DagRun
