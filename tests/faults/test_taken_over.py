@@ -78,6 +78,22 @@ def test_instructions_in_the_hands_of_a_run_that_was_killed(funded: Adapter, tre
     assert_money_is_right(funded, treasury)
 
 
+def test_instructions_that_come_free_while_payments_are_awaited(funded: Adapter, treasury: Treasury):
+    """Their lease has run out by the time they are looked at again: that is no reason to leave them."""
+    treasury.rule("PI", "lost_reply")
+    with suppress(SweepError):
+        funded.run("PI")
+    treasury.clear()
+    failed.wage_bill(funded)
+    funded.run("PA")
+    take(funded, "payment_instruction", left="1 sec")
+    take(funded, "payment", where="paid_by IS NULL", left="3 sec")
+    run(funded, "PI", patience=60)
+    assert statuses(funded) == {"INITIATED": 3}
+    assert set(treasury.accepted.values()) == {1}
+    assert_money_is_right(funded, treasury)
+
+
 @pytest.mark.parametrize(("service", "after"), [("PIS", "APPROVED"), ("VA", "INITIATED")])
 def test_what_other_services_ask_about(funded: Adapter, treasury: Treasury, service: str, after: str):
     funded.run("PI")

@@ -80,9 +80,12 @@ def _wait(client: Client, processes: Processes) -> None:
         time.sleep(1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def chromium() -> Iterator[Any]:
-    """The system's Chromium; without one the test is skipped, except in CI, where it fails."""
+    """The system's Chromium; without one the test is skipped, except in CI, where it fails.
+
+    For one test: while Playwright is open, this thread has a running event loop, and no other test could have its own.
+    """
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
         message = "no Chromium here: apt-get install chromium"

@@ -153,8 +153,7 @@ class Corrections:
         def work() -> None:
             self.sweep.drive(pending(), sender.send, sender.settle, sender.not_begun)
 
-        work()
-        self.sweep.await_others(instructions.UNSETTLED_REVISIONS, LEASE, of_scope(scope), work)
+        self.sweep.with_others(instructions.UNSETTLED_REVISIONS, LEASE, of_scope(scope), work)
 
     def _ready(self, orders: Sequence[Order], *, asked_for: bool) -> Generator[Ready, None, None]:
         for order in orders:

@@ -146,13 +146,13 @@ class PaymentInstructions:
         def create() -> None:
             self.sweep.drive(self._new(), sender.send, sender.settle, sender.not_begun)
 
+        sent = self.sweep.taken_by_others(instructions.UNSETTLED, LEASE, of_scope(self.scope))
         settle()
         if not self.sweep.stopping:
             self._discover()
-            create()
-            # The other run may make a PI of a payment before it lets go: so PIs are awaited last.
-            self.sweep.await_others(payments.UNPAID, LEASE, self._unpaid, create)
-            self.sweep.await_others(instructions.UNSETTLED, LEASE, of_scope(self.scope), settle)
+            self.sweep.with_others(payments.UNPAID, LEASE, self._unpaid, create)
+            # The other run may have made a PI of a payment before it let go: so PIs are awaited last.
+            self.sweep.await_others(sent, settle)
 
     # What stayed PENDING ----------------------------------------------------------------------------------------------
 

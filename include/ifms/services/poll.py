@@ -98,8 +98,7 @@ class Poll(Generic[News]):
                 lambda item: give_back(self.sweep, queue, item),
             )
 
-        work()
-        self.sweep.await_others(queue, LEASE, of_scope(self.scope), work)
+        self.sweep.with_others(queue, LEASE, of_scope(self.scope), work)
 
     def _call(self, item: Claimed) -> Outcome | _Unaskable:
         try:

@@ -45,6 +45,14 @@ AHEAD = 2  # items handed to the pool per worker, so that no worker waits while 
 log = logging.getLogger("ifms.sweep")
 
 
+@dataclass(frozen=True)
+class Taken:
+    """Rows of a queue that other runs had taken before a sweep began."""
+
+    count: Callable[[Connection], int]
+    at_first: int
+
+
 @dataclass
 class Sweep:
     """One sweep of one service, from its `sweep_run` row's beginning to its end.
@@ -159,30 +167,42 @@ class Sweep:
         if self._fatal is not None:
             raise self._fatal
 
-    def await_others(
+    def with_others(
         self, queue: Queue, lease: timedelta, conditions: Mapping[str, object], work: Callable[[], None]
     ) -> None:
-        """Do `work` when rows of `queue` come free that another run had taken before this one began.
+        """Do `work`, and again when rows of `queue` come free that another run had taken before this one began.
 
         That run may be one that Airflow has replaced by this one: it will be ended and give its rows back, or it was
         killed, and they are free when its leases end. If this one did not wait, they would be left to the next day's.
         """
+        taken = self.taken_by_others(queue, lease, conditions)
+        work()
+        self.await_others(taken, work)
+
+    def taken_by_others(self, queue: Queue, lease: timedelta, conditions: Mapping[str, object]) -> Taken:
+        """What other runs hold now, for `await_others`: asked before this run's own work, while it may come free."""
 
         def count(connection: Connection) -> int:
             return held(connection, queue, lease=lease, sweep_started=self.run.started_at, **conditions)
 
+        patient = self.patience_seconds and not self.stopping
+        return Taken(count, self.db.transact(count) if patient else 0)
+
+    def await_others(self, taken: Taken, work: Callable[[], None]) -> None:
+        """Do `work` when some of what was `taken` has come free; until none is left, or patience ends."""
         deadline = time.monotonic() + self.patience_seconds
-        before = self.db.transact(count) if self.patience_seconds and not self.stopping else 0
-        if before:
-            log.info("%s: waiting for %d that a run took which began before this one", self.service_id, before)
+        before = taken.at_first
         while before and not self.stopping:
-            if time.monotonic() > deadline:
-                self.remark(f"{before} are still in the hands of another run; they are left to the next one")
-                return
-            self.stop.wait(PAUSE_SECONDS)
-            now = self.db.transact(count)
+            now = self.db.transact(taken.count)
             if now < before:
                 work()
+            elif time.monotonic() > deadline:
+                self.remark(f"{now} are still in the hands of another run; they are left to the next one")
+                return
+            if now:
+                if before == taken.at_first:
+                    log.info("%s: waiting for %d that a run took which began before this one", self.service_id, now)
+                self.stop.wait(PAUSE_SECONDS)
             before = now
 
     @property

@@ -105,8 +105,7 @@ def fetch_allotments(sweep: Sweep, treasury: TreasuryClient, master: MasterData,
     if scope.since:
         sweep.drive(again(), call, settle, give_back)
     else:
-        work()
-        sweep.await_others(funds.WATERMARKS, LEASE, mine_to_ask, work)
+        sweep.with_others(funds.WATERMARKS, LEASE, mine_to_ask, work)
 
 
 def _open_marks(sweep: Sweep, master: MasterData, scope: Scope) -> None:
