@@ -19,7 +19,10 @@ from itertools import count, repeat
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from bench.sweep import Measured, Order
+from ifms.ledger import restores
 from ifms.ledger.migrate import migrate
 from standalone.errors import StandaloneError
 from standalone.postgres import Server, free_port, running
@@ -47,6 +50,13 @@ class Ground:
         """Make an empty ledger."""
         self.server.create_database(name)
         migrate(self.server.dsn(name))
+
+    def _copy(self, ledger: str) -> str:
+        name = f"copy_{next(self._numbers)}"
+        self.server.create_database(name, template=ledger)
+        with psycopg.connect(self.server.dsn(name)) as owner:
+            restores.nothing_lost(owner, "copied to be measured", "bench")
+        return name
 
     def sweep(
         self, service: str, ledger: str, *tenants: str, concurrency: int = 16, traced: bool = False, logged: bool = True
@@ -84,8 +94,7 @@ class Ground:
 
         Raises StandaloneError when one of them fails.
         """
-        copy = f"copy_{next(self._numbers)}"
-        self.server.create_database(copy, template=ledger)
+        copy = self._copy(ledger)
         before = len(self._arrivals())
         orders = [
             self._order(
@@ -117,8 +126,7 @@ class Ground:
         logged: bool = True,
     ) -> Measured:
         """Run a sweep on a copy of `ledger`, which stays as it is."""
-        copy = f"copy_{next(self._numbers)}"
-        self.server.create_database(copy, template=ledger)
+        copy = self._copy(ledger)
         try:
             return self.sweep(service, copy, *tenants, concurrency=concurrency, traced=traced, logged=logged)
         finally:

@@ -98,6 +98,10 @@ class ConflictError(LedgerError):
     """The same key with other content: the first one stays untouched."""
 
 
+class LedgerMovedError(LedgerError):
+    """The ledger is not where it was: restored, copied, or on another server. Nothing is paid until somebody looked."""
+
+
 class CorrectionRefusedError(IfmsError):
     """A failed payment can't be corrected now; the text says why, and what to do instead."""
 

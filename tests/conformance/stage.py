@@ -22,6 +22,7 @@ from typing import Any
 import requests
 from conformance.table import BULK, SERVICES, Cell
 from support.adapter import Adapter, Treasury
+from support.databases import settle
 from support.failed import TENANT, fail, mend, revisions
 from support.simulators import Simulators, both
 
@@ -52,6 +53,7 @@ class Stage:
         name = f"conformance_play_{next(_copies)}"
         self.server.create_database(name, self.template)
         try:
+            settle(self.server.dsn(name))
             for file in self.folder.iterdir():
                 shutil.copy(file, folder / file.name)
             with both(folder, {}, {"cities": 1}) as simulators:

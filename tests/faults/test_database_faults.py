@@ -11,7 +11,7 @@ from support.adapter import Adapter, assert_money_is_right
 from support.durable import durable
 from support.processes import UNDER_WAY, Job, at_once, copy, until
 
-from ifms.errors import LedgerError
+from ifms.errors import LedgerError, LedgerMovedError
 from ifms.ledger.database import Database
 from ifms.platform.transport import Transport as PlatformTransport
 from ifms.treasury.transport import Transport as TreasuryTransport
@@ -316,3 +316,17 @@ def test_no_transaction_waits_for_a_call(adapter, treasury, simulators, monkeypa
     assert set(made["calls"]) == {"VA", "PI", "PIS", "PAG", "PD", "FD", "COR", "FTPS", "FTFPS"}
     assert seen["platform"] > 10
     assert_money_is_right(adapter, treasury)
+
+
+def test_a_standby_that_has_taken_over_pays_nothing_before_somebody_has_looked(server, simulators):
+    dsn = server.ledger()
+    adapter = Adapter(dsn, simulators)
+    for service in ("VA", "PA"):
+        adapter.run(service)
+    with server.promoted() as standby:
+        adapter.run("PI")  # the standby never hears of it
+        assert adapter.statuses()
+        behind = Adapter(standby.dsn(dsn.rpartition("/")[2]), simulators)
+        with pytest.raises(LedgerMovedError, match="timeline 00000001, .* timeline 00000002"):
+            behind.run("PI")
+        assert not behind.statuses()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import count
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 from support.environment import Environment
 
@@ -72,6 +73,14 @@ def as_reader(dsn: str) -> str:
 def _as(login: str, dsn: str) -> str:
     parts = urlsplit(dsn)
     return parts._replace(netloc=f"{login}:{PASSWORD}@{parts.hostname}:{parts.port}").geturl()
+
+
+def settle(dsn: str) -> None:
+    """Let a copy of a ledger that sweeps have worked on be at home where it is."""
+    from ifms.ledger import restores
+
+    with psycopg.connect(dsn) as owner:
+        restores.nothing_lost(owner, "a sample copy", "sample")
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from itertools import count
 from pathlib import Path
 
 import psutil
+import psycopg
 from support.databases import create_logins
 
 from ifms.ledger.migrate import migrate
@@ -47,6 +48,22 @@ class Durable:
     def stop(self) -> None:
         """Stop it."""
         self._stack.close()
+
+    @contextmanager
+    def promoted(self) -> Iterator[Server]:
+        """A standby that has followed the server until now, and takes over."""
+        self.stop()
+        folder = self._folder / "standby"
+        shutil.copytree(self._folder / "data", folder / "data")
+        self.start()
+        (folder / "data" / "standby.signal").touch()
+        try:
+            with running(folder / "data", free_port(), password=self._password) as server:
+                with psycopg.connect(server.dsn(), autocommit=True) as connection:
+                    assert connection.execute("SELECT pg_promote()").fetchone() == (True,)
+                yield server
+        finally:
+            shutil.rmtree(folder)
 
     def ledger(self) -> str:
         """The DSN of a new, empty ledger."""

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import errors as pg
 
-from ifms.errors import ConflictError, InsufficientFundsError, LedgerError
+from ifms.errors import ConflictError, InsufficientFundsError, LedgerError, LedgerMovedError
 
 T = TypeVar("T")
 Connection = psycopg.Connection[Any]
@@ -166,6 +166,8 @@ def _refusal(error: pg.IntegrityError) -> LedgerError:
     text = error.diag.message_primary or "the database refused the change"
     if error.diag.constraint_name == "insufficient_funds":
         return InsufficientFundsError(text)
+    if error.diag.constraint_name == "ledger_is_at_home":
+        return LedgerMovedError(text)
     if isinstance(error, pg.UniqueViolation):
         return ConflictError(f"{text} ({error.diag.table_name})")
     return LedgerError(text)

@@ -23,8 +23,9 @@ def begin(connection: Connection, os_user: str) -> Restored:
     """Note that the ledger was restored just now: what is older and has no PI here gets none until it is cleared.
 
     A PENDING PI that was never sent may have been sent since: it is asked about before it is sent. Claims are of
-    processes that are no more.
+    processes that are no more. From now on the ledger is at home where it is.
     """
+    _is_at_home(connection, "restored from a backup", os_user)
     row = connection.execute(
         """
         INSERT INTO ifms.restored (last_known, os_user) VALUES ((SELECT max(started_at) FROM ifms.sweep_run), %s)
@@ -40,6 +41,27 @@ def begin(connection: Connection, os_user: str) -> Restored:
         """
     ).rowcount
     return Restored(row[0], row[1], row[2], asked)
+
+
+def nothing_lost(connection: Connection, reason: str, os_user: str) -> str:
+    """The ledger was moved with all that was ever committed in it: it is at home where it is. Returns that place.
+
+    Raises BadInputError, and nothing is changed, when it has not moved.
+    """
+    row = connection.execute(
+        "SELECT ifms.place(), ifms.place() = (SELECT place FROM ifms.home ORDER BY id DESC LIMIT 1)"
+    ).fetchone()
+    assert row is not None
+    if row[1]:
+        raise BadInputError(f"this ledger has not moved, it is at home where it is: {row[0]}")
+    _is_at_home(connection, reason, os_user)
+    return str(row[0])
+
+
+def _is_at_home(connection: Connection, reason: str, os_user: str) -> None:
+    connection.execute(
+        "INSERT INTO ifms.home (place, reason, os_user) VALUES (ifms.place(), %s, %s)", (reason, os_user)
+    )
 
 
 def in_doubt(connection: Connection) -> list[tuple[str, str, str]]:

@@ -10,7 +10,7 @@ from support.adapter import Adapter, assert_money_is_right
 from support.failed import fail, mend, wage_bill
 
 from ifms.cli import main
-from ifms.errors import SweepNeedsAttentionError
+from ifms.errors import LedgerMovedError, SweepNeedsAttentionError
 from ifms.ledger.invariants import look
 from ifms.services.cor import Order
 
@@ -62,7 +62,11 @@ def test_what_was_paid_after_the_backup_is_not_paid_again(adapter, treasury, res
     sent = treasury.accepted
     assert len(sent) == 4
     here = restored()
-    assert main(["reconcile", "--dsn", here.dsn]) == 0
+    for service in ("VA", "PA", "PI", "RELAY"):  # somebody has forgotten to say so
+        with pytest.raises(LedgerMovedError):
+            here.run(service)
+    assert main(["after-restore", "nothing-lost", "--reason", "\t", "--dsn", here.dsn]) == 1
+    capsys.readouterr()
     assert main(["after-restore", "begin", "--dsn", here.dsn]) == 0
     assert "1 wait(s)" in capsys.readouterr().out
     # From here on sweeps run as ever.
@@ -133,6 +137,23 @@ def test_a_pi_that_was_never_sent_when_the_backup_was_made_is_asked_about_before
     assert set(treasury.accepted.values()) == {1}
     assert treasury.state["calls"].get("PI", 0) <= 3
     assert_money_is_right(here, treasury)
+
+
+def test_a_ledger_that_was_moved_with_all_that_was_in_it_goes_on(adapter, treasury, restored, capsys):
+    wage_bill(adapter)
+    for service in ("VA", "PA", "PI"):
+        adapter.run(service)
+    restored.back_up()
+    here = restored()
+    said = ["after-restore", "nothing-lost", "--reason", "dumped while all DAGs were paused", "--dsn", here.dsn]
+    assert main(said) == 0
+    assert "is at home here: server " in capsys.readouterr().out
+    assert main(said) == 1
+    assert "has not moved" in capsys.readouterr().err
+    wage_bill(here)
+    here.cycle()
+    assert here.statuses() == {"SUCCESSFUL": 2}
+    assert set(treasury.accepted.values()) == {1}
 
 
 def test_roles_and_rights_come_back(adapter, restored):

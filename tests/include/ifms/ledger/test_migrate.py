@@ -29,6 +29,7 @@ WRITTEN_BY_THE_OWNER = {
     "import_withheld",
     "restored",
     "restore_cleared",
+    "home",
 }
 # What must not be rewritten by whoever works on the ledger.
 APPEND_ONLY = {"call_access", "fund_movement", "status_log", "sanction"} | WRITTEN_BY_THE_OWNER

@@ -2,10 +2,13 @@
 
 import psycopg
 import pytest
+from support.databases import as_worker
 from support.ledger import TENANT
 
-from ifms.errors import BadInputError, LedgerError
-from ifms.ledger import payments, restores
+from ifms.errors import BadInputError, LedgerError, LedgerMovedError
+from ifms.ledger import payments, restores, runs
+from ifms.ledger.database import Database
+from ifms.ledger.runs import RunContext
 
 
 def test_a_payment_is_in_doubt_until_it_is_cleared(ledger):
@@ -47,6 +50,77 @@ def test_only_the_owner_says_so(ledger):
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         ledger.db.transact(lambda c: restores.begin(c, "sample"))
     assert payments.UNPAID.due.endswith("NOT ifms.in_doubt(q)")
+
+
+@pytest.fixture
+def copied(ledger, postgres):
+    """A copy of the ledger as it is now, for somebody who works there."""
+    name = f"{ledger.dsn.rpartition('/')[2]}_copy"
+    copies = []
+
+    def copy():
+        postgres.create_database(name, ledger.dsn.rpartition("/")[2])
+        copies.append(Database(lambda: psycopg.connect(as_worker(postgres.dsn(name)))))
+        return copies[-1], postgres.dsn(name)
+
+    yield copy
+    for db in copies:
+        db.close()
+        postgres.drop_database(name)
+
+
+def begin_a_sweep(db):
+    return db.transact(lambda c: runs.begin(c, "PI", RunContext()))
+
+
+def test_a_copy_of_a_ledger_does_nothing_before_somebody_has_said_what_it_is(ledger, copied):
+    begin_a_sweep(ledger.db)
+    begin_a_sweep(ledger.db)
+    ledger.db.close()
+    db, dsn = copied()
+    for _ in range(2):
+        with pytest.raises(LedgerMovedError, match=r"was at server .* and is at server .*after-restore begin"):
+            begin_a_sweep(db)
+    with psycopg.connect(dsn) as owner:
+        assert restores.nothing_lost(owner, "copied on purpose", "sample").startswith("server ")
+    begin_a_sweep(db)
+    with psycopg.connect(dsn) as owner:
+        with pytest.raises(BadInputError, match="has not moved"):
+            restores.nothing_lost(owner, "again", "sample")
+        said = owner.execute("SELECT os_user, reason FROM ifms.home ORDER BY id").fetchall()
+        assert said == [(None, "the ledger was new"), ("sample", "copied on purpose")]
+
+
+def test_a_copy_that_is_said_to_be_restored_is_at_home(ledger, copied):
+    begin_a_sweep(ledger.db)
+    ledger.db.close()
+    db, dsn = copied()
+    with psycopg.connect(dsn) as owner:
+        restores.begin(owner, "sample")
+    begin_a_sweep(db)
+
+
+def test_a_sweep_that_is_under_way_when_a_standby_takes_over_makes_no_pi(ledger):
+    ledger.fund(1000)
+    payment, claim = ledger.payment(100)
+    begin_a_sweep(ledger.db)
+    with ledger.connect() as owner:  # what the standby has: the place of the server that it has followed
+        owner.execute(
+            "INSERT INTO ifms.home (place, reason) VALUES (replace(ifms.place(), 'timeline 0', 'timeline 1'), 'sample')"
+        )
+    with pytest.raises(LedgerMovedError):
+        ledger.instruct(payment, claim)
+    assert ledger.one("SELECT count(*) FROM ifms.payment_instruction") == 0
+
+
+def test_who_works_on_a_ledger_can_not_say_that_it_is_at_home(ledger):
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        ledger.db.transact(lambda c: restores.nothing_lost(c, "sample", "sample"))
+    begin_a_sweep(ledger.db)
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        ledger.db.transact(lambda c: c.execute("INSERT INTO ifms.home (place, reason) VALUES ('x', 'x')"))
+    with ledger.connect() as owner, pytest.raises(psycopg.errors.CheckViolation, match="stays on record"):
+        owner.execute("DELETE FROM ifms.home")
 
 
 def ledger_owner(ledger, work):
