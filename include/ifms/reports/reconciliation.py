@@ -15,8 +15,8 @@ DIFFERENT = ("amounts differ", "money differs", "scrolls are missing")
 VERDICTS = ("paid", "partly paid", "under way", "no payment instruction", *DIFFERENT)
 
 _QUERY = f"""
-    SELECT tenant_id, payment_number, bills, bill_count, amount, pi_number, status, pi_amount, debited, scrolls,
-           scrolled, returned, paid, amount - paid AS outstanding,
+    SELECT tenant_id, payment_number, bills, coalesce(bill_count, 0) AS bill_count, amount, pi_number, status,
+           pi_amount, debited, scrolls, scrolled, returned, paid, amount - paid AS outstanding,
            CASE WHEN pi_number IS NULL THEN 'no payment instruction'
                 WHEN pi_amount <> amount THEN 'amounts differ'
                 WHEN debited <> to_debit THEN 'money differs'
@@ -26,7 +26,6 @@ _QUERY = f"""
                 ELSE 'partly paid' END AS verdict
     FROM (
         SELECT q.tenant_id, q.payment_number, q.raised_at, q.amount,
-               bill.bills, coalesce(bill.bill_count, 0) AS bill_count,
                pi.pi_number, pi.status, coalesce(pi.pi_amount, 0.00) AS pi_amount,
                coalesce(pi.debited, 0.00) AS debited, coalesce(pi.to_debit, 0.00) AS to_debit,
                coalesce(pi.waiting, 0) AS waiting,
@@ -34,13 +33,6 @@ _QUERY = f"""
                coalesce(pi.returned, 0.00) AS returned, coalesce(pi.paid, 0.00) AS paid,
                coalesce(pi.unscrolled, 0) AS unscrolled
         FROM ifms.payment q
-        LEFT JOIN (
-            SELECT l.tenant_id, l.payment_number, string_agg(l.bill_id, ' ' ORDER BY l.bill_id) AS bills,
-                   count(*) AS bill_count
-            FROM ifms.bill l
-            WHERE l.payment_number IS NOT NULL AND l.asked_at < %(as_of)s AND {asof.of_cities("l.tenant_id")}
-            GROUP BY l.tenant_id, l.payment_number
-        ) bill ON bill.tenant_id = q.tenant_id AND bill.payment_number = q.payment_number
         CROSS JOIN LATERAL (
             SELECT max(p.pi_number) FILTER (WHERE first) AS pi_number, max(p.status) FILTER (WHERE first) AS status,
                    sum(p.net_amount) FILTER (WHERE first) AS pi_amount,
@@ -74,7 +66,15 @@ _QUERY = f"""
             ) p
         ) pi
         WHERE q.seen_at < %(as_of)s AND {asof.within("q.raised_at")} AND {asof.of_cities("q.tenant_id")}
+        OFFSET 0  -- one after the other as they were written: so what belongs to them lies side by side, too
     ) payment
+    LEFT JOIN (
+        SELECT l.tenant_id, l.payment_number, string_agg(l.bill_id, ' ' ORDER BY l.bill_id) AS bills,
+               count(*) AS bill_count
+        FROM ifms.bill l
+        WHERE l.payment_number IS NOT NULL AND l.asked_at < %(as_of)s AND {asof.of_cities("l.tenant_id")}
+        GROUP BY l.tenant_id, l.payment_number
+    ) bill USING (tenant_id, payment_number)
     ORDER BY tenant_id, raised_at, payment_number
 """  # noqa: S608  (texts of this package)
 
