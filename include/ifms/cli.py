@@ -84,7 +84,7 @@ def _reconcile(chosen: argparse.Namespace) -> None:
 
 
 def _views(chosen: argparse.Namespace) -> None:
-    from ifms.reports.contract import page  # noqa: PLC0415
+    from ifms.reports.reads.contract import page  # noqa: PLC0415
 
     check_address(chosen.dsn)
     with connected(chosen.dsn) as db:

@@ -35,7 +35,7 @@ def tell(sweep: Sweep, seconds: float, failure: str | None) -> None:
 
 
 def _tell(sweep: Sweep, seconds: float, failure: str | None) -> None:
-    from ifms.reports.gauges import latencies, waiting  # noqa: PLC0415  (only where a task runs)
+    from ifms.reports.reads.gauges import latencies, waiting  # noqa: PLC0415  (only where a task runs)
 
     name = f"ifms.sweep.{sweep.service_id.lower()}"
     stats.incr(f"{name}.{'failed' if failure else 'success'}")

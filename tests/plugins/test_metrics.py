@@ -114,6 +114,6 @@ def test_nothing_is_looked_up_for_nobody(run_dag, airflow_connections, adapter, 
     def wrong(*arguments):
         raise AssertionError("nobody listens")
 
-    monkeypatch.setattr("ifms.reports.gauges.waiting", wrong)
+    monkeypatch.setattr("ifms.reports.reads.gauges.waiting", wrong)
     assert not metrics.wanted()
     assert run_dag("ifms_relay").state == "success"

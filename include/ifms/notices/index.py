@@ -9,8 +9,8 @@ from collections.abc import Collection
 from typing import Any
 
 from ifms.ledger.database import Connection
-from ifms.reports import document
-from ifms.reports.instruction import Whole, load
+from ifms.reports.reads import document
+from ifms.reports.reads.instruction import Whole, load
 
 
 def documents(connection: Connection, pi_numbers: Collection[str]) -> dict[str, dict[str, Any]]:

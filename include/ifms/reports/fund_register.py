@@ -10,8 +10,8 @@ from typing import Any
 
 from ifms.reports import asof
 from ifms.reports.counting import Counted
-from ifms.reports.funds import KINDS
 from ifms.reports.period import of_financial_year
+from ifms.reports.reads.funds import KINDS
 from ifms.reports.report import Chart, Column, Cube, Frame, Kind, Report, Request, Table
 
 _COLUMNS = (

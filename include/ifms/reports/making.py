@@ -105,14 +105,14 @@ def _values(report: Report, asked: Request) -> dict[str, object]:
 
 def _sink(name: str, stream: BinaryIO, report: Report, asked: Request) -> Sink:
     if name == "csv":
-        from ifms.reports.csv_file import CsvFile  # noqa: PLC0415  (each format loads what it alone needs)
+        from ifms.reports.files.csv_file import CsvFile  # noqa: PLC0415  (each format loads what it alone needs)
 
         return CsvFile(stream, report, asked)
     if name == "xlsx":
-        from ifms.reports.xlsx_file import XlsxFile  # noqa: PLC0415
+        from ifms.reports.files.xlsx_file import XlsxFile  # noqa: PLC0415
 
         return XlsxFile(stream, report, asked)
-    from ifms.reports.pdf_file import PdfFile  # noqa: PLC0415
+    from ifms.reports.files.pdf_file import PdfFile  # noqa: PLC0415
 
     return PdfFile(stream, report, asked)
 

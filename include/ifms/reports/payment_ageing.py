@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from ifms.reports import asof
 from ifms.reports.counting import Counted
-from ifms.reports.instruction import NEXT_SERVICE
 from ifms.reports.period import ALL
+from ifms.reports.reads.instruction import NEXT_SERVICE
 from ifms.reports.report import Chart, Column, Cube, Frame, Kind, Report, Shape, Table
 
 SERVICES = ("PI", "PIS", "PAG", "PD", "FTPS", "none")

@@ -28,7 +28,7 @@ from ifms.ledger.payments import release_holds
 from ifms.ledger.runs import RunContext
 from ifms.outbox import anything_due
 from ifms.platform.client import PlatformClient
-from ifms.reports.instruction import Whole, load
+from ifms.reports.reads.instruction import Whole, load
 from ifms.services import pa
 from ifms.services.cor import Corrections, Order
 from ifms.services.pi import NO_FUNDS, PaymentInstructions

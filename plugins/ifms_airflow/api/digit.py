@@ -10,8 +10,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from ifms import clock
-from ifms.reports import document
-from ifms.reports.instruction import Row, Whole
+from ifms.reports.reads import document
+from ifms.reports.reads.instruction import Row, Whole
 
 Text = Annotated[str, Field(max_length=256, pattern=r"^[^\x00]*$")]
 

@@ -10,9 +10,9 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from ifms.ledger.statuses import PiStatus
-from ifms.reports import funds, search
-from ifms.reports.instruction import load
-from ifms.reports.search import Criteria, Order
+from ifms.reports.reads import funds, search
+from ifms.reports.reads.instruction import load
+from ifms.reports.reads.search import Criteria, Order
 from ifms_airflow.api import digit, starting
 from ifms_airflow.api.access import READ, User, require_start
 from ifms_airflow.api.creating import Creator, Unpaid

@@ -17,7 +17,7 @@ from ifms.platform.client import PlatformClient
 from ifms.platform.config import PlatformConfig
 from ifms.platform.models import AuditDetails, Bill
 from ifms.platform.payees import PayeeShare
-from ifms.reports import frames
+from ifms.reports.reads import frames
 from ifms.wire.bank import valid_account_number, valid_ifsc
 from ifms_airflow.hooks.address import base_url
 

@@ -16,7 +16,7 @@ from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
 from ifms.errors import ConfigurationError, IfmsError
-from ifms.reports import frames
+from ifms.reports.reads import frames
 from ifms.sealing import Sealer
 from ifms.treasury.client import Pace, TreasuryClient
 from ifms.treasury.config import TreasuryConfig

@@ -18,9 +18,10 @@ from ifms import clock
 from ifms.errors import IfmsError
 from ifms.ledger.corrections import correct_by
 from ifms.ledger.statuses import PiStatus
-from ifms.reports import funds, search, sheets
-from ifms.reports.instruction import Around, Row, Whole, around, by_number, corrected_as, sealed_accounts
-from ifms.reports.search import Criteria, Line, Order
+from ifms.reports.files import sheets
+from ifms.reports.reads import funds, search
+from ifms.reports.reads.instruction import Around, Row, Whole, around, by_number, corrected_as, sealed_accounts
+from ifms.reports.reads.search import Criteria, Line, Order
 from ifms_airflow.api import starting
 from ifms_airflow.api.access import READ, User, may_start, unmasked_types
 from ifms_airflow.api.digit import Text

@@ -17,9 +17,10 @@ from fastapi.responses import HTMLResponse, Response, StreamingResponse
 from pydantic import BaseModel, Field
 
 from ifms import clock
-from ifms.reports import funds, sheets
-from ifms.reports.funds import Month, RegisterCriteria, Transaction
+from ifms.reports.files import sheets
 from ifms.reports.period import parse
+from ifms.reports.reads import funds
+from ifms.reports.reads.funds import Month, RegisterCriteria, Transaction
 from ifms_airflow.api.access import READ
 from ifms_airflow.api.digit import Text
 from ifms_airflow.api.pages.render import page, rupees

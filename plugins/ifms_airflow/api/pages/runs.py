@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from ifms import clock
-from ifms.reports.health import MOST_COUNTED, SERVICES, Reach, health
+from ifms.reports.reads.health import MOST_COUNTED, SERVICES, Reach, health
 from ifms_airflow.api.access import READ
 from ifms_airflow.api.pages.render import page
 from ifms_airflow.api.pages.texts import t

@@ -14,7 +14,7 @@ from ifms.ledger.database import Database
 from ifms.reports import making
 from ifms.reports.catalogue import REPORTS, request
 from ifms.reports.counting import Counted, rows_of
-from ifms.reports.funds import KINDS
+from ifms.reports.reads.funds import KINDS
 
 REPORT = REPORTS["fund_register"]
 SIGN = {"Initial Allotment": 1, "Additional Allotment": 1, "Withdrawal": -1, "Expense": -1, "Expense Reversed": 1}

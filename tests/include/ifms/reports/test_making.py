@@ -109,7 +109,7 @@ def test_a_place_that_can_not_be_written_to_is_named(reported: Reported, tmp_pat
 
 
 def test_a_disk_that_is_full_is_said(reported: Reported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    from ifms.reports.csv_file import CsvFile
+    from ifms.reports.files.csv_file import CsvFile
 
     def full(self: object, rows: object) -> None:
         raise OSError(28, "No space left on device")
@@ -129,7 +129,7 @@ def test_what_breaks_half_way_leaves_the_old_file_and_no_half_one(
     class Broken(Exception):
         pass
 
-    from ifms.reports.xlsx_file import XlsxFile
+    from ifms.reports.files.xlsx_file import XlsxFile
 
     def breaks(self: object, counted: object) -> None:
         raise Broken

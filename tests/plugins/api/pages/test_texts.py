@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from ifms.ledger.statuses import PiStatus
-from ifms.reports.health import SERVICES
+from ifms.reports.reads.health import SERVICES
 from ifms_airflow.api import pages
 from ifms_airflow.api.pages.texts import TEXTS, t
 

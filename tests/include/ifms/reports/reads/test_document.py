@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from ifms.reports import document
+from ifms.reports.reads import document
 
 AT = datetime(2026, 11, 23, 18, 30, tzinfo=UTC)
 PI: dict[str, Any] = {

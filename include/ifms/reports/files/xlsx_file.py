@@ -23,8 +23,8 @@ from openpyxl.worksheet.worksheet import Worksheet  # type: ignore[import-untype
 from openpyxl.writer.excel import ExcelWriter  # type: ignore[import-untyped]
 
 from ifms import clock
+from ifms.reports.files.sheets import printable
 from ifms.reports.report import Column, Kind, Report, Request, Row, Shape, Table
-from ifms.reports.sheets import printable
 
 if TYPE_CHECKING:
     from ifms.reports.counting import Counted

@@ -21,9 +21,9 @@ from ifms.ledger import instructions
 from ifms.ledger.corrections import correct_by
 from ifms.ledger.models import AllotmentKind, PaymentInstruction
 from ifms.ledger.statuses import Event
-from ifms.reports import views
-from ifms.reports.instruction import load
-from ifms.reports.views import Question
+from ifms.reports.reads import views
+from ifms.reports.reads.instruction import load
+from ifms.reports.reads.views import Question
 
 YEAR = "2024-25"
 ACCOUNT = "00123456789012"

@@ -12,8 +12,8 @@ import psycopg
 import pytest
 
 from ifms.errors import BadInputError
-from ifms.reports import frames
-from ifms.reports.sheets import csv_rows
+from ifms.reports.files.sheets import csv_rows
+from ifms.reports.reads import frames
 
 # A value of each type in SQL, its dtype, and what comes out of the frame.
 CELLS: dict[str, tuple[str, str, Any]] = {
@@ -125,5 +125,5 @@ def test_a_frame_becomes_a_file_of_plain_values(connection):
 
 
 def test_who_imports_a_hook_waits_for_no_pandas():
-    script = "import sys; import ifms.reports.frames, ifms.reports.views; sys.exit('pandas' in sys.modules)"
+    script = "import sys; import ifms.reports.reads.frames, ifms.reports.reads.views; sys.exit('pandas' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

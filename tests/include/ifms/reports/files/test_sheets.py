@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import load_workbook
 
-from ifms.reports.sheets import csv_rows, harmless, text, xlsx
+from ifms.reports.files.sheets import csv_rows, harmless, text, xlsx
 
 BEGINNINGS = ["=1+1", "+1", "-1", "−1", "@SUM(A1)", "\t=1", "\r=1", "  =1", "\n=1", "＝1", "＠x"]
 

@@ -10,7 +10,7 @@ from support.adapter import Adapter, Treasury
 from support.failed import mend, original, paid_and_failed, revisions, wage_bill
 
 from ifms.ledger.corrections import correct_by
-from ifms.reports.instruction import Around, Whole, around, by_number, corrected_as, load, sealed_accounts
+from ifms.reports.reads.instruction import Around, Whole, around, by_number, corrected_as, load, sealed_accounts
 
 pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
 

@@ -12,8 +12,8 @@ from support.ledger import HEAD, TENANT, Ledger, allotment
 from ifms.ledger import instructions
 from ifms.ledger.models import AllotmentKind
 from ifms.ledger.statuses import Event
-from ifms.reports import funds
-from ifms.reports.funds import RegisterCriteria, SanctionCriteria
+from ifms.reports.reads import funds
+from ifms.reports.reads.funds import RegisterCriteria, SanctionCriteria
 
 YEAR = "2024-25"
 

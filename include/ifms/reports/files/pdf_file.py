@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from matplotlib.backends.backend_pdf import PdfPages
 
 from ifms.money import grouped
-from ifms.reports import paper
-from ifms.reports.paper import BOTTOM, LEFT, RIGHT, Grid, Page
+from ifms.reports.files import paper
+from ifms.reports.files.paper import BOTTOM, LEFT, RIGHT, Grid, Page
 from ifms.reports.report import Report, Request, Row, Table
 
 if TYPE_CHECKING:

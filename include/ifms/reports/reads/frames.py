@@ -98,8 +98,8 @@ def columns_of(cursor: psycopg.Cursor[Any]) -> dict[str, str]:
 def rows_of(table: pd.DataFrame) -> Iterator[list[Any]]:
     """The rows of a frame as plain values, for a file: None for what is missing, dates as dates, whole numbers as int.
 
-    `ifms.reports.sheets` makes of them CSV or XLSX that can do nothing in the program that opens it; its instants are
-    IST.
+    `ifms.reports.files.sheets` makes of them CSV or XLSX that can do nothing in the program that opens it; its
+    instants are IST.
     """
     import pandas as pd  # noqa: PLC0415
 

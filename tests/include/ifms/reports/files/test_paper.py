@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from ifms.reports import paper
-from ifms.reports.paper import LEFT, LINES, RIGHT, Grid, Page, draw, fitted, measure, said, short, wrapped
+from ifms.reports.files import paper
+from ifms.reports.files.paper import LEFT, LINES, RIGHT, Grid, Page, draw, fitted, measure, said, short, wrapped
 from ifms.reports.report import Chart, Column, Kind, Shape
 
 

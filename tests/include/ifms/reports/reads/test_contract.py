@@ -13,9 +13,9 @@ from ifms.cli import main
 from ifms.ledger import instructions, migrate
 from ifms.ledger.database import Database
 from ifms.ledger.statuses import Event
-from ifms.reports.contract import page
+from ifms.reports.reads.contract import page
 
-DOCS = Path(__file__).parents[4] / "docs" / "views.md"
+DOCS = Path(__file__).parents[5] / "docs" / "views.md"
 UNITS = {"numeric": "Rupees", "timestamp with time zone": "Instant, UTC", "date": "IST"}
 
 

@@ -8,7 +8,7 @@ from support.adapter import Adapter, Treasury
 from support.failed import wage_bill
 
 from ifms.errors import SweepError
-from ifms.reports.health import SERVICES, Health, health
+from ifms.reports.reads.health import SERVICES, Health, health
 
 pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from support.made_up import NASTY, REGISTER, asked, chunks, row
 from support.peaks import peak
 
-from ifms.reports.csv_file import CsvFile
+from ifms.reports.files.csv_file import CsvFile
 
 
 def written(path: Path, rows: object) -> list[list[str]]:

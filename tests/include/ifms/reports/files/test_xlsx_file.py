@@ -13,7 +13,7 @@ from support.peaks import peak
 
 from ifms.reports.catalogue import REPORTS
 from ifms.reports.counting import Counted
-from ifms.reports.xlsx_file import SHEET_ROWS, XlsxFile
+from ifms.reports.files.xlsx_file import SHEET_ROWS, XlsxFile
 
 LARGEST = Decimal("9999999999999.99")
 

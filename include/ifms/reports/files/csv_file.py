@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
+from ifms.reports.files.sheets import csv_line, csv_rows
 from ifms.reports.report import Report, Request, Row
-from ifms.reports.sheets import csv_line, csv_rows
 
 if TYPE_CHECKING:
     from ifms.reports.counting import Counted

@@ -11,8 +11,8 @@ import pytest
 from support.ledger import Ledger
 
 from ifms.errors import BadInputError
-from ifms.reports import search
-from ifms.reports.search import Criteria, Order
+from ifms.reports.reads import search
+from ifms.reports.reads.search import Criteria, Order
 
 
 @pytest.fixture

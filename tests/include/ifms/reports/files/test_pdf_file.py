@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from support.made_up import NASTY, chunks, row, write
 
-from ifms.reports import pdf_file
-from ifms.reports.paper import Page
-from ifms.reports.pdf_file import PdfFile
+from ifms.reports.files import pdf_file
+from ifms.reports.files.paper import Page
+from ifms.reports.files.pdf_file import PdfFile
 
 
 @pytest.fixture

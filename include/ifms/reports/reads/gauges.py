@@ -7,7 +7,7 @@ from uuid import UUID
 
 from ifms.ledger.calls import oldest_unshipped
 from ifms.ledger.database import Connection
-from ifms.reports.health import health
+from ifms.reports.reads.health import health
 
 
 def latencies(connection: Connection, sweep_run_id: UUID, since: datetime) -> dict[str, float]:

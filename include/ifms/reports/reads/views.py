@@ -13,7 +13,7 @@ from typing import Any
 
 from ifms.errors import BadInputError
 from ifms.ledger.statuses import PiStatus
-from ifms.reports.funds import KINDS
+from ifms.reports.reads.funds import KINDS
 
 OPEN = (PiStatus.PENDING, PiStatus.INITIATED, PiStatus.APPROVED, PiStatus.IN_PROCESS)
 NEXT_STEPS = ("CORRECT", "WAIT", "PAY ANEW")

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from support.failed import wage_bill
 
-from ifms.reports.gauges import latencies, waiting
+from ifms.reports.reads.gauges import latencies, waiting
 
 pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
 
