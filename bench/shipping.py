@@ -48,7 +48,7 @@ def measure_shipping(dsn: str, number: int) -> Shipping | str:
     multiply(dsn, number)
     try:
         with (
-            running() as node,
+            running({"discovery.type": "single-node"}) as node,
             Elasticsearch(node.url, request_timeout=60, max_retries=0) as client,
             Database(lambda: psycopg.connect(dsn, options="-c timezone=UTC")) as db,
         ):

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 import redis as redis_client
 import requests
-from support import compose, redis
+from support import compose, redis, search_engine
 from support.search_engine import SearchEngine
 
 from standalone.postgres import Server, free_port
@@ -194,6 +194,16 @@ def test_redis_takes_its_arguments_keeps_what_is_queued_and_is_well(services, en
         client = redis_client.Redis(port=server.port, password=password)
         assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
         assert client.config_get("appendonly") == {"appendonly": "yes"}
+
+
+def test_elasticsearch_takes_its_settings(services, elasticsearch: SearchEngine):
+    ours = search_engine.settings()
+    assert ours == {"cluster.name": "ifms", "discovery.type": "single-node"}
+    assert ours.items() <= services["elasticsearch"]["environment"].items()
+    told = elasticsearch.client.nodes.info(metric="settings", flat_settings=True)
+    assert told["cluster_name"] == "ifms"
+    [node] = told["nodes"].values()
+    assert ours.items() <= node["settings"].items()
 
 
 def test_elasticsearch_is_asked_for_its_health(services, elasticsearch: SearchEngine):

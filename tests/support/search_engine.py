@@ -1,5 +1,7 @@
 """A real Elasticsearch for tests: one node per test process, started when the first test asks for it.
 
+Its settings are those of docker-compose.yaml, without security's, for which there are not all jars.
+
 Where there can be none, its tests are skipped with a sentence; in CI they fail instead.
 """
 
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support import compose
 from support.elasticsearch.server import Node, UnavailableError, running
 
 if TYPE_CHECKING:
@@ -56,10 +59,18 @@ class SearchEngine:
             self.node.process.send_signal(signal.SIGCONT)
 
 
+def settings() -> dict[str, str]:
+    """The settings of docker-compose.yaml that a node without security takes."""
+    environment = compose.written()["services"]["elasticsearch"]["environment"]
+    return {
+        name: value for name, value in environment.items() if "." in name and not name.startswith("xpack.security.")
+    }
+
+
 @pytest.fixture(scope="session")
 def _node() -> Iterator[Node]:
     try:
-        with running() as node:
+        with running(settings()) as node:
             yield node
     except UnavailableError as reason:
         if os.environ.get("CI") == "true":

@@ -14,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +52,7 @@ class Node:
 def build() -> None:
     """Fetch the jars and compile what starts them, unless that was done; raises UnavailableError."""
     made_by = java("Elasticsearch", "ES_JAVA_HOME")
-    fetch("Elasticsearch", HERE, f"built-{VERSION}", lambda: _compile(made_by))
+    fetch("Elasticsearch", HERE, f"built-{VERSION}-with-settings", lambda: _compile(made_by))
 
 
 def _compile(made_by: str) -> None:
@@ -81,8 +81,11 @@ def _compile(made_by: str) -> None:
 
 
 @contextmanager
-def running(heap: str = "256m") -> Iterator[Node]:
-    """Run a node on a free port until the block ends. Raises UnavailableError; RuntimeError when it does not start."""
+def running(settings: Mapping[str, str], heap: str = "256m") -> Iterator[Node]:
+    """Run a node with these settings on a free port until the block ends.
+
+    Raises UnavailableError; RuntimeError when it does not start, as with a setting that it does not know.
+    """
     build()
     work = Path(tempfile.mkdtemp(prefix="ifms-es-"))
     port = free_port()
@@ -92,9 +95,10 @@ def running(heap: str = "256m") -> Iterator[Node]:
         options += [f"-Des.nativelibs.path={TARGET / 'native'}",
                     "-Dorg.elasticsearch.nativeaccess.enableVectorLibrary=false"]  # fmt: skip
     path = os.pathsep.join([str(TARGET / "classes"), *_jars()])
+    arguments = [str(TARGET / "home"), str(work), str(port), *(f"{name}={value}" for name, value in settings.items())]
     with (work / "out").open("wb") as out:
         process = subprocess.Popen(
-            [java("Elasticsearch", "ES_JAVA_HOME"), *options, "-cp", path, "node.EsMain", str(TARGET / "home"), str(work), str(port)],
+            [java("Elasticsearch", "ES_JAVA_HOME"), *options, "-cp", path, "node.EsMain", *arguments],
             stdin=subprocess.DEVNULL, stdout=out, stderr=out,
         )  # fmt: skip
     try:
