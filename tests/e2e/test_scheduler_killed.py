@@ -1,7 +1,8 @@
 """F11: the scheduler is killed for 45 s while payment instructions are being sent, and started again.
 
 Its workers live on, and when it is back it starts the task again beside the copy that still runs: only the claims in the
-ledger keep both from sending the same thing.
+ledger keep both from sending the same thing. The run is late by then: the scheduler notes it, the triggerer tells it at a
+webhook that only Airflow's database knows; and a run that fails is told by the DAG processor.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from support import figures
 from support.adapter import Adapter, Treasury, assert_money_is_right
 from support.real_airflow import RealAirflow, ledger_on, running, until
 from support.simulators import Simulators
+from support.webhook import Webhook, webhook
 
 from standalone import airflow, postgres
 
@@ -29,6 +31,9 @@ BILLS = 200
 LATENCY_MS = 2000  # two at a time: the first copy is at work until long after the scheduler is back
 DEAD_SECONDS = 45
 GOING_AGAIN_SECONDS = 480  # five minutes of them the retry delay, if the first copy was told to stop
+
+ALERT_MINUTES = 0.5  # over while the scheduler is dead
+TOKEN = "sample-token"
 
 
 @pytest.fixture
@@ -45,9 +50,22 @@ def adapter(ledger_server: postgres.Server, simulators: Simulators) -> Adapter:
 
 
 @pytest.fixture
-def real_airflow(ledger_server: postgres.Server, simulators: Simulators, tmp_path: Path) -> Iterator[RealAirflow]:
-    """A scheduler, an API server and a DAG processor, up and with its DAGs parsed."""
-    with running(ledger_server, simulators, tmp_path / "run", "ifms_pi", {"max_concurrency": 2}) as made:
+def told() -> Iterator[Webhook]:
+    """Who is told when something is wrong."""
+    with webhook() as made:
+        yield made
+
+
+@pytest.fixture
+def real_airflow(
+    ledger_server: postgres.Server, simulators: Simulators, tmp_path: Path, told: Webhook
+) -> Iterator[RealAirflow]:
+    """All of Airflow's parts, up and with its DAGs parsed."""
+    settings = {"IFMS_ALERTS": "sample_webhook", "IFMS_ALERT_MINUTES": str(ALERT_MINUTES)}
+    with running(ledger_server, simulators, tmp_path / "run", "ifms_pi", {"max_concurrency": 2}, settings) as made:
+        made.start("triggerer")
+        connection = {"connection_id": "sample_webhook", **told.connection(password=TOKEN)}
+        made.client._call("POST", "/api/v2/connections", connection)
         yield made
 
 
@@ -58,7 +76,27 @@ def sweeps(adapter: Adapter) -> list[dict[str, Any]]:
     )
 
 
-def test_no_payment_is_sent_twice_and_it_goes_on(real_airflow: RealAirflow, adapter: Adapter, treasury: Treasury):
+def _beginnings(told: Webhook) -> list[str]:
+    return [text.partition(". ")[0] for text in told.texts()]
+
+
+def a_late_run_and_a_failed_one_are_told(real_airflow: RealAirflow, told: Webhook, late: str) -> None:
+    """Wait until it is told of a run that was late, and of one that fails."""
+    real_airflow.client.trigger("ifms_pi", "no-such-city", {"tenants": ["od.nosuch"]})
+    for beginning in (
+        f"IFMS: ifms_pi has not ended in time (run {late})",
+        "IFMS: ifms_pi has failed (run no-such-city)",
+    ):
+        until(lambda beginning=beginning: beginning in _beginnings(told), f"nobody is told: {beginning}")  # type: ignore[misc]
+        assert _beginnings(told).count(beginning) == 1
+    assert {(path, token) for path, token, _ in told.told} == {("/hooks/1", f"Bearer {TOKEN}")}
+    for part in ("scheduler", "triggerer", "dag-processor"):
+        assert TOKEN not in real_airflow.processes.log(part).read_text()
+
+
+def test_no_payment_is_sent_twice_and_it_goes_on(
+    real_airflow: RealAirflow, adapter: Adapter, treasury: Treasury, told: Webhook
+):
     bill = {"type": "wage", "tenantId": "od.samplea", "payees": 1, "count": BILLS}
     adapter.simulators.ask_platform("POST", "bills", bill)
     adapter.run("VA")
@@ -96,3 +134,4 @@ def test_no_payment_is_sent_twice_and_it_goes_on(real_airflow: RealAirflow, adap
     assert_money_is_right(adapter, treasury)
     figures.add("seconds until it went on after the scheduler was killed for 45", round(took))
     assert took < GOING_AGAIN_SECONDS
+    a_late_run_and_a_failed_one_are_told(real_airflow, told, "f11")

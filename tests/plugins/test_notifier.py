@@ -6,9 +6,9 @@ import asyncio
 import json
 import socket
 import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from support.webhook import webhook
 
 from ifms.errors import ConfigurationError
 
@@ -17,58 +17,39 @@ CONTEXT = {"dag_run": {"dag_id": "ifms_pis", "run_id": "sample"}, "deadline": {"
 
 
 @pytest.fixture
-def webhook():
-    """An incoming webhook; what it was told, as (path, token, body)."""
-    told = []
-
-    class Hook(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            told.append((self.path, self.headers.get("Authorization"), json.loads(body)))
-            self.send_response(500 if "broken" in self.path else 200)
-            self.end_headers()
-
-        def log_message(self, *arguments):
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Hook)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server.server_port, told
-    server.shutdown()
-    server.server_close()
-    thread.join()
+def hook():
+    """An incoming webhook."""
+    with webhook() as made:
+        yield made
 
 
 def connect(monkeypatch, **described):
     monkeypatch.setenv("AIRFLOW_CONN_SAMPLE_ALERTS", json.dumps(described))
 
 
-def test_a_webhook_is_told_at_once_and_from_the_triggerer(webhook, monkeypatch):
+def test_a_webhook_is_told_at_once_and_from_the_triggerer(hook, monkeypatch):
     from ifms_airflow.notifier import Alert
 
-    port, told = webhook
-    connect(monkeypatch, conn_type="http", host="127.0.0.1", schema="http", port=port, password="t0ken", extra={"path": "hooks/1"})  # fmt: skip
+    connect(monkeypatch, **hook.connection(password="t0ken"))
     Alert(to="sample_alerts")(dict(CONTEXT))
 
     async def late():
         await Alert(to="sample_alerts", context=dict(CONTEXT))
 
     asyncio.run(late())
-    assert [(path, token) for path, token, _ in told] == [("/hooks/1", "Bearer t0ken")] * 2
-    assert told[0][2]["text"].startswith("IFMS: ifms_pis has not ended in time")
+    assert [(path, token) for path, token, _ in hook.told] == [("/hooks/1", "Bearer t0ken")] * 2
+    assert hook.texts()[0].startswith("IFMS: ifms_pis has not ended in time")
 
 
-def test_one_that_refuses_is_an_error_that_airflow_logs(webhook, monkeypatch):
+def test_one_that_refuses_is_an_error_that_airflow_logs(hook, monkeypatch):
     import requests
 
     from ifms_airflow.notifier import Alert
 
-    port, told = webhook
-    connect(monkeypatch, conn_type="http", host=f"http://127.0.0.1:{port}", extra={"path": "broken"})
+    connect(monkeypatch, conn_type="http", host=f"http://127.0.0.1:{hook.port}", extra={"path": "broken"})
     with pytest.raises(requests.HTTPError):
         Alert(to="sample_alerts")(dict(CONTEXT))
-    assert len(told) == 1
+    assert len(hook.told) == 1
 
 
 def test_a_mail_is_sent_to_whom_the_environment_names(monkeypatch):
