@@ -2,7 +2,8 @@
 
 Its workers live on, and when it is back it starts the task again beside the copy that still runs: only the claims in the
 ledger keep both from sending the same thing. The run is late by then: the scheduler notes it, the triggerer tells it at a
-webhook that only Airflow's database knows; and a run that fails is told by the DAG processor.
+webhook that only Airflow's database knows; and a run that fails is told by the DAG processor. What its tasks have to tell
+an OpenTelemetry collector, it hears when they end.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import psycopg
 import pytest
 from support import figures
 from support.adapter import Adapter, Treasury, assert_money_is_right
+from support.collector import Collector, collector
 from support.real_airflow import RealAirflow, ledger_on, running, until
 from support.simulators import Simulators
 from support.webhook import Webhook, webhook
@@ -57,11 +59,18 @@ def told() -> Iterator[Webhook]:
 
 
 @pytest.fixture
+def metrics() -> Iterator[Collector]:
+    """Whom Airflow tells its metrics."""
+    with collector() as made:
+        yield made
+
+
+@pytest.fixture
 def real_airflow(
-    ledger_server: postgres.Server, simulators: Simulators, tmp_path: Path, told: Webhook
+    ledger_server: postgres.Server, simulators: Simulators, tmp_path: Path, told: Webhook, metrics: Collector
 ) -> Iterator[RealAirflow]:
     """All of Airflow's parts, up and with its DAGs parsed."""
-    settings = {"IFMS_ALERTS": "sample_webhook", "IFMS_ALERT_MINUTES": str(ALERT_MINUTES)}
+    settings = {"IFMS_ALERTS": "sample_webhook", "IFMS_ALERT_MINUTES": str(ALERT_MINUTES), **metrics.environment()}
     with running(ledger_server, simulators, tmp_path / "run", "ifms_pi", {"max_concurrency": 2}, settings) as made:
         made.start("triggerer")
         connection = {"connection_id": "sample_webhook", **told.connection(password=TOKEN)}
@@ -95,7 +104,7 @@ def a_late_run_and_a_failed_one_are_told(real_airflow: RealAirflow, told: Webhoo
 
 
 def test_no_payment_is_sent_twice_and_it_goes_on(
-    real_airflow: RealAirflow, adapter: Adapter, treasury: Treasury, told: Webhook
+    real_airflow: RealAirflow, adapter: Adapter, treasury: Treasury, told: Webhook, metrics: Collector
 ):
     bill = {"type": "wage", "tenantId": "od.samplea", "payees": 1, "count": BILLS}
     adapter.simulators.ask_platform("POST", "bills", bill)
@@ -135,3 +144,4 @@ def test_no_payment_is_sent_twice_and_it_goes_on(
     figures.add("seconds until it went on after the scheduler was killed for 45", round(took))
     assert took < GOING_AGAIN_SECONDS
     a_late_run_and_a_failed_one_are_told(real_airflow, told, "f11")
+    assert {"ifms.sweep.pi.success", "ifms.sweep.pi.failed", "ifms.sweep.pi.duration"} <= metrics.told.keys()

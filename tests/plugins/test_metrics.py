@@ -1,4 +1,4 @@
-"""What a real StatsD listener hears of sweeps: every name that docs/operations.md promises, and none per PI."""
+"""What real listeners, StatsD's and OpenTelemetry's, hear of sweeps: names that docs/operations.md promises, none per PI."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import re
 import socket
 
 import pytest
+from support.collector import collector
 from support.environment import REPO
 from support.failed import wage_bill
 
 pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})]
+OPERATIONS = (REPO / "docs/operations.md").read_text()
 
 
 @pytest.fixture
@@ -44,12 +46,43 @@ def statsd(monkeypatch):
         stats.initialize(factory=stats_utils.get_stats_factory(), export_legacy_names=False)
 
 
+@pytest.fixture
+def opentelemetry(monkeypatch):
+    """An OpenTelemetry collector; `heard()` is what it knows when a process has sent its last, by name."""
+    import atexit
+
+    from airflow.sdk._shared.observability.metrics import otel_logger
+    from airflow.sdk.observability import stats
+    from airflow.sdk.observability.metrics import stats_utils
+    from opentelemetry import metrics
+    from opentelemetry.metrics import _internal
+    from opentelemetry.sdk.metrics import MeterProvider
+
+    with collector() as made:
+        for name, value in made.environment().items():
+            assert f"`{name}`" in OPERATIONS
+            monkeypatch.setenv(name, value)
+        stats.initialize(factory=stats_utils.get_stats_factory(), export_legacy_names=False)
+
+        def heard():
+            otel_logger.flush_otel_metrics()  # as each process does when it ends
+            return dict(made.told)
+
+        yield heard
+        if isinstance(provider := metrics.get_meter_provider(), MeterProvider):
+            provider.shutdown()
+        atexit.unregister(otel_logger.flush_otel_metrics)
+        _internal._METER_PROVIDER = None
+        _internal._METER_PROVIDER_SET_ONCE._done = False
+        monkeypatch.undo()
+        stats.initialize(factory=stats_utils.get_stats_factory(), export_legacy_names=False)
+
+
 def promised():
     """The names of the table in docs/operations.md, as patterns."""
-    text = (REPO / "docs/operations.md").read_text()
-    names = re.findall(r"^\| `(ifms\.[^`]+)`", text, re.MULTILINE)
+    names = re.findall(r"^\| `(ifms\.[^`]+)`", OPERATIONS, re.MULTILINE)
     assert len(names) > 10
-    return [re.compile(re.escape(name).replace("<service>", "[a-z]+")) for name in names]
+    return [re.compile(re.escape(name).replace("<service>", "[a-z_]+")) for name in names]
 
 
 def test_a_listener_hears_of_each_sweep_and_of_what_waits(statsd, run_dag, airflow_connections, adapter):
@@ -79,6 +112,27 @@ def test_a_listener_hears_of_each_sweep_and_of_what_waits(statsd, run_dag, airfl
     assert gauges["ifms.calls.unshipped"] > 0
     known = promised()
     for name in [*told, *gauges]:
+        assert any(pattern.fullmatch(name) for pattern in known), name
+
+
+def test_opentelemetry_hears_the_same(opentelemetry, run_dag, airflow_connections, adapter):
+    for _ in range(3):
+        wage_bill(adapter)
+    for service in ("VA", "PA", "PI"):
+        adapter.run(service)
+    assert run_dag("ifms_pis").state == "success"
+    told = opentelemetry()
+    assert told["ifms.sweep.pis.success"] == ("sum", 1)
+    assert told["ifms.calls.pis.answered"] == ("sum", 3)
+    assert told["ifms.sweep.pis.done"] == ("sum", 3)
+    for name in ("ifms.calls.pis.latency.median", "ifms.calls.pis.latency.p95", "ifms.sweep.pis.duration"):
+        assert told[name] == ("exponential_histogram ms", 1)
+    assert run_dag("ifms_relay").state == "success"
+    told = opentelemetry()
+    assert told["ifms.backlog.approved.original.waiting"] == ("gauge", 3)
+    assert told["ifms.outbox.due"] == ("gauge", 0)
+    known = promised()
+    for name in told:
         assert any(pattern.fullmatch(name) for pattern in known), name
 
 
