@@ -18,6 +18,8 @@ from support import failed
 from support.adapter import EVERYTHING, Adapter, Treasury, assert_money_is_right
 
 from ifms.errors import SweepError, SweepStoppedError
+from ifms.ledger.runs import RunContext
+from ifms.services.scope import Scope
 from ifms.services.sweep import Sweep
 
 pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
@@ -160,3 +162,26 @@ def test_the_operators_are_patient_longer_than_any_lease():
     from ifms_airflow.operators.sweep import PATIENCE_SECONDS
 
     assert all(module.LEASE.total_seconds() < PATIENCE_SECONDS for module in (cor, pi, poll, va))
+
+
+def test_a_shard_that_had_to_wait_for_a_worker_asks_nothing_again(funded: Adapter, treasury: Treasury):
+    def asked_by(shard: int, try_number: int = 1) -> int:
+        before = treasury.state["calls"].get("PIS", 0)
+        sweep = funded.sweep("PIS")
+        sweep.context = RunContext("sample", "one-run", shard, try_number)
+        with sweep:
+            funded.work(sweep, Scope(shard=shard, shards=3))
+        return int(treasury.state["calls"].get("PIS", 0) - before)
+
+    funded.run("PI")
+    treasury.rule("PIS", "error", errorMsg="Sample error of the treasury")  # what was asked about stays due
+    assert asked_by(0) == 2
+    assert asked_by(1) == 0
+    assert asked_by(0, try_number=2) == 2, "a try again asks again"
+    with psycopg.connect(funded.dsn) as connection:  # one was claimed by a shard of this run that was killed
+        connection.execute(
+            "UPDATE ifms.payment_instruction SET claim_token = %s, claimed_until = now(), polled_at = clock_timestamp()"
+            " WHERE id = (SELECT id FROM ifms.payment_instruction LIMIT 1)",
+            (uuid.uuid4(),),
+        )
+    assert asked_by(2) == 1

@@ -56,15 +56,17 @@ class Queue:
     def statement(self, row: type[Any]) -> sql.Composed:
         """SQL that claims the next rows and returns them as `row`.
 
-        A row that was polled since the sweep started is not due again, so a sweep ends; rows under another's claim are
-        passed over, and taken over once that claim's lease has run out.
+        A row that was polled since the sweep started, or since the first of those that share its work did, is not due
+        again, so a sweep ends; rows under another's claim are passed over, and taken over once that claim's lease has
+        run out: of those that share its work, too, if they were claimed before this one started.
         """
         return sql.SQL(
             """
             WITH due AS (
                 SELECT q.id FROM ifms.{table} q
                 WHERE {due}
-                  AND (q.{polled} IS NULL OR q.{polled} < %(sweep_started)s)
+                  AND (q.{polled} IS NULL OR q.{polled} < %(shared_since)s
+                       OR (q.claimed_until IS NOT NULL AND q.{polled} < %(sweep_started)s))
                   AND (q.claimed_until IS NULL OR q.claimed_until < clock_timestamp())
                 ORDER BY {order} LIMIT %(limit)s FOR UPDATE SKIP LOCKED
             ), claimed AS (
@@ -96,16 +98,18 @@ def claim(
     limit: int,
     lease: timedelta,
     sweep_started: datetime,
+    shared_since: datetime | None = None,
     **conditions: object,
 ) -> tuple[Claim, list[Row]]:
     """Take up to `limit` due rows of `queue` as instances of the dataclass `row`, under a new claim.
 
-    `sweep_started` is the database's clock at the sweep's start; `conditions` fill the queue's own parameters, of which
-    `pi_numbers` and `payments` are all when left out.
+    `sweep_started` is the database's clock at the sweep's start, `shared_since` at that of the first of the sweeps that
+    share its work (None: it has it for itself); `conditions` fill the queue's own parameters, of which `pi_numbers` and
+    `payments` are all when left out.
     """
     mine = Claim(uuid.uuid4(), lease)
     values: dict[str, object] = {"token": mine.token, "lease": lease, "limit": limit, "sweep_started": sweep_started}
-    values |= _EVERYTHING | conditions
+    values |= {"shared_since": shared_since or sweep_started} | _EVERYTHING | conditions
     with connection.cursor(row_factory=class_row(row)) as cursor:
         return mine, cursor.execute(queue.statement(row), values).fetchall()
 

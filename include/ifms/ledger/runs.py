@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -27,16 +27,24 @@ class RunContext:
 
 @dataclass(frozen=True)
 class SweepRun:
-    """A sweep that has begun; `started_at` is the database's clock."""
+    """A sweep that has begun; both times are the database's clock.
+
+    `shared_since`: when the first of the shards began that share this one's work, this one at the latest. What one of
+    them has asked about is done for all: a shard that had to wait for a worker does not ask again.
+    """
 
     id: UUID
     started_at: datetime
+    shared_since: datetime
 
 
 def begin(connection: Connection, service_id: str, context: RunContext) -> SweepRun:
     """Write that a sweep has begun, and that an earlier try of the same task has ended, if nothing tells so.
 
     An earlier try that is alive after all (Airflow may run two copies) writes its own end when it comes to it.
+
+    Shards share the work of one DAG run. One that is tried again, or cleared by a person, shall ask again: it shares
+    with those alone that have begun since its last try ended.
     """
     connection.execute(
         """
@@ -48,13 +56,22 @@ def begin(connection: Connection, service_id: str, context: RunContext) -> Sweep
     )
     row = connection.execute(
         """
+        WITH of_run AS (
+            SELECT * FROM ifms.sweep_run
+            WHERE (dag_id, run_id, service_id) = (%(dag_id)s, %(run_id)s, %(service_id)s)
+        ), sharing AS (
+            SELECT min(started_at) AS since FROM of_run
+            WHERE shard <> %(shard)s AND started_at > coalesce(
+                (SELECT max(finished_at) FROM of_run WHERE shard = %(shard)s), '-infinity')
+        )
         INSERT INTO ifms.sweep_run (service_id, dag_id, run_id, shard, try_number, started_at)
-        VALUES (%s, %s, %s, %s, %s, clock_timestamp()) RETURNING id, started_at
+        VALUES (%(service_id)s, %(dag_id)s, %(run_id)s, %(shard)s, %(try_number)s, clock_timestamp())
+        RETURNING id, started_at, least(started_at, (SELECT since FROM sharing))
         """,
-        (service_id, context.dag_id, context.run_id, context.shard, context.try_number),
+        {"service_id": service_id, **asdict(context)},
     ).fetchone()
     assert row is not None
-    return SweepRun(row[0], row[1])
+    return SweepRun(*row)
 
 
 def finish(

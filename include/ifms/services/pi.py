@@ -218,6 +218,7 @@ class PaymentInstructions:
                 limit=self.scope.share(BATCH),
                 lease=LEASE,
                 sweep_started=self.sweep.run.started_at,
+                shared_since=self.sweep.run.shared_since,
                 **self._unpaid,
             )
         )

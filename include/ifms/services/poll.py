@@ -217,6 +217,7 @@ def claimed(sweep: Sweep, queue: Queue, scope: Scope) -> Generator[Claimed, None
                 limit=scope.share(sweep.workers * 4),
                 lease=LEASE,
                 sweep_started=sweep.run.started_at,
+                shared_since=sweep.run.shared_since,
                 **of_scope(scope),
             )
         )

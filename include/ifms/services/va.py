@@ -76,6 +76,7 @@ def fetch_allotments(sweep: Sweep, treasury: TreasuryClient, master: MasterData,
                     limit=sweep.workers * 2,
                     lease=LEASE,
                     sweep_started=sweep.run.started_at,
+                    shared_since=sweep.run.shared_since,
                     **mine_to_ask,
                 )
             )

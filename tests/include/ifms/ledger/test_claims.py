@@ -14,7 +14,7 @@ from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.statuses import Event
 
 
-def take(ledger: Ledger, *, limit=100, lease=timedelta(minutes=10), started=None):
+def take(ledger: Ledger, *, limit=100, lease=timedelta(minutes=10), started=None, shared=None):
     return ledger.db.transact(
         lambda c: claim(
             c,
@@ -23,6 +23,7 @@ def take(ledger: Ledger, *, limit=100, lease=timedelta(minutes=10), started=None
             limit=limit,
             lease=lease,
             sweep_started=started or datetime.now(UTC) + timedelta(hours=1),
+            shared_since=shared,
             tenants=None,
             created_from=None,
             created_to=None,
@@ -54,6 +55,21 @@ def test_a_row_is_polled_once_per_sweep(ledger, three):
         ledger.db.transact(lambda c, pi=pi: release(c, instructions.UNSETTLED, pi.id, mine))
     assert take(ledger, started=started)[1] == []
     assert len(take(ledger, started=ledger.one("SELECT clock_timestamp()"))[1]) == 3
+
+
+def test_of_those_that_share_its_work_a_late_sweep_takes_over_only_what_was_left(ledger, three):
+    first = ledger.one("SELECT clock_timestamp()")
+    mine, rows = take(ledger, started=first, limit=2)
+    ledger.db.transact(lambda c: release(c, instructions.UNSETTLED, rows[0].id, mine))  # asked; the other one is held
+    late = ledger.one("SELECT clock_timestamp()")
+    last, rest = take(ledger, started=first, limit=1)
+    assert take(ledger, started=late, shared=first)[1] == []
+    with ledger.connect() as connection:
+        connection.execute("UPDATE ifms.payment_instruction SET claimed_until = now() WHERE claim_token IS NOT NULL")
+    # What was claimed before it began; what another one has claimed since, that one is at.
+    assert [pi.id for pi in take(ledger, started=late, shared=first)[1]] == [rows[1].id]
+    ledger.db.transact(lambda c: release(c, instructions.UNSETTLED, rest[0].id, last, untouched=True))
+    assert [pi.id for pi in take(ledger, started=late, shared=first)[1]] == [rest[0].id]
 
 
 def test_given_back_untouched_it_stays_due(ledger, three):

@@ -37,3 +37,25 @@ def test_a_try_that_was_killed_is_closed_by_the_next_one_and_no_other(ledger):
     assert set(states.values()) == {"running"}
     ledger.db.transact(lambda c: runs.finish(c, killed, Counter(done=1), [], None))  # it was alive after all
     assert ledger.one("SELECT state FROM ifms.sweep_run WHERE id = %s", killed.id) == "success"
+
+
+def test_shards_share_the_work_of_one_run_and_one_that_is_tried_again_asks_again(ledger):
+    def begin(shard, run_id="manual__1", service="PIS"):
+        return ledger.db.transact(lambda c: runs.begin(c, service, RunContext("ifms_pis", run_id, shard, 1)))
+
+    def end(run):
+        ledger.db.transact(lambda c: runs.finish(c, run, Counter(), [], None))
+
+    begin(3, run_id="manual__0")
+    begin(3, service="PAG")
+    first = begin(0)
+    assert first.shared_since == first.started_at
+    late = begin(1)
+    assert late.shared_since == first.started_at < late.started_at
+    end(first)
+    end(late)
+    assert begin(2).shared_since == first.started_at, "it had no worker before the others had ended"
+    again = begin(0)
+    assert first.started_at < late.started_at < again.shared_since <= again.started_at
+    outside = [ledger.db.transact(lambda c: runs.begin(c, "PIS", RunContext())) for _ in range(2)]
+    assert all(each.shared_since == each.started_at for each in outside)
