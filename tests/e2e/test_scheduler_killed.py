@@ -71,7 +71,8 @@ def real_airflow(
 ) -> Iterator[RealAirflow]:
     """All of Airflow's parts, up and with its DAGs parsed."""
     settings = {"IFMS_ALERTS": "sample_webhook", "IFMS_ALERT_MINUTES": str(ALERT_MINUTES), **metrics.environment()}
-    with running(ledger_server, simulators, tmp_path / "run", "ifms_pi", {"max_concurrency": 2}, settings) as made:
+    connections = simulators.connections(max_concurrency=2)
+    with running(ledger_server, connections, tmp_path / "run", "ifms_pi", settings) as made:
         made.start("triggerer")
         connection = {"connection_id": "sample_webhook", **told.connection(password=TOKEN)}
         made.client._call("POST", "/api/v2/connections", connection)

@@ -12,19 +12,19 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
 import psutil
-from support.adapter import Adapter
-from support.databases import create_logins
-from support.simulators import Simulators
 
 from ifms import clock
 from ifms.ledger.migrate import migrate
 from standalone import airflow, postgres
 from standalone.processes import Processes
 from standalone.settings import REPOSITORY, Folder, Ports, Secrets
+
+if TYPE_CHECKING:  # the measurements run this too, which are no tests
+    from support.adapter import Adapter
+    from support.simulators import Simulators
 
 PATIENCE_SECONDS = 300  # for what only takes as long as the machine is busy
 MIGRATED = "Database migration done"
@@ -47,11 +47,11 @@ class RealAirflow:
 
     def kill(self, part: str) -> None:
         """Kill the process that was started for a part, and nothing that it has started."""
-        os.kill(self._pid(part), signal.SIGKILL)
+        os.kill(self.pid(part), signal.SIGKILL)
 
     def kill_all(self, part: str) -> None:
         """Kill a part with all that it has started, as when its machine goes."""
-        _kill_sessions({self._pid(part)})
+        _kill_sessions({self.pid(part)})
 
     def end(self) -> None:
         """Kill all of it, and what outlived the part that had started it: nobody wants its data."""
@@ -62,7 +62,8 @@ class RealAirflow:
         """Whether these parts, by the names of Airflow's health page, are up."""
         return not {"api_server", "metadatabase", *parts} & set(self.client.unhealthy_parts())
 
-    def _pid(self, part: str) -> int:
+    def pid(self, part: str) -> int:
+        """The process of a part, and so the session of all that it has started."""
         pid: int = [each["pid"] for each in json.loads(self.record.read_text()) if each["name"] == part][-1]
         return pid
 
@@ -76,6 +77,9 @@ def _kill_sessions(sessions: set[int]) -> None:
 
 def ledger_on(server: postgres.Server, simulators: Simulators) -> Adapter:
     """The adapter on a ledger of `server` that Airflow's tasks work on."""
+    from support.adapter import Adapter
+    from support.databases import create_logins
+
     server.create_database("ifms")
     migrate(server.dsn("ifms"))
     create_logins(server)
@@ -86,26 +90,20 @@ def ledger_on(server: postgres.Server, simulators: Simulators) -> Adapter:
 @contextmanager
 def running(
     server: postgres.Server,
-    simulators: Simulators,
+    connections: Mapping[str, Any],
     root: Path,
     dag: str,
-    treasury: Mapping[str, Any],
     settings: Mapping[str, str] | None = None,
 ) -> Iterator[RealAirflow]:
     """A scheduler, an API server and a DAG processor, up and with `dag` parsed, which is the only one there.
 
-    `treasury` is for the connection's extra, `settings` for the environment of all parts.
+    `connections` are those to the treasury and the platform, by id; `settings` are for the environment of all parts.
     """
     folder = Folder(root)
     folder.make()
     secrets = replace(Secrets.kept_in(folder.secrets), postgres_password=server.password)
-    addresses = {
-        name: urlsplit(url).port or 0
-        for name, url in (("treasury", simulators.treasury), ("platform", simulators.platform))
-    }
-    ports = Ports(airflow=postgres.free_port(), postgres=server.port, **addresses)
-    described = simulators.connections() | {"ifms_db": airflow.ledger_connection(server)}
-    described["ifms_treasury"]["extra"] |= treasury
+    ports = Ports(airflow=postgres.free_port(), postgres=server.port)
+    described = {**connections, "ifms_db": airflow.ledger_connection(server)}
     log_ports = (postgres.free_port(), postgres.free_port())
     today = clock.to_ist(clock.now()).date()
     dags = root / "dags"

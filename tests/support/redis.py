@@ -37,15 +37,18 @@ class Server:
         return f"redis://:{self.password}@{LOOPBACK}:{self.port}/0"
 
 
+def missing(name: str = "redis-server") -> str | None:
+    """Why there is no such program here, as a sentence; None if there is."""
+    return None if shutil.which(name) else f"there is no {name} here: on Debian, apt-get install redis-server"
+
+
 def program(name: str = "redis-server") -> str:
     """Where a program of Redis is; without it the test is skipped, in CI it fails."""
-    found = shutil.which(name)
-    if found is None:
-        reason = f"there is no {name} here: on Debian, apt-get install redis-server"
+    if reason := missing(name):
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
-    return found
+    return str(shutil.which(name))
 
 
 @contextmanager

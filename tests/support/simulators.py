@@ -45,15 +45,15 @@ class Simulators:
 
         return replace(PlatformConfig(self.platform), **changes)
 
-    def connections(self) -> dict[str, dict[str, Any]]:
-        """The Airflow connections to both, by id."""
+    def connections(self, **treasury: Any) -> dict[str, dict[str, Any]]:
+        """The Airflow connections to both, by id; `treasury` is for the extra of the treasury's."""
         return {
             "ifms_treasury": {
                 "conn_type": "ifms_treasury",
                 "host": self.treasury,
                 "login": CLIENT_ID,
                 "password": CLIENT_SECRET,
-                "extra": {"public_key": self.public_key, "log_key": LOG_KEY},
+                "extra": {"public_key": self.public_key, "log_key": LOG_KEY, **treasury},
             },
             "ifms_platform": {"conn_type": "ifms_platform", "host": self.platform},
         }
