@@ -11,15 +11,16 @@ import os
 import platform
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median_low
 
 from rich.console import Console
 
 from bench import reading, reporting
-from bench.figures import Figure, Growth, Logging, Shipping, Workers, table
+from bench.figures import Figure, Growth, Logging, Shipping, Workers, table, workers_table
 from bench.ground import Ground, ground
 from bench.shipping import measure_shipping
+from bench.workers import measure_workers
 from simulator import sample
 from standalone import signals
 from standalone.errors import StandaloneError
@@ -30,7 +31,7 @@ CREATION, STATUS = "od.samplea", "od.sampleb"
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured; numbers of PIs, and how often."""
+    """How much is measured; numbers of PIs, of workers (none: Airflow is not started), and how often."""
 
     creation: int = 500
     beneficiaries: int = 10
@@ -44,11 +45,12 @@ class Plan:
 
 
 QUICK_PIS = 2000
-QUICK = Plan(creation=20, beneficiaries=2, sweep=16, wide=16, many=32, shipped=600, crews=(1, 2), times=1)
+QUICK = Plan(creation=20, beneficiaries=2, sweep=16, wide=16, many=32, shipped=600, crews=(), times=1)
+QUICK_WORKERS = replace(QUICK, sweep=200, crews=(1, 2))
 
 
-Measurements = tuple[list[Figure], list[Workers], Growth, Logging, Shipping | str]
-"""All that is measured; for shipping a sentence where there can be no Elasticsearch."""
+Measurements = tuple[list[Figure], list[Workers] | str, Growth, Logging, Shipping | str]
+"""All that is measured; for workers and shipping a sentence where there can be no Redis or no Elasticsearch."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,20 +60,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--pis", type=int, default=1_000_000, help="how many PIs to read among; 0: measure no reading")
     parser.add_argument("--reading", action="store_true", help="measure the reading alone")
     parser.add_argument("--reports", action="store_true", help="measure the reports alone")
+    parser.add_argument("--workers", action="store_true", help="measure the Celery workers alone")
     given = parser.parse_args(arguments)
+    everything = not (given.reading or given.reports or given.workers)
     quick: bool = given.quick
     pis = min(given.pis, QUICK_PIS) if quick else given.pis
     console = Console() if sys.stdout.isatty() else Console(width=140)
     try:
         with signals.raised_as_stopped(), ground() as made:
-            if not given.reading and not given.reports:
+            if everything:
                 _print(console, measure(made, QUICK if quick else Plan(), console))
-            if pis:
+            if given.workers:
+                _print_workers(console, measure_only_workers(made, QUICK_WORKERS if quick else Plan(), console))
+            if pis and (everything or given.reading or given.reports):
                 made.new_ledger("reading")
                 timings, filling = reading.measure(made.server.dsn("reading"), pis, console)
-                if not given.reports:
+                if everything or given.reading:
                     console.print(reading.table(timings, pis, filling))
-                if not given.reading:
+                if everything or given.reports:
                     console.print(reporting.table(reporting.measure(made.server.dsn("reading"), console), pis))
     except StandaloneError as error:
         Console(stderr=True, soft_wrap=True).print(str(error), style="red", markup=False, highlight=False)
@@ -89,9 +95,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _print(console: Console, measured: Measurements) -> None:
     figures, workers, growth, logging, shipping = measured
-    console.print(table(figures, workers, growth, logging, shipping if isinstance(shipping, Shipping) else None))
+    shipped, crews = None if isinstance(shipping, str) else shipping, [] if isinstance(workers, str) else workers
+    console.print(table(figures, crews, growth, logging, shipped))
+    if isinstance(workers, str):
+        _print_workers(console, workers)
     if isinstance(shipping, str):
         console.print(f"Shipping is not measured: {shipping}.", style="dim", highlight=False)
+
+
+def _print_workers(console: Console, workers: list[Workers] | str) -> None:
+    if isinstance(workers, str):
+        console.print(f"Workers are not measured: {workers}.", style="dim", highlight=False)
+    else:
+        console.print(workers_table(workers))
+
+
+def measure_only_workers(made: Ground, plan: Plan, console: Console) -> list[Workers] | str:
+    """Seed through the real services, and measure how workers share a sweep. Raises StandaloneError."""
+    made.new_ledger("ledger")
+    made.sweep("VA", "ledger", STATUS)
+    _seed(made, plan.sweep, console)
+    return measure_workers(made, "ledger", plan.crews, console)
 
 
 def measure(made: Ground, plan: Plan, console: Console) -> Measurements:
@@ -103,7 +127,7 @@ def measure(made: Ground, plan: Plan, console: Console) -> Measurements:
     _seed(made, plan.sweep, console)
     few = _peak(made, console, plan.times)
     figures.append(_figure(made, console, "PIS sweep", "PIS", plan.sweep, STATUS, 50, 16, 1.3, plan.times))
-    workers = _workers(made, console, plan)
+    workers = measure_workers(made, "ledger", plan.crews, console) if plan.crews else "--workers measures them alone"
     _seed(made, plan.wide - plan.sweep, console)
     figures.append(_figure(made, console, "PIS sweep", "PIS", plan.wide, STATUS, 200, 32, 1.05, plan.times))
     logging = _logging(made, console, plan.wide, plan.times)
@@ -112,18 +136,6 @@ def measure(made: Ground, plan: Plan, console: Console) -> Measurements:
     made.sweep("PIS", "ledger", STATUS)  # for a call to multiply
     with console.status(f"shipping {plan.shipped:,} calls"):
         return figures, workers, growth, logging, measure_shipping(made.server.dsn("ledger"), plan.shipped)
-
-
-def _workers(made: Ground, console: Console, plan: Plan) -> list[Workers]:
-    """The same PIS sweep shared by more and more workers, and then under the treasury's own limit; each once."""
-    latency_ms, concurrency, slow = 200, 4, 40.0
-    _latency(made, latency_ms)
-    measured = []
-    for crew, limit in [*((crew, None) for crew in plan.crews), (plan.crews[-1], slow)]:
-        with console.status(f"PIS sweep by {crew} workers"):
-            seconds = made.shared_sweep("PIS", "ledger", STATUS, crew, concurrency, limit)
-        measured.append(Workers(crew, plan.sweep, latency_ms, concurrency, limit, (seconds,), 1.2))
-    return measured
 
 
 def _logging(made: Ground, console: Console, calls: int, times: int) -> Logging:

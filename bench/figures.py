@@ -42,10 +42,10 @@ class Figure:
 
 @dataclass(frozen=True)
 class Workers:
-    """The seconds that so many workers took for one sweep, each a process with some calls under way at a time.
+    """The seconds in which so many Celery workers made these calls, each with some of them under way at a time.
 
-    From the first call's arrival at the treasury until the last one's answer. `calls_per_second` is the treasury's
-    limit for all of them together, None where it has none.
+    They are those of a sweep that came to the treasury once all workers were at it, until the last one's answer.
+    `calls_per_second` is the treasury's limit for all of them together, None where it has none.
     """
 
     workers: int
@@ -148,25 +148,14 @@ def table(
     figures: list[Figure], workers: list[Workers], growth: Growth, logging: Logging, shipping: Shipping | None
 ) -> Table:
     """All of it, one row each; what could not be measured has none."""
-    made = Table(title="Measured against calls × latency ÷ concurrency")
-    made.add_column("what")
-    for heading in ("calls", "limit", "measured", "ratio", "allowed"):
-        made.add_column(heading, justify="right")
-    made.add_column("")
+    made = _empty()
     for each in figures:
         made.add_row(
             f"{each.what}, {each.latency_ms} ms, {each.concurrency} at a time",
             f"{each.calls:,}", f"{each.limit:.2f} s", f"{each.measured:.2f} s",
             f"{each.ratio:.2f}", f"{each.allowed:.2f}", _verdict(each.kept),
         )  # fmt: skip
-    for crew in workers:
-        limited = f", {crew.calls_per_second:g} calls a second" if crew.calls_per_second else ""
-        made.add_row(
-            f"PIS sweep by {crew.workers} worker{'s' * (crew.workers > 1)}, {crew.latency_ms} ms, "
-            f"{crew.concurrency} at a time each{limited}",
-            f"{crew.calls:,}", f"{crew.limit:.2f} s", f"{crew.measured:.2f} s",
-            f"{crew.ratio:.2f}", f"{crew.allowed:.2f}", _verdict(crew.kept),
-        )  # fmt: skip
+    _add(made, workers)
     made.add_row(
         f"memory of a PIS sweep over {growth.many:,} PIs against {growth.few:,}",
         f"{growth.many:,}", _megabytes(growth.few_bytes), _megabytes(growth.many_bytes),
@@ -184,6 +173,33 @@ def table(
             f"{shipping.ratio:.2f}", f"{shipping.allowed:.2f}", _verdict(shipping.kept),
         )  # fmt: skip
     return made
+
+
+def workers_table(workers: list[Workers]) -> Table:
+    """What was measured of workers, alone."""
+    made = _empty()
+    _add(made, workers)
+    return made
+
+
+def _empty() -> Table:
+    made = Table(title="Measured against calls × latency ÷ concurrency")
+    made.add_column("what")
+    for heading in ("calls", "limit", "measured", "ratio", "allowed"):
+        made.add_column(heading, justify="right")
+    made.add_column("")
+    return made
+
+
+def _add(made: Table, workers: list[Workers]) -> None:
+    for crew in workers:
+        limited = f", {crew.calls_per_second:g} calls a second" if crew.calls_per_second else ""
+        made.add_row(
+            f"PIS sweep by {crew.workers} Celery worker{'s' * (crew.workers > 1)}, {crew.latency_ms} ms, "
+            f"{crew.concurrency} at a time each{limited}",
+            f"{crew.calls:,}", f"{crew.limit:.2f} s", f"{crew.measured:.2f} s",
+            f"{crew.ratio:.2f}", f"{crew.allowed:.2f}", _verdict(crew.kept),
+        )  # fmt: skip
 
 
 def _verdict(kept: bool) -> str:

@@ -10,14 +10,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from itertools import count, repeat
+from itertools import count
 from pathlib import Path
-from typing import Any
 
 import psycopg
 
@@ -35,8 +32,12 @@ ALLOTMENT = "1000000000.00"  # rupees per head of account: more than all that is
 
 @dataclass
 class Ground:
-    """The running parts. A ledger is known by its database's name; sweeps run on copies, so each starts alike."""
+    """The running parts. A ledger is known by its database's name; sweeps run on copies, so each starts alike.
 
+    `root` is the folder that holds all of it.
+    """
+
+    root: Path
     server: Server
     treasury: Simulator
     platform: Simulator
@@ -51,8 +52,9 @@ class Ground:
         self.server.create_database(name)
         migrate(self.server.dsn(name))
 
-    def _copy(self, ledger: str) -> str:
-        name = f"copy_{next(self._numbers)}"
+    def copy(self, ledger: str, name: str | None = None) -> str:
+        """Make a copy of a ledger to work on; its name."""
+        name = name or f"copy_{next(self._numbers)}"
         self.server.create_database(name, template=ledger)
         with psycopg.connect(self.server.dsn(name)) as owner:
             restores.nothing_lost(owner, "copied to be measured", "bench")
@@ -62,57 +64,23 @@ class Ground:
         self, service: str, ledger: str, *tenants: str, concurrency: int = 16, traced: bool = False, logged: bool = True
     ) -> Measured:
         """Run a sweep in a fresh Python process. Raises StandaloneError with its last words when it fails."""
-        return self._run(self._order(service, ledger, tenants, concurrency=concurrency, traced=traced, logged=logged))
-
-    def _order(self, service: str, ledger: str, tenants: tuple[str, ...], **more: Any) -> Order:
-        return Order(
+        order = Order(
             service=service, tenants=tenants, dsn=self.server.dsn(ledger), treasury=self.treasury.address,
-            platform=self.platform.address, public_key=self.public_key, log_key=self.log_key, **more,
+            platform=self.platform.address, public_key=self.public_key, log_key=self.log_key, concurrency=concurrency,
+            traced=traced, logged=logged,
         )  # fmt: skip
-
-    def _run(self, order: Order, ready: threading.Barrier | None = None) -> Measured:
-        """Run it; it begins when all who wait at `ready` are there, with all that they import."""
-        with subprocess.Popen(
+        # The order goes through stdin: it holds a password, which the list of processes would show.
+        process = subprocess.run(
             [sys.executable, "-m", "bench.sweep"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=REPOSITORY,
-        ) as process:  # fmt: skip
-            if ready is not None:
-                assert process.stdout is not None
-                process.stdout.readline()
-                ready.wait()
-            # The order goes through stdin: it holds a password, which the list of processes would show.
-            out, err = process.communicate(json.dumps(asdict(order)))
+            input=json.dumps(asdict(order)), capture_output=True, text=True, cwd=REPOSITORY, check=False,
+        )  # fmt: skip
         if process.returncode != 0:
-            said = err.strip().splitlines() or [f"exit code {process.returncode}"]
-            raise StandaloneError(f"The {order.service} sweep failed: {said[-1]}.")
-        return Measured(**json.loads(out.splitlines()[-1]))
+            said = process.stderr.strip().splitlines() or [f"exit code {process.returncode}"]
+            raise StandaloneError(f"The {service} sweep failed: {said[-1]}.")
+        return Measured(**json.loads(process.stdout))
 
-    def shared_sweep(
-        self, service: str, ledger: str, tenant: str, workers: int, concurrency: int, calls_per_second: float | None
-    ) -> float:
-        """Let so many processes share a sweep on a copy of `ledger`; seconds from the first call to the last answer.
-
-        Raises StandaloneError when one of them fails.
-        """
-        copy = self._copy(ledger)
-        before = len(self._arrivals())
-        orders = [
-            self._order(
-                service, copy, (tenant,), concurrency=concurrency, shard=shard, shards=workers,
-                calls_per_second=calls_per_second,
-            )
-            for shard in range(workers)
-        ]  # fmt: skip
-        try:
-            with ThreadPoolExecutor(workers) as pool:
-                list(pool.map(self._run, orders, repeat(threading.Barrier(workers))))
-        finally:
-            self.server.drop_database(copy)
-        arrived = self._arrivals()[before:]
-        latency: float = self.treasury.control("GET", "settings")["latency_ms"]
-        return max(arrived) - min(arrived) + latency / 1000
-
-    def _arrivals(self) -> list[float]:
+    def arrivals(self) -> list[float]:
+        """When each call came to the treasury, in epoch seconds."""
         times: list[float] = self.treasury.control("GET", "arrivals")["arrivals"]
         return times
 
@@ -126,7 +94,7 @@ class Ground:
         logged: bool = True,
     ) -> Measured:
         """Run a sweep on a copy of `ledger`, which stays as it is."""
-        copy = self._copy(ledger)
+        copy = self.copy(ledger)
         try:
             return self.sweep(service, copy, *tenants, concurrency=concurrency, traced=traced, logged=logged)
         finally:
@@ -154,7 +122,7 @@ def ground() -> Iterator[Ground]:
                 _start(processes, folder, platform, "--cities", "2", "--bills-per-city", "0")
                 for simulator in (treasury, platform):
                     simulator.wait(processes.check)
-                yield Ground(server, treasury, platform, base64.b64encode(secrets.token_bytes(32)).decode())
+                yield Ground(root, server, treasury, platform, base64.b64encode(secrets.token_bytes(32)).decode())
             finally:
                 processes.stop()
     finally:

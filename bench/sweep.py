@@ -1,4 +1,4 @@
-"""One sweep in a process of its own: it says "ready", reads its order as JSON from stdin, and writes what it measured.
+"""One sweep in a process of its own: reads its order as JSON from stdin, writes what it measured as JSON to stdout.
 
 Of its own, so that neither the imports nor another's work under the same interpreter lock are in the measurement.
 """
@@ -18,7 +18,6 @@ import psycopg
 
 from ifms.ledger.database import Database
 from ifms.ledger.history import CallLog
-from ifms.ledger.rate import Rate
 from ifms.ledger.writes import Target
 from ifms.platform.client import PlatformClient
 from ifms.platform.config import PlatformConfig
@@ -39,7 +38,7 @@ from standalone.simulators import CLIENT_ID, CLIENT_SECRET
 class Order:
     """What to run: `service` is VA, PI or PIS; `traced` measures memory, and the time then means nothing.
 
-    Without `logged` no call is kept, which only a measurement may do. `calls_per_second` is for all shards together.
+    Without `logged` no call is kept, which only a measurement may do.
     """
 
     service: str
@@ -52,9 +51,6 @@ class Order:
     concurrency: int = 16
     traced: bool = False
     logged: bool = True
-    shard: int = 0
-    shards: int = 1
-    calls_per_second: float | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +76,7 @@ def run(order: Order) -> Measured:
     """Run one sweep as its operator in Airflow does, from its first connection to its last commit."""
     treasury_config = TreasuryConfig(
         order.treasury, CLIENT_ID, CLIENT_SECRET, order.public_key,
-        log_key=order.log_key, max_concurrency=order.concurrency, calls_per_second=order.calls_per_second,
+        log_key=order.log_key, max_concurrency=order.concurrency,
     )  # fmt: skip
     calls = (CallLog if order.logged else _NoLog)(Sealer.from_config(order.log_key))
     gc.collect()
@@ -88,13 +84,12 @@ def run(order: Order) -> Measured:
         tracemalloc.start()
     started = time.perf_counter()
     with (
-        _ledger(order) as db,
-        _ledger(order) as turns,
-        TreasuryClient(treasury_config, calls.heard_login, pace=_pace(turns, treasury_config)) as treasury,
+        Database(lambda: psycopg.connect(order.dsn, options="-c timezone=UTC")) as db,
+        TreasuryClient(treasury_config, calls.heard_login) as treasury,
         PlatformClient(PlatformConfig(order.platform)) as platform,
         Sweep(db, order.service, calls=calls, workers=order.concurrency) as sweep,
     ):
-        scope = Scope(tenants=tuple(order.tenants), shard=order.shard, shards=order.shards)
+        scope = Scope(tenants=tuple(order.tenants))
         match order.service:
             case "PIS":
                 Poll(sweep, InstructionStatus(), treasury, scope)()
@@ -109,14 +104,5 @@ def run(order: Order) -> Measured:
     return Measured(seconds, dict(sweep.counts), tracemalloc.get_traced_memory()[1] if order.traced else 0)
 
 
-def _ledger(order: Order) -> Database:
-    return Database(lambda: psycopg.connect(order.dsn, options="-c timezone=UTC"))
-
-
-def _pace(turns: Database, config: TreasuryConfig) -> Rate | None:
-    return None if config.calls_per_second is None else Rate(turns, config.account, config.calls_per_second)
-
-
 if __name__ == "__main__":
-    print("ready", flush=True)  # noqa: T201  (all is imported; the order is waited for)
     json.dump(run(Order(**json.load(sys.stdin))).__dict__, sys.stdout)
