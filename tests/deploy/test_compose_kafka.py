@@ -96,8 +96,8 @@ def test_it_starts_as_it_is_told_is_well_and_keeps_messages_and_what_was_heard(s
         written = written.replace(there, instead)
     ours = json.loads(written)
     _, check = services["kafka"]["healthcheck"]["test"]
-    script, *arguments = check.removesuffix(" >/dev/null").replace(":9092", f":{broker.port}").split()
-    assert script == HEALTH
+    heap, script, *arguments = check.removesuffix(" >/dev/null").replace(":9092", f":{broker.port}").split()
+    assert (heap, script) == ("KAFKA_HEAP_OPTS=-Xmx96m", HEALTH)
     clients = Kafka(broker, "sample")
 
     with needed():
