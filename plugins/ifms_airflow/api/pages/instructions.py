@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from datetime import time as day_time
+from itertools import chain, islice
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
@@ -146,29 +147,26 @@ def instructions_csv(form: Annotated[ListForm, Query()], ledger: Ledger) -> Stre
 
 @router.get("/instructions.xlsx")
 def instructions_xlsx(form: Annotated[ListForm, Query()], ledger: Ledger) -> Response:
-    """What the search finds, as a workbook: the first SHEET_ROWS."""
-    rows = map(_cells, _everything(form, ledger, SHEET_ROWS))
+    """What the search finds, as a workbook: the first SHEET_ROWS, and a last row that says so if there are more."""
+    found = _everything(form, ledger)
+    rows = map(_cells, islice(found, SHEET_ROWS))
+    more = ([t("pis.cut", rows=f"{SHEET_ROWS:,}")] for _ in islice(found, 1))
     return Response(
-        sheets.xlsx(t("pis.title"), [t(key) for key in _HEADER], rows),
+        sheets.xlsx(t("pis.title"), [t(key) for key in _HEADER], chain(rows, more)),
         media_type="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
         headers=_attached("payment-instructions.xlsx"),
     )
 
 
-def _everything(form: ListForm, ledger: Reads, at_most: int | None = None) -> Iterator[Line]:
+def _everything(form: ListForm, ledger: Reads) -> Iterator[Line]:
     """All lines of the search. Each page is a transaction of its own: a slow reader holds nothing at the database."""
     if not form.asks or form.fault:
         return
     criteria = replace(form.criteria(), limit=1000)
-    given = 0
     while True:
         with ledger.connection() as connection:
             found = search.find(connection, criteria)
-        for line in found.lines:
-            if given == at_most:
-                return
-            given += 1
-            yield line
+        yield from found.lines
         if found.next is None:
             return
         criteria = replace(criteria, after=found.next)

@@ -28,6 +28,7 @@ TEXTS = {
     "pis.search": "Search",
     "pis.clear": "Clear",
     "pis.export": "Export",
+    "pis.cut": "There are more than these {rows}: narrow the search, or take the CSV file, which has all.",
     "pis.next": "Next page",
     "pis.first": "First page",
     "pis.filters": "Filters",
