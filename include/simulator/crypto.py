@@ -64,7 +64,8 @@ class KeyPair:
     @classmethod
     def load(cls, der: bytes) -> KeyPair:
         """The pair of a PKCS#8 DER private key, as `dump` gives it."""
-        key = serialization.load_der_private_key(der, password=None)
+        # Unchecked: it is one that `generate` made, and to look whether its factors are prime costs as much as a test.
+        key = serialization.load_der_private_key(der, password=None, unsafe_skip_rsa_key_validation=True)
         if not isinstance(key, rsa.RSAPrivateKey):
             raise ValueError("the stored key is not an RSA key")
         return cls(key)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from simulator import platform, treasury
 from simulator.faults import CONNECTION
 from simulator.tls import Identity, identity_of
 
+_GRACE_SECONDS = 1
+"""How long calls that are under way may still take when the server ends."""
+
 
 class _Protocol(HttpToolsProtocol):
     """uvicorn's protocol, handing the connection on to the replies that break HTTP on purpose."""
@@ -29,13 +33,58 @@ class _Protocol(HttpToolsProtocol):
         self.scope["extensions"] = extensions
 
 
-def _server(app: Starlette, host: str, port: int, identity: Identity | None = None) -> uvicorn.Server:
-    return uvicorn.Server(
-        uvicorn.Config(
-            app, host=host, port=port, http=_Protocol, ws="none", log_level="warning", access_log=False,
-            server_header=False, timeout_graceful_shutdown=1,
-            ssl_certfile=identity.certificate if identity else None, ssl_keyfile=identity.key if identity else None,
-        )
+class _Threaded(uvicorn.Server):
+    """A server that a test ends from another thread: at once, where uvicorn looks ten times a second whether it should.
+
+    A thousand tests start two of them each.
+    """
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._ended = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def end(self) -> None:
+        """Let it end; from any thread."""
+        self.should_exit = True
+        if self._loop is not None:
+            with suppress(RuntimeError):  # its loop is closed: it has ended by itself
+                self._loop.call_soon_threadsafe(self._ended.set)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and know the loop to be ended."""
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+
+    async def main_loop(self) -> None:
+        """Serve until the end."""
+        counter = 0
+        while not await self.on_tick(counter):
+            counter += 1
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), 0.1)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let calls that are under way have a second to end, as uvicorn does, and wait no longer than they need."""
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        deadline = time.monotonic() + _GRACE_SECONDS
+        while (self.server_state.connections or self.server_state.tasks) and time.monotonic() < deadline:
+            await asyncio.sleep(0.002)
+        for task in self.server_state.tasks:
+            task.cancel()
+        await self.lifespan.shutdown()
+
+
+def _config(app: Starlette, host: str, port: int, identity: Identity | None = None) -> uvicorn.Config:
+    return uvicorn.Config(
+        app, host=host, port=port, http=_Protocol, ws="none", log_level="warning", access_log=False,
+        server_header=False, timeout_graceful_shutdown=_GRACE_SECONDS,
+        ssl_certfile=identity.certificate if identity else None, ssl_keyfile=identity.key if identity else None,
     )  # fmt: skip
 
 
@@ -44,7 +93,7 @@ def run(app: Starlette, host: str, port: int, identity: Identity | None = None) 
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-        _server(app, host, port, identity).run(sockets=[listener])
+        uvicorn.Server(_config(app, host, port, identity)).run(sockets=[listener])
 
 
 @contextmanager
@@ -53,7 +102,7 @@ def running(app: Starlette) -> Iterator[str]:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-        server = _server(app, "127.0.0.1", port)
+        server = _Threaded(_config(app, "127.0.0.1", port))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True, name="simulator")
         thread.start()
         try:
@@ -64,7 +113,7 @@ def running(app: Starlette) -> Iterator[str]:
                 time.sleep(0.005)
             yield f"http://127.0.0.1:{port}"
         finally:
-            server.should_exit = True
+            server.end()
             thread.join(timeout=10)
 
 
