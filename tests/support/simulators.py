@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import sqlite3
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from datetime import date
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -15,9 +19,12 @@ import pytest
 import requests
 from support.databases import as_worker
 
+from ifms.clock import now, to_ist
+
 if TYPE_CHECKING:
     from ifms.platform.config import PlatformConfig
     from ifms.treasury.config import TreasuryConfig
+    from simulator.store import Store
 
 CLIENT_ID = "sample-client"
 CLIENT_SECRET = "sample-secret"
@@ -84,6 +91,7 @@ def both(
     import simulator.treasury
     from simulator.serve import running
 
+    prepare(folder, platform or {})
     treasury_app = simulator.treasury.create_app(
         folder / "treasury.db", client_id=CLIENT_ID, client_secret=CLIENT_SECRET, **(treasury or {})
     )
@@ -91,6 +99,52 @@ def both(
     with running(treasury_app) as treasury_url, running(platform_app) as platform_url:
         key = _control(treasury_url, "GET", "public-key")["public_key"]
         yield Simulators(treasury_url, platform_url, key)
+
+
+def prepare(folder: Path, platform: dict[str, Any]) -> None:
+    """Put both state files into `folder`, unless they are there: as each simulator would make its own, at less cost.
+
+    A key pair and 27 cities take longer than most tests; so they are made once a process, and each test has a copy.
+    """
+    for name, content in {
+        "treasury.db": _treasury_state,
+        "platform.db": partial(_platform_state, json.dumps(platform, sort_keys=True), to_ist(now()).date()),
+    }.items():
+        if not (folder / name).exists():
+            (folder / name).write_bytes(content())
+
+
+@cache
+def _treasury_state() -> bytes:
+    """A treasury's state with its key pair, and nothing else yet."""
+    from simulator.treasury.sessions import Sessions
+    from simulator.treasury.state import State, TreasurySettings
+
+    with tempfile.TemporaryDirectory() as folder:
+        state = State(Path(folder) / "state.db", TreasurySettings())
+        Sessions(state, CLIENT_ID, CLIENT_SECRET)
+        return _closed(state.store, Path(folder) / "state.db")
+
+
+@cache
+def _platform_state(options: str, today: date) -> bytes:
+    """A platform's state with the sample that these options ask for, made on this day."""
+    from simulator.platform.app import Platform
+    from simulator.platform.state import PlatformSettings, State
+
+    given = {"cities": 27, "bills_per_city": 3, "seed": 1} | json.loads(options)
+    cities, bills, seed = (given.pop(name) for name in ("cities", "bills_per_city", "seed"))
+    with tempfile.TemporaryDirectory() as folder:
+        state = State(Path(folder) / "state.db", PlatformSettings(**given), seed)
+        Platform(state, cities).sampler.fill(bills)
+        return _closed(state.store, Path(folder) / "state.db")
+
+
+def _closed(store: Store, path: Path) -> bytes:
+    """The content of a store's file, which nobody needs any more."""
+    store.close()
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.serialize()
 
 
 @pytest.fixture
