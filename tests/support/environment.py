@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 import socket
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,9 @@ def prepare() -> Environment:
     """
     for name in [name for name in os.environ if name.startswith(("AIRFLOW", "IFMS_")) and name not in ASKED]:
         del os.environ[name]
+    # The suite starts some hundred Pythons, and each would compile Airflow anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     reservation = socket.socket()
     reservation.bind(("127.0.0.1", 0))
     home = Path(tempfile.mkdtemp(prefix="ifms-airflow-"))
