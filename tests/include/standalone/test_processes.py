@@ -16,9 +16,11 @@ from standalone import processes
 from standalone.errors import StandaloneError
 from standalone.processes import Processes
 
-# Starts a child that leaves the process group, as Airflow's task runner does, says both numbers, and waits.
+# Starts a child that leaves the process group, as Airflow's task runner does, says both numbers, and waits. Where the
+# tests run in the background, it would be born deaf to SIGINT, and the first half minute's patience would be sat out.
 FAMILY = """
-import os, subprocess, sys, time
+import os, signal, subprocess, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], process_group=0)
 print(os.getpid(), child.pid, flush=True)
 time.sleep(600)
