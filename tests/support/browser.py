@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from support.adapter import Adapter
 from support.databases import create_logins
+from support.real_airflow import kill_all_of, only
 from support.simulators import Simulators
 
 from ifms.clock import now, to_ist
@@ -54,6 +55,7 @@ def standalone(simulators: Simulators, tmp_path: Path) -> Iterator[Standalone]:
         described["ifms_db"] = airflow.ledger_connection(server)
         logs = (postgres.free_port(), postgres.free_port())
         environment = airflow.environment(folder, ports, secrets, logs, described, to_ist(now()).date())
+        environment |= only(tmp_path / "dags", *DAGS)
         airflow.write_password(folder, secrets)
         program = str(Path(sys.executable).parent / "airflow")
         processes.start("airflow", [program, "standalone"], environment)
@@ -65,7 +67,7 @@ def standalone(simulators: Simulators, tmp_path: Path) -> Iterator[Standalone]:
                 client.unpause(dag_id)
             yield Standalone(client, Adapter(server.dsn("ifms"), simulators), secrets.admin_password)
         finally:
-            processes.stop()
+            kill_all_of(processes, folder.processes)
 
 
 def _wait(client: Client, processes: Processes) -> None:

@@ -54,9 +54,8 @@ class RealAirflow:
         _kill_sessions({self.pid(part)})
 
     def end(self) -> None:
-        """Kill all of it, and what outlived the part that had started it: nobody wants its data."""
-        _kill_sessions({each["pid"] for each in json.loads(self.record.read_text())})
-        self.processes.stop()
+        """Kill all of it."""
+        kill_all_of(self.processes, self.record)
 
     def healthy(self, *parts: str) -> bool:
         """Whether these parts, by the names of Airflow's health page, are up."""
@@ -66,6 +65,12 @@ class RealAirflow:
         """The process of a part, and so the session of all that it has started."""
         pid: int = [each["pid"] for each in json.loads(self.record.read_text()) if each["name"] == part][-1]
         return pid
+
+
+def kill_all_of(processes: Processes, record: Path) -> None:
+    """Kill what was started, and what outlived the part that had started it: nobody wants its data."""
+    _kill_sessions({each["pid"] for each in json.loads(record.read_text())})
+    processes.stop()
 
 
 def _kill_sessions(sessions: set[int]) -> None:
@@ -106,11 +111,8 @@ def running(
     described = {**connections, "ifms_db": airflow.ledger_connection(server)}
     log_ports = (postgres.free_port(), postgres.free_port())
     today = clock.to_ist(clock.now()).date()
-    dags = root / "dags"
-    dags.mkdir()
-    shutil.copy(REPOSITORY / "dags" / f"{dag}.py", dags)  # parsing the others would cost more than the rest of a test
     environment = airflow.environment(folder, ports, secrets, log_ports, described, today)
-    environment |= {"AIRFLOW__CORE__DAGS_FOLDER": str(dags), **(settings or {})}
+    environment |= only(root / "dags", dag) | dict(settings or {})
     server.create_database("airflow")
     airflow.write_password(folder, secrets)
     made = RealAirflow(
@@ -129,6 +131,14 @@ def running(
         yield made
     finally:
         made.end()
+
+
+def only(folder: Path, *dags: str) -> dict[str, str]:
+    """Put these DAGs into a new folder, and tell Airflow: parsing the others would cost more than the rest of a test."""
+    folder.mkdir()
+    for dag in dags:
+        shutil.copy(REPOSITORY / "dags" / f"{dag}.py", folder)
+    return {"AIRFLOW__CORE__DAGS_FOLDER": str(folder)}
 
 
 def until(true: Callable[[], bool], otherwise: str, seconds: float = PATIENCE_SECONDS) -> None:
