@@ -45,28 +45,28 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what its fixtures say, and keep together what shares a metadata database, or what is slow to make."""
+    """Mark what its fixtures say, and keep together what shares what is slow to make."""
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if "postgres" in fixtures:
             item.add_marker(pytest.mark.postgres)
         if "airflow_db" in fixtures:
             item.add_marker(pytest.mark.airflow)
-        if item.get_closest_marker("airflow"):
-            item.add_marker(pytest.mark.xdist_group("airflow"))
         for shared in ("elasticsearch", "kafka", "java_world", "reported"):
             if shared in fixtures:
-                _keep_together(item, shared)
+                item.add_marker(pytest.mark.xdist_group(shared))
+        if "PYTEST_XDIST_WORKER" in os.environ:
+            _keep_together(item)
 
 
-def _keep_together(item: pytest.Item, group: str) -> None:
-    """Give an item's tests to one of xdist's processes.
+def _keep_together(item: pytest.Item) -> None:
+    """Give an item to the one of xdist's processes that has its group.
 
     xdist 3.8 writes the group into an attribute that pytest 9.2 no longer reads, so its mark alone does nothing.
     """
-    item.add_marker(pytest.mark.xdist_group(group))
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        item._id = coerce_node_id(f"{item.nodeid}@{group}")
+    groups = sorted({mark.args[0] for mark in item.iter_markers("xdist_group")})
+    if groups:
+        item._id = coerce_node_id(f"{item.nodeid}@{'_'.join(groups)}")
 
 
 def pytest_unconfigure() -> None:

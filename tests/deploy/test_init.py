@@ -19,7 +19,7 @@ from support import compose
 
 from standalone.postgres import LOOPBACK, Server, throwaway
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("init")]  # an installation takes half a minute to make
 
 PUBLIC_KEY = "sample-public-key"
 
