@@ -86,7 +86,7 @@ MUTANTS = {
                 "    pi = _write(target, values, new.beneficiaries, mine)\n",
             ),
         ),
-        ("tests/include/ifms/ledger/test_guards.py",),
+        ("tests/include/ifms/ledger/test_guards.py::test_a_second_live_original_for_a_payment_is_refused",),
     ),
 }  # fmt: skip
 
