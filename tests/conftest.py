@@ -20,13 +20,11 @@ pytest_plugins = [
     "support.simulators",
     "support.adapter",
     "support.ledger",
-    "support.world",
     "support.reported",
     "support.operators",
     "support.search_engine",
     "support.broker",
     "support.api",
-    "support.browser",
 ]
 
 _environment = environment.prepare()
@@ -52,7 +50,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.postgres)
         if "airflow_db" in fixtures:
             item.add_marker(pytest.mark.airflow)
-        for shared in ("elasticsearch", "kafka", "java_world", "reported"):
+        for shared in ("elasticsearch", "kafka", "reported"):
             if shared in fixtures:
                 item.add_marker(pytest.mark.xdist_group(shared))
         if "PYTEST_XDIST_WORKER" in os.environ:

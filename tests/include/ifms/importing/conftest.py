@@ -81,6 +81,14 @@ class World:
         return self.server.dsn(self.names[-1])
 
 
+@pytest.hookimpl(tryfirst=True)  # before the root's, which looks at the groups
+def pytest_collection_modifyitems(items):
+    """It takes seconds to make: one of xdist's processes does."""
+    for item in items:
+        if "java_world" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("java_world"))
+
+
 @pytest.fixture(scope="session")
 def java_world(postgres, ledger_template, tmp_path_factory):
     postgres.create_database("java_adapter")
