@@ -32,7 +32,7 @@ pytestmark = [
 BILLS = 200
 LATENCY_MS = 2000  # two at a time: the first copy is at work until long after the scheduler is back
 DEAD_SECONDS = 45
-GOING_AGAIN_SECONDS = 480  # five minutes of them the retry delay, if the first copy was told to stop
+GOING_AGAIN_SECONDS = 180
 
 ALERT_MINUTES = 0.5  # over while the scheduler is dead
 TOKEN = "sample-token"
@@ -86,6 +86,19 @@ def sweeps(adapter: Adapter) -> list[dict[str, Any]]:
     )
 
 
+def begun_again(adapter: Adapter, server: postgres.Server) -> bool:
+    """Whether the second copy has begun: at once, or after the DAG's retry delay if the first was told to stop before.
+
+    That delay is not waited for.
+    """
+    with psycopg.connect(server.dsn("airflow")) as connection:
+        connection.execute(
+            "UPDATE task_instance SET end_date = end_date - interval '5 minutes'"
+            " WHERE state = 'up_for_retry' AND end_date > now() - interval '5 minutes'"
+        )
+    return len(sweeps(adapter)) >= 2
+
+
 def _beginnings(told: Webhook) -> list[str]:
     return [text.partition(". ")[0] for text in told.texts()]
 
@@ -105,7 +118,12 @@ def a_late_run_and_a_failed_one_are_told(real_airflow: RealAirflow, told: Webhoo
 
 
 def test_no_payment_is_sent_twice_and_it_goes_on(
-    real_airflow: RealAirflow, adapter: Adapter, treasury: Treasury, told: Webhook, metrics: Collector
+    real_airflow: RealAirflow,
+    adapter: Adapter,
+    treasury: Treasury,
+    told: Webhook,
+    metrics: Collector,
+    ledger_server: postgres.Server,
 ):
     bill = {"type": "wage", "tenantId": "od.samplea", "payees": 1, "count": BILLS}
     adapter.simulators.ask_platform("POST", "bills", bill)
@@ -121,8 +139,7 @@ def test_no_payment_is_sent_twice_and_it_goes_on(
     assert_money_is_right(adapter, treasury)
     real_airflow.start("scheduler")
     began = time.monotonic()
-    # At once, unless the first copy was told to stop before: then after the DAG's retry delay of five minutes.
-    until(lambda: len(sweeps(adapter)) >= 2, "the task was not started again", seconds=480)
+    until(lambda: begun_again(adapter, ledger_server), "the task was not started again")
     first, second = sweeps(adapter)
     assert (first["try_number"], second["try_number"]) == (1, 2), "the first copy has not ended by itself"
     # Airflow tells the first copy to stop when its next heartbeat is refused: before or after the second has begun.
