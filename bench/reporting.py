@@ -8,7 +8,6 @@ memory the process's peak.
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -107,8 +106,16 @@ def make_one(dsn: str, report: str, name: str) -> Cost:
         asked = request(KNOWN[report], clock.now(), period="all")
         made = make(db, KNOWN[report], asked, (name,), Path(folder))
         size = made.files[0].stat().st_size
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return Cost(report, name, made.rows, time.perf_counter() - started, time.process_time() - cpu, peak, size)
+    return Cost(report, name, made.rows, time.perf_counter() - started, time.process_time() - cpu, own_peak(), size)
+
+
+def own_peak() -> int:
+    """The most memory that this process has had, in bytes; what Linux tells of it as its own.
+
+    getrusage would not do: what a process is born with there is its parent's.
+    """
+    told = Path("/proc/self/status").read_text(encoding="ascii")
+    return 1024 * next(int(line.split()[1]) for line in told.splitlines() if line.startswith("VmHWM:"))
 
 
 def _megabytes(size: int) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,3 +23,10 @@ def test_time_and_memory_count(monkeypatch: pytest.MonkeyPatch):
     assert not Cost("sample", "csv", 7, SECONDS_LIMIT, 1.0, BYTES_LIMIT + 1, 3).kept
     assert table([within], 7).row_count == 1
     assert (tuple(catalogue.REPORTS), set(catalogue.FORMATS)) == (REPORTS, set(FORMATS))
+
+
+def test_memory_is_not_that_of_who_has_started_it():
+    child = "from bench.reporting import own_peak; held = bytearray(80 * 2**20); print(own_peak())"
+    parent = f"import subprocess, sys; held = bytearray(400 * 2**20); subprocess.run([sys.executable, '-c', {child!r}], check=True)"
+    done = subprocess.run([sys.executable, "-c", parent], cwd=REPO, capture_output=True, text=True, check=True)
+    assert 80 * 2**20 < int(done.stdout) < 300 * 2**20
