@@ -30,6 +30,9 @@ STOP_SECONDS = 30.0
 
 _NAMESPACE = ("unshare", "--user", "--map-user=65534", "--map-group=65534")
 _NOBODY = 65534
+# A scheduler that is killed leaves its connection to the tasks that it has forked: its transaction would stay open, and
+# hold what the next scheduler needs, for as long as they live.
+_KEPT = ("idle_in_transaction_session_timeout=10min",)
 _THROWAWAY = ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
 
 
@@ -246,10 +249,7 @@ def _start(data: Path, account: _Account, port: int, durable: bool, log: Path) -
         "unix_socket_directories=",  # a socket's path must stay below about 100 bytes; TCP has no such limit
         "max_connections=200",
         "timezone=UTC",
-        # A scheduler that is killed leaves its connection to the tasks that it has forked: its transaction would stay
-        # open, and hold what the next scheduler needs, for as long as they live.
-        "idle_in_transaction_session_timeout=1min",
-        *(() if durable else _THROWAWAY),
+        *(_KEPT if durable else _THROWAWAY),
     ]
     command = account.command("postgres", "-D", data, *(part for setting in settings for part in ("-c", setting)))
     try:
