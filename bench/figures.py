@@ -155,7 +155,7 @@ def table(
             f"{each.calls:,}", f"{each.limit:.2f} s", f"{each.measured:.2f} s",
             f"{each.ratio:.2f}", f"{each.allowed:.2f}", _verdict(each.kept),
         )  # fmt: skip
-    _add(made, workers)
+    _add_workers(made, workers)
     made.add_row(
         f"memory of a PIS sweep over {growth.many:,} PIs against {growth.few:,}",
         f"{growth.many:,}", _megabytes(growth.few_bytes), _megabytes(growth.many_bytes),
@@ -178,7 +178,7 @@ def table(
 def workers_table(workers: list[Workers]) -> Table:
     """What was measured of workers, alone."""
     made = _empty()
-    _add(made, workers)
+    _add_workers(made, workers)
     return made
 
 
@@ -191,7 +191,7 @@ def _empty() -> Table:
     return made
 
 
-def _add(made: Table, workers: list[Workers]) -> None:
+def _add_workers(made: Table, workers: list[Workers]) -> None:
     for crew in workers:
         limited = f", {crew.calls_per_second:g} calls a second" if crew.calls_per_second else ""
         made.add_row(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from support.listener import listening
 
 PREFIX = "airflow.ifms."
 
@@ -28,28 +28,16 @@ class Collector:
 @contextmanager
 def collector() -> Iterator[Collector]:
     """One until the block ends."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
-    made = Collector(f"http://127.0.0.1:{server.server_port}")
+    made = Collector("")
 
-    class Taker(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            assert self.path == "/v1/metrics"
-            made.told |= _ours(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(200)
-            self.end_headers()
+    def heard(path: str, _: Any, body: bytes) -> int:
+        assert path == "/v1/metrics"
+        made.told |= _ours(body)
+        return 200
 
-        def log_message(self, *arguments: Any) -> None:
-            pass
-
-    server.RequestHandlerClass = Taker
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with listening(heard) as port:
+        made.url = f"http://127.0.0.1:{port}"
         yield made
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def _ours(body: bytes) -> dict[str, tuple[str, float]]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from support.listener import listening
 
 
 @dataclass
@@ -31,25 +31,11 @@ class Webhook:
 @contextmanager
 def webhook() -> Iterator[Webhook]:
     """One until the block ends; under a path with `broken` in it, it answers with an error."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
-    made = Webhook(server.server_port)
+    made = Webhook(0)
 
-    class Hook(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            made.told.append((self.path, self.headers.get("Authorization"), json.loads(body)))
-            self.send_response(500 if "broken" in self.path else 200)
-            self.end_headers()
+    def heard(path: str, headers: Any, body: bytes) -> int:
+        made.told.append((path, headers.get("Authorization"), json.loads(body)))
+        return 500 if "broken" in path else 200
 
-        def log_message(self, *arguments: Any) -> None:
-            pass
-
-    server.RequestHandlerClass = Hook
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with listening(heard) as made.port:
         yield made
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
