@@ -41,6 +41,14 @@ class WireError(TreasuryError):
     """A reply that is not what the contract says: not base64, not decryptable, not JSON, or a field missing."""
 
 
+class UnknownTextError(WireError):
+    """A reply holds a text that no phrase gives a meaning: it changes nothing until a person has said what it means."""
+
+    def __init__(self, message: str, texts: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.texts = texts
+
+
 # The DIGIT platform ---------------------------------------------------------------------------------------------------
 
 

@@ -106,6 +106,12 @@ _TREASURY_FIELDS: Fields = {
         "Of all sweeps together, on all workers: what the treasury takes of this client id. Empty: no limit.",
         {"type": ["number", "null"], "minimum": 0.1, "maximum": 1000},
     ),
+    "absence_hours": _field(
+        "Hours until a refused PI is given up",
+        "A PI that may have arrived and was refused FAILS once its status service has said twice, so many hours apart, "
+        "that it does not know it.",
+        _number(24, 1, 720, "number"),
+    ),
     "max_reply_bytes": _field(
         "Largest reply", "Bytes; a longer one is not read.", _number(8 * 2**20, 1024, 256 * 2**20)
     ),

@@ -18,12 +18,13 @@ from ifms import clock
 from ifms.errors import TreasuryLoginError
 from ifms.treasury.outcome import Answered, Rejected
 from ifms.wire.cor import CorRequest
-from ifms.wire.envelope import bad_beneficiaries, is_duplicate, is_unknown_bill, parse_each, parse_rows
+from ifms.wire.envelope import Service, parse_each, parse_rows
 from ifms.wire.fd import FdRequest, FdRow
 from ifms.wire.ftfps import FtfpsRequest
 from ifms.wire.ftps import FtpsRequest
 from ifms.wire.pag import PagRequest
 from ifms.wire.pd import PdRequest
+from ifms.wire.phrasebook import Meaning, bad_beneficiaries, shipped
 from ifms.wire.pi import PiRow
 from ifms.wire.pis import PisRequest
 
@@ -98,7 +99,8 @@ def test_pis_about_a_bill_that_nobody_sent(foreign):
         learned["PIS about an unknown bill"] = "empty data"
     else:
         learned["PIS about an unknown bill"] = f"an error: {shown(outcome)}"
-        assert is_unknown_bill(outcome.errors), f"its text is not among those that say so: {shown(outcome)}"
+        meaning = shipped().errors(Service.PIS, outcome.errors, None)
+        assert meaning is Meaning.UNKNOWN_BILL, f"its text is not among those that say so: {shown(outcome)}"
 
 
 def about_nothing(service):
@@ -195,7 +197,8 @@ def test_a_pi_that_is_sent_again(known, spender):
     else:
         assert isinstance(again, Rejected), shown(again)
         learned["the same PI again"] = f"an error: {shown(again)}"
-        assert is_duplicate(again.errors), f"its text is not the one for a duplicate: {shown(again)}"
+        meaning = shipped().errors(Service.PI, again.errors, request.jit_bill_no)
+        assert meaning is Meaning.DUPLICATE, f"its text is not the one for a duplicate: {shown(again)}"
     assert isinstance(changed, Rejected), shown(changed)
     learned["the same PI number with another amount"] = shown(changed)
     assert isinstance(status, Answered | Rejected), shown(status)

@@ -101,7 +101,7 @@ def _steps(adapter: Adapter, treasury: Treasury) -> dict[str, Callable[[], None]
         treasury.clear()
 
     def declined() -> None:
-        treasury.rule("PI", "error", errorMsg="=Sample error")
+        treasury.rule("PI", "error", errorMsgs=[{"errorCode": "340", "errorMsg": "=Sample error"}])
         bill(1)
         treasury.clear()
 

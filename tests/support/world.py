@@ -73,7 +73,7 @@ def _live(adapter: Adapter, treasury: Treasury) -> dict[str, str]:
             adapter.run("FTPS")
     new("paid", payees=2)
     polled()
-    treasury.rule("PI", "error", errorMsg="Sample error of the treasury")
+    treasury.rule("PI", "error", errorMsg="Insufficient fund")
     new("declined", payees=1)
     treasury.clear()
     new("initiated", payees=2)

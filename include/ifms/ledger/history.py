@@ -28,6 +28,7 @@ class LogStatus(StrEnum):
     NO_NEWS = "NO_NEWS"  # answered, and nothing has happened yet
     NOT_SENT = "NOT_SENT"  # the call never reached the treasury
     DUPLICATE = "DUPLICATE"  # refused because the treasury has it already
+    SETTLED_BY_HAND = "SETTLED_BY_HAND"  # a person has said what became of it
 
 
 def log_status(

@@ -210,21 +210,30 @@ def _inserting(columns: tuple[str, ...]) -> bytes:
     return statement.format(sql.SQL(", ").join(names), sql.SQL(", ").join(values), _COLUMNS).as_bytes()
 
 
-def attempt(target: Target, pi: PaymentInstruction, claim: Claim) -> None:
+def attempt(target: Target, pi: PaymentInstruction, claim: Claim, *, uncertain: bool) -> None:
     """Note that the PI is about to be sent: whoever finds it so must take the call for one that may have arrived.
 
-    Raises ClaimLostError when another run has taken it over.
+    `uncertain` when an earlier one may have. Raises ClaimLostError when another run has taken it over.
     """
-    _update(target, pi, claim, {"last_attempt": "sending"}, counted=True, keep_claim=True)
+    columns: dict[str, object] = {"last_attempt": "sending"}
+    if uncertain:
+        columns["uncertain"] = True
+    _update(target, pi, claim, columns, counted=True, keep_claim=True)
 
 
-def settle_attempt(target: Target, pi: PaymentInstruction, claim: Claim, outcome: str, message: str) -> None:
+def settle_attempt(
+    target: Target, pi: PaymentInstruction, claim: Claim, outcome: str, message: str, **columns: object
+) -> None:
     """Note how an attempt ended that settled nothing (`never_sent`, `unknown`): PENDING, its money reserved."""
-    _update(target, pi, claim, {"last_attempt": outcome, "error_message": message})
+    if outcome == "unknown":
+        columns["uncertain"] = True
+    columns = {"unknown_answer_id": None, **columns}
+    _update(target, pi, claim, {"last_attempt": outcome, "error_message": message, **columns})
 
 
 def note(target: Target, pi: PaymentInstruction, claim: Claim, message: str | None, **columns: object) -> None:
     """Keep the last call's message for the info band and what else it told; the status stays. Gives the PI back."""
+    columns = {"unknown_answer_id": None, "same_refusals": 0, **columns}
     _update(target, pi, claim, {"error_message": message, **columns})
 
 
@@ -238,6 +247,36 @@ def find(connection: Connection, pi_numbers: Collection[str]) -> dict[str, Payme
     return {pi.pi_number: pi for pi in found}
 
 
+def failed_uncertain(
+    connection: Connection, payments: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], list[PaymentInstruction]]:
+    """FAILED PIs of these payments (tenant, number) of which a submission may once have arrived, by payment."""
+    found: dict[tuple[str, str], list[PaymentInstruction]] = {}
+    columns = sql.SQL(", ").join(sql.Identifier("p", f.name) for f in fields(PaymentInstruction))
+    with connection.cursor(row_factory=class_row(PaymentInstruction)) as cursor:
+        cursor.execute(
+            sql.SQL(
+                """
+                SELECT {} FROM ifms.payment_instruction p
+                JOIN unnest(%s::text[], %s::text[]) AS of (tenant_id, payment_number) USING (tenant_id, payment_number)
+                WHERE p.status = 'FAILED' AND p.uncertain ORDER BY p.created_at, p.pi_number
+                """
+            ).format(columns),
+            ([tenant for tenant, _ in payments], [number for _, number in payments]),
+        )
+        for pi in cursor:
+            found.setdefault((pi.tenant_id, pi.payment_number), []).append(pi)
+    return found
+
+
+def found_failed(connection: Connection, pi: PaymentInstruction) -> None:
+    """Note that its status service shows a PI that is FAILED here: somebody must look."""
+    connection.execute(
+        "UPDATE ifms.payment_instruction SET found_failed_at = now() WHERE id = %s AND found_failed_at IS NULL",
+        (pi.id,),
+    )
+
+
 def lock(connection: Connection, pi_number: str) -> PaymentInstruction | None:
     """The PI of this number, locked until the caller's transaction ends; None when there is none."""
     with connection.cursor(row_factory=class_row(PaymentInstruction)) as cursor:
@@ -245,6 +284,24 @@ def lock(connection: Connection, pi_number: str) -> PaymentInstruction | None:
             sql.SQL("SELECT {} FROM ifms.payment_instruction WHERE pi_number = %s FOR UPDATE").format(_COLUMNS),
             (pi_number,),
         ).fetchone()
+
+
+def call_under_way(connection: Connection, pi: PaymentInstruction) -> bool:
+    """Whether a run holds the PI, and may be calling the treasury about it now."""
+    row = connection.execute(
+        "SELECT claimed_until >= clock_timestamp() FROM ifms.payment_instruction WHERE id = %s", (pi.id,)
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def settled_by(connection: Connection, pi: PaymentInstruction, person: str) -> None:
+    """Note who says what became of a PI whose lock the caller holds; a claim that has run out ends with it."""
+    connection.execute(
+        """
+        UPDATE ifms.payment_instruction SET settled_by = %s, claim_token = NULL, claimed_until = NULL WHERE id = %s
+        """,
+        (person, pi.id),
+    )
 
 
 @dataclass(frozen=True)
@@ -272,6 +329,7 @@ def advance(
     status = after(pi.status, event)
     if status is PiStatus.FAILED:
         columns["is_active"] = False
+    columns = {"unknown_answer_id": None, "same_refusals": 0, **columns}
     _update(target, pi, claim, {"status": status, **columns}, keep_claim=claim is None)
     movement = {
         Event.ACCEPTED: Movement.DEBIT,

@@ -358,7 +358,8 @@ _HISTORY = (
             WHERE service_id IN ('PI', 'COR') AND outcome IN ('answered', 'rejected')
             UNION
             SELECT payment_instruction_id FROM ifms.status_log
-            WHERE to_status = 'INITIATED' AND starts_with(message, 'found at the treasury by ')
+            WHERE to_status IN ('INITIATED', 'FAILED')
+              AND (starts_with(message, 'found at the treasury by ') OR status LIKE '%%SETTLED_BY_HAND')
         ) heard ON heard.payment_instruction_id = p.id
         WHERE p.status <> 'PENDING' AND heard.payment_instruction_id IS NULL AND p.imported_at IS NULL
           AND p.created_at >= coalesce((SELECT min(created_at) FROM ifms.treasury_call), '-infinity')
@@ -557,5 +558,39 @@ _IMPORT = (
     ),
 )
 
+_DOUBT = (
+    Invariant(
+        "failed_is_not_at_the_treasury",
+        "no PI that is FAILED here is at the treasury",
+        _ASK_TREASURY,
+        """
+        SELECT 'PI ' || pi_number || ' of ' || tenant_id || ' is FAILED here, and the treasury has it: its payment '
+               || payment_number || ', ' || net_amount
+        FROM ifms.payment_instruction WHERE found_failed_at IS NOT NULL
+        """,
+    ),
+    Invariant(
+        "earlier_numbers_are_known",
+        "of each payment's earlier PIs it is known whether the treasury has them",
+        "Ask the treasury about the PI that the message names; then let the payment be resubmitted",
+        """
+        SELECT 'payment ' || payment_number || ' of ' || tenant_id || ', ' || amount || ', since ' || held_since || ': '
+               || hold_message
+        FROM ifms.payment WHERE paid_by IS NULL AND hold_code = 'PI_IN_DOUBT'
+        """,
+    ),
+    Invariant(
+        "answers_are_understood",
+        "no PI waits behind an answer of the treasury that nobody understands",
+        "Ask the treasury what it means and say so: page 'Unknown answers', or `ifms phrases add`",
+        """
+        SELECT a.service_id || ' says "' || left(a.sample, 200) || '" since ' || a.first_heard_at || ' about '
+               || count(*) || ' PI(s), the first ' || min(p.pi_number)
+        FROM ifms.payment_instruction p JOIN ifms.unknown_answer a ON a.id = p.unknown_answer_id
+        GROUP BY a.id, a.service_id, a.sample, a.first_heard_at
+        """,
+    ),
+)
+
 # What concerns money first: a sweep's row keeps so many problems and no more.
-INVARIANTS = (*_MONEY, *_ONCE, *_HISTORY, *_TOLD, *_TIME, *_IMPORT)
+INVARIANTS = (*_MONEY, *_ONCE, *_DOUBT, *_HISTORY, *_TOLD, *_TIME, *_IMPORT)

@@ -176,6 +176,21 @@ class PaymentInstruction:
     pa_token_number: str | None
     pa_token_date: str | None
     created_at: datetime
+    error_message: str | None = None
+    uncertain: bool = False
+    """A submission of it may have arrived without its outcome having been told at once."""
+    refusal: list[dict[str, str | None]] | None = None
+    """What the treasury answered to its last submission when that settled nothing: code and text of each error."""
+    refused_first: bool = False
+    """That submission was the first that can have arrived."""
+    absent_since: datetime | None = None
+    """Since when its status service says, asked after that refusal, that it does not know the bill."""
+    held_back: bool = False
+    """The ledger was restored: it is asked about, and not submitted before somebody has cleared it."""
+    settled_by: str | None = None
+    """Who has said what became of it, when nothing else could."""
+    same_refusals: int = 0
+    """How many sweeps running have been refused with the text in `error_message`."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "status", PiStatus(self.status))

@@ -11,14 +11,16 @@ from ifms.ledger.models import NewPayment, Payment
 
 DECLINED = "PI_DECLINED"
 REJECTED = "PI_REJECTED"
+IN_DOUBT = "PI_IN_DOUBT"  # the treasury may have one of its earlier PIs: a person releases it, then it is asked about
+TREASURY_SILENT = "TREASURY_SILENT"  # an earlier PI could not be asked about: the next run asks again
 
-# A payment that waits for funds is due only once some sanction of its city has its amount; one whose PI was rejected
-# by the SSU waits for a person, and so does one that the Java adapter has worked on and that could not be imported, or
-# that may have a PI which a restored ledger does not know; one
-# that was declined is looked at again, and gets a new PI once its accounts differ.
+# A payment that waits for funds is due only once some sanction of its city has its amount. It waits for a person when
+# its PI was rejected by the SSU or may be at the treasury, when the Java adapter has worked on it and it could not be
+# imported, or when it may have a PI that a restored ledger does not know. One that was declined is looked at again, and
+# gets a new PI once its accounts differ.
 UNPAID = Queue(
     table="payment",
-    due="""q.paid_by IS NULL AND q.hold_code IS DISTINCT FROM 'PI_REJECTED'
+    due="""q.paid_by IS NULL AND (q.hold_code IS NULL OR q.hold_code NOT IN ('PI_REJECTED', 'PI_IN_DOUBT'))
        AND (%(tenants)s::text[] IS NULL OR q.tenant_id = ANY(%(tenants)s))
        AND (%(raised_from)s::timestamptz IS NULL OR q.raised_at >= %(raised_from)s)
        AND (%(raised_to)s::timestamptz IS NULL OR q.raised_at < %(raised_to)s)

@@ -14,14 +14,15 @@ from typing import assert_never
 
 from ifms import clock
 from ifms.errors import BadInputError, TreasuryError, TreasuryUnreachableError, WireError
-from ifms.ledger import instructions
+from ifms.ledger import instructions, phrases
 from ifms.ledger.database import Database
 from ifms.ledger.history import CallLog
 from ifms.ledger.models import PaymentInstruction
 from ifms.services.pis import InstructionStatus
 from ifms.treasury.client import TreasuryClient
 from ifms.treasury.outcome import Answered, NeverSent, Outcome, Rejected, Unknown
-from ifms.wire.envelope import is_rejection, parse_rows
+from ifms.wire.envelope import parse_rows
+from ifms.wire.phrasebook import Meaning, Phrasebook
 from ifms.wire.va import AllotmentType, VaRequest, VaRow
 
 _TYPES = {
@@ -118,6 +119,7 @@ class Asker:
             return []
         self.treasury.login()
         service, told = InstructionStatus(), {}
+        phrasebook = self.ledger.transact(phrases.phrasebook)
         failure: BaseException | None = None
         with ThreadPoolExecutor(min(len(numbers), self.treasury.config.max_concurrency)) as pool:
             asked = {
@@ -133,7 +135,7 @@ class Asker:
                     continue
                 pi, outcome = asked[done], done.result()
                 self._log(outcome, pi)
-                told[pi.pi_number] = _status(service, pi, outcome)
+                told[pi.pi_number] = _status(service, pi, outcome, phrasebook)
         if failure is not None:
             raise failure
         return [told[number] for number in numbers]
@@ -165,13 +167,13 @@ def _allotment(hoa_code: str, row: VaRow) -> ToldAllotment:
     )
 
 
-def _status(service: InstructionStatus, pi: PaymentInstruction, outcome: Outcome) -> ToldStatus:
+def _status(service: InstructionStatus, pi: PaymentInstruction, outcome: Outcome, phrasebook: Phrasebook) -> ToldStatus:
     state = approved_id = approval_date = said = None
     match outcome:
         case Answered(reply=reply):
             name = "answered"
             try:
-                news = service.read(pi, reply)
+                news = service.read(pi, reply, phrasebook)
             except WireError as error:
                 said = str(error)
             else:
@@ -180,7 +182,8 @@ def _status(service: InstructionStatus, pi: PaymentInstruction, outcome: Outcome
                     approved_id, approval_date = news.pmt_inst_id, news.pay_inst_date
         case Rejected(errors=errors):
             name, said = "rejected", "; ".join(map(str, errors))
-            state = "REJECTED" if is_rejection(errors, pi.pi_number) else None
+            rejected = phrasebook.errors(service.service, errors, pi.pi_number) is Meaning.REJECTED
+            state = "REJECTED" if rejected else None
         case NeverSent(reason=reason):
             name, said = "never_sent", reason
         case Unknown(reason=reason):

@@ -37,7 +37,8 @@ from ifms.platform.models import BankAccountDetail
 from ifms.platform.payees import PayeeShare, PayeeType
 from ifms.sealing import Sealer
 from ifms.services.drafting import sendable_address, sendable_mobile, sendable_name
-from ifms.services.ftps import RevisedSuccess
+from ifms.services.earlier import EarlierNumbers
+from ifms.services.ftps import Paid, RevisedSuccess
 from ifms.services.pi import Instruction, request_of, taken_over
 from ifms.services.poll import LEASE, claimed, echoed, of_scope, one_row
 from ifms.services.scope import Scope
@@ -90,8 +91,12 @@ class Revision:
         echoed("the bill", pi, rows[0].jit_cor_bill_no, pi.pi_number)
         return checked_receipt(self.service, pi, rows[0].success_code, rows[0].success_description)
 
+    def is_whole(self, pi: PaymentInstruction, news: Paid) -> bool:
+        """Whether FTPS names as many beneficiaries as the revision has; it tells no amounts."""
+        return len(news.scrolls) == pi.beneficiary_count
+
     def accepted(
-        self, writes: Writes, pi: PaymentInstruction, mine: Claim, receipt: Receipt | None, said: str | None
+        self, writes: Writes, pi: PaymentInstruction, mine: Claim | None, receipt: Receipt | None, said: str | None
     ) -> Change:
         """INITIATED, its beneficiaries In Process (PIS and PAG are skipped); what it took over is COMPLETED."""
         beneficiaries.set_beneficiaries(writes, pi, BeneficiaryStatus.PENDING, BeneficiaryStatus.IN_PROCESS)
@@ -99,7 +104,9 @@ class Revision:
         taken_over(writes.flush(), pi, pi.parent_pi_number or "")
         return change
 
-    def declined(self, writes: Writes, pi: PaymentInstruction, mine: Claim, errors: tuple[ReplyError, ...]) -> Change:
+    def declined(
+        self, writes: Writes, pi: PaymentInstruction, mine: Claim | None, errors: tuple[ReplyError, ...]
+    ) -> Change:
         """FAILED; its beneficiaries are as failed as they were, and may be in another revision."""
         beneficiaries.set_beneficiaries(writes, pi, BeneficiaryStatus.PENDING, BeneficiaryStatus.FAILED)
         return decline(writes, pi, mine, errors, "CORRECTION_DECLINED")
@@ -119,6 +126,11 @@ class Corrections:
     def revisions(self) -> Sender:
         """What sends and settles revised PIs."""
         return Sender(self.sweep, self.treasury, Revision())
+
+    @cached_property
+    def earlier(self) -> EarlierNumbers:
+        """What asks about earlier numbers of a payment."""
+        return EarlierNumbers(self.sweep, self.treasury)
 
     @cached_property
     def repayments(self) -> Sender:
@@ -184,6 +196,7 @@ class Corrections:
                 "correct it in the registry first, or name the beneficiaries to revise"
             )
         self.treasury.login()
+        self._check_earlier(original)
         name = self.platform.config.pi_id_name if order.new_original else self.platform.config.correction_id_name
         number = self.platform.new_ids(name, original.tenant_id, 1)[0]
         unnamed = self._unnamed(original, failed)
@@ -193,6 +206,17 @@ class Corrections:
         return self.sweep.db.transact(
             partial(self._write_revision, order=order, number=number, rows=rows, first=first, before=before)
         )
+
+    def _check_earlier(self, original: PaymentInstruction) -> None:
+        """Ask about the payment's FAILED numbers that the treasury may have.
+
+        Raises ConflictError: one of them may pay what this correction would.
+        """
+        payment = (original.tenant_id, original.payment_number)
+        found = self.sweep.db.transact(partial(instructions.failed_uncertain, payments=[payment]))
+        doubt = self.earlier.doubt(found.get(payment, ())) if found else None
+        if doubt is not None:
+            raise ConflictError(f"nothing is corrected: {doubt[1]}")
 
     # What has failed --------------------------------------------------------------------------------------------------
 

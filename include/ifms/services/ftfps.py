@@ -19,6 +19,7 @@ from ifms.treasury.config import TreasuryConfig
 from ifms.wire.bank import quoted
 from ifms.wire.envelope import Reply, Service, parse_rows
 from ifms.wire.ftfps import FtfpsRequest, FtfpsRow
+from ifms.wire.phrasebook import Phrasebook
 
 
 class RevisedFailure(StatusService[Sequence[Failure]]):
@@ -40,7 +41,7 @@ class RevisedFailure(StatusService[Sequence[Failure]]):
             token_date=pi.pa_token_date or "",
         )
 
-    def read(self, pi: PaymentInstruction, reply: Reply) -> Sequence[Failure] | None:
+    def read(self, pi: PaymentInstruction, reply: Reply, phrasebook: Phrasebook) -> Sequence[Failure] | None:
         """What came back; None when nothing has. Raises WireError when it is not about `pi`."""
         told: list[Failure] = []
         for row in parse_rows(FtfpsRow, reply):

@@ -19,10 +19,11 @@ from ifms.services.poll import StatusService, echoed
 from ifms.treasury.config import TreasuryConfig
 from ifms.wire.envelope import Reply, Service, parse_rows
 from ifms.wire.ftps import FtpsRequest, FtpsRow
+from ifms.wire.phrasebook import Phrasebook
 
 
 @dataclass(frozen=True)
-class _Paid:
+class Paid:
     """The scrolls, and what FTFPS and a further revision must name."""
 
     scrolls: Sequence[Scroll]
@@ -31,7 +32,7 @@ class _Paid:
     token_date: str
 
 
-class RevisedSuccess(StatusService[_Paid]):
+class RevisedSuccess(StatusService[Paid]):
     """INITIATED revisions: SUCCESSFUL once every beneficiary has its scroll; those that came are kept as they come."""
 
     service = Service.FTPS
@@ -49,7 +50,7 @@ class RevisedSuccess(StatusService[_Paid]):
             jit_org_bill_date=pi.org_bill_date,
         )
 
-    def read(self, pi: PaymentInstruction, reply: Reply) -> _Paid | None:
+    def read(self, pi: PaymentInstruction, reply: Reply, phrasebook: Phrasebook) -> Paid | None:
         """The scrolls so far; None when there are none yet. Raises WireError when they are not about `pi`."""
         rows = parse_rows(FtpsRow, reply)
         if not rows:
@@ -60,10 +61,10 @@ class RevisedSuccess(StatusService[_Paid]):
         named = {(row.bill_ref_no, row.token_number, row.token_date) for row in rows}
         if len(named) != 1:
             raise WireError(f"the FTPS reply about {pi.pi_number} names {len(named)} bill references and tokens")
-        scrolls = scrolls_of(self.service, pi, rows)
-        return _Paid(scrolls, *named.pop()) if scrolls else None
+        scrolls = scrolls_of(self.service, pi, rows, phrasebook)
+        return Paid(scrolls, *named.pop()) if scrolls else None
 
-    def apply(self, writes: Writes, pi: PaymentInstruction, mine: Claim, news: _Paid) -> Change:
+    def apply(self, writes: Writes, pi: PaymentInstruction, mine: Claim, news: Paid) -> Change:
         """Keep the scrolls and the references; with the last one the revision is SUCCESSFUL."""
         connection = writes.flush()
         tally = beneficiaries.record_scrolls(connection, pi, news.scrolls)

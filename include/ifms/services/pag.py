@@ -13,6 +13,7 @@ from ifms.services.poll import StatusService, echoed, one_row
 from ifms.treasury.config import TreasuryConfig
 from ifms.wire.envelope import Reply, Service, parse_rows
 from ifms.wire.pag import PagRequest, PagRow
+from ifms.wire.phrasebook import Phrasebook
 
 
 class PaymentAdvice(StatusService[PagRow]):
@@ -31,7 +32,7 @@ class PaymentAdvice(StatusService[PagRow]):
             ssu_ia_id=pi.ssu_id,
         )
 
-    def read(self, pi: PaymentInstruction, reply: Reply) -> PagRow | None:
+    def read(self, pi: PaymentInstruction, reply: Reply, phrasebook: Phrasebook) -> PagRow | None:
         """The advice; None when there is none yet. Raises WireError when it is not about `pi` or a field is missing."""
         rows = parse_rows(PagRow, reply)
         if not rows:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ifms import outbox
-from ifms.errors import WireError
+from ifms.errors import UnknownTextError, WireError
 from ifms.ledger import beneficiaries, instructions
 from ifms.ledger.beneficiaries import Scroll, Tally
 from ifms.ledger.claims import Claim
@@ -17,9 +17,10 @@ from ifms.ledger.writes import Writes
 from ifms.services.poll import StatusService, echoed
 from ifms.treasury.config import TreasuryConfig
 from ifms.wire.bank import mask_long_numbers, quoted
-from ifms.wire.envelope import Reply, Service, parse_rows, says_paid
+from ifms.wire.envelope import Reply, Service, parse_rows
 from ifms.wire.ftps import FtpsRow
 from ifms.wire.pd import PdRequest, PdRow
+from ifms.wire.phrasebook import Meaning, Phrasebook
 
 
 class PaymentDetails(StatusService[tuple[Scroll, ...]]):
@@ -39,7 +40,7 @@ class PaymentDetails(StatusService[tuple[Scroll, ...]]):
             pi_number=pi.pi_number,
         )
 
-    def read(self, pi: PaymentInstruction, reply: Reply) -> tuple[Scroll, ...] | None:
+    def read(self, pi: PaymentInstruction, reply: Reply, phrasebook: Phrasebook) -> tuple[Scroll, ...] | None:
         """The scrolls so far; None when there are none yet.
 
         Raises WireError for another bill's reply. A row without a bill number says nothing about any PI.
@@ -48,7 +49,7 @@ class PaymentDetails(StatusService[tuple[Scroll, ...]]):
         for row in rows:
             echoed("the bill", pi, row.bill_number, pi.pi_number)
             echoed("the bill reference", pi, row.bill_ref_no, pi.pa_bill_ref_number)
-        return scrolls_of(self.service, pi, rows) or None
+        return scrolls_of(self.service, pi, rows, phrasebook) or None
 
     def apply(self, writes: Writes, pi: PaymentInstruction, mine: Claim, news: tuple[Scroll, ...]) -> Change:
         """Keep the scrolls; with the last one the PI is SUCCESSFUL and the platform hears of it."""
@@ -63,19 +64,25 @@ class PaymentDetails(StatusService[tuple[Scroll, ...]]):
         return complete(connection, pi, mine, tally)
 
 
-def scrolls_of(service: Service, pi: PaymentInstruction, rows: Iterable[PdRow | FtpsRow]) -> tuple[Scroll, ...]:
-    """The debit scrolls in a reply's rows, one per beneficiary.
+def scrolls_of(
+    service: Service, pi: PaymentInstruction, rows: Iterable[PdRow | FtpsRow], phrasebook: Phrasebook
+) -> tuple[Scroll, ...]:
+    """The debit scrolls in a reply's rows, one per beneficiary; none of a row whose status says that it is not paid.
 
-    Raises WireError for one without voucher or UTR, and for a payment status that does not say that it is paid.
+    Raises WireError for one without voucher or UTR, UnknownTextError for a payment status that nobody knows.
     """
     scrolls: dict[str, Scroll] = {}
     for row in rows:
-        if row.benf_dtls and row.payment_status is not None and not says_paid(row.payment_status):
-            said = quoted(row.payment_status)
-            raise WireError(
-                f"the {service} reply about {pi.pi_number} has scrolls of the status {said}, which is none that says "
-                "paid: ask the treasury what it means"
-            )
+        if row.benf_dtls and row.payment_status is not None:
+            meaning = phrasebook.payment_status(service, row.payment_status, pi.pi_number)
+            if meaning is None:
+                raise UnknownTextError(
+                    f"the {service} reply about {pi.pi_number} has scrolls of the status {quoted(row.payment_status)}, "
+                    "which is none that is known to say paid: ask the treasury what it means",
+                    (row.payment_status,),
+                )
+            if meaning is not Meaning.PAID:
+                continue
         for paid in row.benf_dtls:
             paid_to = mask_long_numbers(paid.benf_id[:100])
             if row.voucher_no is None or paid.utr_no is None:

@@ -37,6 +37,7 @@ from ifms.platform.models import Payment as Told
 from ifms.sealing import Sealer
 from ifms.services import pa
 from ifms.services.drafting import BAD_PAYMENT, Draft, Drafter, numbered
+from ifms.services.earlier import EarlierNumbers
 from ifms.services.pis import InstructionStatus
 from ifms.services.poll import LEASE, claimed, echoed, of_scope, one_row
 from ifms.services.scope import Scope
@@ -45,6 +46,7 @@ from ifms.services.sweep import Sweep
 from ifms.treasury.client import TreasuryClient
 from ifms.wire.envelope import Reply, ReplyError, Service, parse_rows
 from ifms.wire.pi import PiBeneficiary, PiRequest, PiRow
+from ifms.wire.pis import PisRow
 
 NO_FUNDS = "PAYMENT_INSUFFICIENT_FUNDS"
 
@@ -67,8 +69,12 @@ class Instruction:
         echoed("the bill", pi, rows[0].jit_bill_no, pi.pi_number)
         return checked_receipt(self.service, pi, rows[0].success_code, rows[0].success_description)
 
+    def is_whole(self, pi: PaymentInstruction, news: PisRow) -> bool:
+        """Whether PIS names the amount and the number of beneficiaries; that they are the PI's, it was read by."""
+        return news.bill_net_amount is not None and news.total_number_of_beneficiary is not None
+
     def accepted(
-        self, writes: Writes, pi: PaymentInstruction, mine: Claim, receipt: Receipt | None, said: str | None
+        self, writes: Writes, pi: PaymentInstruction, mine: Claim | None, receipt: Receipt | None, said: str | None
     ) -> Change:
         """INITIATED: the reserved money is spent, and the platform hears of it."""
         beneficiaries.set_beneficiaries(writes, pi, BeneficiaryStatus.PENDING, BeneficiaryStatus.INITIATED)
@@ -79,13 +85,15 @@ class Instruction:
             taken_over(writes.flush(), pi, pi.repayment_of)
         return change
 
-    def declined(self, writes: Writes, pi: PaymentInstruction, mine: Claim, errors: tuple[ReplyError, ...]) -> Change:
+    def declined(
+        self, writes: Writes, pi: PaymentInstruction, mine: Claim | None, errors: tuple[ReplyError, ...]
+    ) -> Change:
         """FAILED: the money is available again, and the payment may have a new PI once the cause is mended."""
         said = "; ".join(map(str, errors))
         change = decline(writes, pi, mine, errors, "PAYMENT_FAILED")
         if pi.repayment_of is None:
             instructions.free_payment(
-                writes, pi, payments.DECLINED, f"PI {pi.pi_number} was declined by the treasury: {said}"
+                writes, pi, payments.DECLINED, f"PI {pi.pi_number} is not accepted by the treasury: {said}"
             )
             outbox.tell_payment_status(writes, pi.tenant_id, pi.payment_number, "FAILED", "PAYMENT_FAILED")
         else:  # its beneficiaries are as failed as they were before, and may be paid by another
@@ -128,6 +136,11 @@ class PaymentInstructions:
     def sender(self) -> Sender:
         """What sends and settles."""
         return Sender(self.sweep, self.treasury, Instruction())
+
+    @cached_property
+    def earlier(self) -> EarlierNumbers:
+        """What asks about earlier numbers of a payment."""
+        return EarlierNumbers(self.sweep, self.treasury)
 
     @property
     def _unpaid(self) -> dict[str, object]:
@@ -195,8 +208,9 @@ class PaymentInstructions:
                     self.treasury.login()  # one that is refused leaves no PI behind
                     drafts = [d for group in upcoming for d in group.result()]
                     upcoming = self._look_up(pool)
+                    doubtful = self._doubtful(drafts)
                     for position, made in enumerate(drafts):
-                        ready = self._persist(made)
+                        ready = self._persist(made, doubtful.get((made.payment.tenant_id, made.payment.payment_number)))
                         if ready is None:
                             continue
                         try:
@@ -227,14 +241,26 @@ class PaymentInstructions:
             by_city[payment.tenant_id].append(payment)
         return [pool.submit(self.drafter.drafts, tenant, rows, mine) for tenant, rows in by_city.items()]
 
-    def _persist(self, made: Draft) -> Ready | None:
-        """Write the PI with its money reserved, or say why not; None when there is nothing to send."""
+    def _doubtful(self, drafts: Sequence[Draft]) -> dict[tuple[str, str], list[PaymentInstruction]]:
+        """Earlier PIs of these payments that FAILED after their outcome had not been known."""
+        wanted = [(made.payment.tenant_id, made.payment.payment_number) for made in drafts if made.hold is None]
+        return self.sweep.db.transact(partial(instructions.failed_uncertain, payments=wanted)) if wanted else {}
+
+    def _persist(self, made: Draft, earlier: Sequence[PaymentInstruction] | None = None) -> Ready | None:
+        """Write the PI with its money reserved, or say why not; None when there is nothing to send.
+
+        `earlier` are its payment's FAILED numbers that the treasury may have: they are asked about first.
+        """
         if made.hold is not None:
             self._hold(made, *made.hold)
             return None
         try:
             if made.payment.hold_code == payments.DECLINED and self._declined_as_it_is(made):
                 self._hold(made, payments.DECLINED, made.payment.hold_message or "")
+                return None
+            doubt = self.earlier.doubt(earlier) if earlier else None
+            if doubt is not None:
+                self._hold(made, *doubt)
                 return None
             ready = self.sweep.db.transact(lambda c: self._create(c, made))
             self.sweep.counts["created" if ready else "waiting_for_funds"] += 1

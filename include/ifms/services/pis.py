@@ -13,7 +13,8 @@ from ifms.ledger.statuses import BeneficiaryStatus, Event, PiStatus
 from ifms.ledger.writes import Writes
 from ifms.services.poll import StatusService, echoed, one_row
 from ifms.treasury.config import TreasuryConfig
-from ifms.wire.envelope import Reply, ReplyError, Service, is_rejection, parse_rows
+from ifms.wire.envelope import Reply, ReplyError, Service, parse_rows
+from ifms.wire.phrasebook import Phrasebook
 from ifms.wire.pis import PisRequest, PisRow
 
 
@@ -27,7 +28,7 @@ class InstructionStatus(StatusService[PisRow]):
         """What is asked about `pi`."""
         return PisRequest(jit_bill_no=pi.pi_number, jit_bill_date=pi.bill_date, ssu_ia_id=pi.ssu_id)
 
-    def read(self, pi: PaymentInstruction, reply: Reply) -> PisRow | None:
+    def read(self, pi: PaymentInstruction, reply: Reply, phrasebook: Phrasebook) -> PisRow | None:
         """The approval; None when there is none yet. Raises WireError when it is not about `pi` and its amount."""
         rows = parse_rows(PisRow, reply)
         if not rows:
@@ -56,12 +57,8 @@ class InstructionStatus(StatusService[PisRow]):
             error_message=None,
         )
 
-    def refused(
-        self, writes: Writes, pi: PaymentInstruction, mine: Claim, errors: tuple[ReplyError, ...]
-    ) -> Change | None:
-        """A rejection: FAILED, the money back, the platform told, and the payment free for a new PI."""
-        if not is_rejection(errors, pi.pi_number):
-            return None
+    def rejected(self, writes: Writes, pi: PaymentInstruction, mine: Claim, errors: tuple[ReplyError, ...]) -> Change:
+        """FAILED, the money back, the platform told, and the payment free for a new PI."""
         said = "; ".join(str(error) for error in errors)
         change = instructions.advance(
             writes, pi, mine, Event.REJECTED, error_code="PAYMENT_DECLINED", error_message=said

@@ -1,20 +1,21 @@
 """What PIS, PAG and PD have in common: each due PI is asked about once, and what comes back moves it along or not.
 
 Rules common to every status service (user-stories.md): every answer is kept; no response and no error ever changes a
-PI's status, except a rejection told by PIS.
+PI's status, except a rejection told by PIS. What an error means the phrasebook says; one that it does not know changes
+nothing, and the sweep is not green.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Generic, TypeVar, assert_never
 
-from ifms.errors import BadInputError, WireError
-from ifms.ledger import history, instructions
+from ifms.errors import BadInputError, UnknownTextError, WireError
+from ifms.ledger import history, instructions, phrases
 from ifms.ledger.claims import Claim, Queue, claim, release
 from ifms.ledger.database import Connection
 from ifms.ledger.history import LogStatus
@@ -27,8 +28,10 @@ from ifms.treasury.config import TreasuryConfig
 from ifms.treasury.outcome import Answered, NeverSent, Outcome, Rejected, Unknown
 from ifms.wire.bank import mask_long_numbers, quoted
 from ifms.wire.envelope import Reply, ReplyError, Request, Service
+from ifms.wire.phrasebook import Meaning, Phrasebook
 
 LEASE = timedelta(minutes=10)
+REFUSED_RUNNING = 3  # sweeps with the same refusal until a person should look
 
 News = TypeVar("News")
 
@@ -44,22 +47,25 @@ class StatusService(ABC, Generic[News]):
         """What is asked about `pi`."""
 
     @abstractmethod
-    def read(self, pi: PaymentInstruction, reply: Reply) -> News | None:
-        """The news in an answer; None when nothing has happened yet. Raises WireError when it is not about `pi`."""
+    def read(self, pi: PaymentInstruction, reply: Reply, phrasebook: Phrasebook) -> News | None:
+        """The news in an answer; None when nothing has happened yet.
+
+        Raises WireError when it is not about `pi`, UnknownTextError for a text that decides and that nobody knows.
+        """
 
     @abstractmethod
     def apply(self, writes: Writes, pi: PaymentInstruction, mine: Claim, news: News) -> instructions.Change:
         """Write the news, and give the PI back."""
 
-    def refused(
+    def rejected(
         self,
         writes: Writes,
         pi: PaymentInstruction,
         mine: Claim,
         errors: tuple[ReplyError, ...],
-    ) -> instructions.Change | None:
-        """Write what an error changes; None when it changes nothing, as with every service but PIS."""
-        return None
+    ) -> instructions.Change:
+        """Write that the SSU has rejected the PI, and give it back. Only PIS tells of that."""
+        raise TypeError(f"{self.service} tells of no rejections")
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,25 @@ class _Unaskable:
     """A PI that the treasury can't be asked about as its row stands."""
 
     reason: str
+
+
+@dataclass(frozen=True)
+class _Read(Generic[News]):
+    """What an answer was read as: its news if there is any, or why it can't be taken, and its unknown texts."""
+
+    news: News | None = None
+    fault: str | None = None
+    unknown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What was written of an answer: the log's word, the change, the message, and what a person should see of it."""
+
+    status: LogStatus
+    change: instructions.Change | None = None
+    message: str | None = None
+    problem: str | None = None
 
 
 @dataclass(frozen=True)
@@ -130,74 +155,98 @@ class Poll(Generic[News]):
             self._set_aside(item, outcome.reason)
             return
         self.sweep.heard(outcome)
-        news, fault = self._read(item.pi, outcome)
+        read = self._read(item.pi, outcome)
 
-        def write(connection: Connection) -> str:
+        def write(connection: Connection) -> _Written:
             writes = Writes(connection)
             self.sweep.log_calls(writes, outcome, instruction_id=item.pi.id)
-            status, change, message = self._change(writes, item, outcome, news, fault)
+            written = self._change(writes, item, outcome, read)
             history.log_status(
                 writes,
                 item.pi,
                 self.service.service,
-                status,
-                message=message,
-                to_status=change.status if change else None,
+                written.status,
+                message=written.message,
+                to_status=written.change.status if written.change else None,
                 sweep_run_id=self.sweep.run.id,
             )
             writes.flush()
-            return change.label if change else status.lower()
+            return written
 
         try:
-            label = self.sweep.db.transact(write)
+            written = self.sweep.db.transact(write)
         except WireError as error:  # seen only beside the PI's rows: what was written is rolled back, the call is kept
-            fault = mask_long_numbers(str(error)[:1000])
-            label = self.sweep.db.transact(write)
-        self.sweep.counts[label] += 1
-        if fault is not None:
-            self.sweep.problem(f"PI {item.pi.pi_number}: {fault}")
+            read = _Read(fault=mask_long_numbers(str(error)[:1000]))
+            written = self.sweep.db.transact(write)
+        self.sweep.counts[written.change.label if written.change else written.status.lower()] += 1
+        if written.problem is not None:
+            self.sweep.problem(f"PI {item.pi.pi_number}: {written.problem}")
 
-    def _read(self, pi: PaymentInstruction, outcome: Outcome) -> tuple[News | None, str | None]:
+    def _read(self, pi: PaymentInstruction, outcome: Outcome) -> _Read[News]:
         match outcome:
             case Answered(reply=reply):
                 try:
-                    return self.service.read(pi, reply), None
+                    return _Read(self.service.read(pi, reply, self.sweep.phrasebook))
+                except UnknownTextError as error:
+                    return _Read(fault=str(error), unknown=error.texts)
                 except WireError as error:
-                    return None, str(error)
+                    return _Read(fault=str(error))
             case Unknown(reason=reason, understood=False):
-                return None, reason
+                return _Read(fault=reason)
             case _:
-                return None, None
+                return _Read()
 
-    def _change(
-        self, writes: Writes, item: Claimed, outcome: Outcome, news: News | None, fault: str | None
-    ) -> tuple[LogStatus, instructions.Change | None, str | None]:
-        """Write what the outcome changes; the log's word for it, the change, and the message for the info band."""
+    def _change(self, writes: Writes, item: Claimed, outcome: Outcome, read: _Read[News]) -> _Written:
+        """Write what the outcome changes."""
         pi, mine = item.pi, item.claim
         match outcome:
-            case _ if fault is not None:
-                instructions.note(writes, pi, mine, fault)
-                return LogStatus.ERROR, None, fault
+            case _ if read.fault is not None:
+                self._note_unknown(writes, item, read.unknown, read.fault)
+                return _Written(LogStatus.ERROR, message=read.fault, problem=read.fault)
             case Answered():
-                if news is None:
+                if read.news is None:
                     instructions.note(writes, pi, mine, None)
-                    return LogStatus.NO_NEWS, None, None
-                return LogStatus.SUCCESS, self.service.apply(writes, pi, mine, news), None
+                    return _Written(LogStatus.NO_NEWS)
+                return _Written(LogStatus.SUCCESS, self.service.apply(writes, pi, mine, read.news))
             case Rejected(errors=errors):
-                said = "; ".join(str(error) for error in errors)
-                change = self.service.refused(writes, pi, mine, errors)
-                if change is not None:
-                    return LogStatus.REJECTED, change, said
-                instructions.note(writes, pi, mine, said)
-                return LogStatus.ERROR, None, said
+                return self._refused(writes, item, errors)
             case NeverSent(reason=reason):
                 instructions.note(writes, pi, mine, reason)
-                return LogStatus.NOT_SENT, None, reason
+                return _Written(LogStatus.NOT_SENT, message=reason)
             case Unknown(reason=reason):
                 instructions.note(writes, pi, mine, reason)
-                return LogStatus.NO_RESPONSE, None, reason
+                return _Written(LogStatus.NO_RESPONSE, message=reason)
             case _ as never:
                 assert_never(never)
+
+    def _refused(self, writes: Writes, item: Claimed, errors: tuple[ReplyError, ...]) -> _Written:
+        """Write what an error means."""
+        pi, mine, service = item.pi, item.claim, self.service.service
+        said = "; ".join(map(str, errors))
+        match self.sweep.phrasebook.errors(service, errors, pi.pi_number):
+            case Meaning.REJECTED:
+                return _Written(LogStatus.REJECTED, self.service.rejected(writes, pi, mine, errors), said)
+            case Meaning.NO_NEWS:
+                instructions.note(writes, pi, mine, said)
+                return _Written(LogStatus.NO_NEWS, message=said)
+            case None:  # of no known meaning
+                unknown = self.sweep.phrasebook.unmatched(service, errors, pi.pi_number)
+                self._note_unknown(writes, item, unknown, said)
+                told = f"{service} says what nobody knows, and it changes nothing: {said}"
+                return _Written(LogStatus.ERROR, message=said, problem=told)
+            case known:
+                running = pi.same_refusals + 1 if pi.error_message == said else 1
+                instructions.note(writes, pi, mine, said, same_refusals=running)
+                problem = None
+                if known is Meaning.UNKNOWN_BILL:
+                    problem = f"the treasury has taken it, and {service} says that it does not know it: {said}"
+                elif running >= REFUSED_RUNNING:
+                    problem = f"{service} has refused it the same way {running} times running: {said}"
+                return _Written(LogStatus.ERROR, message=said, problem=problem)
+
+    def _note_unknown(self, writes: Writes, item: Claimed, texts: Sequence[str], said: str) -> None:
+        answer = phrases.note_unknown(writes.flush(), self.service.service, texts, item.pi.pi_number) if texts else None
+        instructions.note(writes, item.pi, item.claim, said, unknown_answer_id=answer)
 
 
 def of_scope(scope: Scope) -> dict[str, object]:

@@ -1,18 +1,25 @@
-"""Sending what moves money: PI and COR. Persist, send, record; unknown is not failed (DESIGN.md, money rules 1 and 2).
+"""Submitting what moves money, PI and COR: persist, send, record; unknown is not failed (DESIGN.md, money rules 1, 2).
 
-Whatever is sent was written before, with its call announced; whatever comes back is settled in one transaction. What
-may have arrived is asked about by its status service first, and then sent again: the same number, the same content.
+Whatever is sent was written before, with its call announced; whatever comes back is settled in one transaction. Once a
+submission may have arrived, only these end it: the treasury's acceptance (or, of a later submission, its refusal as a
+duplicate); its status service showing it; its status service saying, after the treasury has refused it, that it does
+not know this very bill, twice and `absence_hours` apart; a person (`by_hand`). Until then it is asked about first, then
+sent again: the same number, the same content.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Protocol, assert_never
 from uuid import UUID
 
-from ifms.errors import BadInputError, SealError, WireError
-from ifms.ledger import beneficiaries, history, instructions
+from psycopg.types.json import Jsonb
+
+from ifms import clock
+from ifms.errors import BadInputError, SealError, TreasuryError, UnknownTextError, WireError
+from ifms.ledger import beneficiaries, history, instructions, phrases
 from ifms.ledger.claims import Claim
 from ifms.ledger.database import Connection
 from ifms.ledger.history import LogStatus
@@ -25,16 +32,8 @@ from ifms.services.sweep import Sweep
 from ifms.treasury.client import TreasuryClient
 from ifms.treasury.outcome import Answered, NeverSent, Outcome, Rejected, Unknown
 from ifms.wire.bank import quoted
-from ifms.wire.envelope import (
-    Reply,
-    ReplyError,
-    Request,
-    Service,
-    bad_beneficiaries,
-    is_duplicate,
-    is_rejection,
-    is_unknown_bill,
-)
+from ifms.wire.envelope import Reply, ReplyError, Request, Service
+from ifms.wire.phrasebook import Meaning, bad_beneficiaries
 
 ACCEPTED = "0"
 
@@ -61,13 +60,18 @@ class Kind(Protocol):
     def receipt(self, pi: PaymentInstruction, reply: Reply) -> Receipt:
         """The receipt in an answer. Raises WireError when it is not about `pi` or no acceptance."""
 
-    def accepted(
-        self, writes: Writes, pi: PaymentInstruction, mine: Claim, receipt: Receipt | None, said: str | None
-    ) -> Change:
-        """The treasury has it; `said` when it told so by refusing it as a duplicate."""
+    def is_whole(self, pi: PaymentInstruction, news: Any) -> bool:  # noqa: ANN401  (what its own status service reads)
+        """Whether what the status service shows has all that tells this very bill from another of its number."""
 
-    def declined(self, writes: Writes, pi: PaymentInstruction, mine: Claim, errors: tuple[ReplyError, ...]) -> Change:
-        """The treasury refuses it."""
+    def accepted(
+        self, writes: Writes, pi: PaymentInstruction, mine: Claim | None, receipt: Receipt | None, said: str | None
+    ) -> Change:
+        """The treasury has it; `said` when it told so by refusing a duplicate. Without a claim: under the PI's lock."""
+
+    def declined(
+        self, writes: Writes, pi: PaymentInstruction, mine: Claim | None, errors: tuple[ReplyError, ...]
+    ) -> Change:
+        """The treasury does not have it, and refuses it or is not asked again. Without a claim: under its lock."""
 
 
 @dataclass(frozen=True)
@@ -83,10 +87,22 @@ class Ready:
 
 @dataclass(frozen=True)
 class Sent:
-    """What its status service said, if it was asked, and what the treasury said to the bill, if it was sent."""
+    """What its status service said, if it was asked, and what the treasury said to the bill, if it was sent.
+
+    `after` is what the status service said once a first submission was refused as a duplicate.
+    """
 
     status: Outcome | None
     bill: Outcome | None
+    after: Outcome | None = None
+
+
+@dataclass(frozen=True)
+class _Concluded:
+    """How an attempt ended: the sweep's word for it, and what a person should see of it."""
+
+    label: str
+    problem: str | None = None
 
 
 @dataclass(frozen=True)
@@ -107,9 +123,12 @@ class Sender:
     def again(self, item: Claimed, request_of: Callable[[], Request]) -> Ready | None:
         """Get a PENDING bill of an earlier sweep ready, in a transaction of its own.
 
-        None when its stored rows give no request any more (a sealing key that is not at hand): it is said, it stays
+        None when there is nothing to send: what the treasury answered before settles it, now that its words are known;
+        or its stored rows give no request any more (a sealing key that is not at hand): then it is said, it stays
         PENDING, and the others are sent.
         """
+        if self._settled_by_known_words(item):
+            return None
         try:
             request = request_of()
         except (BadInputError, SealError) as error:
@@ -117,50 +136,94 @@ class Sender:
             self.sweep.db.transact(lambda c: instructions.note(c, item.pi, item.claim, reason))
             self.sweep.problem(reason)
             return None
+        maybe_there = item.pi.uncertain or item.pi.last_attempt != "never_sent"
 
         def attempt(connection: Connection) -> UUID:
             writes = Writes(connection)
-            instructions.attempt(writes, item.pi, item.claim)
+            instructions.attempt(writes, item.pi, item.claim, uncertain=maybe_there)
             announced = self.announce(writes, item.pi, request)
             writes.flush()
             return announced
 
         announced = self.sweep.db.transact(attempt)
-        return Ready(item.pi, item.claim, request, announced, ask_first=item.pi.last_attempt != "never_sent")
+        return Ready(item.pi, item.claim, request, announced, ask_first=maybe_there)
 
     def send(self, item: Ready) -> Sent:
         """Send the bill; one that may have arrived before is asked about first. Runs in a worker thread."""
         status: Outcome | None = None
-        if item.ask_first:
-            status = self._call(item, self.kind.asked_by.request(item.pi, self.treasury.config))
-            if not _treasury_lacks(item.pi, status):
+        if item.ask_first or item.pi.held_back:
+            status = self._ask(item)
+            if not self._may_be_sent_again(item.pi, status):
                 return Sent(status, None)
             if self.sweep.stopping:
                 return Sent(status, NeverSent("the sweep was stopped before it was sent again", ()))
         if item.claim.seconds_left < self.treasury.config.timeout_seconds:
             return Sent(status, NeverSent("this sweep had fallen behind its lease: left to the next one", ()))
-        return Sent(status, self._call(item, item.request))
+        bill = self._call(item, item.request)
+        if not item.ask_first and isinstance(bill, Rejected) and self._meaning(item.pi, bill) is Meaning.DUPLICATE:
+            return Sent(status, bill, self._ask(item))
+        return Sent(status, bill)
+
+    def _ask(self, item: Ready) -> Outcome:
+        return self._call(item, self.kind.asked_by.request(item.pi, self.treasury.config))
 
     def _call(self, item: Ready, request: Request) -> Outcome:
-        return self.treasury.call(request, until=item.claim.begin_by(self.treasury.config.timeout_seconds))
+        try:
+            return self.treasury.call(request, until=item.claim.begin_by(self.treasury.config.timeout_seconds))
+        except TreasuryError:  # no session: nothing of this request was sent
+            raise
+        except Exception as error:  # whatever it was, the call may have arrived
+            return Unknown(f"the call ended with {type(error).__name__}", (), understood=False)
+
+    def _may_be_sent_again(self, pi: PaymentInstruction, status: Outcome) -> bool:
+        """Whether the same bill goes out once more: its status service does not show it, and nobody has refused it.
+
+        Neither the error for an unknown bill nor empty data proves that the treasury lacks it; but the same number can
+        be taken only once. After any other error nothing is known of it.
+        """
+        if pi.held_back or (pi.refusal is not None and self._refused_as(pi) is not Meaning.TRY_LATER):
+            return False
+        match status:
+            case Answered(reply=reply):
+                return not reply.data
+            case Rejected():
+                return self._status_meaning(pi, status) is Meaning.UNKNOWN_BILL
+            case NeverSent() | Unknown():
+                return False
+            case _ as never:
+                assert_never(never)
+
+    # What texts mean --------------------------------------------------------------------------------------------------
+
+    def _meaning(self, pi: PaymentInstruction, outcome: Rejected) -> Meaning | None:
+        return self.sweep.phrasebook.errors(self.kind.service, outcome.errors, pi.pi_number)
+
+    def _status_meaning(self, pi: PaymentInstruction, outcome: Rejected) -> Meaning | None:
+        return self.sweep.phrasebook.errors(self.kind.asked_by.service, outcome.errors, pi.pi_number)
+
+    def _refused_as(self, pi: PaymentInstruction) -> Meaning | None:
+        """What the standing refusal of its last submission means by what is known today."""
+        return self.sweep.phrasebook.errors(self.kind.service, refusal_of(pi), pi.pi_number)
+
+    def _number_is_taken(self, pi: PaymentInstruction) -> bool:
+        """Whether its first submission was refused as a duplicate: something has its number that was not sent here."""
+        return pi.refused_first and self._refused_as(pi) is Meaning.DUPLICATE
+
+    # Settling ---------------------------------------------------------------------------------------------------------
 
     def settle(self, item: Ready, sent: Sent) -> None:
         """One transaction: what was said, what it changes, and the PI back in its queue."""
-        for outcome in (sent.status, sent.bill):
+        for outcome in (sent.status, sent.bill, sent.after):
             if outcome is not None:
                 self.sweep.heard(outcome)
-        fault: str | None = None
         try:
-            label = self.sweep.db.transact(lambda c: self._record(c, item, sent, None))
+            done = self.sweep.db.transact(lambda c: self._record(c, item, sent, None))
         except WireError as error:
-            text = fault = str(error)
-            label = self.sweep.db.transact(lambda c: self._record(c, item, sent, text))
-        self.sweep.counts[label] += 1
-        match sent.bill or sent.status:
-            case Unknown(reason=reason, understood=False):
-                fault = reason
-        if fault is not None:
-            self.sweep.problem(f"PI {item.pi.pi_number}: {fault}; it stays PENDING with its money reserved")
+            fault = error
+            done = self.sweep.db.transact(lambda c: self._record(c, item, sent, fault))
+        self.sweep.counts[done.label] += 1
+        if done.problem is not None:
+            self.sweep.problem(f"PI {item.pi.pi_number}: {done.problem}; it stays PENDING with its money reserved")
 
     def not_begun(self, item: Ready) -> None:
         """The sweep was stopped before this one was sent: the same number goes out in the next one."""
@@ -174,76 +237,205 @@ class Sender:
 
         self.sweep.db.transact(write)
 
-    def _record(self, connection: Connection, item: Ready, sent: Sent, fault: str | None) -> str:
-        writes = Writes(connection)
-        label = self._write(writes, item, sent, fault)
-        writes.flush()
-        return label
+    def _settled_by_known_words(self, item: Claimed) -> bool:
+        """Settle a refusal whose words have been given a meaning since; True when that ended it.
 
-    def _write(self, writes: Writes, item: Ready, sent: Sent, fault: str | None) -> str:
+        Refused for its content when it was sent for the only time: declined. Refused as a duplicate when it was sent
+        again: accepted.
+        """
+        meaning = self._refused_as(item.pi) if item.pi.refusal is not None else None
+        errors = refusal_of(item.pi)
+        said = "; ".join(map(str, errors))
+        if item.pi.held_back:
+            return False
+        if meaning is Meaning.CONTENT_ERROR and item.pi.refused_first:
+            word, status = "declined", LogStatus.ERROR
+        elif meaning is Meaning.DUPLICATE and not item.pi.refused_first:
+            word, status = "accepted", LogStatus.DUPLICATE
+        else:
+            return False
+
+        def write(connection: Connection) -> None:
+            writes = Writes(connection)
+            if word == "declined":
+                change = self.kind.declined(writes, item.pi, item.claim, errors)
+            else:
+                change = self.kind.accepted(writes, item.pi, item.claim, None, said)
+            self._log(writes, item.pi, self.kind.service, status, said, change)
+            writes.flush()
+
+        self.sweep.db.transact(write)
+        self.sweep.counts[word] += 1
+        return True
+
+    def _record(self, connection: Connection, item: Ready, sent: Sent, fault: WireError | None) -> _Concluded:
+        writes = Writes(connection)
+        done = self._write(writes, item, sent, fault)
+        writes.flush()
+        return done
+
+    def _write(self, writes: Writes, item: Ready, sent: Sent, fault: WireError | None) -> _Concluded:
         if sent.status is not None:
             self.sweep.log_calls(writes, sent.status, instruction_id=item.pi.id)
         if sent.bill is not None and sent.bill.exchanges:
             self.sweep.log_calls(writes, sent.bill, instruction_id=item.pi.id, announced=item.announced)
-        else:
+        elif sent.bill is None or isinstance(sent.bill, NeverSent):
             self._withdraw(writes, item)
+        if sent.after is not None:
+            self.sweep.log_calls(writes, sent.after, instruction_id=item.pi.id)
         if fault is not None:
-            # The call is kept for inspection; what the treasury did with it is not known.
-            service = self.kind.service if sent.bill is not None else self.kind.asked_by.service
-            return self._unsettled(writes, item, LogStatus.ERROR, fault, service)
+            return self._not_understood(writes, item, sent, fault)
         if sent.bill is not None:
-            return self._conclude(writes, item, sent.bill)
+            return self._conclude(writes, item, sent.bill, sent.after)
         assert sent.status is not None
         return self._conclude_from_status(writes, item, sent.status)
 
-    def _conclude(self, writes: Writes, item: Ready, outcome: Outcome) -> str:
+    def _not_understood(self, writes: Writes, item: Ready, sent: Sent, fault: WireError) -> _Concluded:
+        """A reply that can't be about this bill: the call is kept; what the treasury did with the bill is not known."""
+        by_bill = sent.bill is not None and sent.after is None
+        service = self.kind.service if by_bill else self.kind.asked_by.service
+        unknown = fault.texts if isinstance(fault, UnknownTextError) else ()
+        columns: dict[str, object] = {}
+        if sent.after is not None and isinstance(sent.bill, Rejected):
+            columns = self._refusal(item, sent.bill)
+        label = self._unsettled(writes, item, LogStatus.ERROR, str(fault), service, unknown, **columns)
+        return _Concluded(label, str(fault))
+
+    def _conclude(self, writes: Writes, item: Ready, bill: Outcome, after: Outcome | None) -> _Concluded:
         """What the treasury's answer to the bill changes. Raises WireError for an answer that is not about it."""
-        match outcome:
+        service = self.kind.service
+        match bill:
             case Answered(reply=reply):
                 return self._accepted(writes, item, LogStatus.SUCCESS, self.kind.receipt(item.pi, reply), None)
-            case Rejected(errors=errors) if is_duplicate(errors):
-                return self._accepted(writes, item, LogStatus.DUPLICATE, None, "; ".join(map(str, errors)))
             case Rejected(errors=errors):
-                change = self.kind.declined(writes, item.pi, item.claim, errors)
-                said = "; ".join(map(str, errors))
-                self._log(writes, item.pi, self.kind.service, LogStatus.ERROR, said, change)
-                return change.label
+                meaning, said = self._meaning(item.pi, bill), "; ".join(map(str, errors))
+                if meaning is Meaning.DUPLICATE and item.ask_first:
+                    return self._accepted(writes, item, LogStatus.DUPLICATE, None, said)
+                if meaning is Meaning.DUPLICATE and after is not None and self._shows_it(item.pi, after):
+                    return self._accepted(writes, item, LogStatus.DUPLICATE, None, said)
+                if meaning is Meaning.CONTENT_ERROR and not item.ask_first:
+                    change = self.kind.declined(writes, item.pi, item.claim, errors)
+                    self._log(writes, item.pi, service, LogStatus.ERROR, said, change)
+                    return _Concluded(change.label)
+                problem = f"refused: {said}"
+                if meaning is Meaning.DUPLICATE:
+                    problem = f"the treasury has its number already, by something that was not sent from here: {said}"
+                unknown = self.sweep.phrasebook.unmatched(service, errors, item.pi.pi_number)
+                columns = self._refusal(item, bill)
+                label = self._unsettled(writes, item, LogStatus.ERROR, problem, service, unknown, **columns)
+                return _Concluded(label, problem)
             case NeverSent(reason=reason):
-                return self._unsettled(writes, item, LogStatus.NOT_SENT, reason, self.kind.service)
-            case Unknown(reason=reason):
-                return self._unsettled(writes, item, LogStatus.NO_RESPONSE, reason, self.kind.service)
+                return _Concluded(self._unsettled(writes, item, LogStatus.NOT_SENT, reason, service))
+            case Unknown(reason=reason, understood=understood):
+                # What an earlier submission was refused for says nothing about this one.
+                columns = {"refusal": None, "refused_first": False, "absent_since": None}
+                label = self._unsettled(writes, item, LogStatus.NO_RESPONSE, reason, service, (), **columns)
+                return _Concluded(label, None if understood else reason)
             case _ as never:
                 assert_never(never)
 
-    def _conclude_from_status(self, writes: Writes, item: Ready, outcome: Outcome) -> str:
+    def _refusal(self, item: Ready, bill: Rejected) -> dict[str, object]:
+        """The columns of a refusal that settles nothing: asked about from now on, and not sent again."""
+        errors = [{"code": error.code, "text": error.message} for error in bill.errors]
+        return {"refusal": Jsonb(errors), "refused_first": not item.ask_first, "absent_since": None}
+
+    def _shows_it(self, pi: PaymentInstruction, outcome: Outcome) -> bool:
+        """Whether the status service shows this very bill, with its amount and count. Raises WireError for another."""
+        if not isinstance(outcome, Answered):
+            return False
+        news = self.kind.asked_by.read(pi, outcome.reply, self.sweep.phrasebook)
+        return news is not None and self.kind.is_whole(pi, news)
+
+    def _conclude_from_status(self, writes: Writes, item: Ready, status: Outcome) -> _Concluded:
         """What the status service's answer about a PENDING bill changes, where the bill was not sent again."""
-        match outcome:
+        pi, service = item.pi, self.kind.asked_by.service
+        match status:
             case Answered(reply=reply):
-                self.kind.asked_by.read(item.pi, reply)
-            case Rejected(errors=errors) if is_rejection(errors, item.pi.pi_number):
-                pass  # so the treasury has it: INITIATED now, and due for its rejection at once
-            case Rejected() | NeverSent() | Unknown():
-                reason = outcome.reason if not isinstance(outcome, Rejected) else "; ".join(map(str, outcome.errors))
-                return self._unsettled(writes, item, LogStatus.NO_RESPONSE, reason, self.kind.asked_by.service)
+                news = self.kind.asked_by.read(pi, reply, self.sweep.phrasebook)
+                if news is not None and (self.kind.is_whole(pi, news) or not self._number_is_taken(pi)):
+                    return self._found(writes, item)
+                what = "shows no amount or count of it" if news is not None else "has no news of it"
+                return self._still_waiting(writes, item, LogStatus.NO_NEWS, f"{service} {what}", absent_since=None)
+            case Rejected(errors=errors):
+                said = "; ".join(map(str, errors))
+                match self._status_meaning(pi, status):
+                    case Meaning.REJECTED:  # so the treasury has it: INITIATED now, and due for its rejection at once
+                        return self._found(writes, item)
+                    case Meaning.UNKNOWN_BILL:
+                        return self._absent(writes, item, said)
+                    case None:
+                        unknown = self.sweep.phrasebook.unmatched(service, errors, pi.pi_number)
+                        problem = f"{service} says what nobody knows: {said}"
+                        label = self._unsettled(writes, item, LogStatus.ERROR, problem, service, unknown)
+                        return _Concluded(label, problem)
+                return self._still_waiting(writes, item, LogStatus.ERROR, said)
+            case NeverSent(reason=reason):
+                return self._still_waiting(writes, item, LogStatus.NO_RESPONSE, reason)
+            case Unknown(reason=reason, understood=understood):
+                label = self._unsettled(writes, item, LogStatus.NO_RESPONSE, reason, service)
+                return _Concluded(label, None if understood else reason)
             case _ as never:
                 assert_never(never)
+
+    def _found(self, writes: Writes, item: Ready) -> _Concluded:
         found = f"found at the treasury by {self.kind.asked_by.service}"
         change = self.kind.accepted(writes, item.pi, item.claim, None, None)
         self._log(writes, item.pi, self.kind.service, LogStatus.SUCCESS, found, change)
-        return change.label
+        return _Concluded(change.label)
+
+    def _absent(self, writes: Writes, item: Ready, said: str) -> _Concluded:
+        """Its status service does not know the bill that the treasury has refused: the second time, that ends it."""
+        pi, now = item.pi, clock.now()
+        apart = timedelta(hours=self.treasury.config.absence_hours)
+        refused = pi.refusal is not None and not self._number_is_taken(pi) and not pi.held_back
+        if refused and pi.absent_since is not None and now - pi.absent_since >= apart:
+            change = self.kind.declined(writes, pi, item.claim, refusal_of(pi))
+            message = (
+                f"refused, and {self.kind.asked_by.service} does not know it since {pi.absent_since:%Y-%m-%d}: {said}"
+            )
+            self._log(writes, pi, self.kind.service, LogStatus.ERROR, message, change)
+            return _Concluded(change.label)
+        absent_since = (pi.absent_since or now) if refused else None
+        reason = f"{self.kind.asked_by.service} does not know it: {said}"
+        return self._still_waiting(writes, item, LogStatus.ERROR, reason, absent_since=absent_since)
+
+    def _still_waiting(
+        self, writes: Writes, item: Ready, status: LogStatus, reason: str, **columns: object
+    ) -> _Concluded:
+        """PENDING as before; red while a refusal stands, its number is taken, or somebody has to clear it."""
+        pi = item.pi
+        problem = None
+        if pi.held_back:
+            problem = f"the ledger was restored, and it is not cleared (`ifms after-restore clear`): {reason}"
+        elif pi.refusal is not None and self._refused_as(pi) is not Meaning.TRY_LATER:
+            problem = f"refused: {'; '.join(map(str, refusal_of(pi)))}; {reason}"
+        label = self._unsettled(writes, item, status, problem or reason, self.kind.asked_by.service, (), **columns)
+        return _Concluded(label, problem)
 
     def _accepted(
         self, writes: Writes, item: Ready, status: LogStatus, receipt: Receipt | None, said: str | None
-    ) -> str:
+    ) -> _Concluded:
         change = self.kind.accepted(writes, item.pi, item.claim, receipt, said)
         self._log(writes, item.pi, self.kind.service, status, said, change)
-        return change.label
+        return _Concluded(change.label)
 
-    def _unsettled(self, writes: Writes, item: Ready, status: LogStatus, reason: str, service: Service) -> str:
+    def _unsettled(
+        self,
+        writes: Writes,
+        item: Ready,
+        status: LogStatus,
+        reason: str,
+        service: Service,
+        unknown: Sequence[str] = (),
+        **columns: object,
+    ) -> str:
         """It stays PENDING. Once a call may have arrived, only an answer settles it, however later ones end."""
         never_sent = status is LogStatus.NOT_SENT and not item.ask_first
         outcome = "never_sent" if never_sent else "unknown"
-        instructions.settle_attempt(writes, item.pi, item.claim, outcome, reason)
+        if unknown:
+            noted = phrases.note_unknown(writes.flush(), service, unknown, item.pi.pi_number)
+            columns["unknown_answer_id"] = noted
+        instructions.settle_attempt(writes, item.pi, item.claim, outcome, reason, **columns)
         self._log(writes, item.pi, service, status, reason, None)
         return "not_sent" if never_sent else "outcome_unknown"
 
@@ -271,7 +463,14 @@ class Sender:
         )
 
 
-def accept(target: Target, pi: PaymentInstruction, mine: Claim, receipt: Receipt | None, said: str | None) -> Change:
+def refusal_of(pi: PaymentInstruction) -> tuple[ReplyError, ...]:
+    """What the treasury answered to the PI's last submission, where that settled nothing."""
+    return tuple(ReplyError(error["code"], error["text"] or "") for error in pi.refusal or ())
+
+
+def accept(
+    target: Target, pi: PaymentInstruction, mine: Claim | None, receipt: Receipt | None, said: str | None
+) -> Change:
     """INITIATED, with the treasury's receipt; `said` is its text when it refused the bill as a duplicate."""
     return instructions.advance(
         target,
@@ -285,7 +484,9 @@ def accept(target: Target, pi: PaymentInstruction, mine: Claim, receipt: Receipt
     )
 
 
-def decline(target: Target, pi: PaymentInstruction, mine: Claim, errors: tuple[ReplyError, ...], code: str) -> Change:
+def decline(
+    target: Target, pi: PaymentInstruction, mine: Claim | None, errors: tuple[ReplyError, ...], code: str
+) -> Change:
     """FAILED, with what the treasury said of it and of single beneficiaries."""
     beneficiaries.note_beneficiaries(target, pi, bad_beneficiaries(errors))
     return instructions.advance(
@@ -306,19 +507,3 @@ def checked_receipt(
     if success_code != ACCEPTED:
         raise WireError(f"the {service} reply about {pi.pi_number} has the success code {quoted(success_code)}")
     return Receipt(success_code, success_description)
-
-
-def _treasury_lacks(pi: PaymentInstruction, outcome: Outcome) -> bool:
-    """Whether the treasury says that it does not have the bill: by the error for that, or by empty data.
-
-    After any other error it may have it, and then a second sending could be answered as if it were refused.
-    """
-    match outcome:
-        case Answered(reply=reply):
-            return not reply.data
-        case Rejected(errors=errors):
-            return is_unknown_bill(errors) and not is_rejection(errors, pi.pi_number)
-        case NeverSent() | Unknown():
-            return False
-        case _ as never:
-            assert_never(never)

@@ -27,13 +27,14 @@ from ifms.errors import (
     SweepStoppedError,
     SweepUnreachableError,
 )
-from ifms.ledger import runs
+from ifms.ledger import phrases, runs
 from ifms.ledger.claims import Queue, held
 from ifms.ledger.database import Connection, Database
 from ifms.ledger.history import CallLog
 from ifms.ledger.runs import RunContext, SweepRun
 from ifms.ledger.writes import Target
 from ifms.treasury.outcome import Answered, NeverSent, Outcome, Rejected, Unknown
+from ifms.wire.phrasebook import Phrasebook, shipped
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -73,6 +74,9 @@ class Sweep:
     ended: Callable[[Sweep, float, str | None], None] | None = None
     """Hears of the end, once its row is written: after how many seconds, and what went wrong. It raises nothing."""
 
+    phrasebook: Phrasebook = field(default_factory=shipped)
+    """What the treasury's texts mean: with the site's own phrases, once the sweep has begun."""
+
     def __post_init__(self) -> None:
         self._failures_in_a_row = 0
         self._unreachable: str | None = None
@@ -82,6 +86,8 @@ class Sweep:
     def __enter__(self) -> Sweep:
         self._began = time.monotonic()
         self.run: SweepRun = self.db.transact(lambda c: runs.begin(c, self.service_id, self.context))
+        if self.calls is not None:
+            self.phrasebook = self.db.transact(phrases.phrasebook)
         return self
 
     def __exit__(

@@ -32,7 +32,8 @@ from ifms.treasury.outcome import (
 )
 from ifms.treasury.transport import HttpReply, Transport, TransportError
 from ifms.wire.crypto import AES_KEY_BYTES, PublicKeySource, aes_decrypt, aes_encrypt, load_public_key, rsa_encrypt
-from ifms.wire.envelope import Reply, WireRequest, parse_reply, says_no_session
+from ifms.wire.envelope import Reply, WireRequest, parse_reply
+from ifms.wire.phrasebook import says_no_session
 
 log = logging.getLogger(__name__)
 

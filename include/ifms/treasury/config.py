@@ -31,7 +31,8 @@ class TreasuryConfig:
     `log_key` seals the call log (base64 of 32 bytes), `old_log_keys` still open older records, `legacy_log_secret`
     (16 bytes of UTF-8) the Java adapter's. `timeout_seconds` is the deadline of one HTTP call from connecting to its
     last byte; a reply of more than `max_reply_bytes` is not read. `ca_bundle` is a PEM file to verify TLS with
-    instead of the public authorities; verification can't be turned off.
+    instead of the public authorities; verification can't be turned off. `absence_hours` lie at least between the two
+    answers of a status service that it does not know a bill, by which a refused PI that may have arrived is given up.
     """
 
     base_url: str
@@ -49,6 +50,7 @@ class TreasuryConfig:
     connect_timeout_seconds: float = 5
     max_concurrency: int = 16
     calls_per_second: float | None = None
+    absence_hours: float = 24
     max_reply_bytes: int = 8 * MEBIBYTE
     ca_bundle: str | None = None
     authenticate_path: str = AUTHENTICATE_PATH
@@ -76,6 +78,7 @@ class TreasuryConfig:
         _check_range("max_concurrency", self.max_concurrency, 1, 256)
         if self.calls_per_second is not None:
             _check_range("calls_per_second", self.calls_per_second, 0.1, 1000)
+        _check_range("absence_hours", self.absence_hours, 1, 720)
         _check_range("max_reply_bytes", self.max_reply_bytes, 1024, 256 * MEBIBYTE)
         if self.ca_bundle is not None and not Path(self.ca_bundle).is_file():
             raise ConfigurationError(f"ca_bundle {self.ca_bundle!r} is not a file here")

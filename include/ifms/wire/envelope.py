@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -381,64 +380,3 @@ class Request(Sent):
     def to_wire(self) -> str:
         """The plain JSON text that is encrypted and sent; the same request always gives the same text."""
         return f'{{"serviceId":"{self.service}","params":{self.model_dump_json(by_alias=True)}}}'
-
-
-# Errors that mean something -------------------------------------------------------------------------------------------
-
-_NO_SESSION = "no valid session encryption key"
-_REJECTED = re.compile(r"\brejected\b", re.IGNORECASE)
-_NOT_REJECTED = re.compile(r"\b(not|never|n't)\b.{0,20}\brejected\b", re.IGNORECASE)
-_DUPLICATE = re.compile(r"duplicate\s+payment\s+(information|instruction)\s+id", re.IGNORECASE)
-_UNKNOWN_BILL = re.compile(r"\bnot\s+(received|found)\b|\bdoes\s+not\s+exist\b", re.IGNORECASE)
-_PAID = re.compile(r"\bpaid\b", re.IGNORECASE)
-_NOT_PAID = re.compile(r"\b(not|never|yet|to be|fail(ed|ure)?|reject(ed)?|return(ed)?)\b|n't\b", re.IGNORECASE)
-_BENEFICIARY = re.compile(r"\bBenefId\s*:?\s*([^\s,;]+)", re.IGNORECASE)
-_BANK_DATA_CODES = frozenset({"340", "322"})
-
-
-def says_no_session(text: str) -> bool:
-    """Whether `text` says that the session is over: log in again, once (treasury-jit.md §3)."""
-    return _NO_SESSION in text.lower()
-
-
-def is_rejection(errors: Sequence[ReplyError], pi_number: str) -> bool:
-    """Whether PIS says that the SSU rejected this very PI (treasury-jit.md §2, PIS).
-
-    One text must hold the whole PI number and, outside of it, the word "rejected".
-    """
-    number = re.compile(rf"(?<![\w/-]){re.escape(pi_number)}(?![\w/-])")
-    for error in errors:
-        rest, found = number.subn(" ", error.message)
-        if found and _REJECTED.search(rest) and not _NOT_REJECTED.search(rest):
-            return True
-    return False
-
-
-def is_duplicate(errors: Sequence[ReplyError]) -> bool:
-    """Whether the treasury says that it has this PI already, which is as good as accepted (DESIGN.md, money rule 1)."""
-    return any(_DUPLICATE.search(error.message) for error in errors)
-
-
-def is_unknown_bill(errors: Sequence[ReplyError]) -> bool:
-    """Whether the treasury says that it does not have the bill: "Bill not received in JIT-FS" and the like.
-
-    Any other error says nothing about the bill, and is never taken for this (DESIGN.md, money rule 6).
-    """
-    return any(_UNKNOWN_BILL.search(error.message) for error in errors)
-
-
-def says_paid(text: str) -> bool:
-    """Whether a payment's status text (PD, FTPS) says that it is paid: "Paid by RBI eKuber,…" and nothing against it.
-
-    Any other text may be a payment that is late or came back (DESIGN.md, money rule 6).
-    """
-    return bool(_PAID.search(text)) and not _NOT_PAID.search(text)
-
-
-def bad_beneficiaries(errors: Sequence[ReplyError]) -> dict[str, str]:
-    """Map benefId → text, for each beneficiary whose bank data the treasury refuses (codes 340 of PI, 322 of COR)."""
-    named = {}
-    for error in errors:
-        if error.code in _BANK_DATA_CODES and (match := _BENEFICIARY.search(error.message)):
-            named[match[1].rstrip(".")] = error.message
-    return named

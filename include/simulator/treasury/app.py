@@ -85,7 +85,10 @@ class Treasury:
                 if "error" in rules:
                     return _told(service, **rules["error"].options)
                 rows = messages.checked(service, params, self.state.settings.correction_list_key)
-                return _told(service, errorMsg=None, data=self._serve(service, params, rows, rules))
+                data = self._serve(service, params, rows, rules)
+                if "error_after_acceptance" in rules:
+                    return _told(service, **rules["error_after_acceptance"].options)
+                return _told(service, errorMsg=None, data=data)
             except Refused as refused:
                 return refusal(service, refused)
 

@@ -13,6 +13,7 @@ from simulator.store import Json
 EFFECTS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
     **faults.EFFECTS,
     "error": {"errorMsg": str, "errorMsgs": list},
+    "error_after_acceptance": {"errorMsg": str, "errorMsgs": list},
     "reject": {},
     "expired_session": {},
     "partial_scrolls": {"beneficiaries": int},

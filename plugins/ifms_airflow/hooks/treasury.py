@@ -45,6 +45,7 @@ _NUMBERS: Mapping[str, type[int] | type[float]] = {
     "connect_timeout_seconds": float,
     "max_concurrency": int,
     "calls_per_second": float,
+    "absence_hours": float,
     "max_reply_bytes": int,
 }
 # As ToldAllotment and ToldStatus have them (ifms.services.asking).

@@ -87,7 +87,7 @@ def test_a_lease_that_ran_out_is_taken_over_and_the_late_copy_writes_nothing(led
     for write in (
         lambda c: release(c, instructions.UNSETTLED, rows[0].id, late),
         lambda c: instructions.note(c, rows[0], late, "late"),
-        lambda c: instructions.attempt(c, rows[0], late),
+        lambda c: instructions.attempt(c, rows[0], late, uncertain=False),
         lambda c: instructions.settle_attempt(c, rows[0], late, "unknown", "late"),
         lambda c: instructions.advance(c, rows[0], late, Event.ACCEPTED),
     ):

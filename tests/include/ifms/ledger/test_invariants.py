@@ -368,6 +368,22 @@ DAMAGES = {
         "{payment of declined}",
         rows=4,
     ),
+    "a PI that FAILED is at the treasury": Damage(
+        "failed_is_not_at_the_treasury",
+        f"UPDATE {PI} SET found_failed_at = now() WHERE pi_number = '{{declined}}'",
+        "PI {declined} of",
+    ),
+    "a payment's earlier PI may be at the treasury": Damage(
+        "earlier_numbers_are_known",
+        "UPDATE ifms.payment SET hold_code = 'PI_IN_DOUBT' WHERE payment_number = '{payment of declined}'",
+        "payment {payment of declined} of",
+    ),
+    "nobody understands what the treasury says": Damage(
+        "answers_are_understood",
+        "WITH a AS (INSERT INTO ifms.unknown_answer (service_id, template, sample) VALUES ('PIS', 'sample', 'Sample') "
+        f"RETURNING id) UPDATE {PI} SET unknown_answer_id = a.id FROM a WHERE pi_number = '{{initiated}}'",
+        'PIS says "Sample" since',
+    ),
     "a claim is forgotten": Damage(
         "claims_are_given_back",
         f"UPDATE {PI} SET claim_token = gen_random_uuid(), claimed_until = now() - interval '25 hours' "

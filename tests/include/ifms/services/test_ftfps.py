@@ -14,6 +14,7 @@ from ifms.errors import SweepNeedsAttentionError, WireError
 from ifms.sealing import Sealer
 from ifms.services.ftfps import RevisedFailure
 from ifms.wire.envelope import Reply
+from ifms.wire.phrasebook import shipped
 
 NUMBER = "COR-SA/2024-25/000018"
 REVISION = instruction(
@@ -31,7 +32,7 @@ def service():
 
 
 def read(*rows):
-    return service().read(REVISION, Reply("FTFPS", data=list(rows)))
+    return service().read(REVISION, Reply("FTFPS", data=list(rows)), shipped())
 
 
 def test_asks_by_the_revision_s_own_reference():

@@ -26,16 +26,9 @@ from ifms.services.pd import PaymentDetails
 from ifms.services.pi import Instruction
 from ifms.services.pis import InstructionStatus
 from ifms.services.va import _allotment
-from ifms.wire.envelope import (
-    bad_beneficiaries,
-    is_duplicate,
-    is_rejection,
-    is_unknown_bill,
-    parse_each,
-    parse_reply,
-    says_no_session,
-)
+from ifms.wire.envelope import Service, parse_each, parse_reply
 from ifms.wire.fd import FdRow
+from ifms.wire.phrasebook import bad_beneficiaries, says_no_session, shipped
 from ifms.wire.va import VaRow
 
 REVISED = instruction(
@@ -57,7 +50,11 @@ FAILED = PAID | {
     "failedReason": " Account does not exist",
 }  # fmt: skip
 TOKEN = {"billRefNo": "1717400000001", "tokenNumber": "5", "tokenDate": "2024-06-04"}
-SCROLL = {"voucherNo": "V1", "voucherDate": "2024-06-05", "paymentStatus": "Paid by RBI eKuber,please check"} | TOKEN
+SCROLL = {
+    "voucherNo": "V1",
+    "voucherDate": "2024-06-05",
+    "paymentStatus": "Paid by RBI eKuber,please check with your bank",
+} | TOKEN
 
 ROWS = {
     "VA": {
@@ -87,8 +84,8 @@ ROWS = {
 def read(service, text):
     """All that the adapter does with an answer before it touches the ledger; what it was read as."""
     reply = parse_reply(text)
-    for judge in (is_duplicate, is_unknown_bill, bad_beneficiaries, lambda errors: is_rejection(errors, PI_NUMBER)):
-        judge(reply.errors)
+    bad_beneficiaries(reply.errors)
+    shipped().errors(Service(service), reply.errors, PI_NUMBER)
     assert all(says_no_session(error.message) in (True, False) for error in reply.errors)
     if reply.errors:
         return reply.errors
@@ -111,7 +108,7 @@ def read(service, text):
         "PIS": InstructionStatus(), "PAG": PaymentAdvice(), "PD": PaymentDetails(), "FTPS": RevisedSuccess(),
         "FTFPS": RevisedFailure(Sealer.from_config(LOG_KEY)),
     }[service]  # fmt: skip
-    return asked.read(REVISED if service.startswith("FT") else instruction(), reply)
+    return asked.read(REVISED if service.startswith("FT") else instruction(), reply, shipped())
 
 
 def shown(text):
@@ -152,7 +149,7 @@ def test_only_this_very_amount_is_approved(random):
     text = mutated(random, {"serviceId": "PIS", "errorMsg": None, "data": [ROWS["PIS"]]})
     try:
         reply = parse_reply(text)
-        news = None if reply.errors else InstructionStatus().read(instruction(), reply)
+        news = None if reply.errors else InstructionStatus().read(instruction(), reply, shipped())
     except IfmsError:
         return
     if news is not None:

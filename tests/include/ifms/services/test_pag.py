@@ -7,7 +7,8 @@ from support.pis import PI_NUMBER, instruction, treasury_config
 
 from ifms.errors import BadInputError, WireError
 from ifms.services.pag import PaymentAdvice
-from ifms.wire.envelope import Reply, ReplyError
+from ifms.wire.envelope import Reply, ReplyError, Service
+from ifms.wire.phrasebook import shipped
 
 ADVICE = {
     "billNo": PI_NUMBER,
@@ -24,7 +25,7 @@ NEEDED = ("finYear", "adviceId", "adviceDate", "onlineBillRefNo", "tokenNumber",
 
 
 def read(*rows):
-    return PaymentAdvice().read(instruction(), Reply("PAG", data=list(rows)))
+    return PaymentAdvice().read(instruction(), Reply("PAG", data=list(rows)), shipped())
 
 
 def test_asks_with_what_pis_gave_verbatim():
@@ -95,4 +96,6 @@ def test_two_rows_are_refused_even_when_one_is_another_bill_s():
 
 def test_no_error_changes_a_pi():
     rejected = ReplyError(None, f"This Bill Number {PI_NUMBER} is rejected by SSU Sample Office")
-    assert PaymentAdvice().refused(None, instruction(), None, (rejected,)) is None
+    assert shipped().errors(Service.PAG, (rejected,), PI_NUMBER) is None
+    with pytest.raises(TypeError, match="tells of no rejections"):
+        PaymentAdvice().rejected(None, instruction(), None, (rejected,))

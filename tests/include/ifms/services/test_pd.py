@@ -6,10 +6,11 @@ from datetime import date
 import pytest
 from support.pis import PI_NUMBER, instruction, treasury_config
 
-from ifms.errors import BadInputError, WireError
+from ifms.errors import BadInputError, UnknownTextError, WireError
 from ifms.ledger.beneficiaries import Scroll
 from ifms.services.pd import PaymentDetails
-from ifms.wire.envelope import Reply, ReplyError
+from ifms.wire.envelope import Reply, ReplyError, Service
+from ifms.wire.phrasebook import Meaning, Phrase, shipped
 
 
 def paid(number="BN-SA/000001", **changes):
@@ -38,7 +39,7 @@ def bill(*beneficiaries, **changes):
 
 
 def read(*rows):
-    return PaymentDetails().read(instruction(), Reply("PD", data=list(rows)))
+    return PaymentDetails().read(instruction(), Reply("PD", data=list(rows)), shipped())
 
 
 def numbers(scrolls):
@@ -158,13 +159,23 @@ def test_a_field_that_is_not_as_agreed_is_named(row, where):
 
 
 @pytest.mark.parametrize(
-    "text", ["Sample text that nobody knows", "Not paid by RBI", "Payment failed, to be paid again"]
+    "text",
+    ["Sample text that nobody knows", "Not paid by RBI", "Paid and reversed by bank", "Paid", "Credit reversed"],
 )
-def test_a_status_that_does_not_say_paid_is_never_taken_for_it(text):
+def test_a_status_that_is_not_known_to_say_paid_is_never_taken_for_it(text):
     """Money rule 6: an unknown text is an error, never a guess, though the scroll has its UTR."""
-    with pytest.raises(WireError, match="none that says paid"):
+    with pytest.raises(UnknownTextError, match="none that is known to say paid"):
         read(bill(paid()), bill(paid("BN-SA/000002", utrNo="UTR2"), paymentStatus=f"{text} 12345678901"))
     assert read(bill(paymentStatus=text)) is None
+
+
+def test_a_row_that_is_known_not_to_be_paid_has_no_scrolls():
+    late = Phrase((Service.PD,), "Sample late return", Meaning.NOT_PAID, "a test")
+    reply = Reply(
+        "PD", data=[bill(paid()), bill(paid("BN-SA/000002", utrNo="UTR2"), paymentStatus="Sample late return")]
+    )
+    (scroll,) = PaymentDetails().read(instruction(), reply, shipped().with_site([late]))
+    assert scroll.beneficiary_number == "BN-SA/000001"
 
 
 def test_dates_may_be_missing():
@@ -174,4 +185,6 @@ def test_dates_may_be_missing():
 
 def test_no_error_changes_a_pi():
     rejected = ReplyError(None, f"This Bill Number {PI_NUMBER} is rejected by SSU Sample Office")
-    assert PaymentDetails().refused(None, instruction(), None, (rejected,)) is None
+    assert shipped().errors(Service.PD, (rejected,), PI_NUMBER) is None
+    with pytest.raises(TypeError, match="tells of no rejections"):
+        PaymentDetails().rejected(None, instruction(), None, (rejected,))

@@ -135,7 +135,8 @@ def test_an_error_that_says_nothing_about_the_bill_does_not_have_it_sent_again(f
     treasury.clear()
     treasury.rule("PIS", "error", errorMsg="Sample maintenance, try later")
     treasury.rule("PI", "error", errorMsg="Sample error that nobody knows")
-    funded.run("PI")
+    with pytest.raises(SweepNeedsAttentionError, match="PIS says what nobody knows: Sample maintenance"):
+        funded.run("PI")
     assert funded.statuses() == Counter(PENDING=3)
     assert sums(funded)["reserved"] > 0
     treasury.clear()

@@ -8,6 +8,7 @@ from support.pis import PI_NUMBER, instruction, treasury_config
 from ifms.errors import BadInputError, WireError
 from ifms.services.pis import InstructionStatus
 from ifms.wire.envelope import Reply
+from ifms.wire.phrasebook import shipped
 
 APPROVAL = {
     "pmtInstId": "4401",
@@ -23,7 +24,7 @@ APPROVAL = {
 
 
 def read(*rows):
-    return InstructionStatus().read(instruction(), Reply("PIS", data=list(rows)))
+    return InstructionStatus().read(instruction(), Reply("PIS", data=list(rows)), shipped())
 
 
 def test_asks_by_number_day_in_ist_and_spending_unit():

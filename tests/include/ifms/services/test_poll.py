@@ -9,6 +9,7 @@ import pytest
 from support.adapter import assert_money_is_right
 
 from ifms.errors import SweepNeedsAttentionError, SweepUnreachableError
+from ifms.ledger.phrases import add_phrase
 from ifms.services.pis import InstructionStatus
 from ifms.services.poll import claimed
 from ifms.services.scope import Scope
@@ -47,7 +48,7 @@ def test_success_moves_the_instruction_along(adapter, treasury, service):
 
 
 OUTCOMES = {
-    "error": ({"effect": "error", "errorMsg": "Sample error of the treasury"}, None, "ERROR"),
+    "error": ({"effect": "error", "errorMsg": "Sample error of the treasury"}, SweepNeedsAttentionError, "ERROR"),
     "no answer": ({"effect": "lost_reply"}, SweepUnreachableError, "NO_RESPONSE"),
     "http 500": ({"effect": "http_status", "status": 500}, SweepUnreachableError, "NO_RESPONSE"),
     "not sent": ({"effect": "refuse"}, SweepUnreachableError, None),
@@ -63,11 +64,8 @@ OUTCOMES = {
 def test_nothing_else_changes_a_status_and_the_next_sweep_goes_on(adapter, treasury, service, rule, ends, log):
     bring_to(adapter, service)
     treasury.rule(service, rule["effect"], **{k: v for k, v in rule.items() if k != "effect"})
-    if ends is None:
+    with pytest.raises(ends):
         adapter.run(service)
-    else:
-        with pytest.raises(ends):
-            adapter.run(service)
     assert adapter.statuses() == Counter({BEFORE[service]: 3})
     assert beneficiary_statuses(adapter) == {BENEFICIARY_BEFORE[service]}
     if log is not None:
@@ -121,11 +119,61 @@ def test_a_rejection_gives_the_money_back_and_frees_the_payment(adapter, treasur
     assert_money_is_right(adapter, treasury)
 
 
-def test_the_word_rejected_elsewhere_is_no_rejection(adapter, treasury):
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Request of user rejected: maintenance",
+        "Bill {n}: documents not attached, rejected by SSU sample",
+        "This Bill Number {n} is not rejected by SSU sample",
+    ],
+)
+def test_words_that_are_not_known_change_nothing_and_are_red(adapter, treasury, text):
     bring_to(adapter, "PIS")
-    treasury.rule("PIS", "error", errorMsg="Request of user rejected: maintenance")
-    adapter.run("PIS")
+    number = adapter.rows("SELECT pi_number FROM ifms.payment_instruction ORDER BY pi_number")[0]["pi_number"]
+    treasury.rule("PIS", "error", errorMsg=text.format(n=number))
+    with pytest.raises(SweepNeedsAttentionError, match="what nobody knows"):
+        adapter.run("PIS")
     assert adapter.statuses() == Counter(INITIATED=3)
+    noted = adapter.rows("SELECT service_id, times FROM ifms.unknown_answer")
+    assert sum(row["times"] for row in noted) == 3
+    behind = "SELECT count(*) AS n FROM ifms.payment_instruction WHERE unknown_answer_id IS NOT NULL"
+    assert adapter.rows(behind) == [{"n": 3}]
+    treasury.clear()
+    adapter.run("PIS")
+    assert adapter.rows(behind) == [{"n": 0}], "another answer has come"
+
+
+def test_a_bill_that_is_not_known_after_its_acceptance_is_red(adapter, treasury):
+    bring_to(adapter, "PIS")
+    treasury.rule("PIS", "error", errorMsg="Bill not received in JIT-FS")
+    with pytest.raises(SweepNeedsAttentionError, match="has taken it, and PIS says that it does not know it"):
+        adapter.run("PIS")
+    assert adapter.statuses() == Counter(INITIATED=3)
+
+
+def test_a_refusal_that_is_known_is_red_the_third_time_running(adapter, treasury):
+    bring_to(adapter, "PAG")
+    with psycopg.connect(adapter.dsn) as connection:
+        add_phrase(connection, ["PAG"], "Sample maintenance {number}", "try later", reason="asked", added_by="a tester")
+    treasury.rule("PAG", "error", errorMsg="Sample maintenance 4711")
+    adapter.run("PAG")
+    adapter.run("PAG")
+    with pytest.raises(SweepNeedsAttentionError, match="the same way 3 times running"):
+        adapter.run("PAG")
+    assert adapter.rows("SELECT count(*) AS n FROM ifms.unknown_answer") == [{"n": 0}]
+    treasury.clear()
+    adapter.run("PAG")
+    assert adapter.statuses() == Counter({"IN PROCESS": 3})
+
+
+def test_an_error_that_means_no_news_is_green(adapter, treasury):
+    bring_to(adapter, "PD")
+    with psycopg.connect(adapter.dsn) as connection:
+        add_phrase(connection, ["PD"], "No record found", "no news", reason="asked", added_by="a tester")
+    treasury.rule("PD", "error", errorMsg="No record found.")
+    for _ in range(4):
+        adapter.run("PD")
+    assert adapter.statuses() == Counter({"IN PROCESS": 3})
 
 
 def test_an_approval_with_another_amount_changes_nothing(adapter, treasury):

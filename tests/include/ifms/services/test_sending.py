@@ -11,13 +11,14 @@ from support import failed
 from support.adapter import assert_money_is_right
 from support.pis import instruction, treasury_config
 
-from ifms.errors import SweepError, SweepStoppedError, WireError
+from ifms.errors import SweepError, SweepStoppedError, TreasuryLoginError, WireError
 from ifms.ledger.claims import Claim
 from ifms.services.cor import Revision
 from ifms.services.pi import Instruction
 from ifms.services.sending import Ready, Sender, checked_receipt
 from ifms.treasury.outcome import Answered, NeverSent, Rejected, Unknown
 from ifms.wire.envelope import Reply, ReplyError, Service
+from ifms.wire.phrasebook import shipped
 
 PI = instruction()
 REQUEST = object()
@@ -33,13 +34,17 @@ class Treasury:
 
     def call(self, request, *, until):
         self.asked.append(request)
-        return self.outcomes.pop(0)
+        outcome = self.outcomes.pop(0)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
 
 
-def send(*outcomes, ask_first=True, lease=timedelta(minutes=10), stopping=False):
+def send(*outcomes, ask_first=True, lease=timedelta(minutes=10), stopping=False, pi=PI):
     treasury = Treasury(*outcomes)
-    ready = Ready(PI, Claim(uuid.uuid4(), lease), REQUEST, uuid.uuid4(), ask_first)
-    return treasury, Sender(SimpleNamespace(stopping=stopping), treasury, Instruction()).send(ready)
+    ready = Ready(pi, Claim(uuid.uuid4(), lease), REQUEST, uuid.uuid4(), ask_first)
+    sweep = SimpleNamespace(stopping=stopping, phrasebook=shipped())
+    return treasury, Sender(sweep, treasury, Instruction()).send(ready)
 
 
 def answered(*rows):
@@ -56,8 +61,8 @@ def test_a_new_bill_is_sent_without_asking():
     assert sent.status is None
 
 
-@pytest.mark.parametrize("status", [rejected("Bill does not exist"), answered()])
-def test_what_the_treasury_lacks_is_sent_again(status):
+@pytest.mark.parametrize("status", [rejected("Bill not received in JIT-FS"), answered()])
+def test_what_its_status_service_does_not_show_is_sent_again(status):
     treasury, sent = send(status, answered({}))
     assert len(treasury.asked) == 2
     assert treasury.asked[1] is REQUEST
@@ -70,6 +75,9 @@ def test_what_the_treasury_lacks_is_sent_again(status):
         answered({}),
         rejected(f"{PI.pi_number} is rejected by the officer"),
         rejected("Sample maintenance, try later"),
+        rejected("Payment instruction not found for this bill"),
+        rejected("SSU user mapping not found"),
+        rejected("DDO code not found"),
         NeverSent("no network", ()),
         Unknown("timed out", (), understood=True),
     ],
@@ -78,6 +86,46 @@ def test_what_it_has_or_says_nothing_about_is_not_sent(status):
     treasury, sent = send(status)
     assert len(treasury.asked) == 1
     assert (sent.status, sent.bill) == (status, None)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"held_back": True},
+        {"refusal": [{"code": None, "text": "Insufficient fund"}]},
+        {"refusal": [{"code": None, "text": "a text that nobody knows"}]},
+        {"refusal": [{"code": None, "text": "Duplicate Payment Information Id"}], "refused_first": True},
+    ],
+    ids=["restored", "refused", "refused in unknown words", "number taken"],
+)
+def test_what_was_refused_or_is_held_back_is_asked_about_and_not_sent(changes):
+    treasury, sent = send(rejected("Bill not received in JIT-FS"), pi=instruction(**changes))
+    assert len(treasury.asked) == 1
+    assert sent.bill is None
+
+
+def test_what_the_treasury_told_to_send_later_is_sent_later():
+    again = instruction(refusal=[{"code": None, "text": "Internal Server Error. Please try after some time"}])
+    treasury, _ = send(answered(), answered({}), pi=again)
+    assert treasury.asked[1] is REQUEST
+
+
+def test_a_duplicate_on_the_first_submission_is_asked_about_at_once():
+    treasury, sent = send(rejected("Duplicate Payment Information Id"), answered(), ask_first=False)
+    assert len(treasury.asked) == 2
+    assert sent.after is not None
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RecursionError(), ValueError("what came back is secret")])
+def test_a_call_that_ends_with_any_exception_may_have_arrived(error):
+    _, sent = send(error, ask_first=False)
+    assert isinstance(sent.bill, Unknown)
+    assert "secret" not in sent.bill.reason
+
+
+def test_a_login_that_is_refused_sends_nothing():
+    with pytest.raises(TreasuryLoginError):
+        send(TreasuryLoginError("no login"), ask_first=False)
 
 
 def test_a_sweep_that_stops_meanwhile_does_not_send_it_again():

@@ -28,14 +28,9 @@ from ifms.wire.envelope import (
     SentDay,
     SentText,
     Service,
-    bad_beneficiaries,
-    is_duplicate,
-    is_rejection,
     parse_each,
     parse_reply,
     parse_rows,
-    says_no_session,
-    says_paid,
 )
 from ifms.wire.fd import FdRow
 from ifms.wire.pag import PagRow
@@ -299,86 +294,3 @@ def test_an_error_is_shown_without_accounts():
     assert "0123" not in repr(error)
     assert error.message == "account 00123456789012 is there twice"
     assert str(ReplyError(None, "x")) == "x"
-
-
-@pytest.mark.parametrize(
-    ("text", "rejected"),
-    [
-        (f"This Bill Number {NUMBER} is rejected by SSU Sample Office", True),
-        (f"this bill number {NUMBER} IS REJECTED by ssu", True),
-        (f"{NUMBER}: Rejected.", True),
-        (f"This Bill Number {NUMBER}1 is rejected by SSU", False),
-        (f"This Bill Number X{NUMBER} is rejected by SSU", False),
-        (f"This Bill Number {NUMBER}/1 is rejected by SSU", False),
-        ("This Bill Number PI-TE/2024-25/002955 is rejected by SSU", False),
-        ("This Bill Number is rejected by SSU", False),
-        (f"This Bill Number {NUMBER} is pending with SSU", False),
-        (f"This Bill Number {NUMBER} is not rejected by SSU", False),
-        (f"This Bill Number {NUMBER} was sent to Rejectedpur", False),
-        ("", False),
-    ],
-)
-def test_a_rejection_holds_the_number_and_the_word(text, rejected):
-    assert is_rejection(errors(text), NUMBER) is rejected
-
-
-def test_a_rejection_is_in_one_text_and_not_in_the_number():
-    assert not is_rejection(errors(f"Bill {NUMBER} is pending", "another one is rejected"), NUMBER)
-    assert not is_rejection(errors("Bill PI-rejected/1 is pending"), "PI-rejected/1")
-    assert is_rejection(errors("Bill PI-rejected/1 is rejected"), "PI-rejected/1")
-    assert not is_rejection((), NUMBER)
-
-
-@pytest.mark.parametrize(
-    ("text", "duplicate"),
-    [
-        ("Duplicate Payment Information Id", True),
-        ("duplicate payment instruction ID: PI-TE/2024-25/002954", True),
-        ("Error: Duplicate  Payment Information ID.", True),
-        ("Duplicate beneficiary", False),
-        ("Insufficient fund", False),
-    ],
-)
-def test_a_duplicate(text, duplicate):
-    assert is_duplicate(errors("something", text)) is duplicate
-
-
-@pytest.mark.parametrize(
-    ("text", "paid"),
-    [
-        ("Paid by RBI eKuber,please check with your bank", True),
-        ("PAID BY RBI E-KUBER, Please check", True),
-        ("Paid to the beneficiary's account", True),
-        ("It wasn't paid", False),
-        ("Not paid by RBI eKuber", False),
-        ("Not yet paid", False),
-        ("To be paid by RBI", False),
-        ("Unpaid", False),
-        ("Failed to Pay by RBI(Through e-Kuber) Late Ret", False),
-        ("Paid and returned by the bank", False),
-        ("Sample text that nobody knows", False),
-        ("", False),
-    ],
-)
-def test_paid(text, paid):
-    assert says_paid(text) is paid
-
-
-def test_bad_beneficiaries():
-    text = "Wrong IFSC provided in Beneficiary Details for BenefId {}"
-    found = (
-        *errors(text.format("BN-TE/003535"), code="340"),
-        *errors(text.format("BN-TE/003536."), code="322"),
-        *errors(text.format("BN-TE/003537"), code="999"),
-        *errors("no id here", code="340"),
-        *errors(text.format("BN-TE/003538")),
-    )
-    assert bad_beneficiaries(found) == {
-        "BN-TE/003535": text.format("BN-TE/003535"),
-        "BN-TE/003536": text.format("BN-TE/003536."),
-    }
-
-
-def test_the_end_of_a_session():
-    assert says_no_session("... NO VALID session encryption key found ...")
-    assert not says_no_session("valid session")

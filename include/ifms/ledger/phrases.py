@@ -1,0 +1,193 @@
+"""The site's own phrases, and the treasury's answers that no phrase matches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from ifms.errors import BadInputError, ConflictError
+from ifms.ledger.database import Connection
+from ifms.wire.bank import mask_long_numbers
+from ifms.wire.envelope import Service
+from ifms.wire.phrasebook import Meaning, Phrase, Phrasebook, normalised, shipped, template_of
+
+MAX_SAMPLE = 1000  # characters of a text that people are shown
+
+
+@dataclass(frozen=True)
+class SitePhrase:
+    """A phrase that somebody of this site has added, and until when it counted."""
+
+    id: UUID
+    services: list[str]
+    text: str
+    meaning: str
+    reason: str
+    added_by: str
+    added_at: datetime
+    withdrawn_at: datetime | None
+    withdrawn_by: str | None
+    withdrawn_reason: str | None
+
+    @property
+    def phrase(self) -> Phrase:
+        """The phrase itself."""
+        services = tuple(Service(code) for code in self.services)
+        return Phrase(services, self.text, Meaning(self.meaning), f"{self.added_by}: {self.reason}")
+
+
+@dataclass(frozen=True)
+class UnknownAnswer:
+    """A text of a service that no phrase matches, and how many PIs wait behind it now; times are UTC."""
+
+    id: UUID
+    service_id: str
+    template: str
+    sample: str
+    times: int
+    first_heard_at: datetime
+    last_heard_at: datetime
+    waiting: int
+
+
+def phrasebook(connection: Connection) -> Phrasebook:
+    """The phrases that count now: the shipped ones and the site's own."""
+    return shipped().with_site(each.phrase for each in site_phrases(connection))
+
+
+def site_phrases(connection: Connection, *, withdrawn: bool = False) -> list[SitePhrase]:
+    """The site's own phrases, the oldest first; those that were withdrawn too, if wanted."""
+    with connection.cursor(row_factory=class_row(SitePhrase)) as cursor:
+        return cursor.execute(
+            """
+            SELECT id, services, text, meaning, reason, added_by, added_at, withdrawn_at, withdrawn_by, withdrawn_reason
+            FROM ifms.phrase WHERE %s OR withdrawn_at IS NULL ORDER BY added_at, id
+            """,
+            (withdrawn,),
+        ).fetchall()
+
+
+def add_phrase(
+    connection: Connection, services: Iterable[str], text: str, meaning: str, *, reason: str, added_by: str
+) -> tuple[UUID, int]:
+    """Say what a text of these services means from now on.
+
+    PIs that wait behind it are asked about first in their next sweep. Returns the phrase's id, and how many they are.
+
+    Raises BadInputError for what can't be a phrase, ConflictError when the text has another meaning already.
+    """
+    text, reason, added_by = " ".join(text.split()), " ".join(reason.split()), added_by.strip()
+    if not reason or not added_by:
+        raise BadInputError("a phrase needs a reason, and the name of who adds it")
+    codes = sorted(set(services))
+    unknown = [code for code in codes if code not in list(Service)]
+    if unknown:
+        raise BadInputError(f"{unknown[0]!r} is no service of the treasury: {', '.join(Service)}")
+    if meaning not in list(Meaning):
+        raise BadInputError(f"{meaning!r} is no meaning: {', '.join(Meaning)}")
+    phrase = Phrase(tuple(Service(code) for code in codes), text, Meaning(meaning), f"{added_by}: {reason}")
+    connection.execute("LOCK TABLE ifms.phrase IN SHARE ROW EXCLUSIVE MODE")  # two people, one text
+    book = phrasebook(connection)
+    for service in phrase.services:
+        known = next((p for p in book.phrases if service in p.services and _same(p, phrase)), None)
+        if known is not None:
+            raise ConflictError(f"{service}: {text!r} is known already as '{known.meaning}' ({known.source})")
+    row = connection.execute(
+        """
+        INSERT INTO ifms.phrase (services, text, meaning, reason, added_by) VALUES (%s, %s, %s, %s, %s) RETURNING id
+        """,
+        (codes, text, meaning, reason, added_by),
+    ).fetchone()
+    assert row is not None
+    return row[0], _understood(connection, phrase, row[0])
+
+
+def _same(known: Phrase, new: Phrase) -> bool:
+    return normalised(known.text) == normalised(new.text)
+
+
+def _understood(connection: Connection, phrase: Phrase, phrase_id: UUID) -> int:
+    """Note which answers a new phrase explains, and let the PIs behind them be asked about first."""
+    answers = connection.execute(
+        "SELECT id, service_id, template FROM ifms.unknown_answer WHERE phrase_id IS NULL AND service_id = ANY(%s)",
+        (list(phrase.services),),
+    ).fetchall()
+    # In a template the words "bill" and "000000" stand for its bill's number and for long numbers.
+    ids = [
+        row[0]
+        for row in answers
+        if phrase.matches(row[2].replace("{bill}", "bill").replace("{number}", "000000"), "bill")
+    ]
+    if not ids:
+        return 0
+    connection.execute("UPDATE ifms.unknown_answer SET phrase_id = %s WHERE id = ANY(%s)", (phrase_id, ids))
+    return connection.execute(
+        "UPDATE ifms.payment_instruction SET polled_at = NULL WHERE unknown_answer_id = ANY(%s)", (ids,)
+    ).rowcount
+
+
+def withdraw_phrase(connection: Connection, phrase_id: UUID, *, reason: str, withdrawn_by: str) -> None:
+    """A phrase of this site counts no more; the answers that it explained are unknown again.
+
+    Raises BadInputError when there is no such phrase, or nobody says why.
+    """
+    if not reason.strip() or not withdrawn_by.strip():
+        raise BadInputError("withdrawing a phrase needs a reason, and the name of who does it")
+    done = connection.execute(
+        """
+        UPDATE ifms.phrase SET withdrawn_at = now(), withdrawn_by = %s, withdrawn_reason = %s
+        WHERE id = %s AND withdrawn_at IS NULL
+        """,
+        (withdrawn_by.strip(), " ".join(reason.split()), phrase_id),
+    ).rowcount
+    if done != 1:
+        raise BadInputError(f"there is no phrase {phrase_id} of this site that counts")
+    connection.execute("UPDATE ifms.unknown_answer SET phrase_id = NULL WHERE phrase_id = %s", (phrase_id,))
+
+
+def note_unknown(connection: Connection, service: Service, texts: Sequence[str], bill: str | None) -> UUID | None:
+    """Count answers that nobody understood; the id of the first of them, None when there is none."""
+    first: UUID | None = None
+    for text in texts:
+        row = connection.execute(
+            """
+            INSERT INTO ifms.unknown_answer AS known (service_id, template, sample) VALUES (%s, %s, %s)
+            ON CONFLICT (service_id, template) DO UPDATE
+            SET times = known.times + 1, last_heard_at = now(), sample = excluded.sample, phrase_id = NULL
+            RETURNING id
+            """,
+            (service, template_of(text, bill)[:MAX_SAMPLE], mask_long_numbers(text)[:MAX_SAMPLE]),
+        ).fetchone()
+        assert row is not None
+        first = first or row[0]
+    return first
+
+
+def unknown_answers(connection: Connection) -> list[UnknownAnswer]:
+    """The answers that nobody has given a meaning, those with most PIs behind them first."""
+    with connection.cursor(row_factory=class_row(UnknownAnswer)) as cursor:
+        return cursor.execute(
+            """
+            SELECT a.id, a.service_id, a.template, a.sample, a.times, a.first_heard_at, a.last_heard_at,
+                   coalesce(p.waiting, 0) AS waiting
+            FROM ifms.unknown_answer a
+            LEFT JOIN (SELECT unknown_answer_id, count(*) AS waiting FROM ifms.payment_instruction
+                       WHERE unknown_answer_id IS NOT NULL GROUP BY 1) p ON p.unknown_answer_id = a.id
+            WHERE a.phrase_id IS NULL ORDER BY waiting DESC, a.last_heard_at DESC, a.id
+            """
+        ).fetchall()
+
+
+def waiting_behind(connection: Connection, answer_id: UUID, limit: int = 100) -> list[tuple[str, str, str]]:
+    """(PI number, city, status) of the PIs whose last answer is this one."""
+    return connection.execute(
+        """
+        SELECT pi_number, tenant_id, status FROM ifms.payment_instruction WHERE unknown_answer_id = %s
+        ORDER BY pi_number LIMIT %s
+        """,
+        (answer_id, limit),
+    ).fetchall()

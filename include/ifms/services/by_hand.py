@@ -1,0 +1,59 @@
+"""Settling a PENDING PI by hand: a person says what became of it at the treasury, when nothing else can.
+
+Nothing is sent. The person's name and reason stay in the status log, and on the PI.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from ifms.errors import BadInputError, ConflictError
+from ifms.ledger import history, instructions
+from ifms.ledger.database import Connection
+from ifms.ledger.history import LogStatus
+from ifms.ledger.models import PaymentInstruction
+from ifms.ledger.statuses import PiStatus
+from ifms.ledger.writes import Writes
+from ifms.services.cor import Revision
+from ifms.services.pi import Instruction
+from ifms.wire.envelope import ReplyError
+
+
+class Verdict(StrEnum):
+    """What a person knows of a PI."""
+
+    ACCEPTED = "accepted"  # the treasury has it: its money is spent, and its status service is asked from now on
+    NOT_THERE = "not at the treasury"  # its money is free, and its payment may have another
+
+
+def settle(
+    connection: Connection, pi_number: str, verdict: Verdict, *, reason: str, person: str, typed: str
+) -> PaymentInstruction:
+    """Settle a PENDING PI as a person says, in the caller's transaction; `typed` is its number, typed once more.
+
+    Raises BadInputError without reason, name or the number, or for a PI that is not there, ConflictError for one that
+    is not PENDING or of which a call is under way.
+    """
+    reason, person = " ".join(reason.split()), person.strip()
+    if not reason or not person:
+        raise BadInputError("settling by hand needs a reason, and the name of who does it")
+    if typed.strip() != pi_number:
+        raise BadInputError(f"type the number of the payment instruction, {pi_number}, to confirm: nothing was changed")
+    pi = instructions.lock(connection, pi_number)
+    if pi is None:
+        raise BadInputError(f"PI {pi_number[:100]!r} is not known here")
+    if pi.status is not PiStatus.PENDING:
+        raise ConflictError(f"PI {pi_number} is {pi.status}: only a PENDING one is settled by hand")
+    if instructions.call_under_way(connection, pi):
+        raise ConflictError(f"a call about PI {pi_number} is under way: wait until its sweep has settled it")
+    kind = Revision() if pi.pi_type == "REVISED" else Instruction()
+    said = f"settled by hand, {verdict}, by {person}: {reason}"
+    instructions.settled_by(connection, pi, person)
+    writes = Writes(connection)
+    if verdict is Verdict.ACCEPTED:
+        change = kind.accepted(writes, pi, None, None, said)
+    else:
+        change = kind.declined(writes, pi, None, (ReplyError(None, said),))
+    history.log_status(writes, pi, kind.service, LogStatus.SETTLED_BY_HAND, message=said, to_status=change.status)
+    writes.flush()
+    return pi
