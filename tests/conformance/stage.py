@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from conformance.table import BULK, SERVICES, Cell
+from conformance.table import BULK, REFUSED, SERVICES, Cell
 from support.adapter import Adapter, Treasury
 from support.databases import settle
 from support.failed import TENANT, fail, mend, revisions
@@ -30,7 +30,6 @@ from ifms.errors import IfmsError, SweepError
 from standalone.postgres import Server
 
 STAGES = SERVICES[1:]  # AUTH is played where PI is: before any PI
-REFUSED = "Sample error of the treasury"
 REJECTED = "This Bill Number {} is rejected by SSU Sample Office"
 MOVES = "SELECT id, kind AS word FROM ifms.fund_movement ORDER BY id"
 LOG = "SELECT id, status AS word FROM ifms.status_log WHERE to_status IS DISTINCT FROM 'COMPLETED' ORDER BY id"
@@ -168,6 +167,7 @@ class Play:
         rules: dict[str, Callable[[], None]] = {
             "ok": lambda: None,
             "error": lambda: self.treasury.rule(service, "error", errorMsg=REFUSED),
+            "declined": lambda: self.treasury.rule(service, "error", errorMsg="Insufficient fund"),
             "rejected": lambda: (
                 self.treasury.rule(service, "reject")
                 if service == "PIS"

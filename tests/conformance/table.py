@@ -14,6 +14,7 @@ BULK = frozenset({"VA", "FD"})  # many calls that are about no single PI: what i
 SITUATIONS: Mapping[str, str] = {
     "ok": "what was asked for, in full",
     "error": "an error text that nobody knows",
+    "declined": "a text that is known for an error in what was sent: Insufficient fund",
     "rejected": "the text that a bill is rejected by its SSU; of a login: a wrong client secret",
     "no news": "an answer without a row; of a login: without token and key",
     "never sent": "nobody listens at the address (for all but AUTH: any more)",
@@ -58,6 +59,9 @@ ATTENTION, UNREACHABLE = "SweepNeedsAttentionError", "SweepUnreachableError"
 NO_LOGIN, NO_TREASURY = "TreasuryLoginError", "TreasuryUnreachableError"
 NOBODY = "of 1 call(s) was answered"
 OTHER_BILL = "names the bill 'PI-XX/2000-01/999999'"
+REFUSED = "Sample error of the treasury"
+UNKNOWN_TEXT = "says what nobody knows, and it changes nothing"
+NOT_A_BILL = Never("only a bill can be declined")
 STAYS = "it stays PENDING with its money reserved"
 
 TEXTS = ("allotment_txn_type", "success_code", "payment_status", "failed_reason")
@@ -107,6 +111,7 @@ TABLE: Mapping[tuple[str, str], Cell | Never] = {
         told="INITIATED",
     ),
     ("AUTH", "error"): same("AUTH", "AUTH unknown", "", NO_LOGIN, "HTTP 400"),
+    ("AUTH", "declined"): NOT_A_BILL,
     ("AUTH", "rejected"): same("AUTH", "AUTH unknown", "", NO_LOGIN, "HTTP 401"),
     ("AUTH", "no news"): same("AUTH", "AUTH unknown", "", NO_LOGIN, "not authToken and base64 sek"),
     ("AUTH", "never sent"): same("AUTH", "AUTH never_sent, AUTH never_sent", "", NO_TREASURY, "no login"),
@@ -121,6 +126,7 @@ TABLE: Mapping[tuple[str, str], Cell | Never] = {
     # Allotments are about no PI: no status log; whatever is not understood is asked for again.
     ("VA", "ok"): Cell(moves="ALLOTMENT WITHDRAWAL", calls="VA answered"),
     ("VA", "error"): same("VA", "VA rejected", "", ATTENTION, "the treasury says"),
+    ("VA", "declined"): NOT_A_BILL,
     ("VA", "rejected"): same("VA", "VA rejected", "", ATTENTION, "the treasury says"),
     ("VA", "no news"): same("VA", "VA answered"),
     ("VA", "never sent"): same("VA", "VA never_sent", "", UNREACHABLE, "was answered"),
@@ -131,8 +137,9 @@ TABLE: Mapping[tuple[str, str], Cell | Never] = {
     ("VA", "wrong echo"): same("VA", "VA answered", "", ATTENTION, "which was not asked about"),
     # Written before it is sent; only an answer settles it.
     ("PI", "ok"): ACCEPTED,
-    ("PI", "error"): DECLINED,
-    ("PI", "rejected"): DECLINED,
+    ("PI", "error"): pending("PI rejected", "PI_ERROR", ATTENTION, f"refused: {REFUSED}; {STAYS}"),
+    ("PI", "declined"): DECLINED,
+    ("PI", "rejected"): pending("PI rejected", "PI_ERROR", ATTENTION, "refused: This Bill Number"),
     ("PI", "no news"): pending("PI answered", "PI_ERROR", ATTENTION, f"has 0 rows instead of one; {STAYS}"),
     ("PI", "never sent"): pending("PI never_sent", "PI_NOT_SENT", UNREACHABLE, NOBODY),
     ("PI", "unknown"): pending("PI unknown", "PI_NO_RESPONSE", UNREACHABLE, NOBODY),
@@ -144,7 +151,8 @@ TABLE: Mapping[tuple[str, str], Cell | Never] = {
     ("PI", "wrong echo"): pending("PI answered", "PI_ERROR", ATTENTION, OTHER_BILL),
     # Only an approval or a rejection changes anything.
     ("PIS", "ok"): Cell("APPROVED", "Initiated", "INITIATED", "", "PIS_SUCCESS", "PIS answered"),
-    ("PIS", "error"): same("PIS", "PIS rejected", "PIS_ERROR"),
+    ("PIS", "error"): same("PIS", "PIS rejected", "PIS_ERROR", ATTENTION, UNKNOWN_TEXT),
+    ("PIS", "declined"): NOT_A_BILL,
     ("PIS", "rejected"): Cell(
         "FAILED", "Initiated", "FAILED", "REVERSAL", "PIS_REJECTED", "PIS rejected", told="FAILED"
     ),
@@ -156,8 +164,9 @@ TABLE: Mapping[tuple[str, str], Cell | Never] = {
     ("PIS", "unknown text"): Never("an approval has no status text: it is one by its number"),
     ("PIS", "wrong echo"): same("PIS", "PIS answered", "PIS_ERROR", ATTENTION, OTHER_BILL),
     ("PAG", "ok"): Cell("IN PROCESS", "In Process", "INITIATED", "", "PAG_SUCCESS", "PAG answered"),
-    ("PAG", "error"): same("PAG", "PAG rejected", "PAG_ERROR"),
-    ("PAG", "rejected"): same("PAG", "PAG rejected", "PAG_ERROR"),
+    ("PAG", "error"): same("PAG", "PAG rejected", "PAG_ERROR", ATTENTION, UNKNOWN_TEXT),
+    ("PAG", "declined"): NOT_A_BILL,
+    ("PAG", "rejected"): same("PAG", "PAG rejected", "PAG_ERROR", ATTENTION, UNKNOWN_TEXT),
     ("PAG", "no news"): same("PAG", "PAG answered", "PAG_NO_NEWS"),
     ("PAG", "never sent"): same("PAG", "PAG never_sent", "PAG_NOT_SENT", UNREACHABLE, NOBODY),
     ("PAG", "unknown"): same("PAG", "PAG unknown", "PAG_NO_RESPONSE", UNREACHABLE, NOBODY),
@@ -167,18 +176,20 @@ TABLE: Mapping[tuple[str, str], Cell | Never] = {
     ("PAG", "wrong echo"): same("PAG", "PAG answered", "PAG_ERROR", ATTENTION, OTHER_BILL),
     # A scroll counts once; one whose text does not say that it is paid does not count.
     ("PD", "ok"): Cell(*PAID, "PD_SUCCESS", "PD answered", told="SUCCESSFUL"),
-    ("PD", "error"): same("PD", "PD rejected", "PD_ERROR"),
-    ("PD", "rejected"): same("PD", "PD rejected", "PD_ERROR"),
+    ("PD", "error"): same("PD", "PD rejected", "PD_ERROR", ATTENTION, UNKNOWN_TEXT),
+    ("PD", "declined"): NOT_A_BILL,
+    ("PD", "rejected"): same("PD", "PD rejected", "PD_ERROR", ATTENTION, UNKNOWN_TEXT),
     ("PD", "no news"): same("PD", "PD answered", "PD_NO_NEWS"),
     ("PD", "never sent"): same("PD", "PD never_sent", "PD_NOT_SENT", UNREACHABLE, NOBODY),
     ("PD", "unknown"): same("PD", "PD unknown", "PD_NO_RESPONSE", UNREACHABLE, NOBODY),
     ("PD", "duplicate"): Cell(*PAID, "PD_SUCCESS", "PD answered", told="SUCCESSFUL"),
     ("PD", "garbage"): same("PD", "PD unknown", "PD_ERROR", ATTENTION, "not base64"),
-    ("PD", "unknown text"): same("PD", "PD answered", "PD_ERROR", ATTENTION, "none that says paid"),
+    ("PD", "unknown text"): same("PD", "PD answered", "PD_ERROR", ATTENTION, "none that is known to say paid"),
     ("PD", "wrong echo"): same("PD", "PD answered", "PD_ERROR", ATTENTION, OTHER_BILL),
     # Failures come by voucher date; the reason is for people and is kept as it is told.
     ("FD", "ok"): BOOKED,
     ("FD", "error"): same("FD", "FD rejected", "", ATTENTION, "the treasury says"),
+    ("FD", "declined"): NOT_A_BILL,
     ("FD", "rejected"): same("FD", "FD rejected", "", ATTENTION, "the treasury says"),
     ("FD", "no news"): same("FD", "FD answered"),
     ("FD", "never sent"): same("FD", "FD never_sent", "", UNREACHABLE, "nothing was heard about"),
@@ -189,8 +200,9 @@ TABLE: Mapping[tuple[str, str], Cell | Never] = {
     ("FD", "wrong echo"): same("FD", "FD answered", "", ATTENTION, "matches nothing: no payment instruction has"),
     # As PI, but for the money, which the original has spent; declined, its beneficiaries are as failed as before.
     ("COR", "ok"): REVISED,
-    ("COR", "error"): NOT_REVISED,
-    ("COR", "rejected"): NOT_REVISED,
+    ("COR", "error"): revised("COR rejected", "COR_ERROR", ATTENTION, f"refused: {REFUSED}; {STAYS}"),
+    ("COR", "declined"): NOT_REVISED,
+    ("COR", "rejected"): revised("COR rejected", "COR_ERROR", ATTENTION, "refused: This Bill Number"),
     ("COR", "no news"): revised("COR answered", "COR_ERROR", ATTENTION, "has 0 rows instead of one"),
     ("COR", "never sent"): revised("COR never_sent", "COR_NOT_SENT", UNREACHABLE, NOBODY),
     ("COR", "unknown"): revised("COR unknown", "COR_NO_RESPONSE", UNREACHABLE, NOBODY),
@@ -201,18 +213,20 @@ TABLE: Mapping[tuple[str, str], Cell | Never] = {
     ("COR", "unknown text"): revised("COR answered", "COR_ERROR", ATTENTION, "has the success code 'Sample text"),
     ("COR", "wrong echo"): revised("COR answered", "COR_ERROR", ATTENTION, OTHER_BILL),
     ("FTPS", "ok"): Cell(*PAID, "FTPS_SUCCESS", "FTPS answered", told="SUCCESSFUL"),
-    ("FTPS", "error"): same("FTPS", "FTPS rejected", "FTPS_ERROR"),
-    ("FTPS", "rejected"): same("FTPS", "FTPS rejected", "FTPS_ERROR"),
+    ("FTPS", "error"): same("FTPS", "FTPS rejected", "FTPS_ERROR", ATTENTION, UNKNOWN_TEXT),
+    ("FTPS", "declined"): NOT_A_BILL,
+    ("FTPS", "rejected"): same("FTPS", "FTPS rejected", "FTPS_ERROR", ATTENTION, UNKNOWN_TEXT),
     ("FTPS", "no news"): same("FTPS", "FTPS answered", "FTPS_NO_NEWS"),
     ("FTPS", "never sent"): same("FTPS", "FTPS never_sent", "FTPS_NOT_SENT", UNREACHABLE, NOBODY),
     ("FTPS", "unknown"): same("FTPS", "FTPS unknown", "FTPS_NO_RESPONSE", UNREACHABLE, NOBODY),
     ("FTPS", "duplicate"): Cell(*PAID, "FTPS_SUCCESS", "FTPS answered", told="SUCCESSFUL"),
     ("FTPS", "garbage"): same("FTPS", "FTPS unknown", "FTPS_ERROR", ATTENTION, "not base64"),
-    ("FTPS", "unknown text"): same("FTPS", "FTPS answered", "FTPS_ERROR", ATTENTION, "none that says paid"),
+    ("FTPS", "unknown text"): same("FTPS", "FTPS answered", "FTPS_ERROR", ATTENTION, "none that is known to say paid"),
     ("FTPS", "wrong echo"): same("FTPS", "FTPS answered", "FTPS_ERROR", ATTENTION, OTHER_BILL),
     ("FTFPS", "ok"): BOOKED_AGAIN,
-    ("FTFPS", "error"): same("FTFPS", "FTFPS rejected", "FTFPS_ERROR"),
-    ("FTFPS", "rejected"): same("FTFPS", "FTFPS rejected", "FTFPS_ERROR"),
+    ("FTFPS", "error"): same("FTFPS", "FTFPS rejected", "FTFPS_ERROR", ATTENTION, UNKNOWN_TEXT),
+    ("FTFPS", "declined"): NOT_A_BILL,
+    ("FTFPS", "rejected"): same("FTFPS", "FTFPS rejected", "FTFPS_ERROR", ATTENTION, UNKNOWN_TEXT),
     ("FTFPS", "no news"): same("FTFPS", "FTFPS answered", "FTFPS_NO_NEWS"),
     ("FTFPS", "never sent"): same("FTFPS", "FTFPS never_sent", "FTFPS_NOT_SENT", UNREACHABLE, NOBODY),
     ("FTFPS", "unknown"): same("FTFPS", "FTFPS unknown", "FTFPS_NO_RESPONSE", UNREACHABLE, NOBODY),

@@ -22,6 +22,7 @@ from ifms.services.pd import PaymentDetails
 from ifms.services.pi import Instruction
 from ifms.services.pis import InstructionStatus
 from ifms.wire.envelope import parse_reply
+from ifms.wire.phrasebook import shipped
 
 # What says where a payment stands; a sweep's own book-keeping (attempts, claims, messages, logs) is left out.
 STANDS = {
@@ -82,12 +83,17 @@ def whole_reply(play, service, pi):
     return {"serviceId": service, "errorMsg": None, "data": [row]}
 
 
+def read(reader, pi, reply):
+    """A receipt's reader asks no phrasebook."""
+    return reader(pi, reply) if reader.__name__ == "receipt" else reader(pi, reply, shipped())
+
+
 def understood(play, service, pi, text):
     """Whether anything in the text may move the PI."""
     sealer = play.adapter.sweep(service).calls.sealer
     try:
         reply = parse_reply(text)
-        return bool(reply.errors) or READ[service](sealer)(pi, reply) is not None
+        return bool(reply.errors) or read(READ[service](sealer), pi, reply) is not None
     except WireError:
         return False
 

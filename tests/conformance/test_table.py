@@ -10,6 +10,7 @@ from support import figures
 from support.adapter import assert_money_is_right
 
 from ifms.wire.pag import PagRow
+from ifms.wire.phrasebook import ERRORS, Meaning
 from ifms.wire.pis import PisRow
 
 CELLS = [key for key, cell in TABLE.items() if isinstance(cell, Cell)]
@@ -38,7 +39,14 @@ def test_the_table_is_whole():
 def test_what_can_not_be_has_no_text_to_be_unknown(service, row):
     assert isinstance(TABLE[service, "unknown text"], Never)
     assert not set(TEXTS) & set(row.model_fields)
-    assert sum(isinstance(cell, Never) for cell in TABLE.values()) == 2
+    can_not_be = [key for key, cell in TABLE.items() if isinstance(cell, Never) and key[1] == "unknown text"]
+    assert len(can_not_be) == 2
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_only_a_bill_can_be_declined(service):
+    assert isinstance(TABLE[service, "declined"], Never) == (service not in ("PI", "COR"))
+    assert (Meaning.CONTENT_ERROR in ERRORS.get(service, ())) == (service in ("PI", "COR"))
 
 
 def test_the_page_in_the_docs_is_made_from_the_table():
