@@ -9,6 +9,7 @@ sent again: the same number, the same content.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,7 +19,15 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from ifms import clock
-from ifms.errors import BadInputError, SealError, TreasuryError, UnknownTextError, WireError
+from ifms.errors import (
+    BadInputError,
+    ClaimLostError,
+    LedgerError,
+    SealError,
+    TreasuryError,
+    UnknownTextError,
+    WireError,
+)
 from ifms.ledger import beneficiaries, history, instructions, phrases
 from ifms.ledger.claims import Claim
 from ifms.ledger.database import Connection
@@ -36,6 +45,8 @@ from ifms.wire.envelope import Reply, ReplyError, Request, Service
 from ifms.wire.phrasebook import Meaning, bad_beneficiaries
 
 ACCEPTED = "0"
+
+log = logging.getLogger("ifms.sweep")
 
 
 @dataclass(frozen=True)
@@ -127,8 +138,16 @@ class Sender:
         or its stored rows give no request any more (a sealing key that is not at hand): then it is said, it stays
         PENDING, and the others are sent.
         """
-        if self._settled_by_known_words(item):
-            return None
+        try:
+            return None if self._settled_by_known_words(item) else self._ready_again(item, request_of)
+        except ClaimLostError as lost:
+            self.sweep.counts["claim_lost"] += 1
+            log.warning("%s: %s", self.kind.service, lost)
+        except LedgerError as error:  # this one's trouble is not the others'; its claim runs out
+            self.sweep.problem(f"PI {item.pi.pi_number}: {error}")
+        return None
+
+    def _ready_again(self, item: Claimed, request_of: Callable[[], Request]) -> Ready | None:
         try:
             request = request_of()
         except (BadInputError, SealError) as error:
@@ -161,7 +180,10 @@ class Sender:
             return Sent(status, NeverSent("this sweep had fallen behind its lease: left to the next one", ()))
         bill = self._call(item, item.request)
         if not item.ask_first and isinstance(bill, Rejected) and self._meaning(item.pi, bill) is Meaning.DUPLICATE:
-            return Sent(status, bill, self._ask(item))
+            try:
+                return Sent(status, bill, self._ask(item))
+            except TreasuryError as error:  # the bill was answered all the same
+                return Sent(status, bill, NeverSent(str(error), ()))
         return Sent(status, bill)
 
     def _ask(self, item: Ready) -> Outcome:

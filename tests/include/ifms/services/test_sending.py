@@ -116,6 +116,13 @@ def test_a_duplicate_on_the_first_submission_is_asked_about_at_once():
     assert sent.after is not None
 
 
+def test_a_login_that_ends_meanwhile_does_not_undo_what_was_heard():
+    treasury, sent = send(rejected("Duplicate Payment Information Id"), TreasuryLoginError("gone"), ask_first=False)
+    assert len(treasury.asked) == 2
+    assert isinstance(sent.bill, Rejected)
+    assert isinstance(sent.after, NeverSent)
+
+
 @pytest.mark.parametrize("error", [MemoryError(), RecursionError(), ValueError("what came back is secret")])
 def test_a_call_that_ends_with_any_exception_may_have_arrived(error):
     _, sent = send(error, ask_first=False)
