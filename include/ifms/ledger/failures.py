@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import date
 from uuid import UUID
 
+from ifms.errors import BadInputError
 from ifms.ledger.beneficiaries import Failure
 from ifms.ledger.database import Connection
 
@@ -134,6 +136,33 @@ def settle_unmatched(
         "UPDATE ifms.payment_instruction SET unmatched_failures = false WHERE id = %s AND unmatched_failures",
         (instruction_id,),
     )
+
+
+def open_ones(connection: Connection) -> list[tuple[UUID, str, str, date, str]]:
+    """What matches nothing and nobody has closed, the first told first: id, bill, beneficiary or account, day, why."""
+    return connection.execute(
+        """
+        SELECT id, bill_number, coalesce(nullif(beneficiary_id, ''), '***' || account_last4, 'nobody named'),
+               voucher_date, why_unmatched
+        FROM ifms.unmatched_failure WHERE matched_at IS NULL AND settled_at IS NULL ORDER BY first_told_at, id
+        """
+    ).fetchall()
+
+
+def close(connection: Connection, failure_id: UUID, reason: str, os_user: str) -> None:
+    """A person has found out that this failure is nobody's here.
+
+    Raises BadInputError when there is no such one that matches nothing, or when it is closed already.
+    """
+    cursor = connection.execute(
+        """
+        UPDATE ifms.unmatched_failure SET settled_at = now(), settled_by = %s, settled_reason = %s
+        WHERE id = %s AND matched_at IS NULL AND settled_at IS NULL
+        """,
+        (os_user, reason, failure_id),
+    )
+    if cursor.rowcount != 1:
+        raise BadInputError(f"there is no open failure {failure_id}: `ifms failures list` names them")
 
 
 def _last4(failure: Failure) -> str | None:

@@ -6,10 +6,12 @@ means. Each query is one pass with joins and sums over whole tables, none asks r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from typing import cast
 
+from ifms.errors import BadInputError
 from ifms.ledger.database import Connection
 from ifms.ledger.statuses import BeneficiaryStatus, PiStatus
 
@@ -30,6 +32,22 @@ class Limits:
     unmatched: timedelta = timedelta(days=7)  # until a failure that the bank told of is booked
     unheard: timedelta = timedelta(hours=24)  # until the platform has heard of a change
     forgotten: timedelta = timedelta(hours=24)  # until a row whose claim has run out is taken over
+
+    def with_days(self, days: Mapping[str, object]) -> Limits:
+        """The same, but for those that are given in days, by name.
+
+        Raises BadInputError for a name that is none of IN_DAYS, and for what is no number of days up to a year.
+        """
+        for name, value in days.items():
+            if name not in IN_DAYS:
+                raise BadInputError(f"{name!r} is no limit in days: they are {', '.join(IN_DAYS)}")
+            if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= LONGEST_DAYS:
+                raise BadInputError(f"the limit {name} must be a number of days, more than 0, up to {LONGEST_DAYS}")
+        return replace(self, **{name: timedelta(days=cast("float", value)) for name, value in days.items()})
+
+
+IN_DAYS = ("initiated", "approved", "in_process", "revised", "held", "unfunded", "unmatched")
+LONGEST_DAYS = 366
 
 
 # What a PI waits for in each status, by its type: which limit holds, and who asks about it.
@@ -633,7 +651,7 @@ _WAITING = (
         "no payment that came back is unaccounted for long",
         "Ask the treasury which bill it means; a failure that is nobody's here is closed by `ifms failures settle`",
         """
-        SELECT 'a failure of bill ' || bill_number || ', '
+        SELECT 'failure ' || id || ' of bill ' || bill_number || ', '
                || coalesce('beneficiary ' || nullif(beneficiary_id, ''), 'account ***' || account_last4, 'nobody named')
                || ', told since ' || first_told_at || ', matches nothing: ' || why_unmatched
         FROM ifms.unmatched_failure

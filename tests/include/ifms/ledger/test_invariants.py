@@ -14,7 +14,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from ifms.ledger.invariants import INVARIANTS, Limits, look, overdue
+from ifms.errors import BadInputError
+from ifms.ledger.invariants import IN_DAYS, INVARIANTS, Limits, look, overdue
 from ifms.ledger.statuses import BeneficiaryStatus, PiStatus
 
 pytestmark = pytest.mark.xdist_group("world")  # it takes seconds to make: one worker does
@@ -487,7 +488,7 @@ DAMAGES = {
         "failures_are_matched",
         "INSERT INTO ifms.unmatched_failure (bill_number, beneficiary_id, voucher_date, why_unmatched, first_told_at) "
         "VALUES ('PI-X', '', '2026-06-01', 'sample reason', now() - interval '8 days')",
-        "a failure of bill PI-X, nobody named, told since",
+        " of bill PI-X, nobody named, told since",
     ),
     "a PI is PENDING for longer than is allowed": Damage(
         "pending_is_settled",
@@ -566,6 +567,26 @@ def test_the_pages_and_the_rule_go_by_the_same_limits(behind, names, since):
         f"SELECT status, status_since, now() FROM {PI} WHERE pi_number = %s", (names["initiated"],)
     )
     assert overdue("ORIGINAL", status, at, now) == bool(look(behind))
+
+
+def test_limits_are_set_by_name_in_days():
+    limits = Limits(pending=timedelta(hours=2)).with_days({"initiated": 20, "unmatched": 0.5})
+    assert limits == Limits(pending=timedelta(hours=2), initiated=timedelta(days=20), unmatched=timedelta(hours=12))
+    assert set(IN_DAYS) | {"pending", "unheard", "forgotten"} == set(asdict(Limits()))
+
+
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [
+        ({"pending": 1}, "'pending' is no limit in days: they are initiated, "),
+        ({"Initiated": 1}, "'Initiated' is no limit"),
+        *(({"held": value}, "the limit held must be a number of days") for value in (0, -1, 367, "7", None, True)),
+        ({"held": float("nan")}, "the limit held"),
+    ],
+)
+def test_what_is_no_limit_is_refused_by_name(days, said):
+    with pytest.raises(BadInputError, match=said):
+        Limits().with_days(days)
 
 
 def test_each_rule_has_its_damage():
