@@ -436,6 +436,13 @@ def test_form_takes_what_is_meant(dags: dict[str, Any], dag_id: str, name: str, 
     assert form_field(dags[dag_id], name).resolve(value) == value
 
 
+def test_the_form_of_reconcile_knows_each_limit_in_days(dags: dict[str, Any]):
+    from ifms.ledger.invariants import IN_DAYS
+
+    schema = dags["ifms_reconcile"].params.get_param("limit_days").schema
+    assert tuple(schema["properties"]) == IN_DAYS
+
+
 @every_clock
 def test_environment_sets_the_schedule(monkeypatch: pytest.MonkeyPatch, dag_id: str):
     code = dag_id.removeprefix("ifms_").upper()

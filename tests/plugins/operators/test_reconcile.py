@@ -57,12 +57,6 @@ def test_what_are_no_days_by_name_is_refused(given, said):
         limits(given)
 
 
-def test_the_form_knows_each_limit(dags):
-    from ifms.ledger.invariants import IN_DAYS
-
-    assert tuple(dags["ifms_reconcile"].params.get_param("limit_days").schema["properties"]) == IN_DAYS
-
-
 def test_it_has_time_for_sums_over_whole_tables(airflow_connections):
     from ifms_airflow.operators import ReconcileOperator
 
