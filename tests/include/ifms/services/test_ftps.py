@@ -80,7 +80,7 @@ def test_references_may_come_before_any_scroll_and_are_news_once(nobody):
         *((), "1717400009999", "9", "2024-06-04"),
     )
     known = replace(REVISION, pa_bill_ref_number="1717400009999", pa_token_number="9", pa_token_date="2024-06-04")
-    assert RevisedSuccess().read(known, Reply("FTPS", data=[SCROLLS | {"benfDtls": nobody}])) is None
+    assert RevisedSuccess().read(known, Reply("FTPS", data=[SCROLLS | {"benfDtls": nobody}]), shipped()) is None
 
 
 @pytest.mark.parametrize(
