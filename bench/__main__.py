@@ -16,7 +16,7 @@ from statistics import median_low
 
 from rich.console import Console
 
-from bench import reading, reporting
+from bench import plans, reading, reporting
 from bench.figures import Figure, Growth, Logging, Shipping, Workers, table, workers_table
 from bench.ground import Ground, ground
 from bench.shipping import measure_shipping
@@ -77,6 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 timings, filling = reading.measure(made.server.dsn("reading"), pis, console)
                 if everything or given.reading:
                     console.print(reading.table(timings, pis, filling))
+                    made.new_ledger("plans")
+                    plans.fill(made.server.dsn("plans"), pis)
+                    console.print(plans.table(plans.look(made.server.dsn("plans")), pis))
                 if everything or given.reports:
                     console.print(reporting.table(reporting.measure(made.server.dsn("reading"), console), pis))
     except StandaloneError as error:

@@ -2,10 +2,10 @@
 
 ## What
 Looks at every invariant on the real rows, in one snapshot: balances are the sums of their movements, statuses agree
-with money, nothing is paid twice, logs have no gap, each change was told. Changes nothing, with one exception: a PI
-that has been PENDING for long (24 hours, or what the form says) is listed, and put first in ifms_pi's queue. It sends
-nothing itself: ifms_pi asks the treasury about such a PI before it sends it again. A PI that a run holds is left
-alone.
+with money, nothing is paid twice, logs have no gap, each change was told, nothing waits for longer than it should (how
+long is a field of the form). Changes nothing, with one exception: a PI that has been PENDING for long (24 hours, or
+what the form says) is listed, and put first in ifms_pi's queue. It sends nothing itself: ifms_pi asks the treasury
+about such a PI before it sends it again. A PI that a run holds is left alone.
 
 ## When
 Daily at 20:30 IST (`IFMS_SCHEDULE_RECONCILE`), half an hour before ifms_pi asks about what is PENDING. Always looks at
@@ -28,6 +28,8 @@ from ifms_airflow.alerts import alerts
 from ifms_airflow.operators import ReconcileOperator
 from ifms_airflow.schedules import DEFAULT_ARGS, clock
 
+LIMITS = ("initiated", "approved", "in_process", "revised", "held", "unfunded", "unmatched")
+
 with DAG(
     "ifms_reconcile",
     description="Whether the ledger is right: daily 20:30 IST",
@@ -44,10 +46,21 @@ with DAG(
             title="Hours PENDING",
             description="How long a payment instruction may stay PENDING before it is listed; 24 when empty.",
         ),
+        "limit_days": Param(
+            None,
+            type=["null", "object"],
+            properties={name: {"type": "number", "exclusiveMinimum": 0, "maximum": 366} for name in LIMITS},
+            additionalProperties=False,
+            title="Days until something is listed",
+            description='As {"initiated": 20}; empty or left out: initiated 15, approved 7, in_process 7, revised 15 '
+            "(an INITIATED revision), held 7 (a payment on hold), unfunded 30, unmatched 7 (a failure of no bill).",
+        ),
     },
     render_template_as_native_obj=True,
     max_active_runs=1,
     catchup=False,
     **alerts(),
 ):
-    ReconcileOperator(task_id="reconcile", pending_hours="{{ params.pending_hours }}")
+    ReconcileOperator(
+        task_id="reconcile", pending_hours="{{ params.pending_hours }}", limit_days="{{ params.limit_days }}"
+    )

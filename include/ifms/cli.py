@@ -15,7 +15,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import InvalidSchemaName, UndefinedColumn, UndefinedTable
 
-from ifms import import_command, log_command, report_command, reseal_command, restore_command
+from ifms import failures_command, import_command, log_command, report_command, reseal_command, restore_command
 from ifms.errors import ConfigurationError, IfmsError
 
 if TYPE_CHECKING:
@@ -37,6 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--dsn", default="", help="the database, as for migrate; without it, what PGHOST, PGDATABASE … say"
     )
     check.add_argument("--pending-hours", type=_hours, default=24, help="how long a PI may stay PENDING (24)")
+    check.add_argument(
+        "--days", action="append", default=[], type=_named_days, metavar="NAME=DAYS",
+        help="how long else something may wait, repeatable; without it: initiated=15, approved=7, in_process=7, "
+        "revised=15, held=7, unfunded=30, unmatched=7",
+    )  # fmt: skip
     check.set_defaults(run=_reconcile)
 
     views = commands.add_parser("views", help="print what the views for reports hold, column by column (docs/views.md)")
@@ -46,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     log_command.add_arguments(commands)
     import_command.add_arguments(commands)
     restore_command.add_arguments(commands)
+    failures_command.add_arguments(commands)
     reseal_command.add_arguments(commands)
     report_command.add_arguments(commands)
 
@@ -78,7 +84,7 @@ def _reconcile(chosen: argparse.Namespace) -> None:
 
     check_address(chosen.dsn)
     logging.getLogger("ifms.sweep").addHandler(logging.NullHandler())  # the table says it all
-    limits = Limits(pending=timedelta(hours=chosen.pending_hours))
+    limits = Limits(pending=timedelta(hours=chosen.pending_hours)).with_days(dict(chosen.days))
     with connected(chosen.dsn) as db, Sweep(db, "RECONCILE") as sweep:
         _show(reconcile(sweep, limits))
 
@@ -135,6 +141,11 @@ def _hours(text: str) -> float:
     if not 0 < hours <= 24 * 366:
         raise ValueError
     return hours
+
+
+def _named_days(text: str) -> tuple[str, float]:
+    name, _, days = text.partition("=")
+    return name, float(days)
 
 
 def check_address(dsn: str) -> None:

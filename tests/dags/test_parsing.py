@@ -78,7 +78,7 @@ PARAMS = dict.fromkeys(DAGS, ["tenants"]) | {
     "ifms_fd": [],
     "ifms_cor": ["pi_number", "tenant", "beneficiaries", "new_original", "tenants"],
     "ifms_relay": ["again", "calls_again"],
-    "ifms_reconcile": ["pending_hours"],
+    "ifms_reconcile": ["pending_hours", "limit_days"],
     "ifms_reports": ["report", "tenants", "period", "format", "hoa_code", "transaction_type"],
 }
 SECTIONS = ["What", "When", "Reads", "Writes", "If it fails"]
@@ -386,6 +386,7 @@ REFUSED = {
     ],
     ("ifms_relay", "calls_again"): ["false", "true", "", 0, 1, None, "{{ True }}", []],
     ("ifms_reconcile", "pending_hours"): ["24", "24 hours", 0, -1, 8785, float("inf"), [24], {"hours": 24}, ""],
+    ("ifms_reconcile", "limit_days"): [7, "7", [], {"pending": 7}, {"held": "7"}, {"held": 0}, {"held": 367}],
     ("ifms_reports", "report"): ["", "register", "fund_register; DROP TABLE ifms.payment", ["fund_register"], 7, True],
     ("ifms_reports", "period"): [
         "",
@@ -410,6 +411,7 @@ TAKEN = {
     ("ifms_relay", "again"): [[7, 8], [], None],
     ("ifms_relay", "calls_again"): [True, False],
     ("ifms_reconcile", "pending_hours"): [24, 0.5, 8784, None],
+    ("ifms_reconcile", "limit_days"): [{"held": 2, "initiated": 0.5}, {}, None],
     ("ifms_reports", "report"): ["fund_register", "response_times", None],
     ("ifms_reports", "period"): ["2026-27", "2026-11", "2026-11-23", "2026-11-01..2026-11-23", "all", None],
     ("ifms_reports", "format"): ["xlsx", "csv", "pdf", None],
@@ -432,6 +434,13 @@ def test_form_refuses_what_is_something_else(dags: dict[str, Any], dag_id: str, 
 @pytest.mark.parametrize(("dag_id", "name", "value"), [(*field, v) for field, values in TAKEN.items() for v in values])
 def test_form_takes_what_is_meant(dags: dict[str, Any], dag_id: str, name: str, value: object):
     assert form_field(dags[dag_id], name).resolve(value) == value
+
+
+def test_the_form_of_reconcile_knows_each_limit_in_days(dags: dict[str, Any]):
+    from ifms.ledger.invariants import IN_DAYS
+
+    schema = dags["ifms_reconcile"].params.get_param("limit_days").schema
+    assert tuple(schema["properties"]) == IN_DAYS
 
 
 @every_clock

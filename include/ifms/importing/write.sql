@@ -210,6 +210,10 @@ SELECT sanction_id, kind, amount, allotment_id, pi_id, at FROM (
 ORDER BY sanction_id, kind IN ('ALLOTMENT') DESC, at, place;
 
 -- part: payments
+-- Since when each stands where it stands: what a step here has changed, the Java adapter had changed before.
+UPDATE ifms.payment_instruction i SET status_since = p.modified
+FROM fit_pi p WHERE i.id = p.ledger_id AND i.status_since = now();
+
 -- Which payments are paid, and what holds back those whose PI has FAILED.
 INSERT INTO ifms.payment (tenant_id, payment_number, payment_id, amount, raised_at)
 SELECT DISTINCT ON (tenant_id, payment_number) tenant_id, payment_number, '', net,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from uuid import UUID
 
@@ -33,6 +33,24 @@ _OF = (
         """
     )
     .format(sql.SQL(", ").join(sql.Identifier(f.name) for f in fields(Beneficiary)))
+    .as_bytes()
+)
+
+_SCROLLED = (
+    sql.SQL(
+        """
+        UPDATE ifms.beneficiary b SET status = 'Payment Successful', status_message = told.message,
+               voucher_number = told.voucher, voucher_date = told.voucher_date, utr_number = told.utr,
+               utr_date = told.utr_date, end_to_end_id = told.end_to_end, updated_at = now()
+        FROM unnest(%(numbers)s::text[], %(messages)s::text[], %(vouchers)s::text[], %(voucher_dates)s::date[],
+                    %(utrs)s::text[], %(utr_dates)s::date[], %(ends)s::text[])
+            AS told (number, message, voucher, voucher_date, utr, utr_date, end_to_end)
+        WHERE b.payment_instruction_id = %(instruction)s AND b.beneficiary_number = told.number
+          AND b.status IN ('Payment Initiated', 'Payment In Process')
+        RETURNING {}
+        """
+    )
+    .format(sql.SQL(", ").join(sql.Identifier("b", f.name) for f in fields(Beneficiary)))
     .as_bytes()
 )
 
@@ -97,14 +115,15 @@ class Scroll:
 
 @dataclass(frozen=True)
 class Tally:
-    """How a PI's beneficiaries stand."""
+    """How beneficiaries stand, and which of them the last reply found paid."""
 
     waiting: int
     failed: int
+    newly_paid: Sequence[Beneficiary] = field(default=(), compare=False, repr=False)
 
 
 def record_scrolls(connection: Connection, pi: PaymentInstruction, scrolls: Sequence[Scroll]) -> Tally:
-    """Write the debit scrolls of a PI's beneficiaries, matched by number in any case; how the beneficiaries stand then.
+    """Write the debit scrolls of a PI's beneficiaries, matched by number in any case; how they stand then, who is paid.
 
     A scroll that was told before changes nothing, and one for a beneficiary that has failed since does not revive it.
     Raises WireError, and nothing is written, for a scroll of somebody who is no beneficiary of the PI.
@@ -113,29 +132,22 @@ def record_scrolls(connection: Connection, pi: PaymentInstruction, scrolls: Sequ
     for scroll in scrolls:
         if scroll.beneficiary_number.casefold() not in known:
             raise WireError(f"the reply about {pi.pi_number} names {scroll.beneficiary_number!r}, which is not in it")
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            """
-            UPDATE ifms.beneficiary SET status = 'Payment Successful', status_message = %s, voucher_number = %s,
-                   voucher_date = %s, utr_number = %s, utr_date = %s, end_to_end_id = %s, updated_at = now()
-            WHERE payment_instruction_id = %s AND beneficiary_number = %s
-              AND status IN ('Payment Initiated', 'Payment In Process')
-            """,
-            [
-                (
-                    s.message,
-                    s.voucher_number,
-                    s.voucher_date,
-                    s.utr_number,
-                    s.utr_date,
-                    s.end_to_end_id,
-                    pi.id,
-                    known[s.beneficiary_number.casefold()],
-                )
-                for s in scrolls
-            ],
-        )
-    return tally(connection, pi)
+    told = {known[s.beneficiary_number.casefold()]: s for s in reversed(scrolls)}  # the first of each
+    with connection.cursor(row_factory=class_row(Beneficiary)) as cursor:
+        newly = cursor.execute(
+            _SCROLLED,
+            {
+                "instruction": pi.id,
+                "numbers": list(told),
+                "messages": [s.message for s in told.values()],
+                "vouchers": [s.voucher_number for s in told.values()],
+                "voucher_dates": [s.voucher_date for s in told.values()],
+                "utrs": [s.utr_number for s in told.values()],
+                "utr_dates": [s.utr_date for s in told.values()],
+                "ends": [s.end_to_end_id for s in told.values()],
+            },
+        ).fetchall()
+    return replace(tally(connection, pi), newly_paid=sorted(newly, key=lambda row: row.beneficiary_number))
 
 
 @dataclass(frozen=True)
@@ -224,14 +236,35 @@ def last_declined(connection: Connection, payment: Payment) -> list[Beneficiary]
     return [] if row is None else of(connection, [row[0]])[row[0]]
 
 
-def some_still_failed(connection: Connection, tenant_id: str, payment_number: str) -> bool:
-    """Whether a beneficiary of the payment has failed and nobody has taken it over."""
+def standing(connection: Connection, pi: PaymentInstruction) -> Tally:
+    """How all beneficiaries of the PI's payment stand, each by the last PI that pays it.
+
+    One that has failed, or that a PI which the treasury has not accepted yet shall pay anew, counts as failed. Where
+    several PIs pay the payment, the caller's transaction is then the only one that reckons with it: two that end at
+    once would each take the other's beneficiaries for unpaid.
+    """
+    several, found = _standing(connection, pi)
+    if several:
+        connection.execute(
+            "SELECT FROM ifms.payment WHERE tenant_id = %s AND payment_number = %s FOR NO KEY UPDATE",
+            (pi.tenant_id, pi.payment_number),
+        )
+        _, found = _standing(connection, pi)
+    return found
+
+
+def _standing(connection: Connection, pi: PaymentInstruction) -> tuple[bool, Tally]:
     row = connection.execute(
         """
-        SELECT EXISTS (SELECT FROM ifms.payment_instruction p
-                       JOIN ifms.failed_beneficiary f ON f.pi_number = p.pi_number
-                       WHERE p.tenant_id = %s AND p.payment_number = %s)
+        SELECT count(DISTINCT payment_instruction_id) > 1,
+               count(*) FILTER (WHERE last AND status IN ('Payment Initiated', 'Payment In Process')),
+               count(*) FILTER (WHERE last AND status IN ('Payment Failed', 'Payment Pending'))
+        FROM (SELECT b.payment_instruction_id, b.status,
+                     row_number() OVER (PARTITION BY b.beneficiary_number ORDER BY b.created_at DESC) = 1 AS last
+              FROM ifms.payment_instruction p JOIN ifms.beneficiary b ON b.payment_instruction_id = p.id
+              WHERE p.tenant_id = %s AND p.payment_number = %s AND p.status <> 'FAILED') paying
         """,
-        (tenant_id, payment_number),
+        (pi.tenant_id, pi.payment_number),
     ).fetchone()
-    return bool(row and row[0])
+    assert row is not None
+    return row[0], Tally(row[1], row[2])

@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from ifms.errors import BadInputError
 from ifms.ledger.beneficiaries import Failure
 from ifms.ledger.database import Connection
+
+
+@dataclass(frozen=True)
+class Unmatched:
+    """A failure that is kept because it matched nothing; its account number is sealed beside it."""
+
+    id: UUID
+    failure: Failure
+    account_sealed: bytes | None
 
 
 def keep_unmatched(
@@ -42,9 +57,9 @@ def now_matched(connection: Connection, bill_number: str, failure: Failure) -> N
     connection.execute(
         """
         UPDATE ifms.unmatched_failure SET matched_at = now()
-        WHERE matched_at IS NULL
-          AND (bill_number, beneficiary_id, voucher_date, challan_number, utr_number, account_last4)
-              IS NOT DISTINCT FROM (%s, %s, %s, %s, %s, %s)
+        WHERE matched_at IS NULL AND bill_number = %s
+          AND (beneficiary_id, voucher_date, challan_number, utr_number, account_last4)
+              IS NOT DISTINCT FROM (%s, %s, %s, %s, %s)
         """,
         (
             bill_number,
@@ -55,6 +70,99 @@ def now_matched(connection: Connection, bill_number: str, failure: Failure) -> N
             _last4(failure),
         ),
     )
+
+
+def unmatched(connection: Connection, bill_number: str) -> list[Unmatched]:
+    """The failures of a bill that have matched nothing so far, the first told first."""
+    rows = connection.execute(
+        """
+        SELECT id, voucher_date, reason, challan_number, challan_date, nullif(beneficiary_id, ''), ifsc, utr_number,
+               account_sealed
+        FROM ifms.unmatched_failure WHERE matched_at IS NULL AND bill_number = %s ORDER BY first_told_at, id
+        """,
+        (bill_number,),
+    ).fetchall()
+    return [
+        Unmatched(
+            id=row[0],
+            failure=Failure(
+                voucher_date=row[1],
+                reason=row[2],
+                challan_number=row[3],
+                challan_date=row[4],
+                beneficiary_id=row[5],
+                ifsc=row[6],
+                utr_number=row[7],
+            ),
+            account_sealed=row[8],
+        )
+        for row in rows
+    ]
+
+
+def matchable_bills(connection: Connection) -> list[str]:
+    """The bills with failures that have matched nothing so far, whose payment instruction could take some now."""
+    rows = connection.execute(
+        """
+        SELECT DISTINCT u.bill_number FROM ifms.unmatched_failure u
+        JOIN ifms.payment_instruction p ON p.pi_number = u.bill_number
+        WHERE u.matched_at IS NULL AND p.status NOT IN ('PENDING', 'FAILED') ORDER BY u.bill_number
+        """
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def look_again(connection: Connection, instruction_id: UUID) -> None:
+    """A failure of this payment instruction is kept: whoever moves the PI along looks at it again."""
+    connection.execute(
+        "UPDATE ifms.payment_instruction SET unmatched_failures = true WHERE id = %s AND NOT unmatched_failures",
+        (instruction_id,),
+    )
+
+
+def settle_unmatched(
+    connection: Connection, instruction_id: UUID, matched: Collection[UUID], left: Collection[UUID], why: str
+) -> None:
+    """Of a bill's kept failures some have matched now; the others match nothing for the reason `why`."""
+    connection.execute(
+        """
+        UPDATE ifms.unmatched_failure SET matched_at = CASE WHEN id = ANY(%(matched)s) THEN now() END,
+               why_unmatched = CASE WHEN id = ANY(%(matched)s) THEN why_unmatched ELSE %(why)s END
+        WHERE id = ANY(%(all)s)
+        """,
+        {"matched": list(matched), "why": why, "all": [*matched, *left]},
+    )
+    connection.execute(
+        "UPDATE ifms.payment_instruction SET unmatched_failures = false WHERE id = %s AND unmatched_failures",
+        (instruction_id,),
+    )
+
+
+def open_ones(connection: Connection) -> list[tuple[UUID, str, str, date, str]]:
+    """What matches nothing and nobody has closed, the first told first: id, bill, beneficiary or account, day, why."""
+    return connection.execute(
+        """
+        SELECT id, bill_number, coalesce(nullif(beneficiary_id, ''), '***' || account_last4, 'nobody named'),
+               voucher_date, why_unmatched
+        FROM ifms.unmatched_failure WHERE matched_at IS NULL AND settled_at IS NULL ORDER BY first_told_at, id
+        """
+    ).fetchall()
+
+
+def close(connection: Connection, failure_id: UUID, reason: str, os_user: str) -> None:
+    """A person has found out that this failure is nobody's here.
+
+    Raises BadInputError when there is no such one that matches nothing, or when it is closed already.
+    """
+    cursor = connection.execute(
+        """
+        UPDATE ifms.unmatched_failure SET settled_at = now(), settled_by = %s, settled_reason = %s
+        WHERE id = %s AND matched_at IS NULL AND settled_at IS NULL
+        """,
+        (os_user, reason, failure_id),
+    )
+    if cursor.rowcount != 1:
+        raise BadInputError(f"there is no open failure {failure_id}: `ifms failures list` names them")
 
 
 def _last4(failure: Failure) -> str | None:

@@ -44,11 +44,13 @@ def queue(status: PiStatus, pi_type: str) -> Queue:
 UNSETTLED = queue(PiStatus.PENDING, "ORIGINAL")
 UNSETTLED_REVISIONS = queue(PiStatus.PENDING, "REVISED")
 
-# Revisions whose payments the bank may still return: until all have failed, or 90 days after the first was paid.
+# Revisions whose payments the bank may still return: from their references on, until all have failed, or 90 days after
+# the last was paid.
 RETURNABLE = Queue(
     table="payment_instruction",
     due="""q.pi_type = 'REVISED' AND q.pa_token_number IS NOT NULL
-       AND q.status IN ('INITIATED', 'SUCCESSFUL', 'PARTIAL', 'COMPLETED') AND q.paid_at > now() - interval '90 days'
+       AND q.status IN ('INITIATED', 'SUCCESSFUL', 'PARTIAL', 'COMPLETED')
+       AND (q.paid_at > now() - interval '90 days' OR q.paid_at IS NULL)
        AND EXISTS (SELECT FROM ifms.beneficiary b
                    WHERE b.payment_instruction_id = q.id AND b.status <> 'Payment Failed')"""
     + _CONDITIONS,
@@ -306,10 +308,14 @@ def settled_by(connection: Connection, pi: PaymentInstruction, person: str) -> N
 
 @dataclass(frozen=True)
 class Change:
-    """What was changed: the new status (None when it stayed), and the word that a sweep counts it under."""
+    """What was changed: the new status (None when it stayed), and the word that a sweep counts it under.
+
+    `then` is the status of a second step that the first one made due at once.
+    """
 
     status: PiStatus | None
     label: str
+    then: PiStatus | None = None
 
 
 def advance(

@@ -6,10 +6,12 @@ means. Each query is one pass with joins and sums over whole tables, none asks r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from typing import cast
 
+from ifms.errors import BadInputError
 from ifms.ledger.database import Connection
 from ifms.ledger.statuses import BeneficiaryStatus, PiStatus
 
@@ -21,8 +23,48 @@ class Limits:
     """How long something may take before a person should look at it."""
 
     pending: timedelta = timedelta(hours=24)  # until the treasury's answer to a PI is known
+    initiated: timedelta = timedelta(days=15)  # until the SSU has approved it, or rejected it
+    approved: timedelta = timedelta(days=7)  # until the payment advice is made
+    in_process: timedelta = timedelta(days=7)  # until each beneficiary is paid or has failed
+    revised: timedelta = timedelta(days=15)  # the same, of a revision that the treasury has
+    held: timedelta = timedelta(days=7)  # until a payment that is on hold has a PI
+    unfunded: timedelta = timedelta(days=30)  # until a payment that waits for funds has one
+    unmatched: timedelta = timedelta(days=7)  # until a failure that the bank told of is booked
     unheard: timedelta = timedelta(hours=24)  # until the platform has heard of a change
     forgotten: timedelta = timedelta(hours=24)  # until a row whose claim has run out is taken over
+
+    def with_days(self, days: Mapping[str, object]) -> Limits:
+        """The same, but for those that are given in days, by name.
+
+        Raises BadInputError for a name that is none of IN_DAYS, and for what is no number of days up to a year.
+        """
+        for name, value in days.items():
+            if name not in IN_DAYS:
+                raise BadInputError(f"{name!r} is no limit in days: they are {', '.join(IN_DAYS)}")
+            if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= LONGEST_DAYS:
+                raise BadInputError(f"the limit {name} must be a number of days, more than 0, up to {LONGEST_DAYS}")
+        return replace(self, **{name: timedelta(days=cast("float", value)) for name, value in days.items()})
+
+
+IN_DAYS = ("initiated", "approved", "in_process", "revised", "held", "unfunded", "unmatched")
+LONGEST_DAYS = 366
+
+
+# What a PI waits for in each status, by its type: which limit holds, and who asks about it.
+WAITS: dict[tuple[str, PiStatus], tuple[str, str]] = {
+    ("ORIGINAL", PiStatus.PENDING): ("pending", "ifms_pi asks whether the treasury has it"),
+    ("REVISED", PiStatus.PENDING): ("pending", "ifms_pi asks whether the treasury has it"),
+    ("ORIGINAL", PiStatus.INITIATED): ("initiated", "ifms_pis asks whether the SSU has approved it"),
+    ("ORIGINAL", PiStatus.APPROVED): ("approved", "ifms_pag asks for its payment advice"),
+    ("ORIGINAL", PiStatus.IN_PROCESS): ("in_process", "ifms_pd asks for its debit scrolls"),
+    ("REVISED", PiStatus.INITIATED): ("revised", "ifms_ftps asks for its debit scrolls, ifms_ftfps for its failures"),
+}
+
+
+def overdue(pi_type: str, status: str, since: datetime, now: datetime, limits: Limits | None = None) -> bool:
+    """Whether a PI of this type has been in this status for longer than it should."""
+    waits = WAITS.get((pi_type, PiStatus(status)))
+    return waits is not None and now - since > getattr(limits or Limits(), waits[0])
 
 
 @dataclass(frozen=True)
@@ -395,6 +437,40 @@ _HISTORY = (
     ),
 )
 
+# What the platform must have been told last of a line: by the last PI that pays it, and that the treasury has accepted.
+# A message without lines is about all of a payment's.
+_LINES = """
+    WITH whole AS (
+        SELECT DISTINCT ON (ordering_key) ordering_key AS key, id, payload->>'status' AS said
+        FROM ifms.outbox WHERE topic = 'payment_status' AND NOT payload ? 'lines' ORDER BY ordering_key, id DESC
+    ), single AS (
+        SELECT DISTINCT ON (o.ordering_key, line) o.ordering_key AS key, line, o.id, o.payload->>'lineStatus' AS said
+        FROM ifms.outbox o CROSS JOIN LATERAL jsonb_array_elements_text(o.payload->'lines') line
+        WHERE o.topic = 'payment_status' ORDER BY o.ordering_key, line, o.id DESC
+    ), stands AS (
+        SELECT DISTINCT ON (p.tenant_id, p.payment_number, line)
+               p.tenant_id || ':' || p.payment_number AS key, line, b.beneficiary_number, b.status, p.pi_number,
+               p.status AS pi_status,
+               CASE WHEN p.status = 'FAILED' OR b.status = 'Payment Failed' THEN 'FAILED'
+                    WHEN b.status = 'Payment Successful' THEN 'SUCCESSFUL' ELSE 'INITIATED' END AS expected,
+               b.imported_as = b.status AND (p.status <> 'FAILED' OR i.id IS NOT NULL) AS by_import
+        FROM ifms.beneficiary b JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id
+        LEFT JOIN ifms.status_log i ON i.payment_instruction_id = p.id AND i.service_id = 'IMPORT'
+         AND i.to_status = 'FAILED'
+        CROSS JOIN LATERAL unnest(b.line_item_ids) line
+        WHERE b.status <> 'Payment Pending' OR p.status = 'FAILED'
+        ORDER BY p.tenant_id, p.payment_number, line, b.created_at DESC
+    ), compared AS (
+        SELECT l.*, CASE WHEN s.id > coalesce(w.id, 0) THEN s.said ELSE w.said END AS said
+        FROM stands l LEFT JOIN whole w ON w.key = l.key LEFT JOIN single s ON s.key = l.key AND s.line = l.line
+        WHERE l.by_import IS NOT TRUE  -- the Java adapter has told of these
+    )
+    SELECT 'line ' || line || ' of payment ' || key || ' was told '
+           || coalesce('to be ' || said || ' last', 'of to nobody') || '; it is ' || expected || ': '
+           || beneficiary_number || ' of PI ' || pi_number || ' (' || pi_status || ') is ' || status
+    FROM compared WHERE said IS DISTINCT FROM expected
+"""
+
 _TOLD = (
     Invariant(
         "changes_are_told",
@@ -459,6 +535,12 @@ _TOLD = (
           USING (key, line)
         WHERE f.n > coalesce(t.n, 0)
         """,
+    ),
+    Invariant(
+        "lines_are_told",
+        "the last that the platform was told of each line is how its beneficiary stands",
+        "Tell the platform by hand, or write the message into ifms.outbox",
+        _LINES,
     ),
     Invariant(
         "beneficiaries_are_told",
@@ -532,6 +614,52 @@ _TIME = (
     ),
 )
 
+_WAITS_ROWS = ", ".join(
+    f"('{pi_type}', '{status}', %({limit})s::interval, '{what}')"
+    for (pi_type, status), (limit, what) in WAITS.items()
+    if status is not PiStatus.PENDING
+)
+
+_WAITING = (
+    Invariant(
+        "statuses_move_on",
+        "no PI that the treasury has stands still for long",
+        "Ask the treasury, or the SSU, what became of this bill; the next sweep takes up what it answers by then",
+        f"""
+        SELECT 'PI ' || p.pi_number || ' (' || p.pi_type || ') is ' || p.status || ' since ' || p.status_since || '; '
+               || waits.what || coalesce(', which said: ' || ifms.without_numbers(p.error_message), '')
+        FROM ifms.payment_instruction p
+        JOIN (VALUES {_WAITS_ROWS}) waits (pi_type, status, long, what)
+          ON waits.pi_type = p.pi_type AND waits.status = p.status
+        WHERE p.status IN ('PENDING', 'INITIATED', 'APPROVED', 'IN PROCESS') AND p.status_since < now() - waits.long
+        """,  # noqa: S608
+    ),
+    Invariant(
+        "payments_get_instructions",
+        "no payment is without a PI for long",
+        "Mend what it says, or have funds allotted, and start ifms_pi for it ('Resubmit' on the page of its last PI)",
+        """
+        SELECT 'payment ' || payment_number || ' of ' || tenant_id || ', ' || amount || ', is on hold since '
+               || held_since || ' (' || hold_code || '): ' || left(ifms.without_numbers(hold_message), 500)
+        FROM ifms.payment
+        WHERE paid_by IS NULL AND hold_code IS NOT NULL AND held_since < now()
+              - CASE hold_code WHEN 'PAYMENT_INSUFFICIENT_FUNDS' THEN %(unfunded)s::interval ELSE %(held)s::interval END
+        """,
+    ),
+    Invariant(
+        "failures_are_matched",
+        "no payment that came back is unaccounted for long",
+        "Ask the treasury which bill it means; a failure that is nobody's here is closed by `ifms failures settle`",
+        """
+        SELECT 'failure ' || id || ' of bill ' || bill_number || ', '
+               || coalesce('beneficiary ' || nullif(beneficiary_id, ''), 'account ***' || account_last4, 'nobody named')
+               || ', told since ' || first_told_at || ', matches nothing: ' || why_unmatched
+        FROM ifms.unmatched_failure
+        WHERE matched_at IS NULL AND settled_at IS NULL AND first_told_at < now() - %(unmatched)s::interval
+        """,
+    ),
+)
+
 _IMPORT = (
     Invariant(
         "nothing_is_withheld",
@@ -593,4 +721,4 @@ _DOUBT = (
 )
 
 # What concerns money first: a sweep's row keeps so many problems and no more.
-INVARIANTS = (*_MONEY, *_ONCE, *_DOUBT, *_HISTORY, *_TOLD, *_TIME, *_IMPORT)
+INVARIANTS = (*_MONEY, *_ONCE, *_DOUBT, *_HISTORY, *_TOLD, *_TIME, *_WAITING, *_IMPORT)

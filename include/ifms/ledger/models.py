@@ -191,6 +191,8 @@ class PaymentInstruction:
     """Who has said what became of it, when nothing else could."""
     same_refusals: int = 0
     """How many sweeps running have been refused with the text in `error_message`."""
+    unmatched_failures: bool = False
+    """Whether FD has told of failures that it could not take where it stood."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "status", PiStatus(self.status))

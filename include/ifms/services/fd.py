@@ -8,22 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from datetime import date, datetime, timedelta
+from functools import partial
 
 from ifms import clock
 from ifms.errors import IfmsError, SweepUnreachableError
-from ifms.ledger import beneficiaries, failures, history, instructions
+from ifms.ledger import beneficiaries, failures, instructions
 from ifms.ledger.beneficiaries import Failure
 from ifms.ledger.database import Connection
-from ifms.ledger.history import LogStatus
-from ifms.ledger.models import Beneficiary
 from ifms.ledger.statuses import PiStatus
 from ifms.sealing import Sealer
-from ifms.services.failing import book, failure_of, match
+from ifms.services.failing import NO_SUCH_BENEFICIARY, book_and_log, failure_of, match, rematch, why_not
 from ifms.services.sweep import Sweep
 from ifms.treasury.client import TreasuryClient
 from ifms.treasury.outcome import Answered, NeverSent, Outcome, Rejected, Unknown
 from ifms.wire.bank import mask_long_numbers
-from ifms.wire.envelope import Service, parse_each
+from ifms.wire.envelope import parse_each
 from ifms.wire.fd import FdRequest, FdRow
 
 WINDOW = timedelta(hours=72)
@@ -49,6 +48,7 @@ def fetch_failures(sweep: Sweep, treasury: TreasuryClient, sealer: Sealer, since
             )
         )
 
+    _rematch_kept(sweep, sealer)
     missed: dict[date, str] = {}
 
     def settle(day: date, outcome: Outcome) -> None:
@@ -74,6 +74,18 @@ def fetch_failures(sweep: Sweep, treasury: TreasuryClient, sealer: Sealer, since
         raise SweepUnreachableError(f"nothing was heard about {', '.join(map(str, sorted(missed)))}; run it again")
 
 
+def _rematch_kept(sweep: Sweep, sealer: Sealer) -> None:
+    """Book what was told before its PI could take it: the PI may have moved in another way than by a sweep's news."""
+    for bill_number in sweep.db.transact(failures.matchable_bills):
+        again = partial(rematch, bill_number=bill_number, sealer=sealer, sweep_run_id=sweep.run.id)
+        try:
+            booked = sweep.db.transact(again)
+        except IfmsError as error:
+            sweep.problem(mask_long_numbers(f"kept failures of bill {bill_number[:100]}: {error}"))
+        else:
+            sweep.counts["failures_matched_late"] += booked
+
+
 def _book_bill(sweep: Sweep, sealer: Sealer, day: date, row: FdRow) -> None:
     """Book one bill's failures in one transaction; its trouble is not the others'."""
     told = [failure_of(each, row.voucher_date or day) for each in row.benf_dtls]
@@ -90,14 +102,8 @@ def _write(
     connection: Connection, sweep: Sweep, sealer: Sealer, bill_number: str, told: Sequence[Failure]
 ) -> list[str]:
     pi = instructions.lock(connection, bill_number)
-    why = None
-    rows: list[Beneficiary] = []
-    if pi is None:
-        why = "no payment instruction has this number"
-    elif pi.status in (PiStatus.PENDING, PiStatus.FAILED):
-        why = f"the payment instruction is {pi.status}: nothing of it can have been paid"
-    else:
-        rows = beneficiaries.of(connection, [pi.id])[pi.id]
+    why = why_not(pi)
+    rows = [] if pi is None or why is not None else beneficiaries.of(connection, [pi.id])[pi.id]
     matched, new_unmatched = [], []
     for failure in told:
         row = match(rows, failure, sealer)
@@ -105,25 +111,17 @@ def _write(
             matched.append((row, failure))
             failures.now_matched(connection, bill_number, failure)
             continue
-        reason = why or "the payment instruction has no such beneficiary"
+        reason = why or NO_SUCH_BENEFICIARY
         sealed = sealer.seal(failure.account_number) if failure.account_number else None
         if failures.keep_unmatched(connection, bill_number, failure, sealed, reason):
             who = f"beneficiary {failure.beneficiary_id}" if failure.beneficiary_id else "a beneficiary without id"
             text = f"a failure of bill {bill_number[:100]}, {who[:100]}, matches nothing: {reason}; it is kept"
             new_unmatched.append(mask_long_numbers(text))
         sweep.counts["failures_unmatched"] += 1
+    if pi is not None and pi.status is PiStatus.PENDING and told:
+        failures.look_again(connection, pi.id)
     if pi is not None and matched:
-        before = pi.status
-        change = book(connection, pi, matched, None)
+        change = book_and_log(connection, pi, matched, sweep.run.id)
         sweep.counts["bills_with_failures"] += 1
         sweep.counts["bills_newly_failed"] += change is not None
-        history.log_status(
-            connection,
-            pi,
-            Service.FD,
-            LogStatus.SUCCESS,
-            message=f"{len(matched)} beneficiaries reported as failed",
-            to_status=change.status if change and change.status != before else None,
-            sweep_run_id=sweep.run.id,
-        )
     return new_unmatched

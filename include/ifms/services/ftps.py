@@ -14,7 +14,7 @@ from ifms.ledger.instructions import Change
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.statuses import PiStatus
 from ifms.ledger.writes import Writes
-from ifms.services.pd import complete, scrolls_of
+from ifms.services.pd import complete, scrolls_of, tell_paid
 from ifms.services.poll import StatusService, echoed
 from ifms.treasury.config import TreasuryConfig
 from ifms.wire.envelope import Reply, Service, parse_rows
@@ -24,7 +24,7 @@ from ifms.wire.phrasebook import Phrasebook
 
 @dataclass(frozen=True)
 class Paid:
-    """The scrolls, and what FTFPS and a further revision must name."""
+    """The scrolls so far, if any, and what FTFPS and a further revision must name."""
 
     scrolls: Sequence[Scroll]
     bill_ref_no: str
@@ -51,7 +51,10 @@ class RevisedSuccess(StatusService[Paid]):
         )
 
     def read(self, pi: PaymentInstruction, reply: Reply, phrasebook: Phrasebook) -> Paid | None:
-        """The scrolls so far; None when there are none yet. Raises WireError when they are not about `pi`."""
+        """The scrolls so far, and the references, which may come before any scroll; None when there is nothing new.
+
+        Raises WireError when they are not about `pi`.
+        """
         rows = parse_rows(FtpsRow, reply)
         if not rows:
             return None
@@ -62,22 +65,26 @@ class RevisedSuccess(StatusService[Paid]):
         if len(named) != 1:
             raise WireError(f"the FTPS reply about {pi.pi_number} names {len(named)} bill references and tokens")
         scrolls = scrolls_of(self.service, pi, rows, phrasebook)
-        return Paid(scrolls, *named.pop()) if scrolls else None
+        references = named.pop()
+        known = (pi.pa_bill_ref_number, pi.pa_token_number, pi.pa_token_date)
+        return Paid(scrolls, *references) if scrolls or references != known else None
 
     def apply(self, writes: Writes, pi: PaymentInstruction, mine: Claim, news: Paid) -> Change:
         """Keep the scrolls and the references; with the last one the revision is SUCCESSFUL."""
         connection = writes.flush()
         tally = beneficiaries.record_scrolls(connection, pi, news.scrolls)
         outbox.tell_beneficiaries(connection, pi, "paid", {})
-        references = {
+        references: dict[str, object] = {
             "pa_bill_ref_number": news.bill_ref_no,
             "pa_token_number": news.token_number,
             "pa_token_date": news.token_date,
-            "paid_at": clock.now(),
         }
+        if news.scrolls:
+            references["paid_at"] = clock.now()
         if tally.waiting:
+            tell_paid(connection, pi, tally.newly_paid)
             message = f"{tally.waiting} of {pi.beneficiary_count} beneficiaries have no debit scroll yet"
             instructions.note(connection, pi, mine, message, **references)
             outbox.tell_index(connection, pi)
-            return Change(None, "partly_paid")
+            return Change(None, "partly_paid" if news.scrolls else "references_told")
         return complete(connection, pi, mine, tally, **references)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ifms.errors import WireError
 from ifms.ledger import beneficiaries, instructions
 from ifms.ledger.claims import Claim
@@ -44,9 +46,12 @@ class PaymentAdvice(StatusService[PagRow]):
         return rows[0]
 
     def apply(self, writes: Writes, pi: PaymentInstruction, mine: Claim, news: PagRow) -> Change:
-        """IN PROCESS, with what PD must send back; the beneficiaries with it."""
+        """IN PROCESS, with what PD must send back; the beneficiaries with it.
+
+        Where the bank has told of all of them before, none is left for PD to tell of: PARTIAL at once.
+        """
         beneficiaries.set_beneficiaries(writes, pi, BeneficiaryStatus.INITIATED, BeneficiaryStatus.IN_PROCESS)
-        return instructions.advance(
+        change = instructions.advance(
             writes,
             pi,
             mine,
@@ -59,3 +64,9 @@ class PaymentAdvice(StatusService[PagRow]):
             pa_token_date=news.token_date,
             error_message=None,
         )
+        connection = writes.flush()  # from here on FD waits for the PI's row
+        if beneficiaries.tally(connection, pi).waiting:
+            return change
+        advised = replace(pi, status=PiStatus.IN_PROCESS)
+        ended = instructions.advance(connection, advised, None, Event.SOME_FAILED)
+        return replace(change, label=ended.label, then=ended.status)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ifms import outbox
 from ifms.errors import UnknownTextError, WireError
@@ -11,7 +11,7 @@ from ifms.ledger.beneficiaries import Scroll, Tally
 from ifms.ledger.claims import Claim
 from ifms.ledger.database import Connection
 from ifms.ledger.instructions import Change
-from ifms.ledger.models import PaymentInstruction
+from ifms.ledger.models import Beneficiary, PaymentInstruction
 from ifms.ledger.statuses import Event, PiStatus
 from ifms.ledger.writes import Writes
 from ifms.services.poll import StatusService, echoed
@@ -52,11 +52,12 @@ class PaymentDetails(StatusService[tuple[Scroll, ...]]):
         return scrolls_of(self.service, pi, rows, phrasebook) or None
 
     def apply(self, writes: Writes, pi: PaymentInstruction, mine: Claim, news: tuple[Scroll, ...]) -> Change:
-        """Keep the scrolls; with the last one the PI is SUCCESSFUL and the platform hears of it."""
+        """Keep the scrolls, and tell the platform who is paid; with the last one the PI is SUCCESSFUL."""
         connection = writes.flush()
         tally = beneficiaries.record_scrolls(connection, pi, news)
         outbox.tell_beneficiaries(connection, pi, "paid", {})
         if tally.waiting:
+            tell_paid(connection, pi, tally.newly_paid)
             message = f"{tally.waiting} of {pi.beneficiary_count} beneficiaries have no debit scroll yet"
             instructions.note(connection, pi, mine, message)
             outbox.tell_index(connection, pi)
@@ -106,24 +107,34 @@ def scrolls_of(
 
 
 def complete(connection: Connection, pi: PaymentInstruction, mine: Claim, tally: Tally, **columns: object) -> Change:
-    """Every beneficiary is paid or has failed: SUCCESSFUL, or PARTIAL; the platform hears of what is paid.
-
-    The whole payment is SUCCESSFUL only when nobody's money is still with the bank.
-    """
-    if tally.failed:
-        return instructions.advance(connection, pi, mine, Event.SOME_FAILED, error_message=None, **columns)
-    change = instructions.advance(connection, pi, mine, Event.PAID, error_message=None, **columns)
-    if beneficiaries.some_still_failed(connection, pi.tenant_id, pi.payment_number):
-        rows = beneficiaries.of(connection, [pi.id])[pi.id]
-        outbox.tell_line_statuses(
-            connection,
-            pi.tenant_id,
-            pi.payment_number,
-            [line for row in rows for line in row.line_item_ids],
-            "SUCCESSFUL",
-            status="PARTIAL",
-            reference_status="PAYMENT_PARTIAL",
-        )
-    else:
-        outbox.tell_payment_status(connection, pi.tenant_id, pi.payment_number, "SUCCESSFUL", "PAYMENT_SUCCESS")
+    """Every beneficiary is paid or has failed: SUCCESSFUL, or PARTIAL; the platform hears who is paid."""
+    event, paid = Event.SOME_FAILED, tally.newly_paid
+    if not tally.failed:
+        # All of them: of an imported PI the adapter before this one may have learned of some, and told nobody.
+        event, paid = Event.PAID, beneficiaries.of(connection, [pi.id])[pi.id]
+    change = instructions.advance(connection, pi, mine, event, error_message=None, **columns)
+    tell_paid(connection, pi, paid)
     return change
+
+
+def tell_paid(connection: Connection, pi: PaymentInstruction, paid: Sequence[Beneficiary]) -> None:
+    """The platform hears that these beneficiaries of the PI are paid.
+
+    The whole payment is SUCCESSFUL only once everybody is paid whom it pays, by whichever PI; PARTIAL while somebody's
+    money has come back, and under way while somebody's is.
+    """
+    if not paid:
+        return
+    standing = beneficiaries.standing(connection, pi)
+    if not standing.waiting and not standing.failed:
+        outbox.tell_payment_status(connection, pi.tenant_id, pi.payment_number, "SUCCESSFUL", "PAYMENT_SUCCESS")
+        return
+    outbox.tell_line_statuses(
+        connection,
+        pi.tenant_id,
+        pi.payment_number,
+        [line for row in paid for line in row.line_item_ids],
+        "SUCCESSFUL",
+        status="PARTIAL" if standing.failed else "INITIATED",
+        reference_status="PAYMENT_PARTIAL" if standing.failed else "PAYMENT_INITIATED",
+    )

@@ -11,6 +11,7 @@ from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.payments import REJECTED
 from ifms.ledger.statuses import BeneficiaryStatus, Event, PiStatus
 from ifms.ledger.writes import Writes
+from ifms.services.failing import tell_failed_again
 from ifms.services.poll import StatusService, echoed, one_row
 from ifms.treasury.config import TreasuryConfig
 from ifms.wire.envelope import Reply, ReplyError, Service, parse_rows
@@ -68,4 +69,5 @@ class InstructionStatus(StatusService[PisRow]):
             outbox.tell_payment_status(writes, pi.tenant_id, pi.payment_number, "FAILED", "PAYMENT_DECLINED")
         else:  # its beneficiaries are as failed as they were before, and may be paid by another
             beneficiaries.set_beneficiaries(writes, pi, BeneficiaryStatus.INITIATED, BeneficiaryStatus.FAILED)
+            tell_failed_again(writes.flush(), pi)
         return change

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Generic, TypeVar, assert_never
@@ -21,6 +21,7 @@ from ifms.ledger.database import Connection
 from ifms.ledger.history import LogStatus
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.writes import Writes
+from ifms.services.failing import rematch
 from ifms.services.scope import Scope
 from ifms.services.sweep import Sweep
 from ifms.treasury.client import TreasuryClient
@@ -170,7 +171,9 @@ class Poll(Generic[News]):
                 to_status=written.change.status if written.change else None,
                 sweep_run_id=self.sweep.run.id,
             )
-            writes.flush()
+            connection = writes.flush()
+            if written.change and written.change.status:
+                self._follow_up(connection, item.pi, written.change)
             return written
 
         try:
@@ -181,6 +184,23 @@ class Poll(Generic[News]):
         self.sweep.counts[written.change.label if written.change else written.status.lower()] += 1
         if written.problem is not None:
             self.sweep.problem(f"PI {item.pi.pi_number}: {written.problem}")
+
+    def _follow_up(self, connection: Connection, pi: PaymentInstruction, change: instructions.Change) -> None:
+        """What the PI's new status makes due: a second step, and failures that could not be booked before."""
+        if change.then is not None:
+            assert change.status is not None, "a second step follows a first one"
+            history.log_status(
+                connection,
+                replace(pi, status=change.status),
+                self.service.service,
+                LogStatus.SUCCESS,
+                message="all of its beneficiaries had failed before",
+                to_status=change.then,
+                sweep_run_id=self.sweep.run.id,
+            )
+        if pi.unmatched_failures:
+            assert self.sweep.calls is not None, "a sweep that calls the treasury is given a call log"
+            rematch(connection, pi.pi_number, self.sweep.calls.sealer, self.sweep.run.id)
 
     def _read(self, pi: PaymentInstruction, outcome: Outcome) -> _Read[News]:
         match outcome:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from ifms_airflow.operators.sweep import SweepOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from ifms.ledger.invariants import Limits
     from ifms_airflow.hooks import LedgerHook
 
 DEFAULT_HOURS = 24
@@ -23,14 +24,23 @@ class ReconcileOperator(SweepOperator):
     """Look at every invariant of the ledger; needs neither the treasury nor the platform.
 
     :param pending_hours: how long a PI may stay PENDING, a number or a template that renders to one; 24 when empty.
+    :param limit_days: how long other things may wait, in days by name (`ifms.ledger.invariants.IN_DAYS`), or a template
+        that renders to that; what is left out keeps its default.
     """
 
-    template_fields: Sequence[str] = ("tenants", "pending_hours")
+    template_fields: Sequence[str] = ("tenants", "pending_hours", "limit_days")
     service_id = "RECONCILE"
 
-    def __init__(self, *, pending_hours: float | str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        pending_hours: float | str | None = None,
+        limit_days: Mapping[str, float] | str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.pending_hours = pending_hours
+        self.limit_days = limit_days
 
     @cached_property
     def ledger_hook(self) -> LedgerHook:
@@ -41,12 +51,20 @@ class ReconcileOperator(SweepOperator):
 
     def execute(self, context: Context) -> None:
         """Look, write the sweep's row; raises a SweepError that names what is broken."""
-        from ifms.ledger.invariants import Limits  # noqa: PLC0415
         from ifms.services.reconcile import reconcile  # noqa: PLC0415
 
-        limits = Limits(pending=self._pending())
+        limits = self._limits()
         with self.ledger_hook.ledger() as ledger, self.sweep(context, ledger) as sweep:
             reconcile(sweep, limits)
+
+    def _limits(self) -> Limits:
+        """Raise BadInputError unless the form's fields are hours, and days by name."""
+        from ifms.ledger.invariants import Limits  # noqa: PLC0415
+
+        days = {} if self.limit_days is None else self.limit_days
+        if not isinstance(days, Mapping):
+            raise BadInputError("limit_days must be numbers of days by the name of their limit, or empty")
+        return Limits(pending=self._pending()).with_days(days)
 
     def _pending(self) -> timedelta:
         """Raise BadInputError unless the form's field is a number of hours."""

@@ -32,6 +32,12 @@ EDGES = {
     ("INITIATED", "PARTIAL"),
     ("PARTIAL", "COMPLETED"),
 }
+WORDS = {
+    "Payment Initiated": "INITIATED",
+    "Payment In Process": "INITIATED",
+    "Payment Successful": "SUCCESSFUL",
+    "Payment Failed": "FAILED",
+}
 MOVEMENTS = {
     "PENDING": [["RESERVE"]],
     "FAILED": [["RELEASE", "RESERVE"], ["DEBIT", "RESERVE", "REVERSAL"]],
@@ -72,6 +78,7 @@ class Checker:
             *self._balances(pis),
             *self._edges(pis),
             *self._calls(accepted),
+            *self._told(pis),
         ]
 
     def unfinished(self) -> list[str]:
@@ -216,6 +223,31 @@ class Checker:
             for each in accepted
             if each.received > written.get(each.number, 0)
         ]
+
+    def _told(self, pis: dict[str, dict[str, Any]]) -> list[str]:
+        """I5: the last word that was written down for the platform, line by line, is how its beneficiary stands."""
+        said: dict[str, dict[str, str]] = defaultdict(dict)  # by payment, then by line; "" stands for all lines
+        for row in self.books.rows("SELECT payload FROM ifms.outbox WHERE topic = 'payment_status' ORDER BY id"):
+            told = row["payload"]
+            number = told["paymentNumber"]
+            if "lines" in told:
+                said[number] |= dict.fromkeys(told["lines"], told["lineStatus"])
+            else:
+                said[number] = {"": told["status"]}
+        stands: dict[tuple[str, str], str] = {}
+        by_id = {pi["id"]: pi for pi in pis.values()}
+        for row in self.books.rows("SELECT * FROM ifms.beneficiary ORDER BY created_at"):
+            pi = by_id[row["payment_instruction_id"]]
+            if pi["status"] == "PENDING":
+                continue  # what was told before still holds
+            word = WORDS[row["status"]] if pi["status"] != "FAILED" else "FAILED"
+            stands |= dict.fromkeys(((pi["payment_number"], line) for line in row["line_item_ids"]), word)
+        wrong = []
+        for (number, line), word in stands.items():
+            heard = said[number].get(line, said[number].get(""))
+            if heard != word:
+                wrong.append(f"I5: line {line} of payment {number} is {word}; the last told of it is {heard}")
+        return wrong
 
     # The end ----------------------------------------------------------------------------------------------------------
 

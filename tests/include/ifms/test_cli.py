@@ -177,6 +177,21 @@ def test_reconcile_finds_the_database_as_libpq_does(ledger, monkeypatch, capsys)
     assert "none" in capsys.readouterr().out
 
 
+def test_reconcile_takes_a_limit_for_each_thing_that_waits(ledger, refused, capsys):
+    ledger.payment(100)
+    with ledger.connect() as owner:
+        owner.execute(
+            "UPDATE ifms.payment SET hold_code = 'BAD_PAYMENT', hold_message = 'sample',"
+            " held_since = now() - interval '10 days'"
+        )
+    assert main(["reconcile", "--dsn", ledger.dsn]) == 1
+    assert "payments_get_instructions: payment " in capsys.readouterr().err
+    assert main(["reconcile", "--dsn", ledger.dsn, "--days", "held=11", "--days", "unfunded=0.5"]) == 0
+    capsys.readouterr()
+    assert "'pending' is no limit in days" in refused("reconcile", "--dsn", ledger.dsn, "--days", "pending=1")
+    assert "the limit held must be" in refused("reconcile", "--dsn", ledger.dsn, "--days", "held=0")
+
+
 def test_reconcile_needs_a_ledger(refused, empty_database):
     assert "ifms migrate" in refused("reconcile", "--dsn", empty_database)
 
@@ -198,12 +213,14 @@ def test_a_port_in_use_is_one_sentence(refused, tmp_path):
     [
         ((), ("migrate", "reconcile", "simulate")),
         (("migrate",), ("--dsn",)),
-        (("reconcile",), ("--dsn", "--pending-hours")),
+        (("reconcile",), ("--dsn", "--pending-hours", "--days")),
+        (("failures",), ("list", "settle")),
+        (("failures", "settle"), ("--dsn", "--reason")),
         (("simulate",), ("treasury", "platform")),
         (("simulate", "treasury"), ("--state", "--port", "--client-id", "--latency-ms", "--allotment")),
         (("simulate", "platform"), ("--state", "--port", "--cities", "--bills-per-city", "--persist-ms")),
     ],
-    ids=["ifms", "migrate", "reconcile", "simulate", "treasury", "platform"],
+    ids=["ifms", "migrate", "reconcile", "failures", "settle", "simulate", "treasury", "platform"],
 )
 def test_help_names_every_option(capsys, arguments, options):
     with pytest.raises(SystemExit) as ended:
@@ -227,6 +244,9 @@ def test_help_names_every_option(capsys, arguments, options):
         (("reconcile", "--pending-hours", "0"), "'0'"),
         (("reconcile", "--pending-hours", "a day"), "'a day'"),
         (("reconcile", "--pending-hours", "nan"), "'nan'"),
+        (("reconcile", "--days", "initiated"), "'initiated'"),
+        (("reconcile", "--days", "held=a week"), "'held=a week'"),
+        (("failures", "settle", "7", "--reason", "x"), "'7'"),
     ],
     ids=lambda value: " ".join(value) or "nothing" if isinstance(value, tuple) else None,
 )

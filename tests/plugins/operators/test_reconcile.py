@@ -30,6 +30,33 @@ def test_what_is_no_number_of_hours_is_refused(given):
         pending(given)
 
 
+def limits(days):
+    from ifms_airflow.operators import ReconcileOperator
+
+    return ReconcileOperator(task_id="reconcile", limit_days=days)._limits()
+
+
+def test_days_by_name():
+    from ifms.ledger.invariants import Limits
+
+    assert limits(None) == limits({}) == Limits()
+    assert limits({"held": 2, "in_process": 0.5}) == Limits(held=timedelta(days=2), in_process=timedelta(hours=12))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("{{ params.limit_days }}", "limit_days must be"),
+        ([7], "limit_days must be"),
+        ({"pending": 7}, "no limit in days"),
+        ({"held": "7"}, "the limit held"),
+    ],
+)
+def test_what_are_no_days_by_name_is_refused(given, said):
+    with pytest.raises(BadInputError, match=said):
+        limits(given)
+
+
 def test_it_has_time_for_sums_over_whole_tables(airflow_connections):
     from ifms_airflow.operators import ReconcileOperator
 

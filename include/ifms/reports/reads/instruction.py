@@ -10,8 +10,10 @@ from uuid import UUID
 
 from psycopg.rows import dict_row
 
+from ifms import clock
 from ifms.ledger.corrections import correct_by
 from ifms.ledger.database import Connection
+from ifms.ledger.invariants import overdue
 from ifms.wire.bank import mask_long_numbers
 
 Row = dict[str, Any]
@@ -47,6 +49,11 @@ class Whole:
     def next_service(self) -> str | None:
         """The service whose answer it waits for; None when nothing can be asked about it alone."""
         return NEXT_SERVICE.get((self.pi["pi_type"], self.pi["status"]))
+
+    @property
+    def overdue(self) -> bool:
+        """Whether it has been where it stands for longer than it should."""
+        return overdue(self.pi["pi_type"], self.pi["status"], self.pi["status_since"], clock.now())
 
     @property
     def failed(self) -> list[Row]:

@@ -17,8 +17,10 @@ from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from ifms import clock
 from ifms.errors import BadInputError
 from ifms.ledger.database import Connection
+from ifms.ledger.invariants import overdue
 
 COUNT_LIMIT = 10_000
 """How far a total is counted: more than that is told as 'more than that', which nobody pages through."""
@@ -90,6 +92,12 @@ class Line:
     bill_numbers: list[str]
     created_at: datetime
     updated_at: datetime
+    status_since: datetime
+
+    @property
+    def overdue(self) -> bool:
+        """Whether it has been where it stands for longer than it should."""
+        return overdue(self.pi_type, self.status, self.status_since, clock.now())
 
 
 @dataclass(frozen=True)
@@ -103,14 +111,14 @@ class Page:
 def find(connection: Connection, criteria: Criteria) -> Page:
     """The page of lines that meet all criteria. Raises BadInputError for a cursor that is none."""
     chosen = sql.SQL(
-        "SELECT p.id FROM ifms.payment_instruction p WHERE {} {} LIMIT %(limit)s OFFSET %(offset)s"
+        "SELECT p.id, p.status_since FROM ifms.payment_instruction p WHERE {} {} LIMIT %(limit)s OFFSET %(offset)s"
     ).format(_conditions(criteria), _order(criteria))
     statement = sql.SQL(
         """
         WITH chosen AS MATERIALIZED ({chosen})
         SELECT p.id, p.tenant_id, p.pi_number, p.pi_type, p.parent_pi_number, p.payment_number, p.status,
                p.beneficiary_count, p.successful_count, p.failed_count, p.net_amount, p.error_message, p.bill_numbers,
-               p.created_at, p.updated_at
+               p.created_at, p.updated_at, chosen.status_since
         FROM chosen JOIN ifms.payment_instruction_summary p USING (id) {order}
         """
     ).format(chosen=chosen, order=_order(criteria))

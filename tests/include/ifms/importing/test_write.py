@@ -70,6 +70,40 @@ def test_what_it_has_done_since_is_copied_the_next_time(java_world, here):
     assert broken(here) == {}
 
 
+def test_since_when_each_stands_where_it_stands_is_its_own_time(java_world, here):
+    """Not the import's: what had waited for a month then has waited for a month."""
+    imported(java_world, here)
+    rows = here.rows("SELECT pi_number, status, status_since, created_at, updated_at FROM ifms.payment_instruction")
+    assert rows
+    for row in rows:
+        assert row["status_since"] == (row["created_at"] if row["status"] == "PENDING" else row["updated_at"]), row
+
+
+def test_what_this_ledger_changes_of_an_imported_pi_is_told_from_then_on(java_world, here):
+    imported(java_world, here)
+    number = java_world.number["IN PROCESS"]
+    of = "payment_instruction_id = (SELECT id FROM ifms.payment_instruction WHERE pi_number = %s)"
+    with psycopg.connect(here.dsn) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute(
+            f"UPDATE ifms.beneficiary SET status = 'Payment Successful', voucher_number = 'v', utr_number = 'u' WHERE {of}",
+            (number,),
+        )
+    assert set(broken(here)) == {"lines_are_told"}
+
+
+def test_an_imported_pi_that_is_rejected_here_is_told_of(java_world, here):
+    imported(java_world, here)
+    assert "lines_are_told" not in broken(here)
+    with psycopg.connect(here.dsn) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute(
+            "UPDATE ifms.payment_instruction SET status = 'FAILED' WHERE pi_number = %s",
+            (java_world.number["INITIATED"],),
+        )
+    assert "lines_are_told" in broken(here)
+
+
 def test_only_the_owner_imports(java_world, here):
     imported(java_world, here)
     with psycopg.connect(as_worker(here.dsn), autocommit=True) as worker:

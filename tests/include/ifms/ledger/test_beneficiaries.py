@@ -47,8 +47,10 @@ def fail(ledger, row, failure=FAILURE):
     return ledger.db.transact(lambda c: beneficiaries.record_failures(c, {row.id: failure}))
 
 
-def still_failed(ledger, pi, tenant=TENANT):
-    return ledger.db.transact(lambda c: beneficiaries.some_still_failed(c, tenant, pi.payment_number))
+def standing(ledger, pi):
+    """(waiting, failed) of the whole payment."""
+    found = ledger.db.transact(lambda c: beneficiaries.standing(c, pi))
+    return found.waiting, found.failed
 
 
 def decline(ledger, pi, mine):
@@ -212,6 +214,14 @@ def test_a_scroll_is_kept_with_its_beneficiary_by_number_in_any_case(ledger, pi,
     assert stored(ledger, second) == (status, *[None] * 6)
 
 
+def test_who_is_newly_paid_is_told_once(ledger, pi):
+    bring(ledger, pi, IN_PROCESS)
+    first, second = of(ledger, pi)
+    assert [b.id for b in record(ledger, pi, scroll(first)).newly_paid] == [first.id]
+    assert [b.id for b in record(ledger, pi, scroll(first), scroll(second)).newly_paid] == [second.id]
+    assert record(ledger, pi, scroll(first), scroll(second)).newly_paid == []
+
+
 def test_the_first_scroll_stays_whatever_is_told_later(ledger, pi):
     bring(ledger, pi, IN_PROCESS)
     first, _ = of(ledger, pi)
@@ -350,43 +360,66 @@ def test_a_declined_revision_is_not_the_payment_s_last_declined(ledger, pi):
     assert ledger.db.transact(lambda c: beneficiaries.last_declined(c, payment)) == []
 
 
-def test_somebody_has_failed_until_a_revision_takes_them_over(ledger, pi):
+def test_a_payment_stands_as_the_last_pi_of_each_beneficiary_does(ledger, pi):
+    bring(ledger, pi, INITIATED)
+    assert standing(ledger, pi) == (2, 0)
     bring(ledger, pi, SUCCESSFUL)
     first, second = of(ledger, pi)
-    assert not still_failed(ledger, pi)
+    assert standing(ledger, pi) == (0, 0)
     fail(ledger, first)
-    assert still_failed(ledger, pi)
-    revision, mine = revise(ledger, pi, [first], "PI-SA/2024-25/R00001")
-    assert not still_failed(ledger, pi)
+    assert standing(ledger, pi) == (0, 1)
+    revision, _ = revise(ledger, pi, [first], "PI-SA/2024-25/R00001")
+    assert standing(ledger, pi) == standing(ledger, revision) == (0, 1), "the treasury has not accepted it"
     fail(ledger, second)
-    assert still_failed(ledger, pi), "one is taken over, the other is not"
-
-    ledger.db.transact(lambda c: beneficiaries.set_beneficiaries(c, revision, PENDING, FAILED))
-    ledger.db.transact(lambda c: instructions.advance(c, revision, mine, Event.DECLINED))
-    both, _ = revise(ledger, pi, [first, second], "PI-SA/2024-25/R00002")
-    assert not still_failed(ledger, pi)
-    bring(ledger, both, SUCCESSFUL)
-    assert not still_failed(ledger, pi)
-    fail(ledger, of(ledger, both)[0])
-    assert still_failed(ledger, pi), "the revision failed, too"
+    assert standing(ledger, pi) == (0, 2)
+    bring(ledger, revision, IN_PROCESS)
+    assert standing(ledger, pi) == (1, 1)
+    bring(ledger, revision, SUCCESSFUL)
+    assert standing(ledger, pi) == (0, 1)
+    fail(ledger, of(ledger, revision)[0])
+    assert standing(ledger, pi) == (0, 2), "the revision failed, too"
 
 
 def test_a_declined_revision_has_taken_nobody_over(ledger, pi):
     bring(ledger, pi, SUCCESSFUL)
     failed, _ = of(ledger, pi)
     fail(ledger, failed)
-    revision, _ = revise(ledger, pi, [failed], "PI-SA/2024-25/R00001")
+    revision, mine = revise(ledger, pi, [failed], "PI-SA/2024-25/R00001")
     ledger.db.transact(lambda c: beneficiaries.set_beneficiaries(c, revision, PENDING, FAILED))
-    assert still_failed(ledger, pi)
+    ledger.db.transact(lambda c: instructions.advance(c, revision, mine, Event.DECLINED))
+    assert standing(ledger, pi) == (0, 1)
 
 
-def test_another_payment_s_failures_are_not_this_one_s(ledger, pi):
+def test_another_payment_s_beneficiaries_are_not_this_one_s(ledger, pi):
     other, _ = ledger.instruct(*ledger.payment(400))
     bring(ledger, other, SUCCESSFUL)
+    bring(ledger, pi, SUCCESSFUL)
     fail(ledger, of(ledger, other)[0])
-    assert still_failed(ledger, other)
-    assert not still_failed(ledger, pi)
-    assert not still_failed(ledger, other, tenant="od.sampleb")
+    assert standing(ledger, other) == (0, 1)
+    assert standing(ledger, pi) == (0, 0)
+    assert standing(ledger, replace(other, tenant_id="od.sampleb")) == (0, 0)
+
+
+def test_two_pis_of_a_payment_that_end_at_once_reckon_one_after_the_other(ledger, pi):
+    """Else each would take the other's beneficiary for unpaid, and nobody would tell that the whole payment is paid."""
+    bring(ledger, pi, SUCCESSFUL)
+    first, _ = of(ledger, pi)
+    fail(ledger, first)
+    revision, _ = revise(ledger, pi, [first], "PI-SA/2024-25/R00001")
+    bring(ledger, revision, IN_PROCESS)
+    with ledger.connect() as one, one.transaction():
+        assert beneficiaries.standing(one, pi) == Tally(1, 0)
+        beneficiaries.record_scrolls(one, revision, [scroll(of(ledger, revision)[0])])
+        with ledger.connect() as other, pytest.raises(errors.LockNotAvailable):
+            other.execute("SET lock_timeout = '100ms'")
+            beneficiaries.standing(other, pi)
+    assert standing(ledger, pi) == (0, 0)
+
+
+def test_a_rejected_pi_s_beneficiaries_count_no_more(ledger, pending):
+    pi, mine = pending
+    ledger.db.transact(lambda c: instructions.advance(c, pi, mine, Event.DECLINED))
+    assert standing(ledger, pi) == (0, 0)
 
 
 def test_who_failed_in_a_rejected_pi_is_paid_by_the_next_one(ledger, pending):

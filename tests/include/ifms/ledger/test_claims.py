@@ -9,7 +9,7 @@ from support.ledger import Ledger
 
 from ifms.errors import ClaimLostError
 from ifms.ledger import instructions
-from ifms.ledger.claims import Claim, claim, release
+from ifms.ledger.claims import Claim, claim, held, release
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.statuses import Event
 
@@ -95,6 +95,25 @@ def test_a_lease_that_ran_out_is_taken_over_and_the_late_copy_writes_nothing(led
             ledger.db.transact(write)
     assert ledger.balances() == (10_000, 300, 0, 9_700)
     ledger.db.transact(lambda c: instructions.note(c, again[0], now_mine, "in time"))
+
+
+def test_what_another_run_holds_is_counted_until_its_lease_has_run_out(ledger, three):
+    def seen(started, lease=timedelta(minutes=10)):
+        conditions = {"tenants": None, "created_from": None, "created_to": None}
+        return ledger.db.transact(
+            lambda c: held(c, instructions.UNSETTLED, lease=lease, sweep_started=started, **conditions)
+        )
+
+    before = ledger.one("SELECT clock_timestamp()")
+    mine, rows = take(ledger, limit=2)
+    after = ledger.one("SELECT clock_timestamp()")
+    assert seen(after) == 2
+    assert seen(before) == 0, "taken since it began: no other's"
+    ledger.db.transact(lambda c: release(c, instructions.UNSETTLED, rows[0].id, mine))
+    assert seen(after) == 1
+    with ledger.connect() as connection:
+        connection.execute("UPDATE ifms.payment_instruction SET claimed_until = now() WHERE claim_token IS NOT NULL")
+    assert seen(after) == 0
 
 
 def test_seconds_left_counts_by_the_monotonic_clock():

@@ -6,8 +6,9 @@ from datetime import date
 import pytest
 from psycopg import errors
 
-from ifms.ledger import failures
+from ifms.ledger import failures, instructions
 from ifms.ledger.beneficiaries import Failure
+from ifms.ledger.statuses import Event
 
 BILL = "PI-SA/2024-25/000017"
 ACCOUNT = "12345678901"
@@ -148,3 +149,48 @@ def test_none_is_dropped_even_by_hand(ledger):
         with ledger.connect() as connection, pytest.raises(errors.CheckViolation, match="never dropped"):
             connection.execute(statement)
     assert count(ledger) == 1
+
+
+def test_what_is_open_of_a_bill_is_read_as_it_was_told_but_for_the_account(ledger):
+    keep(ledger)
+    keep(ledger, replace(FAILURE, beneficiary_id=None, account_number=None, utr_number="UTR2"))
+    keep(ledger, bill="PI-SA/2024-25/000018")
+    keep(ledger, replace(FAILURE, beneficiary_id="BN-SA/000018"))
+    ledger.db.transact(lambda c: failures.now_matched(c, BILL, replace(FAILURE, beneficiary_id="BN-SA/000018")))
+    found = ledger.db.transact(lambda c: failures.unmatched(c, BILL))
+    assert [each.failure for each in found] == [
+        replace(FAILURE, account_number=None),
+        replace(FAILURE, beneficiary_id=None, account_number=None, utr_number="UTR2"),
+    ]
+    assert [each.account_sealed for each in found] == [b"sealed", b"sealed"]
+
+
+@pytest.mark.parametrize(("status", "can"), [("PENDING", False), ("INITIATED", True), ("FAILED", False)])
+def test_bills_are_looked_at_again_whose_pi_can_take_a_failure(ledger, status, can):
+    ledger.fund(1000)
+    pi, mine = ledger.instruct(*ledger.payment(100))
+    keep(ledger)
+    keep(ledger, bill=pi.pi_number)
+    event = {"INITIATED": Event.ACCEPTED, "FAILED": Event.DECLINED}.get(status)
+    if event:
+
+        def advance(connection):
+            instructions.advance(connection, pi, mine, event)
+            if status == "FAILED":
+                instructions.free_payment(connection, pi, "PI_DECLINED", "sample")
+
+        ledger.db.transact(advance)
+    assert ledger.db.transact(failures.matchable_bills) == ([pi.pi_number] if can else [])
+    ledger.db.transact(lambda c: failures.now_matched(c, pi.pi_number, FAILURE))
+    assert ledger.db.transact(failures.matchable_bills) == []
+
+
+def test_what_was_closed_is_matched_all_the_same(ledger):
+    keep(ledger)
+    failure = ledger.one("SELECT id FROM ifms.unmatched_failure")
+    ledger.db.transact(lambda c: failures.close(c, failure, "sample reason", "sample"))
+    assert len(ledger.db.transact(lambda c: failures.unmatched(c, BILL))) == 1
+    ledger.db.transact(lambda c: failures.now_matched(c, BILL, FAILURE))
+    assert count(ledger, "matched_at IS NOT NULL AND settled_reason = 'sample reason'") == 1
+    with ledger.connect() as connection, pytest.raises(errors.CheckViolation, match="stays on record"):
+        connection.execute("UPDATE ifms.unmatched_failure SET settled_reason = 'another'")

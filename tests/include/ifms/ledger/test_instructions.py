@@ -156,3 +156,20 @@ def test_messages_about_single_beneficiaries_are_kept(ledger, pending):
     number = ledger.one("SELECT min(beneficiary_number) FROM ifms.beneficiary")
     ledger.db.transact(lambda c: beneficiaries.note_beneficiaries(c, pending[0], {number: "Wrong IFSC"}))
     assert ledger.one("SELECT beneficiary_number FROM ifms.beneficiary WHERE status_message = 'Wrong IFSC'") == number
+
+
+def test_since_when_it_stands_where_it_stands(ledger):
+    """From its making on; later writes that leave the status leave the instant, too."""
+    ledger.fund(1000)
+    pi, mine = ledger.instruct(*ledger.payment(100))
+    since = "SELECT status_since FROM ifms.payment_instruction"
+    assert ledger.one(since) == pi.created_at
+    ledger.db.transact(lambda c: instructions.settle_attempt(c, pi, mine, "unknown", "sample"))
+    assert ledger.one(since) == pi.created_at
+    again, mine = ledger.claimed(pi)
+    ledger.db.transact(lambda c: instructions.advance(c, again, mine, Event.ACCEPTED))
+    moved = ledger.one(since)
+    assert moved == ledger.one("SELECT updated_at FROM ifms.payment_instruction")
+    again, mine = ledger.claimed(pi)
+    ledger.db.transact(lambda c: instructions.note(c, again, mine, "sample"))
+    assert ledger.one(since) == moved > pi.created_at

@@ -7,14 +7,15 @@ everything has happened.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from ifms.ledger.invariants import INVARIANTS, Limits, look
+from ifms.errors import BadInputError
+from ifms.ledger.invariants import IN_DAYS, INVARIANTS, Limits, look, overdue
 from ifms.ledger.statuses import BeneficiaryStatus, PiStatus
 
 pytestmark = pytest.mark.xdist_group("world")  # it takes seconds to make: one worker does
@@ -273,6 +274,7 @@ DAMAGES = {
         f"""UPDATE ifms.beneficiary SET status = 'Payment In Process'
             WHERE id = (SELECT min(id::text)::uuid FROM ifms.beneficiary WHERE {of("paid")})""",
         "{paid}",
+        frozenset({"lines_are_told"}),
     ),
     "somebody is paid without a scroll": Damage(
         "beneficiaries_follow_their_pi",
@@ -289,6 +291,7 @@ DAMAGES = {
         "UPDATE ifms.beneficiary SET status = 'Payment Successful', failed_on = NULL "
         f"WHERE status = 'Payment Failed' AND {of('partial')}",
         "{partial}",
+        frozenset({"lines_are_told"}),
     ),
     "an acceptance is not told": Damage(
         "changes_are_told",
@@ -299,11 +302,13 @@ DAMAGES = {
         "changes_are_told",
         "DELETE FROM ifms.outbox WHERE payload->>'status' = 'FAILED' AND ordering_key = '{key of declined}'",
         "{key of declined} was FAILED",
+        frozenset({"lines_are_told"}),
     ),
     "a rejection is not told": Damage(
         "changes_are_told",
         "DELETE FROM ifms.outbox WHERE payload->>'status' = 'FAILED' AND ordering_key = '{key of rejected}'",
         "{key of rejected} was FAILED",
+        frozenset({"lines_are_told"}),
     ),
     "a correction is not told": Damage(
         "changes_are_told",
@@ -314,6 +319,7 @@ DAMAGES = {
         "changes_are_told",
         "DELETE FROM ifms.outbox WHERE payload->>'status' = 'SUCCESSFUL' AND ordering_key = '{key of paid}'",
         "{key of paid} was SUCCESSFUL",
+        frozenset({"lines_are_told"}),
     ),
     "a lack of funds is not told": Damage(
         "changes_are_told",
@@ -324,6 +330,36 @@ DAMAGES = {
         "failures_are_told",
         "DELETE FROM ifms.outbox WHERE payload->>'lineStatus' = 'FAILED' AND ordering_key = '{key of partial}'",
         "{key of partial}",
+        frozenset({"lines_are_told"}),
+    ),
+    "of two that are paid one is told": Damage(
+        "lines_are_told",
+        """UPDATE ifms.outbox SET payload = payload || jsonb_build_object('lineStatus', 'SUCCESSFUL', 'lines',
+               (SELECT to_jsonb(b.line_item_ids) FROM ifms.beneficiary b WHERE {of paid} LIMIT 1))
+           WHERE payload->>'status' = 'SUCCESSFUL' AND ordering_key = '{key of paid}'""",
+        "of payment {key of paid} was told to be INITIATED last; it is SUCCESSFUL",
+    ),
+    "who has failed is told to be paid": Damage(
+        "lines_are_told",
+        "INSERT INTO ifms.outbox (topic, tenant_id, ordering_key, payload, delivered_at) "
+        "SELECT topic, tenant_id, ordering_key, payload, now() FROM ifms.outbox "
+        "WHERE payload->>'status' = 'SUCCESSFUL' AND ordering_key = '{key of partial}'",
+        "of payment {key of partial} was told to be SUCCESSFUL last; it is FAILED",
+    ),
+    "who is paid anew is told of as failed": Damage(
+        "lines_are_told",
+        "INSERT INTO ifms.outbox (topic, tenant_id, ordering_key, payload, delivered_at) "
+        "SELECT topic, tenant_id, ordering_key, payload, now() FROM ifms.outbox "
+        "WHERE payload->>'lineStatus' = 'FAILED' AND ordering_key = '{key of repaid}'",
+        "of payment {key of repaid} was told to be FAILED last; it is SUCCESSFUL",
+    ),
+    "a payment's lines were told of to nobody": Damage(
+        "lines_are_told",
+        "UPDATE ifms.outbox SET ordering_key = 'X', payload = payload - 'paymentNumber' "
+        "WHERE topic = 'payment_status' AND ordering_key = '{key of initiated}'",
+        "of payment {key of initiated} was told of to nobody; it is INITIATED",
+        frozenset({"changes_are_told"}),
+        rows=2,
     ),
     "who is paid is not told": Damage(
         "beneficiaries_are_told",
@@ -401,6 +437,59 @@ DAMAGES = {
         f"UPDATE {PI} SET created_at = now() - interval '25 hours' WHERE pi_number = '{{pending}}'",
         "{pending}",
     ),
+    "a PI is INITIATED for long": Damage(
+        "statuses_move_on",
+        f"UPDATE {PI} SET status_since = now() - interval '16 days', error_message = 'sample 12345678901' "
+        "WHERE pi_number = '{initiated}'",
+        "PI {initiated} (ORIGINAL) is INITIATED since",
+    ),
+    "a PI is INITIATED for longer than is allowed": Damage(
+        "statuses_move_on",
+        f"UPDATE {PI} SET status_since = now() - interval '3 days', error_message = 'sample 12345678901' "
+        "WHERE pi_number = '{initiated}'",
+        "ifms_pis asks whether the SSU has approved it, which said: sample *****8901",
+        limits=Limits(initiated=timedelta(days=2)),
+    ),
+    **{
+        f"a PI is {status} for long": Damage(
+            "statuses_move_on",
+            f"UPDATE {PI} SET status = '{status}', status_since = now() - interval '8 days' "
+            "WHERE pi_number = '{initiated}'",
+            f"is {status} since",
+            frozenset({"log_tells_the_status", "beneficiaries_follow_their_pi"}),
+        )
+        for status in ("APPROVED", "IN PROCESS")
+    },
+    "a revision is INITIATED for long": Damage(
+        "statuses_move_on",
+        f"UPDATE {PI} SET status = 'INITIATED', status_since = now() - interval '16 days' "
+        "WHERE pi_number = '{revision}'",
+        "PI {revision} (REVISED) is INITIATED since",
+        frozenset({"log_tells_the_status"}),
+    ),
+    "a payment is on hold for long": Damage(
+        "payments_get_instructions",
+        "UPDATE ifms.payment SET held_since = now() - interval '8 days' WHERE payment_number = '{payment of declined}'",
+        "{payment of declined}",
+    ),
+    "a payment waits for funds for long": Damage(
+        "payments_get_instructions",
+        "UPDATE ifms.payment SET held_since = now() - interval '31 days' "
+        "WHERE hold_code = 'PAYMENT_INSUFFICIENT_FUNDS'",
+        "PAYMENT_INSUFFICIENT_FUNDS",
+    ),
+    "a payment waits for funds for longer than is allowed": Damage(
+        "payments_get_instructions",
+        "UPDATE ifms.payment SET held_since = now() - interval '8 days' WHERE hold_code = 'PAYMENT_INSUFFICIENT_FUNDS'",
+        "PAYMENT_INSUFFICIENT_FUNDS",
+        limits=Limits(unfunded=timedelta(days=7)),
+    ),
+    "a failure matches nothing for long": Damage(
+        "failures_are_matched",
+        "INSERT INTO ifms.unmatched_failure (bill_number, beneficiary_id, voucher_date, why_unmatched, first_told_at) "
+        "VALUES ('PI-X', '', '2026-06-01', 'sample reason', now() - interval '8 days')",
+        " of bill PI-X, nobody named, told since",
+    ),
     "a PI is PENDING for longer than is allowed": Damage(
         "pending_is_settled",
         f"UPDATE {PI} SET created_at = now() - interval '3 hours' WHERE pi_number = '{{pending}}'",
@@ -427,7 +516,7 @@ def names(world) -> Mapping[str, str]:
         found["paid"],
     )
     found |= row
-    return found
+    return found | {f"of {name}": OF.replace("{0}", number) for name, number in world.numbers.items()}
 
 
 @pytest.fixture
@@ -456,6 +545,48 @@ def test_that_rule_names_that_row(behind, names, damage):
     finding = findings[damage.rule]
     assert (finding.count, len(finding.rows)) == (damage.rows, damage.rows)
     assert damage.named.format_map(names) in " ".join(finding.rows)
+
+
+def test_a_closed_or_a_young_failure_is_no_finding(behind):
+    behind.execute(
+        """
+        INSERT INTO ifms.unmatched_failure (bill_number, beneficiary_id, voucher_date, why_unmatched, first_told_at,
+            matched_at, settled_at, settled_by, settled_reason)
+        VALUES ('PI-X', '1', '2026-06-01', 'w', now() - interval '8 days', NULL, now(), 'sample', 'sample reason'),
+               ('PI-X', '2', '2026-06-01', 'w', now() - interval '8 days', now(), NULL, NULL, NULL),
+               ('PI-X', '3', '2026-06-01', 'w', now() - interval '6 days', NULL, NULL, NULL, NULL)
+        """
+    )
+    assert look(behind) == []
+
+
+@pytest.mark.parametrize("since", [timedelta(days=14, hours=23), timedelta(days=15, hours=1)])
+def test_the_pages_and_the_rule_go_by_the_same_limits(behind, names, since):
+    behind.execute(f"UPDATE {PI} SET status_since = now() - %s WHERE pi_number = %s", (since, names["initiated"]))
+    [(status, at, now)] = behind.execute(
+        f"SELECT status, status_since, now() FROM {PI} WHERE pi_number = %s", (names["initiated"],)
+    )
+    assert overdue("ORIGINAL", status, at, now) == bool(look(behind))
+
+
+def test_limits_are_set_by_name_in_days():
+    limits = Limits(pending=timedelta(hours=2)).with_days({"initiated": 20, "unmatched": 0.5})
+    assert limits == Limits(pending=timedelta(hours=2), initiated=timedelta(days=20), unmatched=timedelta(hours=12))
+    assert set(IN_DAYS) | {"pending", "unheard", "forgotten"} == set(asdict(Limits()))
+
+
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [
+        ({"pending": 1}, "'pending' is no limit in days: they are initiated, "),
+        ({"Initiated": 1}, "'Initiated' is no limit"),
+        *(({"held": value}, "the limit held must be a number of days") for value in (0, -1, 367, "7", None, True)),
+        ({"held": float("nan")}, "the limit held"),
+    ],
+)
+def test_what_is_no_limit_is_refused_by_name(days, said):
+    with pytest.raises(BadInputError, match=said):
+        Limits().with_days(days)
 
 
 def test_each_rule_has_its_damage():
@@ -499,7 +630,7 @@ def test_no_query_asks_row_by_row(world):
         for invariant in INVARIANTS:
             plan = connection.execute(
                 sql.SQL("EXPLAIN (FORMAT TEXT) " + invariant.query),
-                {"pending": timedelta(1), "unheard": timedelta(1), "forgotten": timedelta(1)},
+                asdict(Limits()),
             ).fetchall()
             text = "\n".join(line for (line,) in plan)
             assert "SubPlan" not in text, (invariant.name, text)

@@ -1,6 +1,7 @@
 """FTPS: what is asked about a revised PI, and which scrolls are its own. End to end: test_cor.py."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -68,9 +69,18 @@ def test_rows_about_the_same_bill_are_read_together():
     }
 
 
-@pytest.mark.parametrize("rows", [[], [SCROLLS | {"benfDtls": []}], [SCROLLS | {"benfDtls": None}]])
-def test_without_a_scroll_there_is_no_news(rows):
-    assert read(*rows) is None
+def test_without_a_row_there_is_no_news():
+    assert read() is None
+
+
+@pytest.mark.parametrize("nobody", [[], None])
+def test_references_may_come_before_any_scroll_and_are_news_once(nobody):
+    news = read(SCROLLS | {"benfDtls": nobody})
+    assert (news.scrolls, news.bill_ref_no, news.token_number, news.token_date) == (
+        *((), "1717400009999", "9", "2024-06-04"),
+    )
+    known = replace(REVISION, pa_bill_ref_number="1717400009999", pa_token_number="9", pa_token_date="2024-06-04")
+    assert RevisedSuccess().read(known, Reply("FTPS", data=[SCROLLS | {"benfDtls": nobody}]), shipped()) is None
 
 
 @pytest.mark.parametrize(
@@ -106,6 +116,35 @@ def test_scrolls_are_kept_as_they_come(adapter, treasury):
     treasury.clear()
     adapter.run("FTPS")
     assert failed.revisions(adapter)[0]["status"] == "SUCCESSFUL"
+
+
+@pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
+def test_a_revision_that_fails_without_a_scroll_is_heard_of_by_its_references(adapter, treasury):
+    """Seen: its token was thrown away, so that FTFPS never asked: INITIATED for ever, all green."""
+    failed.paid_and_failed(adapter, payees=1, failures=1)
+    failed.mend(adapter)
+    adapter.correct()
+    treasury.rule("FTPS", "partial_scrolls", beneficiaries=0)
+    assert adapter.run("FTPS").counts["references_told"] == 1
+    [revision] = failed.revisions(adapter)
+    assert (revision["status"], revision["pa_token_number"] is None, revision["paid_at"]) == ("INITIATED", False, None)
+    assert adapter.run("FTPS").counts["no_news"] == 1
+    adapter.run("FTFPS")
+    assert failed.revisions(adapter)[0]["status"] == "INITIATED"
+    failed.fail(adapter, "all", revision["pi_number"])
+    adapter.run("FTFPS")
+    [revision] = failed.revisions(adapter)
+    assert (revision["status"], revision["paid_at"]) == ("PARTIAL", None)
+    asked = treasury.state["calls"]["FTFPS"]
+    adapter.run("FTFPS")
+    assert treasury.state["calls"]["FTFPS"] == asked, "all have failed: nothing more can come"
+    failed.mend(adapter, account="000099990009")
+    treasury.clear()
+    adapter.correct()
+    adapter.run("FTPS")
+    assert [row["status"] for row in failed.revisions(adapter)] == ["COMPLETED", "SUCCESSFUL"]
+    assert failed.original(adapter)["status"] == "COMPLETED"
+    adapter.reconcile()
 
 
 @pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})

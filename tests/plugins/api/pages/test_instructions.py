@@ -203,6 +203,19 @@ def test_one_pi_with_all_that_belongs_to_it(browser: Any, adapter: Adapter):
     assert "A revised PI moves no money" in revised
 
 
+def test_what_has_waited_for_too_long_is_marked(browser: Any, adapter: Adapter, several: dict[str, str]):
+    number = several["INITIATED"]
+    search = f"/ifms/instructions?tab=open&number={number}"
+    assert "Overdue" not in browser.get(search).text + show(browser, number)
+    with psycopg.connect(adapter.dsn) as connection:
+        connection.execute("UPDATE ifms.payment_instruction SET status_since = now() - interval '16 days'")
+    assert "Overdue" in browser.get(search).text
+    assert re.search(r"Overdue: Initiated since \d+ \w+ \d{4}, \d\d:\d\d\.", show(browser, number))
+    for ended in ("FAILED", "PARTIAL"):
+        assert "Overdue" not in show(browser, several[ended])
+    assert "Overdue" not in browser.get("/ifms/instructions").text
+
+
 def test_no_such_pi(browser: Any):
     answer = browser.get("/ifms/instruction?number=PI-none")
     assert answer.status_code == 404

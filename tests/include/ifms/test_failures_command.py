@@ -1,0 +1,54 @@
+"""`ifms failures`: what matches nothing is listed, and closed by a person with a reason."""
+
+from datetime import date
+
+import pytest
+
+from ifms.cli import main
+from ifms.ledger import failures
+from ifms.ledger.beneficiaries import Failure
+
+FAILURE = Failure(
+    date(2026, 6, 1), "Account is dormant", "C1", None, beneficiary_id="BN-X", account_number="12345678901"
+)
+
+
+@pytest.fixture
+def kept(ledger):
+    """A failure that matches nothing; its id."""
+    ledger.db.transact(lambda c: failures.keep_unmatched(c, "PI-X", FAILURE, b"sealed", "sample reason"))
+    return str(ledger.one("SELECT id FROM ifms.unmatched_failure"))
+
+
+def run(capsys, *arguments):
+    code = main(["failures", *arguments])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def test_it_is_listed_until_it_is_closed(ledger, kept, capsys):
+    code, out, _ = run(capsys, "list", "--dsn", ledger.dsn)
+    assert (code, out.splitlines()) == (
+        0,
+        [f"{kept}\tPI-X\tBN-X\t2026-06-01\tsample reason", "1 failure(s) match nothing"],
+    )
+    code, out, _ = run(capsys, "settle", kept, "--dsn", ledger.dsn, "--reason", " the treasury\n meant PI-Y ")
+    assert (code, out) == (0, f"failure {kept} is closed\n")
+    who, why = ledger.row("SELECT settled_by, settled_reason FROM ifms.unmatched_failure WHERE settled_at = now()"
+                          " OR settled_at IS NOT NULL")  # fmt: skip
+    assert why == "the treasury meant PI-Y"
+    assert who
+    assert run(capsys, "list", "--dsn", ledger.dsn)[1] == "0 failure(s) match nothing\n"
+
+
+def test_what_is_closed_stays_as_it_was_closed(ledger, kept, capsys):
+    assert run(capsys, "settle", kept, "--dsn", ledger.dsn, "--reason", "first")[0] == 0
+    code, _, err = run(capsys, "settle", kept, "--dsn", ledger.dsn, "--reason", "second")
+    assert (code, "there is no open failure" in err) == (1, True)
+    assert ledger.one("SELECT settled_reason FROM ifms.unmatched_failure") == "first"
+
+
+def test_without_a_reason_nothing_is_closed(ledger, kept, capsys):
+    code, _, err = run(capsys, "settle", kept, "--dsn", ledger.dsn, "--reason", " \n")
+    assert (code, "--reason is empty" in err) == (1, True)
+    assert ledger.one("SELECT settled_at FROM ifms.unmatched_failure") is None
