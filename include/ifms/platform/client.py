@@ -138,7 +138,7 @@ class PlatformClient:
                 continue
             if bill.wf_status is None:
                 _log.warning("%s has no workflow status, is left for the next run", bill.label)
-            elif bill.wf_status.upper() == "APPROVED":
+            elif bill.wf_status.upper() == "APPROVED" and bill.stopped is None:
                 yield bill
         if unreadable:
             raise PlatformReplyError(

@@ -58,6 +58,10 @@ def _read_list(value: object) -> object:
     return [] if value is None else value  # Java writes an absent list as null
 
 
+CANCELLED = "CANCELLED"
+_SWITCHED_OFF = frozenset({"INACTIVE", CANCELLED, "REJECTED"})
+
+
 class Model(BaseModel):
     """The base of all messages: snake_case here, camelCase on the wire."""
 
@@ -135,7 +139,9 @@ class BillDetail(Model):
 
     @property
     def active_lines(self) -> list[LineItem]:
-        """The payable lines that are to be paid."""
+        """The payable lines that are to be paid; none of a detail that is itself cancelled, rejected or inactive."""
+        if (self.status or "").upper() in _SWITCHED_OFF:
+            return []
         return [line for line in self.payable_line_items if line.is_active]
 
 
@@ -160,6 +166,19 @@ class Bill(Model):
     def label(self) -> str:
         """How errors name it."""
         return f"bill {self.bill_number or self.id} of {self.tenant_id}"
+
+    @property
+    def stopped(self) -> str | None:
+        """Why it must not be paid (any more): cancelled, rejected, inactive, sent back; None when it may be.
+
+        The platform leaves `wf_status` out beyond the first ten bills of a page, so only another one than APPROVED
+        speaks against the bill; `status` follows the workflow by itself (digit-services.md §2).
+        """
+        if (self.status or "").upper() != "ACTIVE":
+            return f"is {self.status}" if self.status else "has no status"
+        if self.wf_status and self.wf_status.upper() != "APPROVED":
+            return f"is {self.wf_status} in its workflow"
+        return None
 
     def checked_details(self) -> list[BillDetail]:
         """Return the details that have something to pay, after checking every sum.
@@ -312,6 +331,28 @@ class Payment(Model):
         """How errors name it."""
         return f"payment {self.payment_number or self.id} of {self.tenant_id}"
 
+    @property
+    def cancelled(self) -> str | None:
+        """What of it is cancelled so that nothing of it is to be paid; None when something may be."""
+        if _is_cancelled(self.status):
+            return "is cancelled"
+        for bill in self.bills:
+            if _is_cancelled(bill.status):
+                return f"is cancelled for bill {bill.bill_id}"
+        lines = sum(len(detail.payable_line_items) for bill in self.bills for detail in bill.bill_details)
+        return "has cancelled lines only" if lines and len(self.cancelled_lines) == lines else None
+
+    @property
+    def cancelled_lines(self) -> frozenset[str]:
+        """The lines (by the bills' ids) that are cancelled, each by itself or with the detail or bill that holds it."""
+        return frozenset(
+            line.line_item_id
+            for bill in self.bills
+            for detail in bill.bill_details
+            for line in detail.payable_line_items
+            if any(_is_cancelled(status) for status in (bill.status, detail.status, line.status))
+        )
+
     def with_status(self, status: str, reference_status: str) -> Payment:
         """Return a copy with `status` on all four levels (the table of digit-services.md §3)."""
         changed = self.model_copy(deep=True)
@@ -339,6 +380,10 @@ class Payment(Model):
                     if not line.status:
                         return f"line {line.line_item_id}"
         return None
+
+
+def _is_cancelled(status: str | None) -> bool:
+    return (status or "").upper() == CANCELLED
 
 
 # Payees (digit-services.md §5, §6) ------------------------------------------------------------------------------------
