@@ -152,7 +152,8 @@ def _errors(document: dict[str, Any]) -> tuple[ReplyError, ...]:
     if single is not None and not isinstance(single, str):
         raise WireError(f"the reply's errorMsg is a {type(single).__name__}, not a text")
     if single and single.strip():
-        errors.append(ReplyError(None, _storable(single.strip())))
+        text = single.strip()
+        errors.append(ReplyError(None, _storable(text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…")))
     if several is not None and not isinstance(several, list):
         raise WireError(f"the reply's errorMsgs is a {type(several).__name__}, not a list")
     errors.extend(_listed_error(item) for item in several or ())
