@@ -106,6 +106,10 @@ class ConflictError(LedgerError):
     """The same key with other content: the first one stays untouched."""
 
 
+class LedgerDataError(LedgerError):
+    """The database can't hold a value, or a sum that it made with one; the text says of which kind, never which."""
+
+
 class LedgerMovedError(LedgerError):
     """The ledger is not where it was: restored, copied, or on another server. Nothing is paid until somebody looked."""
 

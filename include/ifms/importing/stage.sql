@@ -5,14 +5,16 @@ CREATE OR REPLACE FUNCTION pg_temp.text_of(told text) RETURNS text LANGUAGE sql 
     SELECT CASE WHEN lower(btrim(told)) IN ('', 'null') THEN NULL ELSE told END
 $$;
 CREATE OR REPLACE FUNCTION pg_temp.day_of(told text) RETURNS date LANGUAGE sql STABLE AS $$
-    SELECT CASE WHEN told ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}' AND pg_input_is_valid(left(told, 10), 'date')
+    SELECT CASE WHEN told ~ '^20[0-9]{2}-[0-9]{2}-[0-9]{2}' AND pg_input_is_valid(left(told, 10), 'date')
                 THEN left(told, 10)::date END
 $$;
--- Epoch milliseconds; an earlier version wrote seconds, and 1 where it could not read the date.
+-- Epoch milliseconds; an earlier version wrote seconds, and 1 where it could not read the date. What is not between
+-- 2000 and 2099 is no time of a payment's.
 CREATE OR REPLACE FUNCTION pg_temp.instant_of(told text) RETURNS timestamptz LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE WHEN told::numeric < 86400001 THEN NULL
-                WHEN told::numeric < 100000000000 THEN to_timestamp(told::double precision)
-                ELSE to_timestamp((told::numeric / 1000)::double precision) END
+    SELECT CASE WHEN told::numeric >= 946771200 AND told::numeric < 4102358400
+                THEN to_timestamp(told::double precision)
+                WHEN told::numeric >= 946771200000 AND told::numeric < 4102358400000
+                THEN to_timestamp((told::numeric / 1000)::double precision) END
 $$;
 CREATE OR REPLACE FUNCTION pg_temp.year_of(day date) RETURNS text LANGUAGE sql IMMUTABLE AS $$
     SELECT y || '-' || lpad(((y + 1) % 100)::text, 2, '0')

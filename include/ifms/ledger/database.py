@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import errors as pg
 
-from ifms.errors import ConflictError, InsufficientFundsError, LedgerError, LedgerMovedError
+from ifms.errors import ConflictError, InsufficientFundsError, LedgerDataError, LedgerError, LedgerMovedError
 
 T = TypeVar("T")
 Connection = psycopg.Connection[Any]
@@ -19,6 +19,9 @@ Connection = psycopg.Connection[Any]
 _ATTEMPTS = 5
 _BEGIN = b"BEGIN; SELECT pg_current_xact_id()::text"
 _TRANSIENT = (pg.DeadlockDetected, pg.SerializationFailure, pg.LockNotAvailable)
+# What no other try would mend: a rule of the database, or a value that it can't hold (too large, no date, too long for
+# an index; and what psycopg can't write or read).
+REFUSED = (pg.IntegrityError, pg.DataError, pg.ProgramLimitExceeded, UnicodeEncodeError)
 # Besides what psycopg counts as operational: the server has ended the session of a process that stood still.
 _BROKEN = (
     pg.IdleInTransactionSessionTimeout,
@@ -59,8 +62,9 @@ class Database:
 
         A deadlock, a serialization failure, a lock timeout or a broken connection is tried again, a few times. When the
         connection breaks at COMMIT, the transaction's own id is asked about, so what was committed is not done twice.
-        Raises InsufficientFundsError, ConflictError or LedgerError when a rule of the database refuses, LedgerError
-        when it can't be told what became of a COMMIT, and psycopg.OperationalError when the database stays away.
+        Raises InsufficientFundsError, ConflictError or LedgerError when a rule of the database refuses, LedgerDataError
+        when it can't hold a value, LedgerError when it can't be told what became of a COMMIT, and
+        psycopg.OperationalError when the database stays away.
         """
         for attempt in range(1, _ATTEMPTS + 1):
             committing: str | None = None
@@ -80,8 +84,8 @@ class Database:
                     raise
             except pg.QueryCanceled:  # a statement that ran too long would only do so again
                 raise
-            except pg.IntegrityError as error:
-                raise _refusal(error) from None
+            except REFUSED as error:
+                raise refusal(error) from None
             except _BROKEN:
                 self._drop()
                 if committing is not None and self._was_committed(committing):
@@ -94,12 +98,15 @@ class Database:
     def look(self, work: Callable[[Connection], T]) -> T:
         """Run `work` on one state of all rows, which it can't change: what is committed meanwhile it does not see.
 
-        Raises psycopg.OperationalError when the database goes away; nothing was written, so it can be run again.
+        Raises psycopg.OperationalError when the database goes away (nothing was written, so it can be run again), and
+        LedgerDataError for a row that can't be read or reckoned with.
         """
         connection = self._open()
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         try:
             return work(connection)
+        except REFUSED as error:
+            raise refusal(error) from None
         finally:
             _roll_back(connection)
 
@@ -161,8 +168,12 @@ def _roll_back(connection: Connection) -> None:
         connection.close()
 
 
-def _refusal(error: pg.IntegrityError) -> LedgerError:
-    """The database's refusal as an error of ours, without its DETAIL (which quotes the row)."""
+def refusal(error: Exception) -> LedgerError:
+    """One of `REFUSED` as an error of ours, without its DETAIL, which quotes the row, and any value."""
+    if not isinstance(error, pg.IntegrityError):
+        return LedgerDataError(
+            f"the database can't hold or reckon with a value ({type(error).__name__}): nothing was written"
+        )
     text = error.diag.message_primary or "the database refused the change"
     if error.diag.constraint_name == "insufficient_funds":
         return InsufficientFundsError(text)

@@ -7,19 +7,20 @@ statement that writes it, and refuses a reservation of more than is available.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
+from psycopg import errors as pg
 from psycopg import sql
 from psycopg.rows import class_row
 
 from ifms import clock
-from ifms.errors import ClaimLostError
+from ifms.errors import ClaimLostError, LedgerError
 from ifms.ledger.claims import Claim, Queue
-from ifms.ledger.database import Connection
+from ifms.ledger.database import REFUSED, Connection, refusal
 from ifms.ledger.models import AllotmentKind, Funding, NewAllotment, Watermark
 from ifms.ledger.writes import Target, write
 
@@ -88,14 +89,57 @@ class Recorded:
     waiting: tuple[NewAllotment, ...]  # their initial allotment has not been heard of
     overdrawn: tuple[str, ...]  # master allotment ids whose available money is now below zero
     conflicts: tuple[str, ...]  # told before with another kind or amount; the first telling stands
+    refused: tuple[str, ...] = ()  # what the database can't take, and why; nothing of it was written
 
 
 def record_allotments(connection: Connection, allotments: Sequence[NewAllotment]) -> Recorded:
     """Count each allotment once: new sanctions, additions and withdrawals, in the caller's transaction.
 
     An addition or withdrawal whose sanction is not known yet is kept and counts as soon as its initial allotment comes.
+    All are written together; only when the database refuses that (a sum beyond its columns), each by itself.
     """
-    told_before = {a: _insert_allotment(connection, a) for a in dict.fromkeys(allotments)}
+    told = list(dict.fromkeys(allotments))
+    doubled = len(allotments) - len(told)
+    together = _attempted(connection, told)
+    if isinstance(together, Recorded):
+        return replace(together, known=together.known + doubled)
+    # In the order in which they make sense one by one: a sanction before what is added to it, and that before what is
+    # taken away.
+    told.sort(key=lambda a: (_ORDER[a.kind], a.serial_no))
+    recorded: list[Recorded] = []
+    refused: list[str] = []
+    for allotment in told:
+        alone = _attempted(connection, [allotment])
+        if isinstance(alone, Recorded):
+            recorded.append(alone)
+        else:
+            refused.append(f"{allotment} is not recorded: {alone}")
+    return Recorded(
+        new=sum(each.new for each in recorded),
+        known=sum(each.known for each in recorded) + doubled,
+        waiting=tuple(allotment for each in recorded for allotment in each.waiting),
+        overdrawn=tuple(sorted({master_id for each in recorded for master_id in each.overdrawn})),
+        conflicts=tuple(text for each in recorded for text in each.conflicts),
+        refused=tuple(refused),
+    )
+
+
+_ORDER = {kind: place for place, kind in enumerate(AllotmentKind)}
+
+
+def _attempted(connection: Connection, allotments: Sequence[NewAllotment]) -> Recorded | LedgerError:
+    """What was recorded, or why the database refuses it: then nothing was written."""
+    try:
+        with connection.transaction():  # a savepoint of the caller's
+            return _record(connection, allotments)
+    except REFUSED as error:
+        if isinstance(error, pg.IntegrityError) and not isinstance(error, pg.CheckViolation):
+            raise  # no matter of one row's values
+        return refusal(error)
+
+
+def _record(connection: Connection, allotments: Sequence[NewAllotment]) -> Recorded:
+    told_before = {a: _insert_allotment(connection, a) for a in allotments}
     new = [allotment for allotment, before in told_before.items() if before is None]
     conflicts = [
         f"{a} is told as {a.kind} of {a.amount}, but was recorded as {before[0]} of {before[1]}; "

@@ -110,6 +110,20 @@ def release_holds(connection: Connection, payment_numbers: Collection[str]) -> N
         )
 
 
+def lines_at_the_treasury(connection: Connection, tenant_id: str, payment_number: str) -> set[str]:
+    """The payment's lines (ids of the bills' lines) that PIs have paid or tried to, as the treasury accepted them."""
+    rows = connection.execute(
+        """
+        SELECT DISTINCT unnest(b.line_item_ids) FROM ifms.payment_instruction p
+        JOIN ifms.beneficiary b ON b.payment_instruction_id = p.id
+        WHERE p.tenant_id = %s AND p.payment_number = %s
+          AND EXISTS (SELECT FROM ifms.fund_movement m WHERE m.payment_instruction_id = p.id AND m.kind = 'DEBIT')
+        """,
+        (tenant_id, payment_number),
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
 def free_payments_of(connection: Connection, pi_numbers: Collection[str], *, free: bool) -> list[str]:
     """The payments of these original PIs; with `free`, what holds back those without a live PI is forgotten.
 

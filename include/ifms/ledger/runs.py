@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -12,6 +13,7 @@ from psycopg.types.json import Jsonb
 
 from ifms.ledger.database import Connection
 
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # what a text quotes must not keep the rest from being told
 MAX_PROBLEMS = 200  # kept on the row; the count tells of the rest
 
 
@@ -86,8 +88,8 @@ def finish(
         (
             "failed" if failure else "success",
             Jsonb(dict(sorted(counts.items()))),
-            Jsonb(list(problems[:MAX_PROBLEMS])),
-            failure,
+            Jsonb([_UNSTORABLE.sub("\ufffd", problem) for problem in problems[:MAX_PROBLEMS]]),
+            failure and _UNSTORABLE.sub("\ufffd", failure),
             run.id,
         ),
     )

@@ -30,6 +30,7 @@ from ifms.errors import (
 from ifms.platform.config import PlatformConfig
 from ifms.platform.masterdata import MasterData, head_codes_by_code, heads_in_order
 from ifms.platform.models import (
+    MAX_KEY,
     AuditLog,
     BankAccount,
     Bill,
@@ -37,6 +38,7 @@ from ifms.platform.models import (
     HeadCode,
     HeadOfAccount,
     Individual,
+    Key,
     Model,
     NewPayment,
     Organisation,
@@ -138,7 +140,7 @@ class PlatformClient:
                 continue
             if bill.wf_status is None:
                 _log.warning("%s has no workflow status, is left for the next run", bill.label)
-            elif bill.wf_status.upper() == "APPROVED":
+            elif bill.wf_status.upper() == "APPROVED" and bill.stopped is None:
                 yield bill
         if unreadable:
             raise PlatformReplyError(
@@ -371,9 +373,10 @@ class PlatformClient:
                 got = len(rows) if isinstance(rows, list) else 0
                 raise PlatformRefusedError(f"{service} for {tenant_id}: {got} of {wanted} ids of {id_name}")
             ids.extend(row.get("id") if isinstance(row, dict) else None for row in rows)
-        if not all(isinstance(new, str) and new.strip() for new in ids) or len(set(ids)) != count:
+        if not all(isinstance(new, str) and _sendable(new) for new in ids) or len(set(ids)) != count:
             raise PlatformReplyError(
-                f"{service} for {tenant_id}: idResponses[].id of {id_name} are not {count} different texts"
+                f"{service} for {tenant_id}: idResponses[].id of {id_name} are not {count} different texts of at most "
+                f"{MAX_KEY} characters"
             )
         return ids
 
@@ -530,12 +533,16 @@ def _criterion(values: Collection[str] | None) -> list[list[str] | None]:
     return [None] if values is None else list(chunks(values, _PAYMENTS_PAGE))
 
 
+def _sendable(number: str) -> bool:
+    return number == number.strip() != "" and len(number) <= MAX_KEY and number.isprintable()
+
+
 class _BillNumber(Model):
-    bill_number: str
+    bill_number: Key
 
 
 class _CalculatedBill(Model):
-    contract_number: str | None = None
+    contract_number: Key | None = None
     bill: _BillNumber
 
 

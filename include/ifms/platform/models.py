@@ -21,9 +21,10 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from ifms.errors import BadInputError
-from ifms.money import positive_rupees
+from ifms.money import positive_rupees, rupees
 
 _TWO_PLACES = Decimal("0.01")
+MAX_KEY = 128  # several of them fit into a row of an index, in any script
 _MAX_DIGITS = 20  # more than numeric(12,2), the platform's own columns, can hold
 
 
@@ -54,8 +55,25 @@ def _read_epoch_ms(value: int) -> int:
     return value
 
 
+def _named_by(text: str) -> str:
+    if len(text) > MAX_KEY:
+        raise ValueError(f"longer than {MAX_KEY} characters")
+    if not text.isprintable():
+        raise ValueError("a character in it can't be printed")
+    return text
+
+
+# What something is named by (an id, a number, a code, a status): the ledger keeps it, its indexes hold it, requests
+# carry it. Texts for people have no such bounds here; what is sent of them is written anew (`wire.text`).
+Key = Annotated[str, AfterValidator(_named_by)]
+
+
 def _read_list(value: object) -> object:
     return [] if value is None else value  # Java writes an absent list as null
+
+
+CANCELLED = "CANCELLED"
+_SWITCHED_OFF = frozenset({"INACTIVE", CANCELLED, "REJECTED"})
 
 
 class Model(BaseModel):
@@ -98,22 +116,22 @@ class AuditDetails(Model):
 class Party(Model):
     """Who is paid, or pays. `identifier` is the UUID of an individual or organisation; `type` tells which."""
 
-    id: str | None = None
-    type: str | None = None
-    identifier: str | None = None
-    status: str | None = None
+    id: Key | None = None
+    type: Key | None = None
+    identifier: Key | None = None
+    status: Key | None = None
 
 
 class LineItem(Model):
     """One amount of a bill detail. Only payable lines with status ACTIVE are paid."""
 
-    id: str
-    head_code: str | None = None
+    id: Key
+    head_code: Key | None = None
     amount: Amount
     paid_amount: Amount | None = None
-    type: str | None = None
-    status: str | None = None
-    payment_status: str | None = None
+    type: Key | None = None
+    status: Key | None = None
+    payment_status: Key | None = None
 
     @property
     def is_active(self) -> bool:
@@ -124,35 +142,37 @@ class LineItem(Model):
 class BillDetail(Model):
     """The part of a bill that goes to one payee."""
 
-    id: str
-    reference_id: str | None = None
+    id: Key
+    reference_id: Key | None = None
     total_amount: Amount
     total_paid_amount: Amount | None = None
-    payment_status: str | None = None
-    status: str | None = None
+    payment_status: Key | None = None
+    status: Key | None = None
     payee: Party | None = None
     payable_line_items: Annotated[list[LineItem], BeforeValidator(_read_list)] = Field(default_factory=list)
 
     @property
     def active_lines(self) -> list[LineItem]:
-        """The payable lines that are to be paid."""
+        """The payable lines that are to be paid; none of a detail that is itself cancelled, rejected or inactive."""
+        if (self.status or "").upper() in _SWITCHED_OFF:
+            return []
         return [line for line in self.payable_line_items if line.is_active]
 
 
 class Bill(Model):
     """A wage, purchase or supervision bill. `payment_status` is None until a payment exists for it."""
 
-    id: str
-    tenant_id: str
-    bill_number: str | None = None
+    id: Key
+    tenant_id: Key
+    bill_number: Key | None = None
     bill_date: int | None = None
-    business_service: str | None = None
-    reference_id: str | None = None
+    business_service: Key | None = None
+    reference_id: Key | None = None
     total_amount: Amount
     total_paid_amount: Amount | None = None
-    payment_status: str | None = None
-    status: str | None = None
-    wf_status: str | None = None
+    payment_status: Key | None = None
+    status: Key | None = None
+    wf_status: Key | None = None
     bill_details: Annotated[list[BillDetail], BeforeValidator(_read_list)] = Field(default_factory=list)
     audit_details: AuditDetails | None = None
 
@@ -160,6 +180,19 @@ class Bill(Model):
     def label(self) -> str:
         """How errors name it."""
         return f"bill {self.bill_number or self.id} of {self.tenant_id}"
+
+    @property
+    def stopped(self) -> str | None:
+        """Why it must not be paid (any more): cancelled, rejected, inactive, sent back; None when it may be.
+
+        The platform leaves `wf_status` out beyond the first ten bills of a page, so only another one than APPROVED
+        speaks against the bill; `status` follows the workflow by itself (digit-services.md §2).
+        """
+        if (self.status or "").upper() != "ACTIVE":
+            return f"is {self.status}" if self.status else "has no status"
+        if self.wf_status and self.wf_status.upper() != "APPROVED":
+            return f"is {self.wf_status} in its workflow"
+        return None
 
     def checked_details(self) -> list[BillDetail]:
         """Return the details that have something to pay, after checking every sum.
@@ -184,6 +217,7 @@ class Bill(Model):
                     f"{self.label}: detail {detail.id} says {detail.total_amount:f}, its lines add up to {lines}"
                 )
             total += lines
+        rupees(total, f"{self.label}: the sum of its details")
         if self.total_amount != total:
             raise BadInputError(f"{self.label} says {self.total_amount:f}, its details add up to {total}")
         return details
@@ -195,16 +229,16 @@ class Bill(Model):
 class NewPaymentLineItem(Model):
     """One payable line of a bill, in a payment that doesn't exist yet."""
 
-    line_item_id: str
-    tenant_id: str
+    line_item_id: Key
+    tenant_id: Key
     paid_amount: Amount
 
 
 class NewPaymentBillDetail(Model):
     """One bill detail, in a payment that doesn't exist yet."""
 
-    bill_detail_id: str
-    tenant_id: str
+    bill_detail_id: Key
+    tenant_id: Key
     total_amount: Amount
     total_paid_amount: Amount
     payable_line_items: list[NewPaymentLineItem]
@@ -213,8 +247,8 @@ class NewPaymentBillDetail(Model):
 class NewPaymentBill(Model):
     """One bill, in a payment that doesn't exist yet."""
 
-    bill_id: str
-    tenant_id: str
+    bill_id: Key
+    tenant_id: Key
     total_amount: Amount
     total_paid_amount: Amount
     bill_details: list[NewPaymentBillDetail]
@@ -223,7 +257,7 @@ class NewPaymentBill(Model):
 class NewPayment(Model):
     """What `_create` needs; the platform adds ids, the number and the statuses."""
 
-    tenant_id: str
+    tenant_id: Key
     net_payable_amount: Amount
     net_paid_amount: Amount
     bills: list[NewPaymentBill]
@@ -266,44 +300,44 @@ class NewPayment(Model):
 class PaymentLineItem(Model):
     """The payment's row for a bill's payable line (`line_item_id`)."""
 
-    id: str
-    line_item_id: str
+    id: Key
+    line_item_id: Key
     paid_amount: Amount | None = None
-    status: str | None = None
+    status: Key | None = None
 
 
 class PaymentBillDetail(Model):
     """The payment's row for a bill detail (`bill_detail_id`)."""
 
-    id: str
-    bill_detail_id: str
+    id: Key
+    bill_detail_id: Key
     total_amount: Amount | None = None
     total_paid_amount: Amount | None = None
-    status: str | None = None
+    status: Key | None = None
     payable_line_items: Annotated[list[PaymentLineItem], BeforeValidator(_read_list)] = Field(default_factory=list)
 
 
 class PaymentBill(Model):
     """The payment's row for a bill (`bill_id`)."""
 
-    id: str
-    bill_id: str
+    id: Key
+    bill_id: Key
     total_amount: Amount | None = None
     total_paid_amount: Amount | None = None
-    status: str | None = None
+    status: Key | None = None
     bill_details: Annotated[list[PaymentBillDetail], BeforeValidator(_read_list)] = Field(default_factory=list)
 
 
 class Payment(Model):
     """A payment. `_update` wants all of it back, as the search gave it, with other statuses."""
 
-    id: str
-    tenant_id: str
-    payment_number: str | None = None
+    id: Key
+    tenant_id: Key
+    payment_number: Key | None = None
     net_payable_amount: Amount | None = None
     net_paid_amount: Amount | None = None
-    status: str | None = None
-    reference_status: str | None = None
+    status: Key | None = None
+    reference_status: Key | None = None
     bills: Annotated[list[PaymentBill], BeforeValidator(_read_list)] = Field(default_factory=list)
     audit_details: AuditDetails | None = None
 
@@ -311,6 +345,28 @@ class Payment(Model):
     def label(self) -> str:
         """How errors name it."""
         return f"payment {self.payment_number or self.id} of {self.tenant_id}"
+
+    @property
+    def cancelled(self) -> str | None:
+        """What of it is cancelled so that nothing of it is to be paid; None when something may be."""
+        if _is_cancelled(self.status):
+            return "is cancelled"
+        for bill in self.bills:
+            if _is_cancelled(bill.status):
+                return f"is cancelled for bill {bill.bill_id}"
+        lines = sum(len(detail.payable_line_items) for bill in self.bills for detail in bill.bill_details)
+        return "has cancelled lines only" if lines and len(self.cancelled_lines) == lines else None
+
+    @property
+    def cancelled_lines(self) -> frozenset[str]:
+        """The lines (by the bills' ids) that are cancelled, each by itself or with the detail or bill that holds it."""
+        return frozenset(
+            line.line_item_id
+            for bill in self.bills
+            for detail in bill.bill_details
+            for line in detail.payable_line_items
+            if any(_is_cancelled(status) for status in (bill.status, detail.status, line.status))
+        )
 
     def with_status(self, status: str, reference_status: str) -> Payment:
         """Return a copy with `status` on all four levels (the table of digit-services.md §3)."""
@@ -341,13 +397,17 @@ class Payment(Model):
         return None
 
 
+def _is_cancelled(status: str | None) -> bool:
+    return (status or "").upper() == CANCELLED
+
+
 # Payees (digit-services.md §5, §6) ------------------------------------------------------------------------------------
 
 
 class BankAccountDetail(Model):
     """A number at a branch. It arrives decrypted, or masked for a user without the right role (§7)."""
 
-    id: str
+    id: Key
     account_holder_name: str | None = None
     account_number: str | None = None
     account_type: str | None = None
@@ -360,9 +420,9 @@ class BankAccountDetail(Model):
 class BankAccount(Model):
     """The accounts of one reference: an individual's or organisation's id, or `Deduction_{tenant}_{head code}`."""
 
-    id: str
-    reference_id: str
-    service_code: str | None = None
+    id: Key
+    reference_id: Key
+    service_code: Key | None = None
     bank_account_details: Annotated[list[BankAccountDetail], BeforeValidator(_read_list)] = Field(default_factory=list)
     audit_details: AuditDetails | None = None
 
@@ -390,7 +450,7 @@ class _Place(Model):
 class Individual(Model):
     """A wage seeker."""
 
-    id: str
+    id: Key
     mobile_number: str | None = None
     address: Annotated[list[_Place], BeforeValidator(_read_list)] = Field(default_factory=list)
 
@@ -412,7 +472,7 @@ class _Contact(Model):
 class Organisation(Model):
     """A vendor or a community organisation."""
 
-    id: str
+    id: Key
     org_address: Annotated[list[_OrganisationAddress], BeforeValidator(_read_list)] = Field(default_factory=list)
     contact_details: Annotated[list[_Contact], BeforeValidator(_read_list)] = Field(default_factory=list)
 
@@ -434,10 +494,10 @@ def _joined(*parts: str | None) -> str:
 class AuditLog(Model):
     """One audited change of one table's row (digit-services.md §8); `change_date` is in epoch milliseconds."""
 
-    id: str
-    object_id: str
-    entity_name: str | None = None
-    operation_type: str | None = None
+    id: Key
+    object_id: Key
+    entity_name: Key | None = None
+    operation_type: Key | None = None
     change_date: EpochMs
     key_value_map: dict[str, Any] = Field(default_factory=dict)
 
@@ -448,9 +508,9 @@ class AuditLog(Model):
 class City(Model):
     """A tenant; `city_code` is the short code in its PI numbers."""
 
-    tenant_id: str = Field(validation_alias="code")
+    tenant_id: Key = Field(validation_alias="code")
     name: str | None = None
-    city_code: str | None = Field(default=None, validation_alias=AliasPath("city", "code"))
+    city_code: Key | None = Field(default=None, validation_alias=AliasPath("city", "code"))
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         return [("tenant_id", self.tenant_id)]
@@ -459,11 +519,11 @@ class City(Model):
 class HeadOfAccount(Model):
     """A head of account that funds payments, tried by ascending `sequence`; effective dates in epoch milliseconds."""
 
-    id: str | None = None
-    code: str
+    id: Key | None = None
+    code: Key
     name: str | None = None
     sequence: int
-    scheme_code: str
+    scheme_code: Key
     active: bool
     effective_from: EpochMs | None = None
     effective_to: EpochMs | None = None
@@ -472,10 +532,10 @@ class HeadOfAccount(Model):
 class HeadCode(Model):
     """What a bill's line is for. `category` is expense, deduction or payable."""
 
-    id: str | None = None
-    code: str
-    service: str | None = None
-    category: str
+    id: Key | None = None
+    code: Key
+    service: Key | None = None
+    category: Key
     active: bool = True
 
     @property
@@ -487,11 +547,11 @@ class HeadCode(Model):
 class SpendingUnit(Model):
     """An SSU: who spends a city's funds at the treasury."""
 
-    id: str | None = None
-    ssu_id: str
-    ssu_code: str | None = None
-    ddo_code: str
-    grantee_ag_code: str
+    id: Key | None = None
+    ssu_id: Key
+    ssu_code: Key | None = None
+    ddo_code: Key
+    grantee_ag_code: Key
     grantee_name: str | None = None
     ssu_office: str | None = None
     active: bool

@@ -58,12 +58,14 @@ class PayeeShare:
 def payable_lines(bill: Bill, payment: Payment, head_codes: Mapping[str, HeadCode]) -> list[PayableLine]:
     """Return the lines that are ACTIVE on the bill and INITIATED or FAILED on its payment, in the bill's order.
 
+    A line of a detail that is switched off on the bill, or cancelled on the payment, is so itself.
     A payment may hold lines that are not ACTIVE on the bill (any more); they count nowhere.
     A line whose head code is a deduction goes to the department's account `Deduction_{tenant}_{head code}`, any other
     to the detail's payee. Raises BadInputError, naming the bill, if the amounts of bill and payment disagree anywhere,
     the payment lacks a line of the bill or has another one, a head code is unknown, or a payee is missing.
     """
     details = bill.checked_details()
+    cancelled = payment.cancelled_lines
     paid = _lines_of_payment(bill, payment)
     found: list[PayableLine] = []
     for detail in details:
@@ -75,7 +77,7 @@ def payable_lines(bill: Bill, payment: Payment, head_codes: Mapping[str, HeadCod
                 raise BadInputError(
                     f"{bill.label}: line {line.id} says {line.amount:f}, {payment.label} pays {_shown(row.paid_amount)}"
                 )
-            if row.status in _UNPAID:
+            if row.status in _UNPAID and line.id not in cancelled:
                 found.append(_addressed(bill, detail, line, head_codes))
     if paid:
         raise BadInputError(f"{bill.label} has no line {', '.join(sorted(paid))}, which {payment.label} pays")
@@ -100,7 +102,8 @@ def _lines_of_payment(bill: Bill, payment: Payment) -> dict[str, PaymentLineItem
     if len(rows) != 1 or payment.tenant_id != bill.tenant_id:
         raise BadInputError(f"{bill.label} is in {payment.label} {len(rows)} times, not once")
     row = rows[0]
-    switched_off = {line.id for detail in bill.bill_details for line in detail.payable_line_items if not line.is_active}
+    active = {line.id for detail in bill.bill_details for line in detail.active_lines}
+    switched_off = {line.id for detail in bill.bill_details for line in detail.payable_line_items} - active
     _agree(bill, payment, "the bill's total", row.total_paid_amount, bill.total_amount)
     _agree(
         bill,

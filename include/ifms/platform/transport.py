@@ -22,6 +22,7 @@ from urllib3.response import HTTPResponse
 from ifms.errors import PlatformRefusedError, PlatformReplyError, PlatformUnavailableError
 from ifms.platform.config import PlatformConfig
 from ifms.platform.encoding import decode, encode
+from ifms.platform.replies import printable
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -122,7 +123,7 @@ class Transport:
             " ".join(str(error[key]) for key in ("code", "message", "description") if error.get(key))
             for error in errors
         ]
-        line = " ".join("; ".join(parts).split())
+        line = printable(" ".join("; ".join(parts).split()))
         if self._config.auth_token:
             line = line.replace(self._config.auth_token, "***")
         line = _LONG_NUMBER.sub(lambda found: "*" * len(found.group()), line)

@@ -36,7 +36,7 @@ from ifms.platform.masterdata import MasterData
 from ifms.platform.models import BankAccountDetail
 from ifms.platform.payees import PayeeShare, PayeeType
 from ifms.sealing import Sealer
-from ifms.services.drafting import sendable_address, sendable_mobile, sendable_name
+from ifms.services.drafting import sendable_address, sendable_mobile, sendable_name, stopped_by_now
 from ifms.services.earlier import EarlierNumbers
 from ifms.services.ftps import Paid, RevisedSuccess
 from ifms.services.pi import Instruction, request_of, taken_over
@@ -195,6 +195,9 @@ class Corrections:
                 f"PI {order.pi_number}: the bank account of {', '.join(unchanged)} is the one that failed; "
                 "correct it in the registry first, or name the beneficiaries to revise"
             )
+        lines = [line for history in failed.values() for line in history.last.row.line_item_ids]
+        if (hold := stopped_by_now(self.platform, original.tenant_id, original.payment_number, lines)) is not None:
+            raise CorrectionRefusedError(f"PI {order.pi_number}: {hold[1]}")
         self.treasury.login()
         self._check_earlier(original)
         name = self.platform.config.pi_id_name if order.new_original else self.platform.config.correction_id_name

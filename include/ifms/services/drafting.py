@@ -7,7 +7,7 @@ Facts: digit-services.md §6.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -34,6 +34,42 @@ STORED_PAUSES_SECONDS = (0.2, 0.8, 2.0)
 NO_UNIT = "SSU_NOT_CONFIGURED"
 BAD_PAYMENT = "PAYMENT_NOT_PAYABLE"
 PLATFORM_TROUBLE = "PLATFORM_TROUBLE"
+CANCELLED = "PAYMENT_CANCELLED"
+NOT_APPROVED = "BILL_NOT_APPROVED"
+
+
+def stopped(payment: Payment, bills: Mapping[str, Bill]) -> tuple[str, str] | None:
+    """Why the platform wants nothing of `payment` paid (any more): a hold's code and message; None when it does."""
+    if payment.cancelled is not None:
+        return CANCELLED, f"{payment.label} {payment.cancelled} on the platform: it is paid once that is undone"
+    if payment.cancelled_lines:
+        lines = ", ".join(sorted(payment.cancelled_lines))
+        return CANCELLED, (
+            f"line {lines} of {payment.label} is cancelled on the platform, and a payment is paid as it was raised or "
+            "not at all: it is paid once that is undone"
+        )
+    for row in payment.bills:
+        bill = bills.get(row.bill_id)
+        if bill is not None and bill.stopped is not None:
+            return (
+                NOT_APPROVED,
+                f"{payment.label} pays {bill.label}, which {bill.stopped}: it is paid once that is undone",
+            )
+    return None
+
+
+def stopped_by_now(
+    platform: PlatformClient, tenant: str, payment_number: str, lines: Collection[str]
+) -> tuple[str, str] | None:
+    """Like `stopped`, for lines of a payment that had a PI already; what the platform does not find stops nothing."""
+    for payment in platform.payments(tenant, numbers=[payment_number]):
+        ours = payment.cancelled_lines.intersection(lines)
+        if payment.cancelled_lines and not ours and payment.cancelled is None:
+            continue  # of others, which nobody pays now
+        hold = stopped(payment, platform.bills(tenant, [row.bill_id for row in payment.bills]))
+        if hold is not None:
+            return hold
+    return None
 
 
 @dataclass(frozen=True)
@@ -197,6 +233,9 @@ class Drafter:
         for row in rows:
             try:
                 payment = _unchanged(row, found.get(row.payment_number))
+                if (hold := stopped(payment, bills)) is not None:
+                    held.append(Draft(row, claim, hold=hold))
+                    continue
                 due.append((row, payment, shares_of(payment, bills, self.master)))
             except BadInputError as error:
                 held.append(Draft(row, claim, hold=(BAD_PAYMENT, str(error))))

@@ -17,7 +17,14 @@ from functools import partial
 from typing import Any
 
 from ifms import clock, outbox
-from ifms.errors import BadInputError, ClaimLostError, ConfigurationError, PlatformError, PlatformReplyError
+from ifms.errors import (
+    BadInputError,
+    ClaimLostError,
+    ConfigurationError,
+    LedgerError,
+    PlatformError,
+    PlatformReplyError,
+)
 from ifms.ledger.claims import Claim
 from ifms.ledger.database import Connection
 from ifms.notices.index import documents
@@ -275,6 +282,9 @@ def _settle(sweep: Sweep, batch: _Batch) -> None:
             sweep.db.transact(partial(_settle_one, message=message, batch=batch))
         except ClaimLostError:
             sweep.counts["claim_lost"] += 1
+            continue
+        except LedgerError as error:  # of this message: its claim runs out, and the next run looks at it again
+            sweep.problem(f"message {message.id} ({message.topic}): {error}")
             continue
         if message.id in posted.refused:
             sweep.counts["set_aside"] += 1

@@ -10,12 +10,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from ifms import clock
 from ifms.errors import (
     BadInputError,
+    LedgerDataError,
+    LedgerError,
     PaymentExistsError,
     PlatformError,
     PlatformRefusedError,
@@ -25,6 +27,7 @@ from ifms.ledger.bills import STORED_WITHIN, bind_bills, claim_bills, give_up_bi
 from ifms.ledger.claims import Claim
 from ifms.ledger.models import NewPayment as LedgerPayment
 from ifms.ledger.payments import payments_due, remember_payments
+from ifms.money import positive_rupees
 from ifms.platform.client import PlatformClient
 from ifms.platform.masterdata import MasterData
 from ifms.platform.models import Bill, NewPayment, Payment
@@ -32,6 +35,7 @@ from ifms.services.scope import Scope
 from ifms.services.sweep import Sweep
 
 LEASE = timedelta(minutes=10)
+_FIRST = datetime(2000, 1, 1, tzinfo=UTC)  # what the ledger can hold
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,11 @@ def _claimed(sweep: Sweep, tenant: str, found: Sequence[Bill]) -> Generator[_Due
     """The bills that nobody else is asking for; what is not taken when the sweep stops is given back."""
     ids = [bill.id for bill in found]
     mine = Claim(uuid.uuid4(), LEASE)
-    free = sweep.db.transact(lambda c: claim_bills(c, tenant, ids, mine)) if ids else set()
+    try:
+        free = sweep.db.transact(lambda c: claim_bills(c, tenant, ids, mine)) if ids else set()
+    except LedgerDataError as error:
+        sweep.problem(f"the bills of {tenant} could not be claimed: {error}")
+        return
     if len(free) < len(ids):
         sweep.counts["asked_for_already"] += len(ids) - len(free)
         for bill_id, number in sweep.db.transact(lambda c: never_stored(c, tenant, ids)):
@@ -144,7 +152,7 @@ def remember(sweep: Sweep, payments: Iterable[Payment]) -> None:
                 sweep.problem(str(error))
     except PlatformReplyError as error:
         unreadable = error
-    for changed in sweep.db.transact(lambda c: remember_payments(c, known)):
+    for changed in _taken_in(sweep, known):
         sweep.problem(
             f"payment {changed.payment_number} of {changed.tenant_id} is now told with {changed.amount}, "
             "another amount than it was first seen with: the first one stands"
@@ -153,17 +161,37 @@ def remember(sweep: Sweep, payments: Iterable[Payment]) -> None:
         raise unreadable
 
 
+def _taken_in(sweep: Sweep, known: Sequence[LedgerPayment]) -> Sequence[LedgerPayment]:
+    """Those that are known already with another amount; one that the ledger can't take does not stop the others."""
+    try:
+        return sweep.db.transact(lambda c: remember_payments(c, known))
+    except LedgerError as error:
+        if len(known) > 1:
+            return [changed for each in known for changed in _taken_in(sweep, [each])]
+        sweep.problem(f"payment {known[0].payment_number} of {known[0].tenant_id}: {error}")
+        return []
+
+
 def _ledger_payment(payment: Payment) -> LedgerPayment:
-    if not payment.payment_number or payment.net_payable_amount is None or payment.net_payable_amount <= 0:
+    if not payment.payment_number or payment.net_payable_amount is None:
         raise BadInputError(f"{payment.label} has no number or no amount to pay")
+    amount = positive_rupees(payment.net_payable_amount, f"{payment.label}: the amount to pay")
     created = payment.audit_details.created_time if payment.audit_details else None
     return LedgerPayment(
         tenant_id=payment.tenant_id,
         payment_number=payment.payment_number,
         payment_id=payment.id,
-        amount=payment.net_payable_amount,
-        raised_at=clock.from_epoch_ms(created) if created else clock.now(),
+        amount=amount,
+        raised_at=_raised_at(payment, created),
     )
+
+
+def _raised_at(payment: Payment, created: int | None) -> datetime:
+    """When the payment was created. Raises BadInputError for a time before there were any."""
+    when = clock.from_epoch_ms(created) if created else clock.now()
+    if when < _FIRST:
+        raise BadInputError(f"{payment.label} says that it was created in {when.year}; ask the platform what it is")
+    return when
 
 
 def _in_scope(bill: Bill, scope: Scope) -> bool:

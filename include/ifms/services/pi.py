@@ -20,6 +20,7 @@ from ifms.errors import (
     ClaimLostError,
     ConflictError,
     IfmsError,
+    LedgerDataError,
     PlatformError,
     PlatformUnavailableError,
 )
@@ -251,6 +252,16 @@ class PaymentInstructions:
 
         `earlier` are its payment's FAILED numbers that the treasury may have: they are asked about first.
         """
+        try:
+            return self._written(made, earlier)
+        except ClaimLostError as error:
+            self.sweep.counts["claim_lost"] += 1
+            log.warning("PI: %s", error)
+        except IfmsError as error:
+            self.sweep.problem(f"payment {made.payment.payment_number}: {error}")
+        return None
+
+    def _written(self, made: Draft, earlier: Sequence[PaymentInstruction] | None) -> Ready | None:
         if made.hold is not None:
             self._hold(made, *made.hold)
             return None
@@ -263,17 +274,10 @@ class PaymentInstructions:
                 self._hold(made, *doubt)
                 return None
             ready = self.sweep.db.transact(lambda c: self._create(c, made))
-            self.sweep.counts["created" if ready else "waiting_for_funds"] += 1
-        except ClaimLostError as error:
-            self.sweep.counts["claim_lost"] += 1
-            log.warning("PI: %s", error)
-            return None
-        except (BadInputError, ConflictError) as error:
+        except (BadInputError, ConflictError, LedgerDataError) as error:
             self._hold(made, BAD_PAYMENT, f"payment {made.payment.payment_number}: {error}")
             return None
-        except IfmsError as error:
-            self.sweep.problem(f"payment {made.payment.payment_number}: {error}")
-            return None
+        self.sweep.counts["created" if ready else "waiting_for_funds"] += 1
         return ready
 
     def _declined_as_it_is(self, made: Draft) -> bool:

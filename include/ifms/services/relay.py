@@ -1,6 +1,7 @@
 """ifms_relay: the platform hears of each change of a payment, in order, at least once.
 
 A message that the platform refuses for good is set aside and stays visible; what follows for the same payment waits.
+What was cancelled on the platform stays so, but for what has happened to money in spite of it.
 Facts: digit-services.md §3 (`_update`, statuses only, the asynchronous "Payment id is invalid").
 """
 
@@ -8,7 +9,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from enum import Enum
 from functools import partial
 from typing import Any
 
@@ -22,6 +25,7 @@ from ifms.errors import (
 )
 from ifms.ledger.claims import Claim
 from ifms.ledger.database import Connection
+from ifms.ledger.payments import lines_at_the_treasury
 from ifms.outbox import Message
 from ifms.platform.client import PlatformClient
 from ifms.platform.models import Payment
@@ -29,6 +33,15 @@ from ifms.services.sweep import Sweep
 
 REFUSALS = 5  # tries until a refused message is set aside: the platform may not have stored the payment yet
 BATCH = 64
+
+# What is said of a payment of which the treasury has no PI: no money has moved.
+_NOTHING_MOVED = frozenset({"PAYMENT_INSUFFICIENT_FUNDS", "PAYMENT_FAILED"})
+
+
+class _Told(Enum):
+    YES = "delivered"
+    FALLEN_BEHIND = "fallen_behind"
+    CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True)
@@ -40,6 +53,13 @@ class _Letter:
     payment: Payment | None
     story: Sequence[Mapping[str, Any]]
     fault: PlatformError | None = None
+    ours: AbstractSet[str] = frozenset()  # the lines that PIs hold; known only where something is cancelled
+
+    @property
+    def would_revive(self) -> bool:
+        """Whether it says nothing of money, about a payment that somebody has cancelled on the platform."""
+        payment = self.payment
+        return payment is not None and payment.cancelled is not None and nothing_moved(self.message.payload)
 
 
 def deliver(sweep: Sweep, platform: PlatformClient, *, again: Collection[int] | None = None) -> None:
@@ -54,33 +74,43 @@ def deliver(sweep: Sweep, platform: PlatformClient, *, again: Collection[int] | 
             if not batch:
                 return
             stories = sweep.db.transact(partial(outbox.stories, messages=batch))
-            yield from _with_payments(platform, batch, mine, stories)
+            for letter in _with_payments(platform, batch, mine, stories):
+                if letter.payment is None or not letter.payment.cancelled_lines:
+                    yield letter
+                    continue
+                tenant, number = letter.message.tenant_id, letter.message.payload["paymentNumber"]
+                ours = sweep.db.transact(partial(lines_at_the_treasury, tenant_id=tenant, payment_number=number))
+                yield replace(letter, ours=ours)
 
     # A copy that has fallen behind its lease sends nothing: another may have told the platform something newer.
     needed = min(platform.config.timeout_seconds, outbox.LEASE.total_seconds() / 2)
 
-    def call(letter: _Letter) -> PlatformError | bool:
+    def call(letter: _Letter) -> PlatformError | _Told:
         if letter.fault is not None:
             return letter.fault
         if letter.claim.seconds_left < needed:
-            return False
+            return _Told.FALLEN_BEHIND
+        if letter.would_revive:
+            return _Told.CANCELLED
         assert letter.payment is not None
         try:
-            platform.update_payment(changed(letter.payment, letter.story))
+            platform.update_payment(changed(letter.payment, letter.story, letter.ours))
         except PlatformError as error:
             return error
-        return True
+        return _Told.YES
 
-    def settle(letter: _Letter, result: PlatformError | bool) -> None:
+    def settle(letter: _Letter, result: PlatformError | _Told) -> None:
         _settle(sweep, letter, result)
 
     def give_back(letter: _Letter) -> None:
         sweep.db.transact(lambda c: outbox.give_back(c, letter.message, letter.claim))
 
     while not sweep.stopping:
-        before = sweep.counts["delivered"]
+        before = sweep.counts["delivered"] + sweep.counts["cancelled"]
         sweep.drive(letters(), call, settle, give_back)
-        if sweep.counts["delivered"] == before:  # what was delivered may have freed the next message of its payment
+        if (
+            sweep.counts["delivered"] + sweep.counts["cancelled"] == before
+        ):  # what was delivered may have freed the next message of its payment
             return
 
 
@@ -114,7 +144,7 @@ def _with_payments(
             yield _Letter(message, mine, found.get(number), stories[message.id], fault)
 
 
-def _settle(sweep: Sweep, letter: _Letter, result: PlatformError | bool) -> None:
+def _settle(sweep: Sweep, letter: _Letter, result: PlatformError | _Told) -> None:
     message = letter.message
     what = f"message {message.id} about payment {message.payload['paymentNumber']}"
 
@@ -126,11 +156,13 @@ def _settle(sweep: Sweep, letter: _Letter, result: PlatformError | bool) -> None
             case PlatformError():
                 outbox.try_later(connection, message, letter.claim, str(result))
                 return "try_later"
-            case False:  # its claim runs out by itself, and the next run takes it
-                return "fallen_behind"
-            case _:
+            case _Told.FALLEN_BEHIND:  # its claim runs out by itself, and the next run takes it
+                pass
+            case _Told.CANCELLED:
+                outbox.nobody_to_hear(connection, message, letter.claim, "the payment is cancelled on the platform")
+            case _Told.YES:
                 outbox.delivered(connection, message, letter.claim)
-                return "delivered"
+        return result.value
 
     label = sweep.db.transact(write)
     sweep.counts[label] += 1
@@ -140,12 +172,21 @@ def _settle(sweep: Sweep, letter: _Letter, result: PlatformError | bool) -> None
         sweep.remark(f"{what}: {result}")
 
 
-def changed(payment: Payment, story: Sequence[Mapping[str, Any]]) -> Payment:
+def nothing_moved(said: Mapping[str, Any]) -> bool:
+    """Whether a message is about a payment without a PI: it waits for funds, or the treasury has declined its PI."""
+    return "lines" not in said and said["referenceStatus"] in _NOTHING_MOVED
+
+
+def changed(payment: Payment, story: Sequence[Mapping[str, Any]], ours: AbstractSet[str] = frozenset()) -> Payment:
     """The payment as the last message of its `story` wants it: all of it, or single lines and what is above them.
+
+    What is cancelled on the platform stays so, unless it is one of `ours`: the lines that PIs hold.
 
     The statuses come from what was said so far, not from what the platform just told: it stores an update a little
     after it has answered, and what it tells meanwhile is old. Sending that back would undo the update.
     """
+    cancelled = payment.cancelled_lines - ours
+    before = payment
     for said in story:
         if "lines" not in said:
             payment = payment.with_status(said["status"], said["referenceStatus"])
@@ -160,4 +201,24 @@ def changed(payment: Payment, story: Sequence[Mapping[str, Any]]) -> Payment:
                     line.status = said["lineStatus"]
                 if lines and said["above"]:
                     detail.status = bill.status = said["above"]
+    return _with_cancelled(payment, before, cancelled) if cancelled else payment
+
+
+def _with_cancelled(payment: Payment, before: Payment, cancelled: AbstractSet[str]) -> Payment:
+    """The payment with these lines as they were before, and each detail and bill that holds no others."""
+    payment = payment.model_copy(deep=True)
+    for bill, bill_before in zip(payment.bills, before.bills, strict=True):
+        bill_kept = True
+        for detail, detail_before in zip(bill.bill_details, bill_before.bill_details, strict=True):
+            detail_kept = True
+            for line, was in zip(detail.payable_line_items, detail_before.payable_line_items, strict=True):
+                if line.line_item_id in cancelled:
+                    line.status = was.status
+                else:
+                    detail_kept = False
+            if detail_kept:
+                detail.status = detail_before.status
+            bill_kept = bill_kept and detail_kept
+        if bill_kept:
+            bill.status = bill_before.status
     return payment

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ifms import clock
-from ifms.errors import WireError
+from ifms.errors import BadInputError, LedgerDataError, WireError
 from ifms.ledger import funds
 from ifms.ledger.claims import Claim, claim, release
 from ifms.ledger.database import Connection
 from ifms.ledger.models import AllotmentKind, NewAllotment, Watermark
+from ifms.money import MAX_AMOUNT
 from ifms.platform.masterdata import MasterData
 from ifms.services.scope import Scope
 from ifms.services.sweep import Sweep
@@ -30,8 +31,8 @@ LEASE = timedelta(minutes=10)
 # Asked for again each time: a clock that was set back, or an entry that the treasury books a little late, loses
 # nothing, and what was counted before is not counted again.
 OVERLAP = timedelta(hours=1)
-# Before any allotment, for a head of account whose master data names no beginning.
 _SERIAL = re.compile(r"[0-9]{1,9}", re.ASCII)  # what the ledger's column can hold
+# Before any allotment, for a head of account whose master data names no beginning, or one that can't be.
 FIRST_DAY = datetime(2001, 4, 1, tzinfo=clock.IST)
 
 
@@ -41,6 +42,12 @@ class _Ask:
     claim: Claim | None  # None for a backfill
     since: datetime
     asked_at: datetime
+
+    @property
+    def where(self) -> str:
+        """How problems name it."""
+        mark = self.mark
+        return f"allotments of {mark.tenant_id}, DDO {mark.ddo_code}, head of account {mark.hoa_code}"
 
 
 def fetch_allotments(sweep: Sweep, treasury: TreasuryClient, master: MasterData, scope: Scope) -> None:
@@ -53,13 +60,20 @@ def fetch_allotments(sweep: Sweep, treasury: TreasuryClient, master: MasterData,
         head.code: clock.from_epoch_ms(head.effective_from) if head.effective_from else FIRST_DAY
         for head in master.heads
     }
+    gone: set[str] = set()
     _open_marks(sweep, master, scope)
     mine_to_ask: dict[str, object] = {"tenants": list(scope.cities(master))}
 
     def since(mark: Watermark) -> datetime:
-        due = mark.fetched_until - OVERLAP if mark.fetched_until else effective_from[mark.hoa_code]
+        if mark.hoa_code not in effective_from and mark.hoa_code not in gone:
+            gone.add(mark.hoa_code)
+            sweep.remark(
+                f"head of account {mark.hoa_code} is not in the master data any more: it is asked about all the same, "
+                "but no payment instruction is made from it"
+            )
+        due = mark.fetched_until - OVERLAP if mark.fetched_until else effective_from.get(mark.hoa_code, FIRST_DAY)
         # A backfill asks from further back; never from later: nobody has heard yet of what lies between.
-        return min(due, scope.since or due)
+        return max(FIRST_DAY, min(due, scope.since or due))
 
     def again() -> Generator[_Ask, None, None]:
         for mark in sweep.db.transact(lambda c: funds.watermarks(c, scope.cities(master))):
@@ -85,13 +99,23 @@ def fetch_allotments(sweep: Sweep, treasury: TreasuryClient, master: MasterData,
             for mark in marks:
                 yield _Ask(mark, mine, since(mark), asked_at)
 
-    def call(ask: _Ask) -> Outcome:
+    def call(ask: _Ask) -> Outcome | BadInputError:
         mark = ask.mark
-        return treasury.call(
-            VaRequest(hoa=mark.hoa_code, ddo_code=mark.ddo_code, grantee_code=mark.grantee_code, from_date=ask.since)
-        )
+        try:
+            request = VaRequest(
+                hoa=mark.hoa_code, ddo_code=mark.ddo_code, grantee_code=mark.grantee_code, from_date=ask.since
+            )
+        except BadInputError as error:  # a mark that can't be asked about does not stop the others
+            return error
+        return treasury.call(request)
 
-    def settle(ask: _Ask, outcome: Outcome) -> None:
+    def settle(ask: _Ask, outcome: Outcome | BadInputError) -> None:
+        if isinstance(outcome, BadInputError):
+            mine = ask.claim
+            if mine is not None:
+                sweep.db.transact(lambda c: release(c, funds.WATERMARKS, ask.mark.id, mine))
+            sweep.problem(f"{ask.where} can't be asked for: {outcome}")
+            return
         sweep.heard(outcome)
         _settle(sweep, ask, outcome)
 
@@ -122,12 +146,15 @@ def _open_marks(sweep: Sweep, master: MasterData, scope: Scope) -> None:
             for unit in units
             for head in master.heads
         ]
-        sweep.db.transact(lambda c, marks=marks: funds.open_watermarks(c, marks))  # type: ignore[misc]
+        try:
+            sweep.db.transact(lambda c, marks=marks: funds.open_watermarks(c, marks))  # type: ignore[misc]
+        except LedgerDataError as error:
+            sweep.problem(f"the spending units or heads of account of {tenant}: {error}")
 
 
 def _settle(sweep: Sweep, ask: _Ask, outcome: Outcome) -> None:
     mark = ask.mark
-    where = f"allotments of {mark.tenant_id}, DDO {mark.ddo_code}, head of account {mark.hoa_code}"
+    where = ask.where
     allotments: list[NewAllotment] = []
     faults: list[str] = []
     if isinstance(outcome, Answered):
@@ -144,7 +171,7 @@ def _settle(sweep: Sweep, ask: _Ask, outcome: Outcome) -> None:
         recorded = funds.record_allotments(connection, allotments)
         if ask.claim is None:
             pass
-        elif isinstance(outcome, Answered) and not faults:
+        elif isinstance(outcome, Answered) and not faults and not recorded.refused:
             funds.move_watermark(connection, mark, ask.claim, ask.asked_at)
         else:  # what could be read counts at once; the watermark stays, so the rest is asked for again
             release(connection, funds.WATERMARKS, mark.id, ask.claim)
@@ -153,7 +180,7 @@ def _settle(sweep: Sweep, ask: _Ask, outcome: Outcome) -> None:
     recorded = sweep.db.transact(write)
     sweep.counts["allotments_new"] += recorded.new
     sweep.counts["allotments_known"] += recorded.known
-    for text in [*faults, *recorded.conflicts]:
+    for text in [*faults, *recorded.conflicts, *recorded.refused]:
         sweep.problem(f"{where}: {text}")
     for allotment in recorded.waiting:
         sweep.remark(
@@ -181,6 +208,8 @@ def _allotment(mark: Watermark, row: VaRow) -> NewAllotment:
         )
     if not _SERIAL.fullmatch(row.allotment_txn_sl_no):
         raise WireError(f"allotment {told} has no serial number")
+    if row.available_balance + row.allotment_amount > MAX_AMOUNT:  # what the sanction was opened with
+        raise WireError(f"allotment {told}: its amount and the balance after it add up to more than {MAX_AMOUNT}")
     return NewAllotment(
         tenant_id=mark.tenant_id,
         hoa_code=mark.hoa_code,

@@ -30,7 +30,7 @@ from ifms.treasury.outcome import (
     Rejected,
     Unknown,
 )
-from ifms.treasury.transport import HttpReply, Transport, TransportError
+from ifms.treasury.transport import HttpReply, Progress, Transport, TransportError
 from ifms.wire.crypto import AES_KEY_BYTES, PublicKeySource, aes_decrypt, aes_encrypt, load_public_key, rsa_encrypt
 from ifms.wire.envelope import Reply, WireRequest, parse_reply
 from ifms.wire.phrasebook import says_no_session
@@ -143,7 +143,8 @@ class TreasuryClient:
         A call that would begin after `until` (monotonic seconds), or whose turn never comes, is not sent.
         Raises what `login` raises, if there is no session and nothing of `request` was sent. When the session ends
         under way and the new login fails, the outcome is Unknown, so that no exchange is lost, and the next call
-        raises.
+        raises. Whatever else goes wrong once a byte of `request` was sent (no memory for the reply, an error of a
+        library) is Unknown too; before that it is raised as it is.
         """
         session = self._session_after(0)
         first = self._attempt(session, request, until)
@@ -151,9 +152,13 @@ class TreasuryClient:
             return first.outcome
         try:
             session = self._session_after(session.generation)
+            second = self._attempt(session, request, until)
         except TreasuryError as error:
             return Unknown(f"the session was over, and then: {error}", first.outcome.exchanges, understood=True)
-        return _after_new_login(first.outcome, self._attempt(session, request, until))
+        except Exception as error:
+            reason = f"the session was over, and then: {type(error).__name__}"
+            return Unknown(reason, first.outcome.exchanges, understood=False)
+        return _after_new_login(first.outcome, second)
 
     # The session ------------------------------------------------------------------------------------------------------
 
@@ -219,6 +224,9 @@ class TreasuryClient:
         except TreasuryError as error:
             self._heard_login(said.exchange("unknown", reply, error=str(error)))
             raise
+        except Exception as error:
+            self._heard_login(said.broken(reply, f"the reply could not be read ({type(error).__name__})"))
+            raise
         self._heard_login(replace(said.exchange("answered", reply), auth_token=token, sek=_b64(sek)))
         return _Session(self.logins + 1, token, sek)
 
@@ -276,14 +284,22 @@ class TreasuryClient:
             sek=_b64(session.sek),
             auth_token=session.token,
         )
+        progress, http = Progress(), None
         try:
-            http = self._transport.post(self.config.service_url, {"authToken": session.token}, body)
+            http = self._transport.post(self.config.service_url, {"authToken": session.token}, body, progress)
+            return self._read(session, said, http, rek)
         except TransportError as error:
             exchange = said.exchange(_outcome_of(error), status=error.status, error=error.reason)
             if not error.sent:
                 return _Attempt(NeverSent(error.reason, (exchange,)))
-            return _Attempt(Unknown(error.reason, (exchange,), understood=not error.oversized))
-        return self._read(session, said, http, rek)
+            understood = not (error.oversized or error.unexpected)
+            return _Attempt(Unknown(error.reason, (exchange,), understood=understood))
+        except Exception as error:
+            # Whatever it is: once a byte has left, the treasury may have what was sent (DESIGN.md, money rule 2).
+            if not progress.sent:
+                raise
+            reason = f"the reply could not be read ({type(error).__name__})"
+            return _Attempt(Unknown(reason, (said.broken(http, reason),), understood=False))
 
     def _read(self, session: _Session, said: _Said, http: HttpReply, rek: bytes) -> _Attempt:
         if not 200 <= http.status < 300:
@@ -357,6 +373,13 @@ class _Said:
             sek=self.sek,
             auth_token=self.auth_token,
         )
+
+    def broken(self, http: HttpReply | None, error: str) -> Exchange:
+        """The exchange when the reply could not be read: with what came, unless that is what can't be handled."""
+        try:
+            return self.exchange("unknown", http, error=error)
+        except Exception:  # no memory for its text, say
+            return self.exchange("unknown", status=http.status if http else None, error=error)
 
 
 def _after_new_login(first: Outcome, second: _Attempt) -> Outcome:

@@ -49,15 +49,35 @@ class HttpReply:
 class TransportError(Exception):
     """No whole reply. `sent` is False only if no byte of the request can have left this machine.
 
-    `status` is known if the head of a reply came; `oversized` when the rest was left unread for its size.
+    `status` is known if the head of a reply came; `oversized` when the rest was left unread for its size; `unexpected`
+    when reading it failed in a way that no network does (no memory for it, an error of a library).
     """
 
-    def __init__(self, reason: str, *, sent: bool, status: int | None = None, oversized: bool = False) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        sent: bool,
+        status: int | None = None,
+        oversized: bool = False,
+        unexpected: bool = False,
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.sent = sent
         self.status = status
         self.oversized = oversized
+        self.unexpected = unexpected
+
+
+@dataclass
+class Progress:
+    """Whether a byte of a call may have left this machine: what its caller goes by when anything at all is raised.
+
+    It may have, until `Transport.post` has begun and knows better.
+    """
+
+    sent: bool = True
 
 
 class Transport:
@@ -79,13 +99,16 @@ class Transport:
         self._idle: deque[_Session] = deque()
         self._closed = False
 
-    def post(self, url: str, headers: Mapping[str, str], body: str) -> HttpReply:
-        """POST a JSON `body`; any HTTP status is a reply, a redirect too.
+    def post(self, url: str, headers: Mapping[str, str], body: str, progress: Progress | None = None) -> HttpReply:
+        """POST a JSON `body`; any HTTP status is a reply, a redirect too. `progress` is kept up to date.
 
-        Raises TransportError when no whole reply came in time.
+        Raises TransportError when no whole reply came in time, and for whatever else goes wrong once a byte was sent;
+        an error of ours before that is raised as it is.
         """
+        progress = progress or Progress()
+        progress.sent = False
         prepared = requests.Request("POST", url, headers={**_HEADERS, **headers}, data=body.encode()).prepare()
-        with self._session() as session, _current_attempt(self._timeout_seconds) as attempt:
+        with self._session() as session, _current_attempt(self._timeout_seconds, progress):
             status = None
             try:
                 timeout = (self._connect_timeout, self._timeout_seconds)
@@ -95,8 +118,16 @@ class Transport:
                     return HttpReply(status, self._read(response))
             except (requests.RequestException, HTTPError, OSError) as error:
                 raise TransportError(
-                    f"{_describe(error)} ({_address(url)})", sent=attempt.sent, status=status
+                    f"{_describe(error)} ({_address(url)})", sent=progress.sent, status=status
                 ) from None
+            except TransportError:
+                raise
+            except Exception as error:
+                session.close()  # nobody knows what is still to be read from its connection
+                if not progress.sent:
+                    raise
+                reason = f"{type(error).__name__} while the reply was awaited ({_address(url)})"
+                raise TransportError(reason, sent=True, status=status, unexpected=True) from None
 
     def close(self) -> None:
         """Close what is idle now, and what is in use when its call ends."""
@@ -136,10 +167,10 @@ _HEADERS = {"Content-Type": "application/json", "Accept": "*/*", "Accept-Encodin
 class _Attempt:
     """One call under way in this thread."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, progress: Progress) -> None:
         self._deadline = time.monotonic() + seconds
         self._seconds = seconds
-        self.sent = False
+        self.progress = progress
 
     def remaining(self) -> float:
         left = self._deadline - time.monotonic()
@@ -156,10 +187,10 @@ _current = _Current()
 
 
 @contextmanager
-def _current_attempt(seconds: float) -> Iterator[_Attempt]:
-    _current.attempt = _Attempt(seconds)
+def _current_attempt(seconds: float, progress: Progress) -> Iterator[None]:
+    _current.attempt = _Attempt(seconds, progress)
     try:
-        yield _current.attempt
+        yield
     finally:
         del _current.attempt
 
@@ -208,7 +239,7 @@ class _Connection(HTTPConnection):
         while rest:
             self.sock.settimeout(attempt.remaining())
             written = self.sock.send(rest[:_WRITE_BYTES])
-            attempt.sent = True
+            attempt.progress.sent = True
             rest = rest[written:]
         self._used_at = time.monotonic()
 

@@ -9,7 +9,17 @@ from pydantic_core.core_schema import SerializerFunctionWrapHandler
 
 from ifms.errors import BadInputError
 from ifms.wire.bank import valid_account_number, valid_ifsc
-from ifms.wire.envelope import OptionalText, Request, RequiredText, Row, Sent, SentDateTime, SentText, Service
+from ifms.wire.envelope import (
+    OptionalNote,
+    OptionalText,
+    Request,
+    RequiredText,
+    Row,
+    Sent,
+    SentDateTime,
+    SentText,
+    Service,
+)
 
 ListKey = Literal["beneficiaryDetails", "beneficiaryDtls"]
 
@@ -83,4 +93,4 @@ class CorRow(Row):
     jit_cor_bill_no: RequiredText
     jit_cor_bill_date: OptionalText = None
     success_code: RequiredText = Field(validation_alias=AliasChoices("successCode", "successCd"))
-    success_description: OptionalText = Field(default=None, alias="sucessDescrp")
+    success_description: OptionalNote = Field(default=None, alias="sucessDescrp")

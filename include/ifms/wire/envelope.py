@@ -31,10 +31,11 @@ from pydantic.alias_generators import to_camel
 from ifms.clock import wire_date, wire_datetime
 from ifms.errors import BadInputError, WireError
 from ifms.money import positive_rupees, rupees, wire_amount
-from ifms.wire.bank import mask_long_numbers
+from ifms.wire.bank import mask_long_numbers, quoted
 
 MAX_DEPTH = 32
-MAX_TEXT = 10_000
+MAX_TEXT = 10_000  # of what people read
+MAX_KEY = 128  # of what something is named by: several of them fit into a row of an index, in any script
 _YEARS = range(2000, 2100)
 _DAY = re.compile(r"(\d{4}-\d{2}-\d{2})( \d{2}:\d{2}:\d{2}(\.\d+)?)?", re.ASCII)
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # neither PostgreSQL nor UTF-8 takes them
@@ -151,7 +152,8 @@ def _errors(document: dict[str, Any]) -> tuple[ReplyError, ...]:
     if single is not None and not isinstance(single, str):
         raise WireError(f"the reply's errorMsg is a {type(single).__name__}, not a text")
     if single and single.strip():
-        errors.append(ReplyError(None, _storable(single.strip())))
+        text = single.strip()
+        errors.append(ReplyError(None, _storable(text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…")))
     if several is not None and not isinstance(several, list):
         raise WireError(f"the reply's errorMsgs is a {type(several).__name__}, not a list")
     errors.extend(_listed_error(item) for item in several or ())
@@ -185,7 +187,7 @@ def _storable(text: str) -> str:
     return _UNSTORABLE.sub("\ufffd", text)
 
 
-def _text(value: object) -> str:
+def _text(value: object, longest: int = MAX_TEXT) -> str:
     """A reply's value as text: the treasury writes texts, a number is taken too; ValueError for anything else."""
     if isinstance(value, str):
         if _UNSTORABLE.search(value):
@@ -195,13 +197,17 @@ def _text(value: object) -> str:
         raise ValueError("is neither a text nor a number")
     else:
         text = str(value)
-    if len(text) > MAX_TEXT:
-        raise ValueError(f"is longer than {MAX_TEXT} characters")
+    if len(text) > longest:
+        raise ValueError(f"is longer than {longest} characters")
     return text
 
 
 def _stripped(value: object) -> str:
-    return _text(value).strip()
+    return _text(value, MAX_KEY).strip()
+
+
+def _note(value: object) -> str | None:
+    return None if value is None else _text(value).strip() or None
 
 
 def _required(value: object) -> str:
@@ -221,12 +227,14 @@ def _optional(value: object) -> str | None:
 
 
 def _amount(value: object) -> Decimal:
-    return rupees(_required(value))
+    try:
+        return rupees(_required(value), "it")
+    except BadInputError as error:  # as the field's fault, which is named
+        raise ValueError(mask_long_numbers(str(error))) from None
 
 
 def _optional_amount(value: object) -> Decimal | None:
-    text = _optional(value)
-    return None if text is None else rupees(text)
+    return None if _optional(value) is None else _amount(value)
 
 
 def _day(value: object) -> date:
@@ -234,17 +242,19 @@ def _day(value: object) -> date:
     match = _DAY.fullmatch(text)
     if match is None:
         raise ValueError("is not a date as yyyy-MM-dd")
-    return date.fromisoformat(match[1])
+    return _sane_day(date.fromisoformat(match[1]))
 
 
 def _optional_day(value: object) -> date | None:
     return None if _optional(value) is None else _day(value)
 
 
-# What a reply's row is made of. The texts are as the treasury sent them, but for blanks around them.
+# What a reply's row is made of. The texts are as the treasury sent them, but for blanks around them; a note is what
+# people read. All have bounds within which the ledger can hold them and reckon with them.
 RequiredText = Annotated[str, BeforeValidator(_required)]
 EchoedText = Annotated[str, BeforeValidator(_echoed)]
 OptionalText = Annotated[str | None, BeforeValidator(_optional)]
+OptionalNote = Annotated[str | None, BeforeValidator(_note)]
 Amount = Annotated[Decimal, BeforeValidator(_amount)]
 OptionalAmount = Annotated[Decimal | None, BeforeValidator(_optional_amount)]
 Day = Annotated[date, BeforeValidator(_day)]
@@ -252,7 +262,12 @@ OptionalDay = Annotated[date | None, BeforeValidator(_optional_day)]
 
 
 class Row(BaseModel):
-    """The base of a reply's rows: read by wire name, unknown fields ignored, immutable."""
+    """The base of a reply's rows: read by wire name, unknown fields ignored, immutable.
+
+    `named_by`: the wire names of what a row that can't be read is named by, where a reply is about many things.
+    """
+
+    named_by: ClassVar[tuple[str, ...]] = ()
 
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore", hide_input_in_errors=True
@@ -287,13 +302,17 @@ def parse_each(model: type[RowT], reply: Reply) -> tuple[list[RowT], list[WireEr
 
 
 def _parse_row(model: type[RowT], reply: Reply, number: int) -> RowT:
-    where = f"row {number + 1} of the {mask_long_numbers((reply.service_id or 'unnamed')[:20])} reply"
+    row = reply.data[number]
+    told = {key: row[key] for key in model.named_by if isinstance(row.get(key), (str, int))}
+    names = ", ".join(f"{key} {quoted(value)}" for key, value in told.items() if value)
+    service = mask_long_numbers((reply.service_id or "unnamed")[:20])
+    where, which = f"row {number + 1} of the {service} reply", f" ({names})" if names else ""
     try:
-        return model.model_validate(reply.data[number])
+        return model.model_validate(row)
     except ValidationError as error:
-        raise WireError(f"{where}: {_first_fault(error)}") from None
+        raise WireError(f"{where}: {_first_fault(error)}{which}") from None
     except BadInputError as error:
-        raise WireError(f"{where}: {mask_long_numbers(str(error))}") from None
+        raise WireError(f"{where}: {mask_long_numbers(str(error))}{which}") from None
 
 
 def _first_fault(error: ValidationError) -> str:

@@ -21,6 +21,8 @@ class FdRequest(Request):
 class FdRow(Row):
     """The failed beneficiaries of one bill."""
 
+    named_by: ClassVar[tuple[str, ...]] = ("billNumber",)
+
     bill_number: RequiredText
     bill_date: OptionalText = None
     voucher_no: OptionalText = None

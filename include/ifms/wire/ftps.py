@@ -7,6 +7,7 @@ from typing import ClassVar
 from ifms.wire.envelope import (
     EchoedText,
     OptionalDay,
+    OptionalNote,
     OptionalText,
     Request,
     RequiredText,
@@ -45,7 +46,7 @@ class FtpsRow(Row):
     voucher_no: OptionalText = None
     voucher_date: OptionalDay = None
     bill_ref_no: EchoedText
-    payment_status: OptionalText = None
+    payment_status: OptionalNote = None
     token_number: EchoedText
     token_date: EchoedText
     benf_dtls: PaidList = ()

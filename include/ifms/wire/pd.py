@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from ifms.wire.envelope import OptionalDay, OptionalText, Request, Row, SentText, Service
+from ifms.wire.envelope import OptionalDay, OptionalNote, OptionalText, Request, Row, SentText, Service
 from ifms.wire.scroll import PaidList
 
 
@@ -39,7 +39,7 @@ class PdRow(Row):
     voucher_no: OptionalText = None
     voucher_date: OptionalDay = None
     bill_ref_no: OptionalText = None
-    payment_status: OptionalText = None
+    payment_status: OptionalNote = None
     token_number: OptionalText = None
     token_date: OptionalText = None
     benf_dtls: PaidList = ()

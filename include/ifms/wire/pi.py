@@ -14,6 +14,7 @@ from pydantic import Field, computed_field, field_validator, model_validator
 from ifms.errors import BadInputError
 from ifms.wire.bank import valid_account_number, valid_ifsc
 from ifms.wire.envelope import (
+    OptionalNote,
     OptionalText,
     Request,
     RequiredText,
@@ -118,4 +119,4 @@ class PiRow(Row):
     jit_bill_date: OptionalText = None
     ssu_ia_id: OptionalText = None
     success_code: RequiredText
-    success_description: OptionalText = Field(default=None, alias="sucessDescrp")
+    success_description: OptionalNote = Field(default=None, alias="sucessDescrp")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from ifms.wire.envelope import OptionalDay, OptionalText, RequiredText, Row
+from ifms.wire.envelope import OptionalDay, OptionalNote, OptionalText, RequiredText, Row
 
 
 def _list_or_none(value: object) -> object:
@@ -34,7 +34,7 @@ class FailedBeneficiary(_Beneficiary):
     org_bill_ref_number: OptionalText = None
     challan_number: OptionalText = None
     challan_date: OptionalDay = None
-    failed_reason: OptionalText = None
+    failed_reason: OptionalNote = None
 
 
 PaidList = Annotated[tuple[PaidBeneficiary, ...], BeforeValidator(_list_or_none)]

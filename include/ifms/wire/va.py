@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from ifms.wire.envelope import (
     Amount,
     Day,
-    OptionalText,
+    OptionalNote,
     Request,
     RequiredText,
     Row,
@@ -59,13 +59,15 @@ class VaRequest(Request):
 class VaRow(Row):
     """One allotment: rupees, and the sanction (`mst_allotment_dist_id`) that they belong to."""
 
+    named_by: ClassVar[tuple[str, ...]] = ("mstAllotmentDistId", "ssuAllotmentId", "allotmentTxnSlNo")
+
     ddo_code: RequiredText
     scheme_code: RequiredText
-    scheme_name: OptionalText = None
+    scheme_name: OptionalNote = None
     grantee_ag_code: RequiredText
-    grantee_name: OptionalText = None
+    grantee_name: OptionalNote = None
     ssu_id: RequiredText
-    ssu_office: OptionalText = None
+    ssu_office: OptionalNote = None
     allotment_date: Day
     allotment_txn_sl_no: RequiredText
     allotment_amount: Annotated[Amount, AfterValidator(_not_negative)]

@@ -13,6 +13,7 @@ from simulator.store import dump, load
 _WORKFLOW_PAGE = 10
 """The workflow service's own default limit: of a longer page only the first bills get their wfStatus."""
 
+STATUSES = ("ACTIVE", "INACTIVE", "INWORKFLOW", "CANCELLED", "REJECTED")
 _SORTED_BY = {"billDate": "created", "createdTime": "created", "billNumber": "number"}
 
 
@@ -98,6 +99,21 @@ class Bills:
             tenant, *ids,
         )  # fmt: skip
         return {row["id"]: load(row["document"]) for row in rows}
+
+    def put(self, order: Mapping[str, Any]) -> None:
+        """Give a bill, or parts of it, a status, as a person or its workflow does. Raises ValueError."""
+        row = self._store.row("SELECT document, workflow FROM bill WHERE number = ?", order["billNumber"])
+        if row is None or order["status"] not in STATUSES:
+            raise ValueError(f"no bill {order['billNumber']}, or no status {order['status']}")
+        bill = load(row["document"])
+        parts = {*order.get("lines", ()), *order.get("details", ())}
+        for part in (p for d in bill["billDetails"] for p in (d, *d["payableLineItems"])) if parts else (bill,):
+            if not parts or part["id"] in parts:
+                part["status"] = order["status"]
+        self._store.run(
+            "UPDATE bill SET status = ?, workflow = ?, document = ? WHERE number = ?",
+            bill["status"], order.get("wfStatus", row["workflow"]), dump(bill), order["billNumber"],
+        )  # fmt: skip
 
     def follow(self, payment: Mapping[str, Any]) -> None:
         """Take over a payment's states: the bill its payment's, details and lines their own; sums are made again."""

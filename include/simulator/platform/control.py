@@ -23,6 +23,7 @@ def control_routes(platform: Platform) -> list[Route]:
         control("settings", "POST", lambda body, _request: platform.state.change_settings(as_object(body))),
         control("settings", "GET", lambda _body, _request: platform.state.change_settings({})),
         control("bills", "POST", desk.bills),
+        control("statuses", "POST", desk.statuses),
         control("accounts", "POST", desk.accounts),
         control("masters", "POST", desk.masters),
     ]
@@ -54,6 +55,21 @@ class _Desk:
         """Add bills, one order or a list; all or none."""
         with self._platform.state.store.transaction():
             return [row for each in as_objects(body) for row in self._platform.sampler.add(each)]
+
+    def statuses(self, body: Json, _request: Request) -> object:
+        """Cancel, or put back, payments (`paymentNumber`) and bills (`billNumber`), at once: each to its `status`.
+
+        Of either, `lines` or `details` (their ids on the bill) name the parts that get it, and the rest stays. Of a
+        payment all levels get it otherwise, or with `headerOnly` the payment alone; a bill gets `wfStatus` besides.
+        """
+        with self._platform.state.store.transaction():
+            self._platform.arrive()
+            for each in as_objects(body):
+                if "paymentNumber" in each:
+                    self._platform.payments.put(each)
+                else:
+                    self._platform.bills.put(each)
+        return {"changed": len(as_objects(body))}
 
     def accounts(self, body: Json, _request: Request) -> object:
         """Change payees' accounts: tenantId, referenceId, and what is new."""

@@ -135,6 +135,19 @@ class Payments:
         self.persist("bills", payment)
         return payment
 
+    def put(self, order: Mapping[str, Any]) -> None:
+        """Give a payment, or parts of it, a status, as a person on the platform does. Raises ValueError."""
+        row = self._store.row("SELECT document FROM payment WHERE number = ?", order["paymentNumber"])
+        if row is None or order["status"] not in STATUSES:
+            raise ValueError(f"no payment {order['paymentNumber']}, or no status {order['status']}")
+        payment = load(row["document"])
+        parts = {*order.get("lines", ()), *order.get("details", ())}
+        for level in [payment] if order.get("headerOnly") else list(_levels(payment)):
+            if not parts or parts & {level.get("lineItemId"), level.get("billDetailId")}:
+                level["status"] = order["status"]
+        self.persist("payment-update", payment)
+        self.persist("bills", payment)
+
     def listed(self) -> list[dict[str, Any]]:
         """All payments, for the control endpoint."""
         return [load(row["document"]) for row in self._store.rows("SELECT document FROM payment ORDER BY number")]

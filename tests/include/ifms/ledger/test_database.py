@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from support.ledger import allotment
 
-from ifms.errors import LedgerError
+from ifms.errors import LedgerDataError, LedgerError
 from ifms.ledger import funds
 from ifms.ledger.database import Database
 
@@ -111,6 +111,42 @@ def test_a_refusal_does_not_quote_the_row(ledger):
     assert secret not in str(refused.value)
     assert refused.value.__cause__ is None
     assert ledger.one("SELECT count(*) FROM ifms.sanction") == 0
+
+
+SECRET = "123456789012"
+BEYOND = {
+    "a number": f"SELECT {SECRET}::numeric(5,2)",
+    "a date": f"SELECT '{SECRET}-01-01'::date",
+    "a reckoning": "SELECT ifms.correct_by('5874897-12-31'::date)",
+    "no number": f"SELECT '{SECRET}x'::integer",
+    "a division": "SELECT 1 / 0",
+    "what Python has no date for": "SELECT 'infinity'::timestamptz",
+}
+
+
+@pytest.mark.parametrize("statement", BEYOND.values(), ids=BEYOND.keys())
+@pytest.mark.parametrize("way", ["transact", "look"])
+def test_a_value_that_it_can_not_hold_is_typed_and_not_quoted(ledger, statement, way):
+    with pytest.raises(LedgerDataError) as refused:
+        getattr(ledger.db, way)(lambda c: c.execute(statement).fetchall())
+    assert SECRET not in str(refused.value)
+    assert refused.value.__cause__ is None
+    assert ledger.db.transact(lambda c: c.execute("SELECT 1").fetchone()) == (1,)
+
+
+def test_a_text_that_no_index_holds_is_refused_at_once(ledger, monkeypatch):
+    monkeypatch.setattr("ifms.ledger.database.time.sleep", lambda _: pytest.fail("it was tried again"))
+    text = "".join(chr(0x10000 + number * 7919 % 60000) for number in range(3000))  # does not compress
+    with pytest.raises(LedgerDataError):
+        ledger.db.transact(
+            lambda c: c.execute("INSERT INTO ifms.bill (tenant_id, bill_id) VALUES ('od.samplea', %s)", (text,))
+        )
+
+
+@pytest.mark.parametrize("text", ["a\0b", "a\ud800b"])
+def test_a_text_that_can_not_be_written_is_refused(ledger, text):
+    with pytest.raises(LedgerDataError):
+        ledger.db.transact(lambda c: c.execute("SELECT %s::text", (text,)))
 
 
 def test_a_look_sees_one_state_and_changes_none(ledger):

@@ -65,6 +65,48 @@ def test_an_addition_before_its_initial_allotment_waits_and_then_counts(ledger):
     assert ledger.balances() == (1250, 0, 0, 1250)
 
 
+MOST = Decimal("9999999999999.99")
+
+
+def test_a_row_that_the_database_refuses_keeps_no_other_from_counting(ledger):
+    more = allotment(serial_no=1, kind=AllotmentKind.ADDITIONAL, amount=Decimal("0.01"))
+    told = ledger.allot(
+        more,
+        allotment(serial_no=2, kind=AllotmentKind.WITHDRAWAL, amount=Decimal(5)),
+        allotment(amount=MOST, sanction_balance=Decimal(0)),
+        allotment(master_allotment_id="901"),
+        allotment(master_allotment_id="901"),
+    )
+    assert (told.new, told.known, told.waiting, told.conflicts) == (3, 1, (), ())
+    assert len(told.refused) == 1
+    assert told.refused[0].startswith(f"{more} is not recorded: ")
+    assert ledger.balances() == (MOST - 5, 0, 0, MOST - 5)
+    assert ledger.balances("901")[0] == 1000
+    again = ledger.allot(more)  # there is room for it now
+    assert (again.new, again.refused) == (1, ())
+    assert ledger.balances()[0] == MOST - 5 + Decimal("0.01")
+
+
+def test_a_sanctioned_amount_beyond_its_column_is_refused_and_named(ledger):
+    told = ledger.allot(allotment(amount=MOST, sanction_balance=Decimal("0.01")))
+    assert (told.new, len(told.refused)) == (0, 1)
+    assert "900/800/0" in told.refused[0]
+    assert ledger.one("SELECT count(*) FROM ifms.allotment") == 0
+
+
+def test_what_is_no_matter_of_a_row_ends_the_recording(ledger):
+    with ledger.connect() as connection:
+        connection.execute(
+            """
+            CREATE FUNCTION ifms.break() RETURNS trigger LANGUAGE plpgsql AS
+            'BEGIN RAISE EXCEPTION USING ERRCODE = ''foreign_key_violation'', MESSAGE = ''sample''; END';
+            CREATE TRIGGER break BEFORE INSERT ON ifms.allotment FOR EACH ROW EXECUTE FUNCTION ifms.break();
+            """
+        )
+    with pytest.raises(LedgerError, match="sample"):
+        ledger.allot(allotment())
+
+
 def test_a_withdrawal_below_what_is_spent_is_recorded_and_stops_reserving(ledger):
     ledger.fund(1000)
     payment, claim = ledger.payment(900)

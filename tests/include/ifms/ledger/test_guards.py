@@ -3,14 +3,16 @@
 import threading
 import time
 import uuid
+from datetime import date
 
 import psycopg
 import pytest
 from psycopg import errors
-from support.ledger import DDO, HEAD, TENANT, new_instruction
+from support.ledger import DDO, HEAD, TENANT, allotment, new_instruction
 
 from ifms.errors import LedgerError
 from ifms.ledger import funds, instructions
+from ifms.ledger.models import AllotmentKind
 from ifms.ledger.statuses import BeneficiaryStatus, PiStatus, transition_rows
 
 
@@ -317,3 +319,77 @@ def test_movements_of_a_sanction_are_numbered_in_the_order_of_their_balances(led
             "SELECT payment_instruction_id, spent_after FROM ifms.fund_movement WHERE kind = 'DEBIT' ORDER BY id"
         )
         assert rows.fetchall() == [(first.id, 100), (second.id, 200)]
+
+
+# Days and times that views reckon with --------------------------------------------------------------------------------
+
+OUTSIDE = ["0001-01-01", "1999-12-30", "2100-01-02", "9999-12-31", "infinity", "-infinity"]
+
+
+def days_and_times(ledger):
+    with ledger.connect() as connection:
+        return connection.execute(
+            """
+            SELECT table_name, column_name, data_type FROM information_schema.columns
+            JOIN information_schema.tables USING (table_schema, table_name)
+            WHERE table_schema = 'ifms' AND table_type = 'BASE TABLE'
+              AND data_type IN ('date', 'timestamp with time zone', 'timestamp without time zone')
+            """
+        ).fetchall()
+
+
+def test_each_day_and_time_of_the_ledger_has_bounds(ledger):
+    """A new column needs them too: `CHECK (x >= '2000-01-01 00:00+00' AND x < '2100-01-01 00:00+00')`."""
+    found = days_and_times(ledger)
+    assert len(found) > 40
+    with ledger.connect() as connection:
+        checks = connection.execute(
+            "SELECT conrelid::regclass::text, pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'c'"
+        ).fetchall()
+    bare = [
+        f"{table}.{column}"
+        for table, column, _ in found
+        if not any(
+            name == f"ifms.{table}" and f"({column} >= '20" in rule and f"({column} < '2100" in rule
+            for name, rule in checks
+        )
+    ]
+    assert bare == []
+
+
+@pytest.mark.parametrize("told", OUTSIDE)
+def test_no_day_is_written_that_a_view_can_not_reckon_with(ledger, pi, told):
+    statements = [
+        f"UPDATE ifms.beneficiary SET {column} = '{told}'"
+        for column in ("failed_on", "voucher_date", "utr_date", "challan_date", "updated_at")
+    ] + [
+        f"UPDATE ifms.payment SET raised_at = '{told}'",
+        f"UPDATE ifms.va_watermark SET fetched_until = '{told}'",
+        f"UPDATE ifms.payment_instruction SET paid_at = '{told}'",
+        f"INSERT INTO ifms.unmatched_failure (bill_number, beneficiary_id, voucher_date, why_unmatched) "
+        f"VALUES ('b', 'x', '{told}', 'sample')",
+    ]
+    with ledger.connect() as connection:
+        connection.execute(
+            """
+            INSERT INTO ifms.va_watermark (tenant_id, hoa_code, ddo_code, grantee_code, ssu_id)
+            VALUES ('t', 'h', 'd', 'g', 's')
+            """
+        )
+        for statement in statements:
+            with pytest.raises(errors.CheckViolation, match="in_bounds"):
+                connection.execute(statement)
+
+
+def test_an_allotment_of_another_century_is_refused_by_itself(ledger, pi):
+    odd = allotment(serial_no=9, kind=AllotmentKind.ADDITIONAL, allotment_date=date(1999, 1, 1))
+    told = ledger.allot(odd, allotment(master_allotment_id="901"))
+    assert (told.new, len(told.refused)) == (1, 1)
+
+
+def test_the_last_day_that_is_taken_can_be_reckoned_with(ledger, pi):
+    with ledger.connect() as connection:
+        connection.execute("UPDATE ifms.beneficiary SET failed_on = '2099-12-31', challan_date = '2000-01-01'")
+        assert connection.execute("SELECT ifms.correct_by('2099-12-31')").fetchone()[0].year == 2100
+        for (view,) in connection.execute("SELECT viewname FROM pg_views WHERE schemaname = 'ifms'").fetchall():
+            connection.execute(f"SELECT * FROM ifms.{view}").fetchall()

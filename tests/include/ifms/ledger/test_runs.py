@@ -59,3 +59,9 @@ def test_shards_share_the_work_of_one_run_and_one_that_is_tried_again_asks_again
     assert first.started_at < late.started_at < again.shared_since <= again.started_at
     outside = [ledger.db.transact(lambda c: runs.begin(c, "PIS", RunContext())) for _ in range(2)]
     assert all(each.shared_since == each.started_at for each in outside)
+
+
+def test_what_no_text_can_hold_does_not_keep_the_rest_from_being_told(ledger):
+    run = ledger.db.transact(lambda c: runs.begin(c, "VA", RunContext()))
+    ledger.db.transact(lambda c: runs.finish(c, run, Counter(problems=2), ["a\0b", "c\ud800d"], "e\0f"))
+    assert ledger.row("SELECT problems, message FROM ifms.sweep_run") == (["a\ufffdb", "c\ufffdd"], "e\ufffdf")

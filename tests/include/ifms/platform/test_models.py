@@ -150,3 +150,53 @@ def test_a_time_that_is_none_is_refused(time):
         HeadOfAccount.model_validate(
             {"code": "1", "sequence": 1, "schemeCode": "1", "active": True, "effectiveFrom": time}
         )
+
+
+@pytest.mark.parametrize("text", ["x" * 129, "a\0", "a\nb", "\ud800"])
+@pytest.mark.parametrize("name", ["id", "tenantId", "billNumber", "status", "wfStatus", "referenceId"])
+def test_what_something_is_named_by_has_bounds(wage_bill, name, text):
+    with pytest.raises(ValidationError, match=name):
+        Bill.model_validate({**wage_bill, name: text})
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"status": "CANCELLED"}, "is CANCELLED"),
+        ({"status": "INACTIVE"}, "is INACTIVE"),
+        ({"status": "REJECTED", "wfStatus": None}, "is REJECTED"),
+        ({"status": "INWORKFLOW", "wfStatus": None}, "is INWORKFLOW"),
+        ({"status": None}, "has no status"),
+        ({"wfStatus": "PENDING_FOR_CORRECTION"}, "is PENDING_FOR_CORRECTION in its workflow"),
+        ({"wfStatus": None}, None),
+        ({"wfStatus": ""}, None),
+        ({"wfStatus": "approved"}, None),
+    ],
+)
+def test_a_bill_says_why_it_must_not_be_paid(wage_bill, changes, said):
+    assert Bill.model_validate({**wage_bill, "wfStatus": "APPROVED", **changes}).stopped == said
+
+
+@pytest.mark.parametrize("status", ["CANCELLED", "REJECTED", "INACTIVE", "inactive"])
+def test_no_line_of_a_detail_that_is_switched_off_is_active(wage_bill, status):
+    bill = Bill.model_validate(wage_bill)
+    assert bill.bill_details[0].active_lines
+    bill.bill_details[0].status = status
+    assert bill.bill_details[0].active_lines == []
+
+
+def test_a_payment_says_what_of_it_is_cancelled(payment_row):
+    payment = Payment.model_validate(payment_row)
+    assert (payment.cancelled, payment.cancelled_lines) == (None, frozenset())
+    detail = payment.bills[0].bill_details[0]
+    first = {line.line_item_id for line in detail.payable_line_items}
+    detail.status = "CANCELLED"
+    assert (payment.cancelled, payment.cancelled_lines) == (None, first)
+    for other in payment.bills[0].bill_details[1:]:
+        for line in other.payable_line_items:
+            line.status = "CANCELLED"
+    assert payment.cancelled == "has cancelled lines only"
+    payment.bills[0].status = "CANCELLED"
+    assert payment.cancelled == f"is cancelled for bill {payment.bills[0].bill_id}"
+    payment.status = "CANCELLED"
+    assert payment.cancelled == "is cancelled"

@@ -3,8 +3,8 @@
 import pytest
 
 from ifms.errors import PlatformReplyError
-from ifms.platform.models import City, Party
-from ifms.platform.replies import Masters, as_object, chunks, model_of, models_of, pages, rows_of, unique
+from ifms.platform.models import Bill, City, Party
+from ifms.platform.replies import Masters, as_object, chunks, model_of, models_of, pages, printable, rows_of, unique
 
 WHERE = ("sample_search", "od.samplea")
 
@@ -53,3 +53,10 @@ def test_masters_by_module_and_name():
     assert masters.models("tenant", "other", City, optional=True) == []
     with pytest.raises(PlatformReplyError, match=r"MdmsRes\.tenant\.other is missing"):
         masters.models("tenant", "other", City)
+
+
+def test_what_an_error_quotes_can_be_written_anywhere():
+    assert printable("a\0b\ud800c\nd é") == "a\ufffdb\ufffdc\ufffdd é"
+    with pytest.raises(PlatformReplyError) as refused:
+        model_of(Bill, {"id": "a\0b"}, "bills[0]", "bill_search", "od.samplea")
+    assert "\0" not in str(refused.value)

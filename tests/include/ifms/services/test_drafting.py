@@ -4,8 +4,9 @@ import re
 from decimal import Decimal
 
 import pytest
+from support.failed import mend, paid_and_failed, wage_bill
 
-from ifms.errors import BadInputError
+from ifms.errors import BadInputError, SweepNeedsAttentionError
 from ifms.platform.models import BankAccount, Individual
 from ifms.platform.payees import PayeeDirectory, PayeeShare
 from ifms.sealing import Sealer
@@ -150,3 +151,154 @@ def test_numbers_are_given_in_order_and_accounts_are_sealed():
     assert rows[1].account_last4 == "0002"
     with pytest.raises(ValueError, match="zip"):
         numbered(draft("Sample City", SHARES, directory()), ["BN-1"], sealer)
+
+
+# What is cancelled on the platform ------------------------------------------------------------------------------------
+
+CITY = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0, "persist_ms": 0})
+
+
+def the_payment(adapter):
+    [payment] = adapter.simulators.ask_platform("GET", "state")["payments"]
+    return payment
+
+
+def statuses(payment):
+    """Every status of a payment, from the payment down to its lines."""
+    return [payment["status"]] + [
+        level["status"]
+        for bill in payment["bills"]
+        for detail in bill["billDetails"]
+        for level in (bill, detail, *detail["payableLineItems"])
+    ]
+
+
+def put(adapter, status, **more):
+    """A person on the platform gives the payment, or parts of it, a status."""
+    order = {"paymentNumber": the_payment(adapter)["paymentNumber"], "status": status}
+    adapter.simulators.ask_platform("POST", "statuses", order | more)
+
+
+def put_bill(adapter, status, **more):
+    """A person on the platform, or its workflow, gives the bill, or parts of it, a status."""
+    [bill] = adapter.simulators.ask_platform("GET", "state")["bills"]
+    adapter.simulators.ask_platform("POST", "statuses", {"billNumber": bill["billNumber"], "status": status} | more)
+
+
+def lines_of(adapter):
+    return [
+        line["lineItemId"]
+        for bill in the_payment(adapter)["bills"]
+        for detail in bill["billDetails"]
+        for line in detail["payableLineItems"]
+    ]
+
+
+def details_of(adapter):
+    return [detail["billDetailId"] for bill in the_payment(adapter)["bills"] for detail in bill["billDetails"]]
+
+
+STOPPED = {
+    "the payment alone": (lambda a: put(a, "CANCELLED", headerOnly=True), "PAYMENT_CANCELLED"),
+    "the payment with all of it": (lambda a: put(a, "CANCELLED"), "PAYMENT_CANCELLED"),
+    "each of its lines": (lambda a: put(a, "CANCELLED", lines=lines_of(a)), "PAYMENT_CANCELLED"),
+    "one of its lines": (lambda a: put(a, "CANCELLED", lines=lines_of(a)[:1]), "PAYMENT_CANCELLED"),
+    "one of its details": (lambda a: put(a, "CANCELLED", details=details_of(a)[:1]), "PAYMENT_CANCELLED"),
+    "the bill": (lambda a: put_bill(a, "CANCELLED"), "BILL_NOT_APPROVED"),
+    "the bill, rejected": (lambda a: put_bill(a, "REJECTED", wfStatus="REJECTED"), "BILL_NOT_APPROVED"),
+    "the bill, inactive": (lambda a: put_bill(a, "INACTIVE", wfStatus=None), "BILL_NOT_APPROVED"),
+    "the bill, sent back": (
+        lambda a: put_bill(a, "INWORKFLOW", wfStatus="PENDING_FOR_CORRECTION"), "BILL_NOT_APPROVED",
+    ),
+    "the bill, sent back by its workflow alone": (
+        lambda a: put_bill(a, "ACTIVE", wfStatus="PENDING_FOR_CORRECTION"), "BILL_NOT_APPROVED",
+    ),
+}  # fmt: skip
+
+
+@CITY
+@pytest.mark.parametrize(("stop", "code"), STOPPED.values(), ids=STOPPED.keys())
+@pytest.mark.parametrize("funded", [True, False], ids=["funded", "without funds"])
+def test_what_is_cancelled_gets_no_instruction_until_that_is_undone(adapter, treasury, stop, code, funded):
+    if funded:
+        adapter.run("VA")
+    wage_bill(adapter, 2)
+    adapter.run("PA")
+    if not funded:
+        adapter.run("PI")  # FAILED, for want of funds, is on its way to the platform
+    stop(adapter)
+    told = statuses(the_payment(adapter))
+    adapter.run("VA")
+    with pytest.raises(SweepNeedsAttentionError, match=the_payment(adapter)["paymentNumber"]):
+        adapter.run("PI")
+    [held] = adapter.rows("SELECT hold_code, hold_message FROM ifms.payment")
+    assert held["hold_code"] == code
+    assert "CANCELLED" in held["hold_message"] or "cancelled" in held["hold_message"] or code == "BILL_NOT_APPROVED"
+    assert adapter.rows("SELECT * FROM ifms.payment_instruction") == []
+    adapter.run("PI")  # it is known by now
+    adapter.relay()
+    after = statuses(the_payment(adapter))
+    assert all(now == "CANCELLED" for was, now in zip(told, after, strict=True) if was == "CANCELLED")
+    if told[0] == "CANCELLED":
+        assert after == told
+    assert treasury.accepted == {}
+    put(adapter, "INITIATED")
+    put_bill(adapter, "ACTIVE", wfStatus="APPROVED")
+    adapter.run("PI")
+    assert adapter.statuses() == {"INITIATED": 1}
+    adapter.relay()
+    assert set(statuses(the_payment(adapter))) == {"INITIATED"}
+
+
+@CITY
+def test_a_bill_whose_workflow_status_is_left_out_is_paid(adapter):
+    """The platform gives it for the first ten bills of a page only (digit-services.md §2)."""
+    adapter.run("VA")
+    wage_bill(adapter, 2)
+    adapter.run("PA")
+    put_bill(adapter, "ACTIVE", wfStatus=None)
+    adapter.run("PI")
+    assert adapter.statuses() == {"INITIATED": 1}
+
+
+@CITY
+def test_a_detail_that_is_switched_off_on_its_bill_is_not_paid(adapter):
+    adapter.run("VA")
+    wage_bill(adapter, 2)
+    adapter.run("PA")
+    detail = the_payment(adapter)["bills"][0]["billDetails"][0]["billDetailId"]
+    put_bill(adapter, "INACTIVE", details=[detail])
+    with pytest.raises(SweepNeedsAttentionError, match="add up to"):  # the bill's total is another one now
+        adapter.run("PI")
+    assert adapter.rows("SELECT hold_code FROM ifms.payment") == [{"hold_code": "PAYMENT_NOT_PAYABLE"}]
+
+
+@CITY
+def test_a_cancelled_bill_gets_no_payment(adapter):
+    wage_bill(adapter, 2)
+    put_bill(adapter, "CANCELLED")
+    adapter.run("PA")
+    assert adapter.simulators.ask_platform("GET", "state")["payments"] == []
+
+
+@CITY
+@pytest.mark.parametrize("stop", ["payment", "line", "bill"])
+def test_what_is_cancelled_meanwhile_is_not_corrected(adapter, stop):
+    adapter.run("VA")
+    paid_and_failed(adapter, 2, 1)
+    adapter.relay()
+    mend(adapter)
+    [failed] = adapter.rows("SELECT line_item_ids FROM ifms.beneficiary WHERE status = 'Payment Failed'")
+    if stop == "payment":
+        put(adapter, "CANCELLED", headerOnly=True)
+    elif stop == "line":
+        put(adapter, "CANCELLED", lines=failed["line_item_ids"])
+    else:
+        put_bill(adapter, "CANCELLED")
+    adapter.correct()
+    assert adapter.rows("SELECT * FROM ifms.payment_instruction WHERE pi_type = 'REVISED'") == []
+    put(adapter, "PARTIAL", headerOnly=True)
+    put(adapter, "FAILED", lines=failed["line_item_ids"])
+    put_bill(adapter, "ACTIVE")
+    adapter.correct()
+    assert len(adapter.rows("SELECT * FROM ifms.payment_instruction WHERE pi_type = 'REVISED'")) == 1

@@ -10,6 +10,8 @@ import pytest
 from ifms.errors import SweepNeedsAttentionError
 from ifms.ledger.bills import bind_bills
 from ifms.ledger.claims import Claim
+from ifms.platform.client import PlatformClient
+from ifms.services import pa
 from ifms.services.scope import Scope
 
 pytestmark = pytest.mark.simulators(platform={"cities": 2})
@@ -120,3 +122,25 @@ def test_a_run_that_has_fallen_behind_its_lease_asks_for_no_payment(adapter, sim
         assert adapter.run("PA").counts["fallen_behind"] == 6
     assert payments(simulators) == []
     assert adapter.run("PA").counts["payments_created"] == 6
+
+
+def test_a_payment_that_the_ledger_refuses_keeps_no_other_from_being_known(adapter, simulators, monkeypatch):
+    """Told together, and by themselves when the database takes them not so."""
+    adapter.run("PA")
+    payments(simulators)
+    with adapter.sweep("PI") as sweep, PlatformClient(simulators.platform_config()) as platform:
+        told = list(platform.payments("od.samplea"))
+    with psycopg.connect(adapter.dsn) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute("DELETE FROM ifms.payment")
+    real = pa._raised_at
+    odd = told[1].payment_number
+
+    def raised_at(payment, created):
+        return datetime(1999, 1, 1, tzinfo=UTC) if payment.payment_number == odd else real(payment, created)
+
+    monkeypatch.setattr(pa, "_raised_at", raised_at)
+    with pytest.raises(SweepNeedsAttentionError, match=odd), adapter.sweep("PI") as sweep:
+        pa.remember(sweep, told)
+    known = {row["payment_number"] for row in adapter.rows("SELECT payment_number FROM ifms.payment")}
+    assert known == {payment.payment_number for payment in told} - {odd}

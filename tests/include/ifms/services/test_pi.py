@@ -18,11 +18,14 @@ from support import figures
 from support.adapter import assert_money_is_right
 
 from ifms.errors import (
+    ClaimLostError,
     SweepNeedsAttentionError,
     SweepStoppedError,
     SweepUnreachableError,
     TreasuryLoginError,
 )
+from ifms.ledger import instructions
+from ifms.ledger.writes import connection_of
 
 pytestmark = pytest.mark.simulators(platform={"cities": 1})
 
@@ -336,6 +339,92 @@ def test_a_payment_that_can_not_be_read_does_not_keep_the_others(funded, treasur
     with pytest.raises(SweepNeedsAttentionError, match=r"1 payment\(s\) of od\.samplea can't be read"):
         funded.run("PI")
     assert funded.statuses() == Counter(INITIATED=2)
+    assert_money_is_right(funded, treasury)
+
+
+def change_on_the_platform(tmp_path, table, path, value):
+    """Write something odd into the first row of the platform's store."""
+    with closing(sqlite3.connect(tmp_path / "platform.db", timeout=60)) as platform, platform:
+        changed = platform.execute(
+            f"UPDATE {table} SET document = json_set(document, ?, json(?)) WHERE id = (SELECT min(id) FROM {table})",
+            (path, value),
+        )
+        assert changed.rowcount == 1
+
+
+LINE = "$.bills[0].billDetails[0].payableLineItems[0]"
+ODD_PAYMENTS = {
+    "an amount beyond the column": ("payment", "$.netPayableAmount", "10000000000000", "larger than"),
+    "an amount of three decimals": ("payment", "$.netPayableAmount", "2625.501", "more than two decimals"),
+    "a negative amount": ("payment", "$.netPayableAmount", "-1", "not more than zero"),
+    "no number": ("payment", "$.paymentNumber", "null", "has no number"),
+    "a long number": ("payment", "$.paymentNumber", '"' + "9" * 129 + '"', "paymentNumber"),
+    "a NUL in its number": ("payment", "$.paymentNumber", '"EP\\u0000"', "paymentNumber"),
+    "a NUL in a line's id": ("payment", f"{LINE}.lineItemId", '"a\\u0000"', "lineItemId"),
+    "created in 1970": ("payment", "$.auditDetails.createdTime", "1", "created in 1970"),
+    "created in 9999": ("payment", "$.auditDetails.createdTime", "253402214400000", "createdTime"),
+    "created before all time": ("payment", "$.auditDetails.createdTime", "-1", "createdTime"),
+    "a long bill": ("bill", "$.billNumber", '"' + "x" * 129 + '"', "billNumber"),
+    "a bill with a NUL": ("bill", "$.billNumber", '"WB\\u0000"', "billNumber"),
+    "a payee with a NUL": ("bill", "$.billDetails[0].payee.identifier", '"a\\u0000"', "identifier"),
+    "a bill that is too dear": ("bill", "$.totalAmount", "10000000000000", "add up to"),
+    "a long account id": ("account", "$.bankAccountDetails[0].id", '"' + "x" * 129 + '"', "bankAccountDetails"),
+    "an account type with a NUL": ("account", "$.bankAccountDetails[0].accountType", '"a\\u0000"', "AccountType|type"),
+}
+
+
+@pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0, "persist_ms": 0})
+@pytest.mark.parametrize(("table", "path", "value", "said"), ODD_PAYMENTS.values(), ids=ODD_PAYMENTS.keys())
+def test_a_payment_with_a_value_out_of_bounds_is_named_and_the_others_are_paid(
+    adapter, treasury, simulators, tmp_path, table, path, value, said
+):
+    adapter.run("VA")
+    for _ in range(2):
+        simulators.ask_platform("POST", "bills", ONE_PAYMENT)
+    change_on_the_platform(tmp_path, table, path, value)
+    with pytest.raises(SweepNeedsAttentionError, match=rf"(?s){said}"):
+        adapter.run("PI")
+    assert adapter.statuses() == Counter(INITIATED=1)
+    assert len(treasury.accepted) == 1
+    assert_money_is_right(adapter, treasury)
+    [run] = adapter.rows("SELECT problems FROM ifms.sweep_run WHERE service_id = 'PI'")
+    assert len(run["problems"]) >= 1
+
+
+def test_a_payment_on_hold_that_another_run_took_over_stops_no_other(funded, treasury, simulators, monkeypatch):
+    while (state := simulators.ask_platform("GET", "state"))["waiting"]:
+        time.sleep(0.02)
+    order = {"paymentNumber": state["payments"][0]["paymentNumber"], "status": "CANCELLED"}
+    simulators.ask_platform("POST", "statuses", order)
+
+    def taken_over(*_):
+        raise ClaimLostError("taken over")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("ifms.services.pi.payments.hold_payment", taken_over)
+        sweep = funded.run("PI")
+    assert (sweep.counts["claim_lost"], sweep.counts["accepted"]) == (1, 2)
+
+
+def test_a_value_that_the_ledger_can_not_hold_is_that_payment_s_trouble(funded, treasury, monkeypatch):
+    real, told = instructions.create, []
+
+    def create(writes, new, *rest):
+        if not told:
+            told.append(new.payment.payment_number)
+            connection_of(writes).execute("SELECT 'infinity'::timestamptz").fetchone()
+        return real(writes, new, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("ifms.services.pi.instructions.create", create)
+        with pytest.raises(SweepNeedsAttentionError, match="can't hold or reckon with a value"):
+            funded.run("PI")
+    assert funded.statuses() == Counter(INITIATED=2)
+    assert funded.rows("SELECT payment_number, hold_code FROM ifms.payment WHERE hold_code IS NOT NULL") == [
+        {"payment_number": told[0], "hold_code": "PAYMENT_NOT_PAYABLE"}
+    ]
+    funded.run("PI")
+    assert funded.statuses() == Counter(INITIATED=3)
     assert_money_is_right(funded, treasury)
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from ifms.errors import SweepNeedsAttentionError
 from ifms.ledger.claims import Claim
-from ifms.services.relay import REFUSALS
+from ifms.platform.models import Payment
+from ifms.services.relay import REFUSALS, changed
 
 pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 1})
 
@@ -136,3 +137,126 @@ def test_what_is_refused_for_good_is_set_aside_and_sent_again_on_request(adapter
     assert second["delivered_at"] is None
     sweep = adapter.relay(again=[first["id"]])
     assert sweep.counts["delivered"] == 2
+
+
+# What is cancelled on the platform ------------------------------------------------------------------------------------
+
+
+def cancel(adapter, simulators, status="CANCELLED", **more):
+    settle(simulators)
+    number = platform_payment(simulators)["paymentNumber"]
+    simulators.ask_platform("POST", "statuses", {"paymentNumber": number, "status": status} | more)
+
+
+def one_payment(adapter):
+    adapter.run("VA")
+    adapter.run("PA")
+    return adapter
+
+
+def without_money(adapter):
+    """FAILED for want of funds is to be told."""
+    adapter.run("PA")
+    adapter.run("PI")
+
+
+@pytest.mark.parametrize("header_only", [True, False])
+def test_a_message_about_a_payment_without_instruction_revives_nothing(adapter, simulators, header_only):
+    without_money(adapter)
+    cancel(adapter, simulators, headerOnly=header_only)
+    before = platform_payment(simulators)
+    sweep = adapter.run("RELAY")
+    assert (sweep.counts["delivered"], sweep.counts["cancelled"]) == (0, 1)
+    settle(simulators)
+    after = platform_payment(simulators)
+    assert (after["status"], lines(after)) == ("CANCELLED", lines(before))
+    [message] = outbox(adapter)
+    assert message["unheard"]
+    assert "cancelled" in message["last_error"]
+    assert adapter.run("RELAY").counts["cancelled"] == 0
+
+
+def test_what_happened_to_money_is_told_of_a_cancelled_payment(adapter, simulators):
+    """Cancelled after the PI was accepted: that it was, that it is paid, that one failed."""
+    one_payment(adapter)
+    adapter.run("PI")
+    cancel(adapter, simulators)
+    adapter.run("RELAY")
+    settle(simulators)
+    assert set(lines(platform_payment(simulators))) == {"INITIATED"}
+    cancel(adapter, simulators)
+    for service in ("PIS", "PAG", "PD"):
+        adapter.run(service)
+    adapter.run("RELAY")
+    settle(simulators)
+    payment = platform_payment(simulators)
+    assert (payment["status"], set(lines(payment))) == ("SUCCESSFUL", {"SUCCESSFUL"})
+    cancel(adapter, simulators)
+    number = adapter.rows("SELECT pi_number FROM ifms.payment_instruction")[0]["pi_number"]
+    simulators.ask_treasury("POST", "failures", {"bill_number": number, "beneficiaries": 1})
+    adapter.run("FD")
+    adapter.run("RELAY")
+    settle(simulators)
+    payment = platform_payment(simulators)
+    assert payment["status"] == "PARTIAL"
+    assert Counter(lines(payment)) == Counter(SUCCESSFUL=3, FAILED=1)
+
+
+def told(status, reference="PAYMENT_SUCCESS", lines=None):
+    said = {"status": status, "referenceStatus": reference}
+    return said if lines is None else said | {"lines": lines, "lineStatus": "FAILED", "above": "PARTIAL"}
+
+
+@pytest.mark.parametrize(
+    ("ours", "expected"),
+    [
+        ({"l1", "l2", "l3"}, ["SUCCESSFUL", "SUCCESSFUL", "SUCCESSFUL", "SUCCESSFUL", "SUCCESSFUL"]),
+        ({"l2", "l3"}, ["CANCELLED", "CANCELLED", "SUCCESSFUL", "SUCCESSFUL", "SUCCESSFUL"]),
+        ({"l1", "l3"}, ["SUCCESSFUL", "SUCCESSFUL", "SUCCESSFUL", "CANCELLED", "SUCCESSFUL"]),
+    ],
+)
+def test_a_cancelled_line_that_no_instruction_holds_stays_so(ours, expected):
+    payment = Payment.model_validate(
+        {
+            "id": "p", "tenantId": "od.samplea", "status": "CANCELLED",
+            "bills": [
+                {
+                    "id": "b", "billId": "B", "status": "INITIATED",
+                    "billDetails": [
+                        {
+                            "id": "d1", "billDetailId": "D1", "status": "CANCELLED",
+                            "payableLineItems": [{"id": "1", "lineItemId": "l1", "status": "INITIATED"}],
+                        },
+                        {
+                            "id": "d2", "billDetailId": "D2", "status": "INITIATED",
+                            "payableLineItems": [
+                                {"id": "2", "lineItemId": "l2", "status": "CANCELLED"},
+                                {"id": "3", "lineItemId": "l3", "status": "INITIATED"},
+                            ],
+                        },
+                    ],
+                }
+            ],
+        }
+    )  # fmt: skip
+    made = changed(payment, [told("FAILED", "PAYMENT_INSUFFICIENT_FUNDS"), told("SUCCESSFUL")], ours)
+    first, second = made.bills[0].bill_details
+    assert (made.status, made.bills[0].status) == ("SUCCESSFUL", "SUCCESSFUL")
+    found = [first.status, first.payable_line_items[0].status, second.status]
+    found += [line.status for line in second.payable_line_items]
+    kept = [status if status != "INITIATED" else "CANCELLED" for status in found]
+    assert kept == expected
+    made = changed(payment, [told("SUCCESSFUL"), told("PARTIAL", "PAYMENT_PARTIAL", ["l3"])], ours)
+    assert made.bills[0].bill_details[1].payable_line_items[1].status == "FAILED"
+    assert made.status == "PARTIAL"
+    assert payment.status == "CANCELLED"  # what was read is left as it was
+
+
+def test_a_payment_waiting_for_funds_is_told_except_for_its_cancelled_line(adapter, simulators):
+    without_money(adapter)
+    settle(simulators)
+    line = platform_payment(simulators)["bills"][0]["billDetails"][0]["payableLineItems"][0]["lineItemId"]
+    cancel(adapter, simulators, lines=[line])
+    assert adapter.run("RELAY").counts["delivered"] == 1
+    settle(simulators)
+    assert Counter(lines(platform_payment(simulators))) == Counter(FAILED=3, CANCELLED=1)

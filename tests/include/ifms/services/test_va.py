@@ -1,13 +1,16 @@
 """Allotments: asked for since the watermark, counted once, told to a person when they can't be."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import psycopg
 import pytest
 import time_machine
 
 from ifms.clock import wire_datetime
 from ifms.errors import SweepNeedsAttentionError, SweepUnreachableError
+from ifms.platform.client import PlatformClient
 from ifms.services.scope import Scope
 from ifms.services.va import OVERLAP
 
@@ -153,3 +156,125 @@ def test_a_withdrawal_below_what_is_spent_is_told(adapter, treasury, simulators)
         adapter.rows("SELECT available_amount FROM ifms.sanction WHERE id = %s", used["id"])[0]["available_amount"]
         == -1
     )
+
+
+CITY = Scope(tenants=("od.samplea",))
+
+
+def va_row(adapter, **changes):
+    """A row of a VA reply about a city's unit, under whichever head of account is asked about first."""
+    mark = adapter.rows("SELECT * FROM ifms.va_watermark WHERE tenant_id = %s LIMIT 1", CITY.tenants[0])[0]
+    row = {
+        "ddoCode": mark["ddo_code"], "schemeCode": "13145", "granteeAgCode": mark["grantee_code"],
+        "ssuId": mark["ssu_id"], "allotmentDate": "2026-11-20", "allotmentTxnSlNo": "0",
+        "allotmentAmount": "10.00", "availableBalance": "0.00", "allotmentTxnType": "Initial Allotment",
+        "mstAllotmentDistId": "G1", "ssuAllotmentId": "G1",
+    }  # fmt: skip
+    return row | changes
+
+
+def stuck(adapter, marked):
+    """How many of the city's watermarks stayed where they were."""
+    return sum(when == marked[key] for key, when in marks(adapter).items() if key[0] == CITY.tenants[0])
+
+
+def told(treasury, *rows):
+    treasury.rule("VA", "plain_reply", text=json.dumps({"serviceId": "VA", "errorMsg": None, "data": rows}), times=1)
+
+
+OUT_OF_BOUNDS = {
+    "year 1": ({"allotmentDate": "0001-01-01"}, "allotmentDate"),
+    "year 1999": ({"allotmentDate": "1999-12-31"}, "allotmentDate"),
+    "year 2100": ({"allotmentDate": "2100-01-01"}, "allotmentDate"),
+    "year 9999": ({"allotmentDate": "9999-12-31"}, "allotmentDate"),
+    "an amount beyond the column": ({"allotmentAmount": "10000000000000.00"}, "allotmentAmount"),
+    "a balance beyond the column": ({"availableBalance": "-10000000000000.00"}, "availableBalance"),
+    "a sum beyond the column": ({"allotmentAmount": "9999999999999.99", "availableBalance": "0.01"}, "add up to more"),
+    "a long id": ({"mstAllotmentDistId": "9" * 129}, "mstAllotmentDistId"),
+    "a long text": ({"schemeName": "x" * 10_001}, "schemeName"),
+    "a NUL": ({"ssuId": "1\0"}, "ssuId"),
+}
+
+
+@pytest.mark.parametrize(("changes", "said"), OUT_OF_BOUNDS.values(), ids=OUT_OF_BOUNDS.keys())
+def test_a_row_out_of_bounds_is_named_and_the_others_count(adapter, treasury, changes, said):
+    adapter.run("VA")
+    before, marked = sums(adapter), marks(adapter)
+    good = va_row(adapter)
+    bad = good | {"mstAllotmentDistId": "B1"} | changes
+    told(treasury, bad, good)
+    with pytest.raises(SweepNeedsAttentionError, match=said) as ended:
+        adapter.run("VA", CITY)
+    assert "B1" in str(ended.value) or "G1" in str(ended.value)
+    after = sums(adapter)
+    assert (after["n"], after["allotted"]) == (before["n"] + 1, before["allotted"] + 10)
+    assert stuck(adapter, marked) == 1  # so the bad one is asked for again
+    assert adapter.rows("SELECT * FROM ifms.va_watermark WHERE claimed_until IS NOT NULL") == []
+    adapter.run("VA", CITY)
+    assert stuck(adapter, marked) == 0
+
+
+def test_a_sum_that_the_database_refuses_is_one_row_s_trouble(adapter, treasury):
+    """Each of the two fits its column, and what both make of the sanction does not."""
+    adapter.run("VA")
+    before, marked = sums(adapter), marks(adapter)
+    initial = va_row(adapter, allotmentAmount="9999999999999.99")
+    more = initial | {"allotmentTxnSlNo": "1", "allotmentTxnType": "Additional allotment", "allotmentAmount": "0.01"}
+    other = initial | {"mstAllotmentDistId": "G2", "allotmentAmount": "10.00"}
+    told(treasury, more, other, initial)
+    with pytest.raises(SweepNeedsAttentionError, match=r"allotment G1/G1/1 of od\.sample. is not recorded"):
+        adapter.run("VA", CITY)
+    assert sums(adapter)["n"] == before["n"] + 2
+    assert sums(adapter)["allotted"] == before["allotted"] + Decimal("9999999999999.99") + 10
+    assert adapter.rows("SELECT serial_no FROM ifms.allotment WHERE master_allotment_id = 'G1'") == [{"serial_no": 0}]
+    assert stuck(adapter, marked) == 1
+    adapter.run("VA", CITY)
+    assert stuck(adapter, marked) == 0
+
+
+def test_a_head_of_account_that_left_the_master_data_is_asked_about_all_the_same(adapter, treasury):
+    adapter.run("VA")
+    first = marks(adapter)
+    with psycopg.connect(adapter.dsn) as connection:
+        connection.execute(
+            """
+            INSERT INTO ifms.va_watermark (tenant_id, hoa_code, ddo_code, grantee_code, ssu_id)
+            SELECT tenant_id, '990000000000000000000000009', ddo_code, grantee_code, ssu_id FROM ifms.va_watermark LIMIT 1
+            """
+        )
+    sweep = adapter.run("VA")
+    assert [text for text in sweep.problems if "990000000000000000000000009" in text and "master data" in text]
+    assert sweep.counts["problems"] == 0
+    assert None not in marks(adapter).values()
+    assert any(
+        '"hoa":"990000000000000000000000009"' in text and '"fromDate":"2001-04-01' in text for text in asked(adapter)
+    )
+    assert all(marks(adapter)[key] > mark for key, mark in first.items())
+
+
+@pytest.mark.parametrize("beginning", [1, 946_598_400_000])
+def test_a_head_of_account_that_began_before_there_were_allotments(adapter, simulators, beginning):
+    """Effective since 1970 or 1999: what the treasury is asked about has bounds, too."""
+    with PlatformClient(simulators.platform_config()) as platform:
+        heads = [head.wire() | {"effectiveFrom": beginning} for head in platform.master_data().heads]
+    simulators.ask_platform(
+        "POST", "masters", {"tenantId": "od", "module": "ifms", "name": "HeadOfAccounts", "data": heads}
+    )
+    adapter.run("VA")
+    assert sums(adapter)["n"] == 12
+
+
+def test_a_mark_that_can_not_be_asked_about_stops_no_other(adapter):
+    adapter.run("VA")
+    with psycopg.connect(adapter.dsn) as connection:
+        connection.execute(
+            """
+            INSERT INTO ifms.va_watermark (tenant_id, hoa_code, ddo_code, grantee_code, ssu_id)
+            SELECT tenant_id, hoa_code, '  a  ', grantee_code, ssu_id FROM ifms.va_watermark LIMIT 1
+            """
+        )
+    first = marks(adapter)
+    with pytest.raises(SweepNeedsAttentionError, match=r"can't be asked for: VaRequest: ddo_code"):
+        adapter.run("VA")
+    assert sum(marks(adapter)[key] != mark for key, mark in first.items()) >= 5
+    assert adapter.rows("SELECT * FROM ifms.va_watermark WHERE claimed_until IS NOT NULL") == []

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from ifms.errors import TreasuryError, TreasuryLoginError, TreasuryUnreachableError
 from ifms.treasury.client import MAX_UNPROVED_LOGINS, TreasuryClient
 from ifms.treasury.outcome import Answered, Exchange, NeverSent, Rejected, Unknown
+from ifms.treasury.transport import Transport
 from ifms.wire.crypto import aes_decrypt, aes_encrypt
 from ifms.wire.envelope import parse_rows
 from ifms.wire.pi import PiRequest
@@ -406,6 +407,96 @@ def test_a_reply_that_is_not_understood_is_kept(treasury, client, body):
 
 
 # F6: the session ends -------------------------------------------------------------------------------------------------
+
+
+ODD = [MemoryError("0123456789012"), RecursionError("0123456789012"), RuntimeError("0123456789012"), OSError("disk")]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: type(odd).__name__)
+def test_an_error_while_the_reply_is_read_is_unknown(treasury, client, monkeypatch, odd):
+    """Once a byte was sent, whatever goes wrong here says nothing about what the treasury has."""
+
+    def broken(*_: object) -> None:
+        raise odd
+
+    client.login()
+    monkeypatch.setattr(TreasuryClient, "_read", broken)
+    outcome = client.call(pi())
+    assert isinstance(outcome, Unknown)
+    assert not outcome.understood
+    assert type(odd).__name__ in outcome.reason
+    assert "0123456789012" not in outcome.reason
+    [exchange] = outcome.exchanges
+    assert (exchange.outcome, exchange.status_code, exchange.bill_number) == ("unknown", 200, "PI-TE/2024-25/000001")
+    assert exchange.error == outcome.reason
+    assert len(treasury.requests) == 1
+
+
+@pytest.mark.parametrize("after", [True, False], ids=["after the call", "instead of the call"])
+def test_an_error_out_of_the_transport_is_unknown(treasury, client, monkeypatch, after):
+    client.login()
+    real = Transport.post
+
+    def broken(self: Transport, *args: Any) -> None:
+        if after:
+            real(self, *args)
+        raise MemoryError
+
+    monkeypatch.setattr(Transport, "post", broken)
+    outcome = client.call(pi())
+    assert isinstance(outcome, Unknown)
+    assert not outcome.understood
+    assert "MemoryError" in outcome.reason
+    assert [exchange.outcome for exchange in outcome.exchanges] == ["unknown"]
+
+
+def test_an_error_of_ours_before_anything_is_sent_is_raised(treasury, client, monkeypatch):
+    client.login()
+
+    def broken(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("ifms.treasury.transport.requests.Request", broken)
+    with pytest.raises(MemoryError):
+        client.call(pi())
+    assert not treasury.requests
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
+def test_a_stop_is_no_outcome(client, monkeypatch, stop):
+    def stopped(*_: object) -> None:
+        raise stop
+
+    client.login()
+    monkeypatch.setattr(TreasuryClient, "_read", stopped)
+    with pytest.raises(stop):
+        client.call(pi())
+
+
+def test_an_error_after_a_refused_session_loses_no_exchange(treasury, client, monkeypatch):
+    client.login()
+    treasury.expire()
+
+    def broken(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(TreasuryClient, "_try_login", broken)
+    outcome = client.call(pi())
+    assert isinstance(outcome, Unknown)
+    assert "MemoryError" in outcome.reason
+    assert len(outcome.exchanges) == 1
+
+
+def test_a_login_that_can_not_be_read_is_logged_and_raised(treasury, config, monkeypatch):
+    heard: list[Exchange] = []
+
+    def broken(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("ifms.treasury.client._read_login", broken)
+    with TreasuryClient(config(), heard.append) as client, pytest.raises(MemoryError):
+        client.login()
+    assert [(each.service_id, each.outcome) for each in heard] == [("AUTH", "unknown")]
 
 
 def test_one_login_for_all_threads(treasury, client):

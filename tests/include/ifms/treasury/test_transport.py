@@ -7,7 +7,7 @@ import pytest
 
 from ifms.treasury import transport as module
 from ifms.treasury.config import AUTHENTICATE_PATH
-from ifms.treasury.transport import HttpReply, Transport, TransportError
+from ifms.treasury.transport import HttpReply, Progress, Transport, TransportError
 
 
 @pytest.fixture
@@ -99,3 +99,33 @@ def test_verification_can_not_be_turned_off_by_the_environment(tls_treasury, tra
     with pytest.raises(TransportError, match="certificate verify failed") as caught:
         transport.post(f"https://localhost:{tls_treasury.port}{AUTHENTICATE_PATH}", {}, "{}")
     assert not caught.value.sent
+
+
+@pytest.mark.parametrize("odd", [MemoryError, RecursionError, RuntimeError, UnicodeError])
+def test_whatever_goes_wrong_after_the_first_byte_is_told_as_sent(treasury, transport, monkeypatch, odd):
+    treasury.login = lambda talk: talk.http(200, b"{}")
+    url = f"http://127.0.0.1:{treasury.port}{AUTHENTICATE_PATH}"
+
+    def broken(*_: object) -> None:
+        raise odd("0123456789012")
+
+    with monkeypatch.context() as patch, pytest.raises(TransportError) as caught:
+        patch.setattr(Transport, "_read", broken)
+        transport.post(url, {}, "{}")
+    error = caught.value
+    assert (error.sent, error.status, error.oversized, error.unexpected) == (True, 200, False, True)
+    assert odd.__name__ in error.reason
+    assert "0123456789012" not in error.reason
+    assert transport.post(url, {}, "{}").status == 200  # not what was left unread of the one before
+
+
+def test_progress_says_whether_a_byte_may_have_left(treasury, transport):
+    treasury.login = lambda talk: talk.http(200, b"{}")
+    url = f"http://127.0.0.1:{treasury.port}{AUTHENTICATE_PATH}"
+    assert Progress().sent  # until a transport knows better
+    progress = Progress()
+    transport.post(url, {}, "{}", progress)
+    assert progress.sent
+    with pytest.raises(UnicodeEncodeError):
+        transport.post(url, {}, "\ud800", progress)
+    assert not progress.sent

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import ClassVar
@@ -16,6 +17,7 @@ from ifms.wire.envelope import (
     Day,
     OptionalAmount,
     OptionalDay,
+    OptionalNote,
     OptionalText,
     Reply,
     ReplyError,
@@ -294,3 +296,40 @@ def test_an_error_is_shown_without_accounts():
     assert "0123" not in repr(error)
     assert error.message == "account 00123456789012 is there twice"
     assert str(ReplyError(None, "x")) == "x"
+
+
+class Bounded(Row):
+    named_by: ClassVar[tuple[str, ...]] = ("key",)
+
+    key: RequiredText
+    day: OptionalDay = None
+    amount: OptionalAmount = None
+    said: OptionalNote = None
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"day": "1999-12-31"}, "day: is not between 2000 and 2100"),
+        ({"day": "2100-01-01"}, "day: is not between 2000 and 2100"),
+        ({"day": "0001-01-01 00:00:00"}, "day: is not between"),
+        ({"day": "9999-12-31"}, "day: is not between"),
+        ({"amount": "10000000000000.00"}, "amount: it .* is larger than"),
+        ({"amount": Decimal("1e400")}, "amount"),
+        ({"key": "x" * 129}, "key: is longer than 128 characters"),
+        ({"said": "x" * 10_001}, "said: is longer than 10000 characters"),
+        ({"said": "a\0"}, "said: holds a character that can't be stored"),
+    ],
+)
+def test_what_the_ledger_can_not_hold_is_its_own_row_s_fault(row, said):
+    good = {"key": "K1", "day": "2000-01-01", "amount": "9999999999999.99", "said": "x" * 10_000}
+    rows, faults = parse_each(Bounded, Reply("FD", data=[{**good, **row}, {**good, "day": "2099-12-31"}]))
+    assert [each.day for each in rows] == [date(2099, 12, 31)]
+    assert len(faults) == 1
+    assert re.match(f"row 1 of the FD reply: {said}", str(faults[0]))
+    assert "(key '" in str(faults[0])
+
+
+def test_an_error_s_text_has_an_end():
+    [error] = parse_reply(json.dumps({"serviceId": "PI", "errorMsg": "x" * 2_000_000, "data": None})).errors
+    assert error.message == "x" * 10_000 + "…"

@@ -85,3 +85,25 @@ def test_the_calculator_knows_contract_and_project(start_platform):
     assert len(client.call(path, {"searchCriteria": criteria, "pagination": paging})["bills"]) == 13
     assert client.codes(path, {"searchCriteria": {}}) == ["TENANT_ID"]
     assert client.codes(path, {}) == ["INVALID_SEARCH_CRITERIA"]
+
+
+def test_a_person_can_cancel_a_bill_send_it_back_or_switch_parts_of_it_off(start_platform):
+    client = start_platform()
+    [bill] = [b for b in client.bills() if b["businessService"] == "EXPENSE.WAGES"]
+
+    def put(status, **more):
+        client.control("statuses", {"billNumber": bill["billNumber"], "status": status, **more})
+        return search(client, ids=[bill["id"]])["bills"][0]
+
+    assert [put("CANCELLED")[name] for name in ("status", "wfStatus")] == ["CANCELLED", "APPROVED"]
+    back = put("INWORKFLOW", wfStatus="PENDING_FOR_CORRECTION")
+    assert (back["status"], back["wfStatus"]) == ("INWORKFLOW", "PENDING_FOR_CORRECTION")
+    assert search(client, status="ACTIVE", ids=[bill["id"]])["bills"] == []
+    put("ACTIVE", wfStatus="APPROVED")
+    detail = bill["billDetails"][0]
+    assert put("INACTIVE", details=[detail["id"]])["billDetails"][0]["status"] == "INACTIVE"
+    off = put("INACTIVE", lines=[detail["payableLineItems"][0]["id"]])
+    assert off["billDetails"][0]["payableLineItems"][0]["status"] == "INACTIVE"
+    assert (off["status"], off["totalAmount"]) == ("ACTIVE", bill["totalAmount"])
+    with pytest.raises(AssertionError, match="no status GONE"):
+        put("GONE")

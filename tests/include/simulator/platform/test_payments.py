@@ -187,3 +187,36 @@ def test_the_limit_of_a_search_is_not_cut(start_platform):
     whole = client.call(SEARCH, body, 202)["payments"]
     assert len(whole) == 100
     assert [each["id"] for each in whole] == sorted(each["id"] for each in whole)
+
+
+def levels(payment):
+    yield payment["status"]
+    for bill in payment["bills"]:
+        yield bill["status"]
+        for detail in bill["billDetails"]:
+            yield detail["status"]
+            yield from (line["status"] for line in detail["payableLineItems"])
+
+
+def test_a_person_can_cancel_a_payment_or_parts_of_it_and_put_it_back(start_platform):
+    client = start_platform(persist_ms=0)
+    bill = approved(client)
+    number = create(client, bill)["paymentNumber"]
+
+    def put(status, **more):
+        client.control("statuses", {"paymentNumber": number, "status": status, **more})
+        return search(client, paymentNumbers=[number])[0]
+
+    assert set(levels(put("CANCELLED"))) == {"CANCELLED"}
+    assert bill_of(client, bill)["paymentStatus"] == "CANCELLED"
+    assert set(levels(put("INITIATED"))) == {"INITIATED"}
+    header = put("CANCELLED", headerOnly=True)
+    assert (header["status"], set(list(levels(header))[1:])) == ("CANCELLED", {"INITIATED"})
+    assert search(client, status="CANCELLED")
+    put("INITIATED")
+    line = header["bills"][0]["billDetails"][0]["payableLineItems"][0]["lineItemId"]
+    assert list(levels(put("CANCELLED", lines=[line]))).count("CANCELLED") == 1
+    with pytest.raises(AssertionError, match="no status GONE"):
+        put("GONE")
+    with pytest.raises(AssertionError, match="no payment EP/X"):
+        client.control("statuses", {"paymentNumber": "EP/X", "status": "CANCELLED"})
