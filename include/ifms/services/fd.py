@@ -22,8 +22,9 @@ from ifms.services.sweep import Sweep
 from ifms.treasury.client import TreasuryClient
 from ifms.treasury.outcome import Answered, NeverSent, Outcome, Rejected, Unknown
 from ifms.wire.bank import mask_long_numbers
-from ifms.wire.envelope import parse_each
+from ifms.wire.envelope import ReplyError, Service, parse_each
 from ifms.wire.fd import FdRequest, FdRow
+from ifms.wire.phrasebook import Meaning
 
 WINDOW = timedelta(hours=72)
 LONGEST = timedelta(days=366)
@@ -62,7 +63,7 @@ def fetch_failures(sweep: Sweep, treasury: TreasuryClient, sealer: Sealer, since
                 for row in rows:
                     _book_bill(sweep, sealer, day, row)
             case Rejected(errors=errors):
-                sweep.problem(f"failures of {day}: the treasury says {'; '.join(map(str, errors))}")
+                _refused(sweep, day, errors)
             case Unknown(reason=reason, understood=False):
                 sweep.problem(f"failures of {day}: {reason}")
             case NeverSent(reason=reason) | Unknown(reason=reason):
@@ -72,6 +73,16 @@ def fetch_failures(sweep: Sweep, treasury: TreasuryClient, sealer: Sealer, since
     sweep.drive(days(), call, settle, give_back=lambda day: missed.update({day: "the sweep was stopped"}))
     if missed:
         raise SweepUnreachableError(f"nothing was heard about {', '.join(map(str, sorted(missed)))}; run it again")
+
+
+def _refused(sweep: Sweep, day: date, errors: tuple[ReplyError, ...]) -> None:
+    """An error about a whole day; one that is known to mean that nothing came back is no news."""
+    said = "; ".join(map(str, errors))
+    if sweep.phrasebook.errors(Service.FD, errors, None) is Meaning.NO_NEWS:
+        sweep.remark(f"failures of {day}: {said}")
+        return
+    sweep.note_unknown(Service.FD, errors)
+    sweep.problem(f"failures of {day}: the treasury says {said}")
 
 
 def _rematch_kept(sweep: Sweep, sealer: Sealer) -> None:

@@ -36,6 +36,7 @@ from ifms.ledger.instructions import Change
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.statuses import Event
 from ifms.ledger.writes import Target, Writes
+from ifms.services.failing import rematch
 from ifms.services.poll import Claimed, StatusService
 from ifms.services.sweep import Sweep
 from ifms.treasury.client import TreasuryClient
@@ -294,6 +295,9 @@ class Sender:
         writes = Writes(connection)
         done = self._write(writes, item, sent, fault)
         writes.flush()
+        if item.pi.unmatched_failures:  # told while it was PENDING: it may take them now
+            assert self.sweep.calls is not None
+            rematch(connection, item.pi.pi_number, self.sweep.calls.sealer, self.sweep.run.id)
         return done
 
     def _write(self, writes: Writes, item: Ready, sent: Sent, fault: WireError | None) -> _Concluded:

@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -34,6 +34,7 @@ from ifms.ledger.history import CallLog
 from ifms.ledger.runs import RunContext, SweepRun
 from ifms.ledger.writes import Target
 from ifms.treasury.outcome import Answered, NeverSent, Outcome, Rejected, Unknown
+from ifms.wire.envelope import ReplyError, Service
 from ifms.wire.phrasebook import Phrasebook, shipped
 
 Item = TypeVar("Item")
@@ -233,6 +234,12 @@ class Sweep:
             instruction_id=instruction_id,
             announced=announced,
         )
+
+    def note_unknown(self, service: Service, errors: Sequence[ReplyError]) -> None:
+        """Count those texts of an error about no single PI that nobody understands."""
+        texts = self.phrasebook.unmatched(service, errors, None)
+        if texts:
+            self.db.transact(lambda c: phrases.note_unknown(c, service, texts, None))
 
     def unless_lost(self, give_back: Callable[[], None]) -> None:
         """Give something back; what another copy has taken over meanwhile is its own, and no error here."""

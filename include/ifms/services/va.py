@@ -24,7 +24,8 @@ from ifms.services.sweep import Sweep
 from ifms.treasury.client import TreasuryClient
 from ifms.treasury.outcome import Answered, NeverSent, Outcome, Rejected, Unknown
 from ifms.wire.bank import mask_long_numbers, quoted
-from ifms.wire.envelope import parse_each
+from ifms.wire.envelope import Service, parse_each
+from ifms.wire.phrasebook import Meaning
 from ifms.wire.va import VaRequest, VaRow
 
 LEASE = timedelta(minutes=10)
@@ -192,7 +193,12 @@ def _settle(sweep: Sweep, ask: _Ask, outcome: Outcome) -> None:
         )
     match outcome:
         case Rejected(errors=errors):
-            sweep.problem(f"{where}: the treasury says {'; '.join(map(str, errors))}")
+            said = "; ".join(map(str, errors))
+            if sweep.phrasebook.errors(Service.VA, errors, None) is Meaning.NO_NEWS:
+                sweep.remark(f"{where}: {said}")
+            else:
+                sweep.note_unknown(Service.VA, errors)
+                sweep.problem(f"{where}: the treasury says {said}")
         case Unknown(reason=reason, understood=False):
             sweep.problem(f"{where}: {reason}")
         case Unknown(reason=reason) | NeverSent(reason=reason):

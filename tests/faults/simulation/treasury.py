@@ -109,7 +109,7 @@ class TreasuryLine:
     def close(self) -> None:
         """Nothing is open."""
 
-    def post(self, url: str, headers: Mapping[str, str], body: str) -> HttpReply:
+    def post(self, url: str, headers: Mapping[str, str], body: str, progress: object = None) -> HttpReply:
         """What comes back. Raises TransportError, or Killed."""
         login = url.endswith("authenticate")
         service, named, deliver = (

@@ -4,11 +4,13 @@ import json
 import threading
 from datetime import UTC, date, datetime, timedelta
 
+import psycopg
 import pytest
 from support import failed
 from support.simulators import LOG_KEY
 
 from ifms.errors import SweepNeedsAttentionError, SweepStoppedError, SweepUnreachableError
+from ifms.ledger.phrases import add_phrase
 from ifms.sealing import Sealer
 from ifms.services.fd import WINDOW, voucher_dates
 from ifms.services.scope import Scope
@@ -117,3 +119,37 @@ def test_a_sweep_that_is_stopped_says_which_days_are_left(adapter):
     with pytest.raises((SweepStoppedError, SweepUnreachableError)):
         adapter.run("FD", stop=stop)
     assert asked(adapter) == []
+
+
+@NOTHING_PAID
+def test_a_text_that_is_known_to_mean_that_nothing_came_back_is_green(adapter, treasury):
+    treasury.rule("FD", "error", errorMsg="No record found for this date")
+    with pytest.raises(SweepNeedsAttentionError, match="the treasury says No record found"):
+        adapter.run("FD")
+    [answer] = adapter.rows("SELECT id, service_id, times FROM ifms.unknown_answer")
+    assert answer["service_id"] == "FD"
+    with psycopg.connect(adapter.dsn) as connection:
+        add_phrase(connection, ["FD"], "No record found for this date", "no news", reason="asked", added_by="a tester")
+    adapter.run("FD")
+    assert adapter.rows("SELECT id, service_id, times FROM ifms.unknown_answer") == [answer]
+
+
+@NOTHING_PAID
+def test_what_came_back_while_a_pi_was_pending_is_booked_when_it_is_found(adapter, treasury):
+    failed.wage_bill(adapter, 1)
+    adapter.run("VA")
+    adapter.run("PA")
+    treasury.rule("PI", "lost_reply", times=1)
+    treasury.rule("PIS", "lost_reply", times=1)
+    for _ in range(2):
+        with pytest.raises(SweepUnreachableError):
+            adapter.run("PI")
+    failed.fail(adapter, "all")
+    with pytest.raises(SweepNeedsAttentionError, match="the payment instruction is PENDING"):
+        adapter.run("FD")
+    adapter.run("PI")
+    assert adapter.rows("SELECT status FROM ifms.beneficiary") == [{"status": "Payment Failed"}]
+    assert adapter.rows("SELECT matched_at IS NULL AS open FROM ifms.unmatched_failure") == [{"open": False}]
+    for service in ("PIS", "PAG"):
+        adapter.run(service)
+    assert failed.original(adapter)["status"] == "PARTIAL"
