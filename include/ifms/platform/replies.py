@@ -82,7 +82,7 @@ def chunks(values: Iterable[str], size: int) -> Iterator[list[str]]:
 
 
 class Masters:
-    """The masters of one MDMS reply; a master that the platform doesn't have is absent from it (§10)."""
+    """The masters of one MDMS reply; a master that it lacks is absent (digit-services.md §10)."""
 
     def __init__(self, modules: Mapping[str, Any], service: str, tenant_id: str) -> None:
         self._modules = modules

@@ -280,7 +280,7 @@ BROKEN = {
 def test_one_bad_payment_is_set_aside_with_a_clear_message_and_the_others_are_paid(
     funded, treasury, simulators, broken, said
 ):
-    """F22, money rule 9: nothing of it is sent, it is named, the run is not green the first time only."""
+    """F22, money rule 12: nothing of it is sent, it is named, the run is not green the first time only."""
     bad = simulators.ask_platform("POST", "bills", ONE_PAYMENT | {"broken": broken})[0]
     with pytest.raises(SweepNeedsAttentionError, match=said):
         funded.run("PI")
