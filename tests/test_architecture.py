@@ -1,4 +1,4 @@
-"""The three floors (DESIGN.md, "Layout"): imports go down only, each room touches what its line of the table allows."""
+"""The three floors (architecture.md §3): imports go down only, each room touches what its line of the table allows."""
 
 from __future__ import annotations
 

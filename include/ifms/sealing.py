@@ -1,4 +1,4 @@
-"""Seals what must be kept but not read: requests, keys and tokens of the call log (DESIGN.md, "The treasury's wire").
+"""Seals what must be kept but not read: requests, keys and tokens of the call log (decisions/07-sealed-accounts.md).
 
 A sealed record is AES-256-GCM and says which key it was sealed under, so records stay readable after a new key:
 

@@ -1,4 +1,4 @@
-"""How long payments have been waiting: for which service, in which city, since when (DESIGN.md, "DAGs").
+"""How long payments have been waiting: for which service, in which city, since when (architecture.md §5).
 
 What waits is a payment without a live payment instruction, and a payment instruction that is not at its end. A payment
 waits since it was raised, a payment instruction since it came to the status that it has.

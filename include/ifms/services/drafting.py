@@ -103,7 +103,7 @@ def draft(tenant_name: str, shares: Sequence[PayeeShare], directory: PayeeDirect
     """The shares on their accounts, those on one account joined: the treasury refuses the same account twice.
 
     Raises BadInputError that names the payee for an account that is missing, masked, undecrypted or not valid, or a
-    name or mobile number that can't be sent: then nothing of the PI is sent (DESIGN.md, money rule 12).
+    name or mobile number that can't be sent: then nothing of the PI is sent (money-rules.md R12).
     """
     by_account: dict[tuple[str, str], Share] = {}
     for share in shares:

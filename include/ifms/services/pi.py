@@ -341,7 +341,7 @@ class PaymentInstructions:
 
 
 def request_of(pi: PaymentInstruction, rows: Sequence[Beneficiary | NewBeneficiary], sealer: Sealer) -> PiRequest:
-    """The request of a stored PI: the same rows always give the same content (DESIGN.md, money rule 1)."""
+    """The request of a stored PI: the same rows always give the same content (money-rules.md R1)."""
     rows = sorted(rows, key=lambda row: row.beneficiary_number)
     return PiRequest(
         jit_bill_no=pi.pi_number,

@@ -1,4 +1,4 @@
-"""Submitting what moves money, PI and COR: persist, send, record; unknown is not failed (DESIGN.md, money rules 1, 2).
+"""Submitting what moves money, PI and COR: persist, send, record; unknown is not failed (money-rules.md R1, R2).
 
 Whatever is sent was written before, with its call announced; whatever comes back is settled in one transaction. Once a
 submission may have arrived, only these end it: the treasury's acceptance (or, of a later submission, its refusal as a

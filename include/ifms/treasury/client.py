@@ -295,7 +295,7 @@ class TreasuryClient:
             understood = not (error.oversized or error.unexpected)
             return _Attempt(Unknown(error.reason, (exchange,), understood=understood))
         except Exception as error:
-            # Whatever it is: once a byte has left, the treasury may have what was sent (DESIGN.md, money rule 2).
+            # Whatever it is: once a byte has left, the treasury may have what was sent (money-rules.md R2).
             if not progress.sent:
                 raise
             reason = f"the reply could not be read ({type(error).__name__})"

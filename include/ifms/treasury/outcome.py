@@ -1,7 +1,7 @@
 """What became of one call to the treasury, and what was said on the way.
 
 Only an answer declines or accepts a PI. A call that may have arrived and was not answered is `Unknown`, which is
-neither success nor failure (DESIGN.md, money rule 2).
+neither success nor failure (money-rules.md R2).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Bank data on its way to the treasury: what is sent at all (DESIGN.md, money rule 12), and how it is shown."""
+"""Bank data on its way to the treasury: what is sent at all (money-rules.md R12), and how it is shown."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Names and purposes as the treasury takes them: Latin letters, digits and single blanks.
 
-The treasury refuses special symbols (user-stories.md §2; FAULTS.md, "names, purpose"), and a payee's name may
+The treasury refuses special symbols (user-stories.md §2; money-rules.md §4, "names, purpose"), and a payee's name may
 be in any script of the registry. Unicode names the letters of the Indic scripts by their sounds, so one small rule
 serves them all: a consonant carries the vowel A until a vowel sign replaces it or a virama takes it away. Letters of
 other scripts are refused: a name without them, or with a guess in their place, would be another name.

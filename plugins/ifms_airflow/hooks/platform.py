@@ -205,7 +205,7 @@ def _bills(bills: Iterable[Bill]) -> pd.DataFrame:
 
 
 def _payee(directory: PayeeDirectory, share: PayeeShare) -> tuple[object, ...]:
-    """A row about a payee, judged as it is before its payment (DESIGN.md, money rule 12)."""
+    """A row about a payee, judged as it is before its payment (money-rules.md R12)."""
     named = (share.payee_id, share.payee_type)
     try:
         payee = directory.payee(share)

@@ -1,4 +1,4 @@
-"""The treasury as an Airflow connection of type `ifms_treasury` (DESIGN.md, "Names others rely on")."""
+"""The treasury as an Airflow connection of type `ifms_treasury` (architecture.md §6)."""
 
 from __future__ import annotations
 

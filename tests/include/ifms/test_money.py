@@ -1,4 +1,4 @@
-"""Rupees: what is taken, what is refused, and that nothing is rounded on the way. Rows: FAULTS.md, "amounts"."""
+"""Rupees: what is taken, what is refused, and that nothing is rounded on the way. Rows: money-rules.md §4, "amounts"."""
 
 from decimal import Decimal
 

@@ -163,7 +163,7 @@ def test_a_field_that_is_not_as_agreed_is_named(row, where):
     ["Sample text that nobody knows", "Not paid by RBI", "Paid and reversed by bank", "Paid", "Credit reversed"],
 )
 def test_a_status_that_is_not_known_to_say_paid_is_never_taken_for_it(text):
-    """Money rule 6: an unknown text is an error, never a guess, though the scroll has its UTR."""
+    """money-rules.md R6: an unknown text is an error, never a guess, though the scroll has its UTR."""
     with pytest.raises(UnknownTextError, match="none that is known to say paid"):
         read(bill(paid()), bill(paid("BN-SA/000002", utrNo="UTR2"), paymentStatus=f"{text} 12345678901"))
     assert read(bill(paymentStatus=text)) is None

@@ -172,7 +172,7 @@ def test_a_declined_instruction_frees_its_money_and_names_the_beneficiary(funded
 
 
 def test_a_duplicate_means_accepted(funded, treasury):
-    """Money rule 1: the treasury has it already."""
+    """money-rules.md R1: the treasury has it already."""
     treasury.settings(repeated_pi="duplicate")
     treasury.rule("PI", "lost_reply", times=3)
     treasury.rule("PIS", "error", errorMsg="Bill not received in JIT-FS", times=3)
@@ -280,7 +280,7 @@ BROKEN = {
 def test_one_bad_payment_is_set_aside_with_a_clear_message_and_the_others_are_paid(
     funded, treasury, simulators, broken, said
 ):
-    """F22, money rule 12: nothing of it is sent, it is named, the run is not green the first time only."""
+    """F22, money-rules.md R12: nothing of it is sent, it is named, the run is not green the first time only."""
     bad = simulators.ask_platform("POST", "bills", ONE_PAYMENT | {"broken": broken})[0]
     with pytest.raises(SweepNeedsAttentionError, match=said):
         funded.run("PI")
