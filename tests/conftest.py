@@ -19,6 +19,7 @@ pytest_plugins = [
     "support.dags",
     "support.simulators",
     "support.adapter",
+    "support.uncertain",
     "support.ledger",
     "support.reported",
     "support.operators",

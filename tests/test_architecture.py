@@ -64,7 +64,7 @@ ROOMS = {
     "treasury": room("wire sealing", "certifi requests urllib3", network=True),
     "platform": room(libraries="pydantic requests tenacity urllib3", network=True),
     # What was said to the treasury is kept as it was said: the outcome's shape, without the client.
-    "ledger": room("sealing treasury.outcome", "alembic psycopg sqlalchemy"),
+    "ledger": room("sealing treasury.outcome wire.bank wire.envelope wire.phrasebook", "alembic psycopg sqlalchemy"),
     "calllog": room("wire ledger sealing", "elastic_transport elasticsearch psycopg"),
     "notices": room("wire ledger reports", "confluent_kafka psycopg"),
     "reports": room("wire ledger", "matplotlib openpyxl pandas psycopg"),

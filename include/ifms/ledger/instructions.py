@@ -229,6 +229,8 @@ def settle_attempt(
     """Note how an attempt ended that settled nothing (`never_sent`, `unknown`): PENDING, its money reserved."""
     if outcome == "unknown":
         columns["uncertain"] = True
+    if columns.get("refusal") is not None:
+        columns["refusal"] = Jsonb(columns["refusal"])
     columns = {"unknown_answer_id": None, **columns}
     _update(target, pi, claim, {"last_attempt": outcome, "error_message": message, **columns})
 

@@ -16,8 +16,6 @@ from datetime import timedelta
 from typing import Any, Protocol, assert_never
 from uuid import UUID
 
-from psycopg.types.json import Jsonb
-
 from ifms import clock
 from ifms.errors import (
     BadInputError,
@@ -363,7 +361,7 @@ class Sender:
     def _refusal(self, item: Ready, bill: Rejected) -> dict[str, object]:
         """The columns of a refusal that settles nothing: asked about from now on, and not sent again."""
         errors = [{"code": error.code, "text": error.message} for error in bill.errors]
-        return {"refusal": Jsonb(errors), "refused_first": not item.ask_first, "absent_since": None}
+        return {"refusal": errors, "refused_first": not item.ask_first, "absent_since": None}
 
     def _shows_it(self, pi: PaymentInstruction, outcome: Outcome) -> bool:
         """Whether the status service shows this very bill, with its amount and count. Raises WireError for another."""
