@@ -44,6 +44,16 @@ def queue(status: PiStatus, pi_type: str) -> Queue:
 UNSETTLED = queue(PiStatus.PENDING, "ORIGINAL")
 UNSETTLED_REVISIONS = queue(PiStatus.PENDING, "REVISED")
 
+# Revisions that FTPS is asked about: until all is paid, or, when all has come back before that, until their references
+# are known, which a further revision must name.
+WITHOUT_SCROLLS = Queue(
+    table="payment_instruction",
+    due="""q.pi_type = 'REVISED' AND (q.status = 'INITIATED'
+            OR q.status IN ('PARTIAL', 'COMPLETED') AND q.pa_token_number IS NULL)"""
+    + _CONDITIONS,
+    order="q.polled_at NULLS FIRST, q.id",
+)
+
 # Revisions whose payments the bank may still return: from their references on, until all have failed, or 90 days after
 # the last was paid.
 RETURNABLE = Queue(

@@ -10,6 +10,7 @@ from ifms.errors import WireError
 from ifms.ledger import beneficiaries, instructions
 from ifms.ledger.beneficiaries import Scroll
 from ifms.ledger.claims import Claim
+from ifms.ledger.database import Connection
 from ifms.ledger.instructions import Change
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.statuses import PiStatus
@@ -36,7 +37,7 @@ class RevisedSuccess(StatusService[Paid]):
     """INITIATED revisions: SUCCESSFUL once every beneficiary has its scroll; those that came are kept as they come."""
 
     service = Service.FTPS
-    queue = instructions.queue(PiStatus.INITIATED, "REVISED")
+    queue = instructions.WITHOUT_SCROLLS
 
     def request(self, pi: PaymentInstruction, config: TreasuryConfig) -> FtpsRequest:
         """What is asked about `pi`."""
@@ -72,6 +73,8 @@ class RevisedSuccess(StatusService[Paid]):
     def apply(self, writes: Writes, pi: PaymentInstruction, mine: Claim, news: Paid) -> Change:
         """Keep the scrolls and the references; with the last one the revision is SUCCESSFUL."""
         connection = writes.flush()
+        if pi.status is not PiStatus.INITIATED:  # its failures came before its references
+            return self._keep_references(connection, pi, mine, news)
         tally = beneficiaries.record_scrolls(connection, pi, news.scrolls)
         outbox.tell_beneficiaries(connection, pi, "paid", {})
         references: dict[str, object] = {
@@ -88,3 +91,13 @@ class RevisedSuccess(StatusService[Paid]):
             outbox.tell_index(connection, pi)
             return Change(None, "partly_paid" if news.scrolls else "references_told")
         return complete(connection, pi, mine, tally, **references)
+
+    def _keep_references(self, connection: Connection, pi: PaymentInstruction, mine: Claim, news: Paid) -> Change:
+        """All that a further revision must name of one whose payments have all come back."""
+        references = {
+            "pa_bill_ref_number": news.bill_ref_no,
+            "pa_token_number": news.token_number,
+            "pa_token_date": news.token_date,
+        }
+        instructions.note(connection, pi, mine, None, **references)
+        return Change(None, "references_told")

@@ -91,3 +91,7 @@ END $$;
 CREATE TRIGGER settled_by_fact BEFORE UPDATE OF status ON ifms.payment_instruction
     FOR EACH ROW WHEN (OLD.status = 'PENDING' AND NEW.status = 'FAILED' AND NEW.uncertain AND NEW.imported_at IS NULL)
     EXECUTE FUNCTION ifms.check_settled_by_fact();
+
+-- Revisions whose payments have all come back before FTPS told their references.
+CREATE INDEX payment_instruction_without_token ON ifms.payment_instruction (polled_at NULLS FIRST)
+    WHERE pi_type = 'REVISED' AND pa_token_number IS NULL AND status IN ('PARTIAL', 'COMPLETED');

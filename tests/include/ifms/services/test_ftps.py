@@ -4,11 +4,16 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import psycopg
 import pytest
 from support import failed
 from support.pis import PI_NUMBER, instruction, treasury_config
 
+from ifms import clock
 from ifms.errors import SweepNeedsAttentionError, WireError
+from ifms.ledger import beneficiaries, instructions
+from ifms.ledger.beneficiaries import Failure
+from ifms.services.failing import book_and_log
 from ifms.services.ftps import RevisedSuccess
 from ifms.wire.envelope import Reply
 from ifms.wire.phrasebook import shipped
@@ -157,3 +162,32 @@ def test_no_error_changes_a_revision(adapter, treasury, effect, options):
     with pytest.raises(SweepNeedsAttentionError):
         adapter.run("FTPS")
     assert failed.revisions(adapter)[0]["status"] == "INITIATED"
+
+
+@pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
+def test_a_revision_whose_payments_came_back_before_its_references_is_asked_about_until_they_come(adapter, treasury):
+    """The next revision must name its reference."""
+    failed.paid_and_failed(adapter, payees=1, failures=1)
+    failed.mend(adapter)
+    adapter.correct()
+    [first] = failed.revisions(adapter)
+    with psycopg.connect(adapter.dsn) as connection:  # what FD tells of it, before FTPS was asked
+        [beneficiary] = connection.execute(
+            "SELECT id FROM ifms.beneficiary WHERE payment_instruction_id = %s", (first["id"],)
+        ).fetchone()
+        pi = instructions.lock(connection, first["pi_number"])
+        row = beneficiaries.of(connection, [pi.id])[pi.id][0]
+        assert row.id == beneficiary
+        day = clock.to_ist(clock.now()).date()
+        book_and_log(connection, pi, [(row, Failure(day, "Account is Dormant", "C1", day))], None)
+    assert failed.revisions(adapter)[0]["status"] == "PARTIAL"
+    failed.fail(adapter, "all", first["pi_number"])
+    adapter.run("FTPS")
+    [first] = failed.revisions(adapter)
+    assert (first["status"], first["pa_bill_ref_number"] is not None) == ("PARTIAL", True)
+    assert adapter.run("FTPS").counts == {}
+    failed.mend(adapter, account="000099990777")
+    adapter.correct()
+    assert [row["status"] for row in failed.revisions(adapter)] == ["COMPLETED", "INITIATED"]
+    adapter.run("FTPS")
+    assert [row["status"] for row in failed.revisions(adapter)] == ["COMPLETED", "SUCCESSFUL"]
