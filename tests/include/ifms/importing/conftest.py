@@ -49,7 +49,7 @@ def _all_states(adapter, treasury):
     adapter.run("FTPS", Scope(pi_numbers=(later[number["NEXT"]], later[number["AGAIN"]])))
     fail(adapter, 1, later[number["AGAIN"]])
     adapter.run("FTFPS", Scope(pi_numbers=(later[number["AGAIN"]],)))
-    treasury.rule("PI", "error", errorMsg="Sample: DDO and SSUID configuration is missing")
+    treasury.rule("PI", "error", errorMsg="DDO and SSUID configuration is missing")
     with pytest.raises(Exception, match="."):
         adapter.run("PI", Scope(payments=tuple(payments[len(bills) : len(bills) + 1])))
         raise AssertionError("a declined PI need not end a run red")
