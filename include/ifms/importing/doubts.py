@@ -1,8 +1,9 @@
 """Which FAILED PIs of the Java adapter may be at the treasury all the same.
 
 It took every error for a refusal: a reply that it did not get or could not read, an HTTP error's page, a duplicate.
-Each number was sent once. So only three things say that the treasury lacks it: it was never sent, for want of funds; the SSU
-has rejected it; or what is kept of the reply is known to refuse a bill for its content. All others are in doubt.
+Each number was sent once. So only three things say that the treasury lacks it: it was never sent, for want of funds;
+the SSU has rejected it; or what is kept of the reply is known to refuse a bill for its content. All others are in
+doubt.
 """
 
 from __future__ import annotations
