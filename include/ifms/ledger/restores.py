@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 
-from ifms.errors import BadInputError
+from psycopg import sql
+from psycopg.rows import class_row
+
+from ifms.errors import AdoptionRefusedError, BadInputError
+from ifms.ledger.claims import Claim
 from ifms.ledger.database import Connection
+from ifms.ledger.models import Payment
 
 
 @dataclass(frozen=True)
@@ -108,3 +113,44 @@ def clear(connection: Connection, number: str, reason: str, os_user: str) -> Non
         """,
         (number,),
     )
+
+
+def doubtful_payment(connection: Connection, tenant_id: str, payment_number: str) -> Payment:
+    """A payment that the ledger may have lost a PI of, locked until the caller's transaction ends.
+
+    Raises AdoptionRefusedError for any other: one that is not known, has a live PI, or is not in doubt.
+    """
+    columns = sql.SQL(", ").join(sql.Identifier("y", f.name) for f in fields(Payment))
+    query = sql.SQL(
+        "SELECT {} FROM ifms.payment y WHERE (y.tenant_id, y.payment_number) = (%s, %s) FOR UPDATE OF y"
+    ).format(columns)
+    with connection.cursor(row_factory=class_row(Payment)) as cursor:
+        payment = cursor.execute(query, (tenant_id, payment_number)).fetchone()
+    if payment is None:
+        raise AdoptionRefusedError(f"payment {payment_number!r} of {tenant_id} is not known here, nor on the platform")
+    row = connection.execute(
+        """
+        SELECT ifms.in_doubt(y), i.pi_number, i.status, y.claimed_until >= clock_timestamp()
+        FROM ifms.payment y LEFT JOIN ifms.payment_instruction i ON i.id = y.paid_by WHERE y.id = %s
+        """,
+        (payment.id,),
+    ).fetchone()
+    assert row is not None
+    doubtful, live, status, claimed = row
+    if live is not None:
+        settle = "; if the treasury lacks that one, settle it by hand first" if status == "PENDING" else ""
+        raise AdoptionRefusedError(f"payment {payment_number} has PI {live}, {status}{settle}")
+    if not doubtful:
+        raise AdoptionRefusedError(
+            f"payment {payment_number} is not in doubt: only what a restored ledger has lost is adopted"
+        )
+    if claimed:
+        raise AdoptionRefusedError(f"a run of ifms_pi is at work on payment {payment_number}: try again when it ended")
+    return payment
+
+
+def claim_doubtful(connection: Connection, tenant_id: str, payment_number: str, mine: Claim) -> Payment:
+    """The same, under the claim of who is about to write its PI in this transaction."""
+    payment = doubtful_payment(connection, tenant_id, payment_number)
+    connection.execute("UPDATE ifms.payment SET claim_token = %s WHERE id = %s", (mine.token, payment.id))
+    return payment
