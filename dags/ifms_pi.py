@@ -6,8 +6,9 @@ sanction that has enough, and posts it to the treasury. A payment without funds 
 itself when an allotment brings enough. PIs whose outcome is not known stay PENDING with their money reserved: they
 are asked about, and sent again with the same number and content, at the start of every run; so are revised PIs. A
 PI that was declined gets a successor by itself once a payee's account differs; one that was rejected, through the
-form. With PI numbers in the form the run is about these alone: those that are PENDING are settled, and the payments
-of those that were declined or rejected get a new one.
+form. With a bill to adopt in the form the run only takes that one into the ledger: one that the treasury has, and that
+a ledger restored from a backup has lost. With PI numbers in the form the run is about these alone: those
+that are PENDING are settled, and the payments of those that were declined or rejected get a new one.
 
 ## When
 When ifms_pa has made payments or ifms_va has found new money; when a message comes on the Kafka topic that the
@@ -37,7 +38,20 @@ from airflow.sdk import DAG, Param
 from ifms_airflow.alerts import alerts
 from ifms_airflow.assets import OUTBOX, new_payments_or_money
 from ifms_airflow.operators import CorrectOperator, CreatePaymentInstructionsOperator
-from ifms_airflow.schedules import DEFAULT_ARGS, NUMBER, PI_NUMBERS, TENANTS, bells_or_clock, shards
+from ifms_airflow.schedules import DEFAULT_ARGS, NUMBER, PI_NUMBERS, TENANT, TENANTS, bells_or_clock, shards
+
+TEXT = NUMBER | {"type": "string"}
+ADOPTED = (
+    "tenant",
+    "pi_number",
+    "bill_date",
+    "payment_number",
+    "master_allotment_id",
+    "ssu_allotment_id",
+    "allotment_serial_no",
+    "reason",
+    "person",
+)
 
 with DAG(
     "ifms_pi",
@@ -56,6 +70,24 @@ with DAG(
             title="Payments to try again",
             description="Payment numbers (EP/…, one per line) whose PI was declined or rejected: each gets a new one.",
         ),
+        "adopt": Param(
+            None,
+            type=["null", "object"],
+            properties=dict.fromkeys(("pi_number", "payment_number", "master_allotment_id", "ssu_allotment_id"), TEXT)
+            | {
+                "tenant": TENANT | {"type": "string"},
+                "bill_date": {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}( \d{2}:\d{2}:\d{2})?$"},
+                "allotment_serial_no": {"type": "integer", "minimum": 0},
+                "reason": {"type": "string", "pattern": r"\S", "maxLength": 500},
+                "person": {"type": "string", "pattern": r"\S", "maxLength": 100},
+            },
+            required=[*ADOPTED],
+            additionalProperties=False,
+            title="Bill to adopt",
+            description="A bill that the treasury has and a restored ledger has lost: an object of tenant, pi_number, "
+            "bill_date (of the bill, IST), payment_number, master_allotment_id, ssu_allotment_id, allotment_serial_no, "
+            "reason and person. The run does nothing else; see 'Backup and restore' in docs/operations.md.",
+        ),
     },
     render_template_as_native_obj=True,
     max_active_runs=1,
@@ -68,6 +100,7 @@ with DAG(
         tenants="{{ params.tenants }}",
         payments="{{ params.payments }}",
         pi_numbers="{{ params.pi_numbers }}",
+        adopt="{{ params.adopt }}",
         shards=len(shards()),
     ).expand(shard=shards())
     CorrectOperator(

@@ -118,6 +118,10 @@ class CorrectionRefusedError(IfmsError):
     """A failed payment can't be corrected now; the text says why, and what to do instead."""
 
 
+class AdoptionRefusedError(IfmsError):
+    """A bill of the treasury can't be taken into the ledger; the text says what disagrees or comes first."""
+
+
 class ImportLeftOverError(IfmsError):
     """Something of another adapter's database was not taken in; the rest was, and what to do has been said."""
 

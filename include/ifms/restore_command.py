@@ -9,10 +9,12 @@ from ifms.errors import BadInputError
 
 HELP = """A restored ledger does not know what was sent to the treasury after its backup, and would pay it again. It
 notices that it is not where it was, and does nothing. So, with all DAGs paused: restore; `begin`; then unpause. PIs
-that the ledger knows are followed as ever. Payments that are older than the restore and have no PI here, and failed
-beneficiaries that may have been corrected meanwhile, wait. `list` names them; ask the treasury about each, and
-`clear` those that it has no bill of: the next run pays them. A ledger that was moved with all that was in it (a
-planned switch-over, pg_upgrade, a dump made and restored while all DAGs were paused) has `nothing-lost`."""
+that it knows to be at the treasury are followed as ever. Payments that are older than the restore and have no PI here,
+failed beneficiaries that may have been corrected meanwhile, and PENDING PIs, which may have been declined and replaced,
+wait. `list` names them; ask the treasury about each. What it has no bill of but those known here: `clear`, and the next
+run pays it. A bill that it has and this ledger has lost is adopted by the form of ifms_pi. A ledger that was moved with
+all that was in it (a planned switch-over, pg_upgrade, a dump made and restored while all DAGs were paused) has
+`nothing-lost`."""
 
 
 def add_arguments(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -22,13 +24,13 @@ def add_arguments(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     for name, run, text in (
         ("begin", _begin, "note that the ledger was restored, before any DAG runs"),
         ("list", _list, "what waits until somebody has asked the treasury"),
-        ("clear", _clear, "this one the treasury has no bill of: pay it"),
+        ("clear", _clear, "of this one the treasury has no bill that is not known here: pay it"),
         ("nothing-lost", _nothing_lost, "instead of begin: the ledger was moved with all that was in it"),
     ):
         action = actions.add_parser(name, help=text)
         action.add_argument("--dsn", required=True, help="the ledger, as its owner: as for migrate")
         if name == "clear":
-            action.add_argument("number", help="the payment's number, or the original PI's")
+            action.add_argument("number", help="the number that `list` names: a payment's, or a PI's")
         if name in ("clear", "nothing-lost"):
             action.add_argument("--reason", required=True, help="how it is known; it is kept")
         action.set_defaults(run=run)
@@ -44,7 +46,7 @@ def _begin(chosen: argparse.Namespace) -> None:
         done = db.transact(partial(restores.begin, os_user=os_user()))
     last = "no sweep" if done.last_known is None else f"the sweep of {done.last_known:%Y-%m-%d %H:%M:%S} UTC"
     print(f"restored; the last that this ledger remembers is {last}")  # noqa: T201
-    print(f"{done.asked_first} PENDING payment instruction(s) are asked about before they are sent")  # noqa: T201
+    print(f"{done.held_back} PENDING payment instruction(s) are asked about and not sent before they are cleared")  # noqa: T201
     _list(chosen)
 
 

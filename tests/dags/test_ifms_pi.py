@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 from support import failed
-from support.adapter import assert_money_is_right
+from support.adapter import Adapter, assert_money_is_right
 
+from ifms.clock import wire_datetime
 from ifms.errors import SweepError
+from ifms.ledger import restores
 
 pytestmark = pytest.mark.airflow
 
@@ -144,3 +147,44 @@ def test_it_corrects_nothing_new(run_dag, airflow_connections, adapter, treasury
     assert run_dag("ifms_pi").state == "success"
     assert failed.revisions(adapter) == []
     assert "COR" not in treasury.state["calls"]
+
+
+@pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
+def test_the_form_adopts_a_bill_that_a_restored_ledger_has_lost(
+    run_dag, airflow_connections, adapter, treasury, postgres
+):
+    number = one_payment(adapter)
+    name = f"{adapter.dsn.rpartition('/')[2]}_went_on"
+    postgres.create_database(name, adapter.dsn.rpartition("/")[2])
+    try:  # the PI is made and accepted after the backup
+        with psycopg.connect(postgres.dsn(name)) as owner:
+            restores.nothing_lost(owner, "the ledger that will be lost", "sample")
+        went_on = Adapter(postgres.dsn(name), adapter.simulators)
+        went_on.run("PI")
+        [pi] = went_on.rows("SELECT * FROM ifms.payment_instruction")
+    finally:
+        postgres.drop_database(name)
+    with psycopg.connect(adapter.dsn) as owner:
+        restores.begin(owner, "sample")
+    form = {
+        "tenant": pi["tenant_id"], "pi_number": pi["pi_number"], "bill_date": wire_datetime(pi["bill_date"]),
+        "payment_number": number, "master_allotment_id": pi["master_allotment_id"],
+        "ssu_allotment_id": pi["ssu_allotment_id"], "allotment_serial_no": pi["allotment_serial_no"],
+        "reason": "in the treasury's list {{ 7 * 7 }}", "person": "A Sample",
+    }  # fmt: skip
+    sent = treasury.state["calls"]["PI"]
+    run = run_dag("ifms_pi", conf={"adopt": form | {"allotment_serial_no": 99}})
+    assert run.state == "failed"
+    [row] = adapter.rows("SELECT message FROM ifms.sweep_run WHERE run_id = %s AND service_id = 'PI'", run.run_id)
+    assert row["message"].startswith("BadInputError: od.samplea has 0 allotments ")
+    assert statuses(adapter) == []
+    assert run_dag("ifms_pi", conf={"adopt": form}).state == "success"
+    assert statuses(adapter) == ["IN PROCESS"]
+    [log, *_] = adapter.rows("SELECT message FROM ifms.status_log ORDER BY id")
+    assert log["message"].endswith("adopted by A Sample: in the treasury's list {{ 7 * 7 }}")
+    for _ in range(2):
+        assert run_dag("ifms_pi").state == "success"
+    assert run_dag("ifms_pd").state == "success"
+    assert statuses(adapter) == ["SUCCESSFUL"]
+    assert treasury.state["calls"]["PI"] == sent
+    assert_money_is_right(adapter, treasury)

@@ -73,7 +73,7 @@ SINGLE = {
 # Tasks beside those that do not wait for the treasury, and take no slot of its pool.
 BESIDE = {"ifms_relay": ["notify", "ship", "remove_old_calls"], "ifms_reports": ["report"]}
 PARAMS = dict.fromkeys(DAGS, ["tenants"]) | {
-    "ifms_pi": ["tenants", "pi_numbers", "payments"],
+    "ifms_pi": ["tenants", "pi_numbers", "payments", "adopt"],
     **{f"ifms_{service}": ["tenants", "pi_numbers"] for service in ("pis", "pag", "pd", "ftps", "ftfps")},
     "ifms_fd": [],
     "ifms_cor": ["pi_number", "tenant", "beneficiaries", "new_original", "tenants"],
@@ -366,6 +366,11 @@ NO_NUMBERS = [
     "a b",
     "None",
 ]
+ADOPTED: dict[str, Any] = {
+    "tenant": "od.samplea", "pi_number": "PI-SA/2026-27/000001", "bill_date": "2026-11-01",
+    "payment_number": "EP/0/2026-27/11/01/000001", "master_allotment_id": "1001", "ssu_allotment_id": "1",
+    "allotment_serial_no": 1, "reason": "in the treasury's list of bills", "person": "A Sample",
+}  # fmt: skip
 REFUSED = {
     ("ifms_cor", "pi_number"): [*NO_NUMBERS, 7, True, ["PI-SA/2024-25/000001"]],
     ("ifms_cor", "tenant"): ["od", "OD.SAMPLEA", "od.samplea' OR 'a' = 'a", "{{ 7 * 7 }}", ["od.samplea"], 7, ""],
@@ -387,6 +392,17 @@ REFUSED = {
     ("ifms_relay", "calls_again"): ["false", "true", "", 0, 1, None, "{{ True }}", []],
     ("ifms_reconcile", "pending_hours"): ["24", "24 hours", 0, -1, 8785, float("inf"), [24], {"hours": 24}, ""],
     ("ifms_reconcile", "limit_days"): [7, "7", [], {"pending": 7}, {"held": "7"}, {"held": 0}, {"held": 367}],
+    ("ifms_pi", "adopt"): [
+        {},
+        "PI-SA/2026-27/000001",
+        [ADOPTED],
+        ADOPTED | {"more": "x"},
+        *({key: value for key, value in ADOPTED.items() if key != name} for name in ADOPTED),
+        *(ADOPTED | {name: bad} for name in ADOPTED for bad in ("", " ", None, 1.5)),
+        *(ADOPTED | {"bill_date": bad} for bad in ("01.11.2026", "2026-11-01T14:05:09", "2026-11-1")),
+        ADOPTED | {"pi_number": "{{ ds }}"},
+        ADOPTED | {"reason": "x" * 501},
+    ],
     ("ifms_reports", "report"): ["", "register", "fund_register; DROP TABLE ifms.payment", ["fund_register"], 7, True],
     ("ifms_reports", "period"): [
         "",
@@ -407,6 +423,7 @@ TAKEN = {
     ("ifms_cor", "tenant"): ["od.samplea", None],
     ("ifms_cor", "beneficiaries"): [["BN-SA/000001", "BN-SA/000002"], [], None],
     ("ifms_cor", "new_original"): [True, False],
+    ("ifms_pi", "adopt"): [ADOPTED, ADOPTED | {"bill_date": "2026-11-01 14:05:09"}, None],
     ("ifms_pi", "payments"): [["EP/0/2024-25/06/01/000001"], [], None],
     ("ifms_relay", "again"): [[7, 8], [], None],
     ("ifms_relay", "calls_again"): [True, False],

@@ -122,7 +122,8 @@ class JavaDatabase:
         second = _ms(pi["bill_date"]) + 19_800_000
         created = second + min(max(_ms(pi["created_at"]) - second, 0), 999)
         audit = {"createdtime": created, "createdby": "sample", "lastmodifiedtime": _ms(pi["updated_at"])}
-        error = pi["error_message"] if pi["error_code"] == "PAYMENT_DECLINED" else pi["error_code"]
+        kept = ("PAYMENT_DECLINED", "PAYMENT_FAILED", "CORRECTION_DECLINED")  # it keeps the treasury's words
+        error = pi["error_message"] if pi["error_code"] in kept else pi["error_code"]
         self.keep(
             "jit_payment_inst_details",
             id=key, **common, piNumber=pi["pi_number"], parentPiNumber=pi["parent_pi_number"] or "",

@@ -71,7 +71,8 @@ SELECT r->>'id' AS id, r->>'tenantid' AS tenant_id, pg_temp.text_of(r->>'pinumbe
        a.n AS advices, a.bill_ref, a.fin_year, a.advice_id, a.advice_date, a.token, a.token_date,
        coalesce(t.n, 0) AS transactions, coalesce(t.debits, 0) AS debits, coalesce(t.reversals, 0) AS reversals,
        coalesce(t.debit, 0) AS debit, coalesce(t.reversal, 0) AS reversal, t.sanctions, t.sanction_id, t.debited, t.reversed,
-       NULL::text AS target, NULL::text AS route, NULL::int AS generation, NULL::uuid AS ledger_id
+       NULL::text AS target, NULL::text AS route, NULL::int AS generation, NULL::uuid AS ledger_id,
+       false AS doubtful  -- FAILED, and the treasury may have it: `doubts`
 FROM java_row
 CROSS JOIN LATERAL (SELECT content AS r) c
 LEFT JOIN (SELECT content->>'piid' AS pi_id, count(*) AS n, max(pg_temp.text_of(content->>'pabillrefnumber')) AS bill_ref,

@@ -106,20 +106,21 @@ INSERT INTO ifms.payment_instruction (id, tenant_id, pi_number, pi_type, parent_
     allotment_serial_no, gross_amount, net_amount, beneficiary_count, bill_date, financial_year, purpose,
     org_bill_ref_number, org_bill_date, additional_details, attempts, last_attempt, last_attempt_at, error_code,
     error_message, success_code, success_description, pi_approved_id, pi_approval_date, pa_fin_year, pa_advice_id,
-    pa_advice_date, pa_bill_ref_number, pa_token_number, pa_token_date, paid_at, created_at, updated_at, imported_at)
+    pa_advice_date, pa_bill_ref_number, pa_token_number, pa_token_date, paid_at, created_at, updated_at, imported_at,
+    uncertain)
 SELECT CASE WHEN pg_input_is_valid(p.id, 'uuid') AND NOT EXISTS (
                 SELECT FROM ifms.payment_instruction l
                 WHERE l.id = CASE WHEN pg_input_is_valid(p.id, 'uuid') THEN p.id::uuid END)
             THEN p.id::uuid ELSE gen_random_uuid() END,
        p.tenant_id, p.pi_number, p.pi_type, p.parent, p.payment_number, p.target <> 'FAILED',
-       s.id, coalesce(s.hoa_code, ''), coalesce(s.ddo_code, ''), coalesce(s.ssu_id, ''), coalesce(s.grantee_code, ''),
+       s.id, coalesce(s.hoa_code, ''), coalesce(s.ddo_code, ''), coalesce(s.ssu_id, u.ssu_id, ''), coalesce(s.grantee_code, ''),
        coalesce(s.scheme_code, ''), coalesce(s.master_allotment_id, ''), coalesce(a.ssu_allotment_id, ''),
        coalesce(a.serial_no, 0), p.gross, p.net, t.n, p.bill_date,
        pg_temp.year_of((p.created AT TIME ZONE 'Asia/Kolkata')::date), 'MUKTA', o.bill_ref, o.bill_date, p.details,
        CASE WHEN p.error = 'PAYMENT_INSUFFICIENT_FUNDS' THEN 0 ELSE 1 END,
        CASE WHEN p.route <> 'ORIGINAL DECLINED' AND p.route <> 'REVISED FAILED' THEN 'answered'
             WHEN p.error = 'PAYMENT_INSUFFICIENT_FUNDS' THEN 'never_sent'
-            WHEN p.error = 'PAYMENT_SERVER_UNREACHABLE' THEN 'unknown' ELSE 'rejected' END,
+            WHEN p.doubtful THEN 'unknown' ELSE 'rejected' END,
        p.created,
        CASE p.route WHEN 'ORIGINAL REJECTED' THEN 'PAYMENT_DECLINED' WHEN 'ORIGINAL DECLINED' THEN
                 CASE WHEN starts_with(p.error, 'PAYMENT_') THEN p.error ELSE 'PAYMENT_FAILED' END
@@ -128,13 +129,16 @@ SELECT CASE WHEN pg_input_is_valid(p.id, 'uuid') AND NOT EXISTS (
        p.advice_date, p.bill_ref, p.token, p.token_date,
        CASE WHEN p.token IS NOT NULL AND p.target <> 'FAILED'
             THEN coalesce(t.paid_on::timestamp AT TIME ZONE 'Asia/Kolkata', p.modified) END,
-       p.created, p.modified, now()
+       p.created, p.modified, now(), p.doubtful
 FROM fit_pi p JOIN java_tally t ON t.pi_id = p.id
 LEFT JOIN fit_pi o ON p.pi_type = 'REVISED' AND o.pi_number = p.parent
 LEFT JOIN sanction_here s ON s.java_id = coalesce(p.sanction_id, o.sanction_id)
 LEFT JOIN LATERAL (SELECT ssu_allotment_id, serial_no FROM ifms.allotment
                    WHERE sanction_id = s.id AND kind <> 'WITHDRAWAL' AND received_at <= p.created
                    ORDER BY serial_no DESC, received_at DESC LIMIT 1) a ON true
+-- PIS wants an SSU: where no sanction tells it, the city's only one.
+LEFT JOIN (SELECT tenant_id, min(ssu_id) AS ssu_id FROM java_unit GROUP BY 1 HAVING count(DISTINCT ssu_id) = 1) u
+  ON u.tenant_id = p.tenant_id
 WHERE p.ledger_id IS NULL AND p.generation = %(generation)s;
 
 UPDATE fit_pi p SET ledger_id = l.id FROM ifms.payment_instruction l
@@ -214,6 +218,13 @@ ORDER BY sanction_id, kind IN ('ALLOTMENT') DESC, at, place;
 UPDATE ifms.payment_instruction i SET status_since = p.modified
 FROM fit_pi p WHERE i.id = p.ledger_id AND i.status_since = now();
 
+-- Numbers that the treasury may have: of this import, or taken for refused by an earlier one.
+CREATE TEMP TABLE new_doubt ON COMMIT DROP AS
+    SELECT i.id, i.tenant_id, i.payment_number FROM fit_pi p JOIN ifms.payment_instruction i ON i.id = p.ledger_id
+    WHERE p.doubtful AND i.status = 'FAILED' AND (i.imported_at = now() OR NOT i.uncertain);
+UPDATE ifms.payment_instruction i SET uncertain = true, last_attempt = 'unknown' FROM new_doubt d
+WHERE d.id = i.id AND NOT i.uncertain;
+
 -- Which payments are paid, and what holds back those whose PI has FAILED.
 INSERT INTO ifms.payment (tenant_id, payment_number, payment_id, amount, raised_at)
 SELECT DISTINCT ON (tenant_id, payment_number) tenant_id, payment_number, '', net,
@@ -221,20 +232,35 @@ SELECT DISTINCT ON (tenant_id, payment_number) tenant_id, payment_number, '', ne
 FROM fit_pi WHERE pi_type = 'ORIGINAL' ORDER BY tenant_id, payment_number, target = 'FAILED', created DESC
 ON CONFLICT (tenant_id, payment_number) DO NOTHING;
 
-UPDATE ifms.payment y SET paid_by = NULL FROM ifms.payment_instruction i
-WHERE i.id = y.paid_by AND i.status = 'FAILED' AND i.imported_at IS NOT NULL;
+WITH freed AS (
+    UPDATE ifms.payment y SET paid_by = NULL FROM ifms.payment_instruction i
+    WHERE i.id = y.paid_by AND i.status = 'FAILED' AND i.imported_at IS NOT NULL
+    RETURNING y.tenant_id, y.payment_number
+)
+INSERT INTO new_doubt SELECT i.id, i.tenant_id, i.payment_number
+FROM freed JOIN ifms.payment_instruction i USING (tenant_id, payment_number) WHERE i.status = 'FAILED' AND i.uncertain;
 UPDATE ifms.payment y SET paid_by = i.id, hold_code = NULL, hold_message = NULL, held_since = NULL, claim_token = NULL,
     claimed_until = NULL
 FROM fit_pi p JOIN ifms.payment_instruction i ON i.id = p.ledger_id AND i.status <> 'FAILED'
 WHERE p.pi_type = 'ORIGINAL' AND (y.tenant_id, y.payment_number) = (p.tenant_id, p.payment_number) AND y.paid_by IS NULL;
+
+-- Whatever holds it back already, and whoever is at work on it: a person looks first. Once released it is asked about.
+UPDATE ifms.payment y SET held_since = now(), claim_token = NULL, claimed_until = NULL, hold_code = 'PI_IN_DOUBT',
+    hold_message = 'the treasury may have ' || n.numbers || ', FAILED without an answer that is known to refuse a bill: '
+        'let the payment be resubmitted, and the treasury is asked about each before it gets another'
+FROM (SELECT i.tenant_id, i.payment_number, string_agg('PI ' || i.pi_number, ', ' ORDER BY i.created_at, i.pi_number)
+          AS numbers
+      FROM ifms.payment_instruction i
+      WHERE i.status = 'FAILED' AND i.uncertain
+        AND EXISTS (SELECT FROM new_doubt d WHERE (d.tenant_id, d.payment_number) = (i.tenant_id, i.payment_number))
+      GROUP BY 1, 2) n
+WHERE (y.tenant_id, y.payment_number) = (n.tenant_id, n.payment_number) AND y.paid_by IS NULL;
 
 UPDATE ifms.payment y SET held_since = now(),
     hold_code = CASE WHEN p.error = 'PAYMENT_INSUFFICIENT_FUNDS' THEN p.error ELSE 'PI_REJECTED' END,
     hold_message = 'the Java adapter''s PI ' || p.pi_number || CASE
         WHEN p.route = 'ORIGINAL REJECTED' THEN ' was rejected: ' || coalesce(p.error, 'no reason is kept')
         WHEN p.error = 'PAYMENT_INSUFFICIENT_FUNDS' THEN ' was never sent: no sanction had its amount'
-        WHEN p.error = 'PAYMENT_SERVER_UNREACHABLE'
-            THEN ' got no answer: ask the treasury whether it has that bill before the payment gets another'
         ELSE ' was not accepted: ' || coalesce(p.error, 'no reason is kept') END
 FROM (SELECT DISTINCT ON (tenant_id, payment_number) * FROM fit_pi WHERE pi_type = 'ORIGINAL'
       ORDER BY tenant_id, payment_number, created DESC) p

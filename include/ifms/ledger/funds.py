@@ -18,7 +18,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from ifms import clock
-from ifms.errors import ClaimLostError, LedgerError
+from ifms.errors import BadInputError, ClaimLostError, LedgerError
 from ifms.ledger.claims import Claim, Queue
 from ifms.ledger.database import REFUSED, Connection, refusal
 from ifms.ledger.models import AllotmentKind, Funding, NewAllotment, Watermark
@@ -303,3 +303,25 @@ def heads_unknown(connection: Connection, tenant_id: str, known: Collection[str]
         (tenant_id, list(known)),
     ).fetchall()
     return [row[0] for row in rows]
+
+
+def named_funding(
+    connection: Connection, tenant_id: str, master_allotment_id: str, ssu_allotment_id: str, serial_no: int
+) -> Funding:
+    """The allotment of these numbers, with its sanction. Raises BadInputError unless there is exactly one."""
+    with connection.cursor(row_factory=class_row(Funding)) as cursor:
+        found = cursor.execute(
+            """
+            SELECT s.id AS sanction_id, s.hoa_code, s.ddo_code, s.ssu_id, s.grantee_code, s.scheme_code,
+                   s.master_allotment_id, a.ssu_allotment_id, a.serial_no AS allotment_serial_no
+            FROM ifms.sanction s JOIN ifms.allotment a ON a.sanction_id = s.id AND a.kind <> 'WITHDRAWAL'
+            WHERE (s.tenant_id, s.master_allotment_id, a.ssu_allotment_id, a.serial_no) = (%s, %s, %s, %s)
+            """,
+            (tenant_id, master_allotment_id, ssu_allotment_id, serial_no),
+        ).fetchall()
+    if len(found) != 1:
+        raise BadInputError(
+            f"{tenant_id} has {len(found)} allotments {master_allotment_id}/{ssu_allotment_id}/{serial_no}, not one: "
+            "fetch allotments (ifms_va) first, or name another"
+        )
+    return found[0]

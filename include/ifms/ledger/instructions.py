@@ -81,6 +81,8 @@ class NewInstruction:
     purpose: str
     beneficiaries: Sequence[NewBeneficiary]
     additional_details: Mapping[str, Any]
+    adopted_by: str | None = None
+    """Who takes it in from the treasury, of a restored ledger that has lost it: it is never sent from here."""
 
     @property
     def amount(self) -> Decimal:
@@ -111,6 +113,7 @@ def create(
         "bill_date": new.bill_date,
         "purpose": new.purpose,
         "additional_details": Jsonb(dict(new.additional_details)),
+        "adopted_by": new.adopted_by,
     }
     pi = _write(target, values, new.beneficiaries, mine)
     funds.move(target, Movement.RESERVE, funding.sanction_id, pi.id, new.amount)

@@ -682,6 +682,9 @@ _IMPORT = (
         FROM ifms.payment_instruction p
         WHERE p.pi_type = 'ORIGINAL' AND p.status IN ('PARTIAL', 'COMPLETED') AND ifms.in_doubt(p)
           AND EXISTS (SELECT FROM ifms.failed_beneficiary f WHERE f.original_pi_number = p.pi_number)
+        UNION ALL
+        SELECT 'PI ' || pi_number || ' of ' || tenant_id || ', ' || net_amount || ', which is PENDING and held back'
+        FROM ifms.payment_instruction WHERE status = 'PENDING' AND held_back
         """,
     ),
 )

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 
-from ifms.errors import BadInputError
+from psycopg import sql
+from psycopg.rows import class_row
+
+from ifms.errors import AdoptionRefusedError, BadInputError
+from ifms.ledger.claims import Claim
 from ifms.ledger.database import Connection
+from ifms.ledger.models import Payment
 
 
 @dataclass(frozen=True)
 class Restored:
-    """A restore, the last sweep that the ledger remembers, and how many PENDING PIs are asked about first."""
+    """A restore, the last sweep that the ledger remembers, and how many PENDING PIs are held back."""
 
     id: int
     restored_at: datetime
     last_known: datetime | None
-    asked_first: int
+    held_back: int
 
 
 def begin(connection: Connection, os_user: str) -> Restored:
     """Note that the ledger was restored just now: what is older and has no PI here gets none until it is cleared.
 
-    A PENDING PI that was never sent may have been sent since: it is asked about before it is sent. Claims are of
-    processes that are no more. From now on the ledger is at home where it is.
+    A PENDING PI may have been sent since, or been declined and replaced by another that is not known here: it is asked
+    about, and not sent again before it is cleared. Claims are of processes that are no more. From now on the ledger is
+    at home where it is.
     """
     _is_at_home(connection, "restored from a backup", os_user)
     row = connection.execute(
@@ -34,13 +40,14 @@ def begin(connection: Connection, os_user: str) -> Restored:
         (os_user,),
     ).fetchone()
     assert row is not None
-    asked = connection.execute(
+    held_back = connection.execute(
         """
-        UPDATE ifms.payment_instruction SET last_attempt = 'unknown', claim_token = NULL, claimed_until = NULL
-        WHERE status = 'PENDING' AND last_attempt IS DISTINCT FROM 'unknown'
+        UPDATE ifms.payment_instruction SET last_attempt = 'unknown', uncertain = true, held_back = true,
+               absent_since = NULL, claim_token = NULL, claimed_until = NULL
+        WHERE status = 'PENDING'
         """
     ).rowcount
-    return Restored(row[0], row[1], row[2], asked)
+    return Restored(row[0], row[1], row[2], held_back)
 
 
 def nothing_lost(connection: Connection, reason: str, os_user: str) -> str:
@@ -75,6 +82,10 @@ def in_doubt(connection: Connection) -> list[tuple[str, str, str]]:
         FROM ifms.payment_instruction p
         WHERE pi_type = 'ORIGINAL' AND status IN ('PARTIAL', 'COMPLETED') AND ifms.in_doubt(p)
           AND EXISTS (SELECT FROM ifms.failed_beneficiary f WHERE f.original_pi_number = p.pi_number)
+        UNION ALL
+        SELECT pi_number, tenant_id, 'PENDING PI of ' || net_amount || ' for payment ' || payment_number
+               || ', which may have been declined and replaced'
+        FROM ifms.payment_instruction WHERE status = 'PENDING' AND held_back
         ORDER BY 2, 1
         """
     ).fetchall()
@@ -83,7 +94,8 @@ def in_doubt(connection: Connection) -> list[tuple[str, str, str]]:
 def clear(connection: Connection, number: str, reason: str, os_user: str) -> None:
     """Somebody knows that this payment, or these failed beneficiaries, have no PI at the treasury but those known here.
 
-    Raises BadInputError, and nothing is changed, for a number that is not in doubt.
+    A PENDING PI that was held back is asked about again, and sent again if the treasury lacks it. Raises BadInputError,
+    and nothing is changed, for a number that is not in doubt.
     """
     if number not in {row[0] for row in in_doubt(connection)}:
         raise BadInputError(f"{number!r} is not in doubt: `ifms after-restore list` names what is")
@@ -94,3 +106,51 @@ def clear(connection: Connection, number: str, reason: str, os_user: str) -> Non
         """,
         (number, reason, os_user),
     )
+    connection.execute(
+        """
+        UPDATE ifms.payment_instruction SET held_back = false, polled_at = NULL
+        WHERE pi_number = %s AND status = 'PENDING' AND held_back
+        """,
+        (number,),
+    )
+
+
+def doubtful_payment(connection: Connection, tenant_id: str, payment_number: str) -> Payment:
+    """A payment that the ledger may have lost a PI of, locked until the caller's transaction ends.
+
+    Raises AdoptionRefusedError for any other: one that is not known, has a live PI, or is not in doubt.
+    """
+    columns = sql.SQL(", ").join(sql.Identifier("y", f.name) for f in fields(Payment))
+    query = sql.SQL(
+        "SELECT {} FROM ifms.payment y WHERE (y.tenant_id, y.payment_number) = (%s, %s) FOR UPDATE OF y"
+    ).format(columns)
+    with connection.cursor(row_factory=class_row(Payment)) as cursor:
+        payment = cursor.execute(query, (tenant_id, payment_number)).fetchone()
+    if payment is None:
+        raise AdoptionRefusedError(f"payment {payment_number!r} of {tenant_id} is not known here, nor on the platform")
+    row = connection.execute(
+        """
+        SELECT ifms.in_doubt(y), i.pi_number, i.status, y.claimed_until >= clock_timestamp()
+        FROM ifms.payment y LEFT JOIN ifms.payment_instruction i ON i.id = y.paid_by WHERE y.id = %s
+        """,
+        (payment.id,),
+    ).fetchone()
+    assert row is not None
+    doubtful, live, status, claimed = row
+    if live is not None:
+        settle = "; if the treasury lacks that one, settle it by hand first" if status == "PENDING" else ""
+        raise AdoptionRefusedError(f"payment {payment_number} has PI {live}, {status}{settle}")
+    if not doubtful:
+        raise AdoptionRefusedError(
+            f"payment {payment_number} is not in doubt: only what a restored ledger has lost is adopted"
+        )
+    if claimed:
+        raise AdoptionRefusedError(f"a run of ifms_pi is at work on payment {payment_number}: try again when it ended")
+    return payment
+
+
+def claim_doubtful(connection: Connection, tenant_id: str, payment_number: str, mine: Claim) -> Payment:
+    """The same, under the claim of who is about to write its PI in this transaction."""
+    payment = doubtful_payment(connection, tenant_id, payment_number)
+    connection.execute("UPDATE ifms.payment SET claim_token = %s WHERE id = %s", (mine.token, payment.id))
+    return payment

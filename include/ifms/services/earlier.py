@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, assert_never
 
-from ifms.errors import TreasuryError, WireError
+from ifms.errors import BadInputError, TreasuryError, WireError
 from ifms.ledger import instructions, phrases
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.payments import IN_DOUBT, TREASURY_SILENT
@@ -36,7 +36,11 @@ class EarlierNumbers:
         for pi in earlier:
             service: StatusService[Any] = RevisedSuccess() if pi.pi_type == "REVISED" else InstructionStatus()
             try:
-                outcome = self.treasury.call(service.request(pi, self.treasury.config))
+                request = service.request(pi, self.treasury.config)
+            except BadInputError as error:  # its row lacks what is asked by: of an import
+                return IN_DOUBT, f"{_named(pi)}, and {service.service} can't be asked ({error}); ask the treasury"
+            try:
+                outcome = self.treasury.call(request)
             except TreasuryError as error:  # no session: nothing was asked
                 outcome = NeverSent(str(error), ())
             self.sweep.heard(outcome)
@@ -47,7 +51,7 @@ class EarlierNumbers:
         return None
 
     def _judged(self, pi: PaymentInstruction, service: StatusService[Any], outcome: Outcome) -> tuple[str, str] | None:
-        name = f"PI {pi.pi_number} is FAILED here, but its outcome was once not known"
+        name = _named(pi)
         match outcome:
             case Answered(reply=reply) if reply.data:
                 self.sweep.db.transact(partial(instructions.found_failed, pi=pi))
@@ -78,3 +82,7 @@ class EarlierNumbers:
         if pi.settled_by is not None:  # a person has said that the treasury lacks it, and nothing shows it
             return None
         return IN_DOUBT, f"{name}, and {service.service} {said}; ask the treasury, then let the payment be resubmitted"
+
+
+def _named(pi: PaymentInstruction) -> str:
+    return f"PI {pi.pi_number} is FAILED here, but its outcome was once not known"

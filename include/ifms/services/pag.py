@@ -45,7 +45,7 @@ class PaymentAdvice(StatusService[PagRow]):
         echoed("the bill", pi, rows[0].bill_no, pi.pi_number)
         return rows[0]
 
-    def apply(self, writes: Writes, pi: PaymentInstruction, mine: Claim, news: PagRow) -> Change:
+    def apply(self, writes: Writes, pi: PaymentInstruction, mine: Claim | None, news: PagRow) -> Change:
         """IN PROCESS, with what PD must send back; the beneficiaries with it.
 
         Where the bank has told of all of them before, none is left for PD to tell of: PARTIAL at once.

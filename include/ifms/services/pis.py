@@ -46,7 +46,7 @@ class InstructionStatus(StatusService[PisRow]):
             )
         return row
 
-    def apply(self, writes: Writes, pi: PaymentInstruction, mine: Claim, news: PisRow) -> Change:
+    def apply(self, writes: Writes, pi: PaymentInstruction, mine: Claim | None, news: PisRow) -> Change:
         """APPROVED, with what PAG must send back."""
         return instructions.advance(
             writes,

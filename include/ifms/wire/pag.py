@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from ifms.wire.envelope import EchoedText, OptionalText, Request, Row, SentDate, SentText, Service
+from pydantic import BeforeValidator, Field
+
+from ifms.wire.envelope import (
+    Amount,
+    EchoedText,
+    OptionalText,
+    Request,
+    RequiredText,
+    Row,
+    SentDate,
+    SentText,
+    Service,
+)
 
 
 class PagRequest(Request):
@@ -27,7 +39,7 @@ class PagRequest(Request):
 class PagRow(Row):
     """The advice: without all six of its own fields PD can't be asked, so a row that lacks one is refused.
 
-    `benfList` repeats what was sent and is not read.
+    `benfList` repeats what was sent; only who has lost that reads it (`AdvisedList`).
     """
 
     bill_no: OptionalText = None
@@ -38,3 +50,20 @@ class PagRow(Row):
     online_bill_ref_no: EchoedText
     token_number: EchoedText
     token_date: EchoedText
+
+
+class AdvisedBeneficiary(Row):
+    """One beneficiary as the advice repeats it; `benf_id` is the beneficiary number (BN-…)."""
+
+    benf_id: RequiredText
+    benf_account_no: Annotated[RequiredText, Field(repr=False)]
+    benf_bank_ifsc_code: RequiredText
+    amount: Amount
+
+
+class AdvisedList(Row):
+    """Who is paid by an advice."""
+
+    benf_list: Annotated[
+        tuple[AdvisedBeneficiary, ...], BeforeValidator(lambda value: () if value is None else value)
+    ] = ()

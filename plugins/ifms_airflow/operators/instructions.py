@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,20 +22,29 @@ class CreatePaymentInstructionsOperator(TreasurySweepOperator):
     """Settle the payment instructions that stayed PENDING, and make one for each payment that has none.
 
     :param payments: payment numbers whose last PI was declined or rejected and that shall have a new one now.
+    :param adopt: a bill that the treasury has and a restored ledger has lost (the fields of `adopt.LostBill.of_form`):
+        it is adopted, and nothing else is done.
     """
 
-    template_fields: Sequence[str] = ("tenants", "pi_numbers", "payments")
+    template_fields: Sequence[str] = ("tenants", "pi_numbers", "payments", "adopt")
     service_id = "PI"
 
-    def __init__(self, *, payments: Sequence[str] | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *, payments: Sequence[str] | None = None, adopt: Mapping[str, Any] | str | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.payments = payments
+        self.adopt = adopt
 
     def work(self, context: Context, sweep: Sweep, treasury: TreasuryClient, sealer: Sealer) -> None:
         """Persist, send, record; oldest payment first."""
         from ifms.ledger.payments import release_holds  # noqa: PLC0415
         from ifms.services.pi import PaymentInstructions  # noqa: PLC0415
 
+        if self.adopt is not None:
+            if self.shard == 0:
+                self.adopted(sweep, treasury, sealer)
+            return
         scope = self.scope(context)
         if scope.pi_numbers is not None:
             scope = self.only(sweep, scope.pi_numbers, scope)
@@ -58,3 +67,13 @@ class CreatePaymentInstructionsOperator(TreasurySweepOperator):
         free = self.shard == 0
         found = sweep.db.transact(lambda c: free_payments_of(c, pi_numbers, free=free))
         return replace(scope, pi_numbers=None, payments=tuple(found))
+
+    def adopted(self, sweep: Sweep, treasury: TreasuryClient, sealer: Sealer) -> None:
+        """Take the form's bill into the ledger."""
+        from ifms.services.adopt import Adoption, LostBill  # noqa: PLC0415
+
+        if not isinstance(self.adopt, Mapping):
+            raise BadInputError("adopt must be an object of fields")
+        bill = LostBill.of_form(self.adopt)
+        with self.platform() as platform:
+            Adoption(sweep, treasury, platform, sealer, platform.master_data([bill.tenant_id]))(bill)

@@ -12,6 +12,9 @@ from support.failed import fail, mend, wage_bill
 from ifms.cli import main
 from ifms.errors import LedgerMovedError, SweepNeedsAttentionError
 from ifms.ledger.invariants import look
+from ifms.ledger.payments import release_holds
+from ifms.services import by_hand
+from ifms.services.by_hand import Verdict
 from ifms.services.cor import Order
 
 pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
@@ -118,25 +121,86 @@ def test_what_was_corrected_after_the_backup_is_not_corrected_again(adapter, tre
     assert here.rows("SELECT 1 FROM ifms.payment_instruction WHERE pi_type = 'REVISED'") == []
 
 
-def test_a_pi_that_was_never_sent_when_the_backup_was_made_is_asked_about_before_it_is_sent(
-    adapter, treasury, restored
-):
+@pytest.fixture
+def pending(adapter, treasury, restored):
+    """A PI that is PENDING in the backup, for it did not reach the treasury then."""
+    adapter.simulators.ask_platform("POST", "settings", {"persist_ms": 0})
     wage_bill(adapter)
     for service in ("VA", "PA"):
         adapter.run(service)
-    treasury.rule("PI", "refuse")
+    treasury.rule("PI", "refuse", times=1)
     with pytest.raises(Exception, match="none of 1 call"):
         adapter.run("PI")
-    treasury.clear()
     restored.back_up()
-    adapter.run("PI")
-    treasury.settings(repeated_pi="success")
+    return adapter.rows("SELECT * FROM ifms.payment_instruction")[0]
+
+
+def status(adapter, number):
+    [row] = adapter.rows("SELECT status FROM ifms.payment_instruction WHERE pi_number = %s", number)
+    return row["status"]
+
+
+def test_what_was_pending_in_the_backup_and_is_at_the_treasury_is_accepted_though_it_is_held_back(
+    adapter, treasury, restored, pending
+):
+    adapter.run("PI")  # sent after the backup, and accepted
+    calls = treasury.state["calls"]["PI"]
     here = restored()
     assert main(["after-restore", "begin", "--dsn", here.dsn]) == 0
     here.run("PI")
-    assert set(treasury.accepted.values()) == {1}
-    assert treasury.state["calls"].get("PI", 0) <= 3
+    assert status(here, pending["pi_number"]) == "INITIATED"
+    assert treasury.state["calls"]["PI"] == calls
+    assert treasury.accepted == {pending["pi_number"]: 1}
     assert_money_is_right(here, treasury)
+    assert broken(here) == {}
+    for service in ("PIS", "PAG", "PD"):
+        here.run(service)
+    assert status(here, pending["pi_number"]) == "SUCCESSFUL"
+
+
+def test_what_was_declined_and_replaced_after_the_backup_is_not_sent_again(
+    adapter, treasury, restored, pending, capsys
+):
+    number = pending["pi_number"]
+    with psycopg.connect(adapter.dsn) as owner:
+        by_hand.settle(owner, number, Verdict.NOT_THERE, reason="asked", person="sample", typed=number)
+        release_holds(owner, [pending["payment_number"]])
+    adapter.run("PI")
+    accepted = treasury.accepted
+    assert len(accepted) == 1
+    assert pending["pi_number"] not in accepted
+    here = restored()
+    with pytest.raises(LedgerMovedError):
+        here.run("PI")
+    assert main(["after-restore", "begin", "--dsn", here.dsn]) == 0
+    said = capsys.readouterr().out
+    assert "1 PENDING payment instruction(s) are asked about and not sent before they are cleared" in said
+    assert f"{pending['pi_number']}\tod.samplea\tPENDING PI of " in said
+    for _ in range(3):
+        with pytest.raises(SweepNeedsAttentionError, match="the ledger was restored, and it is not cleared"):
+            here.run("PI")
+        with pytest.raises(SweepNeedsAttentionError):
+            here.reconcile()
+    assert list(broken(here)) == ["nothing_is_in_doubt"]
+    assert status(here, pending["pi_number"]) == "PENDING"
+    assert treasury.accepted == accepted
+    [sanction] = here.rows("SELECT sum(reserved_amount) AS n FROM ifms.sanction")
+    assert sanction["n"] == pending["net_amount"]
+
+
+def test_what_was_pending_and_is_cleared_is_sent_under_its_own_number(adapter, treasury, restored, pending):
+    here = restored()
+    assert main(["after-restore", "begin", "--dsn", here.dsn]) == 0
+    with pytest.raises(SweepNeedsAttentionError, match="is not cleared"):
+        here.run("PI")
+    assert treasury.accepted == {}
+    clear = ["after-restore", "clear", pending["pi_number"], "--reason", "no bill of this payment there", "--dsn"]
+    assert main([*clear, here.dsn]) == 0
+    here.run("PI")
+    assert treasury.accepted == {pending["pi_number"]: 1}
+    assert status(here, pending["pi_number"]) == "INITIATED"
+    assert broken(here) == {}
+    assert main([*clear, here.dsn]) == 1  # it is not in doubt any more
 
 
 def test_a_ledger_that_was_moved_with_all_that_was_in_it_goes_on(adapter, treasury, restored, capsys):

@@ -71,9 +71,9 @@ def test_a_sanction_whose_summary_disagrees_is_left_out_unless_its_rows_are_righ
 def test_an_unanswered_pi_is_named_and_its_payment_waits_for_a_person(java_world, here):
     java_world.database.run("UPDATE jit_payment_inst_details SET pierrorresp = 'PAYMENT_SERVER_UNREACHABLE', lastmodifiedby = 'test' WHERE pistatus = 'FAILED' AND NOT isactive")  # fmt: skip
     report = imported(java_world, here)
-    assert any("nobody answered" in remark for remark in report.remarks)
-    [held] = here.rows("SELECT hold_code, hold_message FROM ifms.payment WHERE hold_message LIKE '%%got no answer%%'")
-    assert held["hold_code"] == "PI_REJECTED"
+    assert any("not by an answer that is known to refuse it" in remark for remark in report.remarks)
+    [held] = here.rows("SELECT hold_message FROM ifms.payment WHERE hold_code = 'PI_IN_DOUBT'")
+    assert "the treasury may have PI PI-SA/" in held["hold_message"]
     numbers = [r["payment_number"] for r in here.rows("SELECT payment_number FROM ifms.payment WHERE paid_by IS NULL")]
     here.run("PI", Scope(payments=tuple(numbers)))
     assert not here.rows("SELECT 1 FROM ifms.payment_instruction WHERE imported_at IS NULL")

@@ -15,7 +15,7 @@ def test_a_payment_is_in_doubt_until_it_is_cleared(ledger):
     ledger.fund(1000)
     payment, _ = ledger.payment(100)
     done = ledger_owner(ledger, lambda c: restores.begin(c, "sample"))
-    assert (done.last_known, done.asked_first) == (None, 0)
+    assert (done.last_known, done.held_back) == (None, 0)
     assert ledger.db.transact(restores.in_doubt)[0][:2] == (payment.payment_number, TENANT)
     again, claim = ledger.claim_payment(payment.payment_number)
     with pytest.raises(LedgerError, match="was restored"):
@@ -37,13 +37,51 @@ def test_another_restore_makes_it_doubtful_again(ledger):
         assert ledger.db.transact(restores.in_doubt) == []
 
 
-def test_what_was_never_sent_is_asked_about_first(ledger):
+def state(ledger, pi):
+    with ledger.connect() as owner:
+        return owner.execute(
+            "SELECT last_attempt, uncertain, held_back FROM ifms.payment_instruction WHERE id = %s", (pi.id,)
+        ).fetchone()
+
+
+@pytest.mark.parametrize("attempt", ["never_sent", "sending", "unknown", "rejected"])
+def test_whatever_is_pending_is_held_back_until_it_is_cleared(ledger, attempt):
+    """It may have been sent since, or declined and replaced."""
     ledger.fund(1000)
     pi, _ = ledger.instruct(*ledger.payment(100))
     with ledger.connect() as owner:
-        owner.execute("UPDATE ifms.payment_instruction SET last_attempt = 'never_sent'")
-    assert ledger_owner(ledger, lambda c: restores.begin(c, "sample")).asked_first == 1
-    assert ledger.one("SELECT last_attempt FROM ifms.payment_instruction WHERE id = %s", pi.id) == "unknown"
+        owner.execute("UPDATE ifms.payment_instruction SET last_attempt = %s", (attempt,))
+    assert ledger_owner(ledger, lambda c: restores.begin(c, "sample")).held_back == 1
+    assert state(ledger, pi) == ("unknown", True, True)
+    [(number, tenant, what)] = ledger.db.transact(restores.in_doubt)
+    assert (number, tenant) == (pi.pi_number, TENANT)
+    assert what.startswith("PENDING PI of 100.00 for payment ")
+    with pytest.raises(BadInputError, match="is not in doubt"):
+        ledger_owner(ledger, lambda c: restores.clear(c, pi.payment_number, "asked", "sample"))
+    ledger_owner(ledger, lambda c: restores.clear(c, pi.pi_number, "asked", "sample"))
+    assert state(ledger, pi) == ("unknown", True, False)
+    assert ledger.db.transact(restores.in_doubt) == []
+    assert ledger.one("SELECT reason FROM ifms.restore_cleared WHERE number = %s", pi.pi_number) == "asked"
+    ledger_owner(ledger, lambda c: restores.begin(c, "sample"))  # another restore
+    assert state(ledger, pi) == ("unknown", True, True)
+    ledger_owner(ledger, lambda c: restores.clear(c, pi.pi_number, "asked again", "sample"))
+    assert state(ledger, pi) == ("unknown", True, False)
+
+
+def test_what_is_held_back_is_let_go_by_its_clearing_alone(ledger):
+    ledger.fund(1000)
+    pi, _ = ledger.instruct(*ledger.payment(100))
+    ledger_owner(ledger, lambda c: restores.begin(c, "sample"))
+    let_go = "UPDATE ifms.payment_instruction SET held_back = false"
+    with pytest.raises(LedgerError, match=f"{pi.pi_number} is held back since the ledger was restored"):
+        ledger.db.transact(lambda c: c.execute(let_go))
+    with ledger.connect() as owner, pytest.raises(psycopg.errors.CheckViolation, match="until it is cleared"):
+        owner.execute(let_go)
+    with ledger.connect() as owner:  # cleared, but by whom is the owner's to say
+        owner.execute("INSERT INTO ifms.restore_cleared SELECT id, %s, 'asked', 'sample' FROM ifms.restored", (pi.pi_number,))  # fmt: skip
+    with pytest.raises(LedgerError, match="is held back"):
+        ledger.db.transact(lambda c: c.execute(let_go))
+    assert state(ledger, pi)[2] is True
 
 
 def test_only_the_owner_says_so(ledger):
