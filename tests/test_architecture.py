@@ -70,7 +70,7 @@ ROOMS = {
     "reports": room("wire ledger", "matplotlib openpyxl pandas psycopg"),
     "services": room("wire treasury platform ledger calllog notices outbox sealing"),
     "outbox": room("ledger", "psycopg"),
-    "importing": room("ledger", "psycopg"),
+    "importing": room("ledger wire.envelope wire.phrasebook", "psycopg"),
 }
 STANDARD = sys.stdlib_module_names | {"_typeshed", "airflow"}  # airflow: said already, by the floors
 # The way in from the command line may open everything.
