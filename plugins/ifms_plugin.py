@@ -40,5 +40,6 @@ class IfmsPlugin(AirflowPlugin):
                 ("instructions", "Payments"),
                 ("register", "Fund allocation register"),
                 ("runs", "IFMS runs"),
+                ("answers", "Unknown treasury answers"),
             )
         ]

@@ -15,7 +15,16 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import InvalidSchemaName, UndefinedColumn, UndefinedTable
 
-from ifms import failures_command, import_command, log_command, report_command, reseal_command, restore_command
+from ifms import (
+    failures_command,
+    import_command,
+    log_command,
+    phrases_command,
+    report_command,
+    reseal_command,
+    restore_command,
+    settle_command,
+)
 from ifms.errors import ConfigurationError, IfmsError
 
 if TYPE_CHECKING:
@@ -53,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     restore_command.add_arguments(commands)
     failures_command.add_arguments(commands)
     reseal_command.add_arguments(commands)
+    settle_command.add_arguments(commands)
+    phrases_command.add_arguments(commands)
     report_command.add_arguments(commands)
 
     simulate = commands.add_parser("simulate", help="run a treasury or a platform that behaves like the real one")

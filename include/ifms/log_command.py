@@ -166,11 +166,11 @@ def _show(call: OpenCall) -> None:
         ("error", call.error),
     ):
         if value is not None:
-            facts.add_row(name, Text(_printable(str(value))))
+            facts.add_row(name, Text(printable(str(value))))
     console.print(facts)
     for title, text in (("Request", call.request), ("Reply", call.reply)):
         console.print(f"\n[bold]{title}[/]")
-        console.print(Text(_printable(_pretty(text)) if text else "(none)"), soft_wrap=True)
+        console.print(Text(printable(_pretty(text)) if text else "(none)"), soft_wrap=True)
     for note in call.notes:
         console.print(Text(f"\nnote: {note}"), style="yellow")
 
@@ -182,6 +182,6 @@ def _pretty(text: str) -> str:
         return text
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Without control characters: a foreign reply is not to steer the terminal."""
     return "".join(each if each.isprintable() or each == "\n" else "\ufffd" for each in text)

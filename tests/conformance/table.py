@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ifms.wire.phrasebook import shipped
+
 SERVICES = ("AUTH", "VA", "PI", "PIS", "PAG", "PD", "FD", "COR", "FTPS", "FTFPS")
 BULK = frozenset({"VA", "FD"})  # many calls that are about no single PI: what is seen of them is counted once
 
@@ -252,4 +254,14 @@ def page() -> str:
             ends = cell.ends + (f": “… {cell.because} …”" if cell.because else "")
             values = (cell.pi, cell.beneficiaries, cell.payment, cell.moves, cell.log, cell.calls, ends, cell.told)
             lines.append(f"| {situation} | {' | '.join(value or '–' for value in values)} |")
+    return "\n".join(lines)
+
+
+def texts() -> str:
+    """The phrases that are shipped as Markdown, from the file that the adapter reads."""
+    lines = ["| services | text | meaning | source |", "| --- | --- | --- | --- |"]
+    for phrase in shipped().phrases:
+        text = f"every error of code {phrase.code}, as: {phrase.text}" if phrase.code else phrase.text
+        values = (", ".join(phrase.services), text, phrase.meaning, phrase.source)
+        lines.append("| " + " | ".join(value.replace("|", "\\|") for value in values) + " |")
     return "\n".join(lines)

@@ -1,12 +1,16 @@
-"""The pages in a real browser, in a real Airflow: a failed payment is found, corrected, and seen paid."""
+"""The pages in a real browser, in a real Airflow: a failed payment is corrected and seen paid, what is unknown is settled."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from support.adapter import Treasury
 from support.browser import Standalone
-from support.failed import mend, original, paid_and_failed, revisions
+from support.failed import mend, original, paid_and_failed, revisions, wage_bill
+
+from ifms.errors import SweepError
 
 pytestmark = [
     pytest.mark.timeout(900),
@@ -61,11 +65,7 @@ def test_a_failed_payment_is_found_corrected_and_seen_paid(standalone: Standalon
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda said: complaints.append(said.text) if "Content Security" in said.text else None)
 
-    page.goto(f"{standalone.client.address}/auth/login")
-    page.get_by_role("textbox", name="Username").fill("admin")
-    page.locator("input[type=password]").fill(standalone.password)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url(lambda url: "/auth/" not in url)
+    _log_in(page, standalone)
     page.get_by_role("link", name="Payments").first.click()
 
     frame = page.frame_locator("iframe")
@@ -88,10 +88,78 @@ def test_a_failed_payment_is_found_corrected_and_seen_paid(standalone: Standalon
     looked = [
         f"{standalone.client.address}/ifms{path}"
         for path in ("/instructions", "/instructions?tab=open&number=PI-", f"/instruction?number={number}",
-                     "/register", "/runs")
+                     "/register", "/runs", "/answers")
     ]  # fmt: skip
     _looks(chromium, standalone, looked, complaints)
     assert complaints == []
+
+
+def test_what_is_not_known_of_a_pi_is_settled_by_hand_and_a_text_is_given_its_meaning(
+    standalone: Standalone, treasury: Treasury, chromium: Any
+):
+    adapter = standalone.adapter
+    adapter.simulators.ask_platform("POST", "settings", {"persist_ms": 0})
+    for _ in range(2):
+        wage_bill(adapter, 2)
+    for service in ("VA", "PA"):
+        adapter.run(service)
+    treasury.rule("PI", "lost_reply", times=1)  # one is lost, the other accepted
+    with suppress(SweepError):
+        adapter.run("PI")
+    treasury.rule("PIS", "error", errorMsg="Documents are awaited from the SSU")
+    for service in ("PI", "PIS"):
+        with suppress(SweepError):
+            adapter.run(service)
+    treasury.clear()
+    [pending] = adapter.rows("SELECT * FROM ifms.payment_instruction WHERE status = 'PENDING'")
+    number = pending["pi_number"]
+    context = chromium.new_context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda said: complaints.append(said.text) if "Content Security" in said.text else None)
+    _log_in(page, standalone)
+    settle = f"{standalone.client.address}/ifms/settle?number={number}"
+    looked = [f"{standalone.client.address}/ifms/answers", settle]
+    _looks(chromium, standalone, looked, complaints)
+
+    page.goto(f"{standalone.client.address}/ifms/instruction?number={number}")
+    page.get_by_role("link", name="Settle by hand").click()
+    page.get_by_role("heading", name=f"Settle {number} by hand?").wait_for()
+    page.get_by_role("radio", name="Accepted").check()
+    page.get_by_label("Reason").fill("the treasury was asked")
+    page.get_by_label("to confirm").fill("PI-0")
+    page.get_by_role("button", name="Settle by hand").click()
+    page.get_by_role("alert").get_by_text("nothing was changed").wait_for()
+    assert page.get_by_role("radio", name="Accepted").is_checked()
+    page.get_by_label("to confirm").fill(number)
+    page.get_by_role("button", name="Settle by hand").click()
+    page.get_by_text("settled by hand, accepted, by admin: the treasury was asked").first.wait_for()
+    [settled] = adapter.rows("SELECT * FROM ifms.payment_instruction WHERE pi_number = %s", number)
+    assert (settled["status"], settled["settled_by"]) == ("INITIATED", "admin")
+
+    page.get_by_role("link", name="Unknown answers").first.click()
+    page.get_by_role("heading", name="Documents are awaited from the SSU").wait_for()
+    page.get_by_text("Say what it means").click()
+    page.get_by_role("radio", name="no news").check()
+    page.get_by_label("Reason").fill("the treasury was asked")
+    page.get_by_role("button", name="Let it count").click()
+    page.get_by_text("means “no news” from now on").wait_for()
+    page.locator(".band").get_by_role("button", name="Start ifms_pis for them now").click()
+    page.get_by_text("ifms_pis has ended").wait_for()
+    assert adapter.rows("SELECT * FROM ifms.payment_instruction WHERE unknown_answer_id IS NOT NULL") == []
+    _looks(chromium, standalone, looked[:1], complaints)  # with a phrase of the site
+    context.close()
+    assert complaints == []
+
+
+def _log_in(page: Any, standalone: Standalone) -> None:
+    page.goto(f"{standalone.client.address}/auth/login")
+    page.get_by_role("textbox", name="Username").fill("admin")
+    page.locator("input[type=password]").fill(standalone.password)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(lambda url: "/auth/" not in url)
 
 
 def _looks(chromium: Any, standalone: Standalone, addresses: list[str], complaints: list[str]) -> None:

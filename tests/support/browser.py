@@ -24,7 +24,7 @@ from standalone.airflow import Client
 from standalone.processes import Processes
 from standalone.settings import Folder, Ports, Secrets
 
-DAGS = ("ifms_cor", "ifms_ftps", "ifms_pi")
+DAGS = ("ifms_cor", "ifms_ftps", "ifms_pi", "ifms_pis")
 
 
 @dataclass

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from ifms_airflow.api.pages import instructions, register, render, runs
+from ifms_airflow.api.pages import answers, instructions, register, render, runs, settle
 
 router = APIRouter()
-for _part in (render, instructions, register, runs):
+for _part in (render, instructions, settle, register, runs, answers):
     router.include_router(_part.router)

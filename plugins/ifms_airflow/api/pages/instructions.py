@@ -24,9 +24,9 @@ from ifms.reports.reads import funds, search
 from ifms.reports.reads.instruction import Around, Row, Whole, around, by_number, corrected_as, sealed_accounts
 from ifms.reports.reads.search import Criteria, Line, Order
 from ifms_airflow.api import starting
-from ifms_airflow.api.access import READ, User, may_start, unmasked_types
+from ifms_airflow.api.access import INSTRUCTIONS, READ, User, may_start, unmasked_types
 from ifms_airflow.api.digit import Text
-from ifms_airflow.api.pages.render import page
+from ifms_airflow.api.pages.render import page, run_text
 from ifms_airflow.api.pages.texts import t
 from ifms_airflow.api.reads import Ledger, Reads
 from ifms_airflow.hooks import TreasuryHook
@@ -228,7 +228,7 @@ def run_state(dag: Annotated[Text, Query(pattern="^ifms_")], run: Annotated[Text
     started = starting.look(dag, run)
     if started is None:
         raise HTTPException(404, "There is no such run")
-    return JSONResponse({"state": started.state, "over": started.over, "text": _run_text(started)})
+    return JSONResponse({"state": started.state, "over": started.over, "text": run_text(started)})
 
 
 def _look(ledger: Reads, number: str) -> tuple[Whole, Around]:
@@ -260,11 +260,12 @@ def _show(
         status_text=_status(whole.pi),
         late=_late(whole),
         actions=[] if waits else [action for action in offered(whole, about) if may_start(user, action.dag_id)],
+        may_settle=not waits and whole.pi["status"] == "PENDING" and may_start(user, INSTRUCTIONS),
         token=uuid.uuid4().hex,
         may_unmask=bool(unmasked_types(user)),
         unmasked=unmasked or {},
         started=started,
-        run_text=_run_text(started) if started else "",
+        run_text=run_text(started) if started else "",
         bills=_bills(whole.pi),
     )
 
@@ -280,6 +281,8 @@ def band(whole: Whole) -> tuple[str, str]:
         return "wait", t("pi.band.no_response", service=service)
     if outcome in {"ERROR", "REJECTED", "NO_FUNDS"}:
         return "bad", t("pi.band.error", service=service, said=last["message"] or "")
+    if outcome == "SETTLED_BY_HAND":
+        return "note", t("pi.band.settled", said=last["message"] or "")
     if outcome == "NO_NEWS":
         return "busy", t("pi.band.no_news", service=service)
     return "good", t("pi.band.success", service=service)
@@ -295,12 +298,6 @@ def _status(pi: Row) -> str:
 def _bills(pi: Row) -> list[str]:
     numbers = pi["additional_details"].get("billNumber") if isinstance(pi["additional_details"], dict) else None
     return [str(each) for each in numbers] if isinstance(numbers, list) else []
-
-
-def _run_text(started: starting.Started) -> str:
-    if started.paused and not started.over:
-        return t("run.paused", dag=started.dag_id)
-    return t(f"run.{started.state}", dag=started.dag_id)
 
 
 # What can be done about it --------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from ifms import clock
 from ifms.money import grouped
 from ifms_airflow.api.pages.texts import t
+from ifms_airflow.api.starting import Started
 
 _HERE = Path(__file__).parent
 _STATIC = frozenset(path.name for path in (_HERE / "static").iterdir())
@@ -44,6 +45,13 @@ def page(request: Request, template: str, status: int = 200, **values: object) -
 def error_page(request: Request, status: int, message: str) -> HTMLResponse:
     """What went wrong, and the way back."""
     return page(request, "error.html", status, message=message)
+
+
+def run_text(started: Started) -> str:
+    """How a DAG run stands that was started on a page."""
+    if started.paused and not started.over:
+        return t("run.paused", dag=started.dag_id)
+    return t(f"run.{started.state}", dag=started.dag_id)
 
 
 def rupees(amount: Decimal | None) -> str:

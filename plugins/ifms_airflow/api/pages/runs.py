@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from ifms import clock
+from ifms.reports.reads.answers import not_understood
 from ifms.reports.reads.health import MOST_COUNTED, SERVICES, Reach, health
 from ifms_airflow.api.access import READ
 from ifms_airflow.api.pages.render import page
@@ -23,6 +24,7 @@ def runs(request: Request, ledger: Ledger) -> HTMLResponse:
     """The page."""
     with ledger.connection() as connection:
         found = health(connection)
+        unknown, behind_them = not_understood(connection)
     return page(
         request,
         "runs.html",
@@ -37,6 +39,8 @@ def runs(request: Request, ledger: Ledger) -> HTMLResponse:
         most_counted=MOST_COUNTED,
         reach=found.reach,
         treasury=treasury(found.reach),
+        unknown=unknown,
+        behind_them=behind_them,
     )
 
 

@@ -1,0 +1,230 @@
+"""Unknown answers: texts of the treasury that nobody understands, what they mean, and who has said so."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from functools import partial
+from typing import Annotated
+from urllib.parse import urlencode
+from uuid import UUID
+
+from fastapi import APIRouter, Form, HTTPException, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from pydantic import BaseModel, Field
+
+from ifms.errors import BadInputError, ConflictError
+from ifms.ledger import phrases
+from ifms.ledger.database import Connection
+from ifms.reports.reads import answers as reads
+from ifms.reports.reads.answers import Again
+from ifms.wire.envelope import Service
+from ifms.wire.phrasebook import MEANINGS, Meaning, shipped
+from ifms_airflow.api import starting, writes
+from ifms_airflow.api.access import INSTRUCTIONS, READ, User, may_start, require_start
+from ifms_airflow.api.digit import Text
+from ifms_airflow.api.pages.render import page, run_text
+from ifms_airflow.api.pages.texts import t
+from ifms_airflow.api.reads import Ledger
+
+MOST_ANSWERS = 50
+"""So many texts are shown at a time: those with most PIs behind them."""
+
+Reason = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")]
+
+router = APIRouter(dependencies=[READ])
+
+
+class NewPhrase(BaseModel):
+    """The form of an unknown text."""
+
+    answer: UUID
+    text: Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")] = ""
+    meaning: Meaning | None = None
+    both: bool = False
+    """Of a text of PI or COR: it counts for both."""
+    reason: Reason = ""
+
+
+@router.get("/answers")
+def answers(
+    request: Request,
+    user: User,
+    ledger: Ledger,
+    added: Annotated[UUID | None, Query()] = None,
+    dag: Annotated[Text, Query()] = "",
+    run: Annotated[Text, Query()] = "",
+) -> HTMLResponse:
+    """The page; `added` is the phrase that was just added, `dag` and `run` the DAG run that was just started."""
+    return _show(request, user, ledger, added=added, started=_run(dag, run))
+
+
+@router.post("/answers")
+def add(request: Request, user: User, ledger: Ledger, form: Annotated[NewPhrase, Form()]) -> Response:
+    """Say what a text means from now on."""
+    require_start(user, INSTRUCTIONS)
+    with ledger.connection() as connection:
+        answer = next((each for each in phrases.unknown_answers(connection) if each.id == form.answer), None)
+    if answer is None:
+        raise HTTPException(409, t("ans.gone"))
+    services = both(answer.service_id) if form.both else (answer.service_id,)
+    for dag_id in dags_of(services):
+        require_start(user, dag_id)
+    if form.meaning is None:
+        return _show(request, user, ledger, form=form, error=t("ans.which"), status=400)
+    meaning = form.meaning
+
+    def work(connection: Connection) -> UUID:
+        phrase, _ = phrases.add_phrase(
+            connection, services, form.text, meaning, reason=form.reason, added_by=user.get_name()
+        )
+        if any(each.id == form.answer for each in phrases.unknown_answers(connection)):
+            raise BadInputError(t("ans.no_match", text=form.text))
+        return phrase
+
+    try:
+        phrase = writes.transact(work)
+    except (BadInputError, ConflictError) as error:
+        status = 400 if isinstance(error, BadInputError) else 409
+        return _show(request, user, ledger, form=form, error=str(error), status=status)
+    starting.note(
+        user,
+        "phrase_added",
+        dag_id=INSTRUCTIONS,
+        phrase=phrase,
+        services=list(services),
+        text=form.text,
+        meaning=meaning,
+        reason=form.reason,
+    )
+    return _back(request, added=str(phrase))
+
+
+@router.post("/answers/withdraw")
+def withdraw(
+    request: Request,
+    user: User,
+    ledger: Ledger,
+    phrase: Annotated[UUID, Form()],
+    reason: Annotated[Reason, Form()] = "",
+) -> Response:
+    """A phrase of this site counts no more."""
+    require_start(user, INSTRUCTIONS)
+    with ledger.connection() as connection:
+        known = next((each for each in phrases.site_phrases(connection) if each.id == phrase), None)
+    if known is None:
+        raise HTTPException(409, t("ans.site.gone"))
+    for dag_id in dags_of(known.services):
+        require_start(user, dag_id)
+    try:
+        writes.transact(partial(phrases.withdraw_phrase, phrase_id=phrase, reason=reason, withdrawn_by=user.get_name()))
+    except BadInputError as error:
+        return _show(request, user, ledger, error=str(error), status=400)
+    starting.note(user, "phrase_withdrawn", dag_id=INSTRUCTIONS, phrase=phrase, text=known.text, reason=reason)
+    return _back(request)
+
+
+@router.post("/answers/ask")
+def ask(
+    request: Request,
+    user: User,
+    ledger: Ledger,
+    phrase: Annotated[UUID, Form()],
+    service: Annotated[Service, Form()],
+    token: Annotated[str, Form(pattern="^[0-9a-f]{32}$")],
+) -> RedirectResponse:
+    """Start the DAG that asks about the PIs which waited behind a text, without waiting for its hour."""
+    dag_id = dag_of(service)
+    require_start(user, dag_id)
+    started = starting.look(dag_id, f"answers__{token}")  # the same form once more
+    if started is None:
+        with ledger.connection() as connection:
+            waiting = reads.asked_again(connection).get(phrase, [])
+        again = next((each for each in waiting if each.service == service), None)
+        if again is None:
+            raise HTTPException(409, t("ans.asked"))
+        conf = {"pi_numbers": again.pi_numbers, "tenants": again.tenants}
+        started = starting.start(user, dag_id, "answers", conf, token, page=True)
+    return _back(request, dag=started.dag_id, run=started.run_id)
+
+
+# What there is to know ------------------------------------------------------------------------------------------------
+
+
+def dag_of(service: str) -> str:
+    """The DAG of this service."""
+    return f"ifms_{service.lower()}"
+
+
+def dags_of(services: Iterable[str]) -> list[str]:
+    """Whose runs somebody must be allowed to start who says what a text of these services means."""
+    return sorted({dag_of(service) for service in services} | {INSTRUCTIONS})
+
+
+def both(service: str) -> tuple[str, ...]:
+    """PI and COR say the same things: a text of one may count for both."""
+    submissions = (Service.PI.value, Service.COR.value)
+    return submissions if service in submissions else (service,)
+
+
+def meanings(service: str) -> list[Meaning]:
+    """What a text of this service can mean, in the order of the phrasebook."""
+    return [meaning for meaning in Meaning if meaning in MEANINGS[Service(service)]]
+
+
+def _run(dag: str, run: str) -> starting.Started | None:
+    return starting.look(dag, run) if dag.startswith("ifms_") and run else None
+
+
+def _back(request: Request, **values: str) -> RedirectResponse:
+    query = f"?{urlencode(values)}" if values else ""
+    return RedirectResponse(f"{request.scope.get('root_path', '')}/answers{query}", 303)
+
+
+def _show(
+    request: Request,
+    user: User,
+    ledger: Ledger,
+    *,
+    added: UUID | None = None,
+    started: starting.Started | None = None,
+    form: NewPhrase | None = None,
+    error: str | None = None,
+    status: int = 200,
+) -> HTMLResponse:
+    with ledger.connection() as connection:
+        unknown = phrases.unknown_answers(connection)
+        shown = unknown[:MOST_ANSWERS]
+        numbers = reads.behind(connection, [each.id for each in shown if each.waiting])
+        site = phrases.site_phrases(connection, withdrawn=True)
+        again = reads.asked_again(connection)
+    allowed = {code for code in Service if all(may_start(user, dag_id) for dag_id in dags_of([code]))}
+    waits = started is not None and not started.over
+    return page(
+        request,
+        "answers.html",
+        status,
+        active="answers",
+        answers=shown,
+        total=len(unknown),
+        numbers=numbers,
+        most_shown=reads.MOST_SHOWN,
+        meanings=meanings,
+        both=both,
+        site=[each for each in site if each.withdrawn_at is None],
+        withdrawn=[each for each in site if each.withdrawn_at is not None],
+        shipped=shipped().phrases,
+        allowed=allowed,
+        may_ask=lambda one: not waits and _may_ask(user, one),
+        again=again,
+        added=next((each for each in site if each.id == added), None),
+        started=started,
+        run_text=run_text(started) if started else "",
+        form=form,
+        error=error,
+        token=uuid.uuid4().hex,
+    )
+
+
+def _may_ask(user: User, again: Again) -> bool:
+    return may_start(user, dag_of(again.service))

@@ -1,0 +1,125 @@
+"""Settle by hand: a person says what became of a PENDING PI at the treasury, when nothing else can."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Form, HTTPException, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from pydantic import BaseModel, Field
+
+from ifms import clock
+from ifms.errors import BadInputError, ConflictError
+from ifms.ledger.statuses import PiStatus
+from ifms.reports.reads.instruction import Row, Whole, by_number
+from ifms.services.by_hand import Verdict, settle
+from ifms.wire.bank import mask_long_numbers
+from ifms_airflow.api import starting, writes
+from ifms_airflow.api.access import INSTRUCTIONS, READ, User, require_start
+from ifms_airflow.api.digit import Text
+from ifms_airflow.api.pages.render import page
+from ifms_airflow.api.pages.texts import t
+from ifms_airflow.api.reads import Ledger, Reads
+
+router = APIRouter(dependencies=[READ])
+
+_BECOMES = {Verdict.ACCEPTED: PiStatus.INITIATED, Verdict.NOT_THERE: PiStatus.FAILED}
+
+
+class Said(BaseModel):
+    """The form: what the person says; empty when it is first shown."""
+
+    verdict: Verdict | None = None
+    reason: Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")] = ""
+    typed: Text = ""
+
+
+class Settlement(Said):
+    """The form as it is sent."""
+
+    number: Annotated[Text, Field(min_length=1)]
+
+
+@router.get("/settle")
+def ask(request: Request, user: User, ledger: Ledger, number: Annotated[Text, Query(min_length=1)]) -> HTMLResponse:
+    """What is known of the PI, what either word would do, and the form."""
+    require_start(user, INSTRUCTIONS)
+    whole = _look(ledger, number)
+    if whole.pi["status"] != PiStatus.PENDING:
+        raise HTTPException(409, t("settle.gone", number=number, status=t(f"status.{whole.pi['status']}")))
+    return _show(request, whole, Said())
+
+
+@router.post("/settle")
+def say(request: Request, user: User, ledger: Ledger, form: Annotated[Settlement, Form()]) -> Response:
+    """Settle it under the person's name, and show the PI with what became of it."""
+    require_start(user, INSTRUCTIONS)
+    person = user.get_name()
+    whole = _look(ledger, form.number)
+    if form.verdict is None:
+        return _show(request, whole, form, t("settle.which"), 400)
+    word = partial(
+        settle, pi_number=form.number, verdict=form.verdict, reason=form.reason, person=person, typed=form.typed
+    )
+    try:
+        writes.transact(word)
+    except BadInputError as error:
+        return _show(request, whole, form, str(error), 400)
+    except ConflictError as error:
+        whole = _look(ledger, form.number)
+        if whole.pi["status"] == PiStatus.PENDING:
+            return _show(request, whole, form, str(error), 409)
+        if not _said_before(whole, form.verdict, person):
+            raise HTTPException(409, str(error)) from None
+    else:
+        starting.note(
+            user,
+            "settle",
+            dag_id=INSTRUCTIONS,
+            pi_number=form.number,
+            verdict=form.verdict,
+            reason=" ".join(form.reason.split()),
+        )
+    there = urlencode({"number": form.number})
+    return RedirectResponse(f"{request.scope.get('root_path', '')}/instruction?{there}", 303)
+
+
+def _said_before(whole: Whole, verdict: Verdict, person: str) -> bool:
+    """Whether this very person has said this very thing of it: the form was sent twice."""
+    words = (row["to_status"] for row in whole.log if row["status"].endswith("_SETTLED_BY_HAND"))
+    return whole.pi["settled_by"] == person and _BECOMES[verdict] in words
+
+
+def _look(ledger: Reads, number: str) -> Whole:
+    with ledger.connection() as connection:
+        whole = by_number(connection, number)
+    if whole is None:
+        raise HTTPException(404, t("pis.not_found", number=number))
+    return whole
+
+
+def _show(request: Request, whole: Whole, said: Said, error: str | None = None, status: int = 200) -> HTMLResponse:
+    pi = whole.pi
+    return page(
+        request,
+        "settle.html",
+        status,
+        active="instructions",
+        pi=pi,
+        asks="FTPS" if pi["pi_type"] == "REVISED" else "PIS",
+        kind=pi["pi_type"],
+        heard=whole.log[0] if whole.log else None,
+        refused=[_refusal(each) for each in pi["refusal"] or ()],
+        busy=pi["claimed_until"] is not None and pi["claimed_until"] >= clock.now(),
+        verdicts=list(Verdict),
+        said=said,
+        error=error,
+    )
+
+
+def _refusal(error: Row) -> str:
+    """An error of the treasury as people may see it."""
+    text = mask_long_numbers(str(error.get("text") or ""))
+    return f"{error['code']}: {text}" if error.get("code") else text
