@@ -139,6 +139,33 @@ def test_the_first_head_of_account_with_enough_money_pays(ledger):
     assert ledger.db.transact(lambda c: funds.choose_funding(c, TENANT, Decimal(1), [])) is None
 
 
+def test_money_that_an_import_withholds_is_not_chosen(ledger):
+    """The Java adapter's PIs that could not be imported have spent it, or may have."""
+    ledger.fund(1000, "900")
+    ledger.fund(1000, "901")
+
+    def withhold(master, amount):
+        with ledger.connect() as owner:
+            owner.execute(
+                "INSERT INTO ifms.import_withheld"
+                " (tenant_id, payment_number, hoa_code, ddo_code, master_allotment_id, amount, reason)"
+                " VALUES (%s, 'EP/0/2023-24/01/01/000001', %s, %s, %s, %s, 'sample')",
+                (TENANT, HEAD, DDO, master, amount),
+            )
+
+    def chosen(amount):
+        funding = ledger.db.transact(lambda c: funds.choose_funding(c, TENANT, Decimal(amount), [(DDO, HEAD)]))
+        return funding and funding.master_allotment_id
+
+    withhold("900", 300)
+    assert (chosen(700), chosen(701), chosen(1000)) == ("900", "901", "901")
+    withhold("901", 1)
+    assert (chosen(999), chosen(1000)) == ("901", None)
+    with ledger.connect() as owner:
+        owner.execute("UPDATE ifms.import_withheld SET settled_at = now()")
+    assert chosen(1000) == "900"
+
+
 def test_64_reservers_on_one_sanction_take_exactly_what_is_there(ledger):
     """F12: payments of 30 on 1,000: 33 get their money, and 10 are left."""
     ledger.fund(1000)

@@ -79,6 +79,21 @@ def test_a_failed_and_corrected_payment_is_told_line_by_line(adapter, simulators
     assert set(lines(payment)) == {"SUCCESSFUL"}
 
 
+def test_what_the_platform_has_not_stored_yet_is_told_once_more_with_what_follows(adapter, simulators):
+    """It answers first and stores later: what it shows meanwhile is old, and told back would undo what it was told."""
+    adapter.cycle()
+    [pi] = adapter.rows("SELECT pi_number FROM ifms.payment_instruction")
+    simulators.ask_treasury("POST", "failures", {"bill_number": pi["pi_number"], "beneficiaries": 1})
+    adapter.run("FD")
+    simulators.ask_platform("POST", "settings", {"persist_ms": 1500})
+    assert adapter.run("RELAY").counts["delivered"] == 3  # INITIATED, SUCCESSFUL, and one line FAILED
+    assert Counter(lines(platform_payment(simulators))) == Counter(INITIATED=4)  # nothing is stored yet
+    settle(simulators)
+    payment = platform_payment(simulators)
+    assert payment["status"] == "PARTIAL"
+    assert Counter(lines(payment)) == Counter(SUCCESSFUL=3, FAILED=1)
+
+
 def test_a_platform_that_is_down_delays_and_drops_nothing(adapter, simulators):
     adapter.cycle()
     simulators.ask_platform("POST", "rules", {"service": "payment_update", "effect": "http_status", "status": 503})
