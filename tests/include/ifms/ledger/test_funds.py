@@ -2,18 +2,19 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import psycopg
 import pytest
 from support.ledger import DDO, HEAD, TENANT, allotment
 
-from ifms.errors import ConflictError, InsufficientFundsError, LedgerError
+from ifms.errors import ClaimLostError, ConflictError, InsufficientFundsError, LedgerError
 from ifms.ledger import funds
+from ifms.ledger.claims import claim
 from ifms.ledger.database import Database
 from ifms.ledger.funds import Movement
-from ifms.ledger.models import AllotmentKind
+from ifms.ledger.models import AllotmentKind, Watermark
 
 
 def test_an_initial_allotment_makes_its_sanction(ledger):
@@ -51,9 +52,9 @@ def test_a_known_allotment_with_another_amount_is_a_conflict_and_changes_nothing
     ledger.allot(allotment())
     told = ledger.allot(allotment(amount=Decimal(5000)), allotment(serial_no=1, kind=AllotmentKind.ADDITIONAL))
     assert len(told.conflicts) == 1
-    assert "5000" in told.conflicts[0]
     assert "900/800/0" in told.conflicts[0]
-    assert told.new == 1  # the other one counts all the same
+    assert "is told as INITIAL of 5000, but was recorded as INITIAL of 1000.00;" in told.conflicts[0]
+    assert (told.new, told.known) == (1, 0)  # the other one counts all the same
     assert ledger.balances()[0] == 2000
 
 
@@ -105,6 +106,32 @@ def test_what_is_no_matter_of_a_row_ends_the_recording(ledger):
         )
     with pytest.raises(LedgerError, match="sample"):
         ledger.allot(allotment())
+
+
+def test_what_waited_counts_additions_first_and_nothing_is_moved_for_an_allotment_of_nothing(ledger):
+    """So the history of a sanction goes below zero only where the treasury took more than it had given."""
+    ledger.allot(
+        allotment(serial_no=1, kind=AllotmentKind.WITHDRAWAL, amount=Decimal(1200)),
+        allotment(serial_no=3, kind=AllotmentKind.ADDITIONAL, amount=Decimal(50)),
+        allotment(serial_no=2, kind=AllotmentKind.ADDITIONAL, amount=Decimal(200)),
+        allotment(serial_no=4, kind=AllotmentKind.ADDITIONAL, amount=Decimal(0)),
+    )
+    assert ledger.allot(allotment()).overdrawn == ()
+    with ledger.connect() as connection:
+        moves = connection.execute("SELECT kind, amount, allotted_after FROM ifms.fund_movement ORDER BY id").fetchall()
+    assert moves == [
+        ("ALLOTMENT", 1000, 1000),
+        ("ALLOTMENT", 200, 1200),
+        ("ALLOTMENT", 50, 1250),
+        ("WITHDRAWAL", 1200, 50),
+    ]
+
+
+@pytest.mark.parametrize(("amount", "overdrawn"), [(1000, ()), (1001, ("900",))])
+def test_a_withdrawal_of_all_that_there_is_overdraws_nothing(ledger, amount, overdrawn):
+    ledger.fund(1000)
+    told = ledger.allot(allotment(serial_no=1, kind=AllotmentKind.WITHDRAWAL, amount=Decimal(amount)))
+    assert told.overdrawn == overdrawn
 
 
 def test_a_withdrawal_below_what_is_spent_is_recorded_and_stops_reserving(ledger):
@@ -213,3 +240,81 @@ def test_heads_that_master_data_does_not_know_are_named(ledger):
     unknown = ledger.db.transact(lambda c: funds.heads_unknown(c, TENANT, ["something else"]))
     assert unknown == [HEAD]
     assert ledger.db.transact(lambda c: funds.heads_unknown(c, TENANT, [HEAD])) == []
+
+
+# Watermarks ---------------------------------------------------------------------------------------------------------
+
+OTHER = "od.sampleb"
+
+
+@pytest.fixture
+def marked(ledger):
+    """A watermark for each of two heads of a city, and one of another city's."""
+    marks = [
+        (TENANT, HEAD, DDO, "G", "1"),
+        (TENANT, HEAD[:-1] + "2", DDO, "G", "1"),
+        (OTHER, HEAD, "SAMPLEDDO02", "G", "2"),
+    ]
+    ledger.db.transact(lambda c: funds.open_watermarks(c, marks))
+    return ledger
+
+
+def claimed_marks(ledger, *tenants, limit=10):
+    sweep = {"limit": limit, "lease": timedelta(minutes=10), "sweep_started": datetime.now(UTC) + timedelta(days=1)}
+    asked = {"tenants": list(tenants) or None}
+    return ledger.db.transact(lambda c: claim(c, funds.WATERMARKS, Watermark, **sweep, **asked))
+
+
+def fetched_until(ledger):
+    with ledger.connect() as connection:
+        rows = connection.execute("SELECT tenant_id, hoa_code, fetched_until FROM ifms.va_watermark").fetchall()
+    return {(tenant, head): until for tenant, head, until in rows}
+
+
+def test_a_watermark_is_opened_once_and_kept(marked):
+    [mark] = claimed_marks(marked, OTHER)[1]
+    assert mark.tenant_id == OTHER
+    before = fetched_until(marked)
+    marked.db.transact(lambda c: funds.open_watermarks(c, [(OTHER, HEAD, "SAMPLEDDO02", "G", "2")]))
+    assert fetched_until(marked) == before
+
+
+@pytest.mark.parametrize(
+    ("tenants", "expected"), [((OTHER,), [OTHER]), ((TENANT,), [TENANT, TENANT]), ((), [TENANT, TENANT, OTHER])]
+)
+def test_only_the_watermarks_of_the_cities_asked_for_are_taken_or_looked_at(marked, tenants, expected):
+    if tenants:
+        looked_at = marked.db.transact(lambda c: funds.watermarks(c, tenants))
+        assert [mark.tenant_id for mark in looked_at] == expected
+    assert sorted(mark.tenant_id for mark in claimed_marks(marked, *tenants)[1]) == expected
+
+
+def test_what_was_never_asked_about_is_asked_about_first(marked):
+    with marked.connect() as owner:
+        owner.execute("UPDATE ifms.va_watermark SET polled_at = now() WHERE tenant_id = %s", (TENANT,))
+    assert [mark.tenant_id for mark in claimed_marks(marked, limit=1)[1]] == [OTHER]
+
+
+def test_a_watermark_moves_forward_only_and_alone(marked):
+    early, late = datetime(2024, 6, 1, tzinfo=UTC), datetime(2024, 6, 2, tzinfo=UTC)
+    before = fetched_until(marked)
+
+    def move(asked_at):
+        mine, [mark] = claimed_marks(marked, OTHER)
+        marked.db.transact(lambda c: funds.move_watermark(c, mark, mine, asked_at))
+
+    move(late)
+    assert fetched_until(marked) == before | {(OTHER, HEAD): late}
+    move(early)
+    assert fetched_until(marked) == before | {(OTHER, HEAD): late}
+
+
+def test_a_copy_whose_claim_was_taken_over_moves_no_watermark(marked):
+    mine, [mark] = claimed_marks(marked, OTHER)
+    with marked.connect() as owner:
+        owner.execute("UPDATE ifms.va_watermark SET claimed_until = now() - interval '1 second'")
+    claimed_marks(marked, OTHER)
+    before = fetched_until(marked)
+    with pytest.raises(ClaimLostError, match=f"{OTHER}, {HEAD}"):
+        marked.db.transact(lambda c: funds.move_watermark(c, mark, mine, datetime.now(UTC)))
+    assert fetched_until(marked) == before
