@@ -38,10 +38,10 @@ TIMEOUT, UNTESTED = "timeout", "no test runs it"
 class Host:
     """The other end of a process that tries faults."""
 
-    def __init__(self) -> None:
+    def __init__(self, root: Path = REPO) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=serve, args=(REPO, theirs))
+        self.process = context.Process(target=serve, args=(root, theirs))
         self.process.start()
         theirs.close()
 

@@ -149,18 +149,17 @@ def _forked(work: Callable[[Tell], Verdict], seconds: float) -> Verdict:
         except BaseException as error:
             tell(Verdict(failed="(none)", said=f"{type(error).__name__}: {error}"))
     os.close(theirs)
-    told = b""
+    told, ended = b"", False
     deadline = time.monotonic() + seconds
     with os.fdopen(mine, "rb", buffering=0) as answer:
-        while (left := deadline - time.monotonic()) > 0 and select.select([answer], [], [], left)[0]:
+        while not ended and select.select([answer], [], [], max(0.0, deadline - time.monotonic()))[0]:
             block = answer.read(1 << 16)
-            if not block:
-                break
             told += block
+            ended = not block
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
-    if left <= 0:
+    if not ended:
         return Verdict(timed_out=True)
     return pickle.loads(told) if told else Verdict(failed="(none)", said="the process of the tests died")
 
