@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from cosmic_ray import plugins
 from cosmic_ray.ast import ast_nodes, get_ast
@@ -26,8 +27,9 @@ _WANTED = re.compile(
     r"ReplaceUnaryOperator_(?:Delete_Not|USub_UAdd)|ReplaceBinaryOperator_(?:Add_Sub|Sub_Add|Mul_Div|Div_Mul|FloorDiv_Mul)|"
     r"ReplaceComparisonOperator_(?:Eq_NotEq|NotEq_Eq|Lt_LtE|LtE_Lt|Gt_GtE|GtE_Gt|Is_IsNot|IsNot_Is|In_NotIn|NotIn_In))"
 )
-# The last instead of the first, where there is one only; what a class promises its readers, and a zip the type checker.
-_SAME = re.compile(r"\[\s*-1\s*\](?!:)|^\+@dataclass|strict=False")
+# The last instead of the first, where there is one only; what a class, a signature or a zip says to the type checker;
+# and a setting, which tests read from its name.
+_SAME = re.compile(r"\[\s*-1\s*\](?!:)|^\+@dataclass|strict=False|^\+.*[(,] /[,)]|^\+[A-Z_]+ = [\s\d_.]+(?:#|$)")
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ def plant(root: Path, path: str) -> list[Fault]:
     told: Counter[str] = Counter()
     for spec in sorted(_places(path, source), key=lambda each: each.start_pos):
         code = mutate_code(source, plugins.get_operator(spec.operator_name)(), spec.occurrence)
-        if code is None or code in found or not _is_python(code):
+        means = code and _meaning(code)
+        if code is None or means is None or means in found or means == _meaning(source):
             continue
         diff = "\n".join(difflib.unified_diff(source.splitlines(), code.splitlines(), lineterm="", n=0))
         changes = [line for line in diff.splitlines()[2:] if not line.startswith("@@")]
@@ -58,7 +61,7 @@ def plant(root: Path, path: str) -> list[Fault]:
         text = "\n".join([path, *(f"{line[0]} {line[1:].strip()}" for line in changes)])
         told[text] += 1  # the same line may stand in a module twice
         key = hashlib.sha256(f"{text}\n{told[text]}".encode()).hexdigest()[:10]
-        found[code] = Fault(key, path, spec.start_pos[0], code, "\n".join(changes), WorkItem.single(key, spec))
+        found[means] = Fault(key, path, spec.start_pos[0], code, "\n".join(changes), WorkItem.single(key, spec))
     return list(found.values())
 
 
@@ -72,12 +75,31 @@ def _places(path: str, source: str) -> Iterator[MutationSpec]:
                 yield MutationSpec(path, name, occurrence, start, end)
 
 
-def _is_python(code: str) -> bool:
+def _meaning(code: str) -> str | None:
+    """The same text for all ways to write the same condition; None for what is no Python."""
     try:
         compile(code, "planted", "exec", dont_inherit=True)
     except SyntaxError:
-        return False
-    return True
+        return None
+    return ast.dump(_Negations().visit(ast.parse(code)))
+
+
+class _Negations(ast.NodeTransformer):
+    """Writes `not a == b` as `a != b`, `not not a` as `a`, and so on."""
+
+    _opposite: ClassVar = {ast.Eq: ast.NotEq, ast.Is: ast.IsNot, ast.In: ast.NotIn, ast.Lt: ast.GtE, ast.LtE: ast.Gt}
+    _opposite |= {b: a for a, b in _opposite.items()}
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
+        self.generic_visit(node)
+        match node:
+            case ast.UnaryOp(ast.Not(), ast.UnaryOp(ast.Not(), inner)):
+                return inner
+            case ast.UnaryOp(ast.Not(), ast.Constant(bool() as value)):
+                return ast.Constant(not value)
+            case ast.UnaryOp(ast.Not(), ast.Compare(left, [operator], right)) if type(operator) in self._opposite:
+                return ast.Compare(left, [self._opposite[type(operator)]()], right)
+        return node
 
 
 def lines_for(source: str, line: int) -> set[int]:

@@ -46,6 +46,21 @@ def test_each_fault_is_another_module_and_has_a_key_of_its_own(module):
     assert not any("rows[" in diff and "-1" in diff for diff in diffs)  # the last of one is the first
 
 
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("if not a:\n    f()\n", {"if  a:", "pass"}),  # and not `not not a`, too
+        ("while True:\n    f()\n", {"while not True:", "pass"}),
+        ("if a == b:\n    f()\n", {"if not a == b:", "pass"}),
+        ("TRIES = 5  # a setting\n", set()),
+        ("@dataclass(frozen=True)\nclass C:\n    def f(self, *, a): ...\n", set()),
+    ],
+)
+def test_what_means_the_same_is_planted_once(tmp_path, code, expected):
+    (tmp_path / "m.py").write_text(code)
+    assert {fault.diff.splitlines()[-1].removeprefix("+").strip() for fault in plant(tmp_path, "m.py")} == expected
+
+
 def test_a_key_outlives_what_changes_elsewhere(module):
     before = {fault.diff: fault.key for fault in plant(module, "m.py")}
     (module / "m.py").write_text(f"import a\nimport b\n{SOURCE}")

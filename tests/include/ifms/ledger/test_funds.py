@@ -1,20 +1,25 @@
 """An allotment counts once, whatever the treasury tells how often; money is reserved only where there is some."""
 
 import threading
+import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 
 import psycopg
 import pytest
-from support.ledger import DDO, HEAD, TENANT, allotment
+from support.ledger import DDO, HEAD, TENANT, allotment, new_instruction
 
 from ifms.errors import ClaimLostError, ConflictError, InsufficientFundsError, LedgerError
-from ifms.ledger import funds
-from ifms.ledger.claims import claim
+from ifms.ledger import funds, instructions
+from ifms.ledger.claims import Claim, claim
 from ifms.ledger.database import Database
 from ifms.ledger.funds import Movement
 from ifms.ledger.models import AllotmentKind, Watermark
+
+OTHER = "od.sampleb"
 
 
 def test_an_initial_allotment_makes_its_sanction(ledger):
@@ -166,6 +171,47 @@ def test_the_first_head_of_account_with_enough_money_pays(ledger):
     assert ledger.db.transact(lambda c: funds.choose_funding(c, TENANT, Decimal(1), [])) is None
 
 
+def test_neither_another_city_s_money_nor_another_head_s_is_chosen(ledger):
+    ledger.allot(
+        allotment(master_allotment_id="1", tenant_id=OTHER),
+        allotment(master_allotment_id="2", hoa_code=HEAD[:-1] + "2"),
+        allotment(master_allotment_id="3", ddo_code="SAMPLEDDO02"),
+    )
+    choose = partial(funds.choose_funding, tenant_id=TENANT, amount=Decimal(1000), preference=[(DDO, HEAD)])
+    assert ledger.db.transact(choose) is None
+    ledger.fund(1000)
+    assert ledger.db.transact(choose).master_allotment_id == "900"
+
+
+def test_the_allotment_named_is_the_one_heard_of_last(ledger):
+    ledger.fund(1000)
+    for number in ("802", "803", "801"):
+        ledger.allot(allotment(serial_no=1, kind=AllotmentKind.ADDITIONAL, ssu_allotment_id=number))
+    funding = ledger.db.transact(lambda c: funds.choose_funding(c, TENANT, Decimal(1), [(DDO, HEAD)]))
+    assert (funding.ssu_allotment_id, funding.allotment_serial_no) == ("801", 1)
+
+
+def test_who_waited_for_money_that_another_then_took_gets_what_else_is_there(ledger):
+    ledger.fund(1000, "900")
+    ledger.fund(500, "901")
+    payment, payment_claim = ledger.payment(600)
+    choose = partial(funds.choose_funding, tenant_id=TENANT, preference=[(DDO, HEAD)])
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(ledger.dsn) as first:
+        funding = choose(first, amount=payment.amount)
+        assert funding.master_allotment_id == "900"
+        second = pool.submit(ledger.db.transact, partial(choose, amount=Decimal(500)))
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        while not ledger.one(waiting):
+            assert not second.done(), "it did not wait"
+            time.sleep(0.01)
+        mine = Claim(uuid.uuid4(), timedelta(minutes=10))
+        instructions.create(first, new_instruction(payment), funding, payment_claim, mine)
+        first.commit()
+        assert second.result(30).master_allotment_id == "901"
+
+
 def test_money_that_an_import_withholds_is_not_chosen(ledger):
     """The Java adapter's PIs that could not be imported have spent it, or may have."""
     ledger.fund(1000, "900")
@@ -236,15 +282,22 @@ def test_a_movement_is_made_once_and_only_after_its_pair(ledger):
 
 
 def test_heads_that_master_data_does_not_know_are_named(ledger):
-    ledger.fund(1000)
-    unknown = ledger.db.transact(lambda c: funds.heads_unknown(c, TENANT, ["something else"]))
-    assert unknown == [HEAD]
-    assert ledger.db.transact(lambda c: funds.heads_unknown(c, TENANT, [HEAD])) == []
+    second, third = HEAD[:-1] + "2", HEAD[:-1] + "3"
+    ledger.allot(
+        allotment(master_allotment_id="1"),
+        allotment(master_allotment_id="2"),
+        allotment(master_allotment_id="3", hoa_code=second),
+        allotment(master_allotment_id="4", hoa_code=third, tenant_id=OTHER),
+    )
+
+    def unknown(*known):
+        return ledger.db.transact(lambda c: funds.heads_unknown(c, TENANT, known))
+
+    assert unknown("something else") == [HEAD, second]
+    assert (unknown(HEAD), unknown(second, HEAD)) == ([second], [])
 
 
 # Watermarks ---------------------------------------------------------------------------------------------------------
-
-OTHER = "od.sampleb"
 
 
 @pytest.fixture
