@@ -32,7 +32,7 @@ test: install ## all tests; IFMS_SEEDS=n simulated cycles under faults among the
 simulate: install ## cycles under faults: SEEDS=n of them on all cores, or SEED=k with all that happens
 	@PYTHONPATH=tests $(BIN)/python -m faults.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100))
 
-mutants: install ## faults planted one by one in the money code: which do the tests let pass? MODULE=funds, AGAIN=1, JOBS=2, SECONDS=60
+mutants: install ## faults planted one by one in the money code: what do the tests let pass? MODULE=funds, AGAIN=1, JOBS=2, SECONDS=60
 	@PYTHONPATH=tests $(BIN)/python -m mutants $(MODULE) $(if $(AGAIN),--again) $(if $(JOBS),--jobs $(JOBS)) $(if $(SECONDS),--seconds $(SECONDS))
 
 bench: install ## the figures, against their limits

@@ -169,6 +169,49 @@ def test_only_the_messages_named_are_sent_again_and_all_when_none_is(adapter):
     assert (sweep.counts["sent_again"], sweep.counts["delivered"]) == (len(others), len(others))
 
 
+def all_told(adapter):
+    return [row["tenant_id"] for row in outbox(adapter) if row["delivered_at"]]
+
+
+@pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 2})
+def test_a_city_whose_payments_can_not_be_looked_up_does_not_keep_the_others(adapter, simulators):
+    for service in ("VA", "PA", "PI"):
+        adapter.run(service)
+    error = {"code": "SAMPLE", "message": "sample refusal"}
+    simulators.ask_platform("POST", "rules", {"service": "payment_search", "effect": "errors", "times": 1} | error)
+    adapter.run("RELAY")
+    waiting = [row for row in outbox(adapter) if not row["delivered_at"]]
+    [city] = {row["tenant_id"] for row in waiting}
+    assert len(waiting) >= 2
+    assert all((row["attempts"], "sample refusal" in row["last_error"]) == (1, True) for row in waiting)
+    assert len(set(all_told(adapter))) == 1
+    assert city not in all_told(adapter)
+    due_now(adapter)
+    assert adapter.run("RELAY").counts["delivered"] == len(waiting)
+
+
+def test_a_platform_that_is_down_is_remarked(adapter, simulators, caplog):
+    adapter.cycle()
+    simulators.ask_platform("POST", "rules", {"service": "payment_update", "effect": "http_status", "status": 503})
+    adapter.run("RELAY")
+    assert [said for said in caplog.messages if "503" in said and "about payment" in said]
+
+
+def test_a_payment_that_the_platform_does_not_find_is_looked_for_again(adapter):
+    adapter.cycle()
+    with psycopg.connect(adapter.dsn) as connection:
+        connection.execute(
+            """
+            INSERT INTO ifms.outbox (topic, tenant_id, ordering_key, payload)
+            SELECT topic, tenant_id, 'another', payload || '{"paymentNumber": "EP/none"}' FROM ifms.outbox LIMIT 1
+            """
+        )
+    assert adapter.run("RELAY").counts["delivered"] == 2
+    unknown = outbox(adapter)[-1]
+    assert (unknown["delivered_at"], unknown["attempts"]) == (None, 1)
+    assert unknown["last_error"] == "payment EP/none is not found"
+
+
 def test_a_platform_that_may_take_longer_than_a_lease_is_told_all_the_same(adapter, simulators):
     adapter.cycle()
     sweep = adapter.sweep("RELAY")
@@ -192,12 +235,16 @@ def test_all_that_was_said_counts_not_what_the_platform_shows():
     payment = Payment.model_validate(
         {
             "id": "p", "tenantId": "od.samplea", "status": "INITIATED",
-            "bills": [bill("B1", detail("D1", "l1", "l2"), detail("D2", "l3")), bill("B2", detail("D3", "l4"))],
+            "bills": [bill("B1", detail("D1", "l1", "l2", "l5"), detail("D2", "l3")), bill("B2", detail("D3", "l4"))],
         }
     )  # fmt: skip
     again = {"status": "INITIATED", "referenceStatus": "PAYMENT_INITIATED"}
     corrected = again | {"lines": ["l1"], "lineStatus": "INITIATED", "above": None}
-    story = [told("FAILED", "PAYMENT_FAILED"), told("SUCCESSFUL"), told("PARTIAL", "PAYMENT_PARTIAL", ["l1", "l4"])]
+    story = [
+        told("FAILED", "PAYMENT_FAILED"),
+        told("SUCCESSFUL"),
+        told("PARTIAL", "PAYMENT_PARTIAL", ["l1", "l4", "l5"]),
+    ]
 
     def statuses(made):
         found = {
@@ -207,13 +254,14 @@ def test_all_that_was_said_counts_not_what_the_platform_shows():
         return found | {b.bill_id: b.status for b in made.bills} | {"": (made.status, made.reference_status)}
 
     partial = {
-        "l1": "FAILED", "l2": "SUCCESSFUL", "l3": "SUCCESSFUL", "l4": "FAILED",
+        "l1": "FAILED", "l2": "SUCCESSFUL", "l3": "SUCCESSFUL", "l4": "FAILED", "l5": "FAILED",
         "D1": "PARTIAL", "D2": "SUCCESSFUL", "D3": "PARTIAL", "B1": "PARTIAL", "B2": "PARTIAL",
         "": ("PARTIAL", "PAYMENT_PARTIAL"),
     }  # fmt: skip
     assert statuses(changed(payment, story)) == partial
     initiated = partial | {"l1": "INITIATED", "": ("INITIATED", "PAYMENT_INITIATED")}
     assert statuses(changed(payment, [*story, corrected])) == initiated
+    assert statuses(changed(payment, [story[-1]]))["l1"] == "FAILED"
     assert {status for name, status in statuses(payment).items() if name} == {"INITIATED"}  # it is left as it was
 
 
