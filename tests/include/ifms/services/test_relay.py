@@ -378,6 +378,23 @@ def test_a_cancelled_line_that_no_instruction_holds_stays_so(ours, expected):
     assert payment.status == "CANCELLED"  # what was read is left as it was
 
 
+@pytest.mark.parametrize("cancelled", ["B1", "B2"])
+def test_a_bill_that_is_cancelled_whole_stays_so_beside_one_that_is_paid(cancelled):
+    def bill(name):
+        status = "CANCELLED" if name == cancelled else "INITIATED"
+        line = {"id": name, "lineItemId": f"line of {name}", "status": status}
+        detail = {"id": name, "billDetailId": name, "status": status, "payableLineItems": [line]}
+        return {"id": name, "billId": name, "status": status, "billDetails": [detail]}
+
+    payment = Payment.model_validate(
+        {"id": "p", "tenantId": "od.samplea", "status": "INITIATED", "bills": [bill("B1"), bill("B2")]}
+    )
+    for each in changed(payment, [told("SUCCESSFUL")]).bills:
+        [detail] = each.bill_details
+        expected = "CANCELLED" if each.bill_id == cancelled else "SUCCESSFUL"
+        assert [each.status, detail.status, detail.payable_line_items[0].status] == [expected] * 3
+
+
 def test_a_payment_waiting_for_funds_is_told_except_for_its_cancelled_line(adapter, simulators):
     without_money(adapter)
     settle(simulators)
