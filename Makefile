@@ -1,10 +1,10 @@
-# Every target is a name that others rely on: run, run ONCE=1, test, simulate, bench, lint, install, pins.
+# Every target is a name that others rely on: run, run ONCE=1, test, simulate, mutants, bench, lint, install, pins.
 PYTHON ?= python3
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: run test simulate bench lint install pins clean
+.PHONY: run test simulate mutants bench lint install pins clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -31,6 +31,9 @@ test: install ## all tests; IFMS_SEEDS=n simulated cycles under faults among the
 
 simulate: install ## cycles under faults: SEEDS=n of them on all cores, or SEED=k with all that happens
 	@PYTHONPATH=tests $(BIN)/python -m faults.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100))
+
+mutants: install ## faults planted one by one in the money code: what do the tests let pass? MODULE=funds, AGAIN=1, JOBS=2, SECONDS=60
+	@PYTHONPATH=tests $(BIN)/python -m mutants $(MODULE) $(if $(AGAIN),--again) $(if $(JOBS),--jobs $(JOBS)) $(if $(SECONDS),--seconds $(SECONDS))
 
 bench: install ## the figures, against their limits
 	$(BIN)/python -m bench

@@ -89,6 +89,17 @@ def test_failures_and_histories_of_an_original(adapter, look):
     assert {len(each.tries) for each in before.values()} == {1}
 
 
+@pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
+def test_an_original_with_two_failures_is_told_once(adapter, look):
+    from support import failed
+    from support.ledger import TENANT
+
+    failed.paid_and_failed(adapter, payees=3, failures=2)
+    number = failed.original(adapter)["pi_number"]
+    assert len(failed.failing(adapter)) == 2
+    assert look(corrections.originals_with_failures, [TENANT]) == [(TENANT, number)]
+
+
 def _all_instructions(connection):
     from dataclasses import fields
 

@@ -1,19 +1,25 @@
 """An allotment counts once, whatever the treasury tells how often; money is reserved only where there is some."""
 
 import threading
+import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 
 import psycopg
 import pytest
-from support.ledger import DDO, HEAD, TENANT, allotment
+from support.ledger import DDO, HEAD, TENANT, allotment, new_instruction
 
-from ifms.errors import ConflictError, InsufficientFundsError, LedgerError
-from ifms.ledger import funds
+from ifms.errors import ClaimLostError, ConflictError, InsufficientFundsError, LedgerError
+from ifms.ledger import funds, instructions
+from ifms.ledger.claims import Claim, claim
 from ifms.ledger.database import Database
 from ifms.ledger.funds import Movement
-from ifms.ledger.models import AllotmentKind
+from ifms.ledger.models import AllotmentKind, Watermark
+
+OTHER = "od.sampleb"
 
 
 def test_an_initial_allotment_makes_its_sanction(ledger):
@@ -51,9 +57,9 @@ def test_a_known_allotment_with_another_amount_is_a_conflict_and_changes_nothing
     ledger.allot(allotment())
     told = ledger.allot(allotment(amount=Decimal(5000)), allotment(serial_no=1, kind=AllotmentKind.ADDITIONAL))
     assert len(told.conflicts) == 1
-    assert "5000" in told.conflicts[0]
     assert "900/800/0" in told.conflicts[0]
-    assert told.new == 1  # the other one counts all the same
+    assert "is told as INITIAL of 5000, but was recorded as INITIAL of 1000.00;" in told.conflicts[0]
+    assert (told.new, told.known) == (1, 0)  # the other one counts all the same
     assert ledger.balances()[0] == 2000
 
 
@@ -107,6 +113,32 @@ def test_what_is_no_matter_of_a_row_ends_the_recording(ledger):
         ledger.allot(allotment())
 
 
+def test_what_waited_counts_additions_first_and_nothing_is_moved_for_an_allotment_of_nothing(ledger):
+    """So the history of a sanction goes below zero only where the treasury took more than it had given."""
+    ledger.allot(
+        allotment(serial_no=1, kind=AllotmentKind.WITHDRAWAL, amount=Decimal(1200)),
+        allotment(serial_no=3, kind=AllotmentKind.ADDITIONAL, amount=Decimal(50)),
+        allotment(serial_no=2, kind=AllotmentKind.ADDITIONAL, amount=Decimal(200)),
+        allotment(serial_no=4, kind=AllotmentKind.ADDITIONAL, amount=Decimal(0)),
+    )
+    assert ledger.allot(allotment()).overdrawn == ()
+    with ledger.connect() as connection:
+        moves = connection.execute("SELECT kind, amount, allotted_after FROM ifms.fund_movement ORDER BY id").fetchall()
+    assert moves == [
+        ("ALLOTMENT", 1000, 1000),
+        ("ALLOTMENT", 200, 1200),
+        ("ALLOTMENT", 50, 1250),
+        ("WITHDRAWAL", 1200, 50),
+    ]
+
+
+@pytest.mark.parametrize(("amount", "overdrawn"), [(1000, ()), (1001, ("900",))])
+def test_a_withdrawal_of_all_that_there_is_overdraws_nothing(ledger, amount, overdrawn):
+    ledger.fund(1000)
+    told = ledger.allot(allotment(serial_no=1, kind=AllotmentKind.WITHDRAWAL, amount=Decimal(amount)))
+    assert told.overdrawn == overdrawn
+
+
 def test_a_withdrawal_below_what_is_spent_is_recorded_and_stops_reserving(ledger):
     ledger.fund(1000)
     payment, claim = ledger.payment(900)
@@ -137,6 +169,74 @@ def test_the_first_head_of_account_with_enough_money_pays(ledger):
     assert chosen(101).allotment_serial_no == 4  # the latest that is no withdrawal
     assert chosen(5001) is None
     assert ledger.db.transact(lambda c: funds.choose_funding(c, TENANT, Decimal(1), [])) is None
+
+
+def test_neither_another_city_s_money_nor_another_head_s_is_chosen(ledger):
+    ledger.allot(
+        allotment(master_allotment_id="1", tenant_id=OTHER),
+        allotment(master_allotment_id="2", hoa_code=HEAD[:-1] + "2"),
+        allotment(master_allotment_id="3", ddo_code="SAMPLEDDO02"),
+    )
+    choose = partial(funds.choose_funding, tenant_id=TENANT, amount=Decimal(1000), preference=[(DDO, HEAD)])
+    assert ledger.db.transact(choose) is None
+    ledger.fund(1000)
+    assert ledger.db.transact(choose).master_allotment_id == "900"
+
+
+def test_the_allotment_named_is_the_one_heard_of_last(ledger):
+    ledger.fund(1000)
+    for number in ("802", "803", "801"):
+        ledger.allot(allotment(serial_no=1, kind=AllotmentKind.ADDITIONAL, ssu_allotment_id=number))
+    funding = ledger.db.transact(lambda c: funds.choose_funding(c, TENANT, Decimal(1), [(DDO, HEAD)]))
+    assert (funding.ssu_allotment_id, funding.allotment_serial_no) == ("801", 1)
+
+
+def test_who_waited_for_money_that_another_then_took_gets_what_else_is_there(ledger):
+    ledger.fund(1000, "900")
+    ledger.fund(500, "901")
+    payment, payment_claim = ledger.payment(600)
+    choose = partial(funds.choose_funding, tenant_id=TENANT, preference=[(DDO, HEAD)])
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(ledger.dsn) as first:
+        funding = choose(first, amount=payment.amount)
+        assert funding.master_allotment_id == "900"
+        second = pool.submit(ledger.db.transact, partial(choose, amount=Decimal(500)))
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        while not ledger.one(waiting):
+            assert not second.done(), "it did not wait"
+            time.sleep(0.01)
+        mine = Claim(uuid.uuid4(), timedelta(minutes=10))
+        instructions.create(first, new_instruction(payment), funding, payment_claim, mine)
+        first.commit()
+        assert second.result(30).master_allotment_id == "901"
+
+
+def test_money_that_an_import_withholds_is_not_chosen(ledger):
+    """The Java adapter's PIs that could not be imported have spent it, or may have."""
+    ledger.fund(1000, "900")
+    ledger.fund(1000, "901")
+
+    def withhold(master, amount):
+        with ledger.connect() as owner:
+            owner.execute(
+                "INSERT INTO ifms.import_withheld"
+                " (tenant_id, payment_number, hoa_code, ddo_code, master_allotment_id, amount, reason)"
+                " VALUES (%s, 'EP/0/2023-24/01/01/000001', %s, %s, %s, %s, 'sample')",
+                (TENANT, HEAD, DDO, master, amount),
+            )
+
+    def chosen(amount):
+        funding = ledger.db.transact(lambda c: funds.choose_funding(c, TENANT, Decimal(amount), [(DDO, HEAD)]))
+        return funding and funding.master_allotment_id
+
+    withhold("900", 300)
+    assert (chosen(700), chosen(701), chosen(1000)) == ("900", "901", "901")
+    withhold("901", 1)
+    assert (chosen(999), chosen(1000)) == ("901", None)
+    with ledger.connect() as owner:
+        owner.execute("UPDATE ifms.import_withheld SET settled_at = now()")
+    assert chosen(1000) == "900"
 
 
 def test_64_reservers_on_one_sanction_take_exactly_what_is_there(ledger):
@@ -182,7 +282,92 @@ def test_a_movement_is_made_once_and_only_after_its_pair(ledger):
 
 
 def test_heads_that_master_data_does_not_know_are_named(ledger):
-    ledger.fund(1000)
-    unknown = ledger.db.transact(lambda c: funds.heads_unknown(c, TENANT, ["something else"]))
-    assert unknown == [HEAD]
-    assert ledger.db.transact(lambda c: funds.heads_unknown(c, TENANT, [HEAD])) == []
+    second, third = HEAD[:-1] + "2", HEAD[:-1] + "3"
+    ledger.allot(
+        allotment(master_allotment_id="1"),
+        allotment(master_allotment_id="2"),
+        allotment(master_allotment_id="3", hoa_code=second),
+        allotment(master_allotment_id="4", hoa_code=third, tenant_id=OTHER),
+    )
+
+    def unknown(*known):
+        return ledger.db.transact(lambda c: funds.heads_unknown(c, TENANT, known))
+
+    assert unknown("something else") == [HEAD, second]
+    assert (unknown(HEAD), unknown(second, HEAD)) == ([second], [])
+
+
+# Watermarks ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def marked(ledger):
+    """A watermark for each of two heads of a city, and one of another city's."""
+    marks = [
+        (TENANT, HEAD, DDO, "G", "1"),
+        (TENANT, HEAD[:-1] + "2", DDO, "G", "1"),
+        (OTHER, HEAD, "SAMPLEDDO02", "G", "2"),
+    ]
+    ledger.db.transact(lambda c: funds.open_watermarks(c, marks))
+    return ledger
+
+
+def claimed_marks(ledger, *tenants, limit=10):
+    sweep = {"limit": limit, "lease": timedelta(minutes=10), "sweep_started": datetime.now(UTC) + timedelta(days=1)}
+    asked = {"tenants": list(tenants) or None}
+    return ledger.db.transact(lambda c: claim(c, funds.WATERMARKS, Watermark, **sweep, **asked))
+
+
+def fetched_until(ledger):
+    with ledger.connect() as connection:
+        rows = connection.execute("SELECT tenant_id, hoa_code, fetched_until FROM ifms.va_watermark").fetchall()
+    return {(tenant, head): until for tenant, head, until in rows}
+
+
+def test_a_watermark_is_opened_once_and_kept(marked):
+    [mark] = claimed_marks(marked, OTHER)[1]
+    assert mark.tenant_id == OTHER
+    before = fetched_until(marked)
+    marked.db.transact(lambda c: funds.open_watermarks(c, [(OTHER, HEAD, "SAMPLEDDO02", "G", "2")]))
+    assert fetched_until(marked) == before
+
+
+@pytest.mark.parametrize(
+    ("tenants", "expected"), [((OTHER,), [OTHER]), ((TENANT,), [TENANT, TENANT]), ((), [TENANT, TENANT, OTHER])]
+)
+def test_only_the_watermarks_of_the_cities_asked_for_are_taken_or_looked_at(marked, tenants, expected):
+    if tenants:
+        looked_at = marked.db.transact(lambda c: funds.watermarks(c, tenants))
+        assert [mark.tenant_id for mark in looked_at] == expected
+    assert sorted(mark.tenant_id for mark in claimed_marks(marked, *tenants)[1]) == expected
+
+
+def test_what_was_never_asked_about_is_asked_about_first(marked):
+    with marked.connect() as owner:
+        owner.execute("UPDATE ifms.va_watermark SET polled_at = now() WHERE tenant_id = %s", (TENANT,))
+    assert [mark.tenant_id for mark in claimed_marks(marked, limit=1)[1]] == [OTHER]
+
+
+def test_a_watermark_moves_forward_only_and_alone(marked):
+    early, late = datetime(2024, 6, 1, tzinfo=UTC), datetime(2024, 6, 2, tzinfo=UTC)
+    before = fetched_until(marked)
+
+    def move(asked_at):
+        mine, [mark] = claimed_marks(marked, OTHER)
+        marked.db.transact(lambda c: funds.move_watermark(c, mark, mine, asked_at))
+
+    move(late)
+    assert fetched_until(marked) == before | {(OTHER, HEAD): late}
+    move(early)
+    assert fetched_until(marked) == before | {(OTHER, HEAD): late}
+
+
+def test_a_copy_whose_claim_was_taken_over_moves_no_watermark(marked):
+    mine, [mark] = claimed_marks(marked, OTHER)
+    with marked.connect() as owner:
+        owner.execute("UPDATE ifms.va_watermark SET claimed_until = now() - interval '1 second'")
+    claimed_marks(marked, OTHER)
+    before = fetched_until(marked)
+    with pytest.raises(ClaimLostError, match=f"{OTHER}, {HEAD}"):
+        marked.db.transact(lambda c: funds.move_watermark(c, mark, mine, datetime.now(UTC)))
+    assert fetched_until(marked) == before

@@ -287,6 +287,27 @@ def test_after_the_deadline_a_new_original_pays_from_a_sanction(failed, treasury
     assert failed.statuses() == Counter(COMPLETED=1, SUCCESSFUL=1)
 
 
+def test_a_declined_repayment_leaves_its_beneficiaries_failed_and_another_may_follow(failed, treasury, simulators):
+    with psycopg.connect(failed.dsn) as connection:
+        connection.execute("UPDATE ifms.beneficiary SET failed_on = failed_on - 120 WHERE failed_on IS NOT NULL")
+    repair(failed, simulators)
+    [number] = failing(failed)
+    text = f"Wrong IFSC provided in Beneficiary Details for BenefId {number}"
+    treasury.rule("PI", "error", times=1, errorMsgs=[{"errorCode": "322", "errorMsg": text}])
+    failed.correct(order(failed, new_original=True))
+    [declined] = failed.rows("SELECT * FROM ifms.payment_instruction WHERE repayment_of IS NOT NULL")
+    assert (declined["status"], declined["is_active"]) == ("FAILED", False)
+    assert beneficiary_statuses(failed, declined) == Counter({"Payment Failed": 1})
+    assert (original(failed)["status"], failing(failed)) == ("PARTIAL", [number])
+    assert_money_is_right(failed, treasury)
+    failed.correct(order(failed, new_original=True))
+    repayments = failed.rows(
+        "SELECT status FROM ifms.payment_instruction WHERE repayment_of IS NOT NULL ORDER BY created_at"
+    )
+    assert [row["status"] for row in repayments] == ["FAILED", "INITIATED"]
+    assert_money_is_right(failed, treasury)
+
+
 def test_an_account_that_the_ledger_does_not_know_is_told_by_the_audit_log(failed, treasury, simulators):
     """PIs that another system made: what they were sent with is in the platform's audit log."""
     with psycopg.connect(failed.dsn) as connection:

@@ -7,8 +7,9 @@ import pytest
 
 from ifms.errors import SweepNeedsAttentionError
 from ifms.ledger.claims import Claim
+from ifms.platform.client import PlatformClient
 from ifms.platform.models import Payment
-from ifms.services.relay import REFUSALS, changed
+from ifms.services.relay import REFUSALS, changed, deliver
 
 pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 1})
 
@@ -79,6 +80,20 @@ def test_a_failed_and_corrected_payment_is_told_line_by_line(adapter, simulators
     assert set(lines(payment)) == {"SUCCESSFUL"}
 
 
+def test_what_the_platform_has_not_stored_yet_is_told_once_more_with_what_follows(adapter, simulators):
+    """It answers first and stores later: what it shows meanwhile is old, and told back would undo what it was told."""
+    adapter.cycle()
+    [pi] = adapter.rows("SELECT pi_number FROM ifms.payment_instruction")
+    simulators.ask_treasury("POST", "failures", {"bill_number": pi["pi_number"], "beneficiaries": 1})
+    adapter.run("FD")
+    simulators.ask_platform("POST", "settings", {"persist_ms": 1500})
+    assert adapter.run("RELAY").counts["delivered"] == 3  # INITIATED, SUCCESSFUL, and one line FAILED
+    settle(simulators)
+    payment = platform_payment(simulators)
+    assert payment["status"] == "PARTIAL"
+    assert Counter(lines(payment)) == Counter(SUCCESSFUL=3, FAILED=1)
+
+
 def test_a_platform_that_is_down_delays_and_drops_nothing(adapter, simulators):
     adapter.cycle()
     simulators.ask_platform("POST", "rules", {"service": "payment_update", "effect": "http_status", "status": 503})
@@ -137,6 +152,117 @@ def test_what_is_refused_for_good_is_set_aside_and_sent_again_on_request(adapter
     assert second["delivered_at"] is None
     sweep = adapter.relay(again=[first["id"]])
     assert sweep.counts["delivered"] == 2
+
+
+@pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 3})
+def test_only_the_messages_named_are_sent_again_and_all_when_none_is(adapter):
+    for service in ("VA", "PA", "PI"):
+        adapter.run(service)
+    with psycopg.connect(adapter.dsn) as connection:
+        connection.execute("UPDATE ifms.outbox SET set_aside_at = now(), attempts = %s", (REFUSALS,))
+    first, *others = outbox(adapter)
+    assert len(others) >= 2
+    sweep = adapter.relay(again=[first["id"]])
+    assert (sweep.counts["sent_again"], sweep.counts["delivered"]) == (1, 1)
+    assert [row["id"] for row in outbox(adapter) if row["delivered_at"]] == [first["id"]]
+    sweep = adapter.relay(again=[])
+    assert (sweep.counts["sent_again"], sweep.counts["delivered"]) == (len(others), len(others))
+
+
+def all_told(adapter):
+    return [row["tenant_id"] for row in outbox(adapter) if row["delivered_at"]]
+
+
+@pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 2})
+def test_a_city_whose_payments_can_not_be_looked_up_does_not_keep_the_others(adapter, simulators):
+    for service in ("VA", "PA", "PI"):
+        adapter.run(service)
+    error = {"code": "SAMPLE", "message": "sample refusal"}
+    simulators.ask_platform("POST", "rules", {"service": "payment_search", "effect": "errors", "times": 1} | error)
+    adapter.run("RELAY")
+    waiting = [row for row in outbox(adapter) if not row["delivered_at"]]
+    [city] = {row["tenant_id"] for row in waiting}
+    assert len(waiting) >= 2
+    assert all((row["attempts"], "sample refusal" in row["last_error"]) == (1, True) for row in waiting)
+    assert len(set(all_told(adapter))) == 1
+    assert city not in all_told(adapter)
+    due_now(adapter)
+    assert adapter.run("RELAY").counts["delivered"] == len(waiting)
+
+
+def test_a_platform_that_is_down_is_remarked(adapter, simulators, caplog):
+    adapter.cycle()
+    simulators.ask_platform("POST", "rules", {"service": "payment_update", "effect": "http_status", "status": 503})
+    adapter.run("RELAY")
+    assert [said for said in caplog.messages if "503" in said and "about payment" in said]
+
+
+def test_a_payment_that_the_platform_does_not_find_is_looked_for_again(adapter):
+    adapter.cycle()
+    with psycopg.connect(adapter.dsn) as connection:
+        connection.execute(
+            """
+            INSERT INTO ifms.outbox (topic, tenant_id, ordering_key, payload)
+            SELECT topic, tenant_id, 'another', payload || '{"paymentNumber": "EP/none"}' FROM ifms.outbox LIMIT 1
+            """
+        )
+    assert adapter.run("RELAY").counts["delivered"] == 2
+    unknown = outbox(adapter)[-1]
+    assert (unknown["delivered_at"], unknown["attempts"]) == (None, 1)
+    assert unknown["last_error"] == "payment EP/none is not found"
+
+
+def test_a_platform_that_may_take_longer_than_a_lease_is_told_all_the_same(adapter, simulators):
+    adapter.cycle()
+    sweep = adapter.sweep("RELAY")
+    with sweep, PlatformClient(simulators.platform_config(timeout_seconds=600)) as platform:
+        deliver(sweep, platform)
+    assert (sweep.counts["delivered"], sweep.counts["fallen_behind"]) == (2, 0)
+
+
+def test_all_that_was_said_counts_not_what_the_platform_shows():
+    """It may not have stored any of it yet: the lines that the last message does not name come from those before."""
+
+    def line(name):
+        return {"id": name, "lineItemId": name, "status": "INITIATED"}
+
+    def detail(name, *names):
+        return {"id": name, "billDetailId": name, "status": "INITIATED", "payableLineItems": [line(n) for n in names]}
+
+    def bill(name, *details):
+        return {"id": name, "billId": name, "status": "INITIATED", "billDetails": list(details)}
+
+    payment = Payment.model_validate(
+        {
+            "id": "p", "tenantId": "od.samplea", "status": "INITIATED",
+            "bills": [bill("B1", detail("D1", "l1", "l2", "l5"), detail("D2", "l3")), bill("B2", detail("D3", "l4"))],
+        }
+    )  # fmt: skip
+    again = {"status": "INITIATED", "referenceStatus": "PAYMENT_INITIATED"}
+    corrected = again | {"lines": ["l1"], "lineStatus": "INITIATED", "above": None}
+    story = [
+        told("FAILED", "PAYMENT_FAILED"),
+        told("SUCCESSFUL"),
+        told("PARTIAL", "PAYMENT_PARTIAL", ["l1", "l4", "l5"]),
+    ]
+
+    def statuses(made):
+        found = {
+            line.line_item_id: line.status for b in made.bills for d in b.bill_details for line in d.payable_line_items
+        }
+        found |= {d.bill_detail_id: d.status for b in made.bills for d in b.bill_details}
+        return found | {b.bill_id: b.status for b in made.bills} | {"": (made.status, made.reference_status)}
+
+    partial = {
+        "l1": "FAILED", "l2": "SUCCESSFUL", "l3": "SUCCESSFUL", "l4": "FAILED", "l5": "FAILED",
+        "D1": "PARTIAL", "D2": "SUCCESSFUL", "D3": "PARTIAL", "B1": "PARTIAL", "B2": "PARTIAL",
+        "": ("PARTIAL", "PAYMENT_PARTIAL"),
+    }  # fmt: skip
+    assert statuses(changed(payment, story)) == partial
+    initiated = partial | {"l1": "INITIATED", "": ("INITIATED", "PAYMENT_INITIATED")}
+    assert statuses(changed(payment, [*story, corrected])) == initiated
+    assert statuses(changed(payment, [story[-1]]))["l1"] == "FAILED"
+    assert {status for name, status in statuses(payment).items() if name} == {"INITIATED"}  # it is left as it was
 
 
 # What is cancelled on the platform ------------------------------------------------------------------------------------
@@ -250,6 +376,23 @@ def test_a_cancelled_line_that_no_instruction_holds_stays_so(ours, expected):
     assert made.bills[0].bill_details[1].payable_line_items[1].status == "FAILED"
     assert made.status == "PARTIAL"
     assert payment.status == "CANCELLED"  # what was read is left as it was
+
+
+@pytest.mark.parametrize("cancelled", ["B1", "B2"])
+def test_a_bill_that_is_cancelled_whole_stays_so_beside_one_that_is_paid(cancelled):
+    def bill(name):
+        status = "CANCELLED" if name == cancelled else "INITIATED"
+        line = {"id": name, "lineItemId": f"line of {name}", "status": status}
+        detail = {"id": name, "billDetailId": name, "status": status, "payableLineItems": [line]}
+        return {"id": name, "billId": name, "status": status, "billDetails": [detail]}
+
+    payment = Payment.model_validate(
+        {"id": "p", "tenantId": "od.samplea", "status": "INITIATED", "bills": [bill("B1"), bill("B2")]}
+    )
+    for each in changed(payment, [told("SUCCESSFUL")]).bills:
+        [detail] = each.bill_details
+        expected = "CANCELLED" if each.bill_id == cancelled else "SUCCESSFUL"
+        assert [each.status, detail.status, detail.payable_line_items[0].status] == [expected] * 3
 
 
 def test_a_payment_waiting_for_funds_is_told_except_for_its_cancelled_line(adapter, simulators):

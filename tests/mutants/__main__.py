@@ -1,0 +1,232 @@
+"""`make mutants`: which planted faults the tests let pass.
+
+What is known already is kept in .mutants, a file for each module: a run that was ended goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import multiprocessing
+import os
+import sys
+import threading
+import time
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+from cosmic_ray.work_db import WorkDB, use_db
+from cosmic_ray.work_item import TestOutcome, WorkerOutcome, WorkResult
+from rich.console import Console
+
+from mutants.host import Trial, Verdict, serve
+from mutants.planting import Fault, lines_for, plant
+
+REPO = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+KEPT = REPO / ".mutants"
+BASELINE_SECONDS = 600
+console = Console(highlight=False, markup=False, soft_wrap=True)
+TIMEOUT, UNTESTED = "timeout", "no test runs it"
+
+
+class Host:
+    """The other end of a process that tries faults."""
+
+    def __init__(self, root: Path = REPO) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=serve, args=(root, theirs))
+        self.process.start()
+        theirs.close()
+
+    def ask(self, trial: Trial) -> Verdict:
+        """Try it."""
+        self.pipe.send(trial)
+        verdict: Verdict = self.pipe.recv()
+        return verdict
+
+    def end(self) -> None:
+        """Let it put away what it has, and go."""
+        self.pipe.close()
+        self.process.join(60)
+
+
+@contextmanager
+def hosts(number: int) -> Iterator[list[Host]]:
+    """So many of them, side by side."""
+    started = [Host() for _ in range(number)]
+    try:
+        yield started
+    finally:
+        for host in started:
+            host.end()
+
+
+class Selection:
+    """Which tests look at a fault, and in which order."""
+
+    def __init__(self, baseline: Verdict) -> None:
+        self.baseline = baseline
+        self.kills: Counter[tuple[str, int]] = Counter()
+
+    def tests(self, source: str, fault: Fault) -> list[str]:
+        """Those that run its statement, or all where importing the module does; who has caught one nearby comes first."""
+        lines = lines_for(source, fault.line)
+        by_test = self.baseline.lines
+        chosen = [test for test in self.baseline.seconds if lines & by_test.get(test, frozenset())]
+        if not chosen and lines & by_test.get("", frozenset()):
+            chosen = list(self.baseline.seconds)
+        return sorted(chosen, key=lambda test: (-self._caught_near(test, fault.line), self.baseline.seconds[test]))
+
+    def _caught_near(self, test: str, line: int) -> float:
+        return sum(n / (1 + abs(line - at)) for (each, at), n in self.kills.items() if each == test)
+
+
+def main() -> int:
+    """Plant, try, count. Exit code 1 when a fault survived that no reason is known for."""
+    modules: dict[str, list[str]] = tomllib.loads((HERE / "modules.toml").read_text())["modules"]
+    known = {
+        each["key"]: each["why"] for each in tomllib.loads((HERE / "equivalent.toml").read_text()).get("equivalent", [])
+    }
+    parser = argparse.ArgumentParser(prog="make mutants", description=__doc__)
+    parser.add_argument("modules", nargs="*", help="part of a module's path; all when none is named")
+    parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="how many faults at a time")
+    parser.add_argument("--seconds", type=float, default=60, help="the longest that one fault may take")
+    parser.add_argument("--again", action="store_true", help="try those once more that survived before")
+    asked = parser.parse_args()
+    chosen = {
+        path: tests for path, tests in modules.items() if not asked.modules or any(m in path for m in asked.modules)
+    }
+    if not chosen:
+        parser.error(f"no module is named like {' or '.join(asked.modules)}; there are {', '.join(modules)}")
+    KEPT.mkdir(exist_ok=True)
+    total: Counter[str] = Counter()
+    with hosts(asked.jobs) as working:
+        for path, tests in chosen.items():
+            began = time.monotonic()
+            source = (REPO / path).read_text(encoding="utf-8")
+            faults = plant(REPO, path)
+            name = f"{path.removeprefix('include/ifms/').removesuffix('.py').replace('/', '.')}"
+            digest = hashlib.sha256(source.encode()).hexdigest()[:8]
+            with use_db(str(KEPT / f"{name}.{digest}.sqlite")) as session:
+                there = {item.job_id for item in session.work_items}
+                session.add_work_items(fault.item for fault in faults if fault.key not in there)
+                _work(working, session, faults, tests, source, known, asked.seconds, again=asked.again)
+                total += _report(name, session, faults, known, time.monotonic() - began)
+    console.print(f"all: {_counted(total)}")
+    return 1 if total["survived"] else 0
+
+
+def _work(
+    working: Sequence[Host],
+    session: WorkDB,
+    faults: Sequence[Fault],
+    files: Sequence[str],
+    source: str,
+    known: Mapping[str, str],
+    seconds: float,
+    *,
+    again: bool,
+) -> None:
+    results = {item.job_id: result for item, result in session.completed_work_items}
+    pending = [f for f in faults if f.key not in known and _is_open(results.get(f.key), again=again)]
+    if not pending:
+        return
+    path = faults[0].path
+    baseline = working[0].ask(Trial(path, None, files, None, BASELINE_SECONDS))
+    if baseline.failed or baseline.timed_out:
+        raise SystemExit(f"{path}: without any fault, {baseline.failed or 'the tests'} fails: {baseline.said}")
+    selection = Selection(baseline)
+    waiting: SimpleQueue[Fault] = SimpleQueue()
+    for fault in pending:
+        waiting.put(fault)
+    lock = threading.Lock()
+
+    def work(host: Host) -> None:
+        while not waiting.empty():
+            with lock:
+                try:
+                    fault = waiting.get_nowait()
+                except Empty:
+                    break
+                tests = selection.tests(source, fault)
+            verdict = Verdict(said=UNTESTED)
+            if tests:
+                bound = min(seconds, 10 + 4 * sum(baseline.seconds[test] for test in tests))
+                verdict = host.ask(Trial(path, fault.code, _files_of(tests, files), tests, bound))
+            with lock:
+                if verdict.failed is not None and verdict.failed in baseline.seconds:
+                    selection.kills[verdict.failed, fault.line] += 1
+                session.set_result(fault.key, _result(fault, verdict))
+                if console.is_terminal:
+                    console.print(f"{path}: {waiting.qsize()} to go ", end="\r")
+        # Whatever failed, failed because of a fault only if the host is still able to see none.
+        sound = list(baseline.seconds)[:1]
+        verdict = host.ask(Trial(path, source, _files_of(sound, files), sound, BASELINE_SECONDS))
+        if verdict.failed or verdict.timed_out:
+            raise SystemExit(f"{path}: by now {verdict.failed or sound[0]} fails without a fault, too: {verdict.said}")
+
+    with ThreadPoolExecutor(len(working)) as pool:
+        try:
+            list(pool.map(work, working))
+        finally:
+            while not waiting.empty():  # Ctrl-C, or a host is gone: the others end with what they have in hand
+                waiting.get_nowait()
+
+
+def _files_of(tests: Sequence[str], files: Sequence[str]) -> list[str]:
+    return [file for file in files if any(test.startswith(f"{file}::") for test in tests)]
+
+
+def _is_open(result: WorkResult | None, *, again: bool) -> bool:
+    return result is None or (again and (result.test_outcome is TestOutcome.SURVIVED or result.output == TIMEOUT))
+
+
+def _result(fault: Fault, verdict: Verdict) -> WorkResult:
+    if verdict.timed_out:
+        return WorkResult(WorkerOutcome.NORMAL, TIMEOUT, TestOutcome.KILLED, fault.diff)
+    outcome = TestOutcome.KILLED if verdict.failed else TestOutcome.SURVIVED
+    return WorkResult(WorkerOutcome.NORMAL, verdict.failed or verdict.said, outcome, fault.diff)
+
+
+def _report(
+    name: str, session: WorkDB, faults: Sequence[Fault], known: Mapping[str, str], seconds: float
+) -> Counter[str]:
+    results = {item.job_id: result for item, result in session.completed_work_items}
+    counted: Counter[str] = Counter()
+    survivors = []
+    for fault in faults:
+        result = results.get(fault.key)
+        if fault.key in known:
+            counted["equivalent"] += 1
+        elif result is None:
+            counted["not tried"] += 1
+        elif result.test_outcome is TestOutcome.SURVIVED:
+            counted["survived"] += 1
+            survivors.append((fault, result.output))
+        else:
+            counted["timeout" if result.output == TIMEOUT else "killed"] += 1
+    console.print(f"{name}: {_counted(counted)} in {seconds:.0f} s")
+    for fault, said in survivors:
+        console.print(f"  {fault.key} {fault.path}:{fault.line}{f' ({said})' if said else ''}")
+        console.print("\n".join(f"    {line}" for line in fault.diff.splitlines()))
+    return counted
+
+
+def _counted(counted: Counter[str]) -> str:
+    of_each = [
+        f"{counted[each]} {each}"
+        for each in ("killed", "survived", "timeout", "equivalent", "not tried")
+        if counted[each]
+    ]
+    return f"{counted.total()} planted, {', '.join(of_each) or 'none tried'}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

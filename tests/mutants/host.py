@@ -1,0 +1,273 @@
+"""One process that keeps what all tests need, and forks for each planted fault: it costs its tests and little else.
+
+The module with the fault in it never reaches the disk: the fork imports it from the text that it is given.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import io
+import os
+import pickle
+import select
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any, NoReturn
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from standalone.postgres import Server, throwaway
+
+OURS = {"ifms", "ifms_airflow", "support", "conftest", "tests", "mutants", "migrations", "deployment"}
+ROOM = 2 * 1024**3
+"""Bytes that must be free in memory's own file system for PostgreSQL to live there, where a copy costs 20 ms."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A module as it is to be imported, and the tests that look at it, the likeliest to fail first."""
+
+    path: str
+    code: str | None
+    files: Sequence[str]
+    tests: Sequence[str] | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of it: `failed` names the first test that did."""
+
+    failed: str | None = None
+    timed_out: bool = False
+    said: str = ""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    lines: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    modules: tuple[str, ...] = ()
+
+
+Tell = Callable[[Verdict], NoReturn]
+
+
+def serve(root: Path, pipe: Connection) -> None:
+    """Answer each Trial with its Verdict until the other end is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who asks; this ends with the pipe
+    memory = Path("/dev/shm")
+    if memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ROOM:
+        os.environ["TMPDIR"] = str(memory)
+    os.chdir(root)
+    folder = Path(tempfile.mkdtemp(prefix="ifms-mutants-"))
+    folder.chmod(0o711)
+    tempfile.tempdir = str(folder)
+    try:
+        with throwaway() as server:
+            kept = {"postgres": server, "ledger_template": "ledger_template"}
+            _forked(partial(_make_template, server), 120)
+            _warm_up()
+            with contextlib.suppress(EOFError, BrokenPipeError):
+                while True:
+                    trial = pipe.recv()
+                    place = Path(tempfile.mkdtemp(prefix="trial-"))
+                    place.chmod(0o711)
+                    verdict = _forked(partial(_try, root, trial, kept, place), trial.seconds)
+                    shutil.rmtree(place, ignore_errors=True)
+                    _drop_databases(server.dsn())
+                    _preload(verdict.modules)
+                    pipe.send(verdict)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make_template(server: Server, _tell: Tell) -> Verdict:
+    from support.databases import create_logins
+
+    from ifms.ledger.migrate import migrate
+
+    server.create_database("ledger_template")
+    migrate(server.dsn("ledger_template"))
+    create_logins(server)
+    return Verdict()
+
+
+def _warm_up() -> None:
+    """What support.simulators makes once a process: here, once for all forks."""
+    from support import simulators
+
+    from ifms.clock import now, to_ist
+
+    simulators._treasury_state()
+    for options in ("{}", '{"bills_per_city": 1, "cities": 1}', '{"cities": 1}'):
+        simulators._platform_state(options, to_ist(now()).date())
+
+
+def _preload(modules: Sequence[str]) -> None:
+    """Import what a trial has imported, but for what can hold a fault, or knows what can."""
+    for name in modules:
+        if name.partition(".")[0] not in OURS and not name.startswith("airflow") and name not in sys.modules:
+            with contextlib.suppress(Exception):
+                importlib.import_module(name)
+
+
+def _drop_databases(dsn: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        left = connection.execute(
+            "SELECT datname FROM pg_database WHERE NOT datistemplate AND datname NOT IN ('postgres', 'ledger_template')"
+        ).fetchall()
+        for (name,) in left:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _forked(work: Callable[[Tell], Verdict], seconds: float) -> Verdict:
+    """What `work` comes to in a fork that ends with all its children, at the latest after so many seconds."""
+    mine, theirs = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(mine)
+        os.setsid()
+
+        def tell(verdict: Verdict) -> NoReturn:
+            with os.fdopen(theirs, "wb") as out:
+                pickle.dump(verdict, out)
+            os._exit(0)
+
+        try:
+            tell(work(tell))
+        except BaseException as error:
+            tell(Verdict(failed="(none)", said=f"{type(error).__name__}: {error}"))
+    os.close(theirs)
+    told, ended = b"", False
+    deadline = time.monotonic() + seconds
+    with os.fdopen(mine, "rb", buffering=0) as answer:
+        while not ended and select.select([answer], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            block = answer.read(1 << 16)
+            told += block
+            ended = not block
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    if not ended:
+        return Verdict(timed_out=True)
+    return pickle.loads(told) if told else Verdict(failed="(none)", said="the process of the tests died")
+
+
+class _Planted(importlib.machinery.SourceFileLoader, importlib.abc.MetaPathFinder):  # type: ignore[misc]  # as typeshed has them
+    """Gives one module another code than its file has."""
+
+    def __init__(self, name: str, path: Path, code: str) -> None:
+        super().__init__(name, str(path))
+        self.text = code
+
+    def find_spec(self, name: str, _path: Any = None, _target: ModuleType | None = None) -> Any:
+        """It finds that module only."""
+        return importlib.util.spec_from_file_location(name, self.path, loader=self) if name == self.name else None
+
+    def get_code(self, _fullname: str) -> CodeType:
+        """Compiled from the text; no bytecode is read or kept."""
+        return compile(self.text, self.path, "exec", dont_inherit=True)
+
+
+def _try(root: Path, trial: Trial, kept: Mapping[str, Any], folder: Path, tell: Tell) -> Verdict:
+    tempfile.tempdir = str(folder)
+    os.environ["TMPDIR"] = str(folder)
+    name = trial.path.removeprefix("include/").removesuffix(".py").replace("/", ".")
+    watched = _Watched(root / trial.path) if trial.code is None else None
+    if trial.code is not None:
+        sys.meta_path.insert(0, _Planted(name, root / trial.path, trial.code))
+    plugin = _Plugin(kept, trial.tests, watched, tell)
+    options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", f"--basetemp={folder / 'pytest'}"]
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+        code = pytest.main([*options, *trial.files], plugins=[plugin])
+    if code not in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
+        return Verdict(failed="(none)", said=out.getvalue()[-2000:])
+    lines = watched.by_test() if watched else {}
+    return Verdict(seconds=plugin.seconds, lines=lines, modules=tuple(sys.modules) if watched else ())
+
+
+class _Watched:
+    """Which lines of a module each test runs; under the empty name those that importing it does."""
+
+    def __init__(self, path: Path) -> None:
+        import coverage
+
+        self.path = str(path)
+        self.coverage = coverage.Coverage(data_file=None, include=[self.path], context="")
+        self.coverage.start()
+
+    def begin(self, test: str) -> None:
+        """What is run from now on, this test runs."""
+        self.coverage.switch_context(test)
+
+    def by_test(self) -> dict[str, frozenset[int]]:
+        """The lines by test."""
+        self.coverage.stop()
+        found: dict[str, set[int]] = {}
+        for line, tests in self.coverage.get_data().contexts_by_lineno(self.path).items():
+            for test in tests:
+                found.setdefault(test, set()).add(line)
+        return {test: frozenset(lines) for test, lines in found.items()}
+
+
+class _Plugin:
+    """Hands out what is kept, orders the tests, and tells of the first that fails."""
+
+    def __init__(
+        self,
+        kept: Mapping[str, Any],
+        tests: Sequence[str] | None,
+        watched: _Watched | None,
+        tell: Tell,
+    ) -> None:
+        self.kept, self.watched, self.tell = kept, watched, tell
+        self.place = None if tests is None else {test: n for n, test in enumerate(tests)}
+        self.seconds: dict[str, float] = {}
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Those that were asked for, in that order."""
+        if self.place is not None:
+            place = self.place
+            items[:] = sorted((item for item in items if item.nodeid in place), key=lambda item: place[item.nodeid])
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> Any:
+        """The server and the migrated ledger are there already."""
+        if fixturedef.argname not in self.kept:
+            return None
+        value = self.kept[fixturedef.argname]
+        fixturedef.cached_result = (value, fixturedef.cache_key(request), None)
+        return value
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        """How long a test takes, and what it runs."""
+        if self.watched:
+            self.watched.begin(item.nodeid)
+        began = time.monotonic()
+        result = yield
+        self.seconds[item.nodeid] = time.monotonic() - began
+        return result
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A module that can't be imported has failed, too."""
+        if report.failed:
+            self.tell(Verdict(failed=report.nodeid or "(none)", said=str(report.longrepr)[-2000:]))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """The first failure is enough: nothing is put away, the fork's databases go with it."""
+        if report.failed:
+            self.tell(Verdict(failed=report.nodeid, said=str(report.longrepr)[-2000:]))

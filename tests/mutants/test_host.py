@@ -1,0 +1,80 @@
+"""A host tries one fault after another: each in a fork, with the tests asked for, and with an end."""
+
+import pytest
+
+from mutants.__main__ import Host
+from mutants.host import Trial
+
+TESTS = """
+import pathlib, sys
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "include"))
+from sample import double, half
+
+def test_slow():
+    assert double(half(4)) == 4
+
+def test_double():
+    assert double(2) == 4
+
+def test_half():
+    assert half(4) == 2
+"""
+CODE = "def double(x):\n    return x * 2\n\n\ndef half(x):\n    return x // 2\n"
+PATH, FILE = "include/sample.py", "tests/test_sample.py"
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("project")
+    for path, text in {PATH: CODE, FILE: TESTS, "pyproject.toml": "[tool.pytest.ini_options]\n"}.items():
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_text(text)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def host(root):
+    host = Host(root)
+    yield host
+    host.end()
+    assert not host.process.is_alive()
+
+
+def tried(host, code, *tests, seconds=60.0):
+    names = [f"{FILE}::{test}" for test in tests or ("test_double", "test_half", "test_slow")]
+    return host.ask(Trial(PATH, code, [FILE], names, seconds))
+
+
+def test_it_learns_which_lines_each_test_runs(host):
+    verdict = host.ask(Trial(PATH, None, [FILE], None, 60))
+    assert verdict.failed is None
+    assert verdict.lines == {
+        "": {1, 5},
+        f"{FILE}::test_slow": {2, 6},
+        f"{FILE}::test_double": {2},
+        f"{FILE}::test_half": {6},
+    }
+    assert verdict.seconds.keys() == verdict.lines.keys() - {""}
+
+
+def test_a_fault_is_seen_by_the_first_of_the_tests_asked_for_and_the_file_stays_as_it_is(host, root):
+    wrong = CODE.replace("x * 2", "x * 3")
+    assert tried(host, wrong).failed == f"{FILE}::test_double"
+    assert tried(host, wrong, "test_slow", "test_double").failed == f"{FILE}::test_slow"
+    assert tried(host, wrong, "test_half").failed is None
+    assert tried(host, CODE).failed is None
+    assert (root / PATH).read_text() == CODE
+
+
+@pytest.mark.parametrize(
+    ("does", "seconds", "timed_out"),
+    [("while True: pass", 3, True), ("import os; os._exit(3)", 60, False), ("raise SystemExit", 60, False)],
+)
+def test_what_never_ends_or_dies_ends_the_fork_only(host, does, seconds, timed_out):
+    verdict = tried(host, CODE.replace("return x // 2", does), seconds=seconds)
+    assert (verdict.timed_out, verdict.failed is not None) == (timed_out, not timed_out)
+    assert tried(host, CODE).failed is None
+
+
+def test_a_module_that_can_not_be_imported_has_failed(host):
+    assert tried(host, "raise ImportError").failed is not None

@@ -1,0 +1,82 @@
+"""Which faults are planted, under which keys, and which lines a test must run to notice one."""
+
+import pytest
+
+from mutants.planting import lines_for, plant
+
+SOURCE = '''"""SELECT nothing WHERE this = docstring."""
+
+QUERY = """
+    SELECT 1 WHERE a = %s
+"""
+OTHER = "SELECT 2 WHERE b = %s"
+
+
+def f(x, rows):
+    match x:
+        case 1:
+            g(QUERY)
+        case _:
+            return rows[0]
+    if (
+        x > 1
+        and x < 5
+    ):
+        return [
+            x,
+        ]
+    return None
+'''
+
+
+@pytest.fixture
+def module(tmp_path):
+    (tmp_path / "m.py").write_text(SOURCE)
+    return tmp_path
+
+
+def test_each_fault_is_another_module_and_has_a_key_of_its_own(module):
+    faults = plant(module, "m.py")
+    assert len({fault.code for fault in faults}) == len({fault.key for fault in faults}) == len(faults)
+    assert SOURCE not in {fault.code for fault in faults}
+    diffs = {fault.diff for fault in faults}
+    assert "-    SELECT 1 WHERE a = %s\n+    SELECT 1 WHERE a <> %s" in diffs
+    assert "-            g(QUERY)\n+            pass" in diffs
+    assert "-        case 1:\n+        case 1 if False:" in diffs
+    assert not any("rows[" in diff and "-1" in diff for diff in diffs)  # the last of one is the first
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("if not a:\n    f()\n", {"if  a:", "pass"}),  # and not `not not a`, too
+        ("while True:\n    f()\n", {"while not True:", "pass"}),
+        ("if a == b:\n    f()\n", {"if not a == b:", "pass"}),
+        ("TRIES = 5  # a setting\n", set()),
+        ("@dataclass(frozen=True)\nclass C:\n    def f(self, *, a): ...\n", set()),
+    ],
+)
+def test_what_means_the_same_is_planted_once(tmp_path, code, expected):
+    (tmp_path / "m.py").write_text(code)
+    assert {fault.diff.splitlines()[-1].removeprefix("+").strip() for fault in plant(tmp_path, "m.py")} == expected
+
+
+def test_a_key_outlives_what_changes_elsewhere(module):
+    before = {fault.diff: fault.key for fault in plant(module, "m.py")}
+    (module / "m.py").write_text(f"import a\nimport b\n{SOURCE}")
+    assert {fault.diff: fault.key for fault in plant(module, "m.py")} == before
+
+
+@pytest.mark.parametrize(
+    ("line", "lines"),
+    [
+        (4, {12}),  # a constant of the module: where it is used
+        (6, {6}),  # one that others use
+        (12, {12}),
+        (10, {10}),
+        (16, {15, 16, 17, 18}),
+        (20, {19, 20, 21}),
+    ],
+)
+def test_a_test_must_run_the_statement_that_has_the_fault(line, lines):
+    assert lines_for(SOURCE, line) == lines
