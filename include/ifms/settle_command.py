@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 HELP = """Look for the bill at the treasury first: its PIS page, or a call. Nothing is sent by this command. --accepted:
 the treasury has it; its reserved money is spent, and its status service is asked about it from the next sweep on.
 --not-at-treasury: it does not; its money is free, and its payment may have another once it is resubmitted, after the
-status service has been asked about this number once more. Your name and the reason stay in its status log. Without
+status service has been asked about this number once more. So is one that FAILED after its outcome was not known, and
+holds its payment back (PI_IN_DOUBT): with --not-at-treasury. Your name and the reason stay in its status log. Without
 --confirm it says what would happen, and asks for the number when it is at a terminal."""
 
 
@@ -40,7 +41,7 @@ def _settle(chosen: argparse.Namespace) -> None:
     from ifms.cli import check_address, connected  # noqa: PLC0415  (slow to load, and only needed here)
     from ifms.ledger import instructions  # noqa: PLC0415
     from ifms.log_command import os_user  # noqa: PLC0415
-    from ifms.services.by_hand import Verdict, settle  # noqa: PLC0415
+    from ifms.services.by_hand import Verdict, may_be_settled, settle  # noqa: PLC0415
 
     if not chosen.reason.strip():
         raise BadInputError("--reason is empty: say how it is known what became of it")
@@ -52,7 +53,7 @@ def _settle(chosen: argparse.Namespace) -> None:
             pi = db.transact(partial(instructions.find, pi_numbers=[chosen.number])).get(chosen.number)
             if pi is None:
                 raise BadInputError(f"PI {chosen.number[:100]!r} is not known here")
-            if pi.status != "PENDING":
+            if not may_be_settled(pi):
                 raise ConflictError(f"PI {pi.pi_number} is {pi.status}: only a PENDING one is settled by hand")
             _say(pi, accepted=chosen.accepted)
             typed = _asked(pi.pi_number)
@@ -78,7 +79,7 @@ def _say(pi: PaymentInstruction, *, accepted: bool) -> None:
     asks = "FTPS" if pi.pi_type == "REVISED" else "PIS"
     amount = f"₹{grouped(pi.net_amount)}"
     arrived = "may have arrived at the treasury" if pi.uncertain else "is not known to have arrived anywhere"
-    known = f"{pi.pi_number} of {pi.tenant_id}, {amount}, is PENDING; it {arrived}"
+    known = f"{pi.pi_number} of {pi.tenant_id}, {amount}, is {pi.status}; it {arrived}"
     if pi.error_message:
         known += f". Last heard: {mask_long_numbers(pi.error_message)}"
     print(printable(known))  # noqa: T201
@@ -87,7 +88,7 @@ def _say(pi: PaymentInstruction, *, accepted: bool) -> None:
         money = f"{amount} count as spent, and " if own else ""
         print(f"accepted: {money}{asks} is asked about it from the next sweep on")  # noqa: T201
         return
-    money = f"{amount} are free again; " if own else ""
+    money = f"{amount} are free again; " if own and pi.status == "PENDING" else ""
     print(  # noqa: T201
         f"not at the treasury: {money}what it pays may be paid by another PI, once {asks} has been asked about this one"
     )

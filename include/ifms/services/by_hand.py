@@ -1,6 +1,8 @@
-"""Settling a PENDING PI by hand: a person says what became of it at the treasury, when nothing else can.
+"""Settling a PI by hand: a person says what became of it at the treasury, when nothing else can.
 
-Nothing is sent. The person's name and reason stay in the status log, and on the PI.
+A PENDING one; or one that is FAILED after its outcome was not known, and of which its status service never says
+anything that is known: that the treasury lacks it, so that its payment may have another. Nothing is sent. The person's
+name and reason stay in the status log, and on the PI.
 """
 
 from __future__ import annotations
@@ -29,10 +31,10 @@ class Verdict(StrEnum):
 def settle(
     connection: Connection, pi_number: str, verdict: Verdict, *, reason: str, person: str, typed: str
 ) -> PaymentInstruction:
-    """Settle a PENDING PI as a person says, in the caller's transaction; `typed` is its number, typed once more.
+    """Settle a PI as a person says, in the caller's transaction; `typed` is its number, typed once more.
 
     Raises BadInputError without reason, name or the number, or for a PI that is not there, ConflictError for one that
-    is not PENDING or of which a call is under way.
+    a person can't settle so, or of which a call is under way.
     """
     reason, person = " ".join(reason.split()), person.strip()
     if not reason or not person:
@@ -42,13 +44,18 @@ def settle(
     pi = instructions.lock(connection, pi_number)
     if pi is None:
         raise BadInputError(f"PI {pi_number[:100]!r} is not known here")
-    if pi.status is not PiStatus.PENDING:
+    if not may_be_settled(pi):
         raise ConflictError(f"PI {pi_number} is {pi.status}: only a PENDING one is settled by hand")
+    if pi.status is PiStatus.FAILED and verdict is Verdict.ACCEPTED:
+        raise ConflictError(f"PI {pi_number} is FAILED: its money is given back, so it can't be accepted any more")
     if instructions.call_under_way(connection, pi):
         raise ConflictError(f"a call about PI {pi_number} is under way: wait until its sweep has settled it")
     kind = Revision() if pi.pi_type == "REVISED" else Instruction()
     said = f"settled by hand, {verdict}, by {person}: {reason}"
     instructions.settled_by(connection, pi, person)
+    if pi.status is PiStatus.FAILED:
+        history.log_status(connection, pi, kind.service, LogStatus.SETTLED_BY_HAND, message=said)
+        return pi
     writes = Writes(connection)
     if verdict is Verdict.ACCEPTED:
         change = kind.accepted(writes, pi, None, None, said)
@@ -57,3 +64,9 @@ def settle(
     history.log_status(writes, pi, kind.service, LogStatus.SETTLED_BY_HAND, message=said, to_status=change.status)
     writes.flush()
     return pi
+
+
+def may_be_settled(pi: PaymentInstruction) -> bool:
+    """Whether a person may say what became of it: nothing else has."""
+    doubtful = pi.status is PiStatus.FAILED and pi.uncertain and pi.settled_by is None
+    return pi.status is PiStatus.PENDING or doubtful

@@ -81,7 +81,8 @@ class EarlierNumbers:
                 assert_never(never)
         if pi.settled_by is not None:  # a person has said that the treasury lacks it, and nothing shows it
             return None
-        return IN_DOUBT, f"{name}, and {service.service} {said}; ask the treasury, then let the payment be resubmitted"
+        remedy = "ask the treasury: if it lacks it, say so with `ifms settle`; then let the payment be resubmitted"
+        return IN_DOUBT, f"{name}, and {service.service} {said}; {remedy}"
 
 
 def _named(pi: PaymentInstruction) -> str:

@@ -3,9 +3,9 @@
 import psycopg
 import pytest
 from support.adapter import assert_money_is_right
-from support.uncertain import on, pi, red, reserved, resubmit
+from support.uncertain import a_day_later, on, pi, red, reserved, resubmit
 
-from ifms.errors import SweepError
+from ifms.errors import ConflictError, SweepError
 from ifms.services import by_hand
 from ifms.services.by_hand import Verdict
 
@@ -84,3 +84,26 @@ def test_a_copy_that_wakes_up_afterwards_writes_nothing(lost):
         )
     settle(lost, Verdict.ACCEPTED)
     assert pi(lost)["claim_token"] is None
+
+
+def test_one_that_failed_in_doubt_is_cleared_by_a_person_when_its_status_service_never_tells(refused, treasury):
+    """PIS answers with empty data for ever: it proves nothing."""
+    red(refused, "PIS does not know it")
+    a_day_later(refused)
+    refused.run("PI")
+    first = pi(refused)["pi_number"]
+    treasury.settings(unknown_bill="empty")
+    resubmit(refused)
+    red(refused, f"PI {first} is FAILED here.*has no news of it")
+    with pytest.raises(ConflictError, match="its money is given back"):
+        settle(refused, Verdict.ACCEPTED)
+    settle(refused, Verdict.NOT_THERE)
+    row = pi(refused)
+    assert (row["status"], row["settled_by"]) == ("FAILED", "a tester")
+    with pytest.raises(ConflictError, match="only a PENDING one"):
+        settle(refused, Verdict.NOT_THERE)
+    resubmit(refused)
+    refused.run("PI")
+    assert treasury.accepted == {pi(refused)["pi_number"]: 1}
+    refused.reconcile()
+    assert_money_is_right(refused, treasury)
