@@ -29,8 +29,9 @@ run: install ## one whole cycle in a running Airflow; ONCE=1 ends after it
 test: install ## all tests; IFMS_SEEDS=n simulated cycles under faults among them (20, with CI set 200)
 	IFMS_SEEDS=$${IFMS_SEEDS:-$(if $(CI),200,20)} $(BIN)/pytest -n auto --dist loadgroup
 
-simulate: install ## cycles under faults: SEEDS=n of them on all cores, or SEED=k with all that happens
-	@PYTHONPATH=tests $(BIN)/python -m faults.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100))
+simulate: install ## cycles under faults: SEEDS=n of them on all cores, or SEED=k with all that happens; PAYMENTS=m of each
+	@PYTHONPATH=tests $(BIN)/python -m faults.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100)) \
+	  $(if $(PAYMENTS),--payments $(PAYMENTS))
 
 mutants: install ## faults planted one by one in the money code: what do the tests let pass? MODULE=funds, AGAIN=1, JOBS=2, SECONDS=60
 	@PYTHONPATH=tests $(BIN)/python -m mutants $(MODULE) $(if $(AGAIN),--again) $(if $(JOBS),--jobs $(JOBS)) $(if $(SECONDS),--seconds $(SECONDS))

@@ -16,6 +16,7 @@ from decimal import Decimal
 from itertools import count
 
 import psycopg
+import pytest
 from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -29,17 +30,20 @@ from hypothesis.stateful import (
 from support.databases import as_worker
 from support.ledger import DDO, LEASE, TENANT, Ledger, allotment, beneficiary, new_instruction
 
+from ifms.errors import IfmsError
 from ifms.ledger import beneficiaries, funds, history, instructions
 from ifms.ledger.beneficiaries import Failure, Scroll
 from ifms.ledger.claims import Claim
 from ifms.ledger.database import Connection, Database
 from ifms.ledger.history import LogStatus
+from ifms.ledger.instructions import Change
 from ifms.ledger.invariants import look
 from ifms.ledger.models import AllotmentKind, Funding, PaymentInstruction
 from ifms.ledger.writes import Writes
+from ifms.services.by_hand import Verdict, settle
 from ifms.services.cor import Revision
 from ifms.services.failing import book
-from ifms.services.ftps import RevisedSuccess, _Paid
+from ifms.services.ftps import Paid, RevisedSuccess
 from ifms.services.pag import PaymentAdvice
 from ifms.services.pd import PaymentDetails
 from ifms.services.pi import Instruction
@@ -69,6 +73,8 @@ class Pi:
     payment: str
     follows: str | None = None
     status: str = "PENDING"
+    uncertain: bool = False
+    """A submission may have arrived: only a fact settles it."""
 
     @property
     def amount(self) -> Decimal:
@@ -166,13 +172,46 @@ class LedgerBesideItsModel(RuleBasedStateMachine):
         pi = self._pick(pick, self._in("PENDING"))
         kind = Revision() if pi.kind == "REVISED" else Instruction()
         refusal = (ReplyError(None, "Sample refusal"),)
-        self._change(
-            pi,
-            kind.service,
-            lambda w, row, mine: (
-                kind.accepted(w, row, mine, None, None) if accepted else kind.declined(w, row, mine, refusal)
-            ),
+
+        def answer() -> None:
+            self._change(
+                pi,
+                kind.service,
+                lambda w, row, mine: (
+                    kind.accepted(w, row, mine, None, None) if accepted else kind.declined(w, row, mine, refusal)
+                ),
+            )
+
+        if pi.uncertain and not accepted:
+            with pytest.raises(IfmsError, match="may have arrived"):
+                answer()
+            return
+        answer()
+        self._settled(pi, accepted=accepted)
+
+    @precondition(lambda self: self._in("PENDING"))
+    @rule(pick=picks)
+    def an_answer_is_lost(self, pick: int) -> None:
+        pi = self._pick(pick, self._in("PENDING"))
+
+        def lose(writes: Writes, row: PaymentInstruction, mine: Claim) -> Change:
+            instructions.settle_attempt(writes, row, mine, "unknown", "no whole reply")
+            return Change(None, "outcome_unknown")
+
+        self._change(pi, "PI", lose)
+        pi.uncertain = True
+
+    @precondition(lambda self: self._unknown())
+    @rule(pick=picks, there=st.booleans())
+    def a_person_says_what_became_of_it(self, pick: int, there: bool) -> None:
+        pi = self._pick(pick, self._unknown())
+        verdict = Verdict.ACCEPTED if there else Verdict.NOT_THERE
+        self.database.transact(
+            lambda c: settle(c, pi.number, verdict, reason="by its books", person="sample", typed=pi.number)
         )
+        self._settled(pi, accepted=there)
+
+    def _settled(self, pi: Pi, *, accepted: bool) -> None:
         if pi.kind != "REVISED":
             self.model.reserved -= pi.amount
             self.model.spent += pi.amount if accepted else 0
@@ -197,7 +236,7 @@ class LedgerBesideItsModel(RuleBasedStateMachine):
             pi,
             service.service,
             lambda w, row, mine: (
-                service.apply(w, row, mine, news) if approved else service.refused(w, row, mine, refusal)
+                service.apply(w, row, mine, news) if approved else service.rejected(w, row, mine, refusal)
             ),
         )
         pi.status = "APPROVED" if approved else "FAILED"
@@ -224,7 +263,7 @@ class LedgerBesideItsModel(RuleBasedStateMachine):
         scrolls = tuple(Scroll(n, "1", None, f"UTR{n}", None, None, "paid") for n in pi.chosen(bits))
         if pi.kind == "REVISED":
             self._change(
-                pi, "FTPS", lambda w, row, mine: RevisedSuccess().apply(w, row, mine, _Paid(scrolls, "1", "1", "d"))
+                pi, "FTPS", lambda w, row, mine: RevisedSuccess().apply(w, row, mine, Paid(scrolls, "1", "1", "d"))
             )
         else:
             self._change(pi, "PD", lambda w, row, mine: PaymentDetails().apply(w, row, mine, scrolls))
@@ -320,6 +359,10 @@ class LedgerBesideItsModel(RuleBasedStateMachine):
 
     def _in(self, status: str, *kinds: str) -> list[Pi]:
         return [p for p in self.model.pis.values() if p.status == status and (not kinds or p.kind in kinds)]
+
+    def _unknown(self) -> list[Pi]:
+        """PENDING, and no call about them is under way."""
+        return [p for p in self._in("PENDING") if p.uncertain]
 
     def _payable(self) -> list[Pi]:
         return self._in("IN PROCESS") + self._in("INITIATED", "REVISED")

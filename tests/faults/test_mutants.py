@@ -1,4 +1,4 @@
-"""The suite is tested, too: five faults of the adapter before this one, put back one by one, must each turn it red."""
+"""The suite is tested, too: faults that were found here or in the adapter before, put back one by one, turn it red."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from support.environment import REPO
 FUNDS = "include/ifms/ledger/funds.py"
 INSTRUCTIONS = "include/ifms/ledger/instructions.py"
 LEDGER = "include/migrations/versions/0001_ledger.sql"
+SENDING = "include/ifms/services/sending.py"
 GUARDS = "include/migrations/versions/0008_import.sql"  # which has apply_movement as it is now
 
 
@@ -43,10 +44,9 @@ MUTANTS = {
         (
             (
                 "include/ifms/services/sending.py",
-                "            case Unknown(reason=reason):\n"
-                "                return self._unsettled(writes, item, LogStatus.NO_RESPONSE, reason, self.kind.service)\n",
-                "            case Unknown(reason=reason):\n"
-                "                return self.kind.declined(writes, item.pi, item.claim, (ReplyError(None, reason),)).label\n",
+                "                label = self._unsettled(writes, item, LogStatus.NO_RESPONSE, reason, service, (), **columns)\n"
+                "                return _Concluded(label, None if understood else reason)\n",
+                "                return _Concluded(self.kind.declined(writes, item.pi, item.claim, (ReplyError(None, reason),)).label)\n",
             ),
         ),
         ("tests/include/ifms/services/test_pi.py", "tests/include/ifms/services/test_sending.py"),
@@ -87,6 +87,57 @@ MUTANTS = {
             ),
         ),
         ("tests/include/ifms/ledger/test_guards.py::test_a_second_live_original_for_a_payment_is_refused",),
+    ),
+    "refused after an unknown outcome is never sent": Mutant(
+        (
+            (SENDING, "never_sent = status is LogStatus.NOT_SENT and not item.ask_first", "never_sent = status in (LogStatus.NOT_SENT, LogStatus.ERROR)"),
+            (SENDING, 'maybe_there = item.pi.uncertain or item.pi.last_attempt != "never_sent"', 'maybe_there = item.pi.last_attempt != "never_sent"'),
+        ),
+        ("tests/include/ifms/services/test_uncertain.py",),
+    ),
+    "the refusal of a second submission declines": Mutant(
+        ((SENDING, "if meaning is Meaning.CONTENT_ERROR and not item.ask_first:", "if meaning is Meaning.CONTENT_ERROR:"),),
+        ("tests/include/ifms/services/test_uncertain.py::test_a_second_submission_that_is_refused_declines_nothing",),
+    ),
+    "empty data counts as absence": Mutant(
+        (
+            (
+                SENDING,
+                '                what = "shows no amount or count of it" if news is not None else "has no news of it"\n',
+                '                if news is None:\n                    return self._absent(writes, item, "has no news of it")\n'
+                '                what = "shows no amount or count of it" if news is not None else "has no news of it"\n',
+            ),
+        ),
+        ("tests/include/ifms/services/test_uncertain.py::test_empty_data_never_means_that_the_treasury_lacks_it",),
+    ),
+    "a duplicate on a first submission is accepted": Mutant(
+        ((SENDING, "if meaning is Meaning.DUPLICATE and item.ask_first:", "if meaning is Meaning.DUPLICATE:"),),
+        ("tests/include/ifms/services/test_uncertain.py",),
+    ),
+    "the relay tells the last word only": Mutant(
+        (("include/ifms/services/relay.py", "    for said in story:\n", "    for said in story[-1:]:\n"),),
+        ("tests/include/ifms/services/test_relay.py",),
+    ),
+    "a declined repayment leaves its beneficiaries live": Mutant(
+        (
+            (
+                "include/ifms/services/pi.py",
+                "            beneficiaries.set_beneficiaries(writes, pi, BeneficiaryStatus.PENDING, BeneficiaryStatus.FAILED)\n        return change\n",
+                "            pass\n        return change\n",
+            ),
+        ),
+        ("tests/include/ifms/services/test_cor.py::test_a_declined_repayment_leaves_its_beneficiaries_failed_and_another_may_follow",),
+    ),
+    "withheld money is chosen as funding": Mutant(
+        (
+            (FUNDS, "      AND s.available_amount - ifms.withheld(s) >= %(amount)s LIMIT 1", "      AND s.available_amount >= %(amount)s LIMIT 1"),
+            (FUNDS, "      AND s.available_amount - ifms.withheld(s) >= %(amount)s\n", "      AND s.available_amount >= %(amount)s\n"),
+        ),
+        ("tests/include/ifms/ledger/test_funds.py::test_money_that_an_import_withholds_is_not_chosen",),
+    ),
+    "PD says SUCCESSFUL despite a failure": Mutant(
+        (("include/ifms/services/pd.py", "    if not tally.failed:\n", "    if True:\n"),),
+        ("tests/include/ifms/services/test_telling.py", "tests/include/ifms/services/test_cor.py::test_a_failure_before_the_scroll_completes_the_pi_as_partial"),
     ),
 }  # fmt: skip
 

@@ -1,6 +1,7 @@
 """Run seeds: `python -m faults.simulation --seeds 1-10`; exit code 1 when one of them goes wrong.
 
-`make simulate SEEDS=20000` runs so many on all cores, `make simulate SEED=123` runs one and tells all that happens.
+`make simulate SEEDS=20000` runs so many on all cores, `make simulate SEED=123` runs one and tells all that happens;
+`PAYMENTS=12` makes them small, which is another course for the same seed.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ def main() -> int:
             console.print(f"WRONG {each}", markup=False)
         console.out(f"trace {verdict.trace}")
         return 1 if verdict.wrong else 0
-    return 0 if progress(console, run(args.seeds, args.payments, args.processes), args.seeds, args.fail_fast) else 1
+    verdicts = run(args.seeds, args.payments, args.processes)
+    return 0 if progress(console, verdicts, args.seeds, args.fail_fast, args.payments) else 1
 
 
 if __name__ == "__main__":

@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
 import psycopg
-from psycopg import sql
 from psycopg.rows import dict_row
 
 from ifms.ledger.migrate import migrate
 from standalone.postgres import Server
 
 TEMPLATE = "simulation_template"
+OPTIONS = "-c timezone=UTC -c simulated.ahead=0"
 _numbers = count(1)
 
 # Rows get their ids in the order in which they are made, instead of random ones: queues that break ties by id take the
@@ -38,17 +38,17 @@ _DETERMINISTIC = """
         END LOOP;
     END $$;
 """
-_AGE = sql.SQL(
-    """
-    UPDATE ifms.payment SET claimed_until = claimed_until - {by} WHERE claimed_until IS NOT NULL;
-    UPDATE ifms.payment_instruction SET claimed_until = claimed_until - {by} WHERE claimed_until IS NOT NULL;
-    UPDATE ifms.bill SET claimed_until = claimed_until - {by} WHERE claimed_until IS NOT NULL;
-    UPDATE ifms.va_watermark SET claimed_until = claimed_until - {by} WHERE claimed_until IS NOT NULL;
-    UPDATE ifms.outbox SET claimed_until = claimed_until - {by}, next_attempt_at = next_attempt_at - {by}
-    WHERE delivered_at IS NULL;
-    """
-)
 
+# The server's clock as the seed's: as far ahead of its own as the connection was told. Defaults, triggers and views
+# call these two by what they are in the catalog, so nothing else has to be changed.
+_CLOCK = """
+    CREATE SCHEMA simulated;
+    CREATE FUNCTION simulated.real_clock() RETURNS timestamptz LANGUAGE internal VOLATILE STRICT AS 'clock_timestamp';
+    CREATE OR REPLACE FUNCTION pg_catalog.now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS
+        $$ SELECT transaction_timestamp() + current_setting('simulated.ahead')::interval $$;
+    CREATE OR REPLACE FUNCTION pg_catalog.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE PARALLEL SAFE AS
+        $$ SELECT simulated.real_clock() + current_setting('simulated.ahead')::interval $$;
+"""
 
 # Once a minute the server would count rows, and take another plan: then what is claimed together has another order.
 _NO_STATISTICS = """
@@ -67,6 +67,7 @@ def make_template(server: Server) -> None:
     if server.create_database(TEMPLATE):
         migrate(server.dsn(TEMPLATE))
         with psycopg.connect(server.dsn(TEMPLATE), autocommit=True) as connection:
+            connection.execute(_CLOCK)
             connection.execute(_DETERMINISTIC)
             connection.execute(_NO_STATISTICS)
 
@@ -74,17 +75,63 @@ def make_template(server: Server) -> None:
 class Books:
     """A look at the ledger, beside whoever works on it."""
 
-    def __init__(self, dsn: str) -> None:
-        self.dsn = dsn
-        self.connection = psycopg.connect(dsn, autocommit=True, row_factory=dict_row)
+    def __init__(self, server: Server, name: str) -> None:
+        self._server = server
+        self._name = name
+        self._copy = f"{name}_copy"
+        self._ahead = 0
+        self.dsn = server.dsn(name)
+        self._open()
+
+    def _open(self) -> None:
+        self.connection = psycopg.connect(self.dsn, autocommit=True, row_factory=dict_row, options=OPTIONS)
+        self._writer = psycopg.connect(self.dsn, autocommit=True, options=OPTIONS)
+        self.keep_time(self.connection)
+
+    def _close(self) -> None:
+        self.connection.close()
+        self._writer.close()
 
     def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
         """What a query finds."""
         return self.connection.execute(query, values).fetchall()
 
-    def age(self, by: timedelta) -> None:
-        """Time passes: claims run out, and what waits for its next attempt has waited."""
-        self.connection.execute(_AGE.format(by=sql.Literal(by)))
+    @contextmanager
+    def person(self) -> Iterator[psycopg.Connection[Any]]:
+        """A connection of somebody who writes: one transaction."""
+        self.keep_time(self._writer)
+        with self._writer.transaction():
+            yield self._writer
+
+    def time_is(self, instant: datetime) -> None:
+        """Move the server's clock on to `instant`, never back."""
+        self._ahead = max(self._ahead, round((instant - datetime.now(UTC)).total_seconds() * 1_000_000))
+        self.keep_time(self.connection)
+
+    def keep_time(self, connection: psycopg.Connection[Any]) -> None:
+        """Let this connection know the time, in whatever state it is."""
+        if not connection.closed:
+            connection.pgconn.exec_(f"SET simulated.ahead = '{self._ahead} microseconds'".encode())
+
+    def back_up(self) -> None:
+        """Keep the ledger as it is now; nobody else is connected."""
+        self._close()
+        self._server.drop_database(self._copy)
+        self._server.create_database(self._copy, self._name)
+        self._open()
+
+    def restore(self) -> None:
+        """Set the ledger back to what was kept; nobody else is connected."""
+        self._close()
+        self._server.drop_database(self._name)
+        self._server.create_database(self._name, self._copy)
+        self._open()
+
+    def drop(self) -> None:
+        """The end of it."""
+        self._close()
+        self._server.drop_database(self._name)
+        self._server.drop_database(self._copy)
 
 
 @contextmanager
@@ -92,11 +139,8 @@ def books(server: Server) -> Iterator[Books]:
     """A ledger of one seed's own."""
     name = f"simulation_{os.getpid()}_{next(_numbers)}"
     server.create_database(name, TEMPLATE)
+    opened = Books(server, name)
     try:
-        opened = Books(server.dsn(name))
-        try:
-            yield opened
-        finally:
-            opened.connection.close()
+        yield opened
     finally:
-        server.drop_database(name)
+        opened.drop()

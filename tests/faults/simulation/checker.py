@@ -1,13 +1,15 @@
 """What must hold, told from the treasury's and the platform's own books and from the ledger's rows, in plain words.
 
 Nothing here asks the adapter's code: the allowed edges are written out again, and who got how much is counted in the
-treasury's documents, account by account.
+treasury's documents, account by account. Only the adapter's own reconciliation is asked as well, because it must be red
+exactly while something is stuck.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +18,7 @@ from faults.simulation.people import People
 from faults.simulation.platform import Town
 from faults.simulation.treasury import Office
 
+from ifms.ledger import invariants
 from simulator.store import load
 from simulator.treasury.corrections import Correction
 
@@ -44,6 +47,30 @@ MOVEMENTS = {
 }
 SPENT = [["DEBIT", "RESERVE"]]
 
+# Rules of reconciliation that say that something waits; every other one may never be broken.
+WAITING = {
+    "answers_are_understood",
+    "claims_are_given_back",
+    "earlier_numbers_are_known",
+    "failed_is_not_at_the_treasury",
+    "failures_are_matched",
+    "messages_are_delivered",
+    "nothing_is_in_doubt",
+    "payments_get_instructions",
+    "pending_is_settled",
+    "statuses_move_on",
+}
+UNFOLLOWED = {
+    "claims_are_given_back",  # of a payment in doubt that was claimed when the backup was made: nobody takes it over
+    "earlier_numbers_are_known",
+    "failed_is_not_at_the_treasury",
+    "nothing_is_in_doubt",
+    "payments_get_instructions",
+}
+"""Those that stay broken over a bill that the treasury has and the ledger can't follow."""
+PENDING_LIMIT = timedelta(hours=24)
+DRIFT = timedelta(minutes=10)
+
 
 @dataclass
 class _Accepted:
@@ -66,19 +93,52 @@ class Checker:
     office: Office
     town: Town
     people: People
+    restored: bool = False
+    _lost_calls: Counter[str] = field(default_factory=Counter)
 
     def at_any_time(self) -> list[str]:
         """What is wrong, whatever is still under way: I1 to I4."""
         accepted = self._accepted()
         pis = {row["pi_number"]: row for row in self.books.rows("SELECT * FROM ifms.payment_instruction ORDER BY id")}
         return [
-            *self._once(accepted, pis),
+            *self._once(accepted),
             *self._no_payee_twice(accepted, whole=False),
             *self._acceptances(accepted, pis),
             *self._balances(pis),
             *self._edges(pis),
-            *self._calls(accepted),
+            *self._calls(accepted, pis),
             *self._told(pis),
+            *self.lines(),
+            *self._reconciled(pis, done=False),
+        ]
+
+    def before_restore(self) -> Counter[str]:
+        """How often each number was written into the call log, those of PIs without a call too: `after_restore`."""
+        rows = self.books.rows(
+            "SELECT p.pi_number, (SELECT count(*) FROM ifms.treasury_call c WHERE c.bill_number = p.pi_number"
+            " AND c.service_id IN ('PI', 'COR')) AS n FROM ifms.payment_instruction p"
+        )
+        return Counter({row["pi_number"]: row["n"] for row in rows})
+
+    def after_restore(self, before: Counter[str]) -> set[str]:
+        """The numbers that the ledger has lost."""
+        self.restored = True
+        now = self.before_restore()
+        for number, calls in before.items():
+            self._lost_calls[number] += calls - now[number]
+        return set(before) - set(now)
+
+    def green(self, service: str) -> list[str]:
+        """I6: a sweep of PI or COR ended green, so none of what it sends has been PENDING for longer than the limit."""
+        kind = {"PI": "ORIGINAL", "COR": "REVISED"}.get(service)
+        return [
+            f"I6: {service} ended green, and {row['pi_number']} is PENDING since {row['created_at']}"
+            for row in self.books.rows(
+                "SELECT pi_number, created_at FROM ifms.payment_instruction WHERE status = 'PENDING' AND pi_type = %s"
+                " AND repayment_of IS NULL AND created_at < now() - %s ORDER BY 1",
+                kind,
+                PENDING_LIMIT,
+            )
         ]
 
     def unfinished(self) -> list[str]:
@@ -96,12 +156,20 @@ class Checker:
             " WHERE reserved_amount <> 0",
         }
         found = []
+        unfollowed = self.people.unfollowed() | self._cancelled_payments()
         for what, query in queries.items():
-            rows = self.books.rows(f"{query} ORDER BY 1")
-            if rows:
-                found.append(f"{len(rows)} {what}, the first: {next(iter(rows[0].values()))}")
+            texts = [next(iter(row.values())) for row in self.books.rows(f"{query} ORDER BY 1")]
+            texts = [text for text in texts if not unfollowed & set(text.split())]
+            if texts:
+                found.append(f"{len(texts)} {what}, the first: {texts[0]}")
+        if self.people.coming:
+            found.append(f"{len(self.people.coming)} returned payments are not told yet")
         store = self.town.platform.state.store
-        unpaid = store.rows("SELECT number FROM bill WHERE payment_status IS NULL ORDER BY number")
+        unpaid = [
+            row
+            for row in store.rows("SELECT id, number FROM bill WHERE payment_status IS NULL ORDER BY number")
+            if row["id"] not in self.people.cancelled
+        ]
         if unpaid:
             found.append(f"{len(unpaid)} bills without a payment, the first: {unpaid[0]['number']}")
         return found
@@ -109,7 +177,14 @@ class Checker:
     def at_the_end(self) -> list[str]:
         """What is wrong once nothing is due: everybody has got exactly what was owed, and everybody knows it."""
         accepted = self._accepted()
-        return [*self._no_payee_twice(accepted, whole=True), *self._funds(), *self._heard(), *self._failures()]
+        pis = {row["pi_number"]: row for row in self.books.rows("SELECT * FROM ifms.payment_instruction ORDER BY id")}
+        return [
+            *self._no_payee_twice(accepted, whole=True),
+            *self._funds(),
+            *self._heard(),
+            *self._failures(),
+            *self._reconciled(pis, done=True),
+        ]
 
     # The treasury's books ---------------------------------------------------------------------------------------------
 
@@ -128,15 +203,18 @@ class Checker:
             found.append(_Accepted(row["number"], False, False, row["conflicts"], row["received"], lines))
         return found
 
-    def _once(self, accepted: list[_Accepted], pis: dict[str, dict[str, Any]]) -> list[str]:
-        """I1: per payment one bill that counts, and each number always with the same content."""
+    def _once(self, accepted: list[_Accepted]) -> list[str]:
+        """I1: per payment one bill that counts, whatever it is called here, and each number with the same content."""
         wrong = [f"I1: {each.number} came with another content" for each in accepted if each.conflicts]
-        live: Counter[str] = Counter(
-            pis[each.number]["payment_number"]
-            for each in accepted
-            if each.original and not each.rejected and each.number in pis and not pis[each.number]["repayment_of"]
-        )
-        return wrong + [f"I1: payment {number} has {n} accepted bills" for number, n in live.items() if n > 1]
+        live: dict[str, list[str]] = defaultdict(list)
+        for each in accepted:
+            if each.original and not each.rejected:
+                for bill in {self._bill_of(account) for _, account, _ in each.rows}:
+                    live[bill].append(each.number)
+        return wrong + [f"I1: bill {bill} is paid by {', '.join(n)}" for bill, n in live.items() if len(n) > 1]
+
+    def _bill_of(self, account: str) -> str:
+        return self.people.bill_of.get(self.people.accounts.get(account, ""), "of nobody")
 
     def _no_payee_twice(self, accepted: list[_Accepted], *, whole: bool) -> list[str]:
         """I1 in rupees: nobody has more than is owed, and, once all is done (`whole`), nobody less."""
@@ -144,6 +222,7 @@ class Checker:
         amounts: dict[str, Decimal] = {}
         got: dict[str, Decimal] = defaultdict(Decimal)
         wrong = []
+        unfollowed = self._bills_of(self._unfollowed_payments()) if whole else set()
         for each in accepted:
             for beneficiary, account, amount in each.rows:
                 if each.original:
@@ -151,10 +230,11 @@ class Checker:
                 payee = self.people.accounts.get(account)
                 if payee is None:
                     wrong.append(f"I1: {each.number} pays to an account that is nobody's")
-                elif not each.rejected and (each.number, beneficiary) not in failed:
+                    continue
+                if not each.rejected and (each.number, beneficiary) not in failed:
                     got[payee] += amounts[beneficiary]
         for payee, owed in self.people.owed.items():
-            if got[payee] > owed or (whole and got[payee] < owed):
+            if got[payee] > owed or (whole and got[payee] < owed and self.people.bill_of[payee] not in unfollowed):
                 wrong.append(f"I1: payee {payee} is owed {owed} and got {got[payee]}")
         return wrong
 
@@ -163,13 +243,18 @@ class Checker:
     def _acceptances(self, accepted: list[_Accepted], pis: dict[str, dict[str, Any]]) -> list[str]:
         """I3: every acceptance has its row, and every row that says so its acceptance."""
         by_number = {each.number: each for each in accepted}
-        wrong = [f"I3: the treasury has {number}, and nobody wrote it" for number in by_number if number not in pis]
+        lost = self.people.unaccounted
+        wrong = [
+            f"I3: the treasury has {number}, and nobody wrote it"
+            for number in by_number
+            if number not in pis and number not in lost
+        ]
         for number, pi in pis.items():
             bill = by_number.get(number)
             if pi["status"] not in ("PENDING", "FAILED") and bill is None:
                 wrong.append(f"I3: {number} is {pi['status']} and unknown at the treasury")
-            if pi["status"] == "FAILED" and bill is not None and not bill.rejected:
-                wrong.append(f"I3: {number} is FAILED and accepted by the treasury")
+            if pi["status"] == "FAILED" and bill is not None and not bill.rejected and number not in lost:
+                wrong.append(f"I7: {number} is FAILED and accepted by the treasury")
         return wrong
 
     def _balances(self, pis: dict[str, dict[str, Any]]) -> list[str]:
@@ -194,7 +279,9 @@ class Checker:
         return wrong + [
             f"I2: {pi['pi_number']} is {pi['status']}, its movements are {sorted(kinds[pi['id']])}"
             for pi in pis.values()
-            if pi["pi_type"] == "ORIGINAL" and sorted(kinds[pi["id"]]) not in MOVEMENTS.get(pi["status"], SPENT)
+            if pi["pi_type"] == "ORIGINAL"
+            and pi["sanction_id"]
+            and sorted(kinds[pi["id"]]) not in MOVEMENTS.get(pi["status"], SPENT)
         ]
 
     def _edges(self, pis: dict[str, dict[str, Any]]) -> list[str]:
@@ -212,16 +299,17 @@ class Checker:
             if pi["status"] != at[pi["id"]]
         ]
 
-    def _calls(self, accepted: list[_Accepted]) -> list[str]:
+    def _calls(self, accepted: list[_Accepted], pis: dict[str, dict[str, Any]]) -> list[str]:
         """Nothing that moves money arrived at the treasury that is not in the call log."""
         rows = self.books.rows(
             "SELECT bill_number, count(*) AS n FROM ifms.treasury_call WHERE service_id IN ('PI', 'COR') GROUP BY 1"
         )
-        written = {row["bill_number"]: row["n"] for row in rows}
+        written = self._lost_calls + Counter({row["bill_number"]: row["n"] for row in rows})
+        imported = {number for number, pi in pis.items() if pi["imported_at"]}
         return [
-            f"I3: {each.number} arrived {each.received} times, the call log knows {written.get(each.number, 0)}"
+            f"I3: {each.number} arrived {each.received} times, the call log knows {written[each.number]}"
             for each in accepted
-            if each.received > written.get(each.number, 0)
+            if each.received > written[each.number] and each.number not in imported
         ]
 
     def _told(self, pis: dict[str, dict[str, Any]]) -> list[str]:
@@ -238,7 +326,7 @@ class Checker:
         by_id = {pi["id"]: pi for pi in pis.values()}
         for row in self.books.rows("SELECT * FROM ifms.beneficiary ORDER BY created_at"):
             pi = by_id[row["payment_instruction_id"]]
-            if pi["status"] == "PENDING":
+            if pi["status"] == "PENDING" or pi["imported_at"]:
                 continue  # what was told before still holds
             word = WORDS[row["status"]] if pi["status"] != "FAILED" else "FAILED"
             stands |= dict.fromkeys(((pi["payment_number"], line) for line in row["line_item_ids"]), word)
@@ -249,6 +337,65 @@ class Checker:
                 wrong.append(f"I5: line {line} of payment {number} is {word}; the last told of it is {heard}")
         return wrong
 
+    def lines(self) -> list[str]:
+        """I5: each line of the platform is what the ledger says, as far as the messages about it are delivered.
+
+        A restored ledger is behind the platform until it has caught up: there only the end counts.
+        """
+        store = self.town.platform.state.store
+        self.town.platform.arrive()
+        if self.restored or store.row("SELECT 1 FROM topic LIMIT 1") is not None:
+            return []
+        last: dict[str, dict[str, Any]] = {}
+        for row in self.books.rows(
+            "SELECT p.pi_number, p.status AS pi_status, p.imported_at, b.status, b.line_item_ids FROM ifms.beneficiary b"
+            " JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id ORDER BY p.created_at, p.id"
+        ):
+            last.update(dict.fromkeys(row["line_item_ids"], row))
+        undelivered = {
+            row["ordering_key"]
+            for row in self.books.rows("SELECT ordering_key FROM ifms.outbox WHERE delivered_at IS NULL")
+        }
+        wrong = []
+        for payment in self.town.platform.payments.listed():
+            if f"{payment['tenantId']}:{payment['paymentNumber']}" in undelivered:
+                continue
+            how = self.people.cancelled.get(payment["bills"][0]["billId"])
+            if how == "payment" and payment["status"] != "CANCELLED":
+                wrong.append(f"I5: payment {payment['paymentNumber']} was cancelled and is {payment['status']} now")
+            if how is not None:
+                continue
+            for bill in payment["bills"]:
+                for detail in bill["billDetails"]:
+                    for line in detail["payableLineItems"]:
+                        ours = last.get(line["lineItemId"])
+                        if line["status"] not in _expected(ours):
+                            wrong.append(
+                                f"I5: the platform has line {line['lineItemId']} of {payment['paymentNumber']} as "
+                                f"{line['status']}, here it is {ours and (ours['status'], ours['pi_number'], ours['pi_status'])}"
+                            )
+        return wrong
+
+    def _reconciled(self, pis: dict[str, dict[str, Any]], *, done: bool) -> list[str]:
+        """I6: reconciliation is red while a PI is stuck, and green once nothing waits (`done`)."""
+        with self.books.person() as connection:
+            findings = {f.invariant.name: f for f in invariants.look(connection, shown=2)}
+        unfollowed = UNFOLLOWED if self.people.unfollowed() else set()
+        cancelled = {"payments_get_instructions"} if self.people.cancelled else set()
+        allowed = unfollowed | cancelled if done else WAITING
+        wrong = [
+            f"I6: reconciliation says {name}: {finding.rows[0]}"
+            for name, finding in findings.items()
+            if name not in allowed
+        ]
+        now = self.people.world.clock.instant
+        ages = [now - pi["created_at"] for pi in pis.values() if pi["status"] == "PENDING"]
+        if any(age > PENDING_LIMIT + DRIFT for age in ages) and "pending_is_settled" not in findings:
+            wrong.append(f"I6: a PI is PENDING for {max(ages)}, and reconciliation is green")
+        if "pending_is_settled" in findings and not any(age > PENDING_LIMIT - DRIFT for age in ages):
+            wrong.append("I6: reconciliation says that a PI is PENDING for long, and none is")
+        return wrong
+
     # The end ----------------------------------------------------------------------------------------------------------
 
     def _funds(self) -> list[str]:
@@ -257,8 +404,15 @@ class Checker:
             row["master_allotment_id"]: (row["allotted_amount"], row["spent_amount"])
             for row in self.books.rows("SELECT * FROM ifms.sanction")
         }
+        unfollowed: dict[str, Decimal] = defaultdict(Decimal)
+        for row in self.office.treasury.state.store.rows("SELECT * FROM bill WHERE stage != 'rejected'"):
+            if row["number"] in self.people.unaccounted:
+                unfollowed[row["distribution"]] += Decimal(row["gross"]) / 100
         theirs = {
-            fund["mstAllotmentDistId"]: (Decimal(fund["allotted"]), Decimal(fund["spent"]))
+            fund["mstAllotmentDistId"]: (
+                Decimal(fund["allotted"]),
+                Decimal(fund["spent"]) - unfollowed[fund["mstAllotmentDistId"]],
+            )
             for fund in self.office.treasury.funds.listed()
         }
         return [
@@ -273,17 +427,49 @@ class Checker:
         platform.arrive()
         wrong = []
         per_bill: Counter[str] = Counter()
+        unfollowed, cancelled, bills = (
+            self._unfollowed_payments(),
+            self._cancelled_payments(),
+            set(self.people.cancelled),
+        )
         for payment in platform.payments.listed():
             statuses = {payment["status"]}
             for bill in payment["bills"]:
                 per_bill[bill["billId"]] += 1
                 for detail in bill["billDetails"]:
                     statuses |= {line["status"] for line in detail["payableLineItems"]}
-            if statuses != {"SUCCESSFUL"}:
+            if payment["paymentNumber"] in unfollowed | cancelled:
+                bills |= {bill["billId"] for bill in payment["bills"]}
+            elif statuses != {"SUCCESSFUL"}:
                 wrong.append(f"I5: payment {payment['paymentNumber']} is paid; the platform has it as {statuses}")
         wrong += [f"I1: bill {bill} has {n} payments on the platform" for bill, n in per_bill.items() if n != 1]
-        unpaid = platform.state.store.rows("SELECT number FROM bill WHERE payment_status IS NOT 'SUCCESSFUL'")
-        return wrong + [f"I5: bill {row['number']} is paid, the platform does not know" for row in unpaid]
+        unpaid = platform.state.store.rows("SELECT id, number FROM bill WHERE payment_status IS NOT 'SUCCESSFUL'")
+        return wrong + [
+            f"I5: bill {row['number']} is paid, the platform does not know" for row in unpaid if row["id"] not in bills
+        ]
+
+    def _cancelled_payments(self) -> set[str]:
+        return {
+            payment["paymentNumber"]
+            for payment in self.town.platform.payments.listed()
+            if payment["bills"][0]["billId"] in self.people.cancelled
+        }
+
+    def _bills_of(self, payments: set[str]) -> set[str]:
+        return {
+            bill["billId"]
+            for payment in self.town.platform.payments.listed()
+            if payment["paymentNumber"] in payments
+            for bill in payment["bills"]
+        }
+
+    def _unfollowed_payments(self) -> set[str]:
+        """Payments with a bill or a correction that the treasury has and the ledger can't follow."""
+        unfollowed = self.people.unfollowed()
+        rows = self.books.rows(
+            "SELECT payment_number FROM ifms.payment_instruction WHERE pi_number = ANY(%s)", sorted(unfollowed)
+        )
+        return unfollowed | {row["payment_number"] for row in rows}
 
     def _failures(self) -> list[str]:
         """I5: each returned payment that the treasury told of is known here as failed."""
@@ -294,5 +480,24 @@ class Checker:
                 " ON p.id = b.payment_instruction_id WHERE b.status = 'Payment Failed'"
             )
         }
-        told = {(f["bill_number"], f["beneficiary"]) for f in self.office.treasury.failures.listed()}
+        told = {
+            (f["bill_number"], f["beneficiary"])
+            for f in self.office.treasury.failures.listed()
+            if f["bill_number"] not in self.people.unaccounted
+        }
         return [f"I5: {number} of {bill} was returned, and nobody here knows" for bill, number in sorted(told - ours)]
+
+
+def _expected(last: dict[str, Any] | None) -> set[str]:
+    """What the platform may have a line as, whose last row in the ledger this is."""
+    if last is None or last["imported_at"]:
+        return {"INITIATED", "FAILED"}  # FAILED: it waits for funds, which is told once
+    match last["pi_status"], last["status"]:
+        case ("FAILED", _) | (_, "Payment Failed"):
+            return {"FAILED"}
+        case "PENDING", _:
+            return {"INITIATED", "FAILED"}  # FAILED: of the PI before, until this one is accepted
+        case _, "Payment Successful":
+            return {"SUCCESSFUL"}
+        case _:
+            return {"INITIATED"}

@@ -56,7 +56,13 @@ def _one(seed: int) -> Verdict:
         return Verdict(seed, "", 0, Counter(), [f"{type(error).__name__}: {error} ({where.filename}:{where.lineno})"])
 
 
-def progress(console: Console, verdicts: Iterator[Verdict], seeds: Sequence[int], fail_fast: bool = False) -> bool:
+def progress(
+    console: Console,
+    verdicts: Iterator[Verdict],
+    seeds: Sequence[int],
+    fail_fast: bool = False,
+    payments: int = PAYMENTS,
+) -> bool:
     """Show how it goes and, at last, what came of it; whether all went well."""
     faults: Counter[str] = Counter()
     failed: list[Verdict] = []
@@ -68,7 +74,7 @@ def progress(console: Console, verdicts: Iterator[Verdict], seeds: Sequence[int]
             failed.append(verdict)
             for text in verdict.wrong[:SHOWN]:
                 console.print(f"seed {verdict.seed}: {text}", markup=False)
-            console.print(f"  replay: {replay_command(verdict.seed)}", markup=False)
+            console.print(f"  replay: {replay_command(verdict.seed, payments)}", markup=False)
             if fail_fast:
                 break
         if time.monotonic() - told >= 10:
@@ -82,7 +88,8 @@ def progress(console: Console, verdicts: Iterator[Verdict], seeds: Sequence[int]
     return not failed
 
 
-def replay_command(seed: int) -> str:
+def replay_command(seed: int, payments: int = PAYMENTS) -> str:
     """What shows a seed's whole course again."""
     repeated, unknown = BEHAVIOURS[seed % len(BEHAVIOURS)]
-    return f"make simulate SEED={seed}    (a repeated PI is answered by {repeated}, an unknown bill by {unknown})"
+    size = "" if payments == PAYMENTS else f" PAYMENTS={payments}"
+    return f"make simulate SEED={seed}{size}    (a repeated PI is answered by {repeated}, an unknown bill by {unknown})"

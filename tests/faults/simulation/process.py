@@ -39,6 +39,8 @@ class Process:
     commits: int = 0
     connections: list[Connection] = field(default_factory=list)
     pool: list[Connection] = field(default_factory=list)
+    keep_time: Callable[[Connection], None] = lambda _: None
+    """Tells a connection what time it is."""
 
     current: ClassVar[Process | None] = None
 
@@ -63,6 +65,8 @@ class Process:
             self.world.event(f"{self.name}: asleep at {what}")
             self.world.fault("slept beyond its lease")
             asleep(self)
+            for connection in self.connections:
+                self.keep_time(connection)
             self.world.event(f"{self.name}: awake")
 
     def _assert_no_transaction(self, what: str) -> None:
@@ -82,10 +86,11 @@ class Process:
         if self.dead:
             raise Killed
         if not self.pool:
-            self.pool.append(Connection.connect(dsn, options="-c timezone=UTC"))
+            self.pool.append(Connection.connect(dsn, options="-c timezone=UTC -c simulated.ahead=0"))
         connection = self.pool.pop()
         connection.process = self
         self.connections.append(connection)
+        self.keep_time(connection)
         return connection
 
     def close(self) -> None:

@@ -19,7 +19,8 @@ import psycopg
 import support.adapter
 from faults.simulation.books import Books, books
 from faults.simulation.checker import Checker
-from faults.simulation.people import People
+from faults.simulation.java import JavaAdapter
+from faults.simulation.people import PERSON, People
 from faults.simulation.platform import PlatformLine, Town
 from faults.simulation.process import Connection, Process
 from faults.simulation.threads import Done, Workers
@@ -37,8 +38,9 @@ import ifms.services.sweep
 import ifms.treasury.client
 import simulator.platform.state
 import simulator.treasury.state
-from ifms.errors import IfmsError
-from ifms.ledger.database import Database
+from ifms.errors import IfmsError, LedgerError
+from ifms.ledger import restores
+from ifms.ledger.database import Database, refusal
 from ifms.platform.client import PlatformClient
 from ifms.services.scope import Scope
 from ifms.services.sweep import Sweep
@@ -47,8 +49,10 @@ from standalone.postgres import Server
 CYCLE = ("VA", "PA", "PI", "PIS", "PAG", "PD", "FD", "COR", "FTPS", "FTFPS", "RELAY")
 PAYMENTS = 200
 CITIES = 4
+FEW = 48
+"""With fewer payments two cities do: VA asks for each one's every head of account."""
 STORM_ROUNDS = 4
-CALM_ROUNDS = 10
+CALM_ROUNDS = 14
 """Within so many rounds without faults everything is paid; each step of a bill may take one."""
 WORKERS = 4
 
@@ -89,20 +93,35 @@ class Simulation:
     people: People
     checker: Checker
     adapter: Adapter
+    java: JavaAdapter
     pool: list[Connection] = field(default_factory=list)
+    found: list[str] = field(default_factory=list)
+    """What was wrong after a sweep."""
 
     def run(self, payments: int = PAYMENTS, rounds: int = STORM_ROUNDS) -> list[str]:
         """Storm and calm; what is wrong at the first time that something is."""
         world = self.world
-        self._aged = world.clock.instant
+        self.books.time_is(world.clock.instant)
         self.people.approve_bills(payments)
+        imports = world.chance(0.25)
+        steps = [world.random.randrange(rounds * len(CYCLE)) for _ in range(2)] if world.chance(0.25) else [-1]
+        backup, restore = min(steps), max(steps)
         for number in range(1, rounds + 1):
-            for service in CYCLE:
+            for place, service in enumerate(CYCLE):
+                step = (number - 1) * len(CYCLE) + place
+                if step == backup:
+                    self._back_up()
+                if step == restore > backup:
+                    self._restore()
+                if imports and number == 1 and service == "PI":
+                    self.java.hand_over(self.people.accounts)
+                    self.people.unaccounted |= self._imported()
                 if world.chance(0.9):
                     self._sweep(service, f"{service}/{number}")
                     self._time_passes(world.choose((2, 11, 45, 180, 600)))
+                    self.found += self.checker.lines()
             self.people.go_about()
-            wrong = self.checker.at_any_time()
+            wrong = self._refused() or self.found or self.checker.at_any_time()
             if wrong:
                 return [f"after round {number}: {each}" for each in wrong]
         return self._calm_down()
@@ -119,7 +138,8 @@ class Simulation:
             for service in CYCLE:
                 self._sweep(service, f"{service}/calm {number}")
                 self._time_passes(180)
-            wrong = self.checker.at_any_time()
+                self.found += self.checker.lines()
+            wrong = self._refused() or self.found or self.checker.at_any_time()
             if wrong:
                 return [f"after calm round {number}: {each}" for each in wrong]
             unfinished = self.checker.unfinished()
@@ -127,18 +147,44 @@ class Simulation:
                 return self.checker.at_the_end()
         return [f"after {CALM_ROUNDS} calm rounds: {each}" for each in unfinished]
 
+    def _refused(self) -> list[str]:
+        return [f"a guard of the database had to refuse: {text}" for text in self.world.refused]
+
+    def _imported(self) -> set[str]:
+        rows = self.books.rows("SELECT pi_number FROM ifms.payment_instruction WHERE imported_at IS NOT NULL")
+        return {row["pi_number"] for row in rows}
+
+    def _back_up(self) -> None:
+        self._disconnect()
+        self.books.back_up()
+        self.world.event("the ledger is backed up")
+
+    def _restore(self) -> None:
+        """Set the ledger back to its backup, and say so, as a person does."""
+        lost = self.checker.before_restore()
+        self._disconnect()
+        self.books.restore()
+        self.people.unaccounted |= self.checker.after_restore(lost)
+        with self.books.person() as connection:
+            known = restores.begin(connection, PERSON)
+        self.world.event(f"the ledger is restored; {known.held_back} PIs are held back")
+        self.world.fault("restore")
+
+    def _disconnect(self) -> None:
+        while self.pool:
+            self.pool.pop().cut()
+
     def _time_passes(self, minutes: int) -> None:
-        """What is on its way arrives, then time passes for everybody: also for claims."""
+        """What is on its way arrives, then time passes for everybody: also for the ledger's server."""
         self.office.deliver_late()
         clock = self.world.clock
         clock.instant += timedelta(minutes=minutes)
-        self.books.age(clock.instant - self._aged)
-        self._aged = clock.instant
+        self.books.time_is(clock.instant)
 
     def _sweep(self, service: str, name: str) -> None:
         """One sweep in a process of its own, and what may happen to it."""
         world = self.world
-        process = Process(world, name, pool=self.pool)
+        process = Process(world, name, pool=self.pool, keep_time=self.books.keep_time)
         if not world.calm:
             # Above all where money moves.
             process.level = world.weighted(
@@ -161,7 +207,7 @@ class Simulation:
     def _asleep(self, service: str, _: Process) -> None:
         """While a copy is asleep, its claims run out, and another copy does the work."""
         self._time_passes(15)
-        self._run(Process(self.world, f"{service}/other copy", pool=self.pool), service)
+        self._run(Process(self.world, f"{service}/other copy", pool=self.pool, keep_time=self.books.keep_time), service)
 
     def _run(self, process: Process, service: str) -> None:
         outer, Process.current = Process.current, process
@@ -179,6 +225,8 @@ class Simulation:
             counts, ending = Counter(), f"{type(error).__name__}: {error}"
         else:
             ending = "well"
+            if self.world.calm and service in MONEY:
+                self.found += self.checker.green(service)
         finally:
             Process.current = outer
             process.close()
@@ -200,6 +248,7 @@ def seams(world: World, office: Office, town: Town) -> Iterator[None]:
         (ifms.services.sweep, "SimpleQueue", Done),
         (ifms.services.pi, "ThreadPoolExecutor", Workers),
         (ifms.ledger.database, "time", time),
+        (ifms.ledger.database, "refusal", partial(_refusal, world)),
         (ifms.ledger.claims, "time", time),
         (simulator.treasury.state, "time", time),
         (simulator.platform.state, "time", time),
@@ -218,6 +267,17 @@ def seams(world: World, office: Office, town: Town) -> Iterator[None]:
         stack.callback(logging.disable, logging.root.manager.disable)
         logging.disable(logging.CRITICAL)
         yield
+
+
+def _refusal(world: World, error: Exception) -> LedgerError:
+    """What the database's guards had to refuse is wrong already, even where nothing came of it.
+
+    Only a correction after a restore is left to the guard.
+    """
+    told = refusal(error)
+    if type(told) is LedgerError and not str(told).startswith("the ledger was restored"):
+        world.refused.append(str(told))
+    return told
 
 
 def _of_the_living(unraisable: Any) -> None:
@@ -244,14 +304,23 @@ def simulate(
             allotment_additional="3000.00",
             allotment_withdrawal="1000.00",
         )
-        town = Town.open(world, CITIES)
+        town = Town.open(world, CITIES if payments >= FEW else 2)
         with seams(world, office, town):
             people = People(world, ledger, office, town)
             simulators = Simulators(
                 "https://treasury.sample", "https://platform.sample", office.treasury.sessions.public_key
             )
             adapter = _Adapter(ledger.dsn, simulators, {"max_concurrency": WORKERS})
-            simulation = Simulation(world, ledger, office, town, people, Checker(ledger, office, town, people), adapter)
+            simulation = Simulation(
+                world,
+                ledger,
+                office,
+                town,
+                people,
+                Checker(ledger, office, town, people),
+                adapter,
+                JavaAdapter(world, ledger, office, town),
+            )
             gc.disable()  # a seed is over sooner than its garbage matters
             try:
                 wrong = simulation.run(payments)

@@ -12,8 +12,8 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# Beginnings that dates and financial years trip over, in IST; far ahead of PostgreSQL's own clock, which nobody steers:
-# what the ledger compares with it (a revision was paid within 90 days) is then always young.
+# Beginnings that dates and financial years trip over, in IST; far ahead of PostgreSQL's own clock, which is moved on to
+# them and never back (books.py).
 BEGINNINGS = (
     datetime(2060, 6, 10, 4, 0, tzinfo=UTC),
     datetime(2061, 3, 31, 14, 0, tzinfo=UTC),
@@ -57,6 +57,8 @@ class World:
     """No new faults: what is left is cleared up."""
     faults: Counter[str] = field(default_factory=Counter)
     events: int = 0
+    refused: list[str] = field(default_factory=list)
+    """What the guards of the ledger's database have refused."""
 
     def __post_init__(self) -> None:
         self.random = Random(self.seed)
