@@ -225,14 +225,17 @@ def _inserting(columns: tuple[str, ...]) -> bytes:
     return statement.format(sql.SQL(", ").join(names), sql.SQL(", ").join(values), _COLUMNS).as_bytes()
 
 
-def attempt(target: Target, pi: PaymentInstruction, claim: Claim, *, uncertain: bool) -> None:
+def attempt(target: Target, pi: PaymentInstruction, claim: Claim, *, uncertain: bool, only_asked: bool = False) -> None:
     """Note that the PI is about to be sent: whoever finds it so must take the call for one that may have arrived.
 
-    `uncertain` when an earlier one may have. Raises ClaimLostError when another run has taken it over.
+    `uncertain` when an earlier one may have; `only_asked` when it is asked about and not sent, so that what an earlier
+    one was refused for still stands. Raises ClaimLostError when another run has taken it over.
     """
     columns: dict[str, object] = {"last_attempt": "sending"}
     if uncertain:
         columns["uncertain"] = True
+    if not only_asked:  # a process that dies now may have sent it
+        columns |= {"refusal": None, "refused_first": False, "absent_since": None}
     _update(target, pi, claim, columns, counted=True, keep_claim=True)
 
 

@@ -642,7 +642,9 @@ _WAITING = (
         SELECT 'payment ' || payment_number || ' of ' || tenant_id || ', ' || amount || ', is on hold since '
                || held_since || ' (' || hold_code || '): ' || left(ifms.without_numbers(hold_message), 500)
         FROM ifms.payment
-        WHERE paid_by IS NULL AND hold_code IS NOT NULL AND held_since < now()
+        WHERE paid_by IS NULL AND hold_code IS NOT NULL
+          AND hold_code NOT IN ('PAYMENT_CANCELLED', 'BILL_NOT_APPROVED')  -- the platform wants it so
+          AND held_since < now()
               - CASE hold_code WHEN 'PAYMENT_INSUFFICIENT_FUNDS' THEN %(unfunded)s::interval ELSE %(held)s::interval END
         """,
     ),

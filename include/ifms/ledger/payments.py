@@ -111,13 +111,12 @@ def release_holds(connection: Connection, payment_numbers: Collection[str]) -> N
 
 
 def lines_at_the_treasury(connection: Connection, tenant_id: str, payment_number: str) -> set[str]:
-    """The payment's lines (ids of the bills' lines) that PIs have paid or tried to, as the treasury accepted them."""
+    """The payment's lines (ids of the bills' lines) in PIs that the treasury has accepted and the SSU not rejected."""
     rows = connection.execute(
         """
         SELECT DISTINCT unnest(b.line_item_ids) FROM ifms.payment_instruction p
         JOIN ifms.beneficiary b ON b.payment_instruction_id = p.id
-        WHERE p.tenant_id = %s AND p.payment_number = %s
-          AND EXISTS (SELECT FROM ifms.fund_movement m WHERE m.payment_instruction_id = p.id AND m.kind = 'DEBIT')
+        WHERE p.tenant_id = %s AND p.payment_number = %s AND p.status NOT IN ('PENDING', 'FAILED')
         """,
         (tenant_id, payment_number),
     ).fetchall()

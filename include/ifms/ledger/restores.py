@@ -47,7 +47,19 @@ def begin(connection: Connection, os_user: str) -> Restored:
         WHERE status = 'PENDING'
         """
     ).rowcount
+    for table in ("payment_instruction", "payment", "bill", "va_watermark", "outbox"):
+        connection.execute(
+            sql.SQL(
+                "UPDATE ifms.{} SET claim_token = NULL, claimed_until = NULL WHERE claimed_until IS NOT NULL"
+            ).format(sql.Identifier(table))
+        )
     return Restored(row[0], row[1], row[2], held_back)
+
+
+def ever(connection: Connection) -> bool:
+    """Whether the ledger was ever restored: then the platform may know payments that it has forgotten."""
+    row = connection.execute("SELECT EXISTS (SELECT FROM ifms.restored)").fetchone()
+    return bool(row and row[0])
 
 
 def nothing_lost(connection: Connection, reason: str, os_user: str) -> str:

@@ -24,7 +24,7 @@ from ifms.errors import (
     PlatformError,
     PlatformUnavailableError,
 )
-from ifms.ledger import beneficiaries, funds, history, instructions, payments
+from ifms.ledger import beneficiaries, funds, history, instructions, payments, restores
 from ifms.ledger.bills import bind_bills
 from ifms.ledger.claims import Claim, claim, release
 from ifms.ledger.database import Connection
@@ -198,7 +198,12 @@ class PaymentInstructions:
         """The city's payments that the platform knows no PI of; those that the scope names, whatever it thinks."""
         if self.scope.payments is not None:
             return self.platform.payments(tenant, numbers=self.scope.payments) if self.scope.payments else ()
-        return self.platform.payments(tenant, statuses=["INITIATED"])
+        return self.platform.payments(tenant, statuses=self._unpaid_statuses)
+
+    @cached_property
+    def _unpaid_statuses(self) -> list[str]:
+        """What the platform calls payments without a PI; a restored ledger may have forgotten FAILED ones."""
+        return ["INITIATED", "FAILED"] if self.sweep.db.transact(restores.ever) else ["INITIATED"]
 
     def _new(self) -> Generator[Ready, None, None]:
         """New PIs, written and reserved; while one batch is sent, the next one's payees are looked up."""

@@ -34,9 +34,6 @@ from ifms.services.sweep import Sweep
 REFUSALS = 5  # tries until a refused message is set aside: the platform may not have stored the payment yet
 BATCH = 64
 
-# What is said of a payment of which the treasury has no PI: no money has moved.
-_NOTHING_MOVED = frozenset({"PAYMENT_INSUFFICIENT_FUNDS", "PAYMENT_FAILED"})
-
 
 class _Told(Enum):
     YES = "delivered"
@@ -57,9 +54,8 @@ class _Letter:
 
     @property
     def would_revive(self) -> bool:
-        """Whether it says nothing of money, about a payment that somebody has cancelled on the platform."""
-        payment = self.payment
-        return payment is not None and payment.cancelled is not None and nothing_moved(self.message.payload)
+        """Whether somebody has cancelled its payment on the platform, and no PI holds any of its money."""
+        return self.payment is not None and self.payment.cancelled is not None and not self.ours
 
 
 def deliver(sweep: Sweep, platform: PlatformClient, *, again: Collection[int] | None = None) -> None:
@@ -75,7 +71,8 @@ def deliver(sweep: Sweep, platform: PlatformClient, *, again: Collection[int] | 
                 return
             stories = sweep.db.transact(partial(outbox.stories, messages=batch))
             for letter in _with_payments(platform, batch, mine, stories):
-                if letter.payment is None or not letter.payment.cancelled_lines:
+                payment = letter.payment
+                if payment is None or not (payment.cancelled_lines or payment.cancelled):
                     yield letter
                     continue
                 tenant, number = letter.message.tenant_id, letter.message.payload["paymentNumber"]
@@ -170,11 +167,6 @@ def _settle(sweep: Sweep, letter: _Letter, result: PlatformError | _Told) -> Non
         sweep.problem(f"{what} was refused {message.attempts} times and is set aside: {result}")
     elif isinstance(result, PlatformUnavailableError):
         sweep.remark(f"{what}: {result}")
-
-
-def nothing_moved(said: Mapping[str, Any]) -> bool:
-    """Whether a message is about a payment without a PI: it waits for funds, or the treasury has declined its PI."""
-    return "lines" not in said and said["referenceStatus"] in _NOTHING_MOVED
 
 
 def changed(payment: Payment, story: Sequence[Mapping[str, Any]], ours: AbstractSet[str] = frozenset()) -> Payment:

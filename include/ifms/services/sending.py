@@ -158,7 +158,9 @@ class Sender:
 
         def attempt(connection: Connection) -> UUID:
             writes = Writes(connection)
-            instructions.attempt(writes, item.pi, item.claim, uncertain=maybe_there)
+            instructions.attempt(
+                writes, item.pi, item.claim, uncertain=maybe_there, only_asked=self._may_only_be_asked_about(item.pi)
+            )
             announced = self.announce(writes, item.pi, request)
             writes.flush()
             return announced
@@ -202,7 +204,7 @@ class Sender:
         Neither the error for an unknown bill nor empty data proves that the treasury lacks it; but the same number can
         be taken only once. After any other error nothing is known of it.
         """
-        if pi.held_back or (pi.refusal is not None and self._refused_as(pi) is not Meaning.TRY_LATER):
+        if self._may_only_be_asked_about(pi):
             return False
         match status:
             case Answered(reply=reply):
@@ -213,6 +215,10 @@ class Sender:
                 return False
             case _ as never:
                 assert_never(never)
+
+    def _may_only_be_asked_about(self, pi: PaymentInstruction) -> bool:
+        """Whether it is not sent again whatever its status service says: held back, or refused and not just for now."""
+        return pi.held_back or (pi.refusal is not None and self._refused_as(pi) is not Meaning.TRY_LATER)
 
     # What texts mean --------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ import pytest
 
 from ifms.errors import SweepNeedsAttentionError
 from ifms.ledger.claims import Claim
+from ifms.ledger.payments import release_holds
 from ifms.platform.client import PlatformClient
 from ifms.platform.models import Payment
 from ifms.services.relay import REFUSALS, changed, deliver
@@ -326,6 +327,27 @@ def test_what_happened_to_money_is_told_of_a_cancelled_payment(adapter, simulato
     payment = platform_payment(simulators)
     assert payment["status"] == "PARTIAL"
     assert Counter(lines(payment)) == Counter(SUCCESSFUL=3, FAILED=1)
+
+
+@pytest.mark.parametrize("header_only", [True, False])
+def test_a_rejection_does_not_revive_a_payment_that_is_cancelled_meanwhile(adapter, simulators, header_only):
+    """Its money is back; told FAILED, the payment would look as if it were still wanted, and be paid."""
+    one_payment(adapter)
+    adapter.run("PI")
+    adapter.run("RELAY")
+    simulators.ask_treasury("POST", "rules", {"service": "PIS", "effect": "reject"})
+    adapter.run("PIS")
+    cancel(adapter, simulators, headerOnly=header_only)
+    sweep = adapter.run("RELAY")
+    assert (sweep.counts["delivered"], sweep.counts["cancelled"]) == (0, 1)
+    settle(simulators)
+    assert platform_payment(simulators)["status"] == "CANCELLED"
+    number = platform_payment(simulators)["paymentNumber"]
+    with psycopg.connect(adapter.dsn) as connection:
+        release_holds(connection, [number])
+    with pytest.raises(SweepNeedsAttentionError, match="is cancelled"):
+        adapter.run("PI")
+    assert adapter.rows("SELECT hold_code FROM ifms.payment") == [{"hold_code": "PAYMENT_CANCELLED"}]
 
 
 def told(status, reference="PAYMENT_SUCCESS", lines=None):

@@ -10,6 +10,7 @@ from support.uncertain import DUPLICATE, UNKNOWN_BILL, a_day_later, on, pi, red,
 
 from ifms.errors import SweepError, SweepNeedsAttentionError
 from ifms.ledger import phrases
+from ifms.services.sending import Sender
 
 pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
 
@@ -226,3 +227,23 @@ def test_the_database_refuses_a_guess(lost):
     with psycopg.connect(lost.dsn) as connection, pytest.raises(psycopg.IntegrityError, match="is not unsaid"):
         connection.execute("UPDATE ifms.payment_instruction SET uncertain = true")
         connection.execute("UPDATE ifms.payment_instruction SET uncertain = false")
+
+
+def test_what_an_earlier_submission_was_refused_for_says_nothing_of_a_later_one(due, treasury, monkeypatch):
+    """Told to come later, sent again, killed: the first refusal, once its words are known, declines nothing."""
+    text = "Sample queue is full"
+    on(due, lambda c: phrases.add_phrase(c, ["PI"], text, "try later", reason="asked", added_by="a tester"))
+    treasury.rule("PI", "error", errorMsg=text, times=1)
+    red(due, f"refused: {text}")
+    with monkeypatch.context() as dying:
+        dying.setattr(Sender, "settle", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            due.run("PI")
+    row = pi(due)
+    assert (row["status"], row["refusal"], row["refused_first"]) == ("PENDING", None, False)
+    assert treasury.accepted == {row["pi_number"]: 1}
+    with psycopg.connect(due.dsn) as connection:
+        connection.execute("UPDATE ifms.payment_instruction SET claimed_until = now() - interval '1 minute'")
+    due.run("PI")
+    assert pi(due)["status"] == "INITIATED"
+    assert_money_is_right(due, treasury)
