@@ -22,11 +22,12 @@ MONEY = (
 )  # fmt: skip
 VARYING = frozenset({
     "id", "payment_id", "sweep_run_id", "claim_token", "attempts", "success_code", "success_description", "error_message",
+    "uncertain", "refusal", "refused_first", "absent_since", "settled_by",  # how it came to where it is
     "allotted_after", "reserved_after", "spent_after",  # of each movement: they go by the order of the movements
 })  # fmt: skip
 TOLD = frozenset({
     "pi_approved_id", "pi_approval_date", "pa_advice_id", "pa_advice_date", "pa_bill_ref_number", "pa_token_number",
-    "pa_token_date", "org_bill_ref_number", "voucher_number", "utr_number", "end_to_end_id", "challan_number",
+    "pa_token_date", "org_bill_ref_number", "hold_message", "voucher_number", "utr_number", "end_to_end_id", "challan_number",
 })  # fmt: skip
 """Columns of which only is compared whether they are filled."""
 CLAIMED = ("payment", "payment_instruction", "va_watermark", "outbox")

@@ -18,6 +18,7 @@ from ifms.ledger.statuses import PiStatus
 from ifms.ledger.writes import Writes
 from ifms.services.cor import Revision
 from ifms.services.pi import Instruction
+from ifms.services.sending import refusal_of
 from ifms.wire.envelope import ReplyError
 
 
@@ -60,7 +61,7 @@ def settle(
     if verdict is Verdict.ACCEPTED:
         change = kind.accepted(writes, pi, None, None, said)
     else:
-        change = kind.declined(writes, pi, None, (ReplyError(None, said),))
+        change = kind.declined(writes, pi, None, (*refusal_of(pi), ReplyError(None, said)))
     history.log_status(writes, pi, kind.service, LogStatus.SETTLED_BY_HAND, message=said, to_status=change.status)
     writes.flush()
     return pi
