@@ -98,17 +98,6 @@ def test_a_return_of_99_days_ago_is_booked(run_dag, airflow_connections, adapter
     assert (counts["dates_asked"], counts["oldest_date_asked"], counts["newest_date_asked"]) == (1, number, number)
 
 
-def test_the_window_is_a_setting_that_the_reconciliation_goes_by(monkeypatch):
-    from ifms_airflow.operators import ReconcileOperator
-    from ifms_airflow.schedules import failure_days
-
-    assert support_dags._dag("ifms_fd").task_dict["fetch_failures"].days == 100
-    assert support_dags._dag("ifms_reconcile").task_dict["reconcile"].failure_days == 100
-    monkeypatch.setenv("IFMS_FD_DAYS", "120")
-    assert failure_days() == 120
-    assert ReconcileOperator(task_id="reconcile", failure_days=120)._limits().returnable == timedelta(days=120)
-
-
 @pytest.mark.parametrize("chosen", ["0", "-1", "367", "a year"])
 def test_a_window_of_no_days_is_no_setting(monkeypatch, chosen):
     from ifms_airflow.schedules import failure_days
