@@ -26,9 +26,9 @@ from airflow.sdk import DAG, Param
 
 from ifms_airflow.alerts import alerts
 from ifms_airflow.operators import ReconcileOperator
-from ifms_airflow.schedules import DEFAULT_ARGS, clock
+from ifms_airflow.schedules import DEFAULT_ARGS, clock, failure_days
 
-LIMITS = ("initiated", "approved", "in_process", "revised", "held", "unfunded", "unmatched")
+LIMITS = ("initiated", "approved", "in_process", "revised", "held", "unfunded", "unmatched", "unasked")
 
 with DAG(
     "ifms_reconcile",
@@ -53,7 +53,8 @@ with DAG(
             additionalProperties=False,
             title="Days until something is listed",
             description='As {"initiated": 20}; empty or left out: initiated 15, approved 7, in_process 7, revised 15 '
-            "(an INITIATED revision), held 7 (a payment on hold), unfunded 30, unmatched 7 (a failure of no bill).",
+            "(an INITIATED revision), held 7 (a payment on hold), unfunded 30, unmatched 7 (a failure of no bill), "
+            "unasked 25 hours (a voucher date that ifms_fd must ask about).",
         ),
     },
     render_template_as_native_obj=True,
@@ -62,5 +63,8 @@ with DAG(
     **alerts(),
 ):
     ReconcileOperator(
-        task_id="reconcile", pending_hours="{{ params.pending_hours }}", limit_days="{{ params.limit_days }}"
+        task_id="reconcile",
+        pending_hours="{{ params.pending_hours }}",
+        limit_days="{{ params.limit_days }}",
+        failure_days=failure_days(),
     )

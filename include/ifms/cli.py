@@ -49,8 +49,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     check.add_argument(
         "--days", action="append", default=[], type=_named_days, metavar="NAME=DAYS",
         help="how long else something may wait, repeatable; without it: initiated=15, approved=7, in_process=7, "
-        "revised=15, held=7, unfunded=30, unmatched=7",
+        "revised=15, held=7, unfunded=30, unmatched=7, unasked=25 hours",
     )  # fmt: skip
+    check.add_argument(
+        "--fd-days", type=int, default=100, help="how far back ifms_fd asks, as IFMS_FD_DAYS tells it (100)"
+    )
     check.set_defaults(run=_reconcile)
 
     views = commands.add_parser("views", help="print what the views for reports hold, column by column (docs/views.md)")
@@ -95,7 +98,8 @@ def _reconcile(chosen: argparse.Namespace) -> None:
 
     check_address(chosen.dsn)
     logging.getLogger("ifms.sweep").addHandler(logging.NullHandler())  # the table says it all
-    limits = Limits(pending=timedelta(hours=chosen.pending_hours)).with_days(dict(chosen.days))
+    window = timedelta(days=chosen.fd_days)
+    limits = Limits(pending=timedelta(hours=chosen.pending_hours), returnable=window).with_days(dict(chosen.days))
     with connected(chosen.dsn) as db, Sweep(db, "RECONCILE") as sweep:
         _show(reconcile(sweep, limits))
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from typing import Any
 
 import psycopg
 
+from ifms.ledger.runs import added_up, shown
 from standalone.airflow import FINISHED, Client
 from standalone.board import Board, Step
 from standalone.errors import StandaloneError
@@ -189,13 +189,12 @@ class Cycle:
 
     def _counts(self, dag_id: str) -> list[str]:
         """Say what the DAG's sweeps have done for this stage, whoever started them: we, a schedule or an asset."""
-        total: Counter[str] = Counter()
-        for (counts,) in self.ledger.execute(
+        rows = self.ledger.execute(
             "SELECT counts FROM ifms.sweep_run WHERE dag_id = %s AND started_at >= %s",
             (dag_id, self._seen.get(dag_id, self.since)),
-        ):
-            total.update({name: count for name, count in counts.items() if isinstance(count, int)})
-        return [f"{count} {name.replace('_', ' ')}" for name, count in total.items() if count]
+        ).fetchall()
+        total = added_up(counts for (counts,) in rows)
+        return [f"{count} {what}" for what, count in (shown(*each) for each in total.items() if each[1])]
 
     def _now(self) -> datetime:
         row = self.ledger.execute("SELECT clock_timestamp()").fetchone()

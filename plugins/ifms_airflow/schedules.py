@@ -107,6 +107,14 @@ def bells_or_clock(
     return bells if timetable is None else AssetOrTimeSchedule(timetable=timetable, assets=bells)
 
 
+def failure_days() -> int:
+    """How far back FD asks for what came back from the bank: IFMS_FD_DAYS, 100 days by default, at most a year."""
+    days = int(os.environ.get("IFMS_FD_DAYS", "").strip() or 100)
+    if not 1 <= days <= 366:
+        raise ValueError(f"IFMS_FD_DAYS is {days}: it must be a number of days from 1 to 366")
+    return days
+
+
 def call_log_days() -> int | None:
     """For how many days calls stay in the ledger: IFMS_CALL_LOG_DAYS, 400 by default; None for `none`: for good."""
     chosen = os.environ.get("IFMS_CALL_LOG_DAYS", "").strip() or "400"

@@ -196,7 +196,7 @@ TABLE: Mapping[tuple[str, str], Cell | Never] = {
     ("FD", "no news"): same("FD", "FD answered"),
     ("FD", "never sent"): same("FD", "FD never_sent", "", UNREACHABLE, "nothing was heard about"),
     ("FD", "unknown"): same("FD", "FD unknown", "", UNREACHABLE, "nothing was heard about"),
-    ("FD", "duplicate"): Cell(*RETURNED, "FD_SUCCESS FD_SUCCESS", "FD answered", told="FAILED"),
+    ("FD", "duplicate"): BOOKED,
     ("FD", "garbage"): same("FD", "FD unknown", "", ATTENTION, "not base64"),
     ("FD", "unknown text"): BOOKED,
     ("FD", "wrong echo"): same("FD", "FD answered", "", ATTENTION, "matches nothing: no payment instruction has"),

@@ -1,4 +1,4 @@
-"""ifms_fd alone: failures are booked; what was missed is asked for, by the scheduler and by a backfill."""
+"""ifms_fd alone: failures are booked, however late; what was missed is asked for, by the scheduler and by a backfill."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def test_a_failure_is_booked_and_the_outbox_tells(run_dag, airflow_connections, 
     failed.fail(adapter)
     run = run_dag("ifms_fd")
     assert run.state == "success"
-    assert sorted(asked(adapter)) == voucher_dates(run.data_interval_start, run.data_interval_end)
+    [voucher] = adapter.rows("SELECT DISTINCT voucher_date AS day FROM ifms.beneficiary")
+    assert asked(adapter) == [voucher["day"]]
     assert adapter.statuses() == {"PARTIAL": 1}
     assert len(failed.failing(adapter)) == 1
     [told] = adapter.rows("SELECT payload FROM ifms.outbox ORDER BY id DESC LIMIT 1")
@@ -44,10 +45,11 @@ def test_a_failure_that_matches_nothing_is_red_once_and_kept(run_dag, airflow_co
     today = datetime.now(UTC) + timedelta(hours=5.5)
     order = {"bill_number": "PI-XX/2020-21/000001", "unknown": True, "beneficiaries": ["BN-XX/1"]}
     airflow_connections.ask_treasury("POST", "failures", order | {"voucher_date": f"{today:%Y-%m-%d}"})
-    assert run_dag("ifms_fd").state == "failed"
+    form = {"since": f"{today - timedelta(days=1):%Y-%m-%d}"}
+    assert run_dag("ifms_fd", form).state == "failed"
     [row] = adapter.rows("SELECT message FROM ifms.sweep_run")
     assert "PI-XX/2020-21/000001" in row["message"]
-    assert run_dag("ifms_fd").state == "success"  # it has been shown, and stays in the table
+    assert run_dag("ifms_fd", form).state == "success"  # it has been shown, and stays in the table
     assert len(adapter.rows("SELECT id FROM ifms.unmatched_failure WHERE matched_at IS NULL")) == 1
 
 
@@ -62,19 +64,47 @@ def test_a_backfill_of_a_week_asks_for_every_date_and_the_second_one_changes_not
     runs = run_backfill("ifms_fd", now - timedelta(days=7), now)
     assert len(runs) == 7
     assert {run.state for run in runs} == {"success"}
-    # Each run asks for its own 72 hours, so that every date of the week and of the three days before it was asked for.
     wanted = [day for run in runs for day in voucher_dates(run.data_interval_start, run.data_interval_end)]
     assert sorted(asked(adapter)) == sorted(wanted)
     first, last = runs[0].data_interval_start, runs[-1].data_interval_end
-    assert last - first == timedelta(days=6) + timedelta(hours=72)
+    assert last - first == timedelta(days=7)
     assert set(asked(adapter)) == set(voucher_dates(first, last))
 
     run_dag("ifms_fd")  # the payment failed today: after the last firing time of the backfill, maybe
     assert len(failed.failing(adapter)) == 1
     once = money()
     assert {run.state for run in run_backfill("ifms_fd", now - timedelta(days=7), now)} == {"success"}
-    assert len(asked(adapter)) == 2 * len(wanted) + 4
+    assert len(asked(adapter)) == 2 * len(wanted) + 1
     assert money() == once
+
+
+@pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
+def test_a_return_of_99_days_ago_is_booked(run_dag, airflow_connections, adapter, treasury, sweeps):
+    failed.wage_bill(adapter)
+    adapter.run("VA")
+    treasury.settings(clock_offset_seconds=-99 * 86400)
+    for service in ("PA", "PI", "PIS", "PAG", "PD"):
+        adapter.run(service)
+    treasury.settings(clock_offset_seconds=0)
+    order = {"bill_number": failed.original(adapter)["pi_number"], "beneficiaries": 1, "late_days": 99}
+    airflow_connections.ask_treasury("POST", "failures", order)
+    [voucher] = adapter.rows("SELECT DISTINCT voucher_date AS day FROM ifms.beneficiary")
+    run = run_dag("ifms_fd")
+    assert run.state == "success"
+    assert asked(adapter) == [voucher["day"]]
+    assert adapter.statuses() == {"PARTIAL": 1}
+    number = int(f"{voucher['day']:%Y%m%d}")
+    [counts] = [row["counts"] for row in sweeps(run)]
+    assert (counts["dates_asked"], counts["oldest_date_asked"], counts["newest_date_asked"]) == (1, number, number)
+
+
+@pytest.mark.parametrize("chosen", ["0", "-1", "367", "a year"])
+def test_a_window_of_no_days_is_no_setting(monkeypatch, chosen):
+    from ifms_airflow.schedules import failure_days
+
+    monkeypatch.setenv("IFMS_FD_DAYS", chosen)
+    with pytest.raises(ValueError, match="IFMS_FD_DAYS|invalid literal"):
+        failure_days()
 
 
 def next_runs(last: datetime | None, now: datetime) -> Iterator[Any]:
@@ -84,7 +114,7 @@ def next_runs(last: datetime | None, now: datetime) -> Iterator[Any]:
 
     dag = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(support_dags._dag("ifms_fd")))
     restriction = TimeRestriction(earliest=dag.start_date, latest=None, catchup=dag.catchup)
-    before = None if last is None else DataInterval(last - timedelta(hours=72), last)
+    before = None if last is None else DataInterval(last - timedelta(days=1), last)
     while True:
         info = dag.timetable.next_dagrun_info(last_automated_data_interval=before, restriction=restriction)
         if info is None or info.run_after > now:
@@ -116,7 +146,7 @@ def test_after_an_outage_the_scheduler_asks_for_every_missed_date(last, back):
     dates = [day for info in infos for day in voucher_dates(info.data_interval.start, info.data_interval.end)]
     missed = voucher_dates(fired(last), fired(back))
     assert set(missed) <= set(dates)
-    assert set(dates) == set(voucher_dates(fired(last) - timedelta(hours=48), fired(back)))  # without a gap
+    assert set(dates) == set(missed)  # without a gap, the day of the last run again
 
 
 def test_the_first_run_that_asks_is_on_the_start_date_and_looks_back_from_there():
@@ -124,7 +154,7 @@ def test_the_first_run_that_asks_is_on_the_start_date_and_looks_back_from_there(
     start = support_dags._dag("ifms_fd").start_date
     asking = [info for info in next_runs(None, fired("2026-11-03")) if info.data_interval.start >= start]
     assert [info.run_after for info in asking] == [fired(f"2026-11-0{day}") for day in (1, 2, 3)]
-    assert asking[0].data_interval.start == fired("2026-10-29")
+    assert asking[0].data_interval.start == fired("2026-10-31")
 
 
 def test_a_scheduler_that_was_not_away_has_nothing_to_catch_up_with():

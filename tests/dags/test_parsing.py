@@ -35,7 +35,7 @@ DAGS = {
 }
 CLOCKED = [dag_id for dag_id, cron in DAGS.items() if cron]
 # A day for the others.
-INTERVALS = {"ifms_pa": timedelta(minutes=5), "ifms_fd": timedelta(hours=72), "ifms_relay": timedelta(minutes=10)}
+INTERVALS = {"ifms_pa": timedelta(minutes=5), "ifms_relay": timedelta(minutes=10)}
 HALF_AN_HOUR = {"ifms_pa", "ifms_relay"}  # their tasks' timeout; two hours for the others
 CATCHING_UP = {"ifms_fd"}
 BELLS = {"ifms_pi": {"ifms_payments", "ifms_allotments"}, "ifms_relay": {"ifms_outbox"}}
@@ -75,7 +75,7 @@ BESIDE = {"ifms_relay": ["notify", "ship", "remove_old_calls"], "ifms_reports": 
 PARAMS = dict.fromkeys(DAGS, ["tenants"]) | {
     "ifms_pi": ["tenants", "pi_numbers", "payments", "adopt"],
     **{f"ifms_{service}": ["tenants", "pi_numbers"] for service in ("pis", "pag", "pd", "ftps", "ftfps")},
-    "ifms_fd": [],
+    "ifms_fd": ["since", "until"],
     "ifms_cor": ["pi_number", "tenant", "beneficiaries", "new_original", "tenants"],
     "ifms_relay": ["again", "calls_again"],
     "ifms_reconcile": ["pending_hours", "limit_days"],
@@ -282,7 +282,7 @@ def test_every_status_service_has_its_dag(dags: dict[str, Any]):
 
 def test_failures_are_asked_for_from_a_day_on(dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
     """Midnight in Odisha, less the window: Airflow runs no task of a run that is dated before the start date."""
-    window = timedelta(hours=72)
+    window = timedelta(days=1)
     assert dags["ifms_fd"].start_date == datetime(2026, 10, 31, 18, 30, tzinfo=UTC) - window
     for day in ("2027-03-31", " 2028-02-29 "):
         start = load(monkeypatch, IFMS_START_DATE=day)["ifms_fd"].start_date
@@ -510,6 +510,15 @@ def test_environment_says_how_long_calls_are_kept(dags: dict[str, Any], monkeypa
     assert removal(dags) == (400, False)
     assert removal(load(monkeypatch, IFMS_CALL_LOG_DAYS=" 3650 ", IFMS_REMOVE_UNSHIPPED_CALLS="Yes")) == (3650, True)
     assert removal(load(monkeypatch, IFMS_CALL_LOG_DAYS="none", IFMS_REMOVE_UNSHIPPED_CALLS="1")) == (None, False)
+
+
+def test_environment_says_for_how_long_payments_may_come_back(dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
+    def windows(loaded: dict[str, Any]) -> tuple[int, int]:
+        fetch, look = loaded["ifms_fd"].get_task("fetch_failures"), loaded["ifms_reconcile"].get_task("reconcile")
+        return fetch.days, look.failure_days
+
+    assert windows(dags) == (100, 100)
+    assert windows(load(monkeypatch, IFMS_FD_DAYS=" 120 ")) == (120, 120)
 
 
 def test_environment_says_where_reports_go(dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch):

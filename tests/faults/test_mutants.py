@@ -65,8 +65,8 @@ MUTANTS = {
         (
             (
                 "include/ifms/services/fd.py",
-                "        yield from voucher_dates(since, until)\n",
-                "        yield voucher_dates(since, until)[0]\n",
+                "        yield from dates\n",
+                "        yield from dates[:1]\n",
             ),
         ),
         ("tests/include/ifms/services/test_fd.py",),

@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -23,7 +24,7 @@ from ifms.notices.kafka import Publisher
 from ifms.platform.client import PlatformClient
 from ifms.sealing import Sealer
 from ifms.services.cor import Corrections, Order
-from ifms.services.fd import WINDOW, fetch_failures
+from ifms.services.fd import dates_to_ask, fetch_failures, voucher_dates
 from ifms.services.ftfps import RevisedFailure
 from ifms.services.ftps import RevisedSuccess
 from ifms.services.notifying import Notices, notify
@@ -138,7 +139,9 @@ class Adapter:
                 return
             if service == "FD":
                 until = scope.until or clock.now()
-                fetch_failures(sweep, treasury, sealer, scope.since or until - WINDOW, until)
+                every = scope.since or scope.until
+                dates = voucher_dates(scope.since or until - timedelta(days=3), until) if every else dates_to_ask(sweep)
+                fetch_failures(sweep, treasury, sealer, dates)
                 return
             if service == "RELAY":
                 deliver(sweep, platform)

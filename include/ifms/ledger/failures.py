@@ -1,4 +1,4 @@
-"""Failures that match no payment instruction: kept until somebody has seen to them."""
+"""Which voucher dates FD must be asked about, and failures that match no payment instruction: kept until seen to."""
 
 from __future__ import annotations
 
@@ -19,6 +19,58 @@ class Unmatched:
     id: UUID
     failure: Failure
     account_sealed: bytes | None
+
+
+def returnable_dates(first: str, last: str, known_before: str) -> str:
+    """A query for the dates (`day`), of those from `first` to `last`, on which a payment of ours may still come back.
+
+    `first` and `last` are dates in IST and `known_before` is a time, each as SQL; what was not in the ledger by then
+    does not count. Returnable is who is paid, by the date of the voucher. Where no voucher is known (the treasury told
+    none, or no scroll has come yet, and of whom the bank has refused none ever will) it may be of any date from the
+    bill's: up to when the scroll was told, or to the last.
+    """
+    known = f"coalesce(p.imported_at, p.created_at) < {known_before}"
+    return f"""
+        WITH days AS (
+            SELECT {first} + n AS day FROM generate_series(0, {last} - {first}) n
+        ), periods AS (
+            SELECT min((p.bill_date AT TIME ZONE 'Asia/Kolkata')::date) AS since, 'infinity'::date AS until
+            FROM ifms.payment_instruction p
+            WHERE p.status IN ('PENDING', 'INITIATED', 'APPROVED', 'IN PROCESS') AND {known}
+            UNION
+            SELECT (p.bill_date AT TIME ZONE 'Asia/Kolkata')::date, (b.updated_at AT TIME ZONE 'Asia/Kolkata')::date
+            FROM ifms.beneficiary b JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id
+            WHERE b.status = 'Payment Successful' AND b.voucher_date IS NULL
+              AND b.updated_at >= {first}::timestamp AT TIME ZONE 'Asia/Kolkata' AND {known}
+        )
+        SELECT day FROM days CROSS JOIN LATERAL (
+            SELECT FROM ifms.beneficiary b JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id
+            WHERE b.status = 'Payment Successful' AND b.voucher_date = day AND {known} LIMIT 1
+        ) paid
+        UNION
+        SELECT day FROM days JOIN periods ON day BETWEEN since AND until
+    """  # noqa: S608  (what callers of this package give is SQL)
+
+
+_RETURNABLE = returnable_dates("%(first)s::date", "%(last)s::date", "'infinity'::timestamptz") + " ORDER BY day"
+
+
+def dates_to_ask(connection: Connection, first: date, last: date) -> list[date]:
+    """The voucher dates (IST) from `first` to `last` on which a payment of ours may still come back, in order."""
+    return [day for (day,) in connection.execute(_RETURNABLE.encode(), {"first": first, "last": last})]
+
+
+def note_asked(connection: Connection, day: date, sweep_run_id: UUID) -> None:
+    """The treasury has told what came back of this voucher date, and all of it was understood."""
+    connection.execute(
+        """
+        INSERT INTO ifms.voucher_date_asked AS known (voucher_date, answered_at, sweep_run_id) VALUES (%s, now(), %s)
+        ON CONFLICT (voucher_date)
+        DO UPDATE SET answered_at = excluded.answered_at, sweep_run_id = excluded.sweep_run_id
+        WHERE known.answered_at < excluded.answered_at
+        """,
+        (day, sweep_run_id),
+    )
 
 
 def keep_unmatched(

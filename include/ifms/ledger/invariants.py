@@ -13,6 +13,7 @@ from typing import cast
 
 from ifms.errors import BadInputError
 from ifms.ledger.database import Connection
+from ifms.ledger.failures import returnable_dates
 from ifms.ledger.statuses import BeneficiaryStatus, PiStatus
 
 SHOWN = 10  # rows that are named of each rule; the count tells of all
@@ -30,6 +31,8 @@ class Limits:
     held: timedelta = timedelta(days=7)  # until a payment that is on hold has a PI
     unfunded: timedelta = timedelta(days=30)  # until a payment that waits for funds has one
     unmatched: timedelta = timedelta(days=7)  # until a failure that the bank told of is booked
+    unasked: timedelta = timedelta(hours=25)  # until a voucher date is asked about again: a day, and an hour to do it
+    returnable: timedelta = timedelta(days=100)  # for so long a payment may come back from the bank
     unheard: timedelta = timedelta(hours=24)  # until the platform has heard of a change
     forgotten: timedelta = timedelta(hours=24)  # until a row whose claim has run out is taken over
 
@@ -46,7 +49,7 @@ class Limits:
         return replace(self, **{name: timedelta(days=cast("float", value)) for name, value in days.items()})
 
 
-IN_DAYS = ("initiated", "approved", "in_process", "revised", "held", "unfunded", "unmatched")
+IN_DAYS = ("initiated", "approved", "in_process", "revised", "held", "unfunded", "unmatched", "unasked")
 LONGEST_DAYS = 366
 
 
@@ -620,6 +623,11 @@ _WAITS_ROWS = ", ".join(
     if status is not PiStatus.PENDING
 )
 
+_DAY = "((now() - {}) AT TIME ZONE 'Asia/Kolkata')::date"
+_RETURNABLE = returnable_dates(
+    _DAY.format("%(returnable)s::interval"), _DAY.format("%(unasked)s::interval"), "now() - %(unasked)s::interval"
+)
+
 _WAITING = (
     Invariant(
         "statuses_move_on",
@@ -659,6 +667,21 @@ _WAITING = (
         FROM ifms.unmatched_failure
         WHERE matched_at IS NULL AND settled_at IS NULL AND first_told_at < now() - %(unmatched)s::interval
         """,
+    ),
+    Invariant(
+        "failures_are_asked_for",
+        "the treasury has told lately what came back of each voucher date of which a payment may still come back",
+        "Start ifms_fd; if it ends red, see what its run says of these dates",
+        f"""
+        SELECT CASE count(*) WHEN 1 THEN 'voucher date ' || min(day)
+                             ELSE count(*) || ' voucher dates, ' || min(day) || ' to ' || max(day) END
+               || CASE WHEN last IS NULL THEN ': ifms_fd has never had an answer about what came back'
+                       ELSE ': the last answer about what came back was on ' || last END
+        FROM (SELECT day, (a.answered_at AT TIME ZONE 'Asia/Kolkata')::date AS last FROM ({_RETURNABLE}) returnable
+              LEFT JOIN ifms.voucher_date_asked a ON a.voucher_date = day
+              WHERE a.answered_at IS NULL OR a.answered_at < now() - %(unasked)s::interval) unasked
+        GROUP BY last
+        """,  # noqa: S608
     ),
 )
 

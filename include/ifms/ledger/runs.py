@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
@@ -15,6 +15,9 @@ from ifms.ledger.database import Connection
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # what a text quotes must not keep the rest from being told
 MAX_PROBLEMS = 200  # kept on the row; the count tells of the rest
+
+# Of the counts these are dates, as yyyymmdd: what is told of several runs is the first, or the last, not their sum.
+OLDEST, NEWEST = "oldest_date_asked", "newest_date_asked"
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,33 @@ def begin(connection: Connection, service_id: str, context: RunContext) -> Sweep
     ).fetchone()
     assert row is not None
     return SweepRun(*row)
+
+
+def note_date(counts: Counter[str], asked: date) -> None:
+    """Count a date that was asked about."""
+    number = int(f"{asked:%Y%m%d}")
+    counts["dates_asked"] += 1
+    counts[OLDEST] = min(number, counts[OLDEST] or number)
+    counts[NEWEST] = max(number, counts[NEWEST])
+
+
+def added_up(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """What several sweeps have counted, together."""
+    total: Counter[str] = Counter()
+    for each in counts:
+        for what, number in each.items():
+            if what == OLDEST:
+                total[what] = min(number, total[what] or number)
+            elif what == NEWEST:
+                total[what] = max(number, total[what])
+            else:
+                total[what] += number
+    return dict(total)
+
+
+def shown(what: str, number: int) -> tuple[str, int | date]:
+    """A count as people read it: its name in words, and what is a date as one."""
+    return what.replace("_", " "), date.fromisoformat(str(number)) if what in (OLDEST, NEWEST) else number
 
 
 def finish(

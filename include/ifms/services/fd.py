@@ -1,18 +1,20 @@
 """FD: which payments came back from the bank, voucher date by voucher date.
 
-The treasury answers for a whole day, about any PI. Asking twice changes nothing; a failure that matches no PI is kept
-and shown. Facts: treasury-jit.md §2 FD, user-stories.md §6.
+The treasury answers about any PI, for the vouchers of a day, or of that day and all after it: nobody has said which,
+and both come to the same here. Asking twice changes nothing; a failure that matches no PI is kept and shown. Facts:
+treasury-jit.md §2 FD, user-stories.md §6, cor-and-fd.md §2.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+import hashlib
+from collections.abc import Generator, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from functools import partial
 
 from ifms import clock
 from ifms.errors import IfmsError, SweepUnreachableError
-from ifms.ledger import beneficiaries, failures, instructions
+from ifms.ledger import beneficiaries, failures, instructions, runs
 from ifms.ledger.beneficiaries import Failure
 from ifms.ledger.database import Connection
 from ifms.ledger.statuses import PiStatus
@@ -26,8 +28,7 @@ from ifms.wire.envelope import ReplyError, Service, parse_each
 from ifms.wire.fd import FdRequest, FdRow
 from ifms.wire.phrasebook import Meaning
 
-WINDOW = timedelta(hours=72)
-LONGEST = timedelta(days=366)
+WINDOW_DAYS = 100
 
 
 def voucher_dates(since: datetime, until: datetime) -> list[date]:
@@ -36,11 +37,20 @@ def voucher_dates(since: datetime, until: datetime) -> list[date]:
     return [first + timedelta(days=number) for number in range((last - first).days + 1)]
 
 
-def fetch_failures(sweep: Sweep, treasury: TreasuryClient, sealer: Sealer, since: datetime, until: datetime) -> None:
-    """Ask for every voucher date from `since` to `until` and book what failed."""
+def dates_to_ask(sweep: Sweep, days: int = WINDOW_DAYS) -> list[date]:
+    """The voucher dates, from `days` days ago to today, on which a payment of ours may still come back.
+
+    So many days ago is asked about, too: of what the bank told that day after the run, this is the first to hear.
+    """
+    today = clock.to_ist(clock.now()).date()
+    return sweep.db.transact(lambda c: failures.dates_to_ask(c, today - timedelta(days=days), today))
+
+
+def fetch_failures(sweep: Sweep, treasury: TreasuryClient, sealer: Sealer, dates: Sequence[date]) -> None:
+    """Ask for each of these voucher dates, side by side, and book what failed."""
 
     def days() -> Generator[date, None, None]:
-        yield from voucher_dates(since, until)
+        yield from dates
 
     def call(day: date) -> Outcome:
         return treasury.call(
@@ -50,39 +60,80 @@ def fetch_failures(sweep: Sweep, treasury: TreasuryClient, sealer: Sealer, since
         )
 
     _rematch_kept(sweep, sealer)
+    told = _Told(sweep, sealer)
     missed: dict[date, str] = {}
 
     def settle(day: date, outcome: Outcome) -> None:
         sweep.heard(outcome)
         sweep.db.transact(lambda c: sweep.log_calls(c, outcome))
+        if not isinstance(outcome, NeverSent):
+            runs.note_date(sweep.counts, day)
+        understood = False
         match outcome:
             case Answered(reply=reply):
                 rows, unread = parse_each(FdRow, reply)
-                for fault in unread:
-                    sweep.problem(f"failures of {day}: {fault}")
+                told.unread(day, map(str, unread))
                 for row in rows:
-                    _book_bill(sweep, sealer, day, row)
+                    told.row(day, row)
+                understood = not unread
             case Rejected(errors=errors):
-                _refused(sweep, day, errors)
+                understood = _nothing_came_back(sweep, day, errors)
             case Unknown(reason=reason, understood=False):
                 sweep.problem(f"failures of {day}: {reason}")
             case NeverSent(reason=reason) | Unknown(reason=reason):
                 missed[day] = reason
                 sweep.remark(f"failures of {day}: {reason}")
+        if understood:
+            sweep.db.transact(lambda c: failures.note_asked(c, day, sweep.run.id))
 
     sweep.drive(days(), call, settle, give_back=lambda day: missed.update({day: "the sweep was stopped"}))
+    told.rest()
     if missed:
         raise SweepUnreachableError(f"nothing was heard about {', '.join(map(str, sorted(missed)))}; run it again")
 
 
-def _refused(sweep: Sweep, day: date, errors: tuple[ReplyError, ...]) -> None:
-    """An error about a whole day; one that is known to mean that nothing came back is no news."""
+class _Told:
+    """What the answers of one sweep tell: each row counts once, though the answers about earlier dates repeat it."""
+
+    def __init__(self, sweep: Sweep, sealer: Sealer) -> None:
+        self._sweep = sweep
+        self._sealer = sealer
+        self._known: set[bytes] = set()
+        self._faults: set[str] = set()
+        self._undated: dict[bytes, tuple[date, FdRow]] = {}
+
+    def row(self, day: date, row: FdRow) -> None:
+        """Book a row by its own voucher date; one without waits for the newest date that it is told about."""
+        which = hashlib.sha256(str(row.model_dump()).encode("utf-8", "surrogatepass")).digest()
+        if row.voucher_date is None:
+            self._undated[which] = max((day, row), self._undated.get(which, (day, row)), key=lambda each: each[0])
+        elif which not in self._known:
+            self._known.add(which)
+            _book_bill(self._sweep, self._sealer, row.voucher_date, row)
+
+    def rest(self) -> None:
+        """Book what waits, once all dates have been asked about."""
+        for day, row in self._undated.values():
+            _book_bill(self._sweep, self._sealer, day, row)
+
+    def unread(self, day: date, faults: Iterable[str]) -> None:
+        """Rows that could not be read are a problem each, wherever in an answer they stand."""
+        for fault in faults:
+            what = fault.partition(": ")[2]
+            if what not in self._faults:
+                self._faults.add(what)
+                self._sweep.problem(f"failures of {day}: {fault}")
+
+
+def _nothing_came_back(sweep: Sweep, day: date, errors: tuple[ReplyError, ...]) -> bool:
+    """Whether an error about a whole day is known to mean that nothing came back; any other is a problem."""
     said = "; ".join(map(str, errors))
     if sweep.phrasebook.errors(Service.FD, errors, None) is Meaning.NO_NEWS:
         sweep.remark(f"failures of {day}: {said}")
-        return
+        return True
     sweep.note_unknown(Service.FD, errors)
     sweep.problem(f"failures of {day}: the treasury says {said}")
+    return False
 
 
 def _rematch_kept(sweep: Sweep, sealer: Sealer) -> None:
@@ -99,7 +150,7 @@ def _rematch_kept(sweep: Sweep, sealer: Sealer) -> None:
 
 def _book_bill(sweep: Sweep, sealer: Sealer, day: date, row: FdRow) -> None:
     """Book one bill's failures in one transaction; its trouble is not the others'."""
-    told = [failure_of(each, row.voucher_date or day) for each in row.benf_dtls]
+    told = [failure_of(each, day) for each in row.benf_dtls]
     try:
         unmatched = sweep.db.transact(lambda c: _write(c, sweep, sealer, row.bill_number, told))
     except IfmsError as error:

@@ -318,5 +318,6 @@ class Sweep:
             log.info("%s: so far %s", self.service_id, self._said())
 
     def _said(self, when_nothing: str = "nothing was due") -> str:
-        said = ", ".join(f"{n} {what.replace('_', ' ')}" for what, n in sorted(self.counts.items()) if n)
+        counted = [runs.shown(what, number) for what, number in sorted(self.counts.items()) if number]
+        said = ", ".join(f"{number} {what}" for what, number in counted)
         return said or when_nothing

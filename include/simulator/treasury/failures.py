@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from ifms.clock import financial_year
@@ -34,8 +34,9 @@ class Failures:
         """Record failures through the control endpoint and return them.
 
         `bill_number` names a bill or a correction; `beneficiaries` is a list of ids, a count (the first so many) or
-        "all"; `reason` is optional. For a bill that the treasury never saw, `unknown` is true and `voucher_date` and a
-        list of ids are needed. Raises ValueError.
+        "all"; `reason` is optional. With `late_days` it is told so many days after the voucher, else from now on. For a
+        bill that the treasury never saw, `unknown` is true and `voucher_date` and a list of ids are needed. Raises
+        ValueError.
         """
         number, wanted, reason = given.get("bill_number"), given.get("beneficiaries", "all"), given.get("reason")
         if not isinstance(number, str) or not isinstance(reason, str | None):
@@ -45,6 +46,9 @@ class Failures:
         found = lookup(number)
         if found is None:
             raise ValueError(f"no bill and no correction {number}")
+        late_days = given.get("late_days")
+        if late_days is not None and (type(late_days) is not int or late_days < 0):
+            raise ValueError("late_days is not a number of days")
         voucher_date, ids = found
         if wanted == "all":
             chosen: Sequence[str] = ids
@@ -56,7 +60,9 @@ class Failures:
                 raise ValueError(f"{number} has not all of these beneficiaries: {', '.join(map(str, wanted))}")
         with self._store.transaction():
             return [
-                self._record(number, beneficiary, voucher_date, reason or REASONS[position % len(REASONS)])
+                self._record(
+                    number, beneficiary, voucher_date, reason or REASONS[position % len(REASONS)], late_days=late_days
+                )
                 for position, beneficiary in enumerate(chosen)
             ]
 
@@ -73,12 +79,22 @@ class Failures:
             ]
 
     def _record(
-        self, number: str, beneficiary: str, voucher_date: str, reason: str, document: str | None = None
+        self,
+        number: str,
+        beneficiary: str,
+        voucher_date: str,
+        reason: str,
+        document: str | None = None,
+        *,
+        late_days: int | None = None,
     ) -> dict[str, str]:
+        challan_date = self._today()
+        if late_days is not None:
+            challan_date = str(date.fromisoformat(voucher_date) + timedelta(days=late_days))
         self._store.run(
             "INSERT OR IGNORE INTO failure (number, beneficiary, reason, challan_date, voucher_date, document)"
             " VALUES (?, ?, ?, ?, ?, ?)",
-            number, beneficiary, reason, stamp(self._state.now())[:10], voucher_date, document,
+            number, beneficiary, reason, challan_date, voucher_date, document,
         )  # fmt: skip
         return {"bill_number": number, "beneficiary": beneficiary, "reason": reason, "voucher_date": voucher_date}
 
@@ -92,10 +108,10 @@ class Failures:
             self._fail_by_rule(day, since, rules)
         compared = ">=" if since else "="
         numbers = self._store.rows(
-            f"SELECT DISTINCT number, document FROM failure WHERE voucher_date {compared} ? AND"  # noqa: S608
+            f"SELECT DISTINCT number, document FROM failure WHERE voucher_date {compared} ? AND challan_date <= ? AND"  # noqa: S608
             " number NOT IN (SELECT number FROM correction) ORDER BY voucher_date, number",
-            day,
-        )
+            day, self._today(),
+        )  # fmt: skip
         found = []
         for row in numbers:
             bill = self._bills.find(row["number"])
@@ -117,7 +133,7 @@ class Failures:
         """Record the failures that a `failed_beneficiaries` rule asks for: the first `beneficiaries` of `ids`."""
         for position, beneficiary in enumerate(ids[: options.get("beneficiaries", 1)]):
             reason = options.get("reason") or REASONS[position % len(REASONS)]
-            self._record(number, beneficiary, voucher_date, reason)
+            self._record(number, beneficiary, voucher_date, reason, late_days=options.get("late_days"))
 
     def _of_bill(self, bill: Bill) -> dict[str, Any]:
         scrolls = {
@@ -141,19 +157,30 @@ class Failures:
         return {**header, "benfDtls": self.rows_of(number, header["billRefNo"], scrolls)}
 
     def rows_of(self, number: str, reference: str, scrolls: Mapping[str, Mapping[str, str]]) -> list[dict[str, str]]:
-        """The failed beneficiaries of one bill or correction, as FD and FTFPS tell them; `scrolls` is by benefId."""
+        """The failed beneficiaries of one bill or correction, as FD and FTFPS tell them; `scrolls` is by benefId.
+
+        A return is told from its challan's date on.
+        """
         return [
             {
                 **scrolls[row["beneficiary"]], "orgBillRefNumber": reference, "challanNumber": str(80_000 + row["id"]),
                 "challanDate": row["challan_date"], "failedReason": row["reason"],
             }
-            for row in self._store.rows("SELECT * FROM failure WHERE number = ? ORDER BY id", number)
+            for row in self._store.rows(
+                "SELECT * FROM failure WHERE number = ? AND challan_date <= ? ORDER BY id", number, self._today()
+            )
         ]  # fmt: skip
 
     def has_failed(self, number: str, beneficiary: str) -> bool:
-        """Whether this beneficiary of this bill or correction came back."""
-        row = self._store.row("SELECT 1 FROM failure WHERE number = ? AND beneficiary = ?", number, beneficiary)
+        """Whether it has been told that this beneficiary of this bill or correction came back."""
+        row = self._store.row(
+            "SELECT 1 FROM failure WHERE number = ? AND beneficiary = ? AND challan_date <= ?",
+            number, beneficiary, self._today(),
+        )  # fmt: skip
         return row is not None
+
+    def _today(self) -> str:
+        return stamp(self._state.now())[:10]
 
     def listed(self) -> list[dict[str, str]]:
         """All failures, for the control endpoint."""

@@ -17,7 +17,7 @@ EFFECTS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
     "reject": {},
     "expired_session": {},
     "partial_scrolls": {"beneficiaries": int},
-    "failed_beneficiaries": {"beneficiaries": int, "reason": str},
+    "failed_beneficiaries": {"beneficiaries": int, "reason": str, "late_days": int},
     "other_bill": {"number": str},
     "missing_field": {"field": str},
     "unknown_text": {"field": str, "text": str},

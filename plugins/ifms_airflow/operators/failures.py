@@ -2,47 +2,87 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
 
 from ifms.errors import BadInputError
 from ifms_airflow.operators.sweep import TreasurySweepOperator
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from airflow.sdk import Context
 
     from ifms.sealing import Sealer
     from ifms.services.sweep import Sweep
     from ifms.treasury.client import TreasuryClient
 
-LONGEST = timedelta(days=366)
+DEFAULT_DAYS = 100
+LONGEST_DAYS = 366
 
 
 class FetchFailuresOperator(TreasurySweepOperator):
-    """Fetch the failed payments of every voucher date that the run's data interval touches."""
+    """Fetch the failed payments of every voucher date on which a payment of ours may still come back.
 
+    :param days: how far back, from today.
+    :param since: ask for every date from this one on instead (yyyy-mm-dd, IST), or a template that renders to it.
+    :param until: the last date of that period; today when empty.
+
+    A backfill asks for every date of its data interval; so does a run that the scheduler makes up for later than the
+    next one was due, while that one asks for the whole window.
+    """
+
+    template_fields: Sequence[str] = (*TreasurySweepOperator.template_fields, "since", "until")
     service_id = "FD"
+
+    def __init__(
+        self, *, days: int = DEFAULT_DAYS, since: str | None = None, until: str | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.days = days
+        self.since = since
+        self.until = until
 
     def work(self, context: Context, sweep: Sweep, treasury: TreasuryClient, sealer: Sealer) -> None:
         """Ask day by day, and book what failed."""
-        from ifms.services.fd import fetch_failures  # noqa: PLC0415
+        from ifms.services.fd import dates_to_ask, fetch_failures  # noqa: PLC0415
 
-        since, until = self.period(context)
-        fetch_failures(sweep, treasury, sealer, since, until)
+        dates = self.period(context)
+        fetch_failures(sweep, treasury, sealer, dates_to_ask(sweep, self.days) if dates is None else dates)
 
-    def period(self, context: Context) -> tuple[datetime, datetime]:
-        """The run's data interval; a run without one (started through the API) asks for the last 72 hours.
+    def period(self, context: Context) -> list[date] | None:
+        """Every date that the form, or the data interval of such a run, asks for; None where the window counts.
 
-        Raises BadInputError for an interval of more than a year.
+        Raises BadInputError for what is no period, one of more than a year, or one that is not over today.
         """
         from ifms import clock  # noqa: PLC0415
-        from ifms.services.fd import WINDOW  # noqa: PLC0415
+        from ifms.services.fd import voucher_dates  # noqa: PLC0415
 
+        now = clock.now()
+        if self.since or self.until:
+            return _days(self.since, self.until, clock.to_ist(now).date())
         run = context["dag_run"]
-        if run.data_interval_start is None or run.data_interval_end is None:
-            return clock.now() - WINDOW, clock.now()
-        if run.data_interval_end - run.data_interval_start > LONGEST:
-            raise BadInputError(f"the period from {run.data_interval_start} is longer than {LONGEST.days} days")
-        return run.data_interval_start, run.data_interval_end
+        start, end = run.data_interval_start, run.data_interval_end
+        if run.run_type not in ("backfill", "scheduled") or start is None or end is None:
+            return None
+        if run.run_type == "scheduled" and now - end < end - start:
+            return None
+        if end - start > timedelta(days=LONGEST_DAYS):
+            raise BadInputError(f"the period from {start} is longer than {LONGEST_DAYS} days")
+        return voucher_dates(start, end)
+
+
+def _days(since: Any, until: Any, today: date) -> list[date]:  # noqa: ANN401  (a form's field may hold anything)
+    ends = []
+    for name, value in (("since", since), ("until", until or str(today))):
+        try:
+            ends.append(date.fromisoformat(value))
+        except (TypeError, ValueError):
+            raise BadInputError(f"{name} must be a date like 2026-11-23 (the form's 'From' and 'To')") from None
+    first, last = ends
+    if last < first:
+        raise BadInputError(f"the period ends on {last}, before it begins, on {first}")
+    if last > today:
+        raise BadInputError(f"the period ends on {last}, which is still to come")
+    if (last - first).days >= LONGEST_DAYS:
+        raise BadInputError(f"the period from {first} to {last} is longer than {LONGEST_DAYS} days")
+    return [first + timedelta(days=number) for number in range((last - first).days + 1)]

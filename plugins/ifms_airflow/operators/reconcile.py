@@ -26,6 +26,7 @@ class ReconcileOperator(SweepOperator):
     :param pending_hours: how long a PI may stay PENDING, a number or a template that renders to one; 24 when empty.
     :param limit_days: how long other things may wait, in days by name (`ifms.ledger.invariants.IN_DAYS`), or a template
         that renders to that; what is left out keeps its default.
+    :param failure_days: how far back FD asks for what came back from the bank.
     """
 
     template_fields: Sequence[str] = ("tenants", "pending_hours", "limit_days")
@@ -36,11 +37,13 @@ class ReconcileOperator(SweepOperator):
         *,
         pending_hours: float | str | None = None,
         limit_days: Mapping[str, float] | str | None = None,
+        failure_days: int = 100,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.pending_hours = pending_hours
         self.limit_days = limit_days
+        self.failure_days = failure_days
 
     @cached_property
     def ledger_hook(self) -> LedgerHook:
@@ -64,7 +67,8 @@ class ReconcileOperator(SweepOperator):
         days = {} if self.limit_days is None else self.limit_days
         if not isinstance(days, Mapping):
             raise BadInputError("limit_days must be numbers of days by the name of their limit, or empty")
-        return Limits(pending=self._pending()).with_days(days)
+        window = timedelta(days=self.failure_days)
+        return Limits(pending=self._pending(), returnable=window).with_days(days)
 
     def _pending(self) -> timedelta:
         """Raise BadInputError unless the form's field is a number of hours."""

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from ifms import clock
+from ifms.ledger.runs import added_up, shown
 from ifms.reports.reads.answers import not_understood
 from ifms.reports.reads.health import MOST_COUNTED, SERVICES, Reach, health
 from ifms_airflow.api.access import READ
@@ -49,10 +50,7 @@ def last(shards: list[dict[str, Any]]) -> dict[str, Any] | None:
     if not shards:
         return None
     states = {row["state"] for row in shards}
-    counts: dict[str, int] = {}
-    for row in shards:
-        for what, number in row["counts"].items():
-            counts[what] = counts.get(what, 0) + number
+    counts = added_up(row["counts"] for row in shards)
     ended = [row["finished_at"] for row in shards]
     started = min(row["started_at"] for row in shards)
     still = None in ended
@@ -60,7 +58,7 @@ def last(shards: list[dict[str, Any]]) -> dict[str, Any] | None:
         "state": "failed" if "failed" in states else "running" if "running" in states else "success",
         "started": started,
         "took": (clock.now() if still else max(ended)) - started,
-        "counts": {what.replace("_", " "): number for what, number in sorted(counts.items()) if number},
+        "counts": dict(shown(what, number) for what, number in sorted(counts.items()) if number),
         "problems": [problem for row in shards for problem in row["problems"]],
         "message": next((row["message"] for row in shards if row["message"]), None),
     }

@@ -1,10 +1,11 @@
 """Failures that match nothing are kept once, told again without end, and never dropped."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
+from uuid import uuid4
 
 import pytest
-from psycopg import errors
+from psycopg import errors, sql
 
 from ifms.ledger import failures, instructions
 from ifms.ledger.beneficiaries import Failure
@@ -194,3 +195,106 @@ def test_what_was_closed_is_matched_all_the_same(ledger):
     assert count(ledger, "matched_at IS NOT NULL AND settled_reason = 'sample reason'") == 1
     with ledger.connect() as connection, pytest.raises(errors.CheckViolation, match="stays on record"):
         connection.execute("UPDATE ifms.unmatched_failure SET settled_reason = 'another'")
+
+
+FIRST, LAST = date(2026, 8, 20), date(2026, 11, 28)
+
+
+def paid(ledger, voucher_date, **columns):
+    """Somebody whom a PI has paid, by a voucher of this date."""
+    pi, _ = ledger.instruct(*ledger.payment(100))
+    with ledger.connect() as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute("UPDATE ifms.payment_instruction SET status = 'SUCCESSFUL' WHERE id = %s", (pi.id,))
+        columns = {"status": "Payment Successful", "voucher_date": voucher_date} | columns
+        for name, value in columns.items():
+            connection.execute(
+                sql.SQL("UPDATE ifms.beneficiary SET {} = %s WHERE payment_instruction_id = %s").format(
+                    sql.Identifier(name)
+                ),
+                (value, pi.id),
+            )
+    return pi
+
+
+def change(ledger, pi, **columns):
+    with ledger.connect() as connection:
+        connection.execute("SET session_replication_role = replica")
+        for name, value in columns.items():
+            connection.execute(
+                sql.SQL("UPDATE ifms.payment_instruction SET {} = %s WHERE id = %s").format(sql.Identifier(name)),
+                (value, pi.id),
+            )
+
+
+def to_ask(ledger):
+    return ledger.db.transact(lambda c: failures.dates_to_ask(c, FIRST, LAST))
+
+
+def days(first, last):
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+def test_dates_to_ask_are_those_of_vouchers_in_the_window(ledger):
+    ledger.fund(10_000)
+    for day in (date(2026, 9, 1), date(2026, 9, 1), FIRST - timedelta(days=1), LAST, FIRST, LAST + timedelta(days=1)):
+        paid(ledger, day)
+    paid(ledger, date(2026, 9, 2), status="Payment Failed")
+    assert to_ask(ledger) == [FIRST, date(2026, 9, 1), LAST]
+
+
+@pytest.mark.parametrize("status", ["PENDING", "INITIATED", "APPROVED", "IN PROCESS"])
+def test_before_the_scroll_it_may_be_any_date_from_the_bills_on(ledger, status):
+    ledger.fund(10_000)
+    # 18:30 UTC is midnight in Odisha.
+    for hour, first in (
+        (datetime(2026, 11, 20, 18, 29, tzinfo=UTC), 20),
+        (datetime(2026, 11, 20, 18, 30, tzinfo=UTC), 21),
+    ):
+        change(ledger, paid(ledger, None, status="Payment Initiated"), status="FAILED")  # of others nothing comes
+        pi = paid(ledger, None, status="Payment In Process")
+        change(ledger, pi, status=status, bill_date=hour)
+        assert to_ask(ledger) == days(date(2026, 11, first), LAST)
+        change(ledger, pi, bill_date=datetime(2024, 6, 1, tzinfo=UTC))
+        assert to_ask(ledger) == days(FIRST, LAST)
+        change(ledger, pi, status="FAILED")
+
+
+def test_a_scroll_without_a_voucher_date_may_be_of_any_up_to_when_it_was_told(ledger):
+    ledger.fund(10_000)
+    pi = paid(ledger, None, updated_at=datetime(2026, 9, 14, 18, 30, tzinfo=UTC))
+    change(ledger, pi, bill_date=datetime(2026, 9, 10, 10, tzinfo=UTC))
+    assert to_ask(ledger) == days(date(2026, 9, 10), date(2026, 9, 15))
+
+
+def test_dates_to_ask_are_found_by_an_index_however_many_were_ever_paid(ledger):
+    ledger.fund(10_000)
+    pi = paid(ledger, date(2026, 9, 1))
+    with ledger.connect() as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute(
+            """
+            INSERT INTO ifms.beneficiary SELECT (jsonb_populate_record(b, jsonb_build_object('id', gen_random_uuid(),
+                'beneficiary_number', 'BN-' || n, 'voucher_date', date '2024-01-01' + n %% 1050))).*
+            FROM ifms.beneficiary b, generate_series(1, 30000) n
+            WHERE b.id = (SELECT id FROM ifms.beneficiary WHERE payment_instruction_id = %s LIMIT 1)
+            """,
+            (pi.id,),
+        )
+        connection.execute("ANALYZE ifms.beneficiary")
+        plan = connection.execute(
+            b"EXPLAIN " + failures._RETURNABLE.encode(), {"first": FIRST, "last": LAST}
+        ).fetchall()
+    text = "\n".join(line for (line,) in plan)
+    assert text.count("beneficiary_returnable") >= 2, text
+    assert "Seq Scan on beneficiary" not in text, text
+    assert len(to_ask(ledger)) > 80
+
+
+def test_the_last_answer_about_a_date_is_kept(ledger):
+    first, second = uuid4(), uuid4()
+    for run in (first, second):
+        ledger.db.transact(lambda c, run=run: failures.note_asked(c, LAST, run))
+    assert ledger.row("SELECT voucher_date, sweep_run_id FROM ifms.voucher_date_asked") == (LAST, second)
+    with ledger.connect() as connection, pytest.raises(errors.CheckViolation, match="stays on record"):
+        connection.execute("DELETE FROM ifms.voucher_date_asked")

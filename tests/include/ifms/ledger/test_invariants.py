@@ -490,6 +490,12 @@ DAMAGES = {
         "VALUES ('PI-X', '', '2026-06-01', 'sample reason', now() - interval '8 days')",
         " of bill PI-X, nobody named, told since",
     ),
+    "a voucher date was never asked about": Damage(
+        "failures_are_asked_for",
+        f"""UPDATE {PI} SET created_at = now() - interval '40 days' WHERE pi_number = '{{paid}}';
+            UPDATE ifms.beneficiary SET voucher_date = voucher_date - 30 WHERE {of("paid")}""",
+        ": ifms_fd has never had an answer about what came back",
+    ),
     "a PI is PENDING for longer than is allowed": Damage(
         "pending_is_settled",
         f"UPDATE {PI} SET created_at = now() - interval '3 hours' WHERE pi_number = '{{pending}}'",
@@ -560,6 +566,66 @@ def test_a_closed_or_a_young_failure_is_no_finding(behind):
     assert look(behind) == []
 
 
+def paid_so_long_ago(behind, names, days):
+    """The paid PI is as if it had been paid so many days before today (IST), which this returns."""
+    behind.execute(f"UPDATE {PI} SET created_at = now() - interval '200 days' WHERE pi_number = '{names['paid']}'")
+    [(voucher, today)] = behind.execute(
+        "UPDATE ifms.beneficiary SET voucher_date = (now() AT TIME ZONE 'Asia/Kolkata')::date - %s "
+        f"WHERE {of('paid').format_map(names)} "
+        "RETURNING voucher_date, (now() AT TIME ZONE 'Asia/Kolkata')::date",
+        (days,),
+    ).fetchall()[:1]
+    return voucher, today
+
+
+def asked(behind, day, hours):
+    """The treasury answered about this voucher date so many hours ago."""
+    behind.execute(
+        "INSERT INTO ifms.voucher_date_asked VALUES (%s, now() - %s, gen_random_uuid())"
+        " ON CONFLICT (voucher_date) DO UPDATE SET answered_at = excluded.answered_at",
+        (day, timedelta(hours=hours)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("days", "hours", "limits", "found"),
+    [
+        (30, 24, Limits(), False),
+        (30, 26, Limits(), True),
+        (30, 26, Limits(unasked=timedelta(days=2)), False),
+        (100, 26, Limits(), True),
+        (101, 26, Limits(), False),
+        (30, 26, Limits(returnable=timedelta(days=29)), False),
+    ],
+)
+def test_a_window_that_was_not_covered_lately(behind, names, days, hours, limits, found):
+    voucher, _ = paid_so_long_ago(behind, names, days)
+    asked(behind, voucher, hours)
+    said = [row for finding in look(behind, limits) for row in finding.rows]
+    assert [row.split(": ")[0] for row in said] == ([f"voucher date {voucher}"] if found else [])
+    assert all("the last answer about what came back was on 20" in row for row in said)
+
+
+def test_dates_that_were_not_asked_about_are_told_together(behind, names):
+    paid_so_long_ago(behind, names, 60)
+    behind.execute(
+        f"UPDATE {PI} SET created_at = now() - interval '9 days', bill_date = now() - interval '9 days',"
+        f" status_since = now() WHERE pi_number = '{names['initiated']}'"
+    )
+    [finding] = look(behind)
+    assert finding.invariant.name == "failures_are_asked_for"
+    [row] = finding.rows
+    assert row.startswith("9 voucher dates, ") or row.startswith("10 voucher dates, ")
+
+
+def test_who_has_failed_needs_no_asking(behind, names):
+    paid_so_long_ago(behind, names, 30)
+    behind.execute(
+        f"UPDATE ifms.beneficiary SET status = 'Payment Failed', failed_on = voucher_date WHERE {of('paid').format_map(names)}"
+    )
+    assert "failures_are_asked_for" not in {finding.invariant.name for finding in look(behind)}
+
+
 @pytest.mark.parametrize("since", [timedelta(days=14, hours=23), timedelta(days=15, hours=1)])
 def test_the_pages_and_the_rule_go_by_the_same_limits(behind, names, since):
     behind.execute(f"UPDATE {PI} SET status_since = now() - %s WHERE pi_number = %s", (since, names["initiated"]))
@@ -572,7 +638,7 @@ def test_the_pages_and_the_rule_go_by_the_same_limits(behind, names, since):
 def test_limits_are_set_by_name_in_days():
     limits = Limits(pending=timedelta(hours=2)).with_days({"initiated": 20, "unmatched": 0.5})
     assert limits == Limits(pending=timedelta(hours=2), initiated=timedelta(days=20), unmatched=timedelta(hours=12))
-    assert set(IN_DAYS) | {"pending", "unheard", "forgotten"} == set(asdict(Limits()))
+    assert set(IN_DAYS) | {"pending", "returnable", "unheard", "forgotten"} == set(asdict(Limits()))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The row of a sweep."""
 
 from collections import Counter
+from datetime import date
 
 from ifms.ledger import runs
 from ifms.ledger.runs import MAX_PROBLEMS, RunContext
@@ -65,3 +66,22 @@ def test_what_no_text_can_hold_does_not_keep_the_rest_from_being_told(ledger):
     run = ledger.db.transact(lambda c: runs.begin(c, "VA", RunContext()))
     ledger.db.transact(lambda c: runs.finish(c, run, Counter(problems=2), ["a\0b", "c\ud800d"], "e\0f"))
     assert ledger.row("SELECT problems, message FROM ifms.sweep_run") == (["a\ufffdb", "c\ufffdd"], "e\ufffdf")
+
+
+def test_dates_that_were_asked_about_are_counted_and_added_up():
+    tries = []
+    for days in ([date(2026, 11, 3), date(2026, 9, 30)], [date(2026, 12, 1)], []):
+        counts = Counter(done=len(days))
+        for day in days:
+            runs.note_date(counts, day)
+        tries.append(counts)
+    assert tries[0] == {
+        "done": 2, "dates_asked": 2, "oldest_date_asked": 20260930, "newest_date_asked": 20261103,
+    }  # fmt: skip
+    total = runs.added_up(tries)
+    assert [runs.shown(*each) for each in sorted(total.items())] == [
+        ("dates asked", 3),
+        ("done", 3),
+        ("newest date asked", date(2026, 12, 1)),
+        ("oldest date asked", date(2026, 9, 30)),
+    ]

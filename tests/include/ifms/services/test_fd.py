@@ -7,12 +7,16 @@ from datetime import UTC, date, datetime, timedelta
 import psycopg
 import pytest
 from support import failed
+from support.adapter import Adapter
+from support.databases import settle
 from support.simulators import LOG_KEY
 
+from ifms import clock
 from ifms.errors import SweepNeedsAttentionError, SweepStoppedError, SweepUnreachableError
 from ifms.ledger.phrases import add_phrase
 from ifms.sealing import Sealer
-from ifms.services.fd import WINDOW, voucher_dates
+from ifms.services.cor import Order
+from ifms.services.fd import dates_to_ask, voucher_dates
 from ifms.services.scope import Scope
 
 NOTHING_PAID = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
@@ -40,13 +44,10 @@ def test_every_date_in_ist_that_the_period_touches(since, until, dates):
     assert voucher_dates(utc(since), utc(until)) == [date.fromisoformat(each) for each in dates]
 
 
-def test_three_days_back_from_any_minute_are_four_dates_without_a_gap():
-    start = utc("2027-03-29T00:00")
-    for minutes in range(0, 5 * 24 * 60, 7):
-        until = start + timedelta(minutes=minutes)
-        found = voucher_dates(until - WINDOW, until)
-        assert len(found) == 4
-        assert [each - found[0] for each in found] == [timedelta(days=number) for number in range(4)]
+def last_days(count=3):
+    """So many days up to now: every date of them is asked for."""
+    until = datetime.now(UTC)
+    return Scope(since=until - timedelta(days=count), until=until)
 
 
 def asked(adapter):
@@ -77,13 +78,190 @@ def test_the_year_changes_at_midnight_in_odisha(adapter, instant, told):
 
 
 @NOTHING_PAID
-def test_a_week_is_asked_for_day_by_day_and_the_default_are_72_hours(adapter, treasury):
-    until = datetime.now(UTC)
-    adapter.run("FD", Scope(since=until - timedelta(days=7), until=until))
-    assert [day for day, _ in asked(adapter)] == [str(each) for each in voucher_dates(until - timedelta(days=7), until)]
-    before = treasury.state["calls"]["FD"]
+def test_a_period_is_asked_for_day_by_day_whatever_was_paid(adapter):
+    week = last_days(7)
+    sweep = adapter.run("FD", week)
+    dates = voucher_dates(week.since, week.until)
+    assert [day for day, _ in asked(adapter)] == [str(each) for each in dates]
+    assert figures(sweep) == (8, dates[0], dates[-1])
+
+
+@NOTHING_PAID
+def test_without_a_payment_there_is_nothing_to_ask(adapter, treasury):
+    sweep = adapter.run("FD")
+    assert "FD" not in treasury.state["calls"]
+    assert "dates_asked" not in sweep.counts
+
+
+def figures(sweep):
+    """How many dates a sweep has asked for, the oldest and the newest, as its row has them."""
+    counts = sweep.db.transact(lambda c: c.execute("SELECT counts FROM ifms.sweep_run WHERE id = %s", (sweep.run.id,)))
+    [(counts,)] = counts.fetchall()
+    ends = [date.fromisoformat(str(counts[f"{end}_date_asked"])) for end in ("oldest", "newest")]
+    return (counts["dates_asked"], *ends)
+
+
+def today():
+    """On the treasury's calendar."""
+    return clock.to_ist(clock.now()).date()
+
+
+def pay(adapter, treasury, days_ago, payees=3):
+    """A wage bill whose voucher is so many days old; the number of its PI."""
+    failed.wage_bill(adapter, payees)
+    adapter.run("VA")
+    treasury.settings(clock_offset_seconds=-days_ago * 86400)
+    for service in ("PA", "PI", "PIS", "PAG", "PD"):
+        adapter.run(service)
+    treasury.settings(clock_offset_seconds=0)
+    voucher = today() - timedelta(days=days_ago)
+    paid = adapter.rows("SELECT DISTINCT voucher_date FROM ifms.beneficiary WHERE created_at = (SELECT max(created_at) FROM ifms.beneficiary)")  # fmt: skip
+    assert paid == [{"voucher_date": voucher}]
+    [row] = adapter.rows("SELECT pi_number FROM ifms.payment_instruction ORDER BY created_at DESC LIMIT 1")
+    return row["pi_number"]
+
+
+def comes_back(adapter, number, days, beneficiaries=1):
+    """The bank tells of it so many days after the voucher."""
+    order = {"bill_number": number, "beneficiaries": beneficiaries, "late_days": days}
+    adapter.simulators.ask_treasury("POST", "failures", order)
+
+
+def whole(adapter):
+    """All that FD changes, without ids and times."""
+    return adapter.rows(
+        """
+        SELECT p.status AS pi, b.beneficiary_number, b.status, b.status_message, b.failed_on, b.challan_date,
+               (SELECT count(*) FROM ifms.status_log l WHERE l.payment_instruction_id = p.id) AS steps,
+               (SELECT count(*) FROM ifms.outbox) AS told, (SELECT count(*) FROM ifms.unmatched_failure) AS unmatched
+        FROM ifms.beneficiary b JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id
+        ORDER BY b.beneficiary_number
+        """
+    )
+
+
+@NOTHING_PAID
+@pytest.mark.parametrize("reading", ["on", "since"])
+@pytest.mark.parametrize("day", [4, 10, 60, 99, 100])
+def test_a_return_told_late_is_booked_by_the_next_run(adapter, treasury, reading, day):
+    treasury.settings(fd_reading=reading)
+    comes_back(adapter, pay(adapter, treasury, day), day)
+    treasury.settings(clock_offset_seconds=-86400)  # the day before
     adapter.run("FD")
-    assert treasury.state["calls"]["FD"] == before + 4
+    assert failed.failing(adapter) == []
+    treasury.settings(clock_offset_seconds=0)
+    sweep = adapter.run("FD")
+    assert len(failed.failing(adapter)) == 1
+    assert failed.original(adapter)["status"] == "PARTIAL"
+    voucher = today() - timedelta(days=day)
+    assert figures(sweep) == (1, voucher, voucher)
+    assert asked(adapter) == 2 * [(str(voucher), str(clock.financial_year(voucher)))]
+    [row] = adapter.rows("SELECT failed_on FROM ifms.beneficiary WHERE status = 'Payment Failed'")
+    assert row["failed_on"] == today()  # the 90 days count from the challan
+
+
+@NOTHING_PAID
+def test_both_readings_give_the_same_rows_and_each_counts_once(adapter, treasury, postgres):
+    numbers = [pay(adapter, treasury, days, payees=2) for days in (90, 30, 2)]
+    for number in numbers[1:]:
+        comes_back(adapter, number, 1)
+    unknown = {"bill_number": "PI-XX/2020-21/000001", "unknown": True, "beneficiaries": ["BN-XX/1"]}
+    adapter.simulators.ask_treasury("POST", "failures", unknown | {"voucher_date": str(today() - timedelta(days=2))})
+    results = []
+    for reading in ("on", "since"):
+        treasury.settings(fd_reading=reading)
+        other = f"fd_{reading}"
+        with psycopg.connect(adapter.dsn, autocommit=True) as connection:
+            ours = connection.info.dbname
+        postgres.create_database(other, ours)
+        try:
+            settle(postgres.dsn(other))
+            here = Adapter(postgres.dsn(other), adapter.simulators)
+            with pytest.raises(SweepNeedsAttentionError, match=r"1 problem\(s\), the first: .*PI-XX"):
+                here.run("FD")
+            [run] = here.rows("SELECT counts FROM ifms.sweep_run WHERE service_id = 'FD'")
+            results.append((whole(here), run["counts"]))
+        finally:
+            postgres.drop_database(other)
+    assert results[0] == results[1]
+    rows, counts = results[0]
+    assert [row["status"] for row in rows].count("Payment Failed") == 2
+    assert (counts["dates_asked"], counts["bills_with_failures"], counts["failures_unmatched"]) == (3, 2, 1)
+
+
+@NOTHING_PAID
+@pytest.mark.parametrize("reading", ["on", "since"])
+def test_a_row_without_a_voucher_date_is_of_the_newest_date_that_it_is_told_about(adapter, treasury, reading):
+    treasury.settings(fd_reading=reading)
+    for days in (20, 10, 5):
+        last = pay(adapter, treasury, days, payees=2)
+    comes_back(adapter, last, 1)
+    treasury.rule("FD", "missing_field", field="voucherDate")
+    unknown = {"bill_number": "PI-XX/2020-21/000001", "unknown": True, "beneficiaries": ["BN-XX/1"]}
+    adapter.simulators.ask_treasury("POST", "failures", unknown | {"voucher_date": str(today() - timedelta(days=5))})
+    with pytest.raises(SweepNeedsAttentionError, match="PI-XX"):
+        adapter.run("FD")
+    assert len(failed.failing(adapter)) == 1
+    [row] = adapter.rows("SELECT voucher_date FROM ifms.unmatched_failure")
+    assert row["voucher_date"] == today() - timedelta(days=5)
+
+
+@NOTHING_PAID
+def test_who_is_not_paid_yet_is_asked_about_from_the_bills_date_on(adapter, treasury):
+    failed.wage_bill(adapter)
+    for service in ("VA", "PA", "PI", "PIS", "PAG"):
+        adapter.run(service)
+    with psycopg.connect(adapter.dsn) as connection:
+        connection.execute("SET session_replication_role = replica")  # else its past is not rewritten
+        connection.execute("UPDATE ifms.payment_instruction SET bill_date = bill_date - interval '12 days'")
+    sweep = adapter.run("FD")
+    assert figures(sweep) == (13, today() - timedelta(days=12), today())
+
+
+@NOTHING_PAID
+def test_a_shorter_window_asks_less(adapter, treasury):
+    pay(adapter, treasury, 30)
+    sweep = adapter.sweep("FD")
+    assert dates_to_ask(sweep, 29) == []
+    assert dates_to_ask(sweep, 30) == [today() - timedelta(days=30)]
+
+
+@NOTHING_PAID
+def test_who_has_failed_can_not_come_back_again(adapter, treasury):
+    comes_back(adapter, pay(adapter, treasury, 8), 2, "all")
+    adapter.run("FD")
+    before = treasury.state["calls"]["FD"]
+    sweep = adapter.run("FD")
+    assert (treasury.state["calls"]["FD"], sweep.counts["dates_asked"]) == (before, 0)
+
+
+@NOTHING_PAID
+def test_a_revised_payment_is_asked_about_by_its_own_voucher_date(adapter, treasury):
+    comes_back(adapter, pay(adapter, treasury, 40, payees=1), 2)
+    adapter.run("FD")
+    failed.mend(adapter)
+    adapter.correct(Order(failed.TENANT, failed.original(adapter)["pi_number"]))
+    adapter.run("FTPS")
+    sweep = adapter.run("FD")
+    assert figures(sweep) == (1, today(), today())
+
+
+@NOTHING_PAID
+def test_an_answer_is_kept_only_for_a_date_that_was_understood(adapter, treasury):
+    def kept():
+        rows = adapter.rows("SELECT voucher_date, sweep_run_id FROM ifms.voucher_date_asked ORDER BY 1")
+        return [(row["voucher_date"], row["sweep_run_id"]) for row in rows]
+
+    pay(adapter, treasury, 6)
+    adapter.treasury_changes = {"max_concurrency": 1}
+    treasury.rule("FD", "garbage", times=1)
+    with pytest.raises(SweepNeedsAttentionError):
+        adapter.run("FD")
+    assert kept() == []
+    first = adapter.run("FD")
+    assert kept() == [(today() - timedelta(days=6), first.run.id)]
+    second = adapter.run("FD")
+    assert kept() == [(today() - timedelta(days=6), second.run.id)]
 
 
 @NOTHING_PAID
@@ -93,9 +271,9 @@ def test_a_day_that_was_not_heard_of_is_named_and_the_others_are_booked(adapter,
     failed.fail(adapter)
     treasury.rule("FD", "refuse", mode="close", times=1)
     with pytest.raises(SweepUnreachableError, match=r"nothing was heard about \d{4}-\d\d-\d\d; run it again"):
-        adapter.run("FD")
+        adapter.run("FD", last_days())
     assert treasury.state["calls"]["FD"] >= 3
-    adapter.run("FD")
+    adapter.run("FD", last_days())
     assert len(failed.failing(adapter)) == 1
 
 
@@ -108,7 +286,7 @@ def test_a_day_that_was_not_understood_is_red_and_the_others_are_booked(adapter,
     adapter.treasury_changes = {"max_concurrency": 1}  # the earliest day is asked first
     treasury.rule("FD", effect, times=1, **options)
     with pytest.raises(SweepNeedsAttentionError, match=r"failures of \d{4}-\d\d-\d\d: "):
-        adapter.run("FD")
+        adapter.run("FD", last_days())
     assert len(failed.failing(adapter)) == 1
 
 
@@ -117,7 +295,7 @@ def test_a_sweep_that_is_stopped_says_which_days_are_left(adapter):
     stop = threading.Event()
     stop.set()
     with pytest.raises((SweepStoppedError, SweepUnreachableError)):
-        adapter.run("FD", stop=stop)
+        adapter.run("FD", last_days(), stop)
     assert asked(adapter) == []
 
 
@@ -125,13 +303,15 @@ def test_a_sweep_that_is_stopped_says_which_days_are_left(adapter):
 def test_a_text_that_is_known_to_mean_that_nothing_came_back_is_green(adapter, treasury):
     treasury.rule("FD", "error", errorMsg="No record found for this date")
     with pytest.raises(SweepNeedsAttentionError, match="the treasury says No record found"):
-        adapter.run("FD")
+        adapter.run("FD", last_days())
+    assert adapter.rows("SELECT voucher_date FROM ifms.voucher_date_asked") == []
     [answer] = adapter.rows("SELECT id, service_id, times FROM ifms.unknown_answer")
     assert answer["service_id"] == "FD"
     with psycopg.connect(adapter.dsn) as connection:
         add_phrase(connection, ["FD"], "No record found for this date", "no news", reason="asked", added_by="a tester")
-    adapter.run("FD")
+    adapter.run("FD", last_days())
     assert adapter.rows("SELECT id, service_id, times FROM ifms.unknown_answer") == [answer]
+    assert len(adapter.rows("SELECT voucher_date FROM ifms.voucher_date_asked")) == 4
 
 
 @NOTHING_PAID

@@ -1,3 +1,5 @@
+from datetime import date, timedelta
+
 import pytest
 
 
@@ -68,3 +70,34 @@ def test_the_financial_year_must_be_the_dates(start_treasury):
     client = start_treasury()
     asked = {"finYear": "2026", "extAppName": "MUKTA", "voucherDate": "2026-03-31"}
     assert "finYear 2026" in client.call("FD", asked)["errorMsg"]
+
+
+def days_later(client, days):
+    """The treasury's clock goes on."""
+    client.control("settings", {"clock_offset_seconds": days * 86400, "session_minutes": 200 * 24 * 60})
+
+
+@pytest.mark.parametrize("by_rule", [True, False])
+def test_a_late_return_is_told_so_many_days_after_its_voucher(start_treasury, by_rule):
+    client = start_treasury()
+    pi = client.instruction(beneficiaries=2)
+    _, paid = client.paid(pi)
+    if by_rule:
+        client.rule(service="FD", effect="failed_beneficiaries", beneficiaries=1, late_days=60)
+    else:
+        client.control("failures", {"bill_number": pi["jitBillNo"], "beneficiaries": 1, "late_days": 60})
+    for days, told in ((0, 0), (59, 0), (60, 1), (90, 1)):
+        days_later(client, days)
+        assert len(client.failed(paid)) == told, days
+    due = date.fromisoformat(paid["voucherDate"]) + timedelta(days=60)
+    assert client.failed(paid)[0]["benfDtls"][0]["challanDate"] == str(due)
+
+
+def test_days_late_must_be_a_number_of_days(start_treasury):
+    client = start_treasury()
+    pi = client.instruction()
+    client.paid(pi)
+    for wrong in (-1, "4", True):
+        with pytest.raises(Exception, match="."):
+            client.control("failures", {"bill_number": pi["jitBillNo"], "late_days": wrong})
+    assert client.control("state")["failures"] == []
