@@ -12,7 +12,7 @@ from support.failed import TENANT, fail, mend, original, wage_bill
 
 from ifms import outbox
 from ifms.errors import SweepNeedsAttentionError, SweepUnreachableError
-from ifms.services import failing, pd, poll
+from ifms.services import failing, pd, poll, sending
 from ifms.services.cor import Order
 from ifms.services.scope import Scope
 
@@ -303,6 +303,7 @@ def test_at_each_step_it_is_looked_at_again(adapter, treasury, told_early, last,
     services = ("PI", "PIS", "PAG", "PD")
     with monkeypatch.context() as patched:
         patched.setattr(poll, "rematch", lambda *_: 0)
+        patched.setattr(sending, "rematch", lambda *_: 0)
         for service in services[: services.index(last)]:
             adapter.run(service)
     assert original(adapter)["unmatched_failures"]
@@ -317,6 +318,7 @@ def test_at_each_step_it_is_looked_at_again(adapter, treasury, told_early, last,
 def test_fd_begins_with_what_it_had_left(adapter, treasury, told_early, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(poll, "rematch", lambda *_: 0)
+        patched.setattr(sending, "rematch", lambda *_: 0)
         for service in ("PI", "PIS", "PAG", "PD"):
             adapter.run(service)
     assert adapter.statuses() == {"SUCCESSFUL": 1}

@@ -61,7 +61,7 @@ def test_no_word_of_the_treasurys_shows_an_account_number_that_it_quotes(adapter
     adapter.run("VA")
     adapter.run("PA")
     said = "account 00123456789012 of IFSC SMPL0000001 is closed"
-    treasury.rule("PI", "error", errorMsgs=[{"errorCode": "9", "errorMsg": said}])
+    treasury.rule("PI", "error", errorMsgs=[{"errorCode": "340", "errorMsg": said}])
     adapter.run("PI")
     whole, about = look(adapter, original(adapter)["pi_number"])
     assert "00123456789012" not in repr((whole, about))
