@@ -112,7 +112,12 @@ def _timed(connection: psycopg.Connection[Any], work: Callable[[psycopg.Connecti
 _DUE = "payment_instruction_due"
 _FAILURES_KEY = "unmatched_failure_bill_number_beneficiary_id_voucher_date_c_key"
 _PIS: dict[str, object] = {"tenants": None, "created_from": None, "created_to": None}
-_PAYMENTS: dict[str, object] = {"tenants": None, "raised_from": None, "raised_to": None}
+_PAYMENTS: dict[str, object] = {
+    "tenants": None,
+    "raised_from": None,
+    "raised_to": None,
+    "financial_year": "2026-27",
+}
 _FAILURE = Failure(date(2026, 6, 1), None, "C7", None, beneficiary_id="BN-7", utr_number="UTR7")
 
 

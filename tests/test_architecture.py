@@ -74,7 +74,7 @@ ROOMS = {
 }
 STANDARD = sys.stdlib_module_names | {"_typeshed", "airflow"}  # airflow: said already, by the floors
 # The way in from the command line may open everything.
-COMMANDS = ("failures", "log", "report", "import", "reseal", "restore", "phrases", "settle")
+COMMANDS = ("failures", "log", "report", "import", "reseal", "restore", "phrases", "settle", "cancel", "sanction")
 EVERYTHING = {"cli", *(f"{name}_command" for name in COMMANDS)}
 
 # What a service is given and never makes: connections, clients, keys.

@@ -16,6 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import InvalidSchemaName, UndefinedColumn, UndefinedTable
 
 from ifms import (
+    cancel_command,
     failures_command,
     import_command,
     log_command,
@@ -23,6 +24,7 @@ from ifms import (
     report_command,
     reseal_command,
     restore_command,
+    sanction_command,
     settle_command,
 )
 from ifms.errors import ConfigurationError, IfmsError
@@ -67,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     reseal_command.add_arguments(commands)
     settle_command.add_arguments(commands)
     phrases_command.add_arguments(commands)
+    cancel_command.add_arguments(commands)
+    sanction_command.add_arguments(commands)
     report_command.add_arguments(commands)
 
     simulate = commands.add_parser("simulate", help="run a treasury or a platform that behaves like the real one")

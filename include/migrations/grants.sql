@@ -8,7 +8,8 @@ GRANT USAGE ON SCHEMA ifms TO ifms_work, ifms_read;
 -- triggers keep what is frozen.
 REVOKE ALL ON ALL TABLES IN SCHEMA ifms FROM ifms_work, ifms_read;
 GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA ifms TO ifms_work;
-REVOKE UPDATE ON ifms.fund_movement, ifms.status_log, ifms.call_access, ifms.sanction FROM ifms_work;
+REVOKE UPDATE ON ifms.fund_movement, ifms.status_log, ifms.call_access, ifms.sanction, ifms.sanction_closing FROM ifms_work;
+REVOKE INSERT ON ifms.setting FROM ifms_work;
 REVOKE INSERT, UPDATE ON ifms.status_transition, ifms.alembic_version, ifms.import_row, ifms.import_withheld,
     ifms.restored, ifms.restore_cleared, ifms.home FROM ifms_work;
 -- Enough to lock a sanction; its balances are written by the movements' trigger, which runs as the owner.
@@ -17,7 +18,10 @@ GRANT UPDATE (updated_at) ON ifms.sanction TO ifms_work;
 -- PostgreSQL lets everybody run a new function. A trigger runs its own without that right; who reads a view needs it for
 -- the functions that the view is made with, which only reckon with what they are given.
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA ifms FROM PUBLIC, ifms_work, ifms_read;
-GRANT EXECUTE ON FUNCTION ifms.correct_by, ifms.without_numbers TO ifms_work, ifms_read;
+GRANT EXECUTE ON FUNCTION ifms.correct_by(date, integer, integer, integer), ifms.financial_year, ifms.without_numbers
+    TO ifms_work, ifms_read;
+-- The same by the settings, which the views read for their readers.
+GRANT EXECUTE ON FUNCTION ifms.correct_by(date) TO ifms_work;
 -- The one way in which calls to the treasury are ever deleted: the function keeps what must be kept.
 GRANT EXECUTE ON FUNCTION ifms.remove_old_calls TO ifms_work;
 -- What of a sanction is withheld, and whom a restored ledger may have paid: asked before a PI is made.

@@ -112,6 +112,19 @@ _TREASURY_FIELDS: Fields = {
         "that it does not know it.",
         _number(24, 1, 720, "number"),
     ),
+    "use_earlier_years": _field(
+        "Pay from earlier years' sanctions",
+        "After those of the payment's own financial year. Off: what is left on them is not used.",
+        {"type": ["boolean", "null"], "default": False},
+    ),
+    "correction_days": _field(
+        "Days for a correction", "From the day on which a payment has failed.", _number(90, 1, 3650)
+    ),
+    "correction_last_day": _field(
+        "Last day of a correction",
+        "As month-day, after the end of the financial year in which the payment has failed, if that is earlier.",
+        _text("04-30", pattern=r"^(\d\d-\d\d)?$"),
+    ),
     "max_reply_bytes": _field(
         "Largest reply", "Bytes; a longer one is not read.", _number(8 * 2**20, 1024, 256 * 2**20)
     ),

@@ -77,7 +77,7 @@ def test_64_connections_reserve_on_one_sanction_at_once(ledger):
 
     def insist(mine, payment, claim):
         def write(connection):
-            funding = funds.choose_funding(connection, TENANT, Decimal(1), [(DDO, HEAD)])
+            funding = funds.choose_funding(connection, TENANT, Decimal(1), [(DDO, HEAD)], financial_year="2024-25")
             assert funding is not None
             assert funding.sanction_id == sanction
             pi_claim = Claim(uuid.uuid4(), LEASE)

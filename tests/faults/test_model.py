@@ -393,7 +393,7 @@ class LedgerBesideItsModel(RuleBasedStateMachine):
         self.model.allotted += -amount if kind is AllotmentKind.WITHDRAWAL else amount
 
     def _funding(self, connection: Connection, amount: Decimal) -> Funding | None:
-        return funds.choose_funding(connection, TENANT, amount, [(DDO, self.head)])
+        return funds.choose_funding(connection, TENANT, amount, [(DDO, self.head)], financial_year="2024-25")
 
     def _instruct(self, payment: object, claim: Claim, amounts: list[Decimal]) -> None:
         new = new_instruction(payment, [beneficiary(amount) for amount in amounts])

@@ -16,6 +16,7 @@ from support.databases import as_worker
 from support.simulators import Simulators
 
 from ifms import clock
+from ifms.ledger import settings
 from ifms.ledger.database import Database
 from ifms.ledger.history import CallLog
 from ifms.ledger.invariants import Limits
@@ -130,6 +131,7 @@ class Adapter:
             ) as treasury,  # fmt: skip
             PlatformClient(self.simulators.platform_config()) as platform,
         ):
+            sweep.db.transact(lambda c: settings.adopt(c, config))
             service, sealer = sweep.service_id, sweep.calls.sealer
             if service in STATUS_SERVICES:
                 Poll(sweep, STATUS_SERVICES[service](), treasury, scope)()

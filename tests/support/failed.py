@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date, timedelta
 from typing import Any
 
 import psycopg
@@ -10,6 +11,13 @@ from support.adapter import Adapter
 
 TENANT = "od.samplea"
 NEW_ACCOUNT = "000099990001"
+
+
+def last_day(failed_on: date, days: int = 90, month: int = 4, day: int = 30) -> date:
+    """The last day of a correction, reckoned anew: whichever comes first of so many days and that day of the year."""
+    ends = [date(year, 3, 31) for year in (failed_on.year, failed_on.year + 1) if date(year, 3, 31) >= failed_on]
+    after_it = [date(year, month, day) for year in range(failed_on.year, failed_on.year + 3)]
+    return min(failed_on + timedelta(days=days), next(each for each in after_it if each > ends[0]))
 
 
 def wage_bill(adapter: Adapter, payees: int = 3, tenant: str = TENANT) -> None:

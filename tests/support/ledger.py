@@ -105,7 +105,7 @@ class Ledger:
         new = new_instruction(payment)
 
         def write(connection: Connection) -> PaymentInstruction:
-            funding = funds.choose_funding(connection, TENANT, payment.amount, [(DDO, HEAD)])
+            funding = funds.choose_funding(connection, TENANT, payment.amount, [(DDO, HEAD)], financial_year="2024-25")
             assert funding is not None
             return instructions.create(connection, new, funding, payment_claim, mine)
 

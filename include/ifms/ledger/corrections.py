@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, fields
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from psycopg import sql
 from psycopg.rows import class_row
 
-from ifms import clock
 from ifms.ledger.database import Connection
 from ifms.ledger.models import Beneficiary, PaymentInstruction
 from ifms.ledger.statuses import BeneficiaryStatus, PiStatus
 
-LONGEST = timedelta(days=90)
 
+def correct_by(connection: Connection, days: Collection[date]) -> dict[date, date]:
+    """The last day (IST) on which a payment that failed on each of `days` can be corrected.
 
-def correct_by(failed_on: date) -> date:
-    """The last day (IST) on which a failed payment can be corrected: 90 days, or 30 April of the next financial year.
-
-    The earlier one counts (treasury-jit.md §4, the 90-day rule). The database has the same rule as `ifms.correct_by`.
+    90 days later, or 30 April of the next financial year if that is earlier (treasury-jit.md §4, the 90-day rule), or
+    what the connection has instead. The rule is the database's, `ifms.correct_by`, and written nowhere else.
     """
-    return min(failed_on + LONGEST, date(clock.financial_year(failed_on) + 1, 4, 30))
+    rows = connection.execute("SELECT day, ifms.correct_by(day) FROM unnest(%s::date[]) AS day", (list(set(days)),))
+    return dict(rows.fetchall())
 
 
 @dataclass(frozen=True)

@@ -242,15 +242,30 @@ def _apply_waiting(connection: Connection, allotment: NewAllotment) -> Decimal |
 
 
 def choose_funding(
-    connection: Connection, tenant_id: str, amount: Decimal, preference: Collection[tuple[str, str]]
+    connection: Connection,
+    tenant_id: str,
+    amount: Decimal,
+    preference: Collection[tuple[str, str]],
+    *,
+    financial_year: str,
+    payment_number: str | None = None,
 ) -> Funding | None:
-    """Lock the first sanction that has `amount` available, by the order of `preference`; None when no one has.
+    """Lock the sanction that pays `amount` (sanction-choice.md §2); None when no one has it available.
 
-    `preference` is (DDO code, head of account) in the order to try. The allotment named is the latest that is no
-    withdrawal (digit-services.md §10). The lock lasts to the end of the caller's transaction.
+    `preference` is (DDO code, head of account), its heads in the order to try; `financial_year` is that of the PI's
+    bill date, like 2026-27. Sanctions of that year come first, those of earlier years last, the latest year first, and
+    only when `use_earlier_years` is set; a later year's, or a closed one, is never taken. In a head the most recently
+    changed comes first: the one of which an allotment or a withdrawal was told last, of those told together the one
+    with the latest date of the treasury's. Our own reservations and payments do not count as changes: whichever
+    sanction was paid from last would be paid from again, and the choice would hang on the order in which sweeps ran. A
+    sanction on which a PI of payment `payment_number` was declined comes after all others.
+
+    The allotment named is the latest that is no withdrawal (digit-services.md §10). The lock lasts to the end of the
+    caller's transaction.
     """
     ddo_codes, hoa_codes = zip(*preference, strict=True) if preference else ((), ())
     wanted = {"tenant": tenant_id, "amount": amount, "ddo": list(ddo_codes), "hoa": list(hoa_codes)}
+    wanted |= {"financial_year": financial_year, "payment": payment_number}
     with connection.cursor(row_factory=class_row(Funding)) as cursor:
         while True:
             funding = cursor.execute(_FIRST_FUNDED, wanted).fetchone()
@@ -261,26 +276,53 @@ def choose_funding(
                 return None
 
 
-_ANY_FUNDED = """
-    SELECT 1 FROM ifms.sanction s
+def unused_with(connection: Connection, tenant_id: str, amount: Decimal, *, financial_year: str) -> list[str]:
+    """The sanctions of a city that have `amount` and are not used, each with why: closed, or of an earlier year."""
+    rows = connection.execute(
+        f"""
+        SELECT s.master_allotment_id, CASE WHEN s.closed_at IS NULL THEN 'of ' || s.financial_year ELSE 'closed' END
+        FROM ifms.sanction s
+        WHERE s.tenant_id = %(tenant)s AND s.available_amount >= %(amount)s AND s.financial_year <= %(financial_year)s
+          AND NOT (s.closed_at IS NULL AND {IN_A_YEAR_OF_USE})
+        ORDER BY 1, 2
+        """.encode(),  # noqa: S608  (a text of this module)
+        {"tenant": tenant_id, "amount": amount, "financial_year": financial_year},
+    ).fetchall()
+    return [f"{row[0]} ({row[1]})" for row in rows]
+
+
+# The one row of settings is read once for a whole statement.
+IN_A_YEAR_OF_USE = """s.financial_year <= %(financial_year)s AND s.financial_year >= (
+            SELECT CASE WHEN use_earlier_years THEN '' ELSE %(financial_year)s END FROM ifms.setting)"""
+_FUNDED = f"""
     JOIN unnest(%(ddo)s::text[], %(hoa)s::text[]) AS p (ddo_code, hoa_code)
       ON (s.ddo_code, s.hoa_code) = (p.ddo_code, p.hoa_code)
-    WHERE s.tenant_id = %(tenant)s AND s.available_amount >= %(amount)s
-      AND s.available_amount - ifms.withheld(s) >= %(amount)s LIMIT 1
-"""
-_FIRST_FUNDED = """
+    WHERE s.tenant_id = %(tenant)s AND s.closed_at IS NULL AND {IN_A_YEAR_OF_USE}
+      AND s.available_amount >= %(amount)s AND s.available_amount - ifms.withheld(s) >= %(amount)s"""
+_ANY_FUNDED = f"SELECT 1 FROM ifms.sanction s {_FUNDED} LIMIT 1".encode()  # noqa: S608  (texts of this module)
+# Declined: FAILED without ever having been accepted, by the treasury's refusal. One that a person has settled or
+# cancelled says nothing of its sanction, unless the treasury had refused it in words that settled nothing.
+_FIRST_FUNDED = f"""
+    WITH declined AS (
+        SELECT i.sanction_id FROM ifms.payment_instruction i
+        WHERE i.tenant_id = %(tenant)s AND i.payment_number = %(payment)s AND i.status = 'FAILED'
+          AND i.pi_type = 'ORIGINAL' AND i.cancelled_by IS NULL AND (i.settled_by IS NULL OR i.refusal IS NOT NULL)
+          AND NOT EXISTS (SELECT FROM ifms.fund_movement m WHERE m.payment_instruction_id = i.id AND m.kind = 'DEBIT')
+    )
     SELECT s.id AS sanction_id, s.hoa_code, s.ddo_code, s.ssu_id, s.grantee_code, s.scheme_code,
-           s.master_allotment_id, a.ssu_allotment_id, a.serial_no AS allotment_serial_no
+           s.master_allotment_id, latest.ssu_allotment_id, latest.serial_no AS allotment_serial_no
     FROM ifms.sanction s
-    JOIN unnest(%(ddo)s::text[], %(hoa)s::text[]) WITH ORDINALITY AS p (ddo_code, hoa_code, place)
-      ON (s.ddo_code, s.hoa_code) = (p.ddo_code, p.hoa_code)
     CROSS JOIN LATERAL (
         SELECT ssu_allotment_id, serial_no FROM ifms.allotment
-        WHERE sanction_id = s.id AND kind <> 'WITHDRAWAL' ORDER BY serial_no DESC, received_at DESC LIMIT 1) a
-    WHERE s.tenant_id = %(tenant)s AND s.available_amount >= %(amount)s
-      AND s.available_amount - ifms.withheld(s) >= %(amount)s
-    ORDER BY p.place, s.created_at, s.id LIMIT 1 FOR UPDATE OF s
-"""
+        WHERE sanction_id = s.id AND kind <> 'WITHDRAWAL' ORDER BY serial_no DESC, received_at DESC LIMIT 1) latest
+    CROSS JOIN LATERAL (
+        SELECT max(received_at) AS told, max(allotment_date) AS dated FROM ifms.allotment
+        WHERE sanction_id = s.id) changed
+    {_FUNDED}
+    ORDER BY s.id IN (SELECT sanction_id FROM declined), s.financial_year DESC,
+             array_position(%(hoa)s::text[], s.hoa_code), changed.told DESC, changed.dated DESC, s.created_at DESC, s.id
+    LIMIT 1 FOR UPDATE OF s
+""".encode()  # noqa: S608  (texts of this module)
 
 
 def move(target: Target, movement: Movement, sanction_id: UUID, instruction_id: UUID, amount: Decimal) -> None:

@@ -29,6 +29,7 @@ class LogStatus(StrEnum):
     NOT_SENT = "NOT_SENT"  # the call never reached the treasury
     DUPLICATE = "DUPLICATE"  # refused because the treasury has it already
     SETTLED_BY_HAND = "SETTLED_BY_HAND"  # a person has said what became of it
+    CANCELLED = "CANCELLED"  # by a person, before it was sent
 
 
 def log_status(

@@ -54,15 +54,15 @@ WITHOUT_SCROLLS = Queue(
     order="q.polled_at NULLS FIRST, q.id",
 )
 
-# Revisions whose payments the bank may still return: from their references on, until all have failed, or 90 days after
-# the last was paid.
+# Revisions whose payments the bank may still return: from their references on, until all have failed, or until the
+# setting's correction_days (90) after the last was paid.
 RETURNABLE = Queue(
     table="payment_instruction",
     due="""q.pi_type = 'REVISED' AND q.pa_token_number IS NOT NULL
        AND q.status IN ('INITIATED', 'SUCCESSFUL', 'PARTIAL', 'COMPLETED')
-       AND (q.paid_at > now() - interval '90 days' OR q.paid_at IS NULL)
+       AND (q.paid_at > now() - make_interval(days => (SELECT correction_days FROM ifms.setting)) OR q.paid_at IS NULL)
        AND EXISTS (SELECT FROM ifms.beneficiary b
-                   WHERE b.payment_instruction_id = q.id AND b.status <> 'Payment Failed')"""
+                   WHERE b.payment_instruction_id = q.id AND b.status <> 'Payment Failed')"""  # noqa: S608  (texts of this module)
     + _CONDITIONS,
     order="q.failures_polled_at NULLS FIRST, q.id",
     polled="failures_polled_at",
@@ -346,9 +346,9 @@ def advance(
     """Move the PI along by `event`, write what the treasury told with it, move its money, and give it back.
 
     Without a claim the caller holds the row's lock, and whoever has claimed it keeps it.
-    Accepted: reserved money is spent. Declined: released. Rejected: spent money goes back, and the payment may have a
-    new PI. Raises LedgerError for an event that may not happen in the PI's status, ClaimLostError when another run has
-    taken it over.
+    Accepted: reserved money is spent. Declined, cancelled: released. Rejected: spent money goes back, and the payment
+    may have a new PI. Raises LedgerError for an event that may not happen in the PI's status, ClaimLostError when
+    another run has taken it over.
     """
     status = after(pi.status, event)
     if status is PiStatus.FAILED:
@@ -358,6 +358,7 @@ def advance(
     movement = {
         Event.ACCEPTED: Movement.DEBIT,
         Event.DECLINED: Movement.RELEASE,
+        Event.CANCELLED: Movement.RELEASE,
         Event.REJECTED: Movement.REVERSAL,
     }.get(event)
     if movement and pi.pi_type == "ORIGINAL":

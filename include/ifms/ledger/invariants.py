@@ -393,7 +393,7 @@ _HISTORY = (
     # Older calls than the oldest that is kept can't be asked for.
     Invariant(
         "treasury_has_answered",
-        "the treasury has answered to each PI beyond PENDING, or told of it when asked",
+        "the treasury has answered to each PI beyond PENDING, or told of it when asked, or it was cancelled unsent",
         "Ask the treasury whether it has this bill",
         """
         SELECT 'PI ' || p.pi_number || ' is ' || p.status || ', but the treasury never answered to it'
@@ -407,6 +407,7 @@ _HISTORY = (
               AND (starts_with(message, 'found at the treasury by ') OR status LIKE '%%SETTLED_BY_HAND')
         ) heard ON heard.payment_instruction_id = p.id
         WHERE p.status <> 'PENDING' AND heard.payment_instruction_id IS NULL AND p.imported_at IS NULL
+          AND p.cancelled_by IS NULL
           AND p.created_at >= coalesce((SELECT min(created_at) FROM ifms.treasury_call), '-infinity')
           AND p.created_at > now() - interval '90 days'  -- older calls may have been removed: ifms.remove_old_calls
         """,

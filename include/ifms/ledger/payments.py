@@ -7,29 +7,33 @@ from collections.abc import Collection, Sequence
 from ifms.errors import BadInputError, ClaimLostError
 from ifms.ledger.claims import Claim, Queue
 from ifms.ledger.database import Connection
+from ifms.ledger.funds import IN_A_YEAR_OF_USE
 from ifms.ledger.models import NewPayment, Payment
 
 DECLINED = "PI_DECLINED"
 REJECTED = "PI_REJECTED"
+CANCELLED = "PI_CANCELLED"  # by a person, before it was sent: a person releases it
 IN_DOUBT = "PI_IN_DOUBT"  # the treasury may have one of its earlier PIs: a person releases it, then it is asked about
 TREASURY_SILENT = "TREASURY_SILENT"  # an earlier PI could not be asked about: the next run asks again
 
-# A payment that waits for funds is due only once some sanction of its city has its amount. It waits for a person when
-# its PI was rejected by the SSU or may be at the treasury, when the Java adapter has worked on it and it could not be
-# imported, or when it may have a PI that a restored ledger does not know. One that was declined is looked at again, and
-# gets a new PI once its accounts differ.
+# A payment that waits for funds is due only once some sanction of its city that may pay it in `financial_year` (that of
+# the run) has its amount. It waits for a person when its PI was rejected by the SSU, cancelled, or may be at the
+# treasury, when the Java adapter has worked on it and it could not be imported, or when it may have a PI that a
+# restored ledger does not know. One that was declined is looked at again, and gets a new PI once its accounts differ.
 UNPAID = Queue(
     table="payment",
-    due="""q.paid_by IS NULL AND (q.hold_code IS NULL OR q.hold_code NOT IN ('PI_REJECTED', 'PI_IN_DOUBT'))
+    due=f"""q.paid_by IS NULL
+       AND (q.hold_code IS NULL OR q.hold_code NOT IN ('PI_REJECTED', 'PI_IN_DOUBT', 'PI_CANCELLED'))
        AND (%(tenants)s::text[] IS NULL OR q.tenant_id = ANY(%(tenants)s))
        AND (%(raised_from)s::timestamptz IS NULL OR q.raised_at >= %(raised_from)s)
        AND (%(raised_to)s::timestamptz IS NULL OR q.raised_at < %(raised_to)s)
        AND (%(payments)s::text[] IS NULL OR q.payment_number = ANY(%(payments)s))
        AND (q.hold_code IS DISTINCT FROM 'PAYMENT_INSUFFICIENT_FUNDS' OR EXISTS (
-            SELECT FROM ifms.sanction s WHERE s.tenant_id = q.tenant_id AND s.available_amount >= q.amount))
+            SELECT FROM ifms.sanction s WHERE s.tenant_id = q.tenant_id AND s.closed_at IS NULL
+              AND s.available_amount >= q.amount AND {IN_A_YEAR_OF_USE}))
        AND NOT EXISTS (SELECT FROM ifms.import_withheld w WHERE w.settled_at IS NULL
                        AND w.tenant_id = q.tenant_id AND w.payment_number = q.payment_number)
-       AND NOT ifms.in_doubt(q)""",
+       AND NOT ifms.in_doubt(q)""",  # noqa: S608  (a text of the ledger's)
     order="q.raised_at, q.id",
 )
 

@@ -21,7 +21,7 @@ class PiStatus(StrEnum):
     SUCCESSFUL = "SUCCESSFUL"  # every beneficiary has its debit scroll
     PARTIAL = "PARTIAL"  # some beneficiaries' payments failed
     COMPLETED = "COMPLETED"  # a revised PI has taken the failed ones over
-    FAILED = "FAILED"  # declined by the treasury or rejected by the SSU
+    FAILED = "FAILED"  # declined by the treasury, rejected by the SSU, or cancelled before it was sent
 
 
 class BeneficiaryStatus(StrEnum):
@@ -35,10 +35,11 @@ class BeneficiaryStatus(StrEnum):
 
 
 class Event(StrEnum):
-    """What the treasury told us that changes a payment instruction."""
+    """What changes a payment instruction: the treasury told us so, or, never having heard of it, a person."""
 
     ACCEPTED = "accepted"
     DECLINED = "declined"
+    CANCELLED = "cancelled"
     APPROVED = "approved"
     REJECTED = "rejected"
     ADVISED = "advised"
@@ -50,6 +51,7 @@ class Event(StrEnum):
 TRANSITIONS: dict[tuple[PiStatus, Event], PiStatus] = {
     (PiStatus.PENDING, Event.ACCEPTED): PiStatus.INITIATED,
     (PiStatus.PENDING, Event.DECLINED): PiStatus.FAILED,
+    (PiStatus.PENDING, Event.CANCELLED): PiStatus.FAILED,
     (PiStatus.INITIATED, Event.APPROVED): PiStatus.APPROVED,
     (PiStatus.INITIATED, Event.REJECTED): PiStatus.FAILED,
     (PiStatus.APPROVED, Event.ADVISED): PiStatus.IN_PROCESS,

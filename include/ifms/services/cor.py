@@ -10,6 +10,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
 from functools import cached_property, partial
 from typing import cast
 
@@ -252,12 +254,16 @@ class Corrections:
             failed = {number: failed[number] for number in order.beneficiary_numbers}
         if not failed:
             raise CorrectionRefusedError(f"{where} has no failed beneficiary that nobody has taken over")
-        self._check_deadline(where, failed, new_original=order.new_original)
+        self._check_deadline(connection, where, failed, new_original=order.new_original)
         return original, failed
 
-    def _check_deadline(self, where: str, failed: Mapping[str, History], *, new_original: bool) -> None:
+    def _check_deadline(
+        self, connection: Connection, where: str, failed: Mapping[str, History], *, new_original: bool
+    ) -> None:
         today = clock.to_ist(clock.now()).date()
-        until = {n: correct_by(h.last.row.failed_on) for n, h in failed.items() if h.last.row.failed_on is not None}
+        days = {n: h.last.row.failed_on for n, h in failed.items() if h.last.row.failed_on is not None}
+        last_days = correct_by(connection, days.values())
+        until = {number: last_days[day] for number, day in days.items()}
         late = sorted(number for number, day in until.items() if today > day)
         if late and not new_original:
             raise CorrectionRefusedError(
@@ -364,9 +370,9 @@ class Corrections:
         self, connection: Connection, order: Order, number: str, rows: Sequence[NewBeneficiary]
     ) -> Ready:
         original, _ = self._still_failed(connection, order, rows)
-        funding = self._funding(connection, original, rows)
-        mine = Claim(uuid.uuid4(), LEASE)
         bill_date = clock.now().replace(microsecond=0)
+        funding = self._funding(connection, original, rows, bill_date)
+        mine = Claim(uuid.uuid4(), LEASE)
         pi = instructions.create_repayment(connection, original, funding, number, bill_date, rows, mine)
         request = request_of(pi, beneficiaries.of(connection, [pi.id])[pi.id], self.sealer)
         return Ready(pi, mine, request, self.repayments.announce(connection, pi, request))
@@ -380,11 +386,23 @@ class Corrections:
             raise ConflictError("other beneficiaries have failed meanwhile; run it again")
         return original, failed
 
-    def _funding(self, connection: Connection, original: PaymentInstruction, rows: Sequence[NewBeneficiary]) -> Funding:
-        amount = sum(row.amount for row in rows)
+    def _funding(
+        self,
+        connection: Connection,
+        original: PaymentInstruction,
+        rows: Sequence[NewBeneficiary],
+        bill_date: datetime,
+    ) -> Funding:
+        amount = sum((row.amount for row in rows), Decimal(0))
         units = self.master.units.get(original.tenant_id, ())
-        preference = [(unit.ddo_code, head.code) for unit in units for head in self.master.heads]
-        funding = funds.choose_funding(connection, original.tenant_id, amount, preference) if amount else None
+        funding = funds.choose_funding(
+            connection,
+            original.tenant_id,
+            amount,
+            [(unit.ddo_code, head.code) for head in self.master.heads for unit in units],
+            financial_year=clock.financial_year_label(clock.financial_year(bill_date)),
+            payment_number=original.payment_number,
+        )
         if funding is None:
             raise CorrectionRefusedError(
                 f"no sanction of {original.tenant_id} has {amount} available to pay PI {original.pi_number}'s anew"

@@ -148,7 +148,8 @@ class PaymentInstructions:
         """The conditions of payments.UNPAID."""
         tenants = self.scope.tenant_list or [city.tenant_id for city in self.master.cities]
         period = {"raised_from": self.scope.since, "raised_to": self.scope.until}
-        return {"tenants": tenants, **period, **self.scope.narrowing}
+        year = clock.financial_year_label(clock.financial_year(clock.now()))
+        return {"tenants": tenants, "financial_year": year, **period, **self.scope.narrowing}
 
     def __call__(self) -> None:
         """Settle what is PENDING, learn of new payments, and make a PI for each that has none, oldest first."""
@@ -297,17 +298,25 @@ class PaymentInstructions:
 
     def _create(self, connection: Connection, made: Draft) -> Ready | None:
         tenant = made.payment.tenant_id
-        preference = [(unit.ddo_code, head.code) for unit in self.master.units[tenant] for head in self.master.heads]
-        funding = funds.choose_funding(connection, tenant, made.amount, preference)
+        bill_date = clock.now().replace(microsecond=0)
+        year = clock.financial_year_label(clock.financial_year(bill_date))
+        funding = funds.choose_funding(
+            connection,
+            tenant,
+            made.amount,
+            [(unit.ddo_code, head.code) for head in self.master.heads for unit in self.master.units[tenant]],
+            financial_year=year,
+            payment_number=made.payment.payment_number,
+        )
         if funding is None:
             bind_bills(connection, tenant, made.bill_ids, made.payment.payment_number)
-            self._no_funds(connection, made)
+            self._no_funds(connection, made, year)
             return None
         mine = Claim(uuid.uuid4(), LEASE)
         new = NewInstruction(
             pi_number=made.pi_number,
             payment=made.payment,
-            bill_date=clock.now().replace(microsecond=0),
+            bill_date=bill_date,
             purpose=self.treasury.config.purpose,
             beneficiaries=numbered(made.shares, made.beneficiary_numbers, self.sealer),
             additional_details=made.details or {},
@@ -320,11 +329,14 @@ class PaymentInstructions:
         writes.flush()
         return Ready(pi, mine, request, announced)
 
-    def _no_funds(self, connection: Connection, made: Draft) -> None:
+    def _no_funds(self, connection: Connection, made: Draft, year: str) -> None:
         """Say once that the payment waits for funds; it gets its PI by itself when an allotment brings enough."""
         payment = made.payment
         message = f"no sanction of {payment.tenant_id} has {made.amount} available for payment {payment.payment_number}"
         unknown = funds.heads_unknown(connection, payment.tenant_id, [head.code for head in self.master.heads])
+        unused = funds.unused_with(connection, payment.tenant_id, made.amount, financial_year=year)
+        if unused:
+            message += f"; it is on sanctions that are not used: {', '.join(unused)}"
         if unknown:
             message += f"; sanctions under {', '.join(unknown)} are not used: no active head of account in master data"
         if payments.hold_payment(connection, payment, made.claim, NO_FUNDS, message):

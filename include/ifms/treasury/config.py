@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import get_args
 from urllib.parse import SplitResult, urlsplit
@@ -33,6 +34,9 @@ class TreasuryConfig:
     last byte; a reply of more than `max_reply_bytes` is not read. `ca_bundle` is a PEM file to verify TLS with
     instead of the public authorities; verification can't be turned off. `absence_hours` lie at least between the two
     answers of a status service that it does not know a bill, by which a refused PI that may have arrived is given up.
+    With `use_earlier_years` payments are made from earlier years' sanctions, too, after those of their own year. A
+    failed payment can be corrected for `correction_days`, or until `correction_last_day` (month-day) after the end of
+    its financial year if that is earlier. These three the sweeps write into the ledger (`ifms.ledger.settings`).
     """
 
     base_url: str
@@ -51,6 +55,9 @@ class TreasuryConfig:
     max_concurrency: int = 16
     calls_per_second: float | None = None
     absence_hours: float = 24
+    use_earlier_years: bool = False
+    correction_days: int = 90
+    correction_last_day: str = "04-30"
     max_reply_bytes: int = 8 * MEBIBYTE
     ca_bundle: str | None = None
     authenticate_path: str = AUTHENTICATE_PATH
@@ -79,11 +86,23 @@ class TreasuryConfig:
         if self.calls_per_second is not None:
             _check_range("calls_per_second", self.calls_per_second, 0.1, 1000)
         _check_range("absence_hours", self.absence_hours, 1, 720)
+        if not isinstance(self.use_earlier_years, bool):
+            raise ConfigurationError("use_earlier_years must be true or false")
+        _check_range("correction_days", self.correction_days, 1, 3650)
+        if _month_and_day(self.correction_last_day) is None:
+            raise ConfigurationError("correction_last_day must be a day that each year has, as month-day: 04-30")
         _check_range("max_reply_bytes", self.max_reply_bytes, 1024, 256 * MEBIBYTE)
         if self.ca_bundle is not None and not Path(self.ca_bundle).is_file():
             raise ConfigurationError(f"ca_bundle {self.ca_bundle!r} is not a file here")
         _check_path("authenticate_path", self.authenticate_path)
         _check_path("service_path", self.service_path)
+
+    @property
+    def correction_last_month_and_day(self) -> tuple[int, int]:
+        """`correction_last_day` as numbers."""
+        last = _month_and_day(self.correction_last_day)
+        assert last is not None, "checked when this was made"
+        return last
 
     @property
     def account(self) -> str:
@@ -99,6 +118,16 @@ class TreasuryConfig:
     def service_url(self) -> str:
         """Where every service is asked."""
         return self.base_url + self.service_path
+
+
+def _month_and_day(text: str) -> tuple[int, int] | None:
+    if not re.fullmatch(r"\d\d-\d\d", text, re.ASCII):
+        return None
+    try:
+        day = date.fromisoformat(f"2001-{text}")  # no leap year
+    except ValueError:
+        return None
+    return day.month, day.day
 
 
 def _checked_base_url(text: str) -> str:

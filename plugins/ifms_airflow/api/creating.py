@@ -22,6 +22,7 @@ from uuid import UUID
 from psycopg.rows import dict_row
 
 from ifms.errors import IfmsError, SweepError
+from ifms.ledger import settings
 from ifms.ledger.database import Connection
 from ifms.ledger.history import CallLog
 from ifms.ledger.payments import release_holds
@@ -159,6 +160,7 @@ class Creator:
             )
             try:
                 with sweep:
+                    ledger.transact(partial(settings.adopt, config=treasury.config))
                     yield sweep, treasury, platform
             except SweepError as error:
                 if not sweep.problems:

@@ -39,13 +39,16 @@ _TEXTS = (
     "ca_bundle",
     "authenticate_path",
     "service_path",
+    "correction_last_day",
 )
+_SWITCHES = ("use_earlier_years",)
 _NUMBERS: Mapping[str, type[int] | type[float]] = {
     "timeout_seconds": float,
     "connect_timeout_seconds": float,
     "max_concurrency": int,
     "calls_per_second": float,
     "absence_hours": float,
+    "correction_days": int,
     "max_reply_bytes": int,
 }
 # As ToldAllotment and ToldStatus have them (ifms.services.asking).
@@ -208,6 +211,7 @@ class TreasuryHook(BaseHook):
                 _mask(secret)
             given: dict[str, Any] = {name: _text(extra, name) for name in _TEXTS}
             given |= {name: _number(extra, name, kind) for name, kind in _NUMBERS.items()}
+            given |= {name: _switch(extra, name) for name in _SWITCHES}
             options = {name: value for name, value in given.items() if value is not None}
             options.setdefault("public_key", "")  # refused there, with its name
             return TreasuryConfig(
@@ -238,6 +242,17 @@ def _number(extra: Mapping[str, Any], name: str, kind: type[int] | type[float]) 
         return kind(str(value))
     except ValueError:
         raise ConfigurationError(f"{name} in extra must be a number") from None
+
+
+def _switch(extra: Mapping[str, Any], name: str) -> bool | None:
+    value = extra.get(name)
+    if value is None or value == "":
+        return None
+    if isinstance(value, str) and value.lower() in ("true", "false"):  # of an environment variable in the URI form
+        return value.lower() == "true"
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{name} in extra must be true or false")
+    return value
 
 
 def _mask(secret: str | None) -> None:

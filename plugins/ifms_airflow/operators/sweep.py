@@ -141,6 +141,7 @@ class TreasurySweepOperator(SweepOperator):
 
     def execute(self, context: Context) -> None:
         """Open the connections, do the sweep, write its row; raises a SweepError that says what to look at."""
+        from ifms.ledger import settings  # noqa: PLC0415
         from ifms.ledger.history import CallLog  # noqa: PLC0415
         from ifms.outbox import anything_due  # noqa: PLC0415
         from ifms_airflow.hooks import TreasuryHook  # noqa: PLC0415
@@ -153,6 +154,7 @@ class TreasurySweepOperator(SweepOperator):
             treasury = stack.enter_context(hook.get_conn())
             sweep = self.sweep(context, ledger, calls=calls, workers=treasury.config.max_concurrency)
             with sweep:
+                ledger.transact(partial(settings.adopt, config=treasury.config))
                 self.work(context, sweep, treasury, calls.sealer)
             if ledger.transact(anything_due):
                 OUTBOX.ring(context)

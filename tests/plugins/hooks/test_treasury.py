@@ -98,6 +98,9 @@ def test_every_field_of_the_connection_is_read(connect, tmp_path):
         "connect_timeout_seconds": 3,
         "max_concurrency": "32",
         "calls_per_second": "2.5",
+        "use_earlier_years": True,
+        "correction_days": "60",
+        "correction_last_day": "05-15",
         "max_reply_bytes": 1_000_000,
         "ca_bundle": str(bundle),
         "authenticate_path": "/login",
@@ -109,8 +112,16 @@ def test_every_field_of_the_connection_is_read(connect, tmp_path):
         "old_log_keys": tuple(OLD_KEYS),
         "timeout_seconds": 12.5,
         "max_concurrency": 32,
+        "correction_days": 60,
         "calls_per_second": 2.5,
     }
+
+
+@pytest.mark.parametrize(
+    ("given", "read"), [(True, True), (False, False), ("true", True), ("False", False), ("", False)]
+)
+def test_a_switch_is_read(connect, given, read):
+    assert connect(extra={"use_earlier_years": given}).get_config().use_earlier_years is read
 
 
 def test_empty_fields_of_the_form_mean_the_default(connect):
@@ -135,6 +146,9 @@ def test_empty_fields_of_the_form_mean_the_default(connect):
         ({"extra": {"public_key": " "}}, "public_key is missing"),
         ({"extra": {"public_key": 5}}, "public_key in extra must be a text"),
         ({"extra": {"log_key": "c2hvcnQ="}}, "log key"),
+        ({"extra": {"use_earlier_years": "perhaps"}}, "use_earlier_years in extra must be true or false"),
+        ({"extra": {"use_earlier_years": 1}}, "use_earlier_years in extra must be true or false"),
+        ({"extra": {"correction_last_day": "April"}}, "correction_last_day must be a day"),
         ({"extra": {"timeout_seconds": "soon"}}, "timeout_seconds in extra must be a number"),
         ({"extra": {"timeout_seconds": True}}, "timeout_seconds in extra must be a number"),
         ({"extra": {"max_concurrency": "1.5"}}, "max_concurrency in extra must be a number"),

@@ -127,6 +127,15 @@ def test_the_treasurys_limit_is_kept_in_the_ledger_for_all_sweeps(run_dag, adapt
     assert len(treasury.arrivals) == calls
 
 
+@pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
+def test_what_the_connection_says_of_years_and_days_is_what_the_ledger_goes_by(run_dag, adapter, change_connection):
+    change_connection("ifms_treasury", use_earlier_years=True, correction_days=60, correction_last_day="05-15")
+    assert run_dag("ifms_va").state == "success"
+    asked = "SELECT use_earlier_years, correction_days, correction_last_month, correction_last_day FROM ifms.setting"
+    [row] = adapter.rows(asked)
+    assert tuple(row.values()) == (True, 60, 5, 15)
+
+
 @pytest.mark.simulators(platform={"cities": 4, "bills_per_city": 3})
 def test_sigterm_ends_a_sweep_between_two_calls(run_dag, adapter, change_connection, treasury, sweeps, without_retries):
     for service in ("VA", "PA", "PI"):

@@ -11,7 +11,6 @@ from uuid import UUID
 from psycopg.rows import dict_row
 
 from ifms import clock
-from ifms.ledger.corrections import correct_by
 from ifms.ledger.database import Connection
 from ifms.ledger.invariants import overdue
 from ifms.wire.bank import mask_long_numbers
@@ -72,6 +71,7 @@ def load(connection: Connection, ids: Collection[UUID]) -> list[Whole]:
                b.line_item_ids, b.name, b.account_last4, b.account_type, b.ifsc, b.bank_account_id, b.status,
                b.status_message, b.voucher_number, b.voucher_date, b.utr_number, b.utr_date, b.end_to_end_id,
                b.challan_number, b.challan_date, b.failed_on, b.created_at, b.updated_at,
+               ifms.correct_by(b.failed_on) AS correct_by,
                b.status = 'Payment Failed' AND b.failed_on IS NOT NULL
                    AND EXISTS (SELECT FROM ifms.failed_beneficiary f WHERE f.id = b.id) AS waits_for_correction
         FROM ifms.beneficiary b WHERE b.payment_instruction_id = ANY(%s) ORDER BY b.beneficiary_number
@@ -141,7 +141,7 @@ def around(connection: Connection, whole: Whole) -> Around:
         "SELECT * FROM ifms.payment WHERE tenant_id = %(tenant)s AND payment_number = %(payment)s",
         {"tenant": pi["tenant_id"], "payment": pi["payment_number"]},
     )
-    days = [correct_by(row["failed_on"]) for row in whole.failed]
+    days = [row["correct_by"] for row in whole.failed]
     others = [row for row in family if row["pi_number"] != pi["pi_number"]]
     original = next((row for row in others if row["pi_number"] == root), None)
     return Around(

@@ -17,7 +17,6 @@ from pydantic import BaseModel, Field
 
 from ifms import clock
 from ifms.errors import IfmsError
-from ifms.ledger.corrections import correct_by
 from ifms.ledger.statuses import PiStatus
 from ifms.reports.files import sheets
 from ifms.reports.reads import funds, search
@@ -364,7 +363,7 @@ def _may_have_successor(whole: Whole, about: Around) -> bool:
 def _late(whole: Whole) -> list[Row]:
     """Its failed payments that can no longer be corrected."""
     today = clock.to_ist(clock.now()).date()
-    return [row for row in whole.failed if correct_by(row["failed_on"]) < today]
+    return [row for row in whole.failed if row["correct_by"] < today]
 
 
 Name = Annotated[str, Query(pattern="^(resubmit|revise|repay)$")]

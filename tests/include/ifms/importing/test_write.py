@@ -129,7 +129,7 @@ def test_what_the_treasury_paid_before_is_booked_though_it_overdraws_and_nothing
     [sanction] = here.rows("SELECT id, available_amount FROM ifms.sanction WHERE available_amount < 0")
     assert broken(here) == {}
     with psycopg.connect(as_worker(here.dsn), autocommit=True) as worker:
-        found = funds.choose_funding(worker, TENANT, Decimal(1), [(debit_row["ddo_code"], debit_row["hoa_code"]) for debit_row in here.rows("SELECT * FROM ifms.sanction")])  # fmt: skip
+        found = funds.choose_funding(worker, TENANT, Decimal(1), [(debit_row["ddo_code"], debit_row["hoa_code"]) for debit_row in here.rows("SELECT * FROM ifms.sanction")], financial_year=here.rows("SELECT max(financial_year) AS y FROM ifms.sanction")[0]["y"])  # fmt: skip
         assert found is not None
         assert found.sanction_id != sanction["id"]
 

@@ -76,7 +76,7 @@ def instruct_for(ledger, *rows):
     new = replace(new_instruction(payment), beneficiaries=rows)
 
     def write(connection):
-        funding = funds.choose_funding(connection, TENANT, payment.amount, [(DDO, HEAD)])
+        funding = funds.choose_funding(connection, TENANT, payment.amount, [(DDO, HEAD)], financial_year="2024-25")
         return instructions.create(connection, new, funding, claim, Claim(uuid.uuid4(), LEASE))
 
     return ledger.db.transact(write)

@@ -1,15 +1,18 @@
 """Until when a failure can be corrected, and the history of a beneficiary. End to end: services/test_cor.py."""
 
-from datetime import date, timedelta
+from datetime import date
 
 import psycopg
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from support.failed import last_day
 
-from ifms.ledger import corrections
+from ifms import clock
+from ifms.ledger import corrections, settings
 from ifms.ledger.corrections import correct_by
 from ifms.ledger.database import Database
-
-DAY = timedelta(days=1)
+from ifms.treasury.config import TreasuryConfig
 
 # The day of the failure, and the last day of its correction: 90 days, or 30 April of the next financial year.
 TABLE = [
@@ -31,24 +34,63 @@ TABLE = [
 ]
 
 
-@pytest.mark.parametrize(("failed_on", "until"), TABLE)
-def test_the_earlier_of_90_days_and_30_april(failed_on, until):
-    assert correct_by(date.fromisoformat(failed_on)) == date.fromisoformat(until)
+def test_the_earlier_of_90_days_and_30_april(module_ledger_dsn):
+    table = {date.fromisoformat(failed_on): date.fromisoformat(until) for failed_on, until in TABLE}
+    with psycopg.connect(module_ledger_dsn) as connection:
+        assert correct_by(connection, table) == table
+    assert {day: last_day(day) for day in table} == table
 
 
-def test_the_database_has_the_same_rule_on_every_day_of_three_years(ledger):
+@pytest.fixture(scope="module")
+def config():
+    """`config(**changes)`: a connection to the treasury."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key()
+    pem = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+    return lambda **changes: TreasuryConfig(
+        "https://treasury.example", "sample-client", "sample-secret", pem, **changes
+    )
+
+
+SETTINGS = [
+    {},
+    {"correction_days": 60},
+    {"correction_days": 120, "correction_last_day": "05-15"},
+    {"correction_days": 365, "correction_last_day": "03-31"},  # of the year that follows the failure's
+    {"correction_days": 3650, "correction_last_day": "04-01"},
+    {"correction_days": 400, "correction_last_day": "02-28"},
+]
+
+
+@pytest.mark.parametrize("changes", SETTINGS, ids=str)
+def test_the_rule_is_that_of_the_connection_on_every_day_of_three_years(ledger, config, changes):
+    """What the code asks, the database's own function and the view's reckoning are one, and reckoned anew here."""
+    made = config(**changes)
+    assert ledger.db.transact(lambda c: settings.adopt(c, made)) is bool(changes)
+    assert ledger.db.transact(lambda c: settings.adopt(c, made)) is False
+    month, day = made.correction_last_month_and_day
     with psycopg.connect(ledger.dsn) as connection:
-        theirs = dict(
-            connection.execute(
-                """
-                SELECT day::date, ifms.correct_by(day::date)
-                FROM generate_series('2026-04-01'::timestamp, '2029-03-31', '1 day') AS day
-                """
-            ).fetchall()
-        )
-    assert len(theirs) == 3 * 365 + 1
-    assert theirs == {day: correct_by(day) for day in theirs}
-    assert all(day + 30 * DAY <= until <= day + 90 * DAY for day, until in theirs.items())
+        rows = connection.execute(
+            """
+            SELECT day::date, ifms.correct_by(day::date),
+                   ifms.correct_by(day::date, o.correction_days, o.correction_last_month, o.correction_last_day)
+            FROM generate_series('2026-04-01'::timestamp, '2029-03-31', '1 day') AS day, ifms.setting o
+            """
+        ).fetchall()
+        ours = correct_by(connection, [row[0] for row in rows])
+    assert len(rows) == 3 * 365 + 1
+    assert [row for row in rows if row[1] != row[2]] == []
+    assert ours == {row[0]: row[1] for row in rows}
+    assert ours == {failed_on: last_day(failed_on, made.correction_days, month, day) for failed_on in ours}
+
+
+def test_sql_and_python_mean_the_same_financial_year(module_ledger_dsn):
+    with psycopg.connect(module_ledger_dsn) as connection:
+        rows = connection.execute(
+            "SELECT day::date, ifms.financial_year(day::date) FROM generate_series('2000-01-01'::timestamp, "
+            "'2099-12-31', '1 day') AS day"
+        ).fetchall()
+    wrong = [row for row in rows if row[1] != clock.financial_year_label(clock.financial_year(row[0]))]
+    assert (len(rows), wrong) == (36525, [])
 
 
 @pytest.fixture

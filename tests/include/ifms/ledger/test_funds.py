@@ -18,8 +18,26 @@ from ifms.ledger.claims import Claim, claim
 from ifms.ledger.database import Database
 from ifms.ledger.funds import Movement
 from ifms.ledger.models import AllotmentKind, Watermark
+from ifms.ledger.statuses import Event
 
 OTHER = "od.sampleb"
+YEAR = "2024-25"
+
+
+def chosen(ledger, amount, preference=((DDO, HEAD),), payment=None):
+    """The master allotment id of the sanction that pays; None when none does."""
+    found = ledger.db.transact(
+        lambda c: funds.choose_funding(
+            c, TENANT, Decimal(amount), preference, financial_year=YEAR,
+            payment_number=payment and payment.payment_number,
+        )
+    )  # fmt: skip
+    return found and found.master_allotment_id
+
+
+def use_earlier_years(ledger, yes):
+    with ledger.connect() as connection:
+        connection.execute("UPDATE ifms.setting SET use_earlier_years = %s", (yes,))
 
 
 def test_an_initial_allotment_makes_its_sanction(ledger):
@@ -146,7 +164,7 @@ def test_a_withdrawal_below_what_is_spent_is_recorded_and_stops_reserving(ledger
     told = ledger.allot(allotment(serial_no=1, kind=AllotmentKind.WITHDRAWAL, amount=Decimal(500)))
     assert told.overdrawn == ("900",)
     assert ledger.balances() == (500, 900, 0, -400)
-    assert ledger.db.transact(lambda c: funds.choose_funding(c, TENANT, Decimal(1), [(DDO, HEAD)])) is None
+    assert chosen(ledger, 1) is None
 
 
 def test_the_first_head_of_account_with_enough_money_pays(ledger):
@@ -159,16 +177,141 @@ def test_the_first_head_of_account_with_enough_money_pays(ledger):
         allotment(master_allotment_id="3", serial_no=5, kind=AllotmentKind.WITHDRAWAL, hoa_code=second),
     )
 
-    def chosen(amount):
-        return ledger.db.transact(
-            lambda c: funds.choose_funding(c, TENANT, Decimal(amount), [(DDO, HEAD), (DDO, second)])
-        )
+    heads = [(DDO, HEAD), (DDO, second)]
+    assert chosen(ledger, 100, heads) == "1"
+    assert chosen(ledger, 101, heads) == "3"
+    funding = ledger.db.transact(lambda c: funds.choose_funding(c, TENANT, Decimal(101), heads, financial_year=YEAR))
+    assert funding.allotment_serial_no == 4  # the latest that is no withdrawal
+    assert chosen(ledger, 5001, heads) is None
+    assert chosen(ledger, 1, []) is None
 
-    assert chosen(100).master_allotment_id == "1"
-    assert chosen(101).master_allotment_id == "3"
-    assert chosen(101).allotment_serial_no == 4  # the latest that is no withdrawal
-    assert chosen(5001) is None
-    assert ledger.db.transact(lambda c: funds.choose_funding(c, TENANT, Decimal(1), [])) is None
+
+def test_a_head_comes_before_a_unit(ledger):
+    second = HEAD[:-1] + "2"
+    ledger.allot(
+        allotment(master_allotment_id="1", hoa_code=second), allotment(master_allotment_id="2", ddo_code="SAMPLEDDO02")
+    )
+    assert chosen(ledger, 1, [(DDO, HEAD), ("SAMPLEDDO02", HEAD), (DDO, second), ("SAMPLEDDO02", second)]) == "2"
+
+
+def test_its_own_financial_year_pays_and_another_never(ledger):
+    ledger.allot(
+        allotment(master_allotment_id="last", allotment_date=date(2024, 3, 31)),
+        allotment(master_allotment_id="next", allotment_date=date(2025, 4, 1)),
+    )
+    assert chosen(ledger, 1) is None
+    use_earlier_years(ledger, True)
+    assert chosen(ledger, 1) == "last"
+    use_earlier_years(ledger, False)
+    ledger.allot(allotment(master_allotment_id="this", allotment_date=date(2024, 4, 1)))
+    assert chosen(ledger, 1) == "this"
+    assert chosen(ledger, 1001) is None
+
+
+def test_earlier_years_come_last_and_the_latest_of_them_first(ledger):
+    second = HEAD[:-1] + "2"
+    ledger.allot(
+        allotment(master_allotment_id="2022", allotment_date=date(2022, 5, 1), amount=Decimal(9000)),
+        allotment(master_allotment_id="2023", allotment_date=date(2023, 5, 1), amount=Decimal(5000)),
+        allotment(master_allotment_id="2024", hoa_code=second),
+    )
+    use_earlier_years(ledger, True)
+    heads = [(DDO, HEAD), (DDO, second)]
+    assert [chosen(ledger, amount, heads) for amount in (1000, 1001, 5001, 9001)] == ["2024", "2023", "2022", None]
+
+
+def test_in_a_head_the_most_recently_changed_comes_first_whatever_we_have_paid_from(ledger):
+    ledger.allot(allotment(master_allotment_id="1", allotment_date=date(2024, 5, 30)))
+    ledger.allot(allotment(master_allotment_id="2", allotment_date=date(2024, 5, 1)))
+    assert chosen(ledger, 1) == "2"
+    for kind, serial in ((AllotmentKind.ADDITIONAL, 1), (AllotmentKind.WITHDRAWAL, 2)):
+        ledger.allot(
+            allotment(
+                master_allotment_id="1" if serial == 1 else "2", serial_no=serial, kind=kind, amount=Decimal(serial)
+            )
+        )
+        assert chosen(ledger, 1) == str(serial)
+    ledger.instruct(*ledger.payment(999))  # more than "2" has left
+    assert ledger.balances("1")[1] == 999
+    assert chosen(ledger, 1) == "2"
+
+
+def test_of_those_told_together_the_one_with_the_latest_date_comes_first(ledger):
+    ledger.allot(
+        allotment(master_allotment_id="1", allotment_date=date(2024, 5, 1)),
+        allotment(master_allotment_id="2", allotment_date=date(2024, 5, 3)),
+        allotment(master_allotment_id="3", allotment_date=date(2024, 5, 2)),
+    )
+    assert chosen(ledger, 1) == "2"
+
+
+def declined_on(ledger, payment, mine):
+    """Its PI was declined; the master allotment id of its sanction."""
+    pi, claim = ledger.instruct(payment, mine)
+
+    def decline(connection):
+        instructions.advance(connection, pi, claim, Event.DECLINED)
+        instructions.free_payment(connection, pi, "PI_DECLINED", "sample")
+
+    ledger.db.transact(decline)
+    return pi.master_allotment_id
+
+
+def test_a_sanction_on_which_the_payment_was_declined_comes_after_all_others(ledger):
+    ledger.allot(
+        allotment(master_allotment_id="1", allotment_date=date(2024, 5, 1), amount=Decimal(5000)),
+        allotment(master_allotment_id="2", allotment_date=date(2024, 5, 2), amount=Decimal(6000)),
+        allotment(master_allotment_id="0", allotment_date=date(2023, 5, 2)),
+    )
+    payment, mine = ledger.payment(500)
+    assert declined_on(ledger, payment, mine) == "2"
+    assert chosen(ledger, 500, payment=payment) == "1"
+    assert chosen(ledger, 500) == "2"  # for another payment
+    assert chosen(ledger, 6000, payment=payment) == "2"  # no other has enough
+    assert declined_on(ledger, *ledger.claim_payment(payment.payment_number)) == "2"  # `instruct` names no payment
+    with ledger.connect() as connection:
+        connection.execute("INSERT INTO ifms.sanction_closing (sanction_id, closed, reason, person) "
+                           "SELECT id, true, 'sample', 'a tester' FROM ifms.sanction WHERE master_allotment_id = '1'")  # fmt: skip
+    assert chosen(ledger, 500, payment=payment) == "2"
+    use_earlier_years(ledger, True)
+    assert chosen(ledger, 500, payment=payment) == "0"
+
+
+def test_one_that_the_ssu_rejected_or_a_person_gave_up_does_not_count_as_declined(ledger):
+    ledger.allot(
+        allotment(master_allotment_id="1", allotment_date=date(2024, 5, 1)),
+        allotment(master_allotment_id="2", allotment_date=date(2024, 5, 2)),
+    )
+    rejected, mine = ledger.payment(100)
+    pi, claim = ledger.instruct(rejected, mine)
+    ledger.db.transact(lambda c: instructions.advance(c, pi, claim, Event.ACCEPTED))
+    pi, claim = ledger.claimed(pi)
+    ledger.db.transact(lambda c: instructions.advance(c, pi, claim, Event.REJECTED))
+    assert chosen(ledger, 1, payment=rejected) == "2"
+    settled, mine = ledger.payment(100)
+    assert declined_on(ledger, settled, mine) == "2"
+    assert chosen(ledger, 1, payment=settled) == "1"
+    with ledger.connect() as connection:
+        connection.execute("UPDATE ifms.payment_instruction SET settled_by = 'a tester'")
+    assert chosen(ledger, 1, payment=settled) == "2"
+    with ledger.connect() as connection:  # but not when the treasury had refused it before
+        connection.execute("""UPDATE ifms.payment_instruction SET refusal = '[{"code": null, "text": "sample"}]'""")
+    assert chosen(ledger, 1, payment=settled) == "1"
+
+
+def test_what_is_not_used_is_named(ledger):
+    ledger.allot(
+        allotment(master_allotment_id="1"),
+        allotment(master_allotment_id="2", allotment_date=date(2024, 3, 1)),
+        allotment(master_allotment_id="3", allotment_date=date(2025, 4, 1)),
+        allotment(master_allotment_id="4", amount=Decimal(10)),
+        allotment(master_allotment_id="5"),
+    )
+    with ledger.connect() as connection:
+        connection.execute("INSERT INTO ifms.sanction_closing (sanction_id, closed, reason, person) "
+                           "SELECT id, true, 'sample', 'a tester' FROM ifms.sanction WHERE master_allotment_id = '1'")  # fmt: skip
+    unused = ledger.db.transact(lambda c: funds.unused_with(c, TENANT, Decimal(1000), financial_year=YEAR))
+    assert unused == ["1 (closed)", "2 (of 2023-24)"]
 
 
 def test_neither_another_city_s_money_nor_another_head_s_is_chosen(ledger):
@@ -177,25 +320,26 @@ def test_neither_another_city_s_money_nor_another_head_s_is_chosen(ledger):
         allotment(master_allotment_id="2", hoa_code=HEAD[:-1] + "2"),
         allotment(master_allotment_id="3", ddo_code="SAMPLEDDO02"),
     )
-    choose = partial(funds.choose_funding, tenant_id=TENANT, amount=Decimal(1000), preference=[(DDO, HEAD)])
-    assert ledger.db.transact(choose) is None
+    assert chosen(ledger, 1000) is None
     ledger.fund(1000)
-    assert ledger.db.transact(choose).master_allotment_id == "900"
+    assert chosen(ledger, 1000) == "900"
 
 
 def test_the_allotment_named_is_the_one_heard_of_last(ledger):
     ledger.fund(1000)
     for number in ("802", "803", "801"):
         ledger.allot(allotment(serial_no=1, kind=AllotmentKind.ADDITIONAL, ssu_allotment_id=number))
-    funding = ledger.db.transact(lambda c: funds.choose_funding(c, TENANT, Decimal(1), [(DDO, HEAD)]))
+    funding = ledger.db.transact(
+        lambda c: funds.choose_funding(c, TENANT, Decimal(1), [(DDO, HEAD)], financial_year=YEAR)
+    )
     assert (funding.ssu_allotment_id, funding.allotment_serial_no) == ("801", 1)
 
 
 def test_who_waited_for_money_that_another_then_took_gets_what_else_is_there(ledger):
-    ledger.fund(1000, "900")
     ledger.fund(500, "901")
+    ledger.fund(1000, "900")
     payment, payment_claim = ledger.payment(600)
-    choose = partial(funds.choose_funding, tenant_id=TENANT, preference=[(DDO, HEAD)])
+    choose = partial(funds.choose_funding, tenant_id=TENANT, preference=[(DDO, HEAD)], financial_year=YEAR)
     with ThreadPoolExecutor(1) as pool, psycopg.connect(ledger.dsn) as first:
         funding = choose(first, amount=payment.amount)
         assert funding.master_allotment_id == "900"
@@ -214,8 +358,8 @@ def test_who_waited_for_money_that_another_then_took_gets_what_else_is_there(led
 
 def test_money_that_an_import_withholds_is_not_chosen(ledger):
     """The Java adapter's PIs that could not be imported have spent it, or may have."""
-    ledger.fund(1000, "900")
     ledger.fund(1000, "901")
+    ledger.fund(1000, "900")
 
     def withhold(master, amount):
         with ledger.connect() as owner:
@@ -226,17 +370,13 @@ def test_money_that_an_import_withholds_is_not_chosen(ledger):
                 (TENANT, HEAD, DDO, master, amount),
             )
 
-    def chosen(amount):
-        funding = ledger.db.transact(lambda c: funds.choose_funding(c, TENANT, Decimal(amount), [(DDO, HEAD)]))
-        return funding and funding.master_allotment_id
-
     withhold("900", 300)
-    assert (chosen(700), chosen(701), chosen(1000)) == ("900", "901", "901")
+    assert (chosen(ledger, 700), chosen(ledger, 701), chosen(ledger, 1000)) == ("900", "901", "901")
     withhold("901", 1)
-    assert (chosen(999), chosen(1000)) == ("901", None)
+    assert (chosen(ledger, 999), chosen(ledger, 1000)) == ("901", None)
     with ledger.connect() as owner:
         owner.execute("UPDATE ifms.import_withheld SET settled_at = now()")
-    assert chosen(1000) == "900"
+    assert chosen(ledger, 1000) == "900"
 
 
 def test_64_reservers_on_one_sanction_take_exactly_what_is_there(ledger):

@@ -140,7 +140,7 @@ def test_a_header_must_agree_with_its_rows(ledger):
     payment, claim = ledger.payment(400)
 
     def write(connection):
-        funding = funds.choose_funding(connection, TENANT, payment.amount, [(DDO, HEAD)])
+        funding = funds.choose_funding(connection, TENANT, payment.amount, [(DDO, HEAD)], financial_year="2024-25")
         made = instructions.create(connection, new_instruction(payment), funding, claim, claim)
         connection.execute(
             """INSERT INTO ifms.beneficiary (payment_instruction_id, beneficiary_number, beneficiary_id, beneficiary_type,

@@ -101,7 +101,7 @@ def test_an_amount_that_changed_since_the_payment_was_seen_is_a_conflict(ledger)
     changed = instructions.NewInstruction(**{**other.__dict__, "payment": payment})
 
     def write(connection):
-        funding = funds.choose_funding(connection, TENANT, Decimal(500), [(DDO, HEAD)])
+        funding = funds.choose_funding(connection, TENANT, Decimal(500), [(DDO, HEAD)], financial_year="2024-25")
         instructions.create(connection, changed, funding, claim, claim)
 
     with pytest.raises(ConflictError, match=r"first seen with 400\.00, its lines now sum to 500"):

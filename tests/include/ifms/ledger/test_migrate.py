@@ -32,7 +32,7 @@ WRITTEN_BY_THE_OWNER = {
     "home",
 }
 # What must not be rewritten by whoever works on the ledger.
-APPEND_ONLY = {"call_access", "fund_movement", "status_log", "sanction"} | WRITTEN_BY_THE_OWNER
+APPEND_ONLY = {"call_access", "fund_movement", "status_log", "sanction", "sanction_closing"} | WRITTEN_BY_THE_OWNER
 
 
 def test_migrates_twice_and_holds_the_transitions(empty_database):
@@ -76,7 +76,7 @@ def test_who_works_deletes_nothing_and_rewrites_no_record(ledger_dsn):
     assert len(tables) > 10
     assert rights(ledger_dsn, WORKER) == (
         {(name, "SELECT") for name in tables | REPORTS}
-        | {(name, "INSERT") for name in tables - WRITTEN_BY_THE_OWNER}
+        | {(name, "INSERT") for name in tables - WRITTEN_BY_THE_OWNER - {"setting"}}  # its one row is there
         | {(name, "UPDATE") for name in tables - APPEND_ONLY}
     )
 

@@ -29,7 +29,7 @@ def new(number, amount=100, day=1):
 
 
 def due(ledger, **conditions):
-    values = {"tenants": None, "raised_from": None, "raised_to": None} | conditions
+    values = {"tenants": None, "raised_from": None, "raised_to": None, "financial_year": "2024-25"} | conditions
     return ledger.db.transact(
         lambda c: claim(
             c, UNPAID, Payment, limit=10, lease=LEASE, sweep_started=datetime.now(UTC) + timedelta(days=1), **values

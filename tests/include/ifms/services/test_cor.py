@@ -308,6 +308,33 @@ def test_a_declined_repayment_leaves_its_beneficiaries_failed_and_another_may_fo
     assert_money_is_right(failed, treasury)
 
 
+def test_the_days_of_a_correction_are_those_of_the_connection(failed, treasury, simulators):
+    repair(failed, simulators)
+    with psycopg.connect(failed.dsn) as connection:
+        connection.execute("UPDATE ifms.beneficiary SET failed_on = failed_on - 20 WHERE failed_on IS NOT NULL")
+    failed.treasury_changes = {"correction_days": 19}
+    with pytest.raises(SweepNeedsAttentionError, match="could be corrected until"):
+        failed.correct(order(failed))
+    assert failed.rows("SELECT next_step FROM ifms.failed_beneficiary") == [{"next_step": "PAY ANEW"}]
+    failed.treasury_changes = {"correction_days": 20, "correction_last_day": "03-31"}
+    failed.correct(order(failed))
+    assert failed.rows("SELECT count(*) AS n FROM ifms.payment_instruction WHERE pi_type = 'REVISED'") == [{"n": 1}]
+    assert_money_is_right(failed, treasury)
+
+
+def test_a_declined_repayment_is_made_again_from_another_sanction(failed, treasury, simulators):
+    with psycopg.connect(failed.dsn) as connection:
+        connection.execute("UPDATE ifms.beneficiary SET failed_on = failed_on - 120 WHERE failed_on IS NOT NULL")
+    repair(failed, simulators)
+    treasury.rule("PI", "error", errorMsg="Insufficient fund", times=1)
+    failed.correct(order(failed, new_original=True))
+    failed.correct(order(failed, new_original=True))
+    anew = failed.rows("SELECT * FROM ifms.payment_instruction WHERE repayment_of IS NOT NULL ORDER BY created_at")
+    assert [row["status"] for row in anew] == ["FAILED", "INITIATED"]
+    assert anew[0]["sanction_id"] != anew[1]["sanction_id"]
+    assert_money_is_right(failed, treasury)
+
+
 def test_an_account_that_the_ledger_does_not_know_is_told_by_the_audit_log(failed, treasury, simulators):
     """PIs that another system made: what they were sent with is in the platform's audit log."""
     with psycopg.connect(failed.dsn) as connection:

@@ -16,7 +16,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from support import figures
 from support.adapter import assert_money_is_right
+from support.uncertain import on
 
+from ifms import clock
 from ifms.errors import (
     ClaimLostError,
     SweepNeedsAttentionError,
@@ -25,6 +27,7 @@ from ifms.errors import (
     TreasuryLoginError,
 )
 from ifms.ledger import instructions
+from ifms.ledger.payments import release_holds
 from ifms.ledger.writes import connection_of
 
 pytestmark = pytest.mark.simulators(platform={"cities": 1})
@@ -244,6 +247,88 @@ def test_a_payment_without_funds_is_said_once_and_paid_when_money_comes(adapter,
     adapter.run("PI")
     assert adapter.statuses() == Counter(INITIATED=3)
     assert_money_is_right(adapter, treasury)
+
+
+def allot_of_last_year(adapter, simulators):
+    """The treasury tells of a sanction of the financial year before this one; its master allotment id."""
+    this = adapter.rows("SELECT * FROM ifms.sanction ORDER BY hoa_code, master_allotment_id")[0]
+    day = f"{clock.financial_year(clock.now()) - 1}-06-01"
+    order = {
+        "ddoCode": this["ddo_code"], "hoa": this["hoa_code"], "granteeAgCode": this["grantee_code"],
+        "allotmentTxnType": "Initial Allotment", "allotmentAmount": "900000.00", "allotmentDate": day,
+    }  # fmt: skip
+    number = simulators.ask_treasury("POST", "allotments", order)[0]["mstAllotmentDistId"]
+    adapter.run("VA")
+    return number
+
+
+def used(adapter):
+    rows = adapter.rows("SELECT DISTINCT master_allotment_id AS id FROM ifms.payment_instruction")
+    return {row["id"] for row in rows}
+
+
+def close(adapter, other_than=None):
+    """A person closes all sanctions but one."""
+    with psycopg.connect(adapter.dsn) as connection:
+        connection.execute(
+            "INSERT INTO ifms.sanction_closing (sanction_id, closed, reason, person) SELECT id, true, 'sample', 'a tester'"
+            " FROM ifms.sanction WHERE closed_at IS NULL AND master_allotment_id IS DISTINCT FROM %s",
+            (other_than,),
+        )
+
+
+def test_money_of_last_year_pays_only_when_the_connection_says_so_and_last(funded, treasury, simulators):
+    old = allot_of_last_year(funded, simulators)
+    funded.run("PI")
+    assert old not in used(funded)  # though it was told last
+    simulators.ask_platform("POST", "bills", ONE_PAYMENT)
+    close(funded, other_than=old)
+    sweep = funded.run("PI")
+    [held] = funded.rows("SELECT hold_code, hold_message FROM ifms.payment WHERE paid_by IS NULL")
+    assert held["hold_code"] == "PAYMENT_INSUFFICIENT_FUNDS"
+    assert f"{old} (of " in held["hold_message"]
+    assert "(closed)" in held["hold_message"]
+    assert sweep.counts["waiting_for_funds"] == 1
+    assert funded.run("PI").counts["waiting_for_funds"] == 0  # not even looked up again
+    funded.treasury_changes = {"use_earlier_years": True}
+    funded.run("PI")
+    assert old in used(funded)
+    assert funded.statuses() == Counter(INITIATED=4)
+    assert_money_is_right(funded, treasury)
+
+
+def test_a_payment_is_made_once_a_closed_sanction_is_opened_again(funded, treasury):
+    close(funded)
+    funded.run("PI")
+    assert funded.statuses() == Counter()
+    with psycopg.connect(funded.dsn) as connection:
+        connection.execute(
+            "INSERT INTO ifms.sanction_closing (sanction_id, closed, reason, person) "
+            "SELECT id, false, 'sample', 'a tester' FROM ifms.sanction"
+        )
+    funded.run("PI")
+    assert funded.statuses() == Counter(INITIATED=3)
+    assert_money_is_right(funded, treasury)
+
+
+def test_after_a_decline_another_sanction_pays_and_the_same_only_when_no_other_can(funded, treasury):
+    treasury.rule("PI", "error", errorMsg="Insufficient fund")
+    funded.run("PI")
+    assert funded.statuses() == Counter(FAILED=3)
+    treasury.clear()
+    declined = {r["payment_number"]: r["sanction_id"] for r in funded.rows("SELECT * FROM ifms.payment_instruction")}
+    first, *others = declined
+    on(funded, lambda c: release_holds(c, others))
+    funded.run("PI")
+    anew = funded.rows("SELECT payment_number, sanction_id FROM ifms.payment_instruction WHERE status = 'INITIATED'")
+    assert {row["payment_number"] for row in anew} == set(others)
+    assert [row for row in anew if row["sanction_id"] == declined[row["payment_number"]]] == []
+    [kept] = funded.rows("SELECT master_allotment_id AS id FROM ifms.sanction WHERE id = %s", declined[first])
+    close(funded, other_than=kept["id"])
+    on(funded, lambda c: release_holds(c, [first]))
+    funded.run("PI")
+    assert funded.statuses() == Counter(FAILED=3, INITIATED=3)
+    assert_money_is_right(funded, treasury)
 
 
 def test_money_under_a_head_that_master_data_does_not_know_is_named(funded, simulators):

@@ -98,7 +98,10 @@ def test_addresses_that_are_refused_without_showing_credentials(make, url):
         ("log_key", base64.b64encode(b"x" * 31).decode()), ("legacy_log_secret", "short"), ("ext_app_name", " "),
         ("department_code", ""), ("purpose", ""), ("correction_list_key", "beneficiaries"),
         ("ca_bundle", "/no/such/bundle.pem"), ("authenticate_path", "no-slash"), ("service_path", "//other.example/x"),
-        ("service_path", "/../x"), ("service_path", "/x?y"),
+        ("service_path", "/../x"), ("service_path", "/x?y"), ("correction_days", 0), ("correction_days", 3651),
+        ("correction_days", "90"), ("correction_last_day", ""), ("correction_last_day", "30-04"),
+        ("correction_last_day", "4-30"), ("correction_last_day", "04-31"), ("correction_last_day", "02-29"),
+        ("correction_last_day", "04-30\n"), ("use_earlier_years", "no"), ("use_earlier_years", 1),
     ],
 )  # fmt: skip
 def test_a_bad_field_is_named(make, name, value):

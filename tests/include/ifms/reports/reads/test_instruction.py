@@ -7,9 +7,8 @@ import uuid
 import psycopg
 import pytest
 from support.adapter import Adapter, Treasury
-from support.failed import mend, original, paid_and_failed, revisions, wage_bill
+from support.failed import last_day, mend, original, paid_and_failed, revisions, wage_bill
 
-from ifms.ledger.corrections import correct_by
 from ifms.reports.reads.instruction import Around, Whole, around, by_number, corrected_as, load, sealed_accounts
 
 pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
@@ -38,7 +37,7 @@ def test_an_original_and_its_revision_know_each_other(adapter: Adapter):
     first = original(adapter)
     whole, about = look(adapter, first["pi_number"])
     assert len(whole.failed) == 2
-    assert about.correctable_until == correct_by(whole.failed[0]["failed_on"])
+    assert about.correctable_until == last_day(whole.failed[0]["failed_on"])
     assert (about.busy, about.later, about.original) == (None, [], None)
     mend(adapter)
     adapter.correct()

@@ -13,12 +13,12 @@ import pytest
 from psycopg import errors, sql
 from psycopg.rows import dict_row
 from support.databases import as_reader
+from support.failed import last_day
 from support.ledger import HEAD, TENANT, Ledger, allotment
 
 from ifms import clock
 from ifms.errors import BadInputError
 from ifms.ledger import instructions
-from ifms.ledger.corrections import correct_by
 from ifms.ledger.models import AllotmentKind, PaymentInstruction
 from ifms.ledger.statuses import Event
 from ifms.reports.reads import views
@@ -36,7 +36,7 @@ VIEWS = [
     "payment_instruction_summary",
 ]
 # What a reader may run: they reckon with what they are given, and look at no row.
-RUN_BY_READERS = {"correct_by", "without_numbers"}
+RUN_BY_READERS = {"correct_by", "financial_year", "without_numbers"}
 CYCLE = (Event.ACCEPTED, Event.APPROVED, Event.ADVISED, Event.PAID)
 
 
@@ -226,7 +226,7 @@ def test_a_failure_says_how_many_days_are_left(ledger: Ledger):
         with ledger.connect() as connection:
             failed_on = today - timedelta(days=days_ago)
             connection.execute("UPDATE ifms.beneficiary SET failed_on = %s WHERE failed_on IS NOT NULL", (failed_on,))
-        last = correct_by(failed_on)
+        last = last_day(failed_on)
         [row] = asked(ledger, views.failed_beneficiaries())
         assert (row["beneficiary_number"], row["correct_by"]) == (number, last)
         assert row["days_left"] == (last - today).days

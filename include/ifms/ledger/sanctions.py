@@ -1,0 +1,78 @@
+"""Sanctions that a person closes, so that nothing more is paid from them, and opens again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from ifms.errors import BadInputError, ConflictError
+from ifms.ledger.database import Connection
+
+
+@dataclass(frozen=True)
+class Sanction:
+    """A sanction with what is on it and not reserved, in rupees; who closed it, why and when, unless it is open."""
+
+    id: UUID
+    tenant_id: str
+    financial_year: str
+    hoa_code: str
+    ddo_code: str
+    master_allotment_id: str
+    available_amount: Decimal
+    closed_at: datetime | None
+    closed_by: str | None
+    closed_reason: str | None
+
+
+_SANCTIONS = """
+    SELECT s.id, s.tenant_id, s.financial_year, s.hoa_code, s.ddo_code, s.master_allotment_id, s.available_amount,
+           s.closed_at, c.person AS closed_by, c.reason AS closed_reason
+    FROM ifms.sanction s
+    LEFT JOIN LATERAL (
+        SELECT person, reason FROM ifms.sanction_closing WHERE sanction_id = s.id ORDER BY id DESC LIMIT 1
+    ) c ON s.closed_at IS NOT NULL
+"""
+
+
+def listed(connection: Connection, tenants: Collection[str] | None = None) -> list[Sanction]:
+    """The sanctions of these cities, or of all, the latest financial year of each city first."""
+    with connection.cursor(row_factory=class_row(Sanction)) as cursor:
+        return cursor.execute(
+            _SANCTIONS
+            + """
+            WHERE %(tenants)s::text[] IS NULL OR s.tenant_id = ANY(%(tenants)s)
+            ORDER BY s.tenant_id, s.financial_year DESC, s.hoa_code, s.ddo_code, s.master_allotment_id
+            """,
+            {"tenants": None if tenants is None else list(tenants)},
+        ).fetchall()
+
+
+def set_closed(connection: Connection, sanction_id: UUID, *, closed: bool, reason: str, person: str) -> Sanction:
+    """Close a sanction, or open it again, in the caller's transaction; name and reason stay on record.
+
+    What is reserved on it stays so: its PIs are sent and settled. Raises BadInputError without reason or name, or for a
+    sanction that is not known here, ConflictError for one that is closed, or open, already.
+    """
+    reason, person = " ".join(reason.split()), person.strip()
+    if not reason or not person:
+        raise BadInputError("closing a sanction, or opening it again, needs a reason and the name of who does it")
+    # Whoever is choosing a sanction for a PI holds this lock.
+    row = connection.execute("SELECT closed_at FROM ifms.sanction WHERE id = %s FOR UPDATE", (sanction_id,)).fetchone()
+    if row is None:
+        raise BadInputError(f"sanction {sanction_id} is not known here: `ifms sanction list` names those that are")
+    if (row[0] is not None) == closed:
+        raise ConflictError(f"sanction {sanction_id} is {'closed' if closed else 'open'} already: nothing was changed")
+    connection.execute(
+        "INSERT INTO ifms.sanction_closing (sanction_id, closed, reason, person) VALUES (%s, %s, %s, %s)",
+        (sanction_id, closed, reason, person),
+    )
+    with connection.cursor(row_factory=class_row(Sanction)) as cursor:
+        sanction = cursor.execute(_SANCTIONS + "WHERE s.id = %s", (sanction_id,)).fetchone()
+    assert sanction is not None
+    return sanction
