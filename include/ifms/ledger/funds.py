@@ -241,6 +241,9 @@ def _apply_waiting(connection: Connection, allotment: NewAllotment) -> Decimal |
     return Decimal(available[0]) if available else None
 
 
+_LOOKS = 1000  # each lost to another run that reserved money meanwhile
+
+
 def choose_funding(
     connection: Connection,
     tenant_id: str,
@@ -267,13 +270,16 @@ def choose_funding(
     wanted = {"tenant": tenant_id, "amount": amount, "ddo": list(ddo_codes), "hoa": list(hoa_codes)}
     wanted |= {"financial_year": financial_year, "payment": payment_number}
     with connection.cursor(row_factory=class_row(Funding)) as cursor:
-        while True:
+        for _ in range(_LOOKS):
             funding = cursor.execute(_FIRST_FUNDED, wanted).fetchone()
             if funding is not None:
                 return funding
             # None may mean that another run took the money while this one waited for the lock: look whether all did.
             if connection.execute(_ANY_FUNDED, wanted).fetchone() is None:
                 return None
+    raise LedgerError(
+        f"other runs take the money of {tenant_id}'s sanctions faster than it can be chosen; run it again"
+    )
 
 
 def unused_with(connection: Connection, tenant_id: str, amount: Decimal, *, financial_year: str) -> list[str]:

@@ -49,6 +49,7 @@ SPENT = [["DEBIT", "RESERVE"]]
 
 # Rules of reconciliation that say that something waits; every other one may never be broken.
 WAITING = {
+    "failures_are_asked_for",  # FD is down for as long as the seed wants
     "answers_are_understood",
     "claims_are_given_back",
     "earlier_numbers_are_known",
@@ -61,7 +62,6 @@ WAITING = {
     "statuses_move_on",
 }
 UNFOLLOWED = {
-    "claims_are_given_back",  # of a payment in doubt that was claimed when the backup was made: nobody takes it over
     "earlier_numbers_are_known",
     "failed_is_not_at_the_treasury",
     "nothing_is_in_doubt",
@@ -381,8 +381,7 @@ class Checker:
         with self.books.person() as connection:
             findings = {f.invariant.name: f for f in invariants.look(connection, shown=2)}
         unfollowed = UNFOLLOWED if self.people.unfollowed() else set()
-        cancelled = {"payments_get_instructions"} if self.people.cancelled else set()
-        allowed = unfollowed | cancelled if done else WAITING
+        allowed = unfollowed if done else WAITING
         wrong = [
             f"I6: reconciliation says {name}: {finding.rows[0]}"
             for name, finding in findings.items()

@@ -266,12 +266,16 @@ class People:
                 self.world.fault("text taught")
 
     def _settle_pending(self) -> None:
-        """Ask the treasury about what is PENDING for two days, and settle it by what its books say."""
+        """Ask the treasury about what is PENDING for two days or holds a payment back, and settle it by its books."""
         rows = self.books.rows(
-            "SELECT pi_number FROM ifms.payment_instruction WHERE status = 'PENDING'"
-            " AND created_at < now() - interval '2 days' ORDER BY 1"
+            "SELECT pi_number, status FROM ifms.payment_instruction p WHERE created_at < now() - interval '2 days'"
+            " AND (status = 'PENDING' OR status = 'FAILED' AND uncertain AND settled_by IS NULL AND EXISTS ("
+            " SELECT FROM ifms.payment y WHERE hold_code = 'PI_IN_DOUBT'"
+            " AND (y.tenant_id, y.payment_number) = (p.tenant_id, p.payment_number))) ORDER BY 1"
         )
-        for number in [row["pi_number"] for row in rows]:
+        for number, status in [(row["pi_number"], row["status"]) for row in rows]:
+            if status == "FAILED" and self.office.knows(number):
+                continue
             if self.office.on_its_way(number) or not (self.world.calm or self.world.chance(0.3)):
                 continue
             verdict = by_hand.Verdict.ACCEPTED if self.office.knows(number) else by_hand.Verdict.NOT_THERE
@@ -316,11 +320,6 @@ class People:
             if row["number"] in self.unaccounted:
                 for line in load(row["document"])["beneficiaryDetails"]:
                     found.add(payment_of[self.bill_of[self.accounts[line["benfAcctNo"]]]])
-        if self.office.treasury.state.settings.unknown_bill == "empty":
-            # Of a PI that FAILED in the Java adapter such a treasury never says that it lacks it, and the adapter takes
-            # no person's word for it: its payment waits for ever, and reconciliation is red.
-            rows = self.books.rows("SELECT payment_number FROM ifms.payment_instruction WHERE imported_at IS NOT NULL")
-            found |= {row["payment_number"] for row in rows}
         for row in store.rows("SELECT number, bill FROM correction"):
             if row["number"] in self.unaccounted:
                 found.add(row["bill"])

@@ -310,7 +310,7 @@ def simulate(
             simulators = Simulators(
                 "https://treasury.sample", "https://platform.sample", office.treasury.sessions.public_key
             )
-            adapter = _Adapter(ledger.dsn, simulators, {"max_concurrency": WORKERS})
+            adapter = _Adapter(ledger.dsn, simulators, {"max_concurrency": WORKERS, "use_earlier_years": True})
             simulation = Simulation(
                 world,
                 ledger,
