@@ -130,8 +130,7 @@ MUTANTS = {
     ),
     "withheld money is chosen as funding": Mutant(
         (
-            (FUNDS, "      AND s.available_amount - ifms.withheld(s) >= %(amount)s LIMIT 1", "      AND s.available_amount >= %(amount)s LIMIT 1"),
-            (FUNDS, "      AND s.available_amount - ifms.withheld(s) >= %(amount)s\n", "      AND s.available_amount >= %(amount)s\n"),
+            (FUNDS, " AND s.available_amount - ifms.withheld(s) >= %(amount)s\"\"\"\n", "\"\"\"\n"),
         ),
         ("tests/include/ifms/ledger/test_funds.py::test_money_that_an_import_withholds_is_not_chosen",),
     ),
