@@ -10,7 +10,7 @@ import os
 import random
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from itertools import count
@@ -38,7 +38,7 @@ from ifms.ledger.database import Connection, Database
 from ifms.ledger.history import LogStatus
 from ifms.ledger.instructions import Change
 from ifms.ledger.invariants import look
-from ifms.ledger.models import AllotmentKind, Funding, PaymentInstruction
+from ifms.ledger.models import AllotmentKind, Funding, NewBeneficiary, PaymentInstruction
 from ifms.ledger.writes import Writes
 from ifms.services.by_hand import Verdict, settle
 from ifms.services.cor import Revision
@@ -135,6 +135,7 @@ class LedgerBesideItsModel(RuleBasedStateMachine):
         self.master, self.head = f"{next(_numbers) + 1000}", f"{next(_numbers):027d}"
         self.model = Model()
         self.serial = count(1)
+        self.lines: dict[str, tuple[str, ...]] = {}  # by beneficiary number: a line keeps its id however often it is paid
 
     def teardown(self) -> None:
         self.database.close()
@@ -157,14 +158,15 @@ class LedgerBesideItsModel(RuleBasedStateMachine):
     @rule(amounts=st.lists(st.integers(1, 200).map(Decimal), min_size=1, max_size=3))
     def a_payment_gets_its_pi(self, amounts: list[Decimal]) -> None:
         payment, claim = self.ledger.payment(sum(amounts))
-        self._instruct(payment, claim, amounts)
+        self._instruct(payment, claim, [beneficiary(amount) for amount in amounts])
 
     @precondition(lambda self: self._unpaid())
     @rule(pick=picks)
     def a_payment_whose_pi_failed_gets_another(self, pick: int) -> None:
         old = self._pick(pick, self._unpaid())
         payment, claim = self.ledger.claim_payment(old.payment)
-        self._instruct(payment, claim, list(old.amounts.values()))
+        again = [replace(beneficiary(a), line_item_ids=self.lines[n]) for n, a in old.amounts.items()]
+        self._instruct(payment, claim, again)
 
     @precondition(lambda self: self._in("PENDING"))
     @rule(pick=picks, accepted=st.booleans() | st.just(True))
@@ -299,7 +301,7 @@ class LedgerBesideItsModel(RuleBasedStateMachine):
         old = self.model.pis[original]
         numbers = [n for place, n in enumerate(numbers) if bits >> place & 1] or numbers[:1]
         amounts = {n: old.amounts[n] for n in numbers}
-        rows = [beneficiary(amount, beneficiary_number=n) for n, amount in amounts.items()]
+        rows = [replace(beneficiary(a, beneficiary_number=n), line_item_ids=self.lines[n]) for n, a in amounts.items()]
         number, mine = f"COR-SA/2024-25/{next(_numbers):06d}", Claim(uuid.uuid4(), LEASE)
         total = sum(amounts.values(), Decimal(0))
 
@@ -395,8 +397,8 @@ class LedgerBesideItsModel(RuleBasedStateMachine):
     def _funding(self, connection: Connection, amount: Decimal) -> Funding | None:
         return funds.choose_funding(connection, TENANT, amount, [(DDO, self.head)], financial_year="2024-25")
 
-    def _instruct(self, payment: object, claim: Claim, amounts: list[Decimal]) -> None:
-        new = new_instruction(payment, [beneficiary(amount) for amount in amounts])
+    def _instruct(self, payment: object, claim: Claim, rows: list[NewBeneficiary]) -> None:
+        new = new_instruction(payment, rows)
         mine = Claim(uuid.uuid4(), LEASE)
 
         def write(connection: Connection) -> PaymentInstruction | None:
@@ -408,6 +410,7 @@ class LedgerBesideItsModel(RuleBasedStateMachine):
         if made is not None:
             named = {row.beneficiary_number: row.amount for row in new.beneficiaries}
             pending = dict.fromkeys(named, "Payment Pending")
+            self.lines |= {row.beneficiary_number: row.line_item_ids for row in new.beneficiaries}
             self._made(Pi(new.pi_number, "ORIGINAL", pending, named, payment.payment_number))
 
     def _made(self, pi: Pi) -> None:
