@@ -135,7 +135,9 @@ class LedgerBesideItsModel(RuleBasedStateMachine):
         self.master, self.head = f"{next(_numbers) + 1000}", f"{next(_numbers):027d}"
         self.model = Model()
         self.serial = count(1)
-        self.lines: dict[str, tuple[str, ...]] = {}  # by beneficiary number: a line keeps its id however often it is paid
+        self.lines: dict[
+            str, tuple[str, ...]
+        ] = {}  # by beneficiary number: a line keeps its id however often it is paid
 
     def teardown(self) -> None:
         self.database.close()
