@@ -305,11 +305,11 @@ class Checker:
             "SELECT bill_number, count(*) AS n FROM ifms.treasury_call WHERE service_id IN ('PI', 'COR') GROUP BY 1"
         )
         written = self._lost_calls + Counter({row["bill_number"]: row["n"] for row in rows})
-        imported = {number for number, pi in pis.items() if pi["imported_at"]}
         return [
             f"I3: {each.number} arrived {each.received} times, the call log knows {written[each.number]}"
             for each in accepted
-            if each.received > written[each.number] and each.number not in imported
+            if each.received > written[each.number]
+            and not each.number.startswith("PI-JAVA/")  # sent by the Java adapter
         ]
 
     def _told(self, pis: dict[str, dict[str, Any]]) -> list[str]:
