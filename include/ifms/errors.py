@@ -44,7 +44,7 @@ class WireError(TreasuryError):
 class UnknownTextError(WireError):
     """A reply holds a text that no phrase gives a meaning: it changes nothing until a person has said what it means."""
 
-    def __init__(self, message: str, texts: tuple[str, ...]) -> None:
+    def __init__(self, message: str, texts: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.texts = texts
 
