@@ -141,6 +141,10 @@ def test_a_cycle_of_failures_leaves_no_secret_and_no_account_in_what_it_writes(
     treasury.rule("PIS", "expired_session", times=1)
     runner.run("ifms_pi")
     *_, first, second = numbers(adapter)
+    bill(airflow_connections, 6)  # declined on its first sending: of those above, any may have arrived
+    treasury.rule("PI", "error", errorMsgs=texts)
+    assert [runner.run(dag_id) for dag_id in ("ifms_pa", "ifms_pi")] == ["success", "failed"]
+    treasury.clear()
     treasury.rule("PIS", "reject", bill_number=first)
     treasury.rule("PIS", "garbage", bill_number=second)
     runner.run("ifms_pis")

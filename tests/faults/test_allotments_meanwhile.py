@@ -120,7 +120,8 @@ def test_a_withdrawal_below_what_is_spent_is_recorded_and_nothing_more_is_reserv
 def test_an_addition_told_before_its_initial_allotment_counts_once_that_has_come(
     adapter, treasury, simulators, allot, sanction
 ):
-    """Out of order: the initial one is entered so far back that only a backfill hears of it."""
+    """Out of order: the initial one is entered so far back, in another year, that only a backfill hears of it."""
+    adapter.treasury_changes = {"use_earlier_years": True}
     long_ago = clock.now().replace(year=clock.now().year - 1)
     allot("Initial Allotment", "1000.00", "7000000001", stamp=f"{long_ago:%Y-%m-%d %H:%M:%S}")
     allot("Additional allotment", "500.00", "7000000001")

@@ -22,6 +22,7 @@ from ifms.ledger.instructions import Change
 from ifms.ledger.models import Beneficiary, PaymentInstruction
 from ifms.ledger.statuses import Event, PiStatus
 from ifms.sealing import Sealer
+from ifms.wire.bank import mask_long_numbers
 from ifms.wire.envelope import Service
 from ifms.wire.scroll import FailedBeneficiary
 
@@ -32,7 +33,7 @@ def failure_of(told: FailedBeneficiary, voucher_date: date) -> Failure:
     """What the treasury told of one beneficiary."""
     return Failure(
         voucher_date=voucher_date,
-        reason=told.failed_reason,
+        reason=told.failed_reason and mask_long_numbers(told.failed_reason),
         challan_number=told.challan_number,
         challan_date=told.challan_date,
         beneficiary_id=told.benf_id,

@@ -101,7 +101,7 @@ def scrolls_of(
                 utr_number=paid.utr_no,
                 utr_date=paid.utr_date,
                 end_to_end_id=paid.end_to_end_id,
-                message=row.payment_status,
+                message=row.payment_status and mask_long_numbers(row.payment_status),
             )
     return tuple(scrolls.values())
 

@@ -39,7 +39,7 @@ from ifms.services.poll import Claimed, StatusService
 from ifms.services.sweep import Sweep
 from ifms.treasury.client import TreasuryClient
 from ifms.treasury.outcome import Answered, NeverSent, Outcome, Rejected, Unknown
-from ifms.wire.bank import quoted
+from ifms.wire.bank import quoted, storable
 from ifms.wire.envelope import Reply, ReplyError, Request, Service
 from ifms.wire.phrasebook import Meaning, bad_beneficiaries
 
@@ -366,7 +366,7 @@ class Sender:
 
     def _refusal(self, item: Ready, bill: Rejected) -> dict[str, object]:
         """The columns of a refusal that settles nothing: asked about from now on, and not sent again."""
-        errors = [{"code": error.code, "text": error.message} for error in bill.errors]
+        errors = [{"code": error.code, "text": storable(error.message)} for error in bill.errors]
         return {"refusal": errors, "refused_first": not item.ask_first, "absent_since": None}
 
     def _shows_it(self, pi: PaymentInstruction, outcome: Outcome) -> bool:

@@ -65,3 +65,11 @@ def quoted(value: object) -> str:
 def mask_long_numbers(text: str) -> str:
     """`text` with every number that is long enough for an account masked; for foreign texts in logs and errors."""
     return _LONG_NUMBER.sub(lambda number: mask_account(number[0]), text)
+
+
+def storable(text: str) -> str:
+    """A foreign text as it is kept in clear: of a long number only the last four digits, the others 0.
+
+    It stays a number, so that the text still matches the phrases that it has matched.
+    """
+    return _LONG_NUMBER.sub(lambda number: number[0][-4:].zfill(len(number[0])), text)

@@ -24,7 +24,7 @@ _WORD = re.compile(r"[^\W_]+")
 _PLACEHOLDER = re.compile(r"\{(\w*)\}")
 _DIGITS = r"\w*\d\w*(?: \w*\d\w*)*"
 _PATTERNS = {"id": rf"(?:[a-z]+ ){{0,2}}{_DIGITS}", "number": _DIGITS}
-_LONG_NUMBER = re.compile(r"\b\d{6,}\b")
+_LONG_NUMBER = re.compile(r"\b\w*\d{6,}\w*")
 _FEWEST_WORDS = 2  # a template of less would match what nobody has seen
 
 
@@ -224,7 +224,7 @@ def bad_beneficiaries(errors: Sequence[ReplyError]) -> dict[str, str]:
     named = {}
     for error in errors:
         if error.code in _BANK_DATA_CODES and (match := _BENEFICIARY.search(error.message)):
-            named[match[1].rstrip(".")] = error.message
+            named[match[1].rstrip(".")] = mask_long_numbers(error.message)
     return named
 
 

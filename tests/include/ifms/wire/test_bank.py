@@ -5,7 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ifms.errors import BadInputError
-from ifms.wire.bank import mask_account, mask_ifsc, mask_long_numbers, quoted, valid_account_number, valid_ifsc
+from ifms.wire.bank import (
+    mask_account,
+    mask_ifsc,
+    mask_long_numbers,
+    quoted,
+    storable,
+    valid_account_number,
+    valid_ifsc,
+)
+from ifms.wire.phrasebook import template_of
 
 WHO = "Sample Payee 17 (BN-TE/000017)"
 
@@ -91,3 +100,12 @@ def test_no_account_number_survives(before, number, after):
 )
 def test_what_an_error_quotes(value, shown):
     assert quoted(value) == shown
+
+
+@given(st.text("ab :9", max_size=5), st.text("0123456789", min_size=9, max_size=18), st.text("yz :.", max_size=5))
+def test_a_text_is_stored_without_an_account_and_is_still_the_same_phrase(before, number, after):
+    text = f"{before}{number}{after}"
+    kept = storable(text)
+    assert len(kept) == len(text)
+    assert number not in kept or set(number[:-4]) == {"0"}
+    assert template_of(kept, None) == template_of(text, None)

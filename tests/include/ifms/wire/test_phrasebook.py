@@ -174,6 +174,7 @@ def test_case_blanks_and_punctuation_do_not_count():
         (f"Bill {NUMBER} waits", "bill {bill} waits"),
         (f"Bill {NUMBER}1 waits", "bill pi te 2024 25 {number} waits"),
         ("Account 000012345678 is closed, error 17", "account {number} is closed error 17"),
+        ("Account x000012345678y is closed", "account {number} is closed"),
     ],
 )
 def test_a_template_has_nothing_of_one_call_alone(text, template):
