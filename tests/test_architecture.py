@@ -62,7 +62,7 @@ ROOMS = {
     "sealing": room(libraries="cryptography"),
     "wire": room(libraries="cryptography pydantic pydantic_core"),
     "treasury": room("wire sealing", "certifi requests urllib3", network=True),
-    "platform": room(libraries="pydantic requests tenacity urllib3", network=True),
+    "platform": room("wire.bank", libraries="pydantic requests tenacity urllib3", network=True),
     # What was said to the treasury is kept as it was said: the outcome's shape, without the client.
     "ledger": room("sealing treasury.outcome wire.bank wire.envelope wire.phrasebook", "alembic psycopg sqlalchemy"),
     "calllog": room("wire ledger sealing", "elastic_transport elasticsearch psycopg"),

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from ifms.errors import PlatformReplyError
 from ifms.platform.models import Model
+from ifms.wire.bank import mask_long_numbers
 
 _M = TypeVar("_M", bound=Model)
 
@@ -43,13 +44,13 @@ def model_of(model: type[_M], row: object, path: str, service: str, tenant_id: s
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         field = ".".join(str(part) for part in (path, *first["loc"]))
-        row_id = printable(str(row.get("id"))[:64]) if isinstance(row, dict) else None
+        row_id = printable(str(row.get("id")))[:64] if isinstance(row, dict) else None
         raise PlatformReplyError(f"{service} for {tenant_id}: {field} ({first['msg']}), id {row_id}") from None
 
 
 def printable(text: str) -> str:
-    """A service's text as an error may quote it: no character that a log or the ledger can't take."""
-    return "".join(each if each.isprintable() else "\ufffd" for each in text)
+    """A service's text as an error may quote it: no account number, and only what a log and the ledger can take."""
+    return mask_long_numbers("".join(each if each.isprintable() else "\ufffd" for each in text))
 
 
 def pages(search: Callable[[int], list[Any]], size: int, service: str, tenant_id: str) -> Iterator[Any]:

@@ -60,3 +60,8 @@ def test_what_an_error_quotes_can_be_written_anywhere():
     with pytest.raises(PlatformReplyError) as refused:
         model_of(Bill, {"id": "a\0b"}, "bills[0]", "bill_search", "od.samplea")
     assert "\0" not in str(refused.value)
+
+
+def test_an_error_quotes_no_account_number_where_an_id_should_be():
+    with pytest.raises(PlatformReplyError, match=r"id account \*{11}6778 \.$"):
+        model_of(Party, {"id": "account 002233445566778 .", "identifier": []}, "party", *WHERE)
