@@ -39,7 +39,7 @@ from ifms.services.poll import Claimed, StatusService
 from ifms.services.sweep import Sweep
 from ifms.treasury.client import TreasuryClient
 from ifms.treasury.outcome import Answered, NeverSent, Outcome, Rejected, Unknown
-from ifms.wire.bank import quoted, storable
+from ifms.wire.bank import mask_long_numbers, quoted, zero_long_numbers
 from ifms.wire.envelope import Reply, ReplyError, Request, Service
 from ifms.wire.phrasebook import Meaning, bad_beneficiaries
 
@@ -366,7 +366,7 @@ class Sender:
 
     def _refusal(self, item: Ready, bill: Rejected) -> dict[str, object]:
         """The columns of a refusal that settles nothing: asked about from now on, and not sent again."""
-        errors = [{"code": error.code, "text": storable(error.message)} for error in bill.errors]
+        errors = [{"code": error.code, "text": zero_long_numbers(error.message)} for error in bill.errors]
         return {"refusal": errors, "refused_first": not item.ask_first, "absent_since": None}
 
     def _shows_it(self, pi: PaymentInstruction, outcome: Outcome) -> bool:
@@ -536,4 +536,4 @@ def checked_receipt(
     """The receipt. Raises WireError for any success code but "0"."""
     if success_code != ACCEPTED:
         raise WireError(f"the {service} reply about {pi.pi_number} has the success code {quoted(success_code)}")
-    return Receipt(success_code, success_description)
+    return Receipt(success_code, success_description and mask_long_numbers(success_description))

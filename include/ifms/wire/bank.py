@@ -67,9 +67,9 @@ def mask_long_numbers(text: str) -> str:
     return _LONG_NUMBER.sub(lambda number: mask_account(number[0]), text)
 
 
-def storable(text: str) -> str:
-    """A foreign text as it is kept in clear: of a long number only the last four digits, the others 0.
+def zero_long_numbers(text: str) -> str:
+    """`text` with the digits of every number that is long enough for an account made 0, all but the last four.
 
-    It stays a number, so that the text still matches the phrases that it has matched.
+    For texts that are kept and compared again: a number stays one, so the same phrases match.
     """
     return _LONG_NUMBER.sub(lambda number: number[0][-4:].zfill(len(number[0])), text)

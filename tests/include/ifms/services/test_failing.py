@@ -85,6 +85,11 @@ def test_failure_of_what_the_treasury_told():
     assert failure.failed_on == date(2026, 6, 1)  # no challan's date: the voucher's
 
 
+def test_a_reason_is_kept_without_the_account_that_it_quotes():
+    told = FailedBeneficiary.model_validate({"benfId": "BN-SA/000001", "failedReason": "000012345678 is closed"})
+    assert failing.failure_of(told, date(2026, 6, 1)).reason == "********5678 is closed"
+
+
 @pytest.fixture
 def done(monkeypatch):
     """What booking wrote, with a ledger that does as it is told: `newly` fail, `waiting` are not yet paid."""

@@ -178,6 +178,14 @@ def test_a_row_that_is_known_not_to_be_paid_has_no_scrolls():
     assert scroll.beneficiary_number == "BN-SA/000001"
 
 
+def test_a_status_is_kept_without_the_account_that_it_quotes():
+    said = "Paid into 000012345678"
+    known = Phrase((Service.PD,), "Paid into {number}", Meaning.PAID, "sample")
+    reply = Reply("PD", data=[bill(paid(), paymentStatus=said)])
+    (scroll,) = PaymentDetails().read(instruction(), reply, shipped().with_site([known]))
+    assert scroll.message == "Paid into ********5678"
+
+
 def test_dates_may_be_missing():
     (scroll,) = read(bill(paid(utrDate=None, endToEndId=None), voucherDate=None, paymentStatus=None))
     assert (scroll.voucher_date, scroll.utr_date, scroll.end_to_end_id, scroll.message) == (None, None, None, None)

@@ -160,6 +160,10 @@ def test_a_receipt_keeps_its_words():
     assert (receipt.success_code, receipt.success_description) == ("0", "received")
 
 
+def test_a_receipt_keeps_no_account_that_it_quotes():
+    assert checked_receipt(Service.PI, PI, "0", "for 000012345678").success_description == "for ********5678"
+
+
 @pytest.mark.parametrize(
     ("kind", "row"),
     [

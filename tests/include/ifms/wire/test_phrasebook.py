@@ -194,6 +194,8 @@ def test_bad_beneficiaries():
         "BN-TE/003535": text.format("BN-TE/003535"),
         "BN-TE/003536": text.format("BN-TE/003536."),
     }
+    quoting = errors("BenefId BN-TE/003535, account 000012345678", code="340")
+    assert bad_beneficiaries(quoting) == {"BN-TE/003535": "BenefId BN-TE/003535, account ********5678"}
 
 
 def test_the_end_of_a_session():
