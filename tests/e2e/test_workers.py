@@ -141,7 +141,8 @@ def test_the_work_spreads_within_the_limit_and_a_killed_worker_s_is_taken_over(
         WHERE r.service_id = 'PI' AND r.dag_id = 'ifms_pi' GROUP BY r.id ORDER BY r.started_at
         """
     )
-    assert [sweep["shard"] for sweep in sweeps][: len(WORKERS)] == sorted(shard_of.values())
+    # The last two workers were started together: either may have begun first.
+    assert sorted(sweep["shard"] for sweep in sweeps[: len(WORKERS)]) == sorted(shard_of.values())
     assert all(sweep["answered"] > 0 for sweep in sweeps[: len(WORKERS)]), "each worker has sent some"
     killed = next(sweep for sweep in sweeps if sweep["shard"] == shard_of[KILLED])
     assert killed["state"] == "running", "it had no time for a last word"
