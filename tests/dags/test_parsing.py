@@ -213,7 +213,7 @@ def test_the_guard_sees_what_a_dag_file_asks_for(alone: dict[str, Any]):
 def test_parsing_imports_nothing_heavy(alone: dict[str, Any]):
     loaded = set(alone["modules"])
     assert not loaded & HEAVY
-    ours = {name for name in loaded if name.split(".")[0] in {"ifms", "simulator", "standalone", "migrations"}}
+    ours = {name for name in loaded if name.split(".")[0] in {"ifms", "simulator", "standalone"}}
     assert ours == {"ifms", "ifms.errors"}
 
 

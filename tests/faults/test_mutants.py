@@ -15,9 +15,9 @@ from support.environment import REPO
 
 FUNDS = "include/ifms/ledger/funds.py"
 INSTRUCTIONS = "include/ifms/ledger/instructions.py"
-LEDGER = "include/migrations/versions/0001_ledger.sql"
+BASELINE = "include/ifms/ledger/migrations/versions/0001_baseline"
 SENDING = "include/ifms/services/sending.py"
-GUARDS = "include/migrations/versions/0008_import.sql"  # which has apply_movement as it is now
+MONEY = f"{BASELINE}/06_money.sql"
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,10 @@ MUTANTS = {
     "balances are looked up and written back": Mutant(
         (
             (FUNDS, "LIMIT 1 FOR UPDATE OF s", "LIMIT 1"),
-            (GUARDS, "    UPDATE ifms.sanction s SET\n", "    SELECT * INTO held FROM ifms.sanction WHERE id = NEW.sanction_id;\n    UPDATE ifms.sanction s SET\n"),
-            (GUARDS, "        reserved_amount = reserved_amount + CASE", "        reserved_amount = held.reserved_amount + CASE"),
-            (GUARDS, "        spent_amount = spent_amount + CASE", "        spent_amount = held.spent_amount + CASE"),
-            (GUARDS, "DECLARE\n    needs text :=", "DECLARE\n    held ifms.sanction%ROWTYPE;\n    needs text :="),
+            (MONEY, "    UPDATE ifms.sanction s SET\n", "    SELECT * INTO held FROM ifms.sanction WHERE id = NEW.sanction_id;\n    UPDATE ifms.sanction s SET\n"),
+            (MONEY, "        reserved_amount = reserved_amount + CASE", "        reserved_amount = held.reserved_amount + CASE"),
+            (MONEY, "        spent_amount = spent_amount + CASE", "        spent_amount = held.spent_amount + CASE"),
+            (MONEY, "DECLARE\n    needs text :=", "DECLARE\n    held ifms.sanction%ROWTYPE;\n    needs text :="),
         ),
         ("tests/faults/test_concurrency.py::test_64_connections_reserve_on_one_sanction_at_once",),
     ),
@@ -73,7 +73,7 @@ MUTANTS = {
     ),
     "a look-up in place of a unique key": Mutant(
         (
-            (LEDGER, "CREATE UNIQUE INDEX one_original_per_payment", "CREATE INDEX one_original_per_payment"),
+            (f"{BASELINE}/05_instructions.sql", "CREATE UNIQUE INDEX one_original_per_payment", "CREATE INDEX one_original_per_payment"),
             (
                 INSTRUCTIONS,
                 "    pi = _write(target, values, new.beneficiaries, mine)\n",

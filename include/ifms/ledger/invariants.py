@@ -1,6 +1,6 @@
 """What must hold of the ledger's rows, whoever wrote them: one query per rule, which returns the rows that break it.
 
-The database refuses most of this by itself (0001_ledger.sql); here it is looked at afterwards, on all rows, by other
+The database refuses most of this by itself (ledger/migrations); here it is looked at afterwards, on all rows, by other
 means. Each query is one pass with joins and sums over whole tables, none asks row by row.
 """
 

@@ -13,11 +13,10 @@ from psycopg import sql
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-import ifms
 from ifms.errors import LedgerError
 from ifms.ledger.statuses import transition_rows
 
-MIGRATIONS = Path(ifms.__file__).parent.parent / "migrations"
+MIGRATIONS = Path(__file__).with_name("migrations")
 # Group roles, which nobody logs in as: what they may do says grants.sql.
 WORKER = "ifms_work"
 READER = "ifms_read"

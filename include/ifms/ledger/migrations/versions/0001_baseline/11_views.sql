@@ -6,15 +6,28 @@ CREATE FUNCTION ifms.without_numbers(said text) RETURNS text LANGUAGE sql IMMUTA
     SELECT regexp_replace(said, '[0-9]{5,}([0-9]{4})', '*****\1', 'g')
 $$;
 
--- Rows that are written in the order of time, and never changed: an index of almost no size, and no work, finds a day.
-CREATE INDEX fund_movement_by_time ON ifms.fund_movement USING brin (created_at)
-    WITH (pages_per_range = 32, autosummarize = on);
--- Few rows of many.
-CREATE INDEX beneficiary_failed_on ON ifms.beneficiary (failed_on) WHERE status = 'Payment Failed';
+-- The financial year of a day (IST), as sanctions and payment instructions name it.
+CREATE FUNCTION ifms.financial_year(day date) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT to_char(day - interval '3 months', 'YYYY') || '-' || to_char(day + interval '9 months', 'YY')
+$$;
+
+-- Until when a failed payment is corrected: so many days, or the given day after the end of the failure's financial year if
+-- that is earlier.
+CREATE FUNCTION ifms.correct_by(failed_on date, days integer, last_month integer, last_day integer)
+RETURNS date LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT least(failed_on + days, make_date(
+        extract(year FROM failed_on - interval '3 months')::integer + CASE WHEN last_month >= 4 THEN 1 ELSE 2 END,
+        last_month, last_day))
+$$;
+-- By the settings: the one rule, for the views, the queries and the code.
+CREATE FUNCTION ifms.correct_by(failed_on date) RETURNS date LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT ifms.correct_by(failed_on, o.correction_days, o.correction_last_month, o.correction_last_day)
+    FROM ifms.setting o
+$$;
 
 -- The fund allocation register -----------------------------------------------------------------------------------------
 
-CREATE OR REPLACE VIEW ifms.fund_register AS
+CREATE VIEW ifms.fund_register AS
 SELECT s.tenant_id, s.financial_year, s.hoa_code, s.ddo_code, s.ssu_id, s.master_allotment_id,
        m.id AS movement_id,
        CASE m.kind
@@ -33,11 +46,22 @@ SELECT s.tenant_id, s.financial_year, s.hoa_code, s.ddo_code, s.ssu_id, s.master
        a.ssu_allotment_id, a.serial_no AS allotment_serial_no, a.sanction_balance AS treasury_balance,
        p.payment_number,
        m.allotted_after, m.reserved_after, m.spent_after,
-       m.allotted_after - m.reserved_after - m.spent_after AS unreserved_after
+       m.allotted_after - m.reserved_after - m.spent_after AS unreserved_after,
+       s.available_amount AS available_now,
+       CASE WHEN s.closed_at IS NOT NULL OR s.financial_year < today.financial_year AND NOT o.use_earlier_years
+            THEN greatest(s.available_amount, 0) ELSE 0 END AS not_used,
+       CASE WHEN s.closed_at IS NOT NULL THEN 'CLOSED'
+            WHEN s.financial_year < today.financial_year AND NOT o.use_earlier_years THEN 'EARLIER YEAR'
+       END AS not_used_because,
+       CASE WHEN s.closed_at IS NOT NULL THEN (
+           SELECT c.reason FROM ifms.sanction_closing c WHERE c.sanction_id = s.id ORDER BY c.id DESC LIMIT 1)
+       END AS closed_reason
 FROM ifms.fund_movement m
 JOIN ifms.sanction s ON s.id = m.sanction_id
 LEFT JOIN ifms.allotment a ON a.id = m.allotment_id
 LEFT JOIN ifms.payment_instruction p ON p.id = m.payment_instruction_id
+CROSS JOIN ifms.setting o
+CROSS JOIN (SELECT ifms.financial_year((now() AT TIME ZONE 'Asia/Kolkata')::date) AS financial_year) today
 WHERE m.kind IN ('ALLOTMENT', 'WITHDRAWAL', 'DEBIT', 'REVERSAL');
 
 COMMENT ON VIEW ifms.fund_register IS
@@ -68,10 +92,14 @@ COMMENT ON COLUMN ifms.fund_register.allotted_after IS 'Rupees allotted to the s
 COMMENT ON COLUMN ifms.fund_register.reserved_after IS 'Rupees reserved for PIs that the treasury had not taken yet, after this row.';
 COMMENT ON COLUMN ifms.fund_register.spent_after IS 'Rupees spent by PIs that the treasury took, reversed ones taken off, after this row.';
 COMMENT ON COLUMN ifms.fund_register.unreserved_after IS 'Rupees that further PIs could reserve, after this row; below zero when money that was spent has been withdrawn.';
+COMMENT ON COLUMN ifms.fund_register.available_now IS 'Rupees that are on the sanction and not reserved, now: the same in each of its rows.';
+COMMENT ON COLUMN ifms.fund_register.not_used IS 'Rupees of available_now that no PI is made from; 0 where PIs are. The same in each row of a sanction: add it up once for each sanction_id.';
+COMMENT ON COLUMN ifms.fund_register.not_used_because IS 'CLOSED (by a person: closed_reason) or EARLIER YEAR (today''s payments are not made from it, as the connection''s use_earlier_years is off); NULL where PIs are made from it.';
+COMMENT ON COLUMN ifms.fund_register.closed_reason IS 'Why the sanction was closed; NULL while it is open.';
 
 -- Payment instructions -------------------------------------------------------------------------------------------------
 
-CREATE OR REPLACE VIEW ifms.payment_instruction_summary AS
+CREATE VIEW ifms.payment_instruction_summary AS
 SELECT p.id, p.tenant_id, p.pi_number, p.pi_type, p.parent_pi_number, p.payment_number, p.status, p.net_amount,
        p.hoa_code, p.master_allotment_id, p.financial_year, p.beneficiary_count,
        b.successful_count, b.failed_count, ifms.without_numbers(p.error_message) AS error_message, p.attempts,
@@ -138,7 +166,7 @@ COMMENT ON COLUMN ifms.payment_instruction_summary.created_on IS 'Date, IST, of 
 
 -- What waits -----------------------------------------------------------------------------------------------------------
 
-CREATE OR REPLACE VIEW ifms.open_payment_instruction AS
+CREATE VIEW ifms.open_payment_instruction AS
 SELECT p.id, p.tenant_id, p.pi_number, p.pi_type, p.payment_number, p.status, p.net_amount,
        CASE p.status WHEN 'PENDING' THEN 'PI' WHEN 'INITIATED' THEN CASE p.pi_type WHEN 'ORIGINAL' THEN 'PIS' ELSE 'FTPS' END
                      WHEN 'APPROVED' THEN 'PAG' WHEN 'IN PROCESS' THEN 'PD' END AS next_service,
@@ -212,27 +240,31 @@ COMMENT ON COLUMN ifms.open_payment_instruction.last_heard_at IS 'Instant, UTC, 
 
 -- What has failed ------------------------------------------------------------------------------------------------------
 
-CREATE OR REPLACE VIEW ifms.failed_beneficiary AS
+CREATE VIEW ifms.failed_beneficiary AS
 SELECT b.id, p.tenant_id, coalesce(p.parent_pi_number, p.pi_number) AS original_pi_number, p.pi_number, p.payment_number,
        b.beneficiary_number, b.beneficiary_id, b.amount, b.account_last4, b.ifsc,
        ifms.without_numbers(b.status_message) AS reason,
-       b.challan_number, b.challan_date, b.failed_on, ifms.correct_by(b.failed_on) AS correct_by,
-       ifms.correct_by(b.failed_on) - (now() AT TIME ZONE 'Asia/Kolkata')::date AS days_left,
+       b.challan_number, b.challan_date, b.failed_on,
+       ifms.correct_by(b.failed_on, o.correction_days, o.correction_last_month, o.correction_last_day) AS correct_by,
+       ifms.correct_by(b.failed_on, o.correction_days, o.correction_last_month, o.correction_last_day)
+           - (now() AT TIME ZONE 'Asia/Kolkata')::date AS days_left,
        CASE WHEN busy.pi_number IS NOT NULL THEN 'WAIT'
-            WHEN ifms.correct_by(b.failed_on) >= (now() AT TIME ZONE 'Asia/Kolkata')::date THEN 'CORRECT'
+            WHEN ifms.correct_by(b.failed_on, o.correction_days, o.correction_last_month, o.correction_last_day)
+                 >= (now() AT TIME ZONE 'Asia/Kolkata')::date THEN 'CORRECT'
             ELSE 'PAY ANEW' END AS next_step,
        busy.pi_number AS busy_pi_number,
        p.pi_type, p.status AS pi_status, p.financial_year, p.hoa_code, b.beneficiary_type, b.utr_number, b.utr_date,
        b.voucher_number, b.voucher_date
 FROM ifms.beneficiary b
 JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id
+CROSS JOIN ifms.setting o
 LEFT JOIN LATERAL (
-    SELECT o.pi_number FROM ifms.payment_instruction o
-    WHERE o.parent_pi_number = coalesce(p.parent_pi_number, p.pi_number) AND o.status IN ('PENDING', 'INITIATED')
+    SELECT f.pi_number FROM ifms.payment_instruction f
+    WHERE f.parent_pi_number = coalesce(p.parent_pi_number, p.pi_number) AND f.status IN ('PENDING', 'INITIATED')
     UNION ALL
-    SELECT o.pi_number FROM ifms.payment_instruction o
-    WHERE o.repayment_of = coalesce(p.parent_pi_number, p.pi_number)
-      AND o.status IN ('PENDING', 'INITIATED', 'APPROVED', 'IN PROCESS')
+    SELECT f.pi_number FROM ifms.payment_instruction f
+    WHERE f.repayment_of = coalesce(p.parent_pi_number, p.pi_number)
+      AND f.status IN ('PENDING', 'INITIATED', 'APPROVED', 'IN PROCESS')
     LIMIT 1
 ) busy ON true
 WHERE b.status = 'Payment Failed' AND b.failed_on IS NOT NULL AND p.status <> 'FAILED'
@@ -257,8 +289,8 @@ COMMENT ON COLUMN ifms.failed_beneficiary.ifsc IS 'IFSC of the branch that was t
 COMMENT ON COLUMN ifms.failed_beneficiary.reason IS 'Why, in the bank''s words; long numbers are hidden but for their last four digits. NULL when it gave none.';
 COMMENT ON COLUMN ifms.failed_beneficiary.challan_number IS 'Challan by which the money came back; NULL when none was told.';
 COMMENT ON COLUMN ifms.failed_beneficiary.challan_date IS 'Date of the challan, IST; NULL when none was told.';
-COMMENT ON COLUMN ifms.failed_beneficiary.failed_on IS 'Date of the failure, IST, from which the 90 days count.';
-COMMENT ON COLUMN ifms.failed_beneficiary.correct_by IS 'Last date, IST, on which it can be corrected: 90 days after the failure, or 30 April of the next financial year if that is earlier.';
+COMMENT ON COLUMN ifms.failed_beneficiary.failed_on IS 'Date of the failure, IST, from which the days of a correction count.';
+COMMENT ON COLUMN ifms.failed_beneficiary.correct_by IS 'Last date, IST, on which it can be corrected: 90 days after the failure, or 30 April of the next financial year if that is earlier; other days when the treasury''s connection says so.';
 COMMENT ON COLUMN ifms.failed_beneficiary.days_left IS 'Days from today (IST) to correct_by: 0 on the last day, below zero when it is over.';
 COMMENT ON COLUMN ifms.failed_beneficiary.next_step IS 'CORRECT (mend the account, then ifms_cor), WAIT (busy_pi_number is on its way) or PAY ANEW (the time is over: a new original PI).';
 COMMENT ON COLUMN ifms.failed_beneficiary.busy_pi_number IS 'The revised PI, or new original, of the same original that is still on its way; NULL without one.';
@@ -291,3 +323,19 @@ COMMENT ON COLUMN ifms.call_log.duration_ms IS 'Milliseconds from its beginning 
 COMMENT ON COLUMN ifms.call_log.created_at IS 'Instant, UTC, of its beginning.';
 COMMENT ON COLUMN ifms.call_log.payment_instruction_id IS 'The ledger''s id of the PI that it is about; NULL for other calls.';
 COMMENT ON COLUMN ifms.call_log.sweep_run_id IS 'The run that made it; NULL for a call that no run made.';
+
+-- Messages ------------------------------------------------------------------------------------------------------------
+
+-- What has not been heard, by whom, and since when.
+CREATE VIEW ifms.outbox_lag AS
+SELECT topic,
+       count(*) FILTER (WHERE set_aside_at IS NULL) AS due,
+       count(*) FILTER (WHERE set_aside_at IS NOT NULL) AS set_aside,
+       min(created_at) FILTER (WHERE set_aside_at IS NULL) AS oldest
+FROM ifms.outbox WHERE delivered_at IS NULL GROUP BY topic;
+COMMENT ON VIEW ifms.outbox_lag IS
+    'What the outbox has still to tell, a row per topic that has something; the platform''s payments, SMS, the index of PIs.';
+COMMENT ON COLUMN ifms.outbox_lag.topic IS 'Whom it is for: payment_status (the platform), sms or pi_index.';
+COMMENT ON COLUMN ifms.outbox_lag.due IS 'How many messages wait to be delivered.';
+COMMENT ON COLUMN ifms.outbox_lag.set_aside IS 'How many were given up: a person sends them again by ifms_relay''s form.';
+COMMENT ON COLUMN ifms.outbox_lag.oldest IS 'Instant, UTC, at which the oldest that waits was written; NULL when none does.';

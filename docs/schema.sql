@@ -1,0 +1,4187 @@
+-- The ledger's schema after the last revision, as pg_dump writes it. Made by `make schema`; change the migrations instead
+-- (include/ifms/ledger/migrations), which say why.
+
+
+--
+-- Name: ifms; Type: SCHEMA; Schema: -; Owner: -
+--
+
+CREATE SCHEMA ifms;
+
+--
+-- Name: apply_closing(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.apply_closing() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    UPDATE ifms.sanction SET closed_at = CASE WHEN NEW.closed THEN NEW.noted_at END, updated_at = now()
+    WHERE id = NEW.sanction_id AND (closed_at IS NULL) = NEW.closed;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'sanction % is % already', NEW.sanction_id, CASE WHEN NEW.closed THEN 'closed' ELSE 'open' END
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'closed_once';
+    END IF;
+    RETURN NULL;
+END $$;
+
+--
+-- Name: apply_movement(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.apply_movement() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    needs text := CASE NEW.kind WHEN 'DEBIT' THEN 'RESERVE' WHEN 'RELEASE' THEN 'RESERVE' WHEN 'REVERSAL' THEN 'DEBIT' END;
+    own   boolean := NEW.kind = 'RESERVE' AND EXISTS (
+        SELECT FROM ifms.payment_instruction WHERE id = NEW.payment_instruction_id AND imported_at IS NULL);
+BEGIN
+    IF needs IS NOT NULL AND NOT EXISTS (
+        SELECT FROM ifms.fund_movement
+        WHERE payment_instruction_id = NEW.payment_instruction_id AND kind = needs
+          AND sanction_id = NEW.sanction_id AND amount = NEW.amount
+    ) THEN
+        RAISE EXCEPTION 'a % of % for payment instruction % has no % of the same amount before it',
+            NEW.kind, NEW.amount, NEW.payment_instruction_id, needs
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'movement_has_its_pair';
+    END IF;
+    IF NEW.kind = 'RESERVE' AND NOT EXISTS (
+        SELECT FROM ifms.payment_instruction
+        WHERE id = NEW.payment_instruction_id AND sanction_id = NEW.sanction_id AND net_amount = NEW.amount
+          AND pi_type = 'ORIGINAL'
+    ) OR NEW.kind IN ('ALLOTMENT', 'WITHDRAWAL') AND NOT EXISTS (
+        SELECT FROM ifms.allotment a
+        JOIN ifms.sanction s ON s.id = NEW.sanction_id AND (s.tenant_id, s.hoa_code, s.ddo_code, s.master_allotment_id)
+                                                         = (a.tenant_id, a.hoa_code, a.ddo_code, a.master_allotment_id)
+        WHERE a.id = NEW.allotment_id AND a.amount = NEW.amount
+          AND (a.kind = 'WITHDRAWAL') = (NEW.kind = 'WITHDRAWAL')
+    ) THEN
+        RAISE EXCEPTION 'a % of % on sanction % is not that of its payment instruction or allotment',
+            NEW.kind, NEW.amount, NEW.sanction_id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'movement_is_of_its_cause';
+    END IF;
+    UPDATE ifms.sanction s SET
+        allotted_amount = allotted_amount + CASE NEW.kind WHEN 'ALLOTMENT' THEN NEW.amount WHEN 'WITHDRAWAL' THEN -NEW.amount ELSE 0 END,
+        reserved_amount = reserved_amount + CASE NEW.kind WHEN 'RESERVE' THEN NEW.amount WHEN 'RELEASE' THEN -NEW.amount WHEN 'DEBIT' THEN -NEW.amount ELSE 0 END,
+        spent_amount = spent_amount + CASE NEW.kind WHEN 'DEBIT' THEN NEW.amount WHEN 'REVERSAL' THEN -NEW.amount ELSE 0 END,
+        updated_at = now()
+    WHERE id = NEW.sanction_id
+      AND (NOT own OR allotted_amount - reserved_amount - spent_amount - ifms.withheld(s) >= NEW.amount)
+    RETURNING allotted_amount, reserved_amount, spent_amount
+        INTO NEW.allotted_after, NEW.reserved_after, NEW.spent_after;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'sanction % has less than % available', NEW.sanction_id, NEW.amount
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'insufficient_funds';
+    END IF;
+    NEW.id := nextval('ifms.fund_movement_id_seq');
+    RETURN NEW;
+END $$;
+
+--
+-- Name: check_adopted(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.check_adopted() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM ifms.payment_instruction p JOIN ifms.payment y ON y.paid_by = p.id
+                   WHERE p.id = NEW.id AND p.status NOT IN ('PENDING', 'FAILED', 'INITIATED', 'APPROVED')
+                     AND p.pi_approved_id IS NOT NULL AND p.pa_bill_ref_number IS NOT NULL
+                     AND p.pa_token_number IS NOT NULL) THEN
+        RAISE EXCEPTION 'payment instruction % is adopted as what the treasury has told of it, or not at all', NEW.pi_number
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'adopted_is_at_the_treasury';
+    END IF;
+    RETURN NULL;
+END $$;
+
+--
+-- Name: check_allotment_counts(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.check_allotment_counts() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND OLD.sanction_id IS NOT NULL AND NEW.sanction_id IS DISTINCT FROM OLD.sanction_id
+       OR NEW.sanction_id IS NOT NULL AND NEW.amount > 0 AND NOT EXISTS (
+           SELECT FROM ifms.fund_movement WHERE allotment_id = NEW.id AND sanction_id = NEW.sanction_id) THEN
+        RAISE EXCEPTION 'allotment % counts once, by its movement', NEW.id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'allotment_counts_once';
+    END IF;
+    RETURN NULL;
+END $$;
+
+--
+-- Name: check_beneficiaries(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.check_beneficiaries() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    rows  bigint;
+    total numeric;
+BEGIN
+    SELECT count(*), sum(amount) INTO rows, total FROM ifms.beneficiary WHERE payment_instruction_id = NEW.id;
+    IF rows <> NEW.beneficiary_count OR total IS DISTINCT FROM NEW.net_amount THEN
+        RAISE EXCEPTION 'payment instruction % says % beneficiaries and %, its rows are % and %',
+            NEW.pi_number, NEW.beneficiary_count, NEW.net_amount, rows, total
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'beneficiaries_agree';
+    END IF;
+    RETURN NULL;
+END $$;
+
+--
+-- Name: check_cancelled(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.check_cancelled() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF TG_OP = 'INSERT' OR OLD.cancelled_by IS NOT NULL OR OLD.status <> 'PENDING' OR NEW.status <> 'FAILED'
+       OR OLD.uncertain OR NEW.uncertain OR OLD.held_back OR OLD.last_attempt IS DISTINCT FROM 'never_sent'
+       OR NEW.last_attempt IS DISTINCT FROM 'never_sent' OR OLD.claimed_until >= clock_timestamp() THEN
+        RAISE EXCEPTION 'payment instruction % may have arrived at the treasury, or has ended: it is not cancelled',
+            NEW.pi_number USING ERRCODE = 'check_violation', CONSTRAINT = 'cancelled_before_it_was_sent';
+    END IF;
+    RETURN NEW;
+END $$;
+
+--
+-- Name: check_cleared(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.check_cleared() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF NOT pg_has_role(current_user, (SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'USAGE')
+       OR EXISTS (SELECT FROM ifms.restored r WHERE r.restored_at > NEW.created_at AND NOT EXISTS (
+              SELECT FROM ifms.restore_cleared c WHERE c.restored_id = r.id AND c.number = NEW.pi_number)) THEN
+        RAISE EXCEPTION 'payment instruction % is held back since the ledger was restored, until it is cleared', NEW.pi_number
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'held_back_until_cleared';
+    END IF;
+    RETURN NEW;
+END $$;
+
+--
+-- Name: check_closed_at(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.check_closed_at() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF (SELECT CASE WHEN closed THEN noted_at END FROM ifms.sanction_closing
+        WHERE sanction_id = NEW.id ORDER BY id DESC LIMIT 1) IS DISTINCT FROM NEW.closed_at THEN
+        RAISE EXCEPTION 'sanction % is closed and opened by a row of sanction_closing', NEW.id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'closed_by_somebody';
+    END IF;
+    RETURN NEW;
+END $$;
+
+--
+-- Name: check_home(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.check_home() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+DECLARE
+    home text := (SELECT place FROM ifms.home ORDER BY id DESC LIMIT 1);
+BEGIN
+    IF home IS NULL THEN
+        INSERT INTO ifms.home (place, reason) VALUES (ifms.place(), 'the ledger was new');
+    ELSIF home <> ifms.place() THEN
+        RAISE EXCEPTION 'this ledger was restored, copied or moved: it was at % and is at %. It may not know what was '
+            'sent to the treasury since, and would pay it again. Pause all DAGs; then `ifms after-restore begin`, or, '
+            'if nothing at all was lost, `ifms after-restore nothing-lost`', home, ifms.place()
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'ledger_is_at_home';
+    END IF;
+    RETURN NULL;
+END $$;
+
+--
+-- Name: check_import(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.check_import() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF NOT pg_has_role(current_user, (SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'USAGE') THEN
+        RAISE EXCEPTION 'only the owner of % imports rows into it', TG_TABLE_NAME
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'owner_imports';
+    END IF;
+    RETURN NEW;
+END $$;
+
+--
+-- Name: check_money(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.check_money() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    pi       ifms.payment_instruction%ROWTYPE;
+    kinds    text[];
+    expected text[];
+BEGIN
+    SELECT * INTO pi FROM ifms.payment_instruction WHERE id = NEW.id;
+    IF pi.pi_type = 'REVISED' THEN
+        RETURN NULL;  -- a revision spends what its original already spent
+    END IF;
+    IF pi.sanction_id IS NULL AND pi.status = 'FAILED' AND NOT EXISTS (
+        SELECT FROM ifms.fund_movement WHERE payment_instruction_id = pi.id) THEN
+        RETURN NULL;  -- imported; it never moved any
+    END IF;
+    SELECT coalesce(array_agg(kind ORDER BY kind), '{}') INTO kinds
+    FROM ifms.fund_movement WHERE payment_instruction_id = pi.id AND amount = pi.net_amount;
+    expected := CASE pi.status WHEN 'PENDING' THEN ARRAY['RESERVE'] ELSE ARRAY['DEBIT', 'RESERVE'] END;
+    IF kinds <> expected AND NOT (
+        pi.status = 'FAILED' AND kinds IN (ARRAY['RELEASE', 'RESERVE'], ARRAY['DEBIT', 'RESERVE', 'REVERSAL'])
+    ) OR (pi.status = 'FAILED' AND kinds = expected) THEN
+        RAISE EXCEPTION 'payment instruction % is % but its movements are %', pi.pi_number, pi.status, kinds
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'status_and_money_agree';
+    END IF;
+    RETURN NULL;
+END $$;
+
+--
+-- Name: check_money_moved(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.check_money_moved() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    agree boolean;
+    pi    record;
+BEGIN
+    SELECT p.pi_number, p.status, array_agg(m.kind ORDER BY m.kind) AS kinds INTO pi
+    FROM ifms.payment_instruction p JOIN ifms.fund_movement m ON m.payment_instruction_id = p.id
+    WHERE p.id = NEW.payment_instruction_id GROUP BY p.id;
+    agree := CASE pi.status
+        WHEN 'PENDING' THEN pi.kinds = ARRAY['RESERVE']
+        WHEN 'FAILED' THEN pi.kinds IN (ARRAY['RELEASE', 'RESERVE'], ARRAY['DEBIT', 'RESERVE', 'REVERSAL'])
+        ELSE pi.kinds = ARRAY['DEBIT', 'RESERVE'] END;
+    IF NOT agree THEN
+        RAISE EXCEPTION 'payment instruction % is % but its movements are %', pi.pi_number, pi.status, pi.kinds
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'status_and_money_agree';
+    END IF;
+    RETURN NULL;
+END $$;
+
+--
+-- Name: check_paid_by(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.check_paid_by() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF NEW.paid_by IS NOT NULL AND NOT EXISTS (
+        SELECT FROM ifms.payment_instruction
+        WHERE id = NEW.paid_by AND (tenant_id, payment_number, net_amount) = (NEW.tenant_id, NEW.payment_number, NEW.amount)
+          AND pi_type = 'ORIGINAL' AND repayment_of IS NULL AND status <> 'FAILED'
+    ) THEN
+        RAISE EXCEPTION 'payment % is not paid by the payment instruction that it names', NEW.payment_number
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'paid_by_its_own_instruction';
+    END IF;
+    IF TG_OP = 'UPDATE' AND OLD.paid_by IS NOT NULL AND NEW.paid_by IS DISTINCT FROM OLD.paid_by AND EXISTS (
+        SELECT FROM ifms.payment_instruction WHERE id = OLD.paid_by AND status <> 'FAILED'
+    ) THEN
+        RAISE EXCEPTION 'payment % is still paid by the payment instruction that it named', NEW.payment_number
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'paid_by_its_own_instruction';
+    END IF;
+    RETURN NULL;
+END $$;
+
+--
+-- Name: check_paid_once(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.check_paid_once() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF OLD.payment_number IS NOT NULL AND NEW.payment_number IS DISTINCT FROM OLD.payment_number THEN
+        RAISE EXCEPTION 'bill % is paid by payment %, not by %', OLD.bill_id, OLD.payment_number, NEW.payment_number
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'bill_is_paid_once';
+    END IF;
+    RETURN NEW;
+END $$;
+
+--
+-- Name: check_resealed(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.check_resealed() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF coalesce(current_setting('ifms.resealing', true), '') <> 'on' OR NEW.account_sealed IS NULL
+       OR NOT pg_has_role(current_user, (SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'USAGE') THEN
+        RAISE EXCEPTION '% on % is refused: an account that is known is frozen', TG_OP, TG_TABLE_NAME
+            USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME;
+    END IF;
+    RETURN NEW;
+END $$;
+
+--
+-- Name: check_sanction_open(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.check_sanction_open() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF EXISTS (SELECT FROM ifms.sanction WHERE id = NEW.sanction_id AND closed_at IS NOT NULL) THEN
+        RAISE EXCEPTION 'sanction % of % is closed: nothing is paid from it', NEW.master_allotment_id, NEW.tenant_id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'sanction_is_open';
+    END IF;
+    RETURN NEW;
+END $$;
+
+--
+-- Name: check_settled_by_fact(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.check_settled_by_fact() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF NEW.settled_by IS NULL AND (NEW.refusal IS NULL OR NOT NEW.refused_first
+            AND (NEW.absent_since IS NULL OR NEW.absent_since > now() - interval '59 minutes')) THEN
+        RAISE EXCEPTION 'payment instruction % may have arrived at the treasury: that it did not is not known', NEW.pi_number
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'settled_by_fact';
+    END IF;
+    RETURN NEW;
+END $$;
+
+--
+-- Name: check_transition(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.check_transition() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        IF NEW.status <> TG_ARGV[1] THEN
+            RAISE EXCEPTION 'a new row of % starts as %, not as %', TG_TABLE_NAME, TG_ARGV[1], NEW.status
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'status_transition';
+        END IF;
+    ELSIF NEW.status <> OLD.status AND NOT EXISTS (
+        SELECT FROM ifms.status_transition
+        WHERE subject = TG_ARGV[0] AND from_status = OLD.status AND to_status = NEW.status
+    ) THEN
+        RAISE EXCEPTION '% % may not go from % to %', TG_TABLE_NAME, OLD.id, OLD.status, NEW.status
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'status_transition';
+    END IF;
+    RETURN NEW;
+END $$;
+
+--
+-- Name: check_withheld(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.check_withheld() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    first    text := coalesce(NEW.parent_pi_number, NEW.repayment_of);
+    doubtful boolean;
+BEGIN
+    IF EXISTS (SELECT FROM ifms.import_withheld WHERE settled_at IS NULL
+               AND tenant_id = NEW.tenant_id AND payment_number = NEW.payment_number) THEN
+        RAISE EXCEPTION 'payment % of % has payment instructions of the Java adapter that could not be imported',
+            NEW.payment_number, NEW.tenant_id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'payment_is_withheld';
+    END IF;
+    doubtful := first IS NULL AND EXISTS (SELECT FROM ifms.payment y WHERE ifms.in_doubt(y)
+               AND (y.tenant_id, y.payment_number) = (NEW.tenant_id, NEW.payment_number))
+       OR EXISTS (SELECT FROM ifms.payment_instruction p WHERE p.pi_number = first AND ifms.in_doubt(p));
+    IF NEW.adopted_by IS NOT NULL AND NOT doubtful THEN
+        RAISE EXCEPTION 'payment % is not in doubt: only what a restored ledger has lost is adopted', NEW.payment_number
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'adopted_was_lost';
+    END IF;
+    IF doubtful AND NEW.adopted_by IS NULL THEN
+        RAISE EXCEPTION 'the ledger was restored, and % may have a payment instruction that it does not know: ask the '
+            'treasury, then clear it with `ifms after-restore clear`', coalesce(first, NEW.payment_number)
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'restored_and_in_doubt';
+    END IF;
+    RETURN NEW;
+END $$;
+
+--
+-- Name: check_written_with_header(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.check_written_with_header() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    -- now() is the transaction's: only the transaction that wrote the header sees its created_at as now.
+    IF NOT EXISTS (
+        SELECT FROM ifms.payment_instruction
+        WHERE id = NEW.payment_instruction_id AND now() IN (created_at, imported_at)
+    ) THEN
+        RAISE EXCEPTION 'a beneficiary is written with its payment instruction, not later'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'written_with_header';
+    END IF;
+    RETURN NEW;
+END $$;
+
+--
+-- Name: correct_by(date); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.correct_by(failed_on date) RETURNS date
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT ifms.correct_by(failed_on, o.correction_days, o.correction_last_month, o.correction_last_day)
+    FROM ifms.setting o
+$$;
+
+--
+-- Name: correct_by(date, integer, integer, integer); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.correct_by(failed_on date, days integer, last_month integer, last_day integer) RETURNS date
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT least(failed_on + days, make_date(
+        extract(year FROM failed_on - interval '3 months')::integer + CASE WHEN last_month >= 4 THEN 1 ELSE 2 END,
+        last_month, last_day))
+$$;
+
+--
+-- Name: financial_year(date); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.financial_year(day date) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT to_char(day - interval '3 months', 'YYYY') || '-' || to_char(day + interval '9 months', 'YY')
+$$;
+
+--
+-- Name: guard_balances(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.guard_balances() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        IF (NEW.allotted_amount, NEW.reserved_amount, NEW.spent_amount) <> (0, 0, 0) THEN
+            RAISE EXCEPTION 'a sanction starts with nothing allotted, reserved or spent: its movements follow'
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'balances_follow_movements';
+        END IF;
+    ELSIF pg_trigger_depth() < 2 THEN
+        RAISE EXCEPTION 'the balances of sanction % change by movements only', OLD.id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'balances_follow_movements';
+    END IF;
+    RETURN NEW;
+END $$;
+
+--
+-- Name: payment; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.payment (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    tenant_id text NOT NULL,
+    payment_number text NOT NULL,
+    payment_id text NOT NULL,
+    amount numeric(15,2) NOT NULL,
+    paid_by uuid,
+    hold_code text,
+    hold_message text,
+    held_since timestamp with time zone,
+    raised_at timestamp with time zone NOT NULL,
+    seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    polled_at timestamp with time zone,
+    claim_token uuid,
+    claimed_until timestamp with time zone,
+    CONSTRAINT amount_is_a_number CHECK ((amount <> 'NaN'::numeric)),
+    CONSTRAINT payment_amount_check CHECK ((amount > (0)::numeric)),
+    CONSTRAINT payment_check CHECK (((hold_code IS NULL) = ((hold_message IS NULL) AND (held_since IS NULL)))),
+    CONSTRAINT payment_claimed_until_in_bounds CHECK (((claimed_until >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (claimed_until < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT payment_held_since_in_bounds CHECK (((held_since >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (held_since < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT payment_polled_at_in_bounds CHECK (((polled_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (polled_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT payment_raised_at_in_bounds CHECK (((raised_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (raised_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT payment_seen_at_in_bounds CHECK (((seen_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (seen_at < '2100-01-01 00:00:00+00'::timestamp with time zone)))
+);
+
+--
+-- Name: in_doubt(ifms.payment); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.in_doubt(of ifms.payment) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT EXISTS (SELECT FROM ifms.restored r WHERE of.raised_at < r.restored_at AND NOT EXISTS (
+        SELECT FROM ifms.restore_cleared c WHERE c.restored_id = r.id AND c.number = of.payment_number))
+$$;
+
+--
+-- Name: payment_instruction; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.payment_instruction (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    tenant_id text NOT NULL,
+    pi_number text NOT NULL,
+    pi_type text NOT NULL,
+    parent_pi_number text,
+    repayment_of text,
+    payment_number text NOT NULL,
+    status text DEFAULT 'PENDING'::text NOT NULL,
+    is_active boolean DEFAULT true NOT NULL,
+    sanction_id uuid,
+    hoa_code text NOT NULL,
+    ddo_code text NOT NULL,
+    ssu_id text NOT NULL,
+    grantee_code text NOT NULL,
+    scheme_code text NOT NULL,
+    master_allotment_id text NOT NULL,
+    ssu_allotment_id text NOT NULL,
+    allotment_serial_no integer NOT NULL,
+    gross_amount numeric(15,2) NOT NULL,
+    net_amount numeric(15,2) NOT NULL,
+    beneficiary_count integer NOT NULL,
+    bill_date timestamp with time zone NOT NULL,
+    financial_year text NOT NULL,
+    purpose text NOT NULL,
+    org_bill_ref_number text,
+    org_bill_date timestamp with time zone,
+    additional_details jsonb DEFAULT '{}'::jsonb NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    last_attempt text,
+    last_attempt_at timestamp with time zone,
+    error_code text,
+    error_message text,
+    success_code text,
+    success_description text,
+    pi_approved_id text,
+    pi_approval_date text,
+    pa_fin_year text,
+    pa_advice_id text,
+    pa_advice_date text,
+    pa_bill_ref_number text,
+    pa_token_number text,
+    pa_token_date text,
+    paid_at timestamp with time zone,
+    uncertain boolean DEFAULT false NOT NULL,
+    refusal jsonb,
+    refused_first boolean DEFAULT false NOT NULL,
+    absent_since timestamp with time zone,
+    held_back boolean DEFAULT false NOT NULL,
+    settled_by text,
+    cancelled_by text,
+    found_failed_at timestamp with time zone,
+    same_refusals integer DEFAULT 0 NOT NULL,
+    unknown_answer_id uuid,
+    unmatched_failures boolean DEFAULT false NOT NULL,
+    status_since timestamp with time zone DEFAULT now() NOT NULL,
+    polled_at timestamp with time zone,
+    failures_polled_at timestamp with time zone,
+    claim_token uuid,
+    claimed_until timestamp with time zone,
+    imported_at timestamp with time zone,
+    adopted_by text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT adopted_is_an_original CHECK (((adopted_by IS NULL) OR ((pi_type = 'ORIGINAL'::text) AND (repayment_of IS NULL) AND (imported_at IS NULL)))),
+    CONSTRAINT amount_is_a_number CHECK (((net_amount <> 'NaN'::numeric) AND (gross_amount <> 'NaN'::numeric))),
+    CONSTRAINT payment_instruction_absent_since_in_bounds CHECK (((absent_since >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (absent_since < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT payment_instruction_adopted_by_check CHECK ((btrim(adopted_by) <> ''::text)),
+    CONSTRAINT payment_instruction_beneficiary_count_check CHECK ((beneficiary_count > 0)),
+    CONSTRAINT payment_instruction_bill_date_in_bounds CHECK (((bill_date >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (bill_date < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT payment_instruction_cancelled_by_check CHECK ((btrim(cancelled_by) <> ''::text)),
+    CONSTRAINT payment_instruction_check CHECK (((net_amount > (0)::numeric) AND (net_amount <= gross_amount))),
+    CONSTRAINT payment_instruction_check1 CHECK (((pi_type = 'REVISED'::text) = (parent_pi_number IS NOT NULL))),
+    CONSTRAINT payment_instruction_check2 CHECK (((pi_type = 'REVISED'::text) = ((org_bill_ref_number IS NOT NULL) AND (org_bill_date IS NOT NULL)))),
+    CONSTRAINT payment_instruction_check3 CHECK (((repayment_of IS NULL) OR (pi_type = 'ORIGINAL'::text))),
+    CONSTRAINT payment_instruction_claimed_until_in_bounds CHECK (((claimed_until >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (claimed_until < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT payment_instruction_created_at_in_bounds CHECK (((created_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT payment_instruction_failures_polled_at_in_bounds CHECK (((failures_polled_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (failures_polled_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT payment_instruction_financial_year_check CHECK ((financial_year ~ '^[0-9]{4}-[0-9]{2}$'::text)),
+    CONSTRAINT payment_instruction_found_failed_at_in_bounds CHECK (((found_failed_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (found_failed_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT payment_instruction_gross_amount_check CHECK ((gross_amount > (0)::numeric)),
+    CONSTRAINT payment_instruction_imported_at_in_bounds CHECK (((imported_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (imported_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT payment_instruction_last_attempt_at_in_bounds CHECK (((last_attempt_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (last_attempt_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT payment_instruction_last_attempt_check CHECK ((last_attempt = ANY (ARRAY['sending'::text, 'answered'::text, 'rejected'::text, 'never_sent'::text, 'unknown'::text]))),
+    CONSTRAINT payment_instruction_org_bill_date_in_bounds CHECK (((org_bill_date >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (org_bill_date < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT payment_instruction_paid_at_in_bounds CHECK (((paid_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (paid_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT payment_instruction_pi_type_check CHECK ((pi_type = ANY (ARRAY['ORIGINAL'::text, 'REVISED'::text]))),
+    CONSTRAINT payment_instruction_polled_at_in_bounds CHECK (((polled_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (polled_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT payment_instruction_status_since_in_bounds CHECK (((status_since >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (status_since < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT payment_instruction_updated_at_in_bounds CHECK (((updated_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (updated_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT sanction_is_known CHECK (((sanction_id IS NOT NULL) OR ((imported_at IS NOT NULL) AND (pi_type = 'ORIGINAL'::text) AND (status = ANY (ARRAY['PENDING'::text, 'FAILED'::text])))))
+);
+
+--
+-- Name: in_doubt(ifms.payment_instruction); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.in_doubt(of ifms.payment_instruction) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT EXISTS (SELECT FROM ifms.restored r WHERE (of.created_at < r.restored_at OR of.adopted_by IS NOT NULL)
+        AND EXISTS (SELECT FROM ifms.payment_instruction p JOIN ifms.beneficiary b ON b.payment_instruction_id = p.id
+                    WHERE of.pi_number IN (p.pi_number, p.parent_pi_number) AND b.status = 'Payment Failed'
+                      AND b.failed_on <= (r.restored_at AT TIME ZONE 'Asia/Kolkata')::date)
+        AND NOT EXISTS (SELECT FROM ifms.restore_cleared c WHERE c.restored_id = r.id AND c.number = of.pi_number))
+$$;
+
+--
+-- Name: note_status_since(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.note_status_since() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    NEW.status_since := CASE TG_OP WHEN 'INSERT' THEN NEW.created_at ELSE now() END;
+    RETURN NEW;
+END $$;
+
+--
+-- Name: place(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.place() RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT format('server %s, timeline %s, database %s', (SELECT system_identifier FROM pg_control_system()),
+                  left(pg_walfile_name(pg_current_wal_lsn()), 8), d.oid)
+    FROM pg_database d WHERE d.datname = current_database()
+$$;
+
+--
+-- Name: refuse_change(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.refuse_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION '% on % is refused: %', TG_OP, TG_TABLE_NAME, TG_ARGV[0]
+        USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME;
+END $$;
+
+--
+-- Name: remove_old_calls(timestamp with time zone, boolean, integer); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.remove_old_calls(before timestamp with time zone, unshipped_too boolean, at_most integer) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    removed bigint;
+BEGIN
+    IF before IS NULL OR before > now() - interval '90 days' THEN
+        RAISE EXCEPTION 'calls to the treasury are kept for 90 days at least'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'calls_are_kept';
+    END IF;
+    -- Two statements, so that each has its index.
+    IF unshipped_too THEN
+        WITH old AS (
+            SELECT c.id FROM ifms.treasury_call c
+            WHERE c.created_at < before AND NOT EXISTS (
+                SELECT FROM ifms.payment_instruction p WHERE p.id = c.payment_instruction_id
+                AND p.status IN ('PENDING', 'INITIATED', 'APPROVED', 'IN PROCESS', 'PARTIAL'))
+            ORDER BY c.created_at LIMIT at_most FOR UPDATE SKIP LOCKED)
+        DELETE FROM ifms.treasury_call c USING old WHERE c.id = old.id;
+    ELSE
+        WITH old AS (
+            SELECT c.id FROM ifms.treasury_call c
+            WHERE c.created_at < before AND c.shipped_at IS NOT NULL AND NOT EXISTS (
+                SELECT FROM ifms.payment_instruction p WHERE p.id = c.payment_instruction_id
+                AND p.status IN ('PENDING', 'INITIATED', 'APPROVED', 'IN PROCESS', 'PARTIAL'))
+            ORDER BY c.created_at LIMIT at_most FOR UPDATE SKIP LOCKED)
+        DELETE FROM ifms.treasury_call c USING old WHERE c.id = old.id;
+    END IF;
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    RETURN removed;
+END $$;
+
+--
+-- Name: tell_index(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.tell_index() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    INSERT INTO ifms.outbox (topic, tenant_id, ordering_key, payload)
+    SELECT 'pi_index', NEW.tenant_id, NEW.tenant_id || ':' || NEW.pi_number,
+           jsonb_build_object('piNumber', NEW.pi_number, 'status', NEW.status)
+    WHERE EXISTS (SELECT FROM ifms.notice WHERE topic = 'pi_index' AND wanted_until > now());
+    RETURN NULL;
+END $$;
+
+--
+-- Name: sanction; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.sanction (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    tenant_id text NOT NULL,
+    hoa_code text NOT NULL,
+    ddo_code text NOT NULL,
+    ssu_id text NOT NULL,
+    grantee_code text NOT NULL,
+    scheme_code text NOT NULL,
+    master_allotment_id text NOT NULL,
+    financial_year text NOT NULL,
+    sanctioned_amount numeric(15,2) NOT NULL,
+    allotted_amount numeric(15,2) DEFAULT 0 NOT NULL,
+    reserved_amount numeric(15,2) DEFAULT 0 NOT NULL,
+    spent_amount numeric(15,2) DEFAULT 0 NOT NULL,
+    available_amount numeric(15,2) GENERATED ALWAYS AS (((allotted_amount - reserved_amount) - spent_amount)) STORED NOT NULL,
+    closed_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT sanction_closed_at_in_bounds CHECK (((closed_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (closed_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT sanction_created_at_in_bounds CHECK (((created_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT sanction_financial_year_check CHECK ((financial_year ~ '^[0-9]{4}-[0-9]{2}$'::text)),
+    CONSTRAINT sanction_reserved_amount_check CHECK ((reserved_amount >= (0)::numeric)),
+    CONSTRAINT sanction_spent_amount_check CHECK ((spent_amount >= (0)::numeric)),
+    CONSTRAINT sanction_updated_at_in_bounds CHECK (((updated_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (updated_at < '2100-01-01 00:00:00+00'::timestamp with time zone)))
+);
+
+--
+-- Name: withheld(ifms.sanction); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.withheld(of ifms.sanction) RETURNS numeric
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT coalesce(sum(w.amount), 0) FROM ifms.import_withheld w
+    WHERE w.settled_at IS NULL AND (w.tenant_id, w.hoa_code, w.ddo_code, w.master_allotment_id)
+        = (of.tenant_id, of.hoa_code, of.ddo_code, of.master_allotment_id)
+$$;
+
+--
+-- Name: without_numbers(text); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.without_numbers(said text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT regexp_replace(said, '[0-9]{5,}([0-9]{4})', '*****\1', 'g')
+$$;
+
+--
+-- Name: allotment; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.allotment (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    tenant_id text NOT NULL,
+    hoa_code text NOT NULL,
+    ddo_code text NOT NULL,
+    grantee_code text NOT NULL,
+    ssu_id text NOT NULL,
+    scheme_code text NOT NULL,
+    master_allotment_id text NOT NULL,
+    ssu_allotment_id text NOT NULL,
+    serial_no integer NOT NULL,
+    kind text NOT NULL,
+    amount numeric(15,2) NOT NULL,
+    sanction_balance numeric(15,2) NOT NULL,
+    allotment_date date NOT NULL,
+    sanction_id uuid,
+    received_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT allotment_allotment_date_in_bounds CHECK (((allotment_date >= '2000-01-01'::date) AND (allotment_date < '2100-01-01'::date))),
+    CONSTRAINT allotment_amount_check CHECK ((amount >= (0)::numeric)),
+    CONSTRAINT allotment_kind_check CHECK ((kind = ANY (ARRAY['INITIAL'::text, 'ADDITIONAL'::text, 'WITHDRAWAL'::text]))),
+    CONSTRAINT allotment_received_at_in_bounds CHECK (((received_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (received_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT amount_is_a_number CHECK ((amount <> 'NaN'::numeric))
+);
+
+--
+-- Name: beneficiary; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.beneficiary (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    payment_instruction_id uuid NOT NULL,
+    beneficiary_number text NOT NULL,
+    beneficiary_id text NOT NULL,
+    beneficiary_type text NOT NULL,
+    amount numeric(15,2) NOT NULL,
+    line_item_ids text[] NOT NULL,
+    name text NOT NULL,
+    account_sealed bytea,
+    account_last4 text NOT NULL,
+    account_type text NOT NULL,
+    ifsc text NOT NULL,
+    bank_account_id text NOT NULL,
+    mobile text NOT NULL,
+    address text NOT NULL,
+    status text DEFAULT 'Payment Pending'::text NOT NULL,
+    status_message text,
+    voucher_number text,
+    voucher_date date,
+    utr_number text,
+    utr_date date,
+    end_to_end_id text,
+    challan_number text,
+    challan_date date,
+    failed_on date,
+    imported_as text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT amount_is_a_number CHECK ((amount <> 'NaN'::numeric)),
+    CONSTRAINT beneficiary_account_last4_check CHECK ((length(account_last4) <= 4)),
+    CONSTRAINT beneficiary_amount_check CHECK ((amount > (0)::numeric)),
+    CONSTRAINT beneficiary_beneficiary_type_check CHECK ((beneficiary_type = ANY (ARRAY['IND'::text, 'ORG'::text, 'DEPT'::text]))),
+    CONSTRAINT beneficiary_challan_date_in_bounds CHECK (((challan_date >= '2000-01-01'::date) AND (challan_date < '2100-01-01'::date))),
+    CONSTRAINT beneficiary_created_at_in_bounds CHECK (((created_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT beneficiary_failed_on_in_bounds CHECK (((failed_on >= '2000-01-01'::date) AND (failed_on < '2100-01-01'::date))),
+    CONSTRAINT beneficiary_ifsc_check CHECK (((ifsc ~ '^[A-Z]{4}0[A-Z0-9]{6}$'::text) OR ((ifsc = ''::text) AND (imported_as IS NOT NULL)))),
+    CONSTRAINT beneficiary_line_item_ids_check CHECK ((cardinality(line_item_ids) > 0)),
+    CONSTRAINT beneficiary_updated_at_in_bounds CHECK (((updated_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (updated_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT beneficiary_utr_date_in_bounds CHECK (((utr_date >= '2000-01-01'::date) AND (utr_date < '2100-01-01'::date))),
+    CONSTRAINT beneficiary_voucher_date_in_bounds CHECK (((voucher_date >= '2000-01-01'::date) AND (voucher_date < '2100-01-01'::date)))
+);
+
+--
+-- Name: bill; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.bill (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    tenant_id text NOT NULL,
+    bill_id text NOT NULL,
+    payment_number text,
+    claim_token uuid,
+    claimed_until timestamp with time zone,
+    asked_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT bill_asked_at_in_bounds CHECK (((asked_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (asked_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT bill_claimed_until_in_bounds CHECK (((claimed_until >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (claimed_until < '2100-01-01 00:00:00+00'::timestamp with time zone)))
+);
+
+--
+-- Name: call_access; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.call_access (
+    id bigint NOT NULL,
+    looked_at timestamp with time zone DEFAULT now() NOT NULL,
+    call_id text NOT NULL,
+    source text NOT NULL,
+    os_user text NOT NULL,
+    airflow_user text,
+    database_user text DEFAULT SESSION_USER NOT NULL,
+    unmasked boolean NOT NULL,
+    reason text,
+    CONSTRAINT call_access_check CHECK (((NOT unmasked) OR (COALESCE(btrim(reason), ''::text) <> ''::text))),
+    CONSTRAINT call_access_looked_at_in_bounds CHECK (((looked_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (looked_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT call_access_source_check CHECK ((source = ANY (ARRAY['ledger'::text, 'document'::text])))
+);
+
+--
+-- Name: call_access_id_seq; Type: SEQUENCE; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ifms.call_access ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ifms.call_access_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+--
+-- Name: treasury_call; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.treasury_call (
+    id uuid NOT NULL,
+    service_id text NOT NULL,
+    bill_number text,
+    payment_instruction_id uuid,
+    sweep_run_id uuid,
+    request_sealed bytea,
+    rek_sealed bytea,
+    sek_sealed bytea,
+    auth_token_sealed bytea,
+    enc_request text,
+    enc_response text,
+    response_sealed bytea,
+    status_code integer,
+    outcome text,
+    error_message text,
+    duration_ms integer,
+    shipped_at timestamp with time zone,
+    ship_error text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT treasury_call_created_at_in_bounds CHECK (((created_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT treasury_call_outcome_check CHECK ((outcome = ANY (ARRAY['answered'::text, 'rejected'::text, 'never_sent'::text, 'unknown'::text]))),
+    CONSTRAINT treasury_call_shipped_at_in_bounds CHECK (((shipped_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (shipped_at < '2100-01-01 00:00:00+00'::timestamp with time zone)))
+);
+
+--
+-- Name: call_log; Type: VIEW; Schema: ifms; Owner: -
+--
+
+CREATE VIEW ifms.call_log AS
+ SELECT id,
+    service_id,
+    bill_number,
+    outcome,
+    status_code,
+    ifms.without_numbers(error_message) AS error,
+    duration_ms,
+    created_at,
+    payment_instruction_id,
+    sweep_run_id
+   FROM ifms.treasury_call c;
+
+--
+-- Name: VIEW call_log; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON VIEW ifms.call_log IS 'Calls to the treasury, logins included: one row each, without what was said in them. Cheap to ask by created_at, bill_number and payment_instruction_id. Older calls may have been removed: see shipping to Elasticsearch.';
+
+--
+-- Name: COLUMN call_log.id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.call_log.id IS 'Id of the call, by which `ifms log open` shows it to whoever holds the key.';
+
+--
+-- Name: COLUMN call_log.service_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.call_log.service_id IS 'The service: AUTH (login), VA, PI, PIS, PAG, PD, FD, COR, FTPS or FTFPS.';
+
+--
+-- Name: COLUMN call_log.bill_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.call_log.bill_number IS 'The PI number that it is about; AUTH for a login, NULL for a call about many.';
+
+--
+-- Name: COLUMN call_log.outcome; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.call_log.outcome IS 'answered, rejected (answered with errors), never_sent or unknown (it may have arrived); NULL while it is under way, and for good if its process died.';
+
+--
+-- Name: COLUMN call_log.status_code; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.call_log.status_code IS 'HTTP status of the reply; NULL without one.';
+
+--
+-- Name: COLUMN call_log.error; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.call_log.error IS 'What went wrong, in the treasury''s words or ours; long numbers are hidden but for their last four digits. NULL when nothing did.';
+
+--
+-- Name: COLUMN call_log.duration_ms; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.call_log.duration_ms IS 'Milliseconds from its beginning to the last byte of the reply.';
+
+--
+-- Name: COLUMN call_log.created_at; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.call_log.created_at IS 'Instant, UTC, of its beginning.';
+
+--
+-- Name: COLUMN call_log.payment_instruction_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.call_log.payment_instruction_id IS 'The ledger''s id of the PI that it is about; NULL for other calls.';
+
+--
+-- Name: COLUMN call_log.sweep_run_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.call_log.sweep_run_id IS 'The run that made it; NULL for a call that no run made.';
+
+--
+-- Name: call_rate; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.call_rate (
+    account text NOT NULL,
+    next_at timestamp with time zone NOT NULL,
+    CONSTRAINT call_rate_next_at_in_bounds CHECK (((next_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (next_at < '2100-01-01 00:00:00+00'::timestamp with time zone)))
+);
+
+--
+-- Name: call_shipping; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.call_shipping (
+    one boolean DEFAULT true NOT NULL,
+    claim_token uuid,
+    claimed_until timestamp with time zone,
+    CONSTRAINT call_shipping_claimed_until_in_bounds CHECK (((claimed_until >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (claimed_until < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT call_shipping_one_check CHECK (one)
+);
+
+--
+-- Name: setting; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.setting (
+    only_one boolean DEFAULT true NOT NULL,
+    use_earlier_years boolean DEFAULT false NOT NULL,
+    correction_days integer DEFAULT 90 NOT NULL,
+    correction_last_month integer DEFAULT 4 NOT NULL,
+    correction_last_day integer DEFAULT 30 NOT NULL,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT setting_changed_at_in_bounds CHECK (((changed_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (changed_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT setting_check CHECK ((make_date(2001, correction_last_month, correction_last_day) IS NOT NULL)),
+    CONSTRAINT setting_correction_days_check CHECK (((correction_days >= 1) AND (correction_days <= 3650))),
+    CONSTRAINT setting_only_one_check CHECK (only_one)
+);
+
+--
+-- Name: failed_beneficiary; Type: VIEW; Schema: ifms; Owner: -
+--
+
+CREATE VIEW ifms.failed_beneficiary AS
+ SELECT b.id,
+    p.tenant_id,
+    COALESCE(p.parent_pi_number, p.pi_number) AS original_pi_number,
+    p.pi_number,
+    p.payment_number,
+    b.beneficiary_number,
+    b.beneficiary_id,
+    b.amount,
+    b.account_last4,
+    b.ifsc,
+    ifms.without_numbers(b.status_message) AS reason,
+    b.challan_number,
+    b.challan_date,
+    b.failed_on,
+    ifms.correct_by(b.failed_on, o.correction_days, o.correction_last_month, o.correction_last_day) AS correct_by,
+    (ifms.correct_by(b.failed_on, o.correction_days, o.correction_last_month, o.correction_last_day) - ((now() AT TIME ZONE 'Asia/Kolkata'::text))::date) AS days_left,
+        CASE
+            WHEN (busy.pi_number IS NOT NULL) THEN 'WAIT'::text
+            WHEN (ifms.correct_by(b.failed_on, o.correction_days, o.correction_last_month, o.correction_last_day) >= ((now() AT TIME ZONE 'Asia/Kolkata'::text))::date) THEN 'CORRECT'::text
+            ELSE 'PAY ANEW'::text
+        END AS next_step,
+    busy.pi_number AS busy_pi_number,
+    p.pi_type,
+    p.status AS pi_status,
+    p.financial_year,
+    p.hoa_code,
+    b.beneficiary_type,
+    b.utr_number,
+    b.utr_date,
+    b.voucher_number,
+    b.voucher_date
+   FROM (((ifms.beneficiary b
+     JOIN ifms.payment_instruction p ON ((p.id = b.payment_instruction_id)))
+     CROSS JOIN ifms.setting o)
+     LEFT JOIN LATERAL ( SELECT f.pi_number
+           FROM ifms.payment_instruction f
+          WHERE ((f.parent_pi_number = COALESCE(p.parent_pi_number, p.pi_number)) AND (f.status = ANY (ARRAY['PENDING'::text, 'INITIATED'::text])))
+        UNION ALL
+         SELECT f.pi_number
+           FROM ifms.payment_instruction f
+          WHERE ((f.repayment_of = COALESCE(p.parent_pi_number, p.pi_number)) AND (f.status = ANY (ARRAY['PENDING'::text, 'INITIATED'::text, 'APPROVED'::text, 'IN PROCESS'::text])))
+ LIMIT 1) busy ON (true))
+  WHERE ((b.status = 'Payment Failed'::text) AND (b.failed_on IS NOT NULL) AND (p.status <> 'FAILED'::text) AND (NOT (EXISTS ( SELECT
+           FROM ifms.beneficiary later
+          WHERE ((later.beneficiary_number = b.beneficiary_number) AND (later.created_at > b.created_at) AND ((later.status <> 'Payment Failed'::text) OR (later.failed_on IS NOT NULL)))))));
+
+--
+-- Name: VIEW failed_beneficiary; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON VIEW ifms.failed_beneficiary IS 'Failed payments that nobody has taken over: one row per beneficiary whose last payment the bank gave back, until a revised PI, or a new original, pays it. Cheap to ask whole (few have failed), by failed_on and by pi_number.';
+
+--
+-- Name: COLUMN failed_beneficiary.id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.failed_beneficiary.id IS 'The ledger''s id of the failed payment.';
+
+--
+-- Name: COLUMN failed_beneficiary.tenant_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.failed_beneficiary.tenant_id IS 'The city, as DIGIT names it.';
+
+--
+-- Name: COLUMN failed_beneficiary.original_pi_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.failed_beneficiary.original_pi_number IS 'The original PI: a correction names it.';
+
+--
+-- Name: COLUMN failed_beneficiary.pi_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.failed_beneficiary.pi_number IS 'The PI by which it was paid last: the original, or a revised one.';
+
+--
+-- Name: COLUMN failed_beneficiary.payment_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.failed_beneficiary.payment_number IS 'DIGIT''s payment that it is part of.';
+
+--
+-- Name: COLUMN failed_beneficiary.beneficiary_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.failed_beneficiary.beneficiary_number IS 'The payment''s number at the treasury (benefId); revised PIs keep it.';
+
+--
+-- Name: COLUMN failed_beneficiary.beneficiary_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.failed_beneficiary.beneficiary_id IS 'Who is paid: DIGIT''s id of the individual or organisation, or of a department''s account.';
+
+--
+-- Name: COLUMN failed_beneficiary.amount; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.failed_beneficiary.amount IS 'Rupees that came back.';
+
+--
+-- Name: COLUMN failed_beneficiary.account_last4; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.failed_beneficiary.account_last4 IS 'The last four digits of the account that was tried.';
+
+--
+-- Name: COLUMN failed_beneficiary.ifsc; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.failed_beneficiary.ifsc IS 'IFSC of the branch that was tried.';
+
+--
+-- Name: COLUMN failed_beneficiary.reason; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.failed_beneficiary.reason IS 'Why, in the bank''s words; long numbers are hidden but for their last four digits. NULL when it gave none.';
+
+--
+-- Name: COLUMN failed_beneficiary.challan_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.failed_beneficiary.challan_number IS 'Challan by which the money came back; NULL when none was told.';
+
+--
+-- Name: COLUMN failed_beneficiary.challan_date; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.failed_beneficiary.challan_date IS 'Date of the challan, IST; NULL when none was told.';
+
+--
+-- Name: COLUMN failed_beneficiary.failed_on; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.failed_beneficiary.failed_on IS 'Date of the failure, IST, from which the days of a correction count.';
+
+--
+-- Name: COLUMN failed_beneficiary.correct_by; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.failed_beneficiary.correct_by IS 'Last date, IST, on which it can be corrected: 90 days after the failure, or 30 April of the next financial year if that is earlier; other days when the treasury''s connection says so.';
+
+--
+-- Name: COLUMN failed_beneficiary.days_left; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.failed_beneficiary.days_left IS 'Days from today (IST) to correct_by: 0 on the last day, below zero when it is over.';
+
+--
+-- Name: COLUMN failed_beneficiary.next_step; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.failed_beneficiary.next_step IS 'CORRECT (mend the account, then ifms_cor), WAIT (busy_pi_number is on its way) or PAY ANEW (the time is over: a new original PI).';
+
+--
+-- Name: COLUMN failed_beneficiary.busy_pi_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.failed_beneficiary.busy_pi_number IS 'The revised PI, or new original, of the same original that is still on its way; NULL without one.';
+
+--
+-- Name: COLUMN failed_beneficiary.pi_type; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.failed_beneficiary.pi_type IS 'ORIGINAL or REVISED: of pi_number.';
+
+--
+-- Name: COLUMN failed_beneficiary.pi_status; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.failed_beneficiary.pi_status IS 'Status of pi_number: see statuses.md.';
+
+--
+-- Name: COLUMN failed_beneficiary.financial_year; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.failed_beneficiary.financial_year IS 'Financial year of pi_number, like 2024-25: from 1 April to 31 March, IST.';
+
+--
+-- Name: COLUMN failed_beneficiary.hoa_code; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.failed_beneficiary.hoa_code IS 'Head of account that it is paid from.';
+
+--
+-- Name: COLUMN failed_beneficiary.beneficiary_type; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.failed_beneficiary.beneficiary_type IS 'IND (individual), ORG (organisation) or DEPT (department).';
+
+--
+-- Name: COLUMN failed_beneficiary.utr_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.failed_beneficiary.utr_number IS 'The bank''s reference of the transfer that failed; NULL when none was told.';
+
+--
+-- Name: COLUMN failed_beneficiary.utr_date; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.failed_beneficiary.utr_date IS 'Date of that, IST; NULL when none was told.';
+
+--
+-- Name: COLUMN failed_beneficiary.voucher_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.failed_beneficiary.voucher_number IS 'The treasury''s voucher of the transfer; NULL when none was told.';
+
+--
+-- Name: COLUMN failed_beneficiary.voucher_date; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.failed_beneficiary.voucher_date IS 'Date of the voucher, IST; NULL when none was told.';
+
+--
+-- Name: fund_movement; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.fund_movement (
+    id bigint NOT NULL,
+    sanction_id uuid NOT NULL,
+    kind text NOT NULL,
+    amount numeric(15,2) NOT NULL,
+    allotment_id uuid,
+    payment_instruction_id uuid,
+    allotted_after numeric(15,2) NOT NULL,
+    reserved_after numeric(15,2) NOT NULL,
+    spent_after numeric(15,2) NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT amount_is_a_number CHECK ((amount <> 'NaN'::numeric)),
+    CONSTRAINT fund_movement_amount_check CHECK ((amount > (0)::numeric)),
+    CONSTRAINT fund_movement_check CHECK (((kind = ANY (ARRAY['ALLOTMENT'::text, 'WITHDRAWAL'::text])) = (allotment_id IS NOT NULL))),
+    CONSTRAINT fund_movement_check1 CHECK (((allotment_id IS NULL) = (payment_instruction_id IS NOT NULL))),
+    CONSTRAINT fund_movement_created_at_in_bounds CHECK (((created_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT fund_movement_kind_check CHECK ((kind = ANY (ARRAY['ALLOTMENT'::text, 'WITHDRAWAL'::text, 'RESERVE'::text, 'RELEASE'::text, 'DEBIT'::text, 'REVERSAL'::text])))
+);
+
+--
+-- Name: fund_movement_id_seq; Type: SEQUENCE; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ifms.fund_movement ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ifms.fund_movement_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+--
+-- Name: sanction_closing; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.sanction_closing (
+    id bigint NOT NULL,
+    sanction_id uuid NOT NULL,
+    closed boolean NOT NULL,
+    reason text NOT NULL,
+    person text NOT NULL,
+    noted_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT sanction_closing_noted_at_in_bounds CHECK (((noted_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (noted_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT sanction_closing_person_check CHECK ((btrim(person) <> ''::text)),
+    CONSTRAINT sanction_closing_reason_check CHECK ((btrim(reason) <> ''::text))
+);
+
+--
+-- Name: fund_register; Type: VIEW; Schema: ifms; Owner: -
+--
+
+CREATE VIEW ifms.fund_register AS
+ SELECT s.tenant_id,
+    s.financial_year,
+    s.hoa_code,
+    s.ddo_code,
+    s.ssu_id,
+    s.master_allotment_id,
+    m.id AS movement_id,
+        CASE m.kind
+            WHEN 'ALLOTMENT'::text THEN
+            CASE a.kind
+                WHEN 'INITIAL'::text THEN 'Initial Allotment'::text
+                ELSE 'Additional Allotment'::text
+            END
+            WHEN 'WITHDRAWAL'::text THEN 'Withdrawal'::text
+            WHEN 'DEBIT'::text THEN 'Expense'::text
+            WHEN 'REVERSAL'::text THEN 'Expense Reversed'::text
+            ELSE NULL::text
+        END AS transaction_type,
+    COALESCE(p.pi_number, ((a.ssu_allotment_id || '/'::text) || a.serial_no)) AS transaction_number,
+    COALESCE(a.allotment_date, ((p.created_at AT TIME ZONE 'Asia/Kolkata'::text))::date) AS transaction_date,
+    m.amount AS transaction_amount,
+    (s.sanctioned_amount - m.allotted_after) AS sanctioned_balance,
+    (m.allotted_after - m.spent_after) AS fund_available,
+    m.created_at AS recorded_at,
+    s.id AS sanction_id,
+    s.grantee_code,
+    s.scheme_code,
+    s.sanctioned_amount,
+    a.ssu_allotment_id,
+    a.serial_no AS allotment_serial_no,
+    a.sanction_balance AS treasury_balance,
+    p.payment_number,
+    m.allotted_after,
+    m.reserved_after,
+    m.spent_after,
+    ((m.allotted_after - m.reserved_after) - m.spent_after) AS unreserved_after,
+    s.available_amount AS available_now,
+        CASE
+            WHEN ((s.closed_at IS NOT NULL) OR ((s.financial_year < today.financial_year) AND (NOT o.use_earlier_years))) THEN GREATEST(s.available_amount, (0)::numeric)
+            ELSE (0)::numeric
+        END AS not_used,
+        CASE
+            WHEN (s.closed_at IS NOT NULL) THEN 'CLOSED'::text
+            WHEN ((s.financial_year < today.financial_year) AND (NOT o.use_earlier_years)) THEN 'EARLIER YEAR'::text
+            ELSE NULL::text
+        END AS not_used_because,
+        CASE
+            WHEN (s.closed_at IS NOT NULL) THEN ( SELECT c.reason
+               FROM ifms.sanction_closing c
+              WHERE (c.sanction_id = s.id)
+              ORDER BY c.id DESC
+             LIMIT 1)
+            ELSE NULL::text
+        END AS closed_reason
+   FROM (((((ifms.fund_movement m
+     JOIN ifms.sanction s ON ((s.id = m.sanction_id)))
+     LEFT JOIN ifms.allotment a ON ((a.id = m.allotment_id)))
+     LEFT JOIN ifms.payment_instruction p ON ((p.id = m.payment_instruction_id)))
+     CROSS JOIN ifms.setting o)
+     CROSS JOIN ( SELECT ifms.financial_year(((now() AT TIME ZONE 'Asia/Kolkata'::text))::date) AS financial_year) today)
+  WHERE (m.kind = ANY (ARRAY['ALLOTMENT'::text, 'WITHDRAWAL'::text, 'DEBIT'::text, 'REVERSAL'::text]));
+
+--
+-- Name: VIEW fund_register; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON VIEW ifms.fund_register IS 'The fund allocation register: one row per transaction of a sanction''s money, allotted, withdrawn, spent or given back. Balances are the sanction''s, after the row. Sort by movement_id for the order in which things happened. Cheap to ask by financial_year (with tenant_id, hoa_code), by sanction_id and by recorded_at.';
+
+--
+-- Name: COLUMN fund_register.tenant_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.fund_register.tenant_id IS 'The city, as DIGIT names it.';
+
+--
+-- Name: COLUMN fund_register.financial_year; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.fund_register.financial_year IS 'The sanction''s financial year, like 2024-25: from 1 April to 31 March, IST.';
+
+--
+-- Name: COLUMN fund_register.hoa_code; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.fund_register.hoa_code IS 'Head of account.';
+
+--
+-- Name: COLUMN fund_register.ddo_code; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.fund_register.ddo_code IS 'Drawing and disbursing officer of the spending unit.';
+
+--
+-- Name: COLUMN fund_register.ssu_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.fund_register.ssu_id IS 'Spending unit (SSU), as the treasury names it.';
+
+--
+-- Name: COLUMN fund_register.master_allotment_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.fund_register.master_allotment_id IS 'What the treasury names the sanction by (mstAllotmentDistId).';
+
+--
+-- Name: COLUMN fund_register.movement_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.fund_register.movement_id IS 'Number of the row: grows in the order in which a sanction''s balances changed.';
+
+--
+-- Name: COLUMN fund_register.transaction_type; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.fund_register.transaction_type IS 'Initial Allotment, Additional Allotment, Withdrawal, Expense (the treasury has taken a payment instruction) or Expense Reversed (its spending unit rejected it).';
+
+--
+-- Name: COLUMN fund_register.transaction_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.fund_register.transaction_number IS 'Of an expense the PI number; of an allotment the treasury''s id and serial number, as id/serial.';
+
+--
+-- Name: COLUMN fund_register.transaction_date; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.fund_register.transaction_date IS 'Date, IST: of an allotment the treasury''s own, of an expense or its reversal the day on which its PI was created.';
+
+--
+-- Name: COLUMN fund_register.transaction_amount; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.fund_register.transaction_amount IS 'Rupees, more than zero; the type says which way they go.';
+
+--
+-- Name: COLUMN fund_register.sanctioned_balance; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.fund_register.sanctioned_balance IS 'Rupees: sanctioned less allotted, after this row; a withdrawal gives back to it.';
+
+--
+-- Name: COLUMN fund_register.fund_available; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.fund_register.fund_available IS 'Rupees: allotments less withdrawals and expenses, reversed expenses added back, after this row. What is reserved for PIs that the treasury has not taken yet is still in it: see unreserved_after.';
+
+--
+-- Name: COLUMN fund_register.recorded_at; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.fund_register.recorded_at IS 'Instant, UTC: when the ledger recorded it.';
+
+--
+-- Name: COLUMN fund_register.sanction_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.fund_register.sanction_id IS 'The ledger''s id of the sanction: rows with the same one share their balances.';
+
+--
+-- Name: COLUMN fund_register.grantee_code; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.fund_register.grantee_code IS 'Grantee of the spending unit.';
+
+--
+-- Name: COLUMN fund_register.scheme_code; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.fund_register.scheme_code IS 'Scheme of the sanction.';
+
+--
+-- Name: COLUMN fund_register.sanctioned_amount; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.fund_register.sanctioned_amount IS 'Rupees: all of the sanction, as its initial allotment told it.';
+
+--
+-- Name: COLUMN fund_register.ssu_allotment_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.fund_register.ssu_allotment_id IS 'The treasury''s id of the allotment (ssuAllotmentId); NULL for an expense or its reversal.';
+
+--
+-- Name: COLUMN fund_register.allotment_serial_no; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.fund_register.allotment_serial_no IS 'The allotment''s serial number (allotmentTxnSlNo); NULL for an expense or its reversal.';
+
+--
+-- Name: COLUMN fund_register.treasury_balance; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.fund_register.treasury_balance IS 'Rupees: what the treasury said is left of the sanction after this allotment (availableBalance); NULL for an expense or its reversal.';
+
+--
+-- Name: COLUMN fund_register.payment_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.fund_register.payment_number IS 'DIGIT''s payment that the expense, or its reversal, is for; NULL for an allotment.';
+
+--
+-- Name: COLUMN fund_register.allotted_after; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.fund_register.allotted_after IS 'Rupees allotted to the sanction, withdrawals taken off, after this row.';
+
+--
+-- Name: COLUMN fund_register.reserved_after; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.fund_register.reserved_after IS 'Rupees reserved for PIs that the treasury had not taken yet, after this row.';
+
+--
+-- Name: COLUMN fund_register.spent_after; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.fund_register.spent_after IS 'Rupees spent by PIs that the treasury took, reversed ones taken off, after this row.';
+
+--
+-- Name: COLUMN fund_register.unreserved_after; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.fund_register.unreserved_after IS 'Rupees that further PIs could reserve, after this row; below zero when money that was spent has been withdrawn.';
+
+--
+-- Name: COLUMN fund_register.available_now; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.fund_register.available_now IS 'Rupees that are on the sanction and not reserved, now: the same in each of its rows.';
+
+--
+-- Name: COLUMN fund_register.not_used; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.fund_register.not_used IS 'Rupees of available_now that no PI is made from; 0 where PIs are. The same in each row of a sanction: add it up once for each sanction_id.';
+
+--
+-- Name: COLUMN fund_register.not_used_because; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.fund_register.not_used_because IS 'CLOSED (by a person: closed_reason) or EARLIER YEAR (today''s payments are not made from it, as the connection''s use_earlier_years is off); NULL where PIs are made from it.';
+
+--
+-- Name: COLUMN fund_register.closed_reason; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.fund_register.closed_reason IS 'Why the sanction was closed; NULL while it is open.';
+
+--
+-- Name: home; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.home (
+    id bigint NOT NULL,
+    place text NOT NULL,
+    noted_at timestamp with time zone DEFAULT now() NOT NULL,
+    os_user text,
+    reason text NOT NULL,
+    CONSTRAINT home_noted_at_in_bounds CHECK (((noted_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (noted_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT home_reason_check CHECK ((btrim(reason) <> ''::text))
+);
+
+--
+-- Name: home_id_seq; Type: SEQUENCE; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ifms.home ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ifms.home_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+--
+-- Name: import_row; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.import_row (
+    source text NOT NULL,
+    source_id text NOT NULL,
+    digest text NOT NULL,
+    content jsonb NOT NULL,
+    imported_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT import_row_imported_at_in_bounds CHECK (((imported_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (imported_at < '2100-01-01 00:00:00+00'::timestamp with time zone)))
+);
+
+--
+-- Name: import_withheld; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.import_withheld (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    tenant_id text NOT NULL,
+    payment_number text NOT NULL,
+    hoa_code text,
+    ddo_code text,
+    master_allotment_id text,
+    amount numeric(15,2) DEFAULT 0 NOT NULL,
+    reason text NOT NULL,
+    first_told_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_told_at timestamp with time zone DEFAULT now() NOT NULL,
+    settled_at timestamp with time zone,
+    CONSTRAINT import_withheld_amount_check CHECK (((amount >= (0)::numeric) AND (amount <> 'NaN'::numeric))),
+    CONSTRAINT import_withheld_first_told_at_in_bounds CHECK (((first_told_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (first_told_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT import_withheld_last_told_at_in_bounds CHECK (((last_told_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (last_told_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT import_withheld_settled_at_in_bounds CHECK (((settled_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (settled_at < '2100-01-01 00:00:00+00'::timestamp with time zone)))
+);
+
+--
+-- Name: notice; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.notice (
+    topic text NOT NULL,
+    wanted_since timestamp with time zone DEFAULT now() NOT NULL,
+    wanted_until timestamp with time zone NOT NULL,
+    CONSTRAINT notice_topic_check CHECK ((topic = ANY (ARRAY['sms'::text, 'pi_index'::text]))),
+    CONSTRAINT notice_wanted_since_in_bounds CHECK (((wanted_since >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (wanted_since < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT notice_wanted_until_in_bounds CHECK (((wanted_until >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (wanted_until < '2100-01-01 00:00:00+00'::timestamp with time zone)))
+);
+
+--
+-- Name: status_log; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.status_log (
+    id bigint NOT NULL,
+    payment_instruction_id uuid,
+    tenant_id text NOT NULL,
+    payment_number text NOT NULL,
+    service_id text NOT NULL,
+    status text NOT NULL,
+    from_status text,
+    to_status text,
+    message text,
+    sweep_run_id uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT status_log_created_at_in_bounds CHECK (((created_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '2100-01-01 00:00:00+00'::timestamp with time zone)))
+);
+
+--
+-- Name: open_payment_instruction; Type: VIEW; Schema: ifms; Owner: -
+--
+
+CREATE VIEW ifms.open_payment_instruction AS
+ SELECT p.id,
+    p.tenant_id,
+    p.pi_number,
+    p.pi_type,
+    p.payment_number,
+    p.status,
+    p.net_amount,
+        CASE p.status
+            WHEN 'PENDING'::text THEN 'PI'::text
+            WHEN 'INITIATED'::text THEN
+            CASE p.pi_type
+                WHEN 'ORIGINAL'::text THEN 'PIS'::text
+                ELSE 'FTPS'::text
+            END
+            WHEN 'APPROVED'::text THEN 'PAG'::text
+            WHEN 'IN PROCESS'::text THEN 'PD'::text
+            ELSE NULL::text
+        END AS next_service,
+    (now() - p.created_at) AS age,
+    p.last_attempt,
+    ifms.without_numbers(p.error_message) AS error_message,
+    p.polled_at,
+    p.created_at,
+    p.parent_pi_number,
+    p.repayment_of,
+    p.financial_year,
+    p.hoa_code,
+    p.ddo_code,
+    p.ssu_id,
+    p.beneficiary_count,
+    p.attempts,
+    p.last_attempt_at,
+    (EXTRACT(day FROM (now() - p.created_at)))::integer AS age_days,
+    COALESCE(since.created_at, p.created_at) AS waiting_since,
+        CASE p.status
+            WHEN 'PENDING'::text THEN
+            CASE
+                WHEN (COALESCE(p.last_attempt, 'never_sent'::text) = 'never_sent'::text) THEN 'SENDING'::text
+                ELSE 'ANSWER'::text
+            END
+            WHEN 'INITIATED'::text THEN
+            CASE p.pi_type
+                WHEN 'ORIGINAL'::text THEN 'APPROVAL'::text
+                ELSE 'SCROLLS'::text
+            END
+            WHEN 'APPROVED'::text THEN 'ADVICE'::text
+            ELSE 'SCROLLS'::text
+        END AS waits_for,
+        CASE p.status
+            WHEN 'PENDING'::text THEN
+            CASE COALESCE(p.last_attempt, 'never_sent'::text)
+                WHEN 'never_sent'::text THEN 'it has not reached the treasury: it is sent again'::text
+                WHEN 'sending'::text THEN 'it is being sent, or its run died: the treasury is asked before it is sent again'::text
+                ELSE 'it may have arrived: the treasury is asked before it is sent again'::text
+            END
+            WHEN 'INITIATED'::text THEN
+            CASE p.pi_type
+                WHEN 'ORIGINAL'::text THEN 'the spending unit has not approved it'::text
+                ELSE 'not every beneficiary has a debit scroll'::text
+            END
+            WHEN 'APPROVED'::text THEN 'the treasury has not made its payment advice'::text
+            ELSE 'not every beneficiary has a debit scroll'::text
+        END AS why_it_waits,
+    said.service_id AS last_service,
+    said.status AS last_status,
+    ifms.without_numbers(said.message) AS last_message,
+    said.created_at AS last_heard_at
+   FROM ((ifms.payment_instruction p
+     LEFT JOIN LATERAL ( SELECT l.service_id,
+            l.status,
+            l.message,
+            l.created_at
+           FROM ifms.status_log l
+          WHERE (l.payment_instruction_id = p.id)
+          ORDER BY l.id DESC
+         LIMIT 1) said ON (true))
+     LEFT JOIN LATERAL ( SELECT l.created_at
+           FROM ifms.status_log l
+          WHERE ((l.payment_instruction_id = p.id) AND (l.to_status = p.status))
+          ORDER BY l.id DESC
+         LIMIT 1) since ON (true))
+  WHERE (p.status = ANY (ARRAY['PENDING'::text, 'INITIATED'::text, 'APPROVED'::text, 'IN PROCESS'::text]));
+
+--
+-- Name: VIEW open_payment_instruction; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON VIEW ifms.open_payment_instruction IS 'Payment instructions (PI) that wait for the treasury: one row each, with how long, for what and why. Cheap to ask whole (few are open at a time), by status and by tenant_id.';
+
+--
+-- Name: COLUMN open_payment_instruction.id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.open_payment_instruction.id IS 'The ledger''s id of the PI.';
+
+--
+-- Name: COLUMN open_payment_instruction.tenant_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.open_payment_instruction.tenant_id IS 'The city, as DIGIT names it.';
+
+--
+-- Name: COLUMN open_payment_instruction.pi_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.open_payment_instruction.pi_number IS 'PI number: the bill number by which the treasury knows it.';
+
+--
+-- Name: COLUMN open_payment_instruction.pi_type; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.open_payment_instruction.pi_type IS 'ORIGINAL, or REVISED for one that pays beneficiaries of its parent whose payments failed.';
+
+--
+-- Name: COLUMN open_payment_instruction.payment_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.open_payment_instruction.payment_number IS 'DIGIT''s payment that it pays.';
+
+--
+-- Name: COLUMN open_payment_instruction.status; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.open_payment_instruction.status IS 'PENDING, INITIATED, APPROVED or IN PROCESS: see statuses.md.';
+
+--
+-- Name: COLUMN open_payment_instruction.net_amount; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.open_payment_instruction.net_amount IS 'Rupees that its beneficiaries get together.';
+
+--
+-- Name: COLUMN open_payment_instruction.next_service; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.open_payment_instruction.next_service IS 'The treasury''s service whose answer it waits for: PI (ifms_pi, which also sends a PENDING revised one), PIS, PAG, PD or FTPS.';
+
+--
+-- Name: COLUMN open_payment_instruction.age; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.open_payment_instruction.age IS 'Interval since it was created, until now.';
+
+--
+-- Name: COLUMN open_payment_instruction.last_attempt; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.open_payment_instruction.last_attempt IS 'What became of the last attempt to send it: sending, answered, rejected, never_sent or unknown (it may have arrived).';
+
+--
+-- Name: COLUMN open_payment_instruction.error_message; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.open_payment_instruction.error_message IS 'What the treasury said last against it, or why it was not sent; long numbers are hidden but for their last four digits. NULL without any.';
+
+--
+-- Name: COLUMN open_payment_instruction.polled_at; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.open_payment_instruction.polled_at IS 'Instant, UTC: when a run last took it up; NULL before the first, and for one that was put first in the queue.';
+
+--
+-- Name: COLUMN open_payment_instruction.created_at; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.open_payment_instruction.created_at IS 'Instant, UTC: when it was written and its money reserved.';
+
+--
+-- Name: COLUMN open_payment_instruction.parent_pi_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.open_payment_instruction.parent_pi_number IS 'Of a revised PI its original; NULL for an original.';
+
+--
+-- Name: COLUMN open_payment_instruction.repayment_of; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.open_payment_instruction.repayment_of IS 'Of an original that pays failed payments anew: the PI whose they were. Else NULL.';
+
+--
+-- Name: COLUMN open_payment_instruction.financial_year; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.open_payment_instruction.financial_year IS 'Its financial year, like 2024-25: from 1 April to 31 March, IST.';
+
+--
+-- Name: COLUMN open_payment_instruction.hoa_code; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.open_payment_instruction.hoa_code IS 'Head of account that it is paid from.';
+
+--
+-- Name: COLUMN open_payment_instruction.ddo_code; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.open_payment_instruction.ddo_code IS 'Drawing and disbursing officer of the spending unit.';
+
+--
+-- Name: COLUMN open_payment_instruction.ssu_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.open_payment_instruction.ssu_id IS 'Spending unit (SSU), as the treasury names it.';
+
+--
+-- Name: COLUMN open_payment_instruction.beneficiary_count; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.open_payment_instruction.beneficiary_count IS 'How many beneficiaries it pays.';
+
+--
+-- Name: COLUMN open_payment_instruction.attempts; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.open_payment_instruction.attempts IS 'How often sending it was begun.';
+
+--
+-- Name: COLUMN open_payment_instruction.last_attempt_at; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.open_payment_instruction.last_attempt_at IS 'Instant, UTC, of the last attempt to send it; NULL before the first.';
+
+--
+-- Name: COLUMN open_payment_instruction.age_days; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.open_payment_instruction.age_days IS 'Whole days of 24 hours since it was created.';
+
+--
+-- Name: COLUMN open_payment_instruction.waiting_since; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.open_payment_instruction.waiting_since IS 'Instant, UTC: since when it has had its status.';
+
+--
+-- Name: COLUMN open_payment_instruction.waits_for; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.open_payment_instruction.waits_for IS 'SENDING (it has not reached the treasury), ANSWER (it may have), APPROVAL (by the spending unit), ADVICE (payment advice) or SCROLLS (debit scrolls).';
+
+--
+-- Name: COLUMN open_payment_instruction.why_it_waits; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.open_payment_instruction.why_it_waits IS 'The same as a sentence.';
+
+--
+-- Name: COLUMN open_payment_instruction.last_service; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.open_payment_instruction.last_service IS 'The service that was last heard, or was not; NULL before the first.';
+
+--
+-- Name: COLUMN open_payment_instruction.last_status; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.open_payment_instruction.last_status IS 'What came of it, as STATUS_LOG_<service>_<outcome>; NULL before the first.';
+
+--
+-- Name: COLUMN open_payment_instruction.last_message; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.open_payment_instruction.last_message IS 'What it said; long numbers are hidden but for their last four digits. NULL without words.';
+
+--
+-- Name: COLUMN open_payment_instruction.last_heard_at; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.open_payment_instruction.last_heard_at IS 'Instant, UTC, of that; NULL before the first.';
+
+--
+-- Name: outbox; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.outbox (
+    id bigint NOT NULL,
+    topic text NOT NULL,
+    tenant_id text NOT NULL,
+    ordering_key text NOT NULL,
+    payload jsonb NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    next_attempt_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_error text,
+    delivered_at timestamp with time zone,
+    set_aside_at timestamp with time zone,
+    claim_token uuid,
+    claimed_until timestamp with time zone,
+    unheard boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT outbox_claimed_until_in_bounds CHECK (((claimed_until >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (claimed_until < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT outbox_created_at_in_bounds CHECK (((created_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT outbox_delivered_at_in_bounds CHECK (((delivered_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (delivered_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT outbox_next_attempt_at_in_bounds CHECK (((next_attempt_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (next_attempt_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT outbox_set_aside_at_in_bounds CHECK (((set_aside_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (set_aside_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT unheard_is_closed CHECK (((delivered_at IS NOT NULL) OR (NOT unheard)))
+);
+
+--
+-- Name: outbox_id_seq; Type: SEQUENCE; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ifms.outbox ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ifms.outbox_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+--
+-- Name: outbox_lag; Type: VIEW; Schema: ifms; Owner: -
+--
+
+CREATE VIEW ifms.outbox_lag AS
+ SELECT topic,
+    count(*) FILTER (WHERE (set_aside_at IS NULL)) AS due,
+    count(*) FILTER (WHERE (set_aside_at IS NOT NULL)) AS set_aside,
+    min(created_at) FILTER (WHERE (set_aside_at IS NULL)) AS oldest
+   FROM ifms.outbox
+  WHERE (delivered_at IS NULL)
+  GROUP BY topic;
+
+--
+-- Name: VIEW outbox_lag; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON VIEW ifms.outbox_lag IS 'What the outbox has still to tell, a row per topic that has something; the platform''s payments, SMS, the index of PIs.';
+
+--
+-- Name: COLUMN outbox_lag.topic; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.outbox_lag.topic IS 'Whom it is for: payment_status (the platform), sms or pi_index.';
+
+--
+-- Name: COLUMN outbox_lag.due; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.outbox_lag.due IS 'How many messages wait to be delivered.';
+
+--
+-- Name: COLUMN outbox_lag.set_aside; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.outbox_lag.set_aside IS 'How many were given up: a person sends them again by ifms_relay''s form.';
+
+--
+-- Name: COLUMN outbox_lag.oldest; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.outbox_lag.oldest IS 'Instant, UTC, at which the oldest that waits was written; NULL when none does.';
+
+--
+-- Name: payment_instruction_summary; Type: VIEW; Schema: ifms; Owner: -
+--
+
+CREATE VIEW ifms.payment_instruction_summary AS
+ SELECT p.id,
+    p.tenant_id,
+    p.pi_number,
+    p.pi_type,
+    p.parent_pi_number,
+    p.payment_number,
+    p.status,
+    p.net_amount,
+    p.hoa_code,
+    p.master_allotment_id,
+    p.financial_year,
+    p.beneficiary_count,
+    b.successful_count,
+    b.failed_count,
+    ifms.without_numbers(p.error_message) AS error_message,
+    p.attempts,
+    p.last_attempt,
+    p.created_at,
+    p.updated_at,
+    p.gross_amount,
+    p.repayment_of,
+    p.is_active,
+    p.ddo_code,
+    p.ssu_id,
+    p.ssu_allotment_id,
+    p.allotment_serial_no,
+    ARRAY( SELECT jsonb_array_elements_text(
+                CASE jsonb_typeof((p.additional_details -> 'billNumber'::text))
+                    WHEN 'array'::text THEN (p.additional_details -> 'billNumber'::text)
+                    ELSE '[]'::jsonb
+                END) AS jsonb_array_elements_text) AS bill_numbers,
+    p.bill_date,
+    b.successful_amount,
+    b.failed_amount,
+    p.pi_approved_id,
+    p.pi_approval_date,
+    p.pa_fin_year,
+    p.pa_advice_id,
+    p.pa_advice_date,
+    p.pa_bill_ref_number,
+    p.pa_token_number,
+    p.pa_token_date,
+    p.paid_at,
+    p.error_code,
+    p.last_attempt_at,
+    ((p.created_at AT TIME ZONE 'Asia/Kolkata'::text))::date AS created_on
+   FROM (ifms.payment_instruction p
+     CROSS JOIN LATERAL ( SELECT count(*) FILTER (WHERE (beneficiary.status = 'Payment Successful'::text)) AS successful_count,
+            count(*) FILTER (WHERE (beneficiary.status = 'Payment Failed'::text)) AS failed_count,
+            COALESCE(sum(beneficiary.amount) FILTER (WHERE (beneficiary.status = 'Payment Successful'::text)), (0)::numeric) AS successful_amount,
+            COALESCE(sum(beneficiary.amount) FILTER (WHERE (beneficiary.status = 'Payment Failed'::text)), (0)::numeric) AS failed_amount
+           FROM ifms.beneficiary
+          WHERE (beneficiary.payment_instruction_id = p.id)) b);
+
+--
+-- Name: VIEW payment_instruction_summary; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON VIEW ifms.payment_instruction_summary IS 'Payment instructions (PI): one row each, with what became of its beneficiaries. Cheap to ask by pi_number (with its beginning, too), payment_number, status, tenant_id, created_at, updated_at, and by tenant_id and status together; narrow financial_year by one of these.';
+
+--
+-- Name: COLUMN payment_instruction_summary.id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.id IS 'The ledger''s id of the PI.';
+
+--
+-- Name: COLUMN payment_instruction_summary.tenant_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.tenant_id IS 'The city, as DIGIT names it.';
+
+--
+-- Name: COLUMN payment_instruction_summary.pi_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.pi_number IS 'PI number: the bill number by which the treasury knows it.';
+
+--
+-- Name: COLUMN payment_instruction_summary.pi_type; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.pi_type IS 'ORIGINAL, or REVISED for one that pays beneficiaries of its parent whose payments failed.';
+
+--
+-- Name: COLUMN payment_instruction_summary.parent_pi_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.parent_pi_number IS 'Of a revised PI its original; NULL for an original.';
+
+--
+-- Name: COLUMN payment_instruction_summary.payment_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.payment_number IS 'DIGIT''s payment that it pays.';
+
+--
+-- Name: COLUMN payment_instruction_summary.status; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.status IS 'PENDING, INITIATED, APPROVED, IN PROCESS, SUCCESSFUL, PARTIAL, COMPLETED or FAILED: see statuses.md.';
+
+--
+-- Name: COLUMN payment_instruction_summary.net_amount; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.net_amount IS 'Rupees that its beneficiaries get together. Do not add revised PIs to their originals: they pay the same money.';
+
+--
+-- Name: COLUMN payment_instruction_summary.hoa_code; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.hoa_code IS 'Head of account that it is paid from.';
+
+--
+-- Name: COLUMN payment_instruction_summary.master_allotment_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.master_allotment_id IS 'The treasury''s name of the sanction that it is paid from.';
+
+--
+-- Name: COLUMN payment_instruction_summary.financial_year; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.financial_year IS 'Its financial year, like 2024-25: from 1 April to 31 March, IST.';
+
+--
+-- Name: COLUMN payment_instruction_summary.beneficiary_count; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.beneficiary_count IS 'How many beneficiaries it pays.';
+
+--
+-- Name: COLUMN payment_instruction_summary.successful_count; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.successful_count IS 'How many of them are paid.';
+
+--
+-- Name: COLUMN payment_instruction_summary.failed_count; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.failed_count IS 'How many of their payments failed, also where a later PI has paid them since.';
+
+--
+-- Name: COLUMN payment_instruction_summary.error_message; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.error_message IS 'What the treasury said last against it, or why it was not sent; long numbers are hidden but for their last four digits. NULL without any.';
+
+--
+-- Name: COLUMN payment_instruction_summary.attempts; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.attempts IS 'How often sending it was begun.';
+
+--
+-- Name: COLUMN payment_instruction_summary.last_attempt; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.last_attempt IS 'What became of the last: sending, answered, rejected, never_sent or unknown (it may have arrived).';
+
+--
+-- Name: COLUMN payment_instruction_summary.created_at; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.created_at IS 'Instant, UTC: when it was written and its money reserved.';
+
+--
+-- Name: COLUMN payment_instruction_summary.updated_at; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.updated_at IS 'Instant, UTC: when the ledger last changed it.';
+
+--
+-- Name: COLUMN payment_instruction_summary.gross_amount; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.gross_amount IS 'Rupees before deductions; at least net_amount.';
+
+--
+-- Name: COLUMN payment_instruction_summary.repayment_of; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.repayment_of IS 'Of an original that pays failed payments anew, which can''t be corrected any more: the PI whose they were. Else NULL.';
+
+--
+-- Name: COLUMN payment_instruction_summary.is_active; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.is_active IS 'Whether it is DIGIT''s active one: not, once it has failed.';
+
+--
+-- Name: COLUMN payment_instruction_summary.ddo_code; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.ddo_code IS 'Drawing and disbursing officer of the spending unit.';
+
+--
+-- Name: COLUMN payment_instruction_summary.ssu_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.ssu_id IS 'Spending unit (SSU), as the treasury names it.';
+
+--
+-- Name: COLUMN payment_instruction_summary.ssu_allotment_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.ssu_allotment_id IS 'The treasury''s id of the allotment that it names.';
+
+--
+-- Name: COLUMN payment_instruction_summary.allotment_serial_no; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.allotment_serial_no IS 'Serial number of that allotment.';
+
+--
+-- Name: COLUMN payment_instruction_summary.bill_numbers; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.bill_numbers IS 'DIGIT''s bills that it pays; empty when they are not known.';
+
+--
+-- Name: COLUMN payment_instruction_summary.bill_date; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.bill_date IS 'Instant, UTC, of the bill date that the treasury was told; it counts dates in IST.';
+
+--
+-- Name: COLUMN payment_instruction_summary.successful_amount; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.successful_amount IS 'Rupees that have been paid to its beneficiaries.';
+
+--
+-- Name: COLUMN payment_instruction_summary.failed_amount; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.failed_amount IS 'Rupees of its payments that failed, also where a later PI has paid them since.';
+
+--
+-- Name: COLUMN payment_instruction_summary.pi_approved_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.pi_approved_id IS 'The treasury''s id of the approved PI (pmtInstId); NULL before its approval, like the next columns before their service answers.';
+
+--
+-- Name: COLUMN payment_instruction_summary.pi_approval_date; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.pi_approval_date IS 'Date of the approval, IST, as the treasury wrote it: a text.';
+
+--
+-- Name: COLUMN payment_instruction_summary.pa_fin_year; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.pa_fin_year IS 'Financial year of the payment advice, as the treasury wrote it.';
+
+--
+-- Name: COLUMN payment_instruction_summary.pa_advice_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.pa_advice_id IS 'The treasury''s id of the payment advice.';
+
+--
+-- Name: COLUMN payment_instruction_summary.pa_advice_date; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.pa_advice_date IS 'Date of the advice, IST, as the treasury wrote it: a text.';
+
+--
+-- Name: COLUMN payment_instruction_summary.pa_bill_ref_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.pa_bill_ref_number IS 'Online bill reference of the advice.';
+
+--
+-- Name: COLUMN payment_instruction_summary.pa_token_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.pa_token_number IS 'Token number of the advice.';
+
+--
+-- Name: COLUMN payment_instruction_summary.pa_token_date; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.pa_token_date IS 'Date of the token, IST, as the treasury wrote it: a text.';
+
+--
+-- Name: COLUMN payment_instruction_summary.paid_at; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.paid_at IS 'Of a revised PI the instant, UTC, at which the ledger learned that all had their debit scrolls; NULL before, and for an original.';
+
+--
+-- Name: COLUMN payment_instruction_summary.error_code; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.error_code IS 'DIGIT''s code of why it failed, like PAYMENT_DECLINED; NULL without any.';
+
+--
+-- Name: COLUMN payment_instruction_summary.last_attempt_at; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.last_attempt_at IS 'Instant, UTC, of the last attempt to send it; NULL before the first.';
+
+--
+-- Name: COLUMN payment_instruction_summary.created_on; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.created_on IS 'Date, IST, of created_at: the PI date. Narrow created_at instead where many are asked for: this one has no index.';
+
+--
+-- Name: phrase; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.phrase (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    services text[] NOT NULL,
+    text text NOT NULL,
+    meaning text NOT NULL,
+    reason text NOT NULL,
+    added_by text NOT NULL,
+    added_at timestamp with time zone DEFAULT now() NOT NULL,
+    withdrawn_at timestamp with time zone,
+    withdrawn_by text,
+    withdrawn_reason text,
+    CONSTRAINT phrase_added_at_in_bounds CHECK (((added_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (added_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT phrase_added_by_check CHECK ((btrim(added_by) <> ''::text)),
+    CONSTRAINT phrase_check CHECK (((withdrawn_at IS NULL) = (withdrawn_by IS NULL))),
+    CONSTRAINT phrase_check1 CHECK (((withdrawn_at IS NULL) = ((withdrawn_reason IS NULL) OR (btrim(withdrawn_reason) = ''::text)))),
+    CONSTRAINT phrase_meaning_check CHECK ((btrim(meaning) <> ''::text)),
+    CONSTRAINT phrase_reason_check CHECK ((btrim(reason) <> ''::text)),
+    CONSTRAINT phrase_services_check CHECK ((cardinality(services) > 0)),
+    CONSTRAINT phrase_text_check CHECK ((btrim(text) <> ''::text)),
+    CONSTRAINT phrase_withdrawn_at_in_bounds CHECK (((withdrawn_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (withdrawn_at < '2100-01-01 00:00:00+00'::timestamp with time zone)))
+);
+
+--
+-- Name: restore_cleared; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.restore_cleared (
+    restored_id bigint NOT NULL,
+    number text NOT NULL,
+    reason text NOT NULL,
+    os_user text NOT NULL,
+    cleared_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT restore_cleared_cleared_at_in_bounds CHECK (((cleared_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (cleared_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT restore_cleared_reason_check CHECK ((btrim(reason) <> ''::text))
+);
+
+--
+-- Name: restored; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.restored (
+    id bigint NOT NULL,
+    restored_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_known timestamp with time zone,
+    os_user text NOT NULL,
+    CONSTRAINT restored_last_known_in_bounds CHECK (((last_known >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (last_known < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT restored_restored_at_in_bounds CHECK (((restored_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (restored_at < '2100-01-01 00:00:00+00'::timestamp with time zone)))
+);
+
+--
+-- Name: restored_id_seq; Type: SEQUENCE; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ifms.restored ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ifms.restored_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+--
+-- Name: sanction_closing_id_seq; Type: SEQUENCE; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ifms.sanction_closing ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ifms.sanction_closing_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+--
+-- Name: status_log_id_seq; Type: SEQUENCE; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ifms.status_log ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ifms.status_log_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+--
+-- Name: status_transition; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.status_transition (
+    subject text NOT NULL,
+    from_status text NOT NULL,
+    to_status text NOT NULL,
+    CONSTRAINT status_transition_subject_check CHECK ((subject = ANY (ARRAY['PAYMENT_INSTRUCTION'::text, 'BENEFICIARY'::text])))
+);
+
+--
+-- Name: sweep_run; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.sweep_run (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    service_id text NOT NULL,
+    dag_id text,
+    run_id text,
+    shard integer DEFAULT 0 NOT NULL,
+    try_number integer,
+    state text DEFAULT 'running'::text NOT NULL,
+    counts jsonb DEFAULT '{}'::jsonb NOT NULL,
+    problems jsonb DEFAULT '[]'::jsonb NOT NULL,
+    message text,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT sweep_run_finished_at_in_bounds CHECK (((finished_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (finished_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT sweep_run_started_at_in_bounds CHECK (((started_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (started_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT sweep_run_state_check CHECK ((state = ANY (ARRAY['running'::text, 'success'::text, 'failed'::text])))
+);
+
+--
+-- Name: unknown_answer; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.unknown_answer (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    service_id text NOT NULL,
+    template text NOT NULL,
+    sample text NOT NULL,
+    times bigint DEFAULT 1 NOT NULL,
+    first_heard_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_heard_at timestamp with time zone DEFAULT now() NOT NULL,
+    phrase_id uuid,
+    CONSTRAINT unknown_answer_first_heard_at_in_bounds CHECK (((first_heard_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (first_heard_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT unknown_answer_last_heard_at_in_bounds CHECK (((last_heard_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (last_heard_at < '2100-01-01 00:00:00+00'::timestamp with time zone)))
+);
+
+--
+-- Name: unmatched_failure; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.unmatched_failure (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    bill_number text NOT NULL,
+    beneficiary_id text NOT NULL,
+    voucher_date date NOT NULL,
+    account_sealed bytea,
+    account_last4 text,
+    ifsc text,
+    utr_number text,
+    challan_number text,
+    challan_date date,
+    reason text,
+    why_unmatched text NOT NULL,
+    first_told_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_told_at timestamp with time zone DEFAULT now() NOT NULL,
+    matched_at timestamp with time zone,
+    settled_at timestamp with time zone,
+    settled_by text,
+    settled_reason text,
+    CONSTRAINT settled_with_a_reason CHECK ((((settled_at IS NULL) = (settled_by IS NULL)) AND ((settled_at IS NULL) = (settled_reason IS NULL)) AND (btrim(settled_reason) <> ''::text))),
+    CONSTRAINT unmatched_failure_challan_date_in_bounds CHECK (((challan_date >= '2000-01-01'::date) AND (challan_date < '2100-01-01'::date))),
+    CONSTRAINT unmatched_failure_first_told_at_in_bounds CHECK (((first_told_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (first_told_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT unmatched_failure_last_told_at_in_bounds CHECK (((last_told_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (last_told_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT unmatched_failure_matched_at_in_bounds CHECK (((matched_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (matched_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT unmatched_failure_settled_at_in_bounds CHECK (((settled_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (settled_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT unmatched_failure_voucher_date_in_bounds CHECK (((voucher_date >= '2000-01-01'::date) AND (voucher_date < '2100-01-01'::date)))
+);
+
+--
+-- Name: va_watermark; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.va_watermark (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    tenant_id text NOT NULL,
+    hoa_code text NOT NULL,
+    ddo_code text NOT NULL,
+    grantee_code text NOT NULL,
+    ssu_id text NOT NULL,
+    fetched_until timestamp with time zone,
+    polled_at timestamp with time zone,
+    claim_token uuid,
+    claimed_until timestamp with time zone,
+    CONSTRAINT va_watermark_claimed_until_in_bounds CHECK (((claimed_until >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (claimed_until < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT va_watermark_fetched_until_in_bounds CHECK (((fetched_until >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (fetched_until < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT va_watermark_polled_at_in_bounds CHECK (((polled_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (polled_at < '2100-01-01 00:00:00+00'::timestamp with time zone)))
+);
+
+--
+-- Name: voucher_date_asked; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.voucher_date_asked (
+    voucher_date date NOT NULL,
+    answered_at timestamp with time zone NOT NULL,
+    sweep_run_id uuid NOT NULL,
+    CONSTRAINT voucher_date_asked_answered_at_in_bounds CHECK (((answered_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (answered_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT voucher_date_asked_voucher_date_in_bounds CHECK (((voucher_date >= '2000-01-01'::date) AND (voucher_date < '2100-01-01'::date)))
+);
+
+--
+-- Name: allotment allotment_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.allotment
+    ADD CONSTRAINT allotment_pkey PRIMARY KEY (id);
+
+--
+-- Name: allotment allotment_tenant_id_hoa_code_ddo_code_master_allotment_id_s_key; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.allotment
+    ADD CONSTRAINT allotment_tenant_id_hoa_code_ddo_code_master_allotment_id_s_key UNIQUE (tenant_id, hoa_code, ddo_code, master_allotment_id, ssu_allotment_id, serial_no);
+
+--
+-- Name: beneficiary beneficiary_payment_instruction_id_beneficiary_number_key; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.beneficiary
+    ADD CONSTRAINT beneficiary_payment_instruction_id_beneficiary_number_key UNIQUE (payment_instruction_id, beneficiary_number);
+
+--
+-- Name: beneficiary beneficiary_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.beneficiary
+    ADD CONSTRAINT beneficiary_pkey PRIMARY KEY (id);
+
+--
+-- Name: bill bill_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.bill
+    ADD CONSTRAINT bill_pkey PRIMARY KEY (id);
+
+--
+-- Name: bill bill_tenant_id_bill_id_key; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.bill
+    ADD CONSTRAINT bill_tenant_id_bill_id_key UNIQUE (tenant_id, bill_id);
+
+--
+-- Name: call_access call_access_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.call_access
+    ADD CONSTRAINT call_access_pkey PRIMARY KEY (id);
+
+--
+-- Name: call_rate call_rate_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.call_rate
+    ADD CONSTRAINT call_rate_pkey PRIMARY KEY (account);
+
+--
+-- Name: call_shipping call_shipping_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.call_shipping
+    ADD CONSTRAINT call_shipping_pkey PRIMARY KEY (one);
+
+--
+-- Name: fund_movement fund_movement_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.fund_movement
+    ADD CONSTRAINT fund_movement_pkey PRIMARY KEY (id);
+
+--
+-- Name: home home_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.home
+    ADD CONSTRAINT home_pkey PRIMARY KEY (id);
+
+--
+-- Name: import_row import_row_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.import_row
+    ADD CONSTRAINT import_row_pkey PRIMARY KEY (source, source_id, digest);
+
+--
+-- Name: import_withheld import_withheld_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.import_withheld
+    ADD CONSTRAINT import_withheld_pkey PRIMARY KEY (id);
+
+--
+-- Name: import_withheld import_withheld_tenant_id_payment_number_hoa_code_ddo_code__key; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.import_withheld
+    ADD CONSTRAINT import_withheld_tenant_id_payment_number_hoa_code_ddo_code__key UNIQUE NULLS NOT DISTINCT (tenant_id, payment_number, hoa_code, ddo_code, master_allotment_id);
+
+--
+-- Name: notice notice_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.notice
+    ADD CONSTRAINT notice_pkey PRIMARY KEY (topic);
+
+--
+-- Name: outbox outbox_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.outbox
+    ADD CONSTRAINT outbox_pkey PRIMARY KEY (id);
+
+--
+-- Name: payment_instruction payment_instruction_pi_number_key; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.payment_instruction
+    ADD CONSTRAINT payment_instruction_pi_number_key UNIQUE (pi_number);
+
+--
+-- Name: payment_instruction payment_instruction_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.payment_instruction
+    ADD CONSTRAINT payment_instruction_pkey PRIMARY KEY (id);
+
+--
+-- Name: payment payment_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.payment
+    ADD CONSTRAINT payment_pkey PRIMARY KEY (id);
+
+--
+-- Name: payment payment_tenant_id_payment_number_key; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.payment
+    ADD CONSTRAINT payment_tenant_id_payment_number_key UNIQUE (tenant_id, payment_number);
+
+--
+-- Name: phrase phrase_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.phrase
+    ADD CONSTRAINT phrase_pkey PRIMARY KEY (id);
+
+--
+-- Name: restore_cleared restore_cleared_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.restore_cleared
+    ADD CONSTRAINT restore_cleared_pkey PRIMARY KEY (restored_id, number);
+
+--
+-- Name: restored restored_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.restored
+    ADD CONSTRAINT restored_pkey PRIMARY KEY (id);
+
+--
+-- Name: sanction sanction_as_named; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.sanction
+    ADD CONSTRAINT sanction_as_named UNIQUE (id, tenant_id, hoa_code, ddo_code, master_allotment_id);
+
+--
+-- Name: sanction_closing sanction_closing_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.sanction_closing
+    ADD CONSTRAINT sanction_closing_pkey PRIMARY KEY (id);
+
+--
+-- Name: sanction sanction_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.sanction
+    ADD CONSTRAINT sanction_pkey PRIMARY KEY (id);
+
+--
+-- Name: sanction sanction_tenant_id_hoa_code_ddo_code_master_allotment_id_key; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.sanction
+    ADD CONSTRAINT sanction_tenant_id_hoa_code_ddo_code_master_allotment_id_key UNIQUE (tenant_id, hoa_code, ddo_code, master_allotment_id);
+
+--
+-- Name: setting setting_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.setting
+    ADD CONSTRAINT setting_pkey PRIMARY KEY (only_one);
+
+--
+-- Name: status_log status_log_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.status_log
+    ADD CONSTRAINT status_log_pkey PRIMARY KEY (id);
+
+--
+-- Name: status_transition status_transition_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.status_transition
+    ADD CONSTRAINT status_transition_pkey PRIMARY KEY (subject, from_status, to_status);
+
+--
+-- Name: sweep_run sweep_run_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.sweep_run
+    ADD CONSTRAINT sweep_run_pkey PRIMARY KEY (id);
+
+--
+-- Name: treasury_call treasury_call_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.treasury_call
+    ADD CONSTRAINT treasury_call_pkey PRIMARY KEY (id);
+
+--
+-- Name: unknown_answer unknown_answer_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.unknown_answer
+    ADD CONSTRAINT unknown_answer_pkey PRIMARY KEY (id);
+
+--
+-- Name: unknown_answer unknown_answer_service_id_template_key; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.unknown_answer
+    ADD CONSTRAINT unknown_answer_service_id_template_key UNIQUE (service_id, template);
+
+--
+-- Name: unmatched_failure unmatched_failure_bill_number_beneficiary_id_voucher_date_c_key; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.unmatched_failure
+    ADD CONSTRAINT unmatched_failure_bill_number_beneficiary_id_voucher_date_c_key UNIQUE NULLS NOT DISTINCT (bill_number, beneficiary_id, voucher_date, challan_number, utr_number, account_last4, ifsc);
+
+--
+-- Name: unmatched_failure unmatched_failure_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.unmatched_failure
+    ADD CONSTRAINT unmatched_failure_pkey PRIMARY KEY (id);
+
+--
+-- Name: va_watermark va_watermark_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.va_watermark
+    ADD CONSTRAINT va_watermark_pkey PRIMARY KEY (id);
+
+--
+-- Name: va_watermark va_watermark_tenant_id_hoa_code_ddo_code_grantee_code_key; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.va_watermark
+    ADD CONSTRAINT va_watermark_tenant_id_hoa_code_ddo_code_grantee_code_key UNIQUE (tenant_id, hoa_code, ddo_code, grantee_code);
+
+--
+-- Name: voucher_date_asked voucher_date_asked_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.voucher_date_asked
+    ADD CONSTRAINT voucher_date_asked_pkey PRIMARY KEY (voucher_date);
+
+--
+-- Name: allotment_by_sanction; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX allotment_by_sanction ON ifms.allotment USING btree (sanction_id, serial_no DESC);
+
+--
+-- Name: allotment_moves_once; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE UNIQUE INDEX allotment_moves_once ON ifms.fund_movement USING btree (allotment_id);
+
+--
+-- Name: beneficiary_by_number; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX beneficiary_by_number ON ifms.beneficiary USING btree (beneficiary_number, created_at DESC);
+
+--
+-- Name: beneficiary_failed; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX beneficiary_failed ON ifms.beneficiary USING btree (payment_instruction_id) WHERE (status = 'Payment Failed'::text);
+
+--
+-- Name: beneficiary_failed_on; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX beneficiary_failed_on ON ifms.beneficiary USING btree (failed_on) WHERE (status = 'Payment Failed'::text);
+
+--
+-- Name: beneficiary_returnable; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX beneficiary_returnable ON ifms.beneficiary USING btree (voucher_date, updated_at) WHERE (status = 'Payment Successful'::text);
+
+--
+-- Name: call_access_by_call; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX call_access_by_call ON ifms.call_access USING btree (call_id, looked_at DESC);
+
+--
+-- Name: fund_movement_by_sanction; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX fund_movement_by_sanction ON ifms.fund_movement USING btree (sanction_id, id);
+
+--
+-- Name: fund_movement_by_time; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX fund_movement_by_time ON ifms.fund_movement USING brin (created_at) WITH (pages_per_range='32', autosummarize='on');
+
+--
+-- Name: fund_movement_register; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX fund_movement_register ON ifms.fund_movement USING btree (sanction_id, id) INCLUDE (kind, amount, created_at) WHERE (kind = ANY (ARRAY['ALLOTMENT'::text, 'WITHDRAWAL'::text, 'DEBIT'::text, 'REVERSAL'::text]));
+
+--
+-- Name: import_withheld_money; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX import_withheld_money ON ifms.import_withheld USING btree (tenant_id, hoa_code, ddo_code, master_allotment_id) WHERE (settled_at IS NULL);
+
+--
+-- Name: instruction_moves_once; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE UNIQUE INDEX instruction_moves_once ON ifms.fund_movement USING btree (payment_instruction_id, kind);
+
+--
+-- Name: one_live_payment_per_beneficiary; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE UNIQUE INDEX one_live_payment_per_beneficiary ON ifms.beneficiary USING btree (beneficiary_number) WHERE (status <> 'Payment Failed'::text);
+
+--
+-- Name: one_original_per_payment; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE UNIQUE INDEX one_original_per_payment ON ifms.payment_instruction USING btree (tenant_id, payment_number) WHERE ((pi_type = 'ORIGINAL'::text) AND (status <> 'FAILED'::text) AND (repayment_of IS NULL));
+
+--
+-- Name: one_repayment_at_a_time; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE UNIQUE INDEX one_repayment_at_a_time ON ifms.payment_instruction USING btree (repayment_of) WHERE ((repayment_of IS NOT NULL) AND (status = ANY (ARRAY['PENDING'::text, 'INITIATED'::text, 'APPROVED'::text, 'IN PROCESS'::text])));
+
+--
+-- Name: one_revision_at_a_time; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE UNIQUE INDEX one_revision_at_a_time ON ifms.payment_instruction USING btree (parent_pi_number) WHERE ((pi_type = 'REVISED'::text) AND (status = ANY (ARRAY['PENDING'::text, 'INITIATED'::text])));
+
+--
+-- Name: outbox_by_key; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX outbox_by_key ON ifms.outbox USING btree (topic, ordering_key, id);
+
+--
+-- Name: outbox_due; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX outbox_due ON ifms.outbox USING btree (id) WHERE (delivered_at IS NULL);
+
+--
+-- Name: payment_claimed; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX payment_claimed ON ifms.payment USING btree (claimed_until) WHERE (claimed_until IS NOT NULL);
+
+--
+-- Name: payment_due; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX payment_due ON ifms.payment USING btree (raised_at, id) WHERE (paid_by IS NULL);
+
+--
+-- Name: payment_instruction_by_bill; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX payment_instruction_by_bill ON ifms.payment_instruction USING gin (((additional_details -> 'billNumber'::text)) jsonb_path_ops);
+
+--
+-- Name: payment_instruction_by_change; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX payment_instruction_by_change ON ifms.payment_instruction USING btree (updated_at DESC, id DESC);
+
+--
+-- Name: payment_instruction_by_city; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX payment_instruction_by_city ON ifms.payment_instruction USING btree (tenant_id, created_at DESC, id DESC);
+
+--
+-- Name: payment_instruction_by_city_status; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX payment_instruction_by_city_status ON ifms.payment_instruction USING btree (tenant_id, status, created_at DESC, id DESC);
+
+--
+-- Name: payment_instruction_by_number; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX payment_instruction_by_number ON ifms.payment_instruction USING btree (pi_number text_pattern_ops);
+
+--
+-- Name: payment_instruction_by_parent; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX payment_instruction_by_parent ON ifms.payment_instruction USING btree (parent_pi_number) WHERE (parent_pi_number IS NOT NULL);
+
+--
+-- Name: payment_instruction_by_payment; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX payment_instruction_by_payment ON ifms.payment_instruction USING btree (tenant_id, payment_number);
+
+--
+-- Name: payment_instruction_by_payment_number; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX payment_instruction_by_payment_number ON ifms.payment_instruction USING btree (payment_number);
+
+--
+-- Name: payment_instruction_by_sanction; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX payment_instruction_by_sanction ON ifms.payment_instruction USING btree (sanction_id);
+
+--
+-- Name: payment_instruction_by_status; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX payment_instruction_by_status ON ifms.payment_instruction USING btree (status, created_at DESC, id DESC);
+
+--
+-- Name: payment_instruction_by_time; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX payment_instruction_by_time ON ifms.payment_instruction USING btree (created_at DESC, id DESC);
+
+--
+-- Name: payment_instruction_claimed; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX payment_instruction_claimed ON ifms.payment_instruction USING btree (claimed_until) WHERE (claimed_until IS NOT NULL);
+
+--
+-- Name: payment_instruction_due; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX payment_instruction_due ON ifms.payment_instruction USING btree (status, pi_type, polled_at NULLS FIRST) WHERE (status = ANY (ARRAY['PENDING'::text, 'INITIATED'::text, 'APPROVED'::text, 'IN PROCESS'::text]));
+
+--
+-- Name: payment_instruction_failed_uncertain; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX payment_instruction_failed_uncertain ON ifms.payment_instruction USING btree (tenant_id, payment_number) WHERE ((status = 'FAILED'::text) AND uncertain);
+
+--
+-- Name: payment_instruction_for_action; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX payment_instruction_for_action ON ifms.payment_instruction USING btree (created_at DESC, id DESC) WHERE (status = ANY (ARRAY['PENDING'::text, 'FAILED'::text, 'PARTIAL'::text]));
+
+--
+-- Name: payment_instruction_found_failed; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX payment_instruction_found_failed ON ifms.payment_instruction USING btree (found_failed_at) WHERE (found_failed_at IS NOT NULL);
+
+--
+-- Name: payment_instruction_held_back; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX payment_instruction_held_back ON ifms.payment_instruction USING btree (pi_number) WHERE ((status = 'PENDING'::text) AND held_back);
+
+--
+-- Name: payment_instruction_inactive; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX payment_instruction_inactive ON ifms.payment_instruction USING btree (created_at DESC, id DESC) WHERE (NOT is_active);
+
+--
+-- Name: payment_instruction_partial; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX payment_instruction_partial ON ifms.payment_instruction USING btree (tenant_id, pi_number) WHERE ((pi_type = 'ORIGINAL'::text) AND (status = ANY (ARRAY['PARTIAL'::text, 'COMPLETED'::text])));
+
+--
+-- Name: payment_instruction_repayments; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX payment_instruction_repayments ON ifms.payment_instruction USING btree (repayment_of) WHERE (repayment_of IS NOT NULL);
+
+--
+-- Name: payment_instruction_returnable; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX payment_instruction_returnable ON ifms.payment_instruction USING btree (failures_polled_at NULLS FIRST) WHERE ((pi_type = 'REVISED'::text) AND (pa_token_number IS NOT NULL));
+
+--
+-- Name: payment_instruction_revised; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX payment_instruction_revised ON ifms.payment_instruction USING btree (created_at DESC, id DESC) WHERE (pi_type = 'REVISED'::text);
+
+--
+-- Name: payment_instruction_unknown_answer; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX payment_instruction_unknown_answer ON ifms.payment_instruction USING btree (unknown_answer_id) WHERE (unknown_answer_id IS NOT NULL);
+
+--
+-- Name: payment_instruction_without_token; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX payment_instruction_without_token ON ifms.payment_instruction USING btree (polled_at NULLS FIRST) WHERE ((pi_type = 'REVISED'::text) AND (pa_token_number IS NULL) AND (status = ANY (ARRAY['PARTIAL'::text, 'COMPLETED'::text])));
+
+--
+-- Name: phrase_said_once; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE UNIQUE INDEX phrase_said_once ON ifms.phrase USING btree (lower(text), services) WHERE (withdrawn_at IS NULL);
+
+--
+-- Name: reserved_is_posted_or_released_once; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE UNIQUE INDEX reserved_is_posted_or_released_once ON ifms.fund_movement USING btree (payment_instruction_id) WHERE (kind = ANY (ARRAY['DEBIT'::text, 'RELEASE'::text]));
+
+--
+-- Name: sanction_by_change; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX sanction_by_change ON ifms.sanction USING btree (updated_at DESC, id DESC);
+
+--
+-- Name: sanction_by_year; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX sanction_by_year ON ifms.sanction USING btree (tenant_id, financial_year);
+
+--
+-- Name: sanction_closing_by_sanction; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX sanction_closing_by_sanction ON ifms.sanction_closing USING btree (sanction_id, id DESC);
+
+--
+-- Name: sanction_of_year; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX sanction_of_year ON ifms.sanction USING btree (financial_year, hoa_code);
+
+--
+-- Name: sanction_with_funds; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX sanction_with_funds ON ifms.sanction USING btree (tenant_id, financial_year, available_amount) WHERE (closed_at IS NULL);
+
+--
+-- Name: status_log_by_instruction; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX status_log_by_instruction ON ifms.status_log USING btree (payment_instruction_id, id DESC);
+
+--
+-- Name: status_log_by_payment; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX status_log_by_payment ON ifms.status_log USING btree (tenant_id, payment_number, id DESC);
+
+--
+-- Name: sweep_run_by_dag_run; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX sweep_run_by_dag_run ON ifms.sweep_run USING btree (dag_id, run_id);
+
+--
+-- Name: sweep_run_by_service; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX sweep_run_by_service ON ifms.sweep_run USING btree (service_id, started_at DESC);
+
+--
+-- Name: treasury_call_by_bill; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX treasury_call_by_bill ON ifms.treasury_call USING btree (bill_number, created_at DESC);
+
+--
+-- Name: treasury_call_by_instruction; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX treasury_call_by_instruction ON ifms.treasury_call USING btree (payment_instruction_id, created_at DESC);
+
+--
+-- Name: treasury_call_by_time; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX treasury_call_by_time ON ifms.treasury_call USING btree (created_at);
+
+--
+-- Name: treasury_call_set_aside; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX treasury_call_set_aside ON ifms.treasury_call USING btree (created_at) WHERE (ship_error IS NOT NULL);
+
+--
+-- Name: treasury_call_shipped; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX treasury_call_shipped ON ifms.treasury_call USING btree (created_at) WHERE (shipped_at IS NOT NULL);
+
+--
+-- Name: treasury_call_unshipped; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX treasury_call_unshipped ON ifms.treasury_call USING btree (created_at, id) WHERE ((shipped_at IS NULL) AND (ship_error IS NULL));
+
+--
+-- Name: unmatched_failure_open; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX unmatched_failure_open ON ifms.unmatched_failure USING btree (bill_number) WHERE (matched_at IS NULL);
+
+--
+-- Name: va_watermark_due; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX va_watermark_due ON ifms.va_watermark USING btree (polled_at NULLS FIRST);
+
+--
+-- Name: beneficiary account_is_filled_once; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER account_is_filled_once BEFORE UPDATE OF ifsc, account_last4 ON ifms.beneficiary FOR EACH ROW WHEN ((((old.imported_as IS NULL) OR (old.ifsc <> ''::text)) AND ((new.ifsc <> old.ifsc) OR (new.account_last4 <> old.account_last4)))) EXECUTE FUNCTION ifms.refuse_change('the content of a payment instruction is frozen');
+
+--
+-- Name: beneficiary account_is_frozen; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER account_is_frozen BEFORE UPDATE OF account_sealed ON ifms.beneficiary FOR EACH ROW WHEN (((old.account_sealed IS NOT NULL) AND (new.account_sealed IS DISTINCT FROM old.account_sealed))) EXECUTE FUNCTION ifms.check_resealed();
+
+--
+-- Name: unmatched_failure account_is_frozen; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER account_is_frozen BEFORE UPDATE OF account_sealed ON ifms.unmatched_failure FOR EACH ROW WHEN ((new.account_sealed IS DISTINCT FROM old.account_sealed)) EXECUTE FUNCTION ifms.check_resealed();
+
+--
+-- Name: payment_instruction adopted_is_at_the_treasury; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE CONSTRAINT TRIGGER adopted_is_at_the_treasury AFTER INSERT ON ifms.payment_instruction DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.adopted_by IS NOT NULL)) EXECUTE FUNCTION ifms.check_adopted();
+
+--
+-- Name: payment_instruction adoption_is_frozen; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER adoption_is_frozen BEFORE UPDATE OF adopted_by ON ifms.payment_instruction FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('whether a payment instruction was adopted does not change');
+
+--
+-- Name: allotment allotment_counts_once; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE CONSTRAINT TRIGGER allotment_counts_once AFTER INSERT OR UPDATE OF sanction_id ON ifms.allotment DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ifms.check_allotment_counts();
+
+--
+-- Name: payment amount_is_frozen; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER amount_is_frozen BEFORE UPDATE OF tenant_id, payment_number, amount ON ifms.payment FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a payment keeps the amount it was first seen with');
+
+--
+-- Name: treasury_call announced_is_announced; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER announced_is_announced BEFORE UPDATE OF id, service_id, bill_number, payment_instruction_id, request_sealed, created_at ON ifms.treasury_call FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a call is what was announced');
+
+--
+-- Name: call_access append_only; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ifms.call_access FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('who looked at a call stays on record');
+
+--
+-- Name: fund_movement append_only; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ifms.fund_movement FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('movements are append-only');
+
+--
+-- Name: home append_only; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ifms.home FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('where the ledger was stays on record');
+
+--
+-- Name: import_row append_only; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ifms.import_row FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('what was imported stays on record');
+
+--
+-- Name: restore_cleared append_only; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ifms.restore_cleared FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('who has cleared what stays on record');
+
+--
+-- Name: restored append_only; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ifms.restored FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a restore stays on record');
+
+--
+-- Name: sanction_closing append_only; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ifms.sanction_closing FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('who has closed a sanction or opened it again stays on record');
+
+--
+-- Name: status_log append_only; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ifms.status_log FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('the status log is append-only');
+
+--
+-- Name: sanction_closing apply_closing; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER apply_closing AFTER INSERT ON ifms.sanction_closing FOR EACH ROW EXECUTE FUNCTION ifms.apply_closing();
+
+--
+-- Name: fund_movement apply_movement; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER apply_movement BEFORE INSERT ON ifms.fund_movement FOR EACH ROW EXECUTE FUNCTION ifms.apply_movement();
+
+--
+-- Name: payment_instruction beneficiaries_agree; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE CONSTRAINT TRIGGER beneficiaries_agree AFTER INSERT ON ifms.payment_instruction DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ifms.check_beneficiaries();
+
+--
+-- Name: bill bill_is_paid_once; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER bill_is_paid_once BEFORE UPDATE OF payment_number ON ifms.bill FOR EACH ROW EXECUTE FUNCTION ifms.check_paid_once();
+
+--
+-- Name: payment_instruction cancelled_before_it_was_sent; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER cancelled_before_it_was_sent BEFORE UPDATE OF cancelled_by ON ifms.payment_instruction FOR EACH ROW WHEN ((new.cancelled_by IS DISTINCT FROM old.cancelled_by)) EXECUTE FUNCTION ifms.check_cancelled();
+
+--
+-- Name: beneficiary check_transition; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER check_transition BEFORE INSERT OR UPDATE OF status ON ifms.beneficiary FOR EACH ROW EXECUTE FUNCTION ifms.check_transition('BENEFICIARY', 'Payment Pending');
+
+--
+-- Name: payment_instruction check_transition; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER check_transition BEFORE INSERT OR UPDATE OF status ON ifms.payment_instruction FOR EACH ROW EXECUTE FUNCTION ifms.check_transition('PAYMENT_INSTRUCTION', 'PENDING');
+
+--
+-- Name: sanction closed_by_somebody; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER closed_by_somebody BEFORE UPDATE OF closed_at ON ifms.sanction FOR EACH ROW EXECUTE FUNCTION ifms.check_closed_at();
+
+--
+-- Name: allotment content_is_frozen; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER content_is_frozen BEFORE UPDATE OF id, tenant_id, hoa_code, ddo_code, grantee_code, ssu_id, scheme_code, master_allotment_id, ssu_allotment_id, serial_no, kind, amount, sanction_balance, allotment_date, received_at ON ifms.allotment FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('an allotment is what the treasury said first');
+
+--
+-- Name: beneficiary content_is_frozen; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER content_is_frozen BEFORE UPDATE OF payment_instruction_id, beneficiary_number, beneficiary_id, beneficiary_type, amount, line_item_ids, name, account_type, mobile, address ON ifms.beneficiary FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('the content of a payment instruction is frozen');
+
+--
+-- Name: bill content_is_frozen; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER content_is_frozen BEFORE UPDATE OF tenant_id, bill_id ON ifms.bill FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a bill keeps its name');
+
+--
+-- Name: outbox content_is_frozen; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER content_is_frozen BEFORE UPDATE OF id, topic, tenant_id, ordering_key, payload, created_at ON ifms.outbox FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('what others must hear is not rewritten');
+
+--
+-- Name: payment_instruction content_is_frozen; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER content_is_frozen BEFORE UPDATE OF tenant_id, pi_number, pi_type, parent_pi_number, payment_number, sanction_id, hoa_code, ddo_code, ssu_id, grantee_code, scheme_code, master_allotment_id, ssu_allotment_id, allotment_serial_no, gross_amount, net_amount, beneficiary_count, bill_date, financial_year, purpose, created_at, repayment_of, org_bill_ref_number, org_bill_date ON ifms.payment_instruction FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('the content of a payment instruction is frozen');
+
+--
+-- Name: phrase content_is_frozen; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER content_is_frozen BEFORE UPDATE OF id, services, text, meaning, reason, added_by, added_at ON ifms.phrase FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a phrase is withdrawn, not rewritten');
+
+--
+-- Name: sanction content_is_frozen; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER content_is_frozen BEFORE UPDATE OF id, tenant_id, hoa_code, ddo_code, ssu_id, grantee_code, scheme_code, master_allotment_id, financial_year, sanctioned_amount ON ifms.sanction FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a sanction is what its initial allotment said');
+
+--
+-- Name: unmatched_failure content_is_frozen; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER content_is_frozen BEFORE UPDATE OF bill_number, beneficiary_id, voucher_date, account_last4, ifsc, utr_number, challan_number, challan_date, reason, first_told_at ON ifms.unmatched_failure FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a reported failure is what the treasury said');
+
+--
+-- Name: sanction guard_balances; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER guard_balances BEFORE INSERT OR UPDATE OF allotted_amount, reserved_amount, spent_amount ON ifms.sanction FOR EACH ROW EXECUTE FUNCTION ifms.guard_balances();
+
+--
+-- Name: payment_instruction held_back_until_cleared; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER held_back_until_cleared BEFORE UPDATE OF held_back ON ifms.payment_instruction FOR EACH ROW WHEN ((old.held_back AND (NOT new.held_back))) EXECUTE FUNCTION ifms.check_cleared();
+
+--
+-- Name: payment_instruction import_is_frozen; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER import_is_frozen BEFORE UPDATE OF imported_at ON ifms.payment_instruction FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('whether a payment instruction was imported does not change');
+
+--
+-- Name: payment_instruction ledger_is_at_home; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER ledger_is_at_home BEFORE INSERT ON ifms.payment_instruction FOR EACH STATEMENT EXECUTE FUNCTION ifms.check_home();
+
+--
+-- Name: sweep_run ledger_is_at_home; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER ledger_is_at_home BEFORE INSERT ON ifms.sweep_run FOR EACH STATEMENT EXECUTE FUNCTION ifms.check_home();
+
+--
+-- Name: allotment never_deleted; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.allotment FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('an allotment is never deleted');
+
+--
+-- Name: beneficiary never_deleted; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.beneficiary FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a beneficiary is never deleted');
+
+--
+-- Name: bill never_deleted; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.bill FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a bill is never forgotten: it would be paid again');
+
+--
+-- Name: import_withheld never_deleted; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.import_withheld FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('what could not be imported is settled, not forgotten');
+
+--
+-- Name: payment never_deleted; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.payment FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a payment is never forgotten: it would be paid again');
+
+--
+-- Name: payment_instruction never_deleted; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.payment_instruction FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a payment instruction is never deleted');
+
+--
+-- Name: phrase never_deleted; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.phrase FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a phrase is withdrawn, not deleted');
+
+--
+-- Name: sanction never_deleted; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.sanction FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a sanction is never deleted');
+
+--
+-- Name: setting never_deleted; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.setting FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('the settings are changed, not deleted');
+
+--
+-- Name: unknown_answer never_deleted; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.unknown_answer FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('an answer that nobody understood is given a meaning, not forgotten');
+
+--
+-- Name: unmatched_failure never_deleted; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.unmatched_failure FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a reported failure is never dropped');
+
+--
+-- Name: voucher_date_asked never_deleted; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.voucher_date_asked FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('that a voucher date was asked about stays on record');
+
+--
+-- Name: outbox never_emptied; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER never_emptied BEFORE TRUNCATE ON ifms.outbox FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('what others must hear is kept');
+
+--
+-- Name: treasury_call never_emptied; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER never_emptied BEFORE TRUNCATE ON ifms.treasury_call FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('calls to the treasury are kept');
+
+--
+-- Name: payment_instruction not_cancelled_when_made; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER not_cancelled_when_made BEFORE INSERT ON ifms.payment_instruction FOR EACH ROW WHEN ((new.cancelled_by IS NOT NULL)) EXECUTE FUNCTION ifms.check_cancelled();
+
+--
+-- Name: payment_instruction once_uncertain; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER once_uncertain BEFORE UPDATE OF uncertain ON ifms.payment_instruction FOR EACH ROW WHEN ((old.uncertain AND (NOT new.uncertain))) EXECUTE FUNCTION ifms.refuse_change('that a submission may have arrived is not unsaid');
+
+--
+-- Name: sanction opened_when_made; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER opened_when_made BEFORE INSERT ON ifms.sanction FOR EACH ROW WHEN ((new.closed_at IS NOT NULL)) EXECUTE FUNCTION ifms.refuse_change('a sanction is open when it is made');
+
+--
+-- Name: beneficiary owner_imports; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER owner_imports BEFORE INSERT OR UPDATE OF imported_as ON ifms.beneficiary FOR EACH ROW WHEN ((new.imported_as IS NOT NULL)) EXECUTE FUNCTION ifms.check_import();
+
+--
+-- Name: payment_instruction owner_imports; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER owner_imports BEFORE INSERT ON ifms.payment_instruction FOR EACH ROW WHEN ((new.imported_at IS NOT NULL)) EXECUTE FUNCTION ifms.check_import();
+
+--
+-- Name: payment paid_by_its_own_instruction; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE CONSTRAINT TRIGGER paid_by_its_own_instruction AFTER INSERT OR UPDATE OF paid_by ON ifms.payment DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ifms.check_paid_by();
+
+--
+-- Name: payment_instruction payment_is_withheld; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER payment_is_withheld BEFORE INSERT ON ifms.payment_instruction FOR EACH ROW WHEN ((new.imported_at IS NULL)) EXECUTE FUNCTION ifms.check_withheld();
+
+--
+-- Name: beneficiary registry_id_is_frozen; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER registry_id_is_frozen BEFORE UPDATE OF bank_account_id, created_at ON ifms.beneficiary FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('the content of a payment instruction is frozen');
+
+--
+-- Name: treasury_call said_is_said; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER said_is_said BEFORE UPDATE OF id, service_id, bill_number, payment_instruction_id, sweep_run_id, request_sealed, rek_sealed, sek_sealed, auth_token_sealed, enc_request, enc_response, response_sealed, status_code, outcome, error_message, duration_ms, created_at ON ifms.treasury_call FOR EACH ROW WHEN (((old.outcome IS NOT NULL) AND (old.* IS DISTINCT FROM new.*))) EXECUTE FUNCTION ifms.refuse_change('what was said to the treasury is not rewritten');
+
+--
+-- Name: payment_instruction sanction_is_open; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER sanction_is_open BEFORE INSERT ON ifms.payment_instruction FOR EACH ROW WHEN (((new.imported_at IS NULL) AND (new.adopted_by IS NULL) AND (new.pi_type = 'ORIGINAL'::text))) EXECUTE FUNCTION ifms.check_sanction_open();
+
+--
+-- Name: payment_instruction settled_by_fact; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER settled_by_fact BEFORE UPDATE OF status ON ifms.payment_instruction FOR EACH ROW WHEN (((old.status = 'PENDING'::text) AND (new.status = 'FAILED'::text) AND new.uncertain AND (new.imported_at IS NULL))) EXECUTE FUNCTION ifms.check_settled_by_fact();
+
+--
+-- Name: payment_instruction settled_once; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER settled_once BEFORE UPDATE OF settled_by ON ifms.payment_instruction FOR EACH ROW WHEN (((old.settled_by IS NOT NULL) AND (new.settled_by IS DISTINCT FROM old.settled_by))) EXECUTE FUNCTION ifms.refuse_change('who has settled a payment instruction stays on record');
+
+--
+-- Name: unmatched_failure settled_once; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER settled_once BEFORE UPDATE OF settled_at, settled_by, settled_reason ON ifms.unmatched_failure FOR EACH ROW WHEN ((old.settled_at IS NOT NULL)) EXECUTE FUNCTION ifms.refuse_change('who has closed a reported failure, and why, stays on record');
+
+--
+-- Name: fund_movement status_and_money_agree; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE CONSTRAINT TRIGGER status_and_money_agree AFTER INSERT ON ifms.fund_movement DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.payment_instruction_id IS NOT NULL)) EXECUTE FUNCTION ifms.check_money_moved();
+
+--
+-- Name: payment_instruction status_and_money_agree; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE CONSTRAINT TRIGGER status_and_money_agree AFTER INSERT OR UPDATE OF status ON ifms.payment_instruction DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ifms.check_money();
+
+--
+-- Name: payment_instruction status_since; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER status_since BEFORE UPDATE OF status ON ifms.payment_instruction FOR EACH ROW WHEN ((new.status <> old.status)) EXECUTE FUNCTION ifms.note_status_since();
+
+--
+-- Name: payment_instruction status_since_it_was_made; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER status_since_it_was_made BEFORE INSERT ON ifms.payment_instruction FOR EACH ROW EXECUTE FUNCTION ifms.note_status_since();
+
+--
+-- Name: payment_instruction tell_index_of_a_change; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER tell_index_of_a_change AFTER UPDATE OF status ON ifms.payment_instruction FOR EACH ROW WHEN ((old.status <> new.status)) EXECUTE FUNCTION ifms.tell_index();
+
+--
+-- Name: payment_instruction tell_index_of_a_new_one; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER tell_index_of_a_new_one AFTER INSERT ON ifms.payment_instruction FOR EACH ROW EXECUTE FUNCTION ifms.tell_index();
+
+--
+-- Name: phrase withdrawn_once; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER withdrawn_once BEFORE UPDATE ON ifms.phrase FOR EACH ROW WHEN ((old.withdrawn_at IS NOT NULL)) EXECUTE FUNCTION ifms.refuse_change('a withdrawn phrase stays withdrawn');
+
+--
+-- Name: beneficiary written_with_header; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER written_with_header BEFORE INSERT ON ifms.beneficiary FOR EACH ROW EXECUTE FUNCTION ifms.check_written_with_header();
+
+--
+-- Name: beneficiary beneficiary_payment_instruction_id_fkey; Type: FK CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.beneficiary
+    ADD CONSTRAINT beneficiary_payment_instruction_id_fkey FOREIGN KEY (payment_instruction_id) REFERENCES ifms.payment_instruction(id);
+
+--
+-- Name: allotment counts_on_its_own_sanction; Type: FK CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.allotment
+    ADD CONSTRAINT counts_on_its_own_sanction FOREIGN KEY (sanction_id, tenant_id, hoa_code, ddo_code, master_allotment_id) REFERENCES ifms.sanction(id, tenant_id, hoa_code, ddo_code, master_allotment_id);
+
+--
+-- Name: fund_movement fund_movement_allotment_id_fkey; Type: FK CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.fund_movement
+    ADD CONSTRAINT fund_movement_allotment_id_fkey FOREIGN KEY (allotment_id) REFERENCES ifms.allotment(id);
+
+--
+-- Name: fund_movement fund_movement_payment_instruction_id_fkey; Type: FK CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.fund_movement
+    ADD CONSTRAINT fund_movement_payment_instruction_id_fkey FOREIGN KEY (payment_instruction_id) REFERENCES ifms.payment_instruction(id);
+
+--
+-- Name: fund_movement fund_movement_sanction_id_fkey; Type: FK CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.fund_movement
+    ADD CONSTRAINT fund_movement_sanction_id_fkey FOREIGN KEY (sanction_id) REFERENCES ifms.sanction(id);
+
+--
+-- Name: payment_instruction paid_by_its_own_sanction; Type: FK CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.payment_instruction
+    ADD CONSTRAINT paid_by_its_own_sanction FOREIGN KEY (sanction_id, tenant_id, hoa_code, ddo_code, master_allotment_id) REFERENCES ifms.sanction(id, tenant_id, hoa_code, ddo_code, master_allotment_id);
+
+--
+-- Name: payment_instruction payment_instruction_parent_pi_number_fkey; Type: FK CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.payment_instruction
+    ADD CONSTRAINT payment_instruction_parent_pi_number_fkey FOREIGN KEY (parent_pi_number) REFERENCES ifms.payment_instruction(pi_number);
+
+--
+-- Name: payment_instruction payment_instruction_repayment_of_fkey; Type: FK CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.payment_instruction
+    ADD CONSTRAINT payment_instruction_repayment_of_fkey FOREIGN KEY (repayment_of) REFERENCES ifms.payment_instruction(pi_number);
+
+--
+-- Name: payment_instruction payment_instruction_unknown_answer_id_fkey; Type: FK CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.payment_instruction
+    ADD CONSTRAINT payment_instruction_unknown_answer_id_fkey FOREIGN KEY (unknown_answer_id) REFERENCES ifms.unknown_answer(id);
+
+--
+-- Name: payment payment_paid_by_fkey; Type: FK CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.payment
+    ADD CONSTRAINT payment_paid_by_fkey FOREIGN KEY (paid_by) REFERENCES ifms.payment_instruction(id);
+
+--
+-- Name: restore_cleared restore_cleared_restored_id_fkey; Type: FK CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.restore_cleared
+    ADD CONSTRAINT restore_cleared_restored_id_fkey FOREIGN KEY (restored_id) REFERENCES ifms.restored(id);
+
+--
+-- Name: sanction_closing sanction_closing_sanction_id_fkey; Type: FK CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.sanction_closing
+    ADD CONSTRAINT sanction_closing_sanction_id_fkey FOREIGN KEY (sanction_id) REFERENCES ifms.sanction(id);
+
+--
+-- Name: status_log status_log_payment_instruction_id_fkey; Type: FK CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.status_log
+    ADD CONSTRAINT status_log_payment_instruction_id_fkey FOREIGN KEY (payment_instruction_id) REFERENCES ifms.payment_instruction(id);
+
+--
+-- Name: treasury_call treasury_call_payment_instruction_id_fkey; Type: FK CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.treasury_call
+    ADD CONSTRAINT treasury_call_payment_instruction_id_fkey FOREIGN KEY (payment_instruction_id) REFERENCES ifms.payment_instruction(id);
+
+--
+-- Name: unknown_answer unknown_answer_phrase_id_fkey; Type: FK CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.unknown_answer
+    ADD CONSTRAINT unknown_answer_phrase_id_fkey FOREIGN KEY (phrase_id) REFERENCES ifms.phrase(id);
+
+--
+-- Name: SCHEMA ifms; Type: ACL; Schema: -; Owner: -
+--
+
+GRANT USAGE ON SCHEMA ifms TO ifms_work;
+GRANT USAGE ON SCHEMA ifms TO ifms_read;
+
+--
+-- Name: FUNCTION apply_closing(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.apply_closing() FROM PUBLIC;
+
+--
+-- Name: FUNCTION apply_movement(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.apply_movement() FROM PUBLIC;
+
+--
+-- Name: FUNCTION check_adopted(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.check_adopted() FROM PUBLIC;
+
+--
+-- Name: FUNCTION check_allotment_counts(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.check_allotment_counts() FROM PUBLIC;
+
+--
+-- Name: FUNCTION check_beneficiaries(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.check_beneficiaries() FROM PUBLIC;
+
+--
+-- Name: FUNCTION check_cancelled(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.check_cancelled() FROM PUBLIC;
+
+--
+-- Name: FUNCTION check_cleared(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.check_cleared() FROM PUBLIC;
+
+--
+-- Name: FUNCTION check_closed_at(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.check_closed_at() FROM PUBLIC;
+
+--
+-- Name: FUNCTION check_home(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.check_home() FROM PUBLIC;
+
+--
+-- Name: FUNCTION check_import(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.check_import() FROM PUBLIC;
+
+--
+-- Name: FUNCTION check_money(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.check_money() FROM PUBLIC;
+
+--
+-- Name: FUNCTION check_money_moved(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.check_money_moved() FROM PUBLIC;
+
+--
+-- Name: FUNCTION check_paid_by(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.check_paid_by() FROM PUBLIC;
+
+--
+-- Name: FUNCTION check_paid_once(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.check_paid_once() FROM PUBLIC;
+
+--
+-- Name: FUNCTION check_resealed(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.check_resealed() FROM PUBLIC;
+
+--
+-- Name: FUNCTION check_sanction_open(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.check_sanction_open() FROM PUBLIC;
+
+--
+-- Name: FUNCTION check_settled_by_fact(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.check_settled_by_fact() FROM PUBLIC;
+
+--
+-- Name: FUNCTION check_transition(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.check_transition() FROM PUBLIC;
+
+--
+-- Name: FUNCTION check_withheld(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.check_withheld() FROM PUBLIC;
+
+--
+-- Name: FUNCTION check_written_with_header(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.check_written_with_header() FROM PUBLIC;
+
+--
+-- Name: FUNCTION correct_by(failed_on date); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.correct_by(failed_on date) FROM PUBLIC;
+GRANT ALL ON FUNCTION ifms.correct_by(failed_on date) TO ifms_work;
+
+--
+-- Name: FUNCTION correct_by(failed_on date, days integer, last_month integer, last_day integer); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.correct_by(failed_on date, days integer, last_month integer, last_day integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION ifms.correct_by(failed_on date, days integer, last_month integer, last_day integer) TO ifms_work;
+GRANT ALL ON FUNCTION ifms.correct_by(failed_on date, days integer, last_month integer, last_day integer) TO ifms_read;
+
+--
+-- Name: FUNCTION financial_year(day date); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.financial_year(day date) FROM PUBLIC;
+GRANT ALL ON FUNCTION ifms.financial_year(day date) TO ifms_work;
+GRANT ALL ON FUNCTION ifms.financial_year(day date) TO ifms_read;
+
+--
+-- Name: FUNCTION guard_balances(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.guard_balances() FROM PUBLIC;
+
+--
+-- Name: TABLE payment; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE ifms.payment TO ifms_work;
+
+--
+-- Name: FUNCTION in_doubt(of ifms.payment); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.in_doubt(of ifms.payment) FROM PUBLIC;
+GRANT ALL ON FUNCTION ifms.in_doubt(of ifms.payment) TO ifms_work;
+
+--
+-- Name: TABLE payment_instruction; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE ifms.payment_instruction TO ifms_work;
+
+--
+-- Name: FUNCTION in_doubt(of ifms.payment_instruction); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.in_doubt(of ifms.payment_instruction) FROM PUBLIC;
+GRANT ALL ON FUNCTION ifms.in_doubt(of ifms.payment_instruction) TO ifms_work;
+
+--
+-- Name: FUNCTION note_status_since(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.note_status_since() FROM PUBLIC;
+
+--
+-- Name: FUNCTION place(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.place() FROM PUBLIC;
+
+--
+-- Name: FUNCTION refuse_change(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.refuse_change() FROM PUBLIC;
+
+--
+-- Name: FUNCTION remove_old_calls(before timestamp with time zone, unshipped_too boolean, at_most integer); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.remove_old_calls(before timestamp with time zone, unshipped_too boolean, at_most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION ifms.remove_old_calls(before timestamp with time zone, unshipped_too boolean, at_most integer) TO ifms_work;
+
+--
+-- Name: FUNCTION tell_index(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.tell_index() FROM PUBLIC;
+
+--
+-- Name: TABLE sanction; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE ifms.sanction TO ifms_work;
+
+--
+-- Name: COLUMN sanction.updated_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(updated_at) ON TABLE ifms.sanction TO ifms_work;
+
+--
+-- Name: FUNCTION withheld(of ifms.sanction); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.withheld(of ifms.sanction) FROM PUBLIC;
+GRANT ALL ON FUNCTION ifms.withheld(of ifms.sanction) TO ifms_work;
+
+--
+-- Name: FUNCTION without_numbers(said text); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.without_numbers(said text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ifms.without_numbers(said text) TO ifms_work;
+GRANT ALL ON FUNCTION ifms.without_numbers(said text) TO ifms_read;
+
+--
+-- Name: TABLE allotment; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE ifms.allotment TO ifms_work;
+
+--
+-- Name: TABLE beneficiary; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE ifms.beneficiary TO ifms_work;
+
+--
+-- Name: TABLE bill; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE ifms.bill TO ifms_work;
+
+--
+-- Name: TABLE call_access; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE ifms.call_access TO ifms_work;
+
+--
+-- Name: TABLE treasury_call; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE ifms.treasury_call TO ifms_work;
+
+--
+-- Name: TABLE call_log; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT ON TABLE ifms.call_log TO ifms_work;
+GRANT SELECT ON TABLE ifms.call_log TO ifms_read;
+
+--
+-- Name: TABLE call_rate; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE ifms.call_rate TO ifms_work;
+
+--
+-- Name: TABLE call_shipping; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE ifms.call_shipping TO ifms_work;
+
+--
+-- Name: TABLE setting; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT,UPDATE ON TABLE ifms.setting TO ifms_work;
+
+--
+-- Name: TABLE failed_beneficiary; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT ON TABLE ifms.failed_beneficiary TO ifms_work;
+GRANT SELECT ON TABLE ifms.failed_beneficiary TO ifms_read;
+
+--
+-- Name: TABLE fund_movement; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE ifms.fund_movement TO ifms_work;
+
+--
+-- Name: TABLE sanction_closing; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE ifms.sanction_closing TO ifms_work;
+
+--
+-- Name: TABLE fund_register; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT ON TABLE ifms.fund_register TO ifms_work;
+GRANT SELECT ON TABLE ifms.fund_register TO ifms_read;
+
+--
+-- Name: TABLE home; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT ON TABLE ifms.home TO ifms_work;
+
+--
+-- Name: TABLE import_row; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT ON TABLE ifms.import_row TO ifms_work;
+
+--
+-- Name: TABLE import_withheld; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT ON TABLE ifms.import_withheld TO ifms_work;
+
+--
+-- Name: TABLE notice; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE ifms.notice TO ifms_work;
+
+--
+-- Name: TABLE status_log; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE ifms.status_log TO ifms_work;
+
+--
+-- Name: TABLE open_payment_instruction; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT ON TABLE ifms.open_payment_instruction TO ifms_work;
+GRANT SELECT ON TABLE ifms.open_payment_instruction TO ifms_read;
+
+--
+-- Name: TABLE outbox; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE ifms.outbox TO ifms_work;
+
+--
+-- Name: TABLE outbox_lag; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT ON TABLE ifms.outbox_lag TO ifms_work;
+GRANT SELECT ON TABLE ifms.outbox_lag TO ifms_read;
+
+--
+-- Name: TABLE payment_instruction_summary; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT ON TABLE ifms.payment_instruction_summary TO ifms_work;
+GRANT SELECT ON TABLE ifms.payment_instruction_summary TO ifms_read;
+
+--
+-- Name: TABLE phrase; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE ifms.phrase TO ifms_work;
+
+--
+-- Name: TABLE restore_cleared; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT ON TABLE ifms.restore_cleared TO ifms_work;
+
+--
+-- Name: TABLE restored; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT ON TABLE ifms.restored TO ifms_work;
+
+--
+-- Name: TABLE status_transition; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT ON TABLE ifms.status_transition TO ifms_work;
+
+--
+-- Name: TABLE sweep_run; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE ifms.sweep_run TO ifms_work;
+
+--
+-- Name: TABLE unknown_answer; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE ifms.unknown_answer TO ifms_work;
+
+--
+-- Name: TABLE unmatched_failure; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE ifms.unmatched_failure TO ifms_work;
+
+--
+-- Name: TABLE va_watermark; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE ifms.va_watermark TO ifms_work;
+
+--
+-- Name: TABLE voucher_date_asked; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE ifms.voucher_date_asked TO ifms_work;
+
+--
+-- Name: DEFAULT PRIVILEGES FOR TABLES; Type: DEFAULT ACL; Schema: ifms; Owner: -
+--
+
+ALTER DEFAULT PRIVILEGES FOR ROLE postgres IN SCHEMA ifms GRANT SELECT,INSERT,UPDATE ON TABLES TO ifms_work;
+
+--
+-- PostgreSQL database dump complete
+--

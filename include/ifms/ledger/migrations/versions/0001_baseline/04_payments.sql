@@ -1,0 +1,57 @@
+-- Bills and payments of the platform, as the adapter came to know them.
+
+-- The platform owns a payment; what is kept here is what the adapter must remember of it: its amount when first seen, and
+-- why it has no payment instruction yet.
+CREATE TABLE ifms.payment (
+    id              uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    tenant_id       text NOT NULL,
+    payment_number  text NOT NULL,
+    payment_id      text NOT NULL,
+    amount          numeric(15,2) NOT NULL CHECK (amount > 0),
+    paid_by         uuid,
+    hold_code       text,
+    hold_message    text,
+    held_since      timestamptz,
+    raised_at       timestamptz NOT NULL,
+    seen_at         timestamptz NOT NULL DEFAULT now(),
+    polled_at       timestamptz,
+    claim_token     uuid,
+    claimed_until   timestamptz,
+    UNIQUE (tenant_id, payment_number),
+    CONSTRAINT amount_is_a_number CHECK (amount <> 'NaN'),
+    CHECK ((hold_code IS NULL) = (hold_message IS NULL AND held_since IS NULL))
+);
+CREATE INDEX payment_due ON ifms.payment (raised_at, id) WHERE paid_by IS NULL;
+-- What another run holds is looked up every two seconds by who waits for it: few rows of many.
+CREATE INDEX payment_claimed ON ifms.payment (claimed_until) WHERE claimed_until IS NOT NULL;
+CREATE TRIGGER amount_is_frozen BEFORE UPDATE OF tenant_id, payment_number, amount ON ifms.payment FOR EACH STATEMENT
+    EXECUTE FUNCTION ifms.refuse_change('a payment keeps the amount it was first seen with');
+CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.payment FOR EACH STATEMENT
+    EXECUTE FUNCTION ifms.refuse_change('a payment is never forgotten: it would be paid again');
+
+-- A bill is paid by one payment. The platform refuses a second one only once it has stored the first, which it does a
+-- little after it has answered; so the right to create a bill's payment is claimed here before it is asked for.
+CREATE TABLE ifms.bill (
+    id              uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    tenant_id       text NOT NULL,
+    bill_id         text NOT NULL,
+    payment_number  text,
+    claim_token     uuid,
+    claimed_until   timestamptz,
+    asked_at        timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (tenant_id, bill_id)
+);
+CREATE FUNCTION ifms.check_paid_once() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.payment_number IS NOT NULL AND NEW.payment_number IS DISTINCT FROM OLD.payment_number THEN
+        RAISE EXCEPTION 'bill % is paid by payment %, not by %', OLD.bill_id, OLD.payment_number, NEW.payment_number
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'bill_is_paid_once';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER bill_is_paid_once BEFORE UPDATE OF payment_number ON ifms.bill
+    FOR EACH ROW EXECUTE FUNCTION ifms.check_paid_once();
+CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.bill FOR EACH STATEMENT
+    EXECUTE FUNCTION ifms.refuse_change('a bill is never forgotten: it would be paid again');
+CREATE TRIGGER content_is_frozen BEFORE UPDATE OF tenant_id, bill_id ON ifms.bill FOR EACH STATEMENT
+    EXECUTE FUNCTION ifms.refuse_change('a bill keeps its name');

@@ -1,0 +1,392 @@
+-- Payment instructions and their beneficiaries: their rows, which status may follow which, and what does not change.
+
+-- What the treasury's texts mean. -------------------------------------------------------------------------------------
+
+-- A site's own rows beside those that are shipped (ifms/wire/phrases.toml). They count from the next sweep on.
+CREATE TABLE ifms.phrase (
+    id                uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    services          text[] NOT NULL CHECK (cardinality(services) > 0),
+    text              text NOT NULL CHECK (btrim(text) <> ''),
+    meaning           text NOT NULL CHECK (btrim(meaning) <> ''),
+    reason            text NOT NULL CHECK (btrim(reason) <> ''),
+    added_by          text NOT NULL CHECK (btrim(added_by) <> ''),
+    added_at          timestamptz NOT NULL DEFAULT now(),
+    withdrawn_at      timestamptz,
+    withdrawn_by      text,
+    withdrawn_reason  text,
+    CHECK ((withdrawn_at IS NULL) = (withdrawn_by IS NULL)),
+    CHECK ((withdrawn_at IS NULL) = (withdrawn_reason IS NULL OR btrim(withdrawn_reason) = ''))
+);
+CREATE UNIQUE INDEX phrase_said_once ON ifms.phrase (lower(text), services) WHERE withdrawn_at IS NULL;
+CREATE TRIGGER content_is_frozen BEFORE UPDATE OF id, services, text, meaning, reason, added_by, added_at ON ifms.phrase
+    FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a phrase is withdrawn, not rewritten');
+CREATE TRIGGER withdrawn_once BEFORE UPDATE ON ifms.phrase FOR EACH ROW WHEN (OLD.withdrawn_at IS NOT NULL)
+    EXECUTE FUNCTION ifms.refuse_change('a withdrawn phrase stays withdrawn');
+CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.phrase FOR EACH STATEMENT
+    EXECUTE FUNCTION ifms.refuse_change('a phrase is withdrawn, not deleted');
+
+-- Texts that no phrase matched, each once, without its bill's number and long numbers: how often, and since when.
+CREATE TABLE ifms.unknown_answer (
+    id              uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    service_id      text NOT NULL,
+    template        text NOT NULL,
+    sample          text NOT NULL,
+    times           bigint NOT NULL DEFAULT 1,
+    first_heard_at  timestamptz NOT NULL DEFAULT now(),
+    last_heard_at   timestamptz NOT NULL DEFAULT now(),
+    -- The phrase that gave it its meaning.
+    phrase_id       uuid REFERENCES ifms.phrase,
+    UNIQUE (service_id, template)
+);
+CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.unknown_answer FOR EACH STATEMENT
+    EXECUTE FUNCTION ifms.refuse_change('an answer that nobody understood is given a meaning, not forgotten');
+
+-- Payment instructions. -----------------------------------------------------------------------------------------------
+
+CREATE TABLE ifms.payment_instruction (
+    id                   uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    tenant_id            text NOT NULL,
+    pi_number            text NOT NULL UNIQUE,
+    pi_type              text NOT NULL CHECK (pi_type IN ('ORIGINAL', 'REVISED')),
+    parent_pi_number     text REFERENCES ifms.payment_instruction (pi_number),
+    -- An original for beneficiaries whose failed payments can't be corrected any more: it pays them anew.
+    repayment_of         text REFERENCES ifms.payment_instruction (pi_number),
+    payment_number       text NOT NULL,
+    status               text NOT NULL DEFAULT 'PENDING',
+    is_active            boolean NOT NULL DEFAULT true,
+    -- What was sent, frozen: the same number always goes with the same content.
+    -- NULL only of an imported one that the treasury never took: which sanction it was tried on was not kept.
+    sanction_id          uuid,
+    hoa_code             text NOT NULL,
+    ddo_code             text NOT NULL,
+    ssu_id               text NOT NULL,
+    grantee_code         text NOT NULL,
+    scheme_code          text NOT NULL,
+    master_allotment_id  text NOT NULL,
+    ssu_allotment_id     text NOT NULL,
+    allotment_serial_no  integer NOT NULL,
+    gross_amount         numeric(15,2) NOT NULL CHECK (gross_amount > 0),
+    net_amount           numeric(15,2) NOT NULL CHECK (net_amount > 0 AND net_amount <= gross_amount),
+    beneficiary_count    integer NOT NULL CHECK (beneficiary_count > 0),
+    bill_date            timestamptz NOT NULL,
+    financial_year       text NOT NULL CHECK (financial_year ~ '^[0-9]{4}-[0-9]{2}$'),
+    purpose              text NOT NULL,
+    -- A revision names its original to the treasury by these.
+    org_bill_ref_number  text,
+    org_bill_date        timestamptz,
+    additional_details   jsonb NOT NULL DEFAULT '{}',
+    -- What is known of the attempts to send it.
+    attempts             integer NOT NULL DEFAULT 0,
+    last_attempt         text CHECK (last_attempt IN ('sending', 'answered', 'rejected', 'never_sent', 'unknown')),
+    last_attempt_at      timestamptz,
+    error_code           text,
+    error_message        text,
+    -- What the treasury answered, verbatim where it must be sent back.
+    success_code         text,
+    success_description  text,
+    pi_approved_id       text,
+    pi_approval_date     text,
+    pa_fin_year          text,
+    pa_advice_id         text,
+    pa_advice_date       text,
+    pa_bill_ref_number   text,
+    pa_token_number      text,
+    pa_token_date        text,
+    paid_at              timestamptz,
+    -- A submission of it may have arrived without its outcome having been told at once. Never unset.
+    uncertain            boolean NOT NULL DEFAULT false,
+    -- What the treasury answered to the last submission when that settled nothing: [{"code": …, "text": …}].
+    refusal              jsonb,
+    -- That submission was the first that can have arrived.
+    refused_first        boolean NOT NULL DEFAULT false,
+    -- Since when its status service says, asked after that refusal, that it does not know the bill.
+    absent_since         timestamptz,
+    -- The ledger was restored: it is asked about and not submitted before somebody has cleared it.
+    held_back            boolean NOT NULL DEFAULT false,
+    -- A person has said what became of it; or has cancelled it before it was sent.
+    settled_by           text,
+    cancelled_by         text CHECK (btrim(cancelled_by) <> ''),
+    -- FAILED here, and its status service was found to show it.
+    found_failed_at      timestamptz,
+    -- How many sweeps running have been refused with the same text (error_message).
+    same_refusals        integer NOT NULL DEFAULT 0,
+    -- The treasury's last answer about it is one that nobody understands.
+    unknown_answer_id    uuid REFERENCES ifms.unknown_answer,
+    -- FD has told of failures of it that it could not take in its status: they are looked at whenever it moves.
+    unmatched_failures   boolean NOT NULL DEFAULT false,
+    -- Since when it has its status. An import says of its rows when the Java adapter last changed them.
+    status_since         timestamptz NOT NULL DEFAULT now(),
+    polled_at            timestamptz,
+    failures_polled_at   timestamptz,
+    claim_token          uuid,
+    claimed_until        timestamptz,
+    -- When the row was imported; NULL for this adapter's own.
+    imported_at          timestamptz,
+    -- Who has taken it in from the treasury, which had it when this ledger had lost it. It was never sent from here.
+    adopted_by           text CHECK (btrim(adopted_by) <> ''),
+    created_at           timestamptz NOT NULL DEFAULT now(),
+    updated_at           timestamptz NOT NULL DEFAULT now(),
+    CHECK ((pi_type = 'REVISED') = (parent_pi_number IS NOT NULL)),
+    CHECK ((pi_type = 'REVISED') = (org_bill_ref_number IS NOT NULL AND org_bill_date IS NOT NULL)),
+    CHECK (repayment_of IS NULL OR pi_type = 'ORIGINAL'),
+    CONSTRAINT amount_is_a_number CHECK (net_amount <> 'NaN' AND gross_amount <> 'NaN'),
+    -- It is paid from the sanction that it names to the treasury, of its own city.
+    CONSTRAINT paid_by_its_own_sanction FOREIGN KEY (sanction_id, tenant_id, hoa_code, ddo_code, master_allotment_id)
+        REFERENCES ifms.sanction (id, tenant_id, hoa_code, ddo_code, master_allotment_id),
+    CONSTRAINT sanction_is_known CHECK (
+        sanction_id IS NOT NULL OR (imported_at IS NOT NULL AND pi_type = 'ORIGINAL' AND status IN ('PENDING', 'FAILED'))),
+    CONSTRAINT adopted_is_an_original CHECK (
+        adopted_by IS NULL OR (pi_type = 'ORIGINAL' AND repayment_of IS NULL AND imported_at IS NULL))
+);
+-- One live original per payment, one revision or repayment under way per original: an index forbids the second.
+CREATE UNIQUE INDEX one_original_per_payment ON ifms.payment_instruction (tenant_id, payment_number)
+    WHERE pi_type = 'ORIGINAL' AND status <> 'FAILED' AND repayment_of IS NULL;
+CREATE UNIQUE INDEX one_revision_at_a_time ON ifms.payment_instruction (parent_pi_number)
+    WHERE pi_type = 'REVISED' AND status IN ('PENDING', 'INITIATED');
+CREATE UNIQUE INDEX one_repayment_at_a_time ON ifms.payment_instruction (repayment_of)
+    WHERE repayment_of IS NOT NULL AND status IN ('PENDING', 'INITIATED', 'APPROVED', 'IN PROCESS');
+CREATE INDEX payment_instruction_by_parent ON ifms.payment_instruction (parent_pi_number) WHERE parent_pi_number IS NOT NULL;
+-- What FTFPS claims from: revisions that the bank may still return.
+CREATE INDEX payment_instruction_returnable ON ifms.payment_instruction (failures_polled_at NULLS FIRST)
+    WHERE pi_type = 'REVISED' AND pa_token_number IS NOT NULL;
+CREATE INDEX payment_instruction_partial ON ifms.payment_instruction (tenant_id, pi_number)
+    WHERE pi_type = 'ORIGINAL' AND status IN ('PARTIAL', 'COMPLETED');
+CREATE INDEX payment_instruction_by_payment ON ifms.payment_instruction (tenant_id, payment_number);
+CREATE INDEX payment_instruction_by_sanction ON ifms.payment_instruction (sanction_id);
+-- What the sweeps claim from: only PIs that still wait for something, least recently asked about first.
+CREATE INDEX payment_instruction_due ON ifms.payment_instruction (status, pi_type, polled_at NULLS FIRST)
+    WHERE status IN ('PENDING', 'INITIATED', 'APPROVED', 'IN PROCESS');
+ALTER TABLE ifms.payment ADD FOREIGN KEY (paid_by) REFERENCES ifms.payment_instruction;
+CREATE INDEX payment_instruction_unknown_answer ON ifms.payment_instruction (unknown_answer_id)
+    WHERE unknown_answer_id IS NOT NULL;
+-- Earlier numbers of a payment that are asked about before it gets another.
+CREATE INDEX payment_instruction_failed_uncertain ON ifms.payment_instruction (tenant_id, payment_number)
+    WHERE status = 'FAILED' AND uncertain;
+CREATE INDEX payment_instruction_found_failed ON ifms.payment_instruction (found_failed_at)
+    WHERE found_failed_at IS NOT NULL;
+-- Revisions whose payments have all come back before FTPS told their references.
+CREATE INDEX payment_instruction_without_token ON ifms.payment_instruction (polled_at NULLS FIRST)
+    WHERE pi_type = 'REVISED' AND pa_token_number IS NULL AND status IN ('PARTIAL', 'COMPLETED');
+CREATE INDEX payment_instruction_held_back ON ifms.payment_instruction (pi_number) WHERE status = 'PENDING' AND held_back;
+-- What another run holds is looked up every two seconds by who waits for it: few rows of many.
+CREATE INDEX payment_instruction_claimed ON ifms.payment_instruction (claimed_until) WHERE claimed_until IS NOT NULL;
+
+-- One index for each way in which they are looked for, the newest first; the id makes the order total, so that the next
+-- page can begin after the last row of this one, however deep.
+CREATE INDEX payment_instruction_by_time ON ifms.payment_instruction (created_at DESC, id DESC);
+CREATE INDEX payment_instruction_by_change ON ifms.payment_instruction (updated_at DESC, id DESC);
+CREATE INDEX payment_instruction_by_status ON ifms.payment_instruction (status, created_at DESC, id DESC);
+CREATE INDEX payment_instruction_by_city ON ifms.payment_instruction (tenant_id, created_at DESC, id DESC);
+CREATE INDEX payment_instruction_by_city_status
+    ON ifms.payment_instruction (tenant_id, status, created_at DESC, id DESC);
+CREATE INDEX payment_instruction_by_number ON ifms.payment_instruction (pi_number text_pattern_ops);
+CREATE INDEX payment_instruction_by_payment_number ON ifms.payment_instruction (payment_number);
+CREATE INDEX payment_instruction_revised ON ifms.payment_instruction (created_at DESC, id DESC)
+    WHERE pi_type = 'REVISED';
+CREATE INDEX payment_instruction_inactive ON ifms.payment_instruction (created_at DESC, id DESC) WHERE NOT is_active;
+CREATE INDEX payment_instruction_repayments ON ifms.payment_instruction (repayment_of) WHERE repayment_of IS NOT NULL;
+-- What waits for a person: not many among many that are done.
+CREATE INDEX payment_instruction_for_action ON ifms.payment_instruction (created_at DESC, id DESC)
+    WHERE status IN ('PENDING', 'FAILED', 'PARTIAL');
+CREATE INDEX payment_instruction_by_bill
+    ON ifms.payment_instruction USING gin ((additional_details -> 'billNumber') jsonb_path_ops);
+
+CREATE TABLE ifms.beneficiary (
+    id                      uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    payment_instruction_id  uuid NOT NULL REFERENCES ifms.payment_instruction,
+    beneficiary_number      text NOT NULL,
+    beneficiary_id          text NOT NULL,
+    beneficiary_type        text NOT NULL CHECK (beneficiary_type IN ('IND', 'ORG', 'DEPT')),
+    amount                  numeric(15,2) NOT NULL CHECK (amount > 0),
+    line_item_ids           text[] NOT NULL CHECK (cardinality(line_item_ids) > 0),
+    name                    text NOT NULL,
+    -- NULL only where the account was not known when the row was made: then the platform's audit log tells it.
+    account_sealed          bytea,
+    account_last4           text NOT NULL CHECK (length(account_last4) <= 4),
+    account_type            text NOT NULL,
+    -- '' only where it was imported, until a correction has asked the platform for it: as are name and account.
+    ifsc                    text NOT NULL,
+    bank_account_id         text NOT NULL,
+    mobile                  text NOT NULL,
+    address                 text NOT NULL,
+    status                  text NOT NULL DEFAULT 'Payment Pending',
+    status_message          text,
+    voucher_number          text,
+    voucher_date            date,
+    utr_number              text,
+    utr_date                date,
+    end_to_end_id           text,
+    challan_number          text,
+    challan_date            date,
+    failed_on               date,
+    -- The last status that an import gave the row; NULL for this adapter's own. The platform heard of it from the adapter
+    -- before this one.
+    imported_as             text,
+    created_at              timestamptz NOT NULL DEFAULT now(),
+    updated_at              timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (payment_instruction_id, beneficiary_number),
+    CONSTRAINT amount_is_a_number CHECK (amount <> 'NaN'),
+    CONSTRAINT beneficiary_ifsc_check CHECK (
+        ifsc ~ '^[A-Z]{4}0[A-Z0-9]{6}$' OR (ifsc = '' AND imported_as IS NOT NULL))
+);
+CREATE INDEX beneficiary_failed ON ifms.beneficiary (payment_instruction_id) WHERE status = 'Payment Failed';
+-- A beneficiary keeps its number through revisions until it is paid; it is paid once: only a failed row frees the number.
+CREATE UNIQUE INDEX one_live_payment_per_beneficiary ON ifms.beneficiary (beneficiary_number)
+    WHERE status <> 'Payment Failed';
+CREATE INDEX beneficiary_by_number ON ifms.beneficiary (beneficiary_number, created_at DESC);
+-- Few rows of many.
+CREATE INDEX beneficiary_failed_on ON ifms.beneficiary (failed_on) WHERE status = 'Payment Failed';
+-- Is anybody paid by a voucher of this date whose money may still come back? Also finds those without a voucher date.
+CREATE INDEX beneficiary_returnable ON ifms.beneficiary (voucher_date, updated_at) WHERE status = 'Payment Successful';
+
+-- Statuses: which may follow which. -----------------------------------------------------------------------------------
+
+-- Filled from ifms.ledger.statuses by `ifms migrate`, checked here.
+CREATE TABLE ifms.status_transition (
+    subject      text NOT NULL CHECK (subject IN ('PAYMENT_INSTRUCTION', 'BENEFICIARY')),
+    from_status  text NOT NULL,
+    to_status    text NOT NULL,
+    PRIMARY KEY (subject, from_status, to_status)
+);
+
+CREATE FUNCTION ifms.check_transition() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        IF NEW.status <> TG_ARGV[1] THEN
+            RAISE EXCEPTION 'a new row of % starts as %, not as %', TG_TABLE_NAME, TG_ARGV[1], NEW.status
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'status_transition';
+        END IF;
+    ELSIF NEW.status <> OLD.status AND NOT EXISTS (
+        SELECT FROM ifms.status_transition
+        WHERE subject = TG_ARGV[0] AND from_status = OLD.status AND to_status = NEW.status
+    ) THEN
+        RAISE EXCEPTION '% % may not go from % to %', TG_TABLE_NAME, OLD.id, OLD.status, NEW.status
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'status_transition';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER check_transition BEFORE INSERT OR UPDATE OF status ON ifms.payment_instruction
+    FOR EACH ROW EXECUTE FUNCTION ifms.check_transition('PAYMENT_INSTRUCTION', 'PENDING');
+CREATE TRIGGER check_transition BEFORE INSERT OR UPDATE OF status ON ifms.beneficiary
+    FOR EACH ROW EXECUTE FUNCTION ifms.check_transition('BENEFICIARY', 'Payment Pending');
+
+CREATE FUNCTION ifms.note_status_since() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.status_since := CASE TG_OP WHEN 'INSERT' THEN NEW.created_at ELSE now() END;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER status_since_it_was_made BEFORE INSERT ON ifms.payment_instruction
+    FOR EACH ROW EXECUTE FUNCTION ifms.note_status_since();
+CREATE TRIGGER status_since BEFORE UPDATE OF status ON ifms.payment_instruction
+    FOR EACH ROW WHEN (NEW.status <> OLD.status) EXECUTE FUNCTION ifms.note_status_since();
+
+-- The content of a payment instruction never changes once it is written. ----------------------------------------------
+
+CREATE TRIGGER content_is_frozen BEFORE UPDATE OF tenant_id, pi_number, pi_type, parent_pi_number, payment_number,
+    sanction_id, hoa_code, ddo_code, ssu_id, grantee_code, scheme_code, master_allotment_id, ssu_allotment_id,
+    allotment_serial_no, gross_amount, net_amount, beneficiary_count, bill_date, financial_year, purpose, created_at,
+    repayment_of, org_bill_ref_number, org_bill_date
+    ON ifms.payment_instruction FOR EACH STATEMENT
+    EXECUTE FUNCTION ifms.refuse_change('the content of a payment instruction is frozen');
+CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.payment_instruction FOR EACH STATEMENT
+    EXECUTE FUNCTION ifms.refuse_change('a payment instruction is never deleted');
+CREATE TRIGGER owner_imports BEFORE INSERT ON ifms.payment_instruction FOR EACH ROW
+    WHEN (NEW.imported_at IS NOT NULL) EXECUTE FUNCTION ifms.check_import();
+CREATE TRIGGER import_is_frozen BEFORE UPDATE OF imported_at ON ifms.payment_instruction FOR EACH STATEMENT
+    EXECUTE FUNCTION ifms.refuse_change('whether a payment instruction was imported does not change');
+CREATE TRIGGER adoption_is_frozen BEFORE UPDATE OF adopted_by ON ifms.payment_instruction FOR EACH STATEMENT
+    EXECUTE FUNCTION ifms.refuse_change('whether a payment instruction was adopted does not change');
+-- A sweep may be under way while a standby takes over.
+CREATE TRIGGER ledger_is_at_home BEFORE INSERT ON ifms.payment_instruction
+    FOR EACH STATEMENT EXECUTE FUNCTION ifms.check_home();
+
+CREATE TRIGGER content_is_frozen BEFORE UPDATE OF payment_instruction_id, beneficiary_number, beneficiary_id,
+    beneficiary_type, amount, line_item_ids, name, account_type, mobile, address
+    ON ifms.beneficiary FOR EACH STATEMENT
+    EXECUTE FUNCTION ifms.refuse_change('the content of a payment instruction is frozen');
+CREATE TRIGGER account_is_filled_once BEFORE UPDATE OF ifsc, account_last4 ON ifms.beneficiary FOR EACH ROW
+    WHEN ((OLD.imported_as IS NULL OR OLD.ifsc <> '') AND (NEW.ifsc, NEW.account_last4) <> (OLD.ifsc, OLD.account_last4))
+    EXECUTE FUNCTION ifms.refuse_change('the content of a payment instruction is frozen');
+CREATE TRIGGER registry_id_is_frozen BEFORE UPDATE OF bank_account_id, created_at ON ifms.beneficiary FOR EACH STATEMENT
+    EXECUTE FUNCTION ifms.refuse_change('the content of a payment instruction is frozen');
+-- An account that was not known when the row was made may be added, once; no account is ever exchanged.
+CREATE TRIGGER account_is_frozen BEFORE UPDATE OF account_sealed ON ifms.beneficiary
+    FOR EACH ROW WHEN (OLD.account_sealed IS NOT NULL AND NEW.account_sealed IS DISTINCT FROM OLD.account_sealed)
+    EXECUTE FUNCTION ifms.check_resealed();
+CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.beneficiary FOR EACH STATEMENT
+    EXECUTE FUNCTION ifms.refuse_change('a beneficiary is never deleted');
+CREATE TRIGGER owner_imports BEFORE INSERT OR UPDATE OF imported_as ON ifms.beneficiary FOR EACH ROW
+    WHEN (NEW.imported_as IS NOT NULL) EXECUTE FUNCTION ifms.check_import();
+
+-- Header and rows agree: checked when the transaction that wrote them commits.
+CREATE FUNCTION ifms.check_beneficiaries() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    rows  bigint;
+    total numeric;
+BEGIN
+    SELECT count(*), sum(amount) INTO rows, total FROM ifms.beneficiary WHERE payment_instruction_id = NEW.id;
+    IF rows <> NEW.beneficiary_count OR total IS DISTINCT FROM NEW.net_amount THEN
+        RAISE EXCEPTION 'payment instruction % says % beneficiaries and %, its rows are % and %',
+            NEW.pi_number, NEW.beneficiary_count, NEW.net_amount, rows, total
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'beneficiaries_agree';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER beneficiaries_agree AFTER INSERT ON ifms.payment_instruction
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ifms.check_beneficiaries();
+
+-- A beneficiary is written with its header. An imported PI keeps the time at which it was made.
+CREATE FUNCTION ifms.check_written_with_header() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    -- now() is the transaction's: only the transaction that wrote the header sees its created_at as now.
+    IF NOT EXISTS (
+        SELECT FROM ifms.payment_instruction
+        WHERE id = NEW.payment_instruction_id AND now() IN (created_at, imported_at)
+    ) THEN
+        RAISE EXCEPTION 'a beneficiary is written with its payment instruction, not later'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'written_with_header';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER written_with_header BEFORE INSERT ON ifms.beneficiary
+    FOR EACH ROW EXECUTE FUNCTION ifms.check_written_with_header();
+
+-- How a submission ends: acceptance, its status service, or a person; never a guess. ----------------------------------
+
+CREATE TRIGGER once_uncertain BEFORE UPDATE OF uncertain ON ifms.payment_instruction
+    FOR EACH ROW WHEN (OLD.uncertain AND NOT NEW.uncertain)
+    EXECUTE FUNCTION ifms.refuse_change('that a submission may have arrived is not unsaid');
+CREATE TRIGGER settled_once BEFORE UPDATE OF settled_by ON ifms.payment_instruction
+    FOR EACH ROW WHEN (OLD.settled_by IS NOT NULL AND NEW.settled_by IS DISTINCT FROM OLD.settled_by)
+    EXECUTE FUNCTION ifms.refuse_change('who has settled a payment instruction stays on record');
+
+-- Once a submission may have arrived, a PI fails only by its status service's word, given twice and some time apart after
+-- the treasury has refused it, by the refusal of the only submission that was made, or by a person.
+CREATE FUNCTION ifms.check_settled_by_fact() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.settled_by IS NULL AND (NEW.refusal IS NULL OR NOT NEW.refused_first
+            AND (NEW.absent_since IS NULL OR NEW.absent_since > now() - interval '59 minutes')) THEN
+        RAISE EXCEPTION 'payment instruction % may have arrived at the treasury: that it did not is not known', NEW.pi_number
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'settled_by_fact';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER settled_by_fact BEFORE UPDATE OF status ON ifms.payment_instruction
+    FOR EACH ROW WHEN (OLD.status = 'PENDING' AND NEW.status = 'FAILED' AND NEW.uncertain AND NEW.imported_at IS NULL)
+    EXECUTE FUNCTION ifms.check_settled_by_fact();
+
+-- Nothing of it can have arrived, and nobody is about to send it: it FAILS in the statement that says who has cancelled it.
+CREATE FUNCTION ifms.check_cancelled() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'INSERT' OR OLD.cancelled_by IS NOT NULL OR OLD.status <> 'PENDING' OR NEW.status <> 'FAILED'
+       OR OLD.uncertain OR NEW.uncertain OR OLD.held_back OR OLD.last_attempt IS DISTINCT FROM 'never_sent'
+       OR NEW.last_attempt IS DISTINCT FROM 'never_sent' OR OLD.claimed_until >= clock_timestamp() THEN
+        RAISE EXCEPTION 'payment instruction % may have arrived at the treasury, or has ended: it is not cancelled',
+            NEW.pi_number USING ERRCODE = 'check_violation', CONSTRAINT = 'cancelled_before_it_was_sent';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER cancelled_before_it_was_sent BEFORE UPDATE OF cancelled_by ON ifms.payment_instruction
+    FOR EACH ROW WHEN (NEW.cancelled_by IS DISTINCT FROM OLD.cancelled_by) EXECUTE FUNCTION ifms.check_cancelled();
+CREATE TRIGGER not_cancelled_when_made BEFORE INSERT ON ifms.payment_instruction
+    FOR EACH ROW WHEN (NEW.cancelled_by IS NOT NULL) EXECUTE FUNCTION ifms.check_cancelled();

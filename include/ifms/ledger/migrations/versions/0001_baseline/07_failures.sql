@@ -1,0 +1,50 @@
+-- What the bank has given back, as far as it is not in the beneficiaries' rows.
+
+-- Failures that the treasury reported and that match no payment instruction or beneficiary: kept until somebody has seen
+-- to them. The account number is sealed, like everywhere.
+CREATE TABLE ifms.unmatched_failure (
+    id               uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    bill_number      text NOT NULL,
+    beneficiary_id   text NOT NULL,
+    voucher_date     date NOT NULL,
+    account_sealed   bytea,
+    account_last4    text,
+    ifsc             text,
+    utr_number       text,
+    challan_number   text,
+    challan_date     date,
+    reason           text,
+    why_unmatched    text NOT NULL,
+    first_told_at    timestamptz NOT NULL DEFAULT now(),
+    last_told_at     timestamptz NOT NULL DEFAULT now(),
+    matched_at       timestamptz,
+    -- One that is nobody's here is closed by a person, with a reason; should it match after all, it is booked.
+    settled_at       timestamptz,
+    settled_by       text,
+    settled_reason   text,
+    CONSTRAINT settled_with_a_reason CHECK ((settled_at IS NULL) = (settled_by IS NULL)
+        AND (settled_at IS NULL) = (settled_reason IS NULL) AND btrim(settled_reason) <> ''),
+    -- Older replies name nobody but by account and UTR.
+    UNIQUE NULLS NOT DISTINCT (bill_number, beneficiary_id, voucher_date, challan_number, utr_number, account_last4, ifsc)
+);
+CREATE INDEX unmatched_failure_open ON ifms.unmatched_failure (bill_number) WHERE matched_at IS NULL;
+CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.unmatched_failure FOR EACH STATEMENT
+    EXECUTE FUNCTION ifms.refuse_change('a reported failure is never dropped');
+CREATE TRIGGER content_is_frozen BEFORE UPDATE OF bill_number, beneficiary_id, voucher_date,
+    account_last4, ifsc, utr_number, challan_number, challan_date, reason, first_told_at ON ifms.unmatched_failure
+    FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a reported failure is what the treasury said');
+CREATE TRIGGER account_is_frozen BEFORE UPDATE OF account_sealed ON ifms.unmatched_failure
+    FOR EACH ROW WHEN (NEW.account_sealed IS DISTINCT FROM OLD.account_sealed) EXECUTE FUNCTION ifms.check_resealed();
+CREATE TRIGGER settled_once BEFORE UPDATE OF settled_at, settled_by, settled_reason ON ifms.unmatched_failure
+    FOR EACH ROW WHEN (OLD.settled_at IS NOT NULL)
+    EXECUTE FUNCTION ifms.refuse_change('who has closed a reported failure, and why, stays on record');
+
+-- When the treasury last told, and we understood, what came back of one voucher date. The reconciliation names a date
+-- that must be asked about and was not. Dates are the treasury's (IST).
+CREATE TABLE ifms.voucher_date_asked (
+    voucher_date  date PRIMARY KEY,
+    answered_at   timestamptz NOT NULL,
+    sweep_run_id  uuid NOT NULL
+);
+CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.voucher_date_asked FOR EACH STATEMENT
+    EXECUTE FUNCTION ifms.refuse_change('that a voucher date was asked about stays on record');
