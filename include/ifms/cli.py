@@ -96,7 +96,7 @@ def _migrate(chosen: argparse.Namespace) -> None:
 
 
 def _reconcile(chosen: argparse.Namespace) -> None:
-    from ifms.ledger.invariants import Limits  # noqa: PLC0415  (as above: only needed here)
+    from ifms.ledger.limits import Limits  # noqa: PLC0415  (as above: only needed here)
     from ifms.services.reconcile import reconcile  # noqa: PLC0415
     from ifms.services.sweep import Sweep  # noqa: PLC0415
 

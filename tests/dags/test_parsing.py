@@ -454,7 +454,7 @@ def test_form_takes_what_is_meant(dags: dict[str, Any], dag_id: str, name: str, 
 
 
 def test_the_form_of_reconcile_knows_each_limit_in_days(dags: dict[str, Any]):
-    from ifms.ledger.invariants import IN_DAYS
+    from ifms.ledger.limits import IN_DAYS
 
     schema = dags["ifms_reconcile"].params.get_param("limit_days").schema
     assert tuple(schema["properties"]) == IN_DAYS

@@ -19,7 +19,7 @@ from ifms import clock
 from ifms.ledger import settings
 from ifms.ledger.database import Database
 from ifms.ledger.history import CallLog
-from ifms.ledger.invariants import Limits
+from ifms.ledger.limits import Limits
 from ifms.ledger.rate import Rate
 from ifms.notices.kafka import Publisher
 from ifms.platform.client import PlatformClient

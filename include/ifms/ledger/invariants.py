@@ -1,73 +1,24 @@
-"""What must hold of the ledger's rows, whoever wrote them: one query per rule, which returns the rows that break it.
+"""What must hold of the ledger's rows, whoever wrote them (invariants.sql): a rule finds the rows that break it.
 
 The database refuses most of this by itself (ledger/migrations); here it is looked at afterwards, on all rows, by other
-means. Each query is one pass with joins and sums over whole tables, none asks row by row.
+means.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
-from typing import cast
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
-from ifms.errors import BadInputError
+from psycopg.types.json import Jsonb
+
 from ifms.ledger.database import Connection
 from ifms.ledger.failures import returnable_dates
+from ifms.ledger.limits import WAITS, Limits
 from ifms.ledger.statuses import BeneficiaryStatus, PiStatus
 
 SHOWN = 10  # rows that are named of each rule; the count tells of all
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How long something may take before a person should look at it."""
-
-    pending: timedelta = timedelta(hours=24)  # until the treasury's answer to a PI is known
-    initiated: timedelta = timedelta(days=15)  # until the SSU has approved it, or rejected it
-    approved: timedelta = timedelta(days=7)  # until the payment advice is made
-    in_process: timedelta = timedelta(days=7)  # until each beneficiary is paid or has failed
-    revised: timedelta = timedelta(days=15)  # the same, of a revision that the treasury has
-    held: timedelta = timedelta(days=7)  # until a payment that is on hold has a PI
-    unfunded: timedelta = timedelta(days=30)  # until a payment that waits for funds has one
-    unmatched: timedelta = timedelta(days=7)  # until a failure that the bank told of is booked
-    unasked: timedelta = timedelta(hours=25)  # until a voucher date is asked about again: a day, and an hour to do it
-    returnable: timedelta = timedelta(days=100)  # for so long a payment may come back from the bank
-    unheard: timedelta = timedelta(hours=24)  # until the platform has heard of a change
-    forgotten: timedelta = timedelta(hours=24)  # until a row whose claim has run out is taken over
-
-    def with_days(self, days: Mapping[str, object]) -> Limits:
-        """The same, but for those that are given in days, by name.
-
-        Raises BadInputError for a name that is none of IN_DAYS, and for what is no number of days up to a year.
-        """
-        for name, value in days.items():
-            if name not in IN_DAYS:
-                raise BadInputError(f"{name!r} is no limit in days: they are {', '.join(IN_DAYS)}")
-            if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= LONGEST_DAYS:
-                raise BadInputError(f"the limit {name} must be a number of days, more than 0, up to {LONGEST_DAYS}")
-        return replace(self, **{name: timedelta(days=cast("float", value)) for name, value in days.items()})
-
-
-IN_DAYS = ("initiated", "approved", "in_process", "revised", "held", "unfunded", "unmatched", "unasked")
-LONGEST_DAYS = 366
-
-
-# What a PI waits for in each status, by its type: which limit holds, and who asks about it.
-WAITS: dict[tuple[str, PiStatus], tuple[str, str]] = {
-    ("ORIGINAL", PiStatus.PENDING): ("pending", "ifms_pi asks whether the treasury has it"),
-    ("REVISED", PiStatus.PENDING): ("pending", "ifms_pi asks whether the treasury has it"),
-    ("ORIGINAL", PiStatus.INITIATED): ("initiated", "ifms_pis asks whether the SSU has approved it"),
-    ("ORIGINAL", PiStatus.APPROVED): ("approved", "ifms_pag asks for its payment advice"),
-    ("ORIGINAL", PiStatus.IN_PROCESS): ("in_process", "ifms_pd asks for its debit scrolls"),
-    ("REVISED", PiStatus.INITIATED): ("revised", "ifms_ftps asks for its debit scrolls, ifms_ftfps for its failures"),
-}
-
-
-def overdue(pi_type: str, status: str, since: datetime, now: datetime, limits: Limits | None = None) -> bool:
-    """Whether a PI of this type has been in this status for longer than it should."""
-    waits = WAITS.get((pi_type, PiStatus(status)))
-    return waits is not None and now - since > getattr(limits or Limits(), waits[0])
+_RULES = Path(__file__).with_suffix(".sql")
 
 
 @dataclass(frozen=True)
@@ -91,7 +42,7 @@ class Finding:
 
 def look(connection: Connection, limits: Limits | None = None, *, shown: int = SHOWN) -> list[Finding]:
     """What is broken, rule by rule; in one state of all rows when run by `Database.look`."""
-    values = asdict(limits or Limits()) | {"shown": shown}
+    values = parameters(limits or Limits()) | {"shown": shown}
     findings = []
     for invariant in INVARIANTS:
         row = connection.execute(
@@ -105,6 +56,16 @@ def look(connection: Connection, limits: Limits | None = None, *, shown: int = S
         if row[0]:
             findings.append(Finding(invariant, row[0], row[1]))
     return findings
+
+
+def parameters(limits: Limits) -> dict[str, object]:
+    """What the rules' queries are given: the limits, how long a PI may stand in which status, what goes together."""
+    waits = [
+        {"pi_type": pi_type, "status": status, "long": f"{getattr(limits, limit).total_seconds()} s", "what": what}
+        for (pi_type, status), (limit, what) in WAITS.items()
+        if status is not PiStatus.PENDING
+    ]
+    return asdict(limits) | {"waits": Jsonb(waits), "together": Jsonb(_TOGETHER_ROWS)}
 
 
 # Which statuses of beneficiaries go with which status of their PI. FD may tell of a failure before the PI is approved.
@@ -133,12 +94,12 @@ _TOGETHER: dict[str, dict[PiStatus, set[BeneficiaryStatus]]] = {
 }
 # A repayment goes the way of an original; declined or rejected, its beneficiaries are as failed as they were before.
 _TOGETHER["REPAYMENT"] = _TOGETHER["ORIGINAL"] | {PiStatus.FAILED: {_B.FAILED}}
-_TOGETHER_ROWS = ", ".join(
-    f"('{kind}', '{status}', '{of}')"
+_TOGETHER_ROWS = [
+    {"kind": kind, "pi_status": status, "of": of}
     for kind, statuses in _TOGETHER.items()
     for status, allowed in statuses.items()
     for of in sorted(allowed)
-)
+]
 
 # What a movement does to its sanction's balances.
 _SIGNED = """
@@ -148,606 +109,22 @@ _SIGNED = """
     FROM ifms.fund_movement m
 """
 
-_STOP_PAYING = "Pause ifms_pi and compare with the treasury's register before anything else is paid"
-_ASK_TREASURY = "Pause ifms_pi and ifms_cor and ask the treasury what it has paid"
-
-_MONEY = (
-    Invariant(
-        "balances_are_movements",
-        "a sanction's allotted, reserved and spent amounts are the sums of its movements",
-        _STOP_PAYING,
-        f"""
-        SELECT 'sanction ' || s.id || ' (' || s.tenant_id || ', ' || s.master_allotment_id || ') says allotted '
-               || s.allotted_amount || ', reserved ' || s.reserved_amount || ', spent ' || s.spent_amount
-               || '; its movements say ' || coalesce(m.allotted, 0) || ', ' || coalesce(m.reserved, 0) || ', '
-               || coalesce(m.spent, 0)
-        FROM ifms.sanction s
-        LEFT JOIN (SELECT sanction_id, sum(allotted) AS allotted, sum(reserved) AS reserved, sum(spent) AS spent
-                   FROM ({_SIGNED}) signed GROUP BY sanction_id) m ON m.sanction_id = s.id
-        WHERE (s.allotted_amount, s.reserved_amount, s.spent_amount)
-            IS DISTINCT FROM (coalesce(m.allotted, 0), coalesce(m.reserved, 0), coalesce(m.spent, 0))
-        """,  # noqa: S608
-    ),
-    # By what comes before and after, not by id: of two movements at once the later id may have been the first to wait.
-    Invariant(
-        "movements_follow_one_another",
-        "each movement of a sanction goes on from the balances that another one has left",
-        _STOP_PAYING,
-        f"""
-        WITH signed AS ({_SIGNED}), ends AS (
-            SELECT sanction_id, id, 1 AS n, allotted_after, reserved_after, spent_after FROM signed
-            UNION ALL
-            SELECT sanction_id, id, -1, allotted_after - allotted, reserved_after - reserved, spent_after - spent
-            FROM signed
-            UNION ALL  -- from nothing …
-            SELECT DISTINCT sanction_id, NULL::bigint, 1, 0, 0, 0 FROM signed
-            UNION ALL  -- … to the sum of all
-            SELECT sanction_id, NULL, -1, sum(allotted), sum(reserved), sum(spent) FROM signed GROUP BY sanction_id
-        ), torn AS (
-            SELECT sanction_id, min(id) AS id FROM ends
-            GROUP BY sanction_id, allotted_after, reserved_after, spent_after HAVING sum(n) <> 0
-        )
-        SELECT 'sanction ' || t.sanction_id || ' (' || s.tenant_id || ', ' || s.master_allotment_id
-               || '): the balances that its movements noted do not follow one another, first at movement ' || min(t.id)
-        FROM torn t JOIN ifms.sanction s ON s.id = t.sanction_id
-        GROUP BY t.sanction_id, s.tenant_id, s.master_allotment_id
-        """,  # noqa: S608
-    ),
-    Invariant(
-        "allotments_are_movements",
-        "an allotment has counted once, with its amount, on the sanction that it names",
-        _STOP_PAYING,
-        """
-        SELECT 'allotment ' || a.id || ' (' || a.master_allotment_id || '/' || a.ssu_allotment_id || '/' || a.serial_no
-               || ', ' || a.kind || ' of ' || a.amount || ') '
-               || CASE WHEN a.sanction_id IS NULL THEN 'does not count, though its sanction is known'
-                       WHEN s.id IS DISTINCT FROM a.sanction_id THEN 'counts on a sanction that it does not name'
-                       WHEN m.id IS NULL THEN 'has no movement'
-                       ELSE 'has the movement ' || m.id || ', ' || m.kind || ' of ' || m.amount END
-        FROM ifms.allotment a
-        LEFT JOIN ifms.sanction s ON (s.tenant_id, s.hoa_code, s.ddo_code, s.master_allotment_id)
-                                   = (a.tenant_id, a.hoa_code, a.ddo_code, a.master_allotment_id)
-        LEFT JOIN ifms.fund_movement m ON m.allotment_id = a.id
-        WHERE s.id IS DISTINCT FROM a.sanction_id
-           OR (m.id IS NULL AND a.amount > 0 AND a.sanction_id IS NOT NULL)
-           OR (m.id IS NOT NULL AND (m.sanction_id, m.amount, m.kind) IS DISTINCT FROM
-               (a.sanction_id, a.amount, CASE a.kind WHEN 'WITHDRAWAL' THEN 'WITHDRAWAL' ELSE 'ALLOTMENT' END))
-        """,
-    ),
-    Invariant(
-        "status_and_money_agree",
-        "a PI has reserved, spent, released or taken back its amount, as its status says",
-        _STOP_PAYING,
-        """
-        SELECT 'PI ' || p.pi_number || ' (' || p.pi_type || ', ' || p.net_amount || ') is ' || p.status
-               || ', its movements are ' || coalesce(m.said, 'none')
-        FROM ifms.payment_instruction p
-        LEFT JOIN (
-            SELECT payment_instruction_id, count(*) AS n, min(amount) AS least, max(amount) AS most,
-                   count(*) FILTER (WHERE kind = 'RESERVE') AS reserved,
-                   count(*) FILTER (WHERE kind = 'DEBIT') AS debited,
-                   count(*) FILTER (WHERE kind = 'RELEASE') AS released,
-                   count(*) FILTER (WHERE kind = 'REVERSAL') AS reversed,
-                   string_agg(kind || ' ' || amount, ', ' ORDER BY id) AS said
-            FROM ifms.fund_movement WHERE payment_instruction_id IS NOT NULL GROUP BY payment_instruction_id
-        ) m ON m.payment_instruction_id = p.id
-        WHERE CASE
-            WHEN p.pi_type = 'REVISED' OR p.sanction_id IS NULL THEN m.n IS NOT NULL
-            WHEN m.n IS NULL OR m.least <> p.net_amount OR m.most <> p.net_amount THEN true
-            WHEN p.status = 'PENDING' THEN (m.reserved, m.n) <> (1, 1)
-            WHEN p.status = 'FAILED' THEN (m.reserved, m.released, m.n) <> (1, 1, 2)
-                                      AND (m.reserved, m.debited, m.reversed, m.n) <> (1, 1, 1, 3)
-            ELSE (m.reserved, m.debited, m.n) <> (1, 1, 2) END
-        """,
-    ),
-    Invariant(
-        "paid_by_its_own_sanction",
-        "a PI is paid from the sanction that it names, of its own city",
-        _STOP_PAYING,
-        """
-        SELECT 'PI ' || p.pi_number || ' of ' || p.tenant_id || ' names sanction ' || p.master_allotment_id
-               || ' under ' || p.hoa_code || '; it is booked on ' || s.master_allotment_id || ' under ' || s.hoa_code
-               || ' of ' || s.tenant_id
-        FROM ifms.payment_instruction p JOIN ifms.sanction s ON s.id = p.sanction_id
-        WHERE (p.tenant_id, p.hoa_code, p.ddo_code, p.master_allotment_id)
-           <> (s.tenant_id, s.hoa_code, s.ddo_code, s.master_allotment_id)
-        UNION ALL
-        SELECT 'PI ' || p.pi_number || ' has the movement ' || m.id || ' on another sanction than its own'
-        FROM ifms.fund_movement m JOIN ifms.payment_instruction p ON p.id = m.payment_instruction_id
-        WHERE m.sanction_id <> p.sanction_id
-        """,
-    ),
-)
-
-_ONCE = (
-    Invariant(
-        "one_original_per_payment",
-        "a payment has at most one original PI that has not FAILED",
-        _ASK_TREASURY,
-        """
-        SELECT 'payment ' || payment_number || ' of ' || tenant_id || ' has ' || count(*) || ' PIs: '
-               || string_agg(pi_number || ' (' || status || ')', ', ' ORDER BY created_at, pi_number)
-        FROM ifms.payment_instruction
-        WHERE pi_type = 'ORIGINAL' AND status <> 'FAILED' AND repayment_of IS NULL
-        GROUP BY tenant_id, payment_number HAVING count(*) > 1
-        """,
-    ),
-    Invariant(
-        "one_correction_at_a_time",
-        "an original has at most one revision, and one repayment, under way",
-        _ASK_TREASURY,
-        """
-        SELECT 'PI ' || original || ' has ' || count(*) || ' PIs under way: '
-               || string_agg(pi_number, ', ' ORDER BY pi_number)
-        FROM (SELECT coalesce(parent_pi_number, repayment_of) AS original, pi_type, pi_number
-              FROM ifms.payment_instruction
-              WHERE (pi_type = 'REVISED' AND status IN ('PENDING', 'INITIATED'))
-                 OR (repayment_of IS NOT NULL AND status IN ('PENDING', 'INITIATED', 'APPROVED', 'IN PROCESS'))) later
-        GROUP BY original, pi_type HAVING count(*) > 1
-        """,
-    ),
-    Invariant(
-        "beneficiary_is_paid_once",
-        "a beneficiary number is live in at most one PI",
-        _ASK_TREASURY,
-        """
-        SELECT 'beneficiary ' || b.beneficiary_number || ' is live in '
-               || string_agg(p.pi_number, ', ' ORDER BY p.pi_number)
-        FROM (SELECT beneficiary_number, payment_instruction_id, count(*) OVER (PARTITION BY beneficiary_number) AS n
-              FROM ifms.beneficiary WHERE status <> 'Payment Failed') b
-        JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id
-        WHERE b.n > 1 GROUP BY b.beneficiary_number
-        """,
-    ),
-    Invariant(
-        "bill_is_paid_once",
-        "a bill is bound to one payment",
-        "Ask the platform which payment is right; the other must not be paid",
-        """
-        SELECT 'bill ' || bill_id || ' of ' || tenant_id || ' is bound to ' || count(*) || ' payments: '
-               || string_agg(coalesce(payment_number, 'none yet'), ', ' ORDER BY payment_number)
-        FROM ifms.bill GROUP BY tenant_id, bill_id HAVING count(*) > 1
-        """,
-    ),
-    Invariant(
-        "header_and_rows_agree",
-        "a PI's number of beneficiaries and amount are those of its rows",
-        _ASK_TREASURY,
-        """
-        SELECT 'PI ' || p.pi_number || ' says ' || p.beneficiary_count || ' beneficiaries and ' || p.net_amount
-               || ', its rows are ' || coalesce(b.n, 0) || ' and ' || coalesce(b.total, 0)
-        FROM ifms.payment_instruction p
-        LEFT JOIN (SELECT payment_instruction_id, count(*) AS n, sum(amount) AS total
-                   FROM ifms.beneficiary GROUP BY payment_instruction_id) b ON b.payment_instruction_id = p.id
-        WHERE (p.beneficiary_count, p.net_amount) IS DISTINCT FROM (b.n, b.total)
-        """,
-    ),
-    Invariant(
-        "payment_and_its_instruction",
-        "a payment names the live original PI that pays it, and that PI pays its amount",
-        "Do not let another PI be made for this payment before it is known which one pays it",
-        """
-        WITH live AS (
-            SELECT id, tenant_id, payment_number, pi_number, net_amount FROM ifms.payment_instruction
-            WHERE pi_type = 'ORIGINAL' AND status <> 'FAILED' AND repayment_of IS NULL
-        )
-        SELECT 'PI ' || l.pi_number || ' pays payment ' || l.payment_number || ' of ' || l.tenant_id || ', '
-               || CASE WHEN p.id IS NULL THEN 'which is not known here'
-                       WHEN p.paid_by IS DISTINCT FROM l.id THEN 'which does not name it'
-                       ELSE 'with ' || l.net_amount || ' instead of ' || p.amount END
-        FROM live l LEFT JOIN ifms.payment p USING (tenant_id, payment_number)
-        WHERE p.id IS NULL OR p.paid_by IS DISTINCT FROM l.id OR p.amount <> l.net_amount
-        UNION ALL
-        SELECT 'payment ' || p.payment_number || ' of ' || p.tenant_id
-               || ' names a PI that does not pay it, or has FAILED'
-        FROM ifms.payment p LEFT JOIN live l ON l.id = p.paid_by
-        WHERE p.paid_by IS NOT NULL
-          AND (l.id IS NULL OR (l.tenant_id, l.payment_number) <> (p.tenant_id, p.payment_number))
-        """,
-    ),
-    Invariant(
-        "corrections_pay_what_failed",
-        "a revision or repayment pays beneficiaries of its original, with their amounts",
-        _ASK_TREASURY,
-        """
-        SELECT 'PI ' || later.pi_number || ' follows ' || coalesce(later.parent_pi_number, later.repayment_of)
-               || CASE WHEN o.id IS NULL THEN ', which is no original of the same payment'
-                       ELSE ', which does not pay ' || b.beneficiary_number || ' ' || b.amount END
-        FROM ifms.payment_instruction later
-        LEFT JOIN ifms.payment_instruction o
-          ON o.pi_number = coalesce(later.parent_pi_number, later.repayment_of) AND o.pi_type = 'ORIGINAL'
-         AND (o.tenant_id, o.payment_number) = (later.tenant_id, later.payment_number)
-        JOIN ifms.beneficiary b ON b.payment_instruction_id = later.id
-        LEFT JOIN ifms.beneficiary first ON first.payment_instruction_id = o.id
-         AND first.beneficiary_number = b.beneficiary_number AND first.amount = b.amount
-        WHERE (later.parent_pi_number IS NOT NULL OR later.repayment_of IS NOT NULL) AND first.id IS NULL
-        """,
-    ),
-)
-
-_HISTORY = (
-    Invariant(
-        "log_tells_the_status",
-        "a PI's status log begins at PENDING, goes along allowed steps without a gap, and ends at its status",
-        "Find in ifms.status_log and ifms.treasury_call what the treasury said of it last",
-        """
-        WITH steps AS (
-            SELECT payment_instruction_id, id, from_status, to_status,
-                   lag(to_status, 1, 'PENDING') OVER told AS before, lead(id) OVER told IS NULL AS is_last
-            FROM ifms.status_log WHERE to_status IS NOT NULL AND payment_instruction_id IS NOT NULL
-            WINDOW told AS (PARTITION BY payment_instruction_id ORDER BY id)
-        )
-        SELECT 'PI ' || p.pi_number || ': its log goes from ' || coalesce(s.from_status, 'nowhere') || ' to '
-               || s.to_status || CASE WHEN s.from_status IS DISTINCT FROM s.before
-                                      THEN ', though it was ' || s.before ELSE ', which is no allowed step' END
-        FROM steps s JOIN ifms.payment_instruction p ON p.id = s.payment_instruction_id
-        LEFT JOIN ifms.status_transition t
-          ON t.subject = 'PAYMENT_INSTRUCTION' AND t.from_status = s.from_status AND t.to_status = s.to_status
-        WHERE s.from_status IS DISTINCT FROM s.before OR t.subject IS NULL
-        UNION ALL
-        SELECT 'PI ' || p.pi_number || ' is ' || p.status || ', its log ends at ' || coalesce(s.to_status, 'PENDING')
-        FROM ifms.payment_instruction p LEFT JOIN steps s ON s.payment_instruction_id = p.id AND s.is_last
-        WHERE p.status <> coalesce(s.to_status, 'PENDING')
-        """,
-    ),
-    # Older calls than the oldest that is kept can't be asked for.
-    Invariant(
-        "treasury_has_answered",
-        "the treasury has answered to each PI beyond PENDING, or told of it when asked, or it was cancelled unsent",
-        "Ask the treasury whether it has this bill",
-        """
-        SELECT 'PI ' || p.pi_number || ' is ' || p.status || ', but the treasury never answered to it'
-        FROM ifms.payment_instruction p
-        LEFT JOIN (
-            SELECT payment_instruction_id FROM ifms.treasury_call
-            WHERE service_id IN ('PI', 'COR') AND outcome IN ('answered', 'rejected')
-            UNION
-            SELECT payment_instruction_id FROM ifms.status_log
-            WHERE to_status IN ('INITIATED', 'FAILED')
-              AND (starts_with(message, 'found at the treasury by ') OR status LIKE '%%SETTLED_BY_HAND')
-        ) heard ON heard.payment_instruction_id = p.id
-        WHERE p.status <> 'PENDING' AND heard.payment_instruction_id IS NULL AND p.imported_at IS NULL
-          AND p.cancelled_by IS NULL
-          AND p.created_at >= coalesce((SELECT min(created_at) FROM ifms.treasury_call), '-infinity')
-          AND p.created_at > now() - interval '90 days'  -- older calls may have been removed: ifms.remove_old_calls
-        """,
-    ),
-    Invariant(
-        "beneficiaries_follow_their_pi",
-        "each beneficiary stands where its PI allows, and who is paid or has failed has the bank's word for it",
-        "Find in ifms.status_log and ifms.treasury_call what the treasury said of it last",
-        f"""
-        SELECT 'beneficiary ' || b.beneficiary_number || ' of PI ' || p.pi_number || ', which is ' || p.status
-               || ', is ' || b.status
-        FROM ifms.beneficiary b JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id
-        LEFT JOIN (VALUES {_TOGETHER_ROWS}) allowed (kind, pi_status, of)
-          ON allowed.kind = CASE WHEN p.pi_type = 'REVISED' THEN 'REVISED' WHEN p.repayment_of IS NULL THEN 'ORIGINAL'
-                                 ELSE 'REPAYMENT' END
-         AND allowed.pi_status = p.status AND allowed.of = b.status
-        WHERE allowed.of IS NULL
-        UNION ALL
-        SELECT 'beneficiary ' || b.beneficiary_number || ' of PI ' || p.pi_number || ' is ' || b.status
-               || CASE b.status WHEN 'Payment Failed' THEN ' since no day' ELSE ' without voucher or UTR' END
-        FROM ifms.beneficiary b JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id
-        WHERE (b.status = 'Payment Successful' AND (b.voucher_number IS NULL OR b.utr_number IS NULL))
-           OR (b.status = 'Payment Failed' AND b.failed_on IS NULL AND p.status <> 'FAILED')
-        UNION ALL
-        SELECT 'PI ' || p.pi_number || ' is ' || p.status || ', but none of its beneficiaries has failed'
-        FROM ifms.payment_instruction p
-        LEFT JOIN (SELECT DISTINCT payment_instruction_id FROM ifms.beneficiary WHERE status = 'Payment Failed') failed
-          ON failed.payment_instruction_id = p.id
-        WHERE p.status IN ('PARTIAL', 'COMPLETED') AND failed.payment_instruction_id IS NULL
-        """,  # noqa: S608
-    ),
-)
-
-# What the platform must have been told last of a line: by the last PI that pays it, and that the treasury has accepted.
-# A message without lines is about all of a payment's.
-_LINES = """
-    WITH whole AS (
-        SELECT DISTINCT ON (ordering_key) ordering_key AS key, id, payload->>'status' AS said
-        FROM ifms.outbox WHERE topic = 'payment_status' AND NOT payload ? 'lines' ORDER BY ordering_key, id DESC
-    ), single AS (
-        SELECT DISTINCT ON (o.ordering_key, line) o.ordering_key AS key, line, o.id, o.payload->>'lineStatus' AS said
-        FROM ifms.outbox o CROSS JOIN LATERAL jsonb_array_elements_text(o.payload->'lines') line
-        WHERE o.topic = 'payment_status' ORDER BY o.ordering_key, line, o.id DESC
-    ), stands AS (
-        SELECT DISTINCT ON (p.tenant_id, p.payment_number, line)
-               p.tenant_id || ':' || p.payment_number AS key, line, b.beneficiary_number, b.status, p.pi_number,
-               p.status AS pi_status,
-               CASE WHEN p.status = 'FAILED' OR b.status = 'Payment Failed' THEN 'FAILED'
-                    WHEN b.status = 'Payment Successful' THEN 'SUCCESSFUL' ELSE 'INITIATED' END AS expected,
-               b.imported_as = b.status AND (p.status <> 'FAILED' OR i.id IS NOT NULL) AS by_import
-        FROM ifms.beneficiary b JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id
-        LEFT JOIN ifms.status_log i ON i.payment_instruction_id = p.id AND i.service_id = 'IMPORT'
-         AND i.to_status = 'FAILED'
-        CROSS JOIN LATERAL unnest(b.line_item_ids) line
-        WHERE b.status <> 'Payment Pending' OR p.status = 'FAILED'
-        ORDER BY p.tenant_id, p.payment_number, line, b.created_at DESC
-    ), compared AS (
-        SELECT l.*, CASE WHEN s.id > coalesce(w.id, 0) THEN s.said ELSE w.said END AS said
-        FROM stands l LEFT JOIN whole w ON w.key = l.key LEFT JOIN single s ON s.key = l.key AND s.line = l.line
-        WHERE l.by_import IS NOT TRUE  -- the Java adapter has told of these
-    )
-    SELECT 'line ' || line || ' of payment ' || key || ' was told '
-           || coalesce('to be ' || said || ' last', 'of to nobody') || '; it is ' || expected || ': '
-           || beneficiary_number || ' of PI ' || pi_number || ' (' || pi_status || ') is ' || status
-    FROM compared WHERE said IS DISTINCT FROM expected
-"""
-
-_TOLD = (
-    Invariant(
-        "changes_are_told",
-        "the platform hears of each PI that was accepted, FAILED or paid, and of each payment without funds",
-        "Tell the platform by hand, or write the message into ifms.outbox",
-        """
-        WITH changed AS (
-            SELECT p.key, count(*) FILTER (WHERE p.first AND l.to_status = 'INITIATED') AS accepted,
-                   count(*) FILTER (WHERE p.first AND l.to_status = 'FAILED') AS failed,
-                   count(*) FILTER (WHERE NOT p.first AND l.to_status = 'INITIATED') AS corrected,
-                   count(*) FILTER (WHERE l.to_status = 'SUCCESSFUL') AS paid
-            FROM ifms.status_log l
-            JOIN (SELECT id, tenant_id || ':' || payment_number AS key,
-                         pi_type = 'ORIGINAL' AND repayment_of IS NULL AS first
-                  FROM ifms.payment_instruction) p ON p.id = l.payment_instruction_id
-            WHERE l.to_status IN ('INITIATED', 'FAILED', 'SUCCESSFUL')
-              AND l.service_id <> 'IMPORT'  -- the Java adapter has told of these
-            GROUP BY p.key
-        ), told AS (
-            SELECT ordering_key AS key,
-                   count(*) FILTER (WHERE NOT payload ? 'lines' AND payload->>'status' = 'INITIATED') AS accepted,
-                   count(*) FILTER (
-                       WHERE payload->>'referenceStatus' IN ('PAYMENT_FAILED', 'PAYMENT_DECLINED')) AS failed,
-                   count(*) FILTER (WHERE payload->>'lineStatus' = 'INITIATED') AS corrected,
-                   count(*) FILTER (WHERE payload->>'lineStatus' = 'SUCCESSFUL'
-                                       OR NOT payload ? 'lines' AND payload->>'status' = 'SUCCESSFUL') AS paid,
-                   count(*) FILTER (WHERE payload->>'referenceStatus' = 'PAYMENT_INSUFFICIENT_FUNDS') AS unfunded
-            FROM ifms.outbox WHERE topic = 'payment_status' GROUP BY ordering_key
-        )
-        SELECT 'payment ' || c.key || ' was ' || what || ' ' || done || ' time(s), which was told '
-               || coalesce(heard, 0) || ' time(s)'
-        FROM changed c LEFT JOIN told t ON t.key = c.key
-        CROSS JOIN LATERAL (VALUES ('INITIATED', c.accepted, t.accepted), ('FAILED', c.failed, t.failed),
-                                   ('corrected', c.corrected, t.corrected), ('SUCCESSFUL', c.paid, t.paid))
-            told_of (what, done, heard)
-        WHERE done > coalesce(heard, 0)
-        UNION ALL
-        SELECT 'payment ' || p.tenant_id || ':' || p.payment_number || ' waits for funds, which was never told'
-        FROM ifms.payment p LEFT JOIN told t ON t.key = p.tenant_id || ':' || p.payment_number
-        WHERE p.hold_code = 'PAYMENT_INSUFFICIENT_FUNDS' AND coalesce(t.unfunded, 0) = 0
-          AND NOT EXISTS (SELECT FROM ifms.payment_instruction i  -- told by the Java adapter
-                          WHERE (i.tenant_id, i.payment_number) = (p.tenant_id, p.payment_number)
-                            AND i.imported_at IS NOT NULL)
-        """,
-    ),
-    Invariant(
-        "failures_are_told",
-        "the platform hears of each beneficiary whose payment came back",
-        "Tell the platform by hand, or write the message into ifms.outbox",
-        """
-        SELECT 'beneficiary ' || f.beneficiary_number || ' of payment ' || f.key || ' has failed ' || f.n
-               || ' time(s), told ' || coalesce(t.n, 0)
-        FROM (SELECT p.tenant_id || ':' || p.payment_number AS key, b.beneficiary_number, line, count(*) AS n
-              FROM ifms.beneficiary b JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id
-              CROSS JOIN LATERAL unnest(b.line_item_ids[1:1]) line  -- its lines are told together
-              WHERE b.status = 'Payment Failed' AND b.failed_on IS NOT NULL
-                AND b.imported_as IS DISTINCT FROM b.status  -- the Java adapter has told of it
-              GROUP BY 1, 2, 3) f
-        LEFT JOIN (SELECT o.ordering_key AS key, line, count(*) AS n
-                   FROM ifms.outbox o CROSS JOIN LATERAL jsonb_array_elements_text(o.payload->'lines') line
-                   WHERE o.topic = 'payment_status' AND o.payload->>'lineStatus' = 'FAILED' GROUP BY 1, 2) t
-          USING (key, line)
-        WHERE f.n > coalesce(t.n, 0)
-        """,
-    ),
-    Invariant(
-        "lines_are_told",
-        "the last that the platform was told of each line is how its beneficiary stands",
-        "Tell the platform by hand, or write the message into ifms.outbox",
-        _LINES,
-    ),
-    Invariant(
-        "beneficiaries_are_told",
-        "while SMS are wanted, each who is paid or whose payment came back is told; departments are not",
-        "Tell them by hand: no sweep will do it any more",
-        """
-        SELECT 'beneficiary ' || b.beneficiary_number || ' of payment ' || p.payment_number || ' is ' || b.status
-               || ', and no SMS says so'
-        FROM ifms.notice n
-        JOIN ifms.beneficiary b ON b.updated_at > n.wanted_since + interval '1 minute'  -- a sweep may not have seen it
-        JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id
-        LEFT JOIN (SELECT DISTINCT ordering_key, payload->>'outcome' AS outcome FROM ifms.outbox WHERE topic = 'sms') t
-          ON t.ordering_key = p.tenant_id || ':' || b.beneficiary_number
-         AND t.outcome = CASE b.status WHEN 'Payment Successful' THEN 'paid' ELSE 'failed' END
-        WHERE n.topic = 'sms' AND n.wanted_until > now() AND b.beneficiary_type <> 'DEPT' AND p.status <> 'FAILED'
-          AND (b.status = 'Payment Successful' OR b.status = 'Payment Failed' AND b.failed_on IS NOT NULL)
-          AND t.ordering_key IS NULL
-        """,
-    ),
-    Invariant(
-        "messages_are_delivered",
-        "no message is set aside, or waits for long",
-        "Mend what it says and start ifms_relay, with 'Send again' for what was set aside",
-        """
-        SELECT 'message ' || id || ' about ' || ordering_key
-               || CASE WHEN set_aside_at IS NULL THEN ' is not delivered since ' || created_at ELSE ' is set aside' END
-               || coalesce(': ' || last_error, '')
-        FROM (SELECT DISTINCT ON (topic, ordering_key) * FROM ifms.outbox WHERE delivered_at IS NULL
-              ORDER BY topic, ordering_key, id) next  -- what is behind it waits for it
-        WHERE set_aside_at IS NOT NULL OR created_at < now() - %(unheard)s
-        """,
-    ),
-)
-
-_TIME = (
-    Invariant(
-        "watermarks_are_past",
-        "funds are fetched up to now, not up to a day to come",
-        "Set it back to the last call that was answered: what is allotted until then is not asked for",
-        """
-        SELECT 'the watermark of ' || tenant_id || ', ' || hoa_code || ', ' || ddo_code || ' is at ' || fetched_until
-        FROM ifms.va_watermark WHERE fetched_until > now() + interval '5 minutes'  -- clocks differ
-        """,
-    ),
-    Invariant(
-        "claims_are_given_back",
-        "no row waits under a claim that has long run out",
-        "See whether the DAG that works on it runs at all",
-        """
-        WITH claimed AS (
-            SELECT 'PI ' || pi_number || ' (' || status || ')' AS what, claimed_until FROM ifms.payment_instruction
-            WHERE status IN ('PENDING', 'INITIATED', 'APPROVED', 'IN PROCESS')
-            UNION ALL SELECT 'payment ' || payment_number, claimed_until FROM ifms.payment WHERE paid_by IS NULL
-            UNION ALL SELECT 'message ' || id, claimed_until FROM ifms.outbox WHERE delivered_at IS NULL
-            UNION ALL SELECT 'the watermark of ' || tenant_id || ', ' || hoa_code || ', ' || ddo_code, claimed_until
-                      FROM ifms.va_watermark
-        )
-        SELECT what || ' is claimed by a run that had until ' || claimed_until || ' for it'
-        FROM claimed WHERE claimed_until < now() - %(forgotten)s
-        """,
-    ),
-    Invariant(
-        "pending_is_settled",
-        "no PI stays PENDING for long",
-        "ifms_pi asks about it first in its next run; see what it says there",
-        """
-        SELECT 'PI ' || pi_number || ' is PENDING since ' || created_at || ', after ' || attempts
-               || ' attempt(s), the last ' || coalesce(last_attempt, 'not known') || coalesce(': ' || error_message, '')
-        FROM ifms.payment_instruction WHERE status = 'PENDING' AND created_at < now() - %(pending)s
-        """,
-    ),
-)
-
-_WAITS_ROWS = ", ".join(
-    f"('{pi_type}', '{status}', %({limit})s::interval, '{what}')"
-    for (pi_type, status), (limit, what) in WAITS.items()
-    if status is not PiStatus.PENDING
-)
-
 _DAY = "((now() - {}) AT TIME ZONE 'Asia/Kolkata')::date"
 _RETURNABLE = returnable_dates(
     _DAY.format("%(returnable)s::interval"), _DAY.format("%(unasked)s::interval"), "now() - %(unasked)s::interval"
 )
 
-_WAITING = (
-    Invariant(
-        "statuses_move_on",
-        "no PI that the treasury has stands still for long",
-        "Ask the treasury, or the SSU, what became of this bill; the next sweep takes up what it answers by then",
-        f"""
-        SELECT 'PI ' || p.pi_number || ' (' || p.pi_type || ') is ' || p.status || ' since ' || p.status_since || '; '
-               || waits.what || coalesce(', which said: ' || ifms.without_numbers(p.error_message), '')
-        FROM ifms.payment_instruction p
-        JOIN (VALUES {_WAITS_ROWS}) waits (pi_type, status, long, what)
-          ON waits.pi_type = p.pi_type AND waits.status = p.status
-        WHERE p.status IN ('PENDING', 'INITIATED', 'APPROVED', 'IN PROCESS') AND p.status_since < now() - waits.long
-        """,  # noqa: S608
-    ),
-    Invariant(
-        "payments_get_instructions",
-        "no payment is without a PI for long",
-        "Mend what it says, or have funds allotted, and start ifms_pi for it ('Resubmit' on the page of its last PI)",
-        """
-        SELECT 'payment ' || payment_number || ' of ' || tenant_id || ', ' || amount || ', is on hold since '
-               || held_since || ' (' || hold_code || '): ' || left(ifms.without_numbers(hold_message), 500)
-        FROM ifms.payment
-        WHERE paid_by IS NULL AND hold_code IS NOT NULL
-          AND hold_code NOT IN ('PAYMENT_CANCELLED', 'BILL_NOT_APPROVED')  -- the platform wants it so
-          AND held_since < now()
-              - CASE hold_code WHEN 'PAYMENT_INSUFFICIENT_FUNDS' THEN %(unfunded)s::interval ELSE %(held)s::interval END
-        """,
-    ),
-    Invariant(
-        "failures_are_matched",
-        "no payment that came back is unaccounted for long",
-        "Ask the treasury which bill it means; a failure that is nobody's here is closed by `ifms failures settle`",
-        """
-        SELECT 'failure ' || id || ' of bill ' || bill_number || ', '
-               || coalesce('beneficiary ' || nullif(beneficiary_id, ''), 'account ***' || account_last4, 'nobody named')
-               || ', told since ' || first_told_at || ', matches nothing: ' || why_unmatched
-        FROM ifms.unmatched_failure
-        WHERE matched_at IS NULL AND settled_at IS NULL AND first_told_at < now() - %(unmatched)s::interval
-        """,
-    ),
-    Invariant(
-        "failures_are_asked_for",
-        "the treasury has told lately what came back of each voucher date of which a payment may still come back",
-        "Start ifms_fd; if it ends red, see what its run says of these dates",
-        f"""
-        SELECT CASE count(*) WHEN 1 THEN 'voucher date ' || min(day)
-                             ELSE count(*) || ' voucher dates, ' || min(day) || ' to ' || max(day) END
-               || CASE WHEN last IS NULL THEN ': ifms_fd has never had an answer about what came back'
-                       ELSE ': the last answer about what came back was on ' || last END
-        FROM (SELECT day, (a.answered_at AT TIME ZONE 'Asia/Kolkata')::date AS last FROM ({_RETURNABLE}) returnable
-              LEFT JOIN ifms.voucher_date_asked a ON a.voucher_date = day
-              WHERE a.answered_at IS NULL OR a.answered_at < now() - %(unasked)s::interval) unasked
-        GROUP BY last
-        """,  # noqa: S608
-    ),
-)
 
-_IMPORT = (
-    Invariant(
-        "nothing_is_withheld",
-        "every payment that the Java adapter has worked on is imported",
-        "See what `ifms import-java` says of it; until it is imported its payment gets no PI",
-        """
-        SELECT 'payment ' || payment_number || ' of ' || tenant_id || ': ' || left(reason, 500)
-        FROM ifms.import_withheld WHERE settled_at IS NULL
-        """,
-    ),
-    Invariant(
-        "nothing_is_in_doubt",
-        "of what a restored ledger may have forgotten the PI, it is known whether it was paid",
-        "Ask the treasury, then `ifms after-restore clear`; see docs/operations.md",
-        """
-        SELECT 'payment ' || y.payment_number || ' of ' || y.tenant_id || ', ' || y.amount FROM ifms.payment y
-        WHERE y.paid_by IS NULL AND ifms.in_doubt(y)
-        UNION ALL
-        SELECT 'PI ' || p.pi_number || ', whose failed beneficiaries may have been corrected'
-        FROM ifms.payment_instruction p
-        WHERE p.pi_type = 'ORIGINAL' AND p.status IN ('PARTIAL', 'COMPLETED') AND ifms.in_doubt(p)
-          AND EXISTS (SELECT FROM ifms.failed_beneficiary f WHERE f.original_pi_number = p.pi_number)
-        UNION ALL
-        SELECT 'PI ' || pi_number || ' of ' || tenant_id || ', ' || net_amount || ', which is PENDING and held back'
-        FROM ifms.payment_instruction WHERE status = 'PENDING' AND held_back
-        """,
-    ),
-)
+def _read() -> Iterator[Invariant]:
+    """The rules of invariants.sql, in its order: what concerns money first."""
+    for block in _RULES.read_text(encoding="utf-8").split("\n-- invariant: ")[1:]:
+        name, holds, remedy, query = block.split("\n", 3)
+        yield Invariant(
+            name,
+            holds.removeprefix("-- holds: "),
+            remedy.removeprefix("-- remedy: "),
+            query.replace("{signed}", _SIGNED).replace("{returnable}", _RETURNABLE),
+        )
 
-_DOUBT = (
-    Invariant(
-        "failed_is_not_at_the_treasury",
-        "no PI that is FAILED here is at the treasury",
-        _ASK_TREASURY,
-        """
-        SELECT 'PI ' || pi_number || ' of ' || tenant_id || ' is FAILED here, and the treasury has it: its payment '
-               || payment_number || ', ' || net_amount
-        FROM ifms.payment_instruction WHERE found_failed_at IS NOT NULL
-        """,
-    ),
-    Invariant(
-        "earlier_numbers_are_known",
-        "of each payment's earlier PIs it is known whether the treasury has them",
-        "Ask the treasury about the PI that the message names; then let the payment be resubmitted",
-        """
-        SELECT 'payment ' || payment_number || ' of ' || tenant_id || ', ' || amount || ', since ' || held_since || ': '
-               || hold_message
-        FROM ifms.payment WHERE paid_by IS NULL AND hold_code = 'PI_IN_DOUBT'
-        """,
-    ),
-    Invariant(
-        "answers_are_understood",
-        "no PI waits behind an answer of the treasury that nobody understands",
-        "Ask the treasury what it means and say so: page 'Unknown answers', or `ifms phrases add`",
-        """
-        SELECT a.service_id || ' says "' || left(a.sample, 200) || '" since ' || a.first_heard_at || ' about '
-               || count(*) || ' PI(s), the first ' || min(p.pi_number)
-        FROM ifms.payment_instruction p JOIN ifms.unknown_answer a ON a.id = p.unknown_answer_id
-        GROUP BY a.id, a.service_id, a.sample, a.first_heard_at
-        """,
-    ),
-)
 
-# What concerns money first: a sweep's row keeps so many problems and no more.
-INVARIANTS = (*_MONEY, *_ONCE, *_DOUBT, *_HISTORY, *_TOLD, *_TIME, *_WAITING, *_IMPORT)
+INVARIANTS = tuple(_read())

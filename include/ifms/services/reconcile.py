@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from ifms.ledger.claims import ask_first
-from ifms.ledger.invariants import INVARIANTS, Finding, Limits, look
+from ifms.ledger.invariants import INVARIANTS, Finding, look
+from ifms.ledger.limits import Limits
 from ifms.services.sweep import Sweep
 
 

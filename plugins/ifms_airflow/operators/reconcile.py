@@ -13,7 +13,7 @@ from ifms_airflow.operators.sweep import SweepOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from ifms.ledger.invariants import Limits
+    from ifms.ledger.limits import Limits
     from ifms_airflow.hooks import LedgerHook
 
 DEFAULT_HOURS = 24
@@ -24,7 +24,7 @@ class ReconcileOperator(SweepOperator):
     """Look at every invariant of the ledger; needs neither the treasury nor the platform.
 
     :param pending_hours: how long a PI may stay PENDING, a number or a template that renders to one; 24 when empty.
-    :param limit_days: how long other things may wait, in days by name (`ifms.ledger.invariants.IN_DAYS`), or a template
+    :param limit_days: how long other things may wait, in days by name (`ifms.ledger.limits.IN_DAYS`), or a template
         that renders to that; what is left out keeps its default.
     :param failure_days: how far back FD asks for what came back from the bank.
     """
@@ -62,7 +62,7 @@ class ReconcileOperator(SweepOperator):
 
     def _limits(self) -> Limits:
         """Raise BadInputError unless the form's fields are hours, and days by name."""
-        from ifms.ledger.invariants import Limits  # noqa: PLC0415
+        from ifms.ledger.limits import Limits  # noqa: PLC0415
 
         days = {} if self.limit_days is None else self.limit_days
         if not isinstance(days, Mapping):

@@ -37,7 +37,7 @@ def limits(days):
 
 
 def test_days_by_name():
-    from ifms.ledger.invariants import Limits
+    from ifms.ledger.limits import Limits
 
     assert limits(None) == limits({}) == Limits()
     assert limits({"held": 2, "in_process": 0.5}) == Limits(held=timedelta(days=2), in_process=timedelta(hours=12))

@@ -12,7 +12,7 @@ from psycopg.rows import dict_row
 
 from ifms import clock
 from ifms.ledger.database import Connection
-from ifms.ledger.invariants import overdue
+from ifms.ledger.limits import overdue
 from ifms.wire.bank import mask_long_numbers
 
 Row = dict[str, Any]

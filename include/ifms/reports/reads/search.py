@@ -20,7 +20,7 @@ from psycopg.types.json import Jsonb
 from ifms import clock
 from ifms.errors import BadInputError
 from ifms.ledger.database import Connection
-from ifms.ledger.invariants import overdue
+from ifms.ledger.limits import overdue
 
 COUNT_LIMIT = 10_000
 """How far a total is counted: more than that is told as 'more than that', which nobody pages through."""

@@ -7,15 +7,15 @@ everything has happened.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from ifms.errors import BadInputError
-from ifms.ledger.invariants import IN_DAYS, INVARIANTS, Limits, look, overdue
+from ifms.ledger.invariants import INVARIANTS, look, parameters
+from ifms.ledger.limits import Limits, overdue
 from ifms.ledger.statuses import BeneficiaryStatus, PiStatus
 
 pytestmark = pytest.mark.xdist_group("world")  # it takes seconds to make: one worker does
@@ -635,26 +635,6 @@ def test_the_pages_and_the_rule_go_by_the_same_limits(behind, names, since):
     assert overdue("ORIGINAL", status, at, now) == bool(look(behind))
 
 
-def test_limits_are_set_by_name_in_days():
-    limits = Limits(pending=timedelta(hours=2)).with_days({"initiated": 20, "unmatched": 0.5})
-    assert limits == Limits(pending=timedelta(hours=2), initiated=timedelta(days=20), unmatched=timedelta(hours=12))
-    assert set(IN_DAYS) | {"pending", "returnable", "unheard", "forgotten"} == set(asdict(Limits()))
-
-
-@pytest.mark.parametrize(
-    ("days", "said"),
-    [
-        ({"pending": 1}, "'pending' is no limit in days: they are initiated, "),
-        ({"Initiated": 1}, "'Initiated' is no limit"),
-        *(({"held": value}, "the limit held must be a number of days") for value in (0, -1, 367, "7", None, True)),
-        ({"held": float("nan")}, "the limit held"),
-    ],
-)
-def test_what_is_no_limit_is_refused_by_name(days, said):
-    with pytest.raises(BadInputError, match=said):
-        Limits().with_days(days)
-
-
 def test_each_rule_has_its_damage():
     assert {damage.rule for damage in DAMAGES.values()} == {invariant.name for invariant in INVARIANTS}
 
@@ -696,7 +676,7 @@ def test_no_query_asks_row_by_row(world):
         for invariant in INVARIANTS:
             plan = connection.execute(
                 sql.SQL("EXPLAIN (FORMAT TEXT) " + invariant.query),
-                asdict(Limits()),
+                parameters(Limits()),
             ).fetchall()
             text = "\n".join(line for (line,) in plan)
             assert "SubPlan" not in text, (invariant.name, text)

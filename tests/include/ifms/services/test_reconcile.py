@@ -10,7 +10,8 @@ from support.adapter import assert_money_is_right
 from support.failed import paid_and_failed, wage_bill
 
 from ifms.errors import SweepError, SweepNeedsAttentionError
-from ifms.ledger.invariants import INVARIANTS, Limits
+from ifms.ledger.invariants import INVARIANTS
+from ifms.ledger.limits import Limits
 
 pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
 
