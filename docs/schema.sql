@@ -845,6 +845,7 @@ CREATE TABLE ifms.beneficiary (
     imported_as text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    same_account_by text,
     CONSTRAINT amount_is_a_number CHECK ((amount <> 'NaN'::numeric)),
     CONSTRAINT beneficiary_account_last4_check CHECK ((length(account_last4) <= 4)),
     CONSTRAINT beneficiary_amount_check CHECK ((amount > (0)::numeric)),
@@ -856,7 +857,8 @@ CREATE TABLE ifms.beneficiary (
     CONSTRAINT beneficiary_line_item_ids_check CHECK ((cardinality(line_item_ids) > 0)),
     CONSTRAINT beneficiary_updated_at_in_bounds CHECK (((updated_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (updated_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT beneficiary_utr_date_in_bounds CHECK (((utr_date >= '2000-01-01'::date) AND (utr_date < '2100-01-01'::date))),
-    CONSTRAINT beneficiary_voucher_date_in_bounds CHECK (((voucher_date >= '2000-01-01'::date) AND (voucher_date < '2100-01-01'::date)))
+    CONSTRAINT beneficiary_voucher_date_in_bounds CHECK (((voucher_date >= '2000-01-01'::date) AND (voucher_date < '2100-01-01'::date))),
+    CONSTRAINT same_account_has_a_name CHECK ((btrim(same_account_by) <> ''::text))
 );
 
 --
@@ -3344,6 +3346,12 @@ CREATE TRIGGER check_transition BEFORE INSERT OR UPDATE OF status ON ifms.benefi
 --
 
 CREATE TRIGGER check_transition BEFORE INSERT OR UPDATE OF status ON ifms.payment_instruction FOR EACH ROW EXECUTE FUNCTION ifms.check_transition('PAYMENT_INSTRUCTION', 'PENDING');
+
+--
+-- Name: beneficiary choice_is_frozen; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER choice_is_frozen BEFORE UPDATE OF same_account_by ON ifms.beneficiary FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('who has chosen the same account stays on record');
 
 --
 -- Name: sanction closed_by_somebody; Type: TRIGGER; Schema: ifms; Owner: -

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, fields
 from datetime import date, datetime
+from uuid import UUID
 
 from psycopg import sql
 from psycopg.rows import class_row
@@ -112,5 +113,25 @@ def revision_under_way(connection: Connection, original: PaymentInstruction) -> 
         LIMIT 1
         """,
         {"number": original.pi_number},
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
+def made_by_run(connection: Connection, pi_number: str, sweep_run_id: UUID) -> str | None:
+    """The revision of an original that the DAG run of this sweep has made before and the treasury has not declined.
+
+    A run is tried again, or cleared by a person: what its form asked for is done once. None outside Airflow.
+    """
+    row = connection.execute(
+        """
+        SELECT p.pi_number
+        FROM ifms.payment_instruction p
+        JOIN ifms.treasury_call c ON c.payment_instruction_id = p.id AND c.service_id = 'COR'
+        JOIN ifms.sweep_run made ON made.id = c.sweep_run_id AND made.started_at <= p.created_at
+        JOIN ifms.sweep_run mine ON (mine.dag_id, mine.run_id) = (made.dag_id, made.run_id)
+        WHERE p.parent_pi_number = %s AND p.status <> 'FAILED' AND mine.id = %s
+        ORDER BY p.created_at DESC LIMIT 1
+        """,
+        (pi_number, sweep_run_id),
     ).fetchone()
     return None if row is None else str(row[0])

@@ -30,6 +30,7 @@ class LogStatus(StrEnum):
     DUPLICATE = "DUPLICATE"  # refused because the treasury has it already
     SETTLED_BY_HAND = "SETTLED_BY_HAND"  # a person has said what became of it
     CANCELLED = "CANCELLED"  # by a person, before it was sent
+    SAME_ACCOUNT = "SAME_ACCOUNT"  # a person has chosen the account that failed
 
 
 def log_status(

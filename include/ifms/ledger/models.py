@@ -110,6 +110,8 @@ class NewBeneficiary:
     bank_account_id: str
     mobile: str
     address: str
+    same_account_by: str | None = None
+    """Who has chosen, on purpose, the account whose payment had failed; None for everybody else."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,7 @@ class Beneficiary:
     status: BeneficiaryStatus
     status_message: str | None
     failed_on: date | None
+    same_account_by: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "status", BeneficiaryStatus(self.status))

@@ -25,7 +25,10 @@ ListKey = Literal["beneficiaryDetails", "beneficiaryDtls"]
 
 
 class Correction(Sent):
-    """One failed beneficiary: its account in the original PI, in the PI that failed last, and now."""
+    """One failed beneficiary: its account in the original PI, in the PI that failed last, and now.
+
+    The last two differ, unless a person wants the same account once more: `same_account`, which is not sent.
+    """
 
     benef_id: SentText
     jit_cur_bill_ref_no: SentText
@@ -35,12 +38,18 @@ class Correction(Sent):
     corrected_ifsc: str
     cur_account_no: Annotated[SentText, Field(repr=False)]
     cur_ifsc: SentText
+    same_account: bool = Field(default=False, exclude=True)
 
     @model_validator(mode="after")
     def _payable(self) -> Self:
         who = f"beneficiary {self.benef_id}"
         valid_account_number(self.corrected_account_no, who)
         valid_ifsc(self.corrected_ifsc, who)
+        same = (self.corrected_account_no, self.corrected_ifsc) == (self.cur_account_no, self.cur_ifsc)
+        if same and not self.same_account:
+            raise BadInputError(f"{who} has the account that failed, and nobody has chosen it on purpose")
+        if self.same_account and not same:
+            raise BadInputError(f"{who} was to be paid to the account that failed, and has another one")
         return self
 
 

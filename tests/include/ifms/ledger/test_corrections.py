@@ -12,6 +12,7 @@ from ifms import clock
 from ifms.ledger import corrections, settings
 from ifms.ledger.corrections import correct_by
 from ifms.ledger.database import Database
+from ifms.ledger.runs import RunContext
 from ifms.treasury.config import TreasuryConfig
 
 # The day of the failure, and the last day of its correction: 90 days, or 30 April of the next financial year.
@@ -140,6 +141,32 @@ def test_an_original_with_two_failures_is_told_once(adapter, look):
     number = failed.original(adapter)["pi_number"]
     assert len(failed.failing(adapter)) == 2
     assert look(corrections.originals_with_failures, [TENANT]) == [(TENANT, number)]
+
+
+@pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
+def test_what_a_run_has_made_is_known_to_its_later_sweeps_alone(adapter, look):
+    from support import failed
+
+    failed.paid_and_failed(adapter, payees=2)
+    failed.mend(adapter)
+    number = failed.original(adapter)["pi_number"]
+
+    def sweep(*context, work=False):
+        made = adapter.sweep("COR")
+        made.context = RunContext(*context)
+        with made:
+            if work:
+                adapter.work(made)
+        return made.run.id
+
+    before = sweep("ifms_cor", "one")
+    assert look(corrections.made_by_run, number, before) is None
+    sweep("ifms_cor", "one", work=True)
+    [revision] = failed.revisions(adapter)
+    assert look(corrections.made_by_run, number, sweep("ifms_cor", "one")) == revision["pi_number"]
+    for other in (("ifms_cor", "two"), ("ifms_pi", "one"), (None, None)):
+        assert look(corrections.made_by_run, number, sweep(*other)) is None
+    assert look(corrections.made_by_run, "PI-none", before) is None
 
 
 def _all_instructions(connection):

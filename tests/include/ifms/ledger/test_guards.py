@@ -72,6 +72,10 @@ REFUSED = {
     "a beneficiary's account is exchanged": "UPDATE ifms.beneficiary SET account_sealed = 'another'",
     "a beneficiary's account is forgotten": "UPDATE ifms.beneficiary SET account_sealed = NULL",
     "a beneficiary's account in the registry is exchanged": "UPDATE ifms.beneficiary SET bank_account_id = 'x'",
+    "who has chosen the same account is rewritten": "UPDATE ifms.beneficiary SET same_account_by = 'somebody else'",
+    "nobody has chosen the same account": """INSERT INTO ifms.beneficiary SELECT (jsonb_populate_record(b,
+        jsonb_build_object('id', gen_random_uuid(), 'beneficiary_number', 'BN-X', 'same_account_by', ' '))).*
+        FROM ifms.beneficiary b""",
     "a beneficiary is paid at once": "UPDATE ifms.beneficiary SET status = 'Payment Successful'",
     "a payment's amount changes": "UPDATE ifms.payment SET amount = amount + 1",
     "a movement is negative": """INSERT INTO ifms.fund_movement (sanction_id, kind, amount, payment_instruction_id)

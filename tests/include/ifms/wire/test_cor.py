@@ -92,6 +92,26 @@ def test_what_must_not_be_sent(change, said):
     assert not [account for account in ACCOUNTS if account in str(caught.value)]
 
 
+SAME = {"corrected_account_no": ACCOUNTS[0], "corrected_ifsc": "SMPL0000001"}
+
+
+def test_the_account_that_failed_is_sent_on_purpose_only():
+    with pytest.raises(BadInputError, match="BN-TE/000001 has the account that failed, and nobody has chosen it"):
+        revised(beneficiary_details=[correction(**SAME)])
+    with pytest.raises(BadInputError, match="BN-TE/000001 was to be paid to the account that failed"):
+        revised(beneficiary_details=[correction(same_account=True)])
+    revised(
+        beneficiary_details=[correction(**SAME | {"corrected_ifsc": "SMPL0000002"})]
+    )  # another branch is another account
+    [row] = json.loads(revised(beneficiary_details=[correction(**SAME, same_account=True)]).to_wire())["params"][
+        "beneficiaryDetails"
+    ]
+    assert row["orgAccountNo"] == row["curAccountNo"] == row["correctedAccountNo"] == ACCOUNTS[0]
+    assert set(row) == {
+        "benefId", "jitCurBillRefNo", "orgAccountNo", "orgIfsc", "correctedAccountNo", "correctedIfsc", "curAccountNo", "curIfsc",
+    }  # fmt: skip
+
+
 def test_no_account_is_shown():
     assert not [account for account in ACCOUNTS if account in repr(revised())]
 

@@ -126,6 +126,17 @@ def test_only_failed_beneficiaries_can_be_corrected_and_only_once(start_treasury
     assert "in COR-SA/2026-27/000001 has not failed" in again["errorMsg"]
 
 
+def test_the_same_account_is_paid_once_more(start_treasury):
+    client = start_treasury()
+    case = Case(client)
+    cor = case.correction(rows=1)
+    [row] = cor["beneficiaryDetails"]
+    row |= {"correctedAccountNo": row["curAccountNo"], "correctedIfsc": row["curIfsc"]}
+    assert client.data("COR", cor)[0]["successCode"] == "0"
+    [told] = case.success(cor)
+    assert [each["benfAcctNo"] for each in told["benfDtls"]] == [row["orgAccountNo"]]
+
+
 def test_a_wrong_ifsc_is_322(start_treasury):
     client = start_treasury()
     cor = Case(client).correction()
