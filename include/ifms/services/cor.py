@@ -1,16 +1,18 @@
-"""COR: a revised PI for failed beneficiaries whose bank data has been corrected.
+"""COR: a revised PI for failed beneficiaries whose bank data has been corrected, or whose account is right as it is.
 
-An operator names the original PI, or all that are due are taken. Only failed beneficiaries, each with its account in
-the original, in the PI that failed last, and now. What can't be corrected any more (90 days, or 30 April of the next
-financial year) can be paid anew by a new original PI. Facts: treasury-jit.md §2 COR, user-stories.md §7 and §12.
+A person names the original PI, and may choose among its failed beneficiaries; else those are taken whose account has
+been corrected, and the others stay as failed as they are, for a later revision. To the account that failed somebody is
+paid again only when a person has chosen so by name. Each goes out with its account in the original, in the PI that
+failed last, and now. What can't be corrected any more (90 days, or 30 April of the next financial year) can be paid
+anew by a new original PI. Facts: treasury-jit.md §2 COR, user-stories.md §7 and §12, cor-and-fd.md §1.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property, partial
 from typing import cast
@@ -24,20 +26,20 @@ from ifms.errors import (
     IfmsError,
     TreasuryError,
 )
-from ifms.ledger import beneficiaries, corrections, funds, instructions
+from ifms.ledger import beneficiaries, corrections, funds, history, instructions
 from ifms.ledger.claims import Claim
 from ifms.ledger.corrections import History, Try, correct_by
 from ifms.ledger.database import Connection
+from ifms.ledger.history import LogStatus
 from ifms.ledger.instructions import Change
 from ifms.ledger.models import Funding, NewBeneficiary, PaymentInstruction
 from ifms.ledger.statuses import BeneficiaryStatus, PiStatus
 from ifms.ledger.writes import Writes
-from ifms.platform.accounts import account_at
 from ifms.platform.client import PlatformClient
 from ifms.platform.masterdata import MasterData
-from ifms.platform.models import BankAccountDetail
 from ifms.platform.payees import PayeeShare, PayeeType
 from ifms.sealing import Sealer
+from ifms.services.candidates import Account, Accounts, Candidates
 from ifms.services.drafting import sendable_address, sendable_mobile, sendable_name, stopped_by_now
 from ifms.services.earlier import EarlierNumbers
 from ifms.services.ftps import Paid, RevisedSuccess
@@ -47,28 +49,54 @@ from ifms.services.scope import Scope
 from ifms.services.sending import Ready, Receipt, Sender, accept, checked_receipt, decline
 from ifms.services.sweep import Sweep
 from ifms.treasury.client import TreasuryClient
-from ifms.wire.bank import valid_account_number, valid_ifsc
 from ifms.wire.cor import Correction, CorRequest, CorRow
 from ifms.wire.envelope import Reply, ReplyError, Service, parse_rows
 
 
 @dataclass(frozen=True)
 class Order:
-    """What an operator wants corrected: an original PI, and which of its failed beneficiaries (all when None)."""
+    """What a person wants corrected: an original PI, and whom of its failed beneficiaries.
+
+    Exactly those who are named: `beneficiary_numbers` to the other account that the registry has for them now,
+    `same_account` to the account that failed, on purpose. Nobody named: all who have another account now.
+    """
 
     tenant_id: str
     pi_number: str
     beneficiary_numbers: tuple[str, ...] | None = None
     new_original: bool = False
+    same_account: tuple[str, ...] = ()
+    by: str | None = None
+    """Who asks; needed for `same_account`."""
+
+    @property
+    def named(self) -> tuple[str, ...] | None:
+        """Everybody who is named; None: nobody is."""
+        if self.beneficiary_numbers is None and not self.same_account:
+            return None
+        return (*(self.beneficiary_numbers or ()), *self.same_account)
 
 
 @dataclass(frozen=True)
-class _Account:
-    """An account that money goes, or went, to."""
+class LeftOut:
+    """A failed beneficiary whom a revision leaves as failed as it was, and why."""
 
-    number: str = field(repr=False)
-    ifsc: str
-    detail: BankAccountDetail | None = None
+    beneficiary_number: str
+    beneficiary_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """Whom a revision pays: what was looked at before, and the three accounts."""
+
+    histories: Mapping[str, History]
+    accounts: Mapping[str, Accounts]
+
+    @property
+    def lines(self) -> list[str]:
+        """The line items of all of them."""
+        return [line for number in self.accounts for line in self.histories[number].last.row.line_item_ids]
 
 
 @dataclass(frozen=True)
@@ -123,6 +151,13 @@ class Corrections:
     platform: PlatformClient
     sealer: Sealer
     master: MasterData
+    left_out: list[LeftOut] = field(default_factory=list)
+    """Whom the revisions made by `correct` have left out, where nobody was named."""
+
+    @cached_property
+    def candidates(self) -> Candidates:
+        """What looks at accounts."""
+        return Candidates(self.platform, self.sealer)
 
     @cached_property
     def revisions(self) -> Sender:
@@ -146,7 +181,7 @@ class Corrections:
             self.sweep.drive(self._ready(ours, asked_for=True), sender.send, sender.settle, sender.not_begun)
 
     def correct_due(self, scope: Scope) -> None:
-        """Correct every PI whose failed beneficiaries all have other bank data now; the others wait."""
+        """Correct everybody who has failed and has another account now; the others wait, and nobody waits for them."""
         found = self.sweep.db.transact(partial(corrections.originals_with_failures, tenants=scope.tenant_list))
         orders = [Order(tenant, number) for tenant, number in found]
         sender = self.revisions
@@ -172,7 +207,7 @@ class Corrections:
     def _ready(self, orders: Sequence[Order], *, asked_for: bool) -> Generator[Ready, None, None]:
         for order in orders:
             try:
-                yield self._prepared(order)
+                ready = self._prepared(order, asked_for=asked_for)
             except TreasuryError:  # no login: nobody's order can be sent, and none is written
                 raise
             except ClaimLostError as error:
@@ -184,33 +219,107 @@ class Corrections:
                     self.sweep.counts["waiting_for_correction"] += 1
             except IfmsError as error:
                 self.sweep.problem(f"PI {order.pi_number}: {error}")
+            else:
+                if ready is not None:
+                    yield ready
 
-    def _prepared(self, order: Order) -> Ready:
-        """Look up, check and write one correction. Raises CorrectionRefusedError that says why not."""
-        original, failed = self.sweep.db.transact(partial(self._failed, order=order))
-        now_held = self._accounts_now(original, failed)
-        before = {number: self._account_of(history.last) for number, history in failed.items()}
-        first = {number: self._account_of(history.first) for number, history in failed.items()}
-        unchanged = [n for n in failed if (now_held[n].number, now_held[n].ifsc) == (before[n].number, before[n].ifsc)]
-        if unchanged and not order.new_original:
-            raise CorrectionRefusedError(
-                f"PI {order.pi_number}: the bank account of {', '.join(unchanged)} is the one that failed; "
-                "correct it in the registry first, or name the beneficiaries to revise"
+    def _prepared(self, order: Order, *, asked_for: bool) -> Ready | None:
+        """Look up, check and write one correction; None when this very run has made it before.
+
+        Raises CorrectionRefusedError that says why not.
+        """
+        if asked_for and not order.new_original:
+            made = self.sweep.db.transact(
+                partial(corrections.made_by_run, pi_number=order.pi_number, sweep_run_id=self.sweep.run.id)
             )
-        lines = [line for history in failed.values() for line in history.last.row.line_item_ids]
-        if (hold := stopped_by_now(self.platform, original.tenant_id, original.payment_number, lines)) is not None:
-            raise CorrectionRefusedError(f"PI {order.pi_number}: {hold[1]}")
+            if made is not None:
+                self.sweep.remark(
+                    f"PI {order.pi_number}: this run has made {made} for it before, and makes no second one; "
+                    "to correct it once more, start a new run"
+                )
+                return None
+        original, failed = self.sweep.db.transact(partial(self._failed, order=order))
+        if order.new_original:
+            return self._repayment(order, original, failed)
+        chosen, left_out = self._choice(order, original, failed, asked_for=asked_for)
+        self._not_stopped(original, chosen.lines)
         self.treasury.login()
         self._check_earlier(original)
-        name = self.platform.config.pi_id_name if order.new_original else self.platform.config.correction_id_name
-        number = self.platform.new_ids(name, original.tenant_id, 1)[0]
-        unnamed = self._unnamed(original, failed)
-        rows = [self._new_row(failed[n].last, now_held[n], unnamed.get(n)) for n in sorted(failed)]
-        if order.new_original:
-            return self.sweep.db.transact(partial(self._write_repayment, order=order, number=number, rows=rows))
-        return self.sweep.db.transact(
-            partial(self._write_revision, order=order, number=number, rows=rows, first=first, before=before)
+        number = self.platform.new_ids(self.platform.config.correction_id_name, original.tenant_id, 1)[0]
+        unnamed = self._unnamed(original, {n: failed[n] for n in chosen.accounts})
+        rows = [
+            replace(
+                self._new_row(failed[n].last, chosen.accounts[n].now, unnamed.get(n)),
+                same_account_by=order.by if n in order.same_account else None,
+            )
+            for n in sorted(chosen.accounts)
+        ]
+        ready = self.sweep.db.transact(
+            partial(self._write_revision, order=order, number=number, rows=rows, chosen=chosen)
         )
+        if left_out:
+            self.left_out.extend(left_out)
+            self.sweep.counts["left_out"] += len(left_out)
+            if asked_for:
+                told = _told({out.beneficiary_number: out.reason for out in left_out})
+                self.sweep.remark(f"PI {order.pi_number}: {number} leaves out who can't be revised now: {told}")
+        return ready
+
+    def _repayment(self, order: Order, original: PaymentInstruction, failed: Mapping[str, History]) -> Ready:
+        """A new original for failed beneficiaries, to the accounts that they have now."""
+        held, faults = self.candidates.accounts_now(original, failed)
+        if faults:
+            raise BadInputError("; ".join(faults.values()))
+        self._not_stopped(original, [line for each in failed.values() for line in each.last.row.line_item_ids])
+        self.treasury.login()
+        self._check_earlier(original)
+        number = self.platform.new_ids(self.platform.config.pi_id_name, original.tenant_id, 1)[0]
+        unnamed = self._unnamed(original, failed)
+        rows = [self._new_row(failed[n].last, held[n], unnamed.get(n)) for n in sorted(failed)]
+        return self.sweep.db.transact(
+            partial(self._write_repayment, order=order, number=number, rows=rows, looked_at=failed)
+        )
+
+    def _not_stopped(self, original: PaymentInstruction, lines: Sequence[str]) -> None:
+        if (hold := stopped_by_now(self.platform, original.tenant_id, original.payment_number, lines)) is not None:
+            raise CorrectionRefusedError(f"PI {original.pi_number}: {hold[1]}")
+
+    # Whom a revision pays ---------------------------------------------------------------------------------------------
+
+    def _choice(
+        self, order: Order, original: PaymentInstruction, failed: Mapping[str, History], *, asked_for: bool
+    ) -> tuple[_Chosen, list[LeftOut]]:
+        """Whom the revision pays, and whom it leaves out.
+
+        Raises CorrectionRefusedError when somebody who was named can't be revised so, or when nobody can.
+        """
+        accounts, faults = self.candidates.look(original, failed)
+        late = {} if order.named is not None else self.sweep.db.transact(partial(_too_late, failed=failed))
+        why_not: dict[str, str] = {}
+        taken: list[tuple[str, Account]] = []
+        for number in sorted(failed):
+            reason = late.get(number) or faults.get(number)
+            if reason is None:
+                reason = _unfit(accounts[number], on_purpose=number in order.same_account)
+            if reason is None:
+                now = accounts[number].now
+                shared = next((other for other, account in taken if account.same_as(now)), None)
+                if shared is None:
+                    taken.append((number, now))
+                else:
+                    reason = f"it has the same account as {shared}, which takes another revision, after that one"
+            if reason is not None:
+                why_not[number] = reason
+        if not asked_for:  # an account that can't be paid to is somebody's to mend; the others just wait
+            for number in faults.keys() - late.keys():
+                self.sweep.problem(f"PI {order.pi_number}: {faults[number]}")
+        if why_not and (order.named is not None or not taken):
+            raise CorrectionRefusedError(
+                f"{_where(order)} is not revised: {_told(why_not)}"
+                + ("; nobody was revised" if len(failed) > 1 else "")
+            )
+        left_out = [LeftOut(n, failed[n].last.row.beneficiary_id, reason) for n, reason in why_not.items()]
+        return _Chosen(failed, {number: accounts[number] for number, _ in taken}), left_out
 
     def _check_earlier(self, original: PaymentInstruction) -> None:
         """Ask about the payment's FAILED numbers that the treasury may have.
@@ -226,89 +335,40 @@ class Corrections:
     # What has failed --------------------------------------------------------------------------------------------------
 
     def _failed(self, connection: Connection, order: Order) -> tuple[PaymentInstruction, dict[str, History]]:
-        """The original, locked, and the histories of the failed beneficiaries that are to be paid.
+        """The original, locked, and the histories of its failed beneficiaries: those who are named, or all.
 
         Raises CorrectionRefusedError that names what forbids it.
         """
         original = instructions.lock(connection, order.pi_number)
-        where = f"PI {order.pi_number} of {order.tenant_id}"
+        where = _where(order)
         if original is None or original.tenant_id != order.tenant_id:
             raise CorrectionRefusedError(f"{where} does not exist")
         if original.pi_type != "ORIGINAL":
             raise CorrectionRefusedError(f"{where} is a revised PI; name its original, {original.parent_pi_number}")
         if original.status not in (PiStatus.PARTIAL, PiStatus.COMPLETED):
             raise CorrectionRefusedError(f"{where} is {original.status}: only PARTIAL or COMPLETED can be corrected")
+        _check_choice(order)
         under_way = corrections.revision_under_way(connection, original)
         if under_way is not None:
             raise CorrectionRefusedError(f"{where} has {under_way} on its way: wait for what becomes of it")
         known = corrections.histories(connection, original)
         failed = {number: history for number, history in known.items() if history.last.failed}
-        if order.beneficiary_numbers is not None:
-            for number in order.beneficiary_numbers:
+        if order.named is not None:
+            for number in order.named:
                 if number not in known:
                     raise CorrectionRefusedError(f"{where} has no beneficiary {number}")
                 if number not in failed:
                     raise CorrectionRefusedError(
                         f"{where}: the payment of {number} has not failed (it is {known[number].last.row.status})"
                     )
-            failed = {number: failed[number] for number in order.beneficiary_numbers}
+            failed = {number: failed[number] for number in order.named}
         if not failed:
             raise CorrectionRefusedError(f"{where} has no failed beneficiary that nobody has taken over")
-        self._check_deadline(connection, where, failed, new_original=order.new_original)
+        if order.new_original or order.named is not None:
+            _check_deadline(connection, order, failed)
         return original, failed
 
-    def _check_deadline(
-        self, connection: Connection, where: str, failed: Mapping[str, History], *, new_original: bool
-    ) -> None:
-        today = clock.to_ist(clock.now()).date()
-        days = {n: h.last.row.failed_on for n, h in failed.items() if h.last.row.failed_on is not None}
-        last_days = correct_by(connection, days.values())
-        until = {number: last_days[day] for number, day in days.items()}
-        late = sorted(number for number, day in until.items() if today > day)
-        if late and not new_original:
-            raise CorrectionRefusedError(
-                f"{where}: {', '.join(late)} could be corrected until {min(until[n] for n in late)} only; "
-                "start ifms_cor with 'new original' to pay anew from a sanction"
-            )
-        in_time = sorted(number for number in until if number not in late)
-        if in_time and new_original:
-            raise CorrectionRefusedError(
-                f"{where}: {', '.join(in_time)} can still be corrected, until {min(until[n] for n in in_time)}: "
-                "a revised PI needs no new funds"
-            )
-
-    # Accounts ---------------------------------------------------------------------------------------------------------
-
-    def _accounts_now(self, original: PaymentInstruction, failed: Mapping[str, History]) -> dict[str, _Account]:
-        """The active primary account of each, as the registry has it now.
-
-        Raises BadInputError that names the payee without a valid one.
-        """
-        payees = {number: history.last.row.beneficiary_id for number, history in failed.items()}
-        held = self.platform.bank_accounts(original.tenant_id, sorted(set(payees.values())))
-        accounts = {}
-        for number, payee in payees.items():
-            who = f"beneficiary {number} (payee {payee})"
-            detail = held[payee].primary if payee in held else None
-            if detail is None:
-                raise BadInputError(f"{who} has no active primary bank account")
-            accounts[number] = _Account(
-                valid_account_number(detail.account_number, who), valid_ifsc(detail.ifsc, who), detail
-            )
-        return accounts
-
-    def _account_of(self, tried: Try) -> _Account:
-        """The account that a PI paid to: as it was sent, or, where that is not known here, by the audit log."""
-        row = tried.row
-        if row.account_sealed is not None:
-            return _Account(self.sealer.open(row.account_sealed).decode(), row.ifsc)
-        number, ifsc = account_at(self.platform, tried.pi.tenant_id, row.beneficiary_id, tried.pi.created_at)
-        ifsc = valid_ifsc(ifsc or row.ifsc, f"beneficiary {row.beneficiary_number}, by the audit log,")
-        sealed = self.sealer.seal(number)
-        self.sweep.db.transact(
-            partial(beneficiaries.keep_account, row_id=row.id, account_sealed=sealed, last4=number[-4:], ifsc=ifsc)
-        )
-        return _Account(number, ifsc)
+    # Rows -------------------------------------------------------------------------------------------------------------
 
     def _unnamed(self, original: PaymentInstruction, failed: Mapping[str, History]) -> dict[str, _Person]:
         """Name, mobile and address of those whose earlier rows have none: the Java adapter did not keep them."""
@@ -328,7 +388,7 @@ class Corrections:
             found[number] = _Person(sendable_name(payee), sendable_mobile(payee), sendable_address(payee, city))
         return found
 
-    def _new_row(self, last: Try, account: _Account, person: _Person | None) -> NewBeneficiary:
+    def _new_row(self, last: Try, account: Account, person: _Person | None) -> NewBeneficiary:
         assert account.detail is not None, "the registry's account has its detail"
         row = last.row
         person = person or _Person(row.name, row.mobile, row.address)
@@ -351,25 +411,55 @@ class Corrections:
     # Writing ----------------------------------------------------------------------------------------------------------
 
     def _write_revision(
+        self, connection: Connection, order: Order, number: str, rows: Sequence[NewBeneficiary], chosen: _Chosen
+    ) -> Ready:
+        changed = tuple(n for n in chosen.accounts if n not in order.same_account)
+        narrowed = replace(order, beneficiary_numbers=changed)
+        original, failed = self._still_failed(connection, narrowed, chosen.histories)
+        self._keep_accounts(connection, failed, chosen.accounts)
+        mine = Claim(uuid.uuid4(), LEASE)
+        bill_date = clock.now().replace(microsecond=0)
+        revision = instructions.create_revision(connection, original, number, bill_date, rows, mine)
+        if order.same_account:
+            names = ", ".join(sorted(order.same_account))
+            history.log_status(
+                connection,
+                revision,
+                Service.COR,
+                LogStatus.SAME_ACCOUNT,
+                message=f"paid to the account that failed, on purpose, by {order.by}: {names}",
+                sweep_run_id=self.sweep.run.id,
+            )
+        first = {n: accounts.first for n, accounts in chosen.accounts.items()}
+        before = {n: accounts.before for n, accounts in chosen.accounts.items()}
+        request = self._request(connection, original, revision, failed, first, before)
+        return Ready(revision, mine, request, self.revisions.announce(connection, revision, request))
+
+    def _keep_accounts(
+        self, connection: Connection, failed: Mapping[str, History], accounts: Mapping[str, Accounts]
+    ) -> None:
+        """Keep the accounts that only the audit log knew: a revision that is sent again names the same."""
+        for number, known in accounts.items():
+            for tried, account in ((failed[number].first, known.first), (failed[number].last, known.before)):
+                if tried.row.account_sealed is None:
+                    beneficiaries.keep_account(
+                        connection,
+                        row_id=tried.row.id,
+                        account_sealed=self.sealer.seal(account.number),
+                        last4=account.number[-4:],
+                        ifsc=account.ifsc,
+                    )
+
+    def _write_repayment(
         self,
         connection: Connection,
         order: Order,
         number: str,
         rows: Sequence[NewBeneficiary],
-        first: Mapping[str, _Account],
-        before: Mapping[str, _Account],
+        looked_at: Mapping[str, History],
     ) -> Ready:
-        original, failed = self._still_failed(connection, order, rows)
-        mine = Claim(uuid.uuid4(), LEASE)
-        bill_date = clock.now().replace(microsecond=0)
-        revision = instructions.create_revision(connection, original, number, bill_date, rows, mine)
-        request = self._request(connection, original, revision, failed, first, before)
-        return Ready(revision, mine, request, self.revisions.announce(connection, revision, request))
-
-    def _write_repayment(
-        self, connection: Connection, order: Order, number: str, rows: Sequence[NewBeneficiary]
-    ) -> Ready:
-        original, _ = self._still_failed(connection, order, rows)
+        narrowed = replace(order, beneficiary_numbers=tuple(looked_at))
+        original, _ = self._still_failed(connection, narrowed, looked_at)
         bill_date = clock.now().replace(microsecond=0)
         funding = self._funding(connection, original, rows, bill_date)
         mine = Claim(uuid.uuid4(), LEASE)
@@ -378,12 +468,12 @@ class Corrections:
         return Ready(pi, mine, request, self.repayments.announce(connection, pi, request))
 
     def _still_failed(
-        self, connection: Connection, order: Order, rows: Sequence[NewBeneficiary]
+        self, connection: Connection, order: Order, looked_at: Mapping[str, History]
     ) -> tuple[PaymentInstruction, dict[str, History]]:
-        """What was looked at before the look-ups, once more and under the original's lock."""
+        """Those whom the order names, once more and under the original's lock: failed by the same PIs as before."""
         original, failed = self._failed(connection, order)
-        if set(failed) != {row.beneficiary_number for row in rows}:
-            raise ConflictError("other beneficiaries have failed meanwhile; run it again")
+        if any(each.last.row.id != looked_at[number].last.row.id for number, each in failed.items()):
+            raise ConflictError("one of its beneficiaries has failed once more meanwhile; run it again")
         return original, failed
 
     def _funding(
@@ -420,9 +510,9 @@ class Corrections:
         before = {number: self._stored(history.last) for number, history in failed.items()}
         return self._request(connection, original, revision, failed, first, before)
 
-    def _stored(self, tried: Try) -> _Account:
+    def _stored(self, tried: Try) -> Account:
         assert tried.row.account_sealed is not None, "it was kept when the revision was first made"
-        return _Account(self.sealer.open(tried.row.account_sealed).decode(), tried.row.ifsc)
+        return Account(self.sealer.open(tried.row.account_sealed).decode(), tried.row.ifsc)
 
     def _request(
         self,
@@ -430,12 +520,13 @@ class Corrections:
         original: PaymentInstruction,
         revision: PaymentInstruction,
         failed: Mapping[str, History],
-        first: Mapping[str, _Account],
-        before: Mapping[str, _Account],
+        first: Mapping[str, Account],
+        before: Mapping[str, Account],
     ) -> CorRequest:
         config = self.treasury.config
         rows = beneficiaries.of(connection, [revision.id])[revision.id]
         accounts = {row.beneficiary_number: self._stored(Try(revision, row)) for row in rows}
+        on_purpose = {row.beneficiary_number for row in rows if row.same_account_by is not None}
         return CorRequest(
             jit_cor_bill_no=revision.pi_number,
             jit_cor_bill_date=revision.bill_date,
@@ -454,7 +545,80 @@ class Corrections:
                     corrected_ifsc=accounts[number].ifsc,
                     cur_account_no=before[number].number,
                     cur_ifsc=before[number].ifsc,
+                    same_account=number in on_purpose,
                 )
                 for number in accounts
             ),
+        )
+
+
+def _where(order: Order) -> str:
+    return f"PI {order.pi_number} of {order.tenant_id}"
+
+
+def _told(reasons: Mapping[str, str]) -> str:
+    """Reasons by beneficiary in one text, those of the same reason together."""
+    together: dict[str, list[str]] = {}
+    for number, reason in reasons.items():
+        together.setdefault(reason, []).append(number)
+    return "; ".join(f"{', '.join(numbers)}: {reason}" for reason, numbers in together.items())
+
+
+def _check_choice(order: Order) -> None:
+    """Raise CorrectionRefusedError for a choice that nobody could follow."""
+    where, named = _where(order), order.named or ()
+    twice = sorted({number for number in named if named.count(number) > 1})
+    if twice:
+        raise CorrectionRefusedError(f"{where}: {', '.join(twice)} is named twice; nobody was revised")
+    if order.same_account and order.new_original:
+        raise CorrectionRefusedError(
+            f"{where}: a new original pays to the account that the registry has, whichever it is: "
+            "name them as beneficiaries, none as same account"
+        )
+    if order.same_account and not (order.by and order.by.strip()):
+        raise CorrectionRefusedError(
+            f"{where}: to the account that failed somebody is paid only by a person's choice, and nobody's name "
+            "came with it"
+        )
+
+
+def _unfit(accounts: Accounts, *, on_purpose: bool) -> str | None:
+    """Why somebody is not paid to the account that the registry has now; None when it is as was chosen."""
+    if on_purpose and accounts.mended:
+        return "the registry has another account by now than the one that failed: look at it, then choose anew"
+    if not on_purpose and not accounts.mended:
+        return (
+            "the bank account is the one that failed; correct it in the registry first, "
+            "or choose the same account on purpose"
+        )
+    return None
+
+
+def _last_days(connection: Connection, failed: Mapping[str, History]) -> dict[str, date]:
+    """Until when each of them can be corrected."""
+    days = {n: h.last.row.failed_on for n, h in failed.items() if h.last.row.failed_on is not None}
+    last_days = correct_by(connection, days.values())
+    return {number: last_days[day] for number, day in days.items()}
+
+
+def _too_late(connection: Connection, failed: Mapping[str, History]) -> dict[str, str]:
+    """Those who can't be corrected any more, and what to do instead."""
+    today, instead = clock.to_ist(clock.now()).date(), "start ifms_cor with 'new original' to pay anew from a sanction"
+    return {
+        number: f"it could be corrected until {day} only; {instead}"
+        for number, day in _last_days(connection, failed).items()
+        if today > day
+    }
+
+
+def _check_deadline(connection: Connection, order: Order, failed: Mapping[str, History]) -> None:
+    """Raise CorrectionRefusedError for a revision that comes too late, or a new original that comes too early."""
+    late = _too_late(connection, failed)
+    if late and not order.new_original:
+        raise CorrectionRefusedError(f"{_where(order)} is not revised: {_told(late)}")
+    in_time = {n: day for n, day in _last_days(connection, failed).items() if n not in late}
+    if in_time and order.new_original:
+        raise CorrectionRefusedError(
+            f"{_where(order)}: {', '.join(sorted(in_time))} can still be corrected, until {min(in_time.values())}: "
+            "a revised PI needs no new funds"
         )

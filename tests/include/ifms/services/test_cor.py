@@ -1,5 +1,8 @@
 """Failed and corrected payments, from the bank's failure to the revision that pays, on a real ledger and simulators."""
 
+import contextlib
+import re
+import threading
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
@@ -9,6 +12,8 @@ import time_machine
 from support.adapter import assert_money_is_right
 
 from ifms.errors import SweepNeedsAttentionError, SweepUnreachableError, TreasuryLoginError
+from ifms.ledger.invariants import look
+from ifms.ledger.runs import RunContext
 from ifms.services.cor import Order
 from ifms.services.scope import Scope
 
@@ -118,6 +123,247 @@ def test_the_other_list_key_is_sent_when_the_connection_says_so(failed, treasury
     repair(failed, simulators)
     failed.correct(order(failed))
     assert revisions(failed)[0]["status"] == "INITIATED"
+
+
+# Whom a revision pays -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def three(paid, simulators):
+    """All three payees have failed: `three(mended=2)`: their numbers, so many of them with another account now."""
+
+    def fail_all(mended=0):
+        fail(paid, simulators, "all")
+        paid.run("FD")
+        numbers = sorted(failing(paid))
+        if mended:
+            repair(paid, simulators, numbers=numbers[:mended])
+        return numbers
+
+    return fail_all
+
+
+def paid_by(adapter, pi):
+    rows = adapter.rows("SELECT beneficiary_number FROM ifms.beneficiary WHERE payment_instruction_id = %s", pi["id"])
+    return sorted(row["beneficiary_number"] for row in rows)
+
+
+def choices(adapter):
+    """The choices of an account that failed, as the status log has them."""
+    return [
+        row["message"]
+        for row in adapter.rows("SELECT message FROM ifms.status_log WHERE status = 'STATUS_LOG_COR_SAME_ACCOUNT'")
+    ]
+
+
+def none_is_wrong(adapter, treasury):
+    assert_money_is_right(adapter, treasury)
+    with psycopg.connect(adapter.dsn) as connection:
+        assert look(connection) == []
+
+
+@pytest.mark.parametrize("asked", [True, False], ids=["by its number", "all that are due"])
+def test_those_who_are_mended_are_revised_and_the_others_can_be_later(paid, three, treasury, simulators, asked):
+    one, two, other = three(mended=2)
+    sweep = paid.correct(*([order(paid)] if asked else []))
+    [first] = revisions(paid)
+    assert (first["status"], paid_by(paid, first)) == ("INITIATED", [one, two])
+    assert sweep.counts["left_out"] == 1
+    assert (original(paid)["status"], failing(paid)) == ("PARTIAL", [other])
+    if asked:
+        assert any(f"{other}: the bank account is the one that failed" in text for text in sweep.problems)
+    repair(paid, simulators, account="000077770001", numbers=[other])
+    assert paid.correct().counts["waiting_for_correction"] == 1  # until what becomes of the first is known
+    assert len(revisions(paid)) == 1
+    paid.run("FTPS")
+    paid.correct()
+    assert [paid_by(paid, each) for each in revisions(paid)] == [[one, two], [other]]
+    assert original(paid)["status"] == "COMPLETED"
+    paid.run("FTPS")
+    assert told(paid)["status"] == "SUCCESSFUL"
+    assert (failing(paid), choices(paid)) == ([], [])
+    none_is_wrong(paid, treasury)
+
+
+def test_an_account_that_is_right_is_paid_once_more_on_purpose_and_the_name_stays(paid, three, treasury):
+    one, two, other = three(mended=2)
+    paid.correct(order(paid, beneficiary_numbers=(one, two), same_account=(other,), by="sample-person"))
+    [revision] = revisions(paid)
+    assert (revision["status"], paid_by(paid, revision)) == ("INITIATED", [one, two, other])
+    sent = {row["benefId"]: row for row in treasury.state["corrections"][0]["params"]["beneficiaryDetails"]}
+    on_purpose = sent[other]
+    assert on_purpose["orgAccountNo"] == on_purpose["curAccountNo"] == on_purpose["correctedAccountNo"]
+    assert sent[one]["curAccountNo"] != sent[one]["correctedAccountNo"]
+    assert not any("same" in name.casefold() for name in on_purpose)
+    assert choices(paid) == [f"paid to the account that failed, on purpose, by sample-person: {other}"]
+    rows = paid.rows("SELECT beneficiary_number FROM ifms.beneficiary WHERE same_account_by = 'sample-person'")
+    assert [row["beneficiary_number"] for row in rows] == [other]
+    paid.run("FTPS")
+    assert (original(paid)["status"], failing(paid)) == ("COMPLETED", [])
+    assert told(paid)["status"] == "SUCCESSFUL"
+    none_is_wrong(paid, treasury)
+
+
+def test_only_who_is_named_on_purpose_is_revised(paid, three, treasury):
+    one, two, other = three(mended=2)
+    paid.correct(order(paid, same_account=(other,), by="sample-person"))
+    assert [paid_by(paid, each) for each in revisions(paid)] == [[other]]
+    assert sorted(failing(paid)) == [one, two]
+    none_is_wrong(paid, treasury)
+
+
+def test_who_failed_again_on_the_same_account_takes_another_choice(failed, treasury, simulators):
+    [number] = failing(failed)
+    for _ in range(2):
+        failed.correct(order(failed, same_account=(number,), by="sample-person"))
+        failed.run("FTPS")
+        fail(failed, simulators, "all", revisions(failed)[-1]["pi_number"])
+        failed.run("FTFPS")
+        assert failing(failed) == [number]
+        assert failed.correct().counts["waiting_for_correction"] == 1  # no sweep does it by itself
+    assert len(revisions(failed)) == 2
+    none_is_wrong(failed, treasury)
+
+
+@pytest.mark.parametrize("effect", ["lost_reply", "refuse"])
+def test_a_choice_whose_outcome_is_not_known_is_sent_again_as_it_was(failed, treasury, effect):
+    [number] = failing(failed)
+    treasury.rule("COR", effect)
+    chosen = order(failed, same_account=(number,), by="sample-person")
+    with pytest.raises((SweepNeedsAttentionError, SweepUnreachableError)):
+        failed.correct(chosen)
+    treasury.clear()
+    with pytest.raises(SweepNeedsAttentionError, match="on its way"):  # settled first; the same request makes no second
+        failed.correct(chosen)
+    assert [row["status"] for row in revisions(failed)] == ["INITIATED"]
+    [correction] = treasury.state["corrections"]
+    assert correction["conflicts"] == 0
+    assert len(choices(failed)) == 1
+    none_is_wrong(failed, treasury)
+
+
+def test_a_run_that_is_tried_again_or_cleared_makes_no_second_revision(failed, treasury, simulators):
+    [number] = failing(failed)
+    chosen = order(failed, same_account=(number,), by="sample-person")
+
+    def run(run_id):
+        sweep = failed.sweep("COR")
+        sweep.context = RunContext("ifms_cor", run_id)
+        with sweep:
+            failed.work(sweep, orders=(chosen,))
+        return sweep
+
+    run("first")
+    failed.run("FTPS")
+    fail(failed, simulators, "all", revisions(failed)[-1]["pi_number"])
+    failed.run("FTFPS")
+    again = run("first")
+    assert any("makes no second one" in text for text in again.problems)
+    assert len(revisions(failed)) == 1
+    run("second")  # another choice by a person
+    assert len(revisions(failed)) == 2
+    none_is_wrong(failed, treasury)
+
+
+CHOICES = {
+    "not on purpose": (lambda one, two, other: {"beneficiary_numbers": (one, two, other)}, "{2}: the bank account is"),
+    "mended meanwhile": (
+        lambda one, two, other: {"same_account": (one, other)},
+        "{0}: the registry has another account",
+    ),
+    "twice": (lambda one, two, other: {"beneficiary_numbers": (one, one)}, "{0} is named twice"),
+    "in both ways": (
+        lambda one, two, other: {"beneficiary_numbers": (one,), "same_account": (one,)},
+        "{0} is named twice",
+    ),
+    "of another PI": (lambda one, two, other: {"beneficiary_numbers": (one, "BN-XX/1")}, "has no beneficiary BN-XX/1"),
+    "nobody": (lambda one, two, other: {"beneficiary_numbers": ()}, "no failed beneficiary"),
+    "nobody's choice": (lambda one, two, other: {"same_account": (other,), "by": None}, "nobody's name"),
+    "a blank name": (lambda one, two, other: {"same_account": (other,), "by": " "}, "nobody's name"),
+    "a new original": (
+        lambda one, two, other: {"same_account": (other,), "new_original": True},
+        "none as same account",
+    ),
+}
+
+
+@pytest.mark.parametrize(("chosen", "said"), CHOICES.values(), ids=CHOICES)
+def test_a_choice_that_nobody_could_follow_is_refused_whole(paid, three, treasury, chosen, said):
+    numbers = three(mended=2)
+    with pytest.raises(SweepNeedsAttentionError, match=re.escape(said.format(*numbers))):
+        paid.correct(order(paid, **({"by": "sample-person"} | chosen(*numbers))))
+    assert treasury.state["calls"].get("COR", 0) == 0
+    assert (revisions(paid), choices(paid), sorted(failing(paid))) == ([], [], numbers)
+
+
+def test_who_is_under_correction_or_paid_is_refused_by_name_and_the_others_with_them(paid, three, treasury):
+    one, two, other = three(mended=2)
+    paid.correct(order(paid, beneficiary_numbers=(one,)))
+    both = order(paid, beneficiary_numbers=(one, two))
+    with pytest.raises(SweepNeedsAttentionError, match="on its way"):
+        paid.correct(both)
+    paid.run("FTPS")
+    with pytest.raises(SweepNeedsAttentionError, match=f"{one} has not failed"):
+        paid.correct(both)
+    assert (len(revisions(paid)), sorted(failing(paid))) == (1, [two, other])
+    none_is_wrong(paid, treasury)
+
+
+def test_who_has_no_account_is_said_and_keeps_nobody_waiting(paid, three, treasury, simulators):
+    one, two, other = three(mended=1)
+    change = {"tenantId": TENANT, "referenceId": payee_of(paid, two), "isActive": False}
+    simulators.ask_platform("POST", "accounts", change)
+    with pytest.raises(SweepNeedsAttentionError, match=f"beneficiary {two} .*no active primary bank account"):
+        paid.correct()
+    assert [paid_by(paid, each) for each in revisions(paid)] == [[one]]
+    assert sorted(failing(paid)) == [two, other]
+    none_is_wrong(paid, treasury)
+
+
+def test_two_with_one_account_go_one_after_the_other(paid, three, treasury, simulators):
+    one, two, _ = three()
+    for number in (one, two):
+        repair(paid, simulators, numbers=[number])
+    with pytest.raises(SweepNeedsAttentionError, match=f"{two}: it has the same account as {one}"):
+        paid.correct(order(paid, beneficiary_numbers=(one, two)))
+    assert revisions(paid) == []
+    for _ in range(2):
+        paid.correct()
+        paid.run("FTPS")
+    assert [paid_by(paid, each) for each in revisions(paid)] == [[one], [two]]
+    none_is_wrong(paid, treasury)
+
+
+def test_who_is_too_late_keeps_nobody_waiting_and_nobody_is_chosen_too_late(paid, three, treasury):
+    one, two, _ = three(mended=2)
+    with psycopg.connect(paid.dsn) as connection:
+        connection.execute(
+            "UPDATE ifms.beneficiary SET failed_on = failed_on - 120 WHERE beneficiary_number = %s", (one,)
+        )
+    with pytest.raises(SweepNeedsAttentionError, match=f"{one}: it could be corrected until"):
+        paid.correct(order(paid, beneficiary_numbers=(one, two)))
+    assert revisions(paid) == []
+    paid.correct()
+    assert [paid_by(paid, each) for each in revisions(paid)] == [[two]]
+    none_is_wrong(paid, treasury)
+
+
+def test_eight_choices_at_once_make_one_revision(paid, three, treasury):
+    one, two, other = three(mended=2)
+    chosen = order(paid, beneficiary_numbers=(one, two), same_account=(other,), by="sample-person")
+
+    def choose():
+        with contextlib.suppress(SweepNeedsAttentionError):
+            paid.correct(chosen)
+
+    threads = [threading.Thread(target=choose) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert [paid_by(paid, each) for each in revisions(paid)] == [[one, two, other]]
+    assert len(treasury.state["corrections"]) == len(choices(paid)) == 1
+    none_is_wrong(paid, treasury)
 
 
 def test_three_revisions_in_a_chain(failed, treasury, simulators):
@@ -436,8 +682,6 @@ def test_a_refused_login_leaves_no_revision_behind(failed, simulators, treasury,
 
 
 def test_two_runs_at_once_make_one_revision(failed, treasury, simulators):
-    import threading
-
     repair(failed, simulators)
     threads = [threading.Thread(target=failed.correct) for _ in range(4)]
     for thread in threads:

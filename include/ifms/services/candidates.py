@@ -1,0 +1,101 @@
+"""Whose failed payment can be revised now: each one's account in its earlier PIs, and in the registry today."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ifms.errors import BadInputError, SealError
+from ifms.ledger.corrections import History, Try
+from ifms.ledger.models import PaymentInstruction
+from ifms.platform.accounts import account_at
+from ifms.platform.client import PlatformClient
+from ifms.platform.models import BankAccountDetail
+from ifms.sealing import Sealer
+from ifms.wire.bank import valid_account_number, valid_ifsc
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account that money goes, or went, to."""
+
+    number: str = field(repr=False)
+    ifsc: str
+    detail: BankAccountDetail | None = None
+
+    def same_as(self, other: Account) -> bool:
+        """Whether both are one account: its number and its IFSC."""
+        return (self.number, self.ifsc) == (other.number, other.ifsc)
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """A failed beneficiary's three: in the original, in the PI that failed last, and in the registry now."""
+
+    first: Account
+    before: Account
+    now: Account
+
+    @property
+    def mended(self) -> bool:
+        """Whether the registry has another account now than the one that failed."""
+        return not self.now.same_as(self.before)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Looks at what failed beneficiaries were, and would be, paid to; writes nothing."""
+
+    platform: PlatformClient
+    sealer: Sealer
+
+    def look(
+        self, original: PaymentInstruction, failed: Mapping[str, History]
+    ) -> tuple[dict[str, Accounts], dict[str, str]]:
+        """The accounts of each by beneficiary number; of those who can't be paid as they stand, why not."""
+        accounts: dict[str, Accounts] = {}
+        held, faults = self.accounts_now(original, failed)
+        for number, now in held.items():
+            history = failed[number]
+            try:
+                before = self.account_of(history.last)
+                first = before if history.first is history.last else self.account_of(history.first)
+            except (BadInputError, SealError) as error:
+                faults[number] = f"beneficiary {number}: {error}"
+            else:
+                accounts[number] = Accounts(first, before, now)
+        return accounts, faults
+
+    def accounts_now(
+        self, original: PaymentInstruction, failed: Mapping[str, History]
+    ) -> tuple[dict[str, Account], dict[str, str]]:
+        """The active primary account of each, as the registry has it; of those without a valid one, what is wrong."""
+        payees = {number: history.last.row.beneficiary_id for number, history in failed.items()}
+        held = self.platform.bank_accounts(original.tenant_id, sorted(set(payees.values())))
+        accounts: dict[str, Account] = {}
+        faults: dict[str, str] = {}
+        for number, payee in payees.items():
+            who = f"beneficiary {number} (payee {payee})"
+            detail = held[payee].primary if payee in held else None
+            if detail is None:
+                faults[number] = f"{who} has no active primary bank account"
+                continue
+            try:
+                accounts[number] = Account(
+                    valid_account_number(detail.account_number, who), valid_ifsc(detail.ifsc, who), detail
+                )
+            except BadInputError as error:
+                faults[number] = str(error)
+        return accounts, faults
+
+    def account_of(self, tried: Try) -> Account:
+        """The account that a PI paid to: as it was sent, or, where that is not known here, by the audit log.
+
+        Raises BadInputError that names the payee whose account nobody knows any more.
+        """
+        row = tried.row
+        if row.account_sealed is not None:
+            return Account(self.sealer.open(row.account_sealed).decode(), row.ifsc)
+        number, ifsc = account_at(self.platform, tried.pi.tenant_id, row.beneficiary_id, tried.pi.created_at)
+        who = f"beneficiary {row.beneficiary_number}, by the audit log,"
+        return Account(number, valid_ifsc(ifsc or row.ifsc, who))
