@@ -2,8 +2,13 @@
 
 ## What
 Makes a revised payment instruction for failed beneficiaries once their bank data has been corrected in the
-registry, and posts it to the treasury. With a PI number in the form, that PI is corrected (all of its failed
-beneficiaries, or those listed); without one, every PI whose failed beneficiaries all have other bank data now.
+registry, and posts it to the treasury. With a PI number in the form, that PI is corrected; without one, every PI
+that has failed beneficiaries. Those are revised who have other bank data now; the others stay failed, the log says
+why, and a later revision can take them. A form that lists beneficiaries revises exactly those, or nobody and says why.
+
+An account that is right as it is (dormant, returned late by RBI) is paid once more when the form lists the
+beneficiary under 'Same account on purpose'; the name of who started the run goes into the status log. Nothing else
+pays to an account that failed.
 
 ## When
 Started by an operator, through the form. A failed payment can be corrected for 90 days, or until 30 April of the
@@ -21,7 +26,7 @@ The platform's bank accounts (and their audit log for accounts that the ledger d
 Nothing is sent that was not written before, and nothing is ever sent under a second number: running it again is
 safe. Red means that what the form asked for can't be done now (the log and the `sweep_run` row say why, and what to
 do instead), or that the treasury was out of reach or not understood. A revision whose outcome is not known is
-settled by the next run, and by ifms_pi at 21:00.
+settled by the next run, and by ifms_pi at 21:00. A run that is tried again or cleared makes no second revision.
 """
 
 from airflow.sdk import DAG, Param
@@ -48,7 +53,16 @@ with DAG(
             type=["null", "array"],
             items=NUMBER | {"type": "string"},
             title="Beneficiaries",
-            description="Which of its failed beneficiaries (BN-…, one per line); all of them when empty.",
+            description="Which of its failed beneficiaries (BN-…, one per line) go to the other account that the "
+            "registry has now. Exactly those listed here and below; all who have another account when both are empty.",
+        ),
+        "same_account": Param(
+            None,
+            type=["null", "array"],
+            items=NUMBER | {"type": "string"},
+            title="Same account on purpose",
+            description="Which of them (BN-…, one per line) go to the account that failed once more. Your name goes "
+            "into the status log.",
         ),
         "new_original": Param(
             False,
@@ -69,6 +83,7 @@ with DAG(
         pi_number="{{ params.pi_number }}",
         tenant="{{ params.tenant }}",
         beneficiaries="{{ params.beneficiaries }}",
+        same_account="{{ params.same_account }}",
         new_original="{{ params.new_original }}",
         tenants="{{ params.tenants }}",
     )

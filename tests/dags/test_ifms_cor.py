@@ -57,6 +57,46 @@ def test_some_of_its_beneficiaries(run_dag, form, adapter):
     assert failed.failing(adapter) == [one]
 
 
+def test_three_failures_two_mended_and_one_revised_on_purpose(run_dag, airflow_connections, adapter, treasury):
+    """The story of a dormant account: the mended are not kept waiting, and the third is paid because a person says so."""
+    failed.paid_and_failed(adapter, failures=3)
+    one, two, dormant = failed.failing(adapter)
+    failed.mend(adapter, [one, two])
+    conf = {"pi_number": failed.original(adapter)["pi_number"], "tenant": failed.TENANT}
+
+    assert run_dag("ifms_cor", conf=conf).state == "success"
+    assert [row["beneficiary_count"] for row in failed.revisions(adapter)] == [2]
+    [sweep] = adapter.rows("SELECT problems::text AS said FROM ifms.sweep_run WHERE service_id = 'COR'")
+    assert f"{dormant}: the bank account is the one that failed" in sweep["said"]
+    assert (failed.original(adapter)["status"], failed.failing(adapter)) == ("PARTIAL", [dormant])
+    assert run_dag("ifms_ftps").state == "success"
+    assert run_dag("ifms_cor").state == "success"  # all that is due never pays to an account that failed
+    assert len(failed.revisions(adapter)) == 1
+
+    assert run_dag("ifms_cor", conf=conf | {"same_account": [dormant]}).state == "success"
+    assert statuses(adapter) == ["SUCCESSFUL", "INITIATED"]
+    [row] = adapter.rows("SELECT message FROM ifms.status_log WHERE status = 'STATUS_LOG_COR_SAME_ACCOUNT'")
+    assert row["message"] == f"paid to the account that failed, on purpose, by dag_test: {dormant}"
+    [sent] = treasury.state["corrections"][1]["params"]["beneficiaryDetails"]
+    assert sent["orgAccountNo"] == sent["curAccountNo"] == sent["correctedAccountNo"]
+    assert run_dag("ifms_ftps").state == "success"
+    assert statuses(adapter) == ["SUCCESSFUL", "SUCCESSFUL"]
+    assert (failed.original(adapter)["status"], failed.failing(adapter)) == ("COMPLETED", [])
+    assert_money_is_right(adapter, treasury)
+
+
+def test_nobody_is_paid_on_purpose_by_a_run_that_nobody_started(run_dag, form, adapter, treasury, monkeypatch):
+    from airflow.models import dagrun
+
+    make = dagrun.get_or_create_dagrun
+    monkeypatch.setattr(dagrun, "get_or_create_dagrun", lambda **given: make(**given | {"triggering_user_name": None}))
+    run = run_dag("ifms_cor", conf=form(same_account=failed.failing(adapter)[:1]))
+    assert run.state == "failed"
+    [row] = adapter.rows("SELECT message FROM ifms.sweep_run WHERE service_id = 'COR'")
+    assert "nobody's name came with it" in row["message"]
+    assert failed.revisions(adapter) == []
+
+
 def test_without_a_form_all_that_is_due_and_nobody_else(run_dag, form, adapter, treasury):
     assert run_dag("ifms_cor").state == "success"
     assert statuses(adapter) == []  # nobody has another account yet
@@ -73,6 +113,7 @@ REASONS = {
     "unchanged account": ({}, "is the one that failed; correct it in the registry first"),
     "another city's": ({"tenant": "od.sampleb"}, "of od.sampleb does not exist"),
     "unknown": ({"pi_number": "PI-SA/2000-01/000001"}, "PI-SA/2000-01/000001 of od.samplea does not exist"),
+    "a stranger on purpose": ({"same_account": ["BN-XX/000001"]}, "has no beneficiary BN-XX/000001"),
     "a stranger": ({"beneficiaries": ["BN-XX/000001"]}, "has no beneficiary BN-XX/000001"),
     "can still be corrected": ({"new_original": True}, "can still be corrected"),
     "no city": ({"tenant": None}, "say which city it belongs to"),
@@ -87,7 +128,8 @@ def test_what_is_refused_is_red_with_its_reason(form, refused, change, reason):
 
 def test_what_one_field_alone_is_about_is_not_guessed(form, refused, adapter):
     failed.mend(adapter)  # so there would be something due
-    for alone in ({"beneficiaries": failed.failing(adapter)[:1]}, {"new_original": True}, {"tenant": failed.TENANT}):
+    one = failed.failing(adapter)[:1]
+    for alone in ({"beneficiaries": one}, {"same_account": one}, {"new_original": True}, {"tenant": failed.TENANT}):
         assert refused(alone).startswith("BadInputError: name the original PI")
 
 
@@ -99,6 +141,8 @@ def test_what_one_field_alone_is_about_is_not_guessed(form, refused, adapter):
         {"pi_number": "{{ conn.ifms_treasury.password }}"},
         {"beneficiaries": ["BN-SA/1'); DROP TABLE ifms.payment; --"]},
         {"beneficiaries": "BN-SA/000001"},
+        {"same_account": "BN-SA/000001"},
+        {"same_account": ["{{ dag_run.conf }}"]},
         {"tenant": "{{ 7 * 7 }}"},
     ],
 )

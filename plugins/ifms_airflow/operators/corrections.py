@@ -19,14 +19,20 @@ if TYPE_CHECKING:
 class CorrectOperator(TreasurySweepOperator):
     """Make a revised payment instruction for failed beneficiaries whose bank data has been corrected.
 
-    :param pi_number: the original PI; without it every PI whose failed beneficiaries have other bank data now is taken.
+    :param pi_number: the original PI; without it everybody who has failed and has other bank data now is taken.
     :param tenant: the city that the PI belongs to; needed with a PI number.
-    :param beneficiaries: which of its failed beneficiaries (numbers, BN-…); all of them when empty.
+    :param beneficiaries: which of its failed beneficiaries (numbers, BN-…) are paid to the other account that the
+        registry has now.
+    :param same_account: which of them are paid to the account that failed once more, on purpose; the name of who has
+        started the run goes with it. Exactly those of both lists are taken; all who have other bank data now when both
+        are empty.
     :param new_original: pay failures that can't be corrected any more by a new original PI, from a sanction.
     :param only_pending: make nothing new, only settle the revisions whose outcome is not known.
     """
 
-    template_fields: Sequence[str] = ("tenants", "pi_numbers", "pi_number", "tenant", "beneficiaries", "new_original")
+    template_fields: Sequence[str] = (
+        "tenants", "pi_numbers", "pi_number", "tenant", "beneficiaries", "same_account", "new_original",
+    )  # fmt: skip
     service_id = "COR"
 
     def __init__(
@@ -35,6 +41,7 @@ class CorrectOperator(TreasurySweepOperator):
         pi_number: str | None = None,
         tenant: str | None = None,
         beneficiaries: Sequence[str] | None = None,
+        same_account: Sequence[str] | None = None,
         new_original: bool | str = False,
         only_pending: bool = False,
         **kwargs: Any,
@@ -43,6 +50,7 @@ class CorrectOperator(TreasurySweepOperator):
         self.pi_number = pi_number
         self.tenant = tenant
         self.beneficiaries = beneficiaries
+        self.same_account = same_account
         self.new_original = new_original
         self.only_pending = only_pending
 
@@ -58,19 +66,19 @@ class CorrectOperator(TreasurySweepOperator):
             if self.only_pending or sweep.stopping:
                 return
             if asked_for is not None:
-                corrections.correct([Order(*asked_for)])
+                corrections.correct([Order(*asked_for, by=context["dag_run"].triggering_user_name)])
             else:
                 corrections.correct_due(scope)
 
-    def asked_for(self) -> tuple[str, str, tuple[str, ...] | None, bool] | None:
-        """The form's fields, checked: tenant, PI number, beneficiaries, new original; None for all that is due.
+    def asked_for(self) -> tuple[str, str, tuple[str, ...] | None, bool, tuple[str, ...]] | None:
+        """The form's fields, checked: tenant, PI number, beneficiaries, new original, same account; None for all due.
 
         Raises BadInputError that names the field, also for a field that says something of a PI that nobody named.
         """
         if self.pi_number is None:
-            if self.tenant or self.beneficiaries or self.new_original:
+            if self.tenant or self.beneficiaries or self.same_account or self.new_original:
                 raise BadInputError(
-                    "name the original PI that city, beneficiaries or new original are about; "
+                    "name the original PI that city, beneficiaries, same account or new original are about; "
                     "without one, all that is due is corrected (in some cities: tenants)"
                 )
             return None
@@ -80,5 +88,14 @@ class CorrectOperator(TreasurySweepOperator):
             raise BadInputError(f"PI {self.pi_number}: say which city it belongs to (tenant, like od.samplea)")
         if not isinstance(self.new_original, bool):
             raise BadInputError(f"PI {self.pi_number}: new original must be true or false, not a text")
-        numbers = tuple(texts("beneficiaries", self.beneficiaries)) if self.beneficiaries else None
-        return self.tenant.strip(), self.pi_number.strip(), numbers, self.new_original
+        numbers = _named("beneficiaries", self.beneficiaries) if self.beneficiaries else None
+        same = _named("same_account", self.same_account) if self.same_account else ()
+        return self.tenant.strip(), self.pi_number.strip(), numbers, self.new_original, same
+
+
+def _named(name: str, value: Any) -> tuple[str, ...]:  # noqa: ANN401  (a form's field may hold anything)
+    """A form's list of beneficiaries. Raises BadInputError unless it is one that names each once."""
+    numbers = tuple(texts(name, value))
+    if len(numbers) != len(value):
+        raise BadInputError(f"{name} names one of them twice")
+    return numbers

@@ -25,17 +25,22 @@ def test_nothing_asked_for_is_all_that_is_due():
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({}, (None, False)),
-        ({"beneficiaries": []}, (None, False)),
-        ({"beneficiaries": ["BN-SA/2", " BN-SA/1 ", "BN-SA/2"]}, (("BN-SA/2", "BN-SA/1"), False)),
-        ({"new_original": True}, (None, True)),
+        ({}, (None, False, ())),
+        ({"beneficiaries": [], "same_account": []}, (None, False, ())),
+        ({"beneficiaries": ["BN-SA/2", " BN-SA/1 "]}, (("BN-SA/2", "BN-SA/1"), False, ())),
+        ({"same_account": [" BN-SA/1 "]}, (None, False, ("BN-SA/1",))),
+        ({"beneficiaries": ["BN-SA/2"], "same_account": ["BN-SA/1"]}, (("BN-SA/2",), False, ("BN-SA/1",))),
+        ({"new_original": True}, (None, True, ())),
     ],
 )
 def test_one_pi(fields, expected):
     assert asked_for(pi_number=f" {NUMBER} ", tenant=" od.samplea ", **fields) == ("od.samplea", NUMBER, *expected)
 
 
-@pytest.mark.parametrize("fields", [{"tenant": "od.samplea"}, {"beneficiaries": ["BN-SA/1"]}, {"new_original": True}])
+@pytest.mark.parametrize(
+    "fields",
+    [{"tenant": "od.samplea"}, {"beneficiaries": ["BN-SA/1"]}, {"same_account": ["BN-SA/1"]}, {"new_original": True}],
+)
 def test_a_field_about_a_pi_that_nobody_named_is_not_taken_for_all(fields):
     with pytest.raises(BadInputError, match="name the original PI"):
         asked_for(**fields)
@@ -59,10 +64,17 @@ def test_a_text_is_no_yes(value):
         asked_for(pi_number=NUMBER, tenant="od.samplea", new_original=value)
 
 
+@pytest.mark.parametrize("field", ["beneficiaries", "same_account"])
 @pytest.mark.parametrize("value", ["BN-SA/1", [7], [None], [""], [["BN-SA/1"]], {"BN-SA/1": True}])
-def test_beneficiaries_are_a_list_of_numbers(value):
-    with pytest.raises(BadInputError, match="beneficiaries must be a list of texts"):
-        asked_for(pi_number=NUMBER, tenant="od.samplea", beneficiaries=value)
+def test_beneficiaries_are_a_list_of_numbers(field, value):
+    with pytest.raises(BadInputError, match=f"{field} must be a list of texts"):
+        asked_for(pi_number=NUMBER, tenant="od.samplea", **{field: value})
+
+
+@pytest.mark.parametrize("field", ["beneficiaries", "same_account"])
+def test_nobody_is_named_twice(field):
+    with pytest.raises(BadInputError, match=f"{field} names one of them twice"):
+        asked_for(pi_number=NUMBER, tenant="od.samplea", **{field: ["BN-SA/1", "BN-SA/2", " BN-SA/1"]})
 
 
 @pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})

@@ -37,12 +37,17 @@ def test_lists(value):
 
 
 @fuzzed
-@given(pi=anything, tenant=anything, beneficiaries=anything, new=anything)
-def test_a_correction(pi, tenant, beneficiaries, new):
+@given(pi=anything, tenant=anything, beneficiaries=anything, same=anything, new=anything)
+def test_a_correction(pi, tenant, beneficiaries, same, new):
     from ifms_airflow.operators import CorrectOperator
 
     task = CorrectOperator(
-        task_id="correct", pi_number=pi, tenant=tenant, beneficiaries=beneficiaries, new_original=new
+        task_id="correct",
+        pi_number=pi,
+        tenant=tenant,
+        beneficiaries=beneficiaries,
+        same_account=same,
+        new_original=new,
     )
     try:
         asked = task.asked_for()
@@ -50,11 +55,13 @@ def test_a_correction(pi, tenant, beneficiaries, new):
         return
     if asked is None:
         assert pi is None
-        assert [each for each in (tenant, beneficiaries, new) if each] == []
+        assert [each for each in (tenant, beneficiaries, same, new) if each] == []
         return
     assert asked[3] is new
     assert asked[:2] == (pi.strip(), tenant.strip())
-    assert asked[2] is None or list(asked[2]) == list(dict.fromkeys(each.strip() for each in beneficiaries))
+    assert asked[2] is None or list(asked[2]) == [each.strip() for each in beneficiaries]
+    assert list(asked[4]) == [each.strip() for each in same or ()]
+    assert all(len(set(each)) == len(each) for each in (asked[2] or (), asked[4]))
 
 
 @fuzzed
