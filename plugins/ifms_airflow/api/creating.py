@@ -31,7 +31,7 @@ from ifms.outbox import anything_due
 from ifms.platform.client import PlatformClient
 from ifms.reports.reads.instruction import Whole, load
 from ifms.services import pa
-from ifms.services.cor import Corrections, Order
+from ifms.services.cor import Corrections, LeftOut, Order
 from ifms.services.pi import NO_FUNDS, PaymentInstructions
 from ifms.services.scope import Scope
 from ifms.services.sweep import Sweep
@@ -54,6 +54,14 @@ class Unpaid:
     """A payment that no sanction has the money for; its row of the ledger."""
 
     payment: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Revised:
+    """A revised PI, and the failed beneficiaries of its original who are not in it, each with why."""
+
+    whole: Whole
+    left_out: list[LeftOut]
 
 
 class Creator:
@@ -102,21 +110,28 @@ class Creator:
                 raise DigitError("UNKNOWN_ERROR", f"the PI of payment {payment_number} is still being made; search it")
             time.sleep(0.2)  # another run has the payment: what becomes of it is the answer
 
-    def revise(self, tenant_id: str, parent: str, by: str) -> Whole:
-        """A revised PI for all failed beneficiaries of an original, or its PENDING one settled.
+    def revise(self, order: Order) -> Revised:
+        """A revised PI for failed beneficiaries of an original, or its PENDING one settled.
 
         Raises DigitError that says why there is none.
         """
-        before = self._revisions(tenant_id, parent)
+        before = self._revisions(order)
         pending = [row for row in before if row["status"] == "PENDING"]
+        if pending and order.named is not None and not _is_of(pending[0], order):
+            raise DigitError(
+                "REVISED_PI_GEN_ERROR",
+                f"PI {order.pi_number} has {pending[0]['pi_number']} on its way, for {', '.join(pending[0]['paid'])}: "
+                "wait for what becomes of it; nobody was revised",
+            )
         again = tuple(row["pi_number"] for row in pending)
+        left_out: list[LeftOut] = []
         deadline = time.monotonic() + SECONDS
-        problems = self._waited(lambda: self._revise(tenant_id, parent, by, again), deadline)
+        problems = self._waited(lambda: self._revise(order, again, left_out), deadline)
         known = {row["id"] for row in before} - {row["id"] for row in pending}
-        made = [row for row in self._revisions(tenant_id, parent) if row["id"] not in known]
+        made = [row for row in self._revisions(order) if row["id"] not in known]
         if made:
-            return self._whole(made[0]["id"])
-        said = problems[0] if problems else f"the revised PI of {parent} is still being made; search it"
+            return Revised(self._whole(made[0]["id"]), self._not_in_it(order, made[0]["pi_number"], left_out))
+        said = problems[0] if problems else f"the revised PI of {order.pi_number} is still being made; search it"
         raise DigitError("REVISED_PI_GEN_ERROR", said)
 
     # In a thread of the pool ------------------------------------------------------------------------------------------
@@ -135,15 +150,16 @@ class Creator:
             PaymentInstructions(sweep, treasury, platform, sweep.calls.sealer, master, scope)()
         return sweep.problems
 
-    def _revise(self, tenant_id: str, parent: str, by: str, again: tuple[str, ...]) -> list[str]:
-        with self._parts("COR", by) as (sweep, treasury, platform):
+    def _revise(self, order: Order, again: tuple[str, ...], left_out: list[LeftOut]) -> list[str]:
+        with self._parts("COR", order.by or "") as (sweep, treasury, platform):
             assert sweep.calls is not None
-            master = platform.master_data((tenant_id,))
+            master = platform.master_data((order.tenant_id,))
             corrections = Corrections(sweep, treasury, platform, sweep.calls.sealer, master)
             if again:
-                corrections.send_again(Scope((tenant_id,), pi_numbers=again))
+                corrections.send_again(Scope((order.tenant_id,), pi_numbers=again))
             else:
-                corrections.correct([Order(tenant_id, parent)])
+                corrections.correct([order])
+                left_out += corrections.left_out
         return sweep.problems
 
     @contextmanager
@@ -195,15 +211,36 @@ class Creator:
             payment_number,
         )
 
-    def _revisions(self, tenant_id: str, parent: str) -> list[dict[str, Any]]:
+    def _revisions(self, order: Order) -> list[dict[str, Any]]:
         return self._rows(
             """
-            SELECT id, pi_number, status FROM ifms.payment_instruction
-            WHERE tenant_id = %s AND parent_pi_number = %s ORDER BY created_at DESC
+            SELECT p.id, p.pi_number, p.status, b.paid, b.same
+            FROM ifms.payment_instruction p, LATERAL (
+                SELECT array_agg(beneficiary_number ORDER BY beneficiary_number) AS paid,
+                       array_agg(beneficiary_number) FILTER (WHERE same_account_by IS NOT NULL) AS same
+                FROM ifms.beneficiary WHERE payment_instruction_id = p.id) b
+            WHERE p.tenant_id = %s AND p.parent_pi_number = %s ORDER BY p.created_at DESC
             """,
-            tenant_id,
-            parent,
+            order.tenant_id,
+            order.pi_number,
         )
+
+    def _not_in_it(self, order: Order, revision: str, left_out: list[LeftOut]) -> list[LeftOut]:
+        """Who has still failed and is in no later PI; why, as far as it was looked at."""
+        reasons = {each.beneficiary_number: each.reason for each in left_out}
+        rows = self._rows(
+            """
+            SELECT beneficiary_number, beneficiary_id FROM ifms.failed_beneficiary
+            WHERE original_pi_number = %s AND pi_number <> %s ORDER BY beneficiary_number
+            """,
+            order.pi_number,
+            revision,
+        )
+        otherwise = f"not in {revision}, which comes first" if order.named is None else "not chosen"
+        return [
+            LeftOut(row["beneficiary_number"], row["beneficiary_id"], reasons.get(row["beneficiary_number"], otherwise))
+            for row in rows
+        ]
 
     def _payment(self, tenant_id: str, payment_number: str) -> dict[str, Any] | None:
         found = self._rows(
@@ -218,6 +255,11 @@ class Creator:
     def _rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
         with self._reads.connection() as connection:
             return _fetch(connection, statement, values)
+
+
+def _is_of(revision: dict[str, Any], order: Order) -> bool:
+    """Whether the revision pays exactly those whom the order names, and to the accounts that it wants."""
+    return revision["paid"] == sorted(order.named or ()) and set(revision["same"] or ()) == set(order.same_account)
 
 
 def _fetch(connection: Connection, statement: str, values: tuple[object, ...]) -> list[dict[str, Any]]:

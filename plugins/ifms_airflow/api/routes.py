@@ -7,12 +7,13 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, WithJsonSchema
 
 from ifms.ledger.statuses import PiStatus
 from ifms.reports.reads import funds, search
 from ifms.reports.reads.instruction import load
 from ifms.reports.reads.search import Criteria, Order
+from ifms.services.cor import Order as CorrectionOrder
 from ifms_airflow.api import digit, starting
 from ifms_airflow.api.access import READ, User, require_start
 from ifms_airflow.api.creating import Creator, Unpaid
@@ -36,6 +37,20 @@ router = APIRouter(responses=_ANSWERS)
 # Payment instructions -------------------------------------------------------------------------------------------------
 
 
+class Choice(BaseModel):
+    """A failed beneficiary who is to be revised: to the other account that the registry has now, or to the same one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    beneficiaryNumber: Annotated[Text, Field(min_length=1)]
+    sameAccount: Annotated[bool, Field(strict=True)] = Field(
+        False, description="To the account that failed, on purpose; the caller's name goes into the status log"
+    )
+
+
+_CHOICES: TypeAdapter[list[Choice]] = TypeAdapter(Annotated[list[Choice], Field(min_length=1, max_length=10_000)])
+
+
 class CreateBody(Body):
     """One of: a payment's number, an original PI to revise, a whole payment. The first that is given counts."""
 
@@ -43,6 +58,18 @@ class CreateBody(Body):
     referenceId: Text | None = None
     parentPI: Text | None = None
     payment: dict[str, Any] | None = None
+    beneficiaries: Annotated[Any, WithJsonSchema(_CHOICES.json_schema())] = Field(
+        None,
+        description="With parentPI: exactly whom to revise. Without: all who have another account now. Else ignored.",
+    )
+
+
+class NotRevised(BaseModel):
+    """A failed beneficiary who is not in the revised PI, and why: it can be in a later one."""
+
+    beneficiaryNumber: str
+    beneficiaryId: str
+    reason: str
 
 
 class CreateAnswer(BaseModel):
@@ -50,9 +77,15 @@ class CreateAnswer(BaseModel):
 
     ResponseInfo: ResponseInfo
     paymentInstruction: dict[str, Any]
+    notRevised: list[NotRevised] | None = Field(None, description="With parentPI: who has failed and is not in it")
 
 
-@router.post("/pi/v1/_create", summary="A PI for a payment, or a revised PI", response_model=CreateAnswer)
+@router.post(
+    "/pi/v1/_create",
+    summary="A PI for a payment, or a revised PI",
+    response_model=CreateAnswer,
+    response_model_exclude_unset=True,
+)
 def create(body: CreateBody, user: User, request: Request) -> dict[str, Any]:
     """Written first, then sent, then recorded; a caller who has waited long enough is told of the PENDING PI."""
     creator: Creator = request.app.state.creator
@@ -64,17 +97,51 @@ def create(body: CreateBody, user: User, request: Request) -> dict[str, Any]:
             "PI_REQUEST_INVALID_PARAMS",
             "give tenantId with referenceId (a payment's number) or parentPI (an original PI's), or a payment",
         )
-    made: Any
+    answer: dict[str, Any] = {"ResponseInfo": body.response_info()}
     if reference:
         require_start(user, "ifms_pi")
         starting.note(user, "create", dag_id="ifms_pi", tenant=tenant, payment=reference)
         made = creator.pay(tenant, reference, user.get_name())
-    else:
-        require_start(user, "ifms_cor")
-        starting.note(user, "revise", dag_id="ifms_cor", tenant=tenant, pi_number=body.parentPI)
-        made = creator.revise(tenant, body.parentPI or "", user.get_name())
-    told = digit.unpaid(tenant, made.payment) if isinstance(made, Unpaid) else digit.instruction(made, created=True)
-    return {"ResponseInfo": body.response_info(), "paymentInstruction": told}
+        told = digit.unpaid(tenant, made.payment) if isinstance(made, Unpaid) else digit.instruction(made, created=True)
+        return answer | {"paymentInstruction": told}
+    require_start(user, "ifms_cor")
+    order = _order(tenant, body.parentPI or "", body.beneficiaries, user.get_name())
+    starting.note(
+        user,
+        "revise",
+        dag_id="ifms_cor",
+        tenant=tenant,
+        pi_number=order.pi_number,
+        beneficiaries=order.beneficiary_numbers,
+        same_account=order.same_account,
+    )
+    revised = creator.revise(order)
+    return answer | {
+        "paymentInstruction": digit.instruction(revised.whole, created=True),
+        "notRevised": [
+            {"beneficiaryNumber": n.beneficiary_number, "beneficiaryId": n.beneficiary_id, "reason": n.reason}
+            for n in revised.left_out
+        ],
+    }
+
+
+def _order(tenant: str, parent: str, beneficiaries: object, by: str) -> CorrectionOrder:
+    """What is to be corrected. Raises DigitError for a choice that is no list of choices."""
+    if beneficiaries is None:
+        return CorrectionOrder(tenant, parent, by=by)
+    try:
+        choices = _CHOICES.validate_python(beneficiaries)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in ("beneficiaries", *first["loc"]))
+        raise DigitError("PI_REQUEST_INVALID_PARAMS", f"{where}: {first['msg']}; nobody was revised") from None
+    return CorrectionOrder(
+        tenant,
+        parent,
+        tuple(each.beneficiaryNumber for each in choices if not each.sameAccount),
+        same_account=tuple(each.beneficiaryNumber for each in choices if each.sameAccount),
+        by=by,
+    )
 
 
 def _of_payment(payment: dict[str, Any]) -> tuple[str | None, str | None]:

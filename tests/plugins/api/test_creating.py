@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from support.adapter import Adapter, Treasury, assert_money_is_right
 from support.api import rung
-from support.failed import mend, original, paid_and_failed, revisions, wage_bill
+from support.failed import failing, mend, original, paid_and_failed, revisions, wage_bill
 
 pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})]
 
@@ -64,6 +64,51 @@ def test_a_revision_whose_outcome_is_unknown_is_settled_by_the_next_call(
     again = post("pi/v1/_create", tenantId=TENANT, parentPI=parent).json()["paymentInstruction"]
     assert (again["jitBillNo"], again["piStatus"]) == (made["jitBillNo"], "INITIATED")
     assert len(revisions(adapter)) == 1
+    assert_money_is_right(adapter, treasury)
+
+
+def test_a_pending_revision_is_settled_for_the_same_choice_and_keeps_another_one_waiting(
+    adapter: Adapter, treasury: Treasury, post: Any
+):
+    paid_and_failed(adapter, failures=3)
+    one, two, dormant = failing(adapter)
+    mend(adapter, [one, two])
+    treasury.rule("COR", "lost_reply")
+    parent = original(adapter)["pi_number"]
+
+    def choose(*names: str, same: bool = False) -> Any:
+        choices = [{"beneficiaryNumber": name, "sameAccount": same} for name in names]
+        return post("pi/v1/_create", tenantId=TENANT, parentPI=parent, beneficiaries=choices)
+
+    made = choose(dormant, same=True).json()["paymentInstruction"]
+    assert made["piStatus"] == "PENDING"
+    treasury.clear()
+    for other in (choose(one), choose(dormant), choose(one, dormant)):
+        assert f"{made['jitBillNo']} on its way, for {dormant}" in other.json()["Errors"][0]["message"]
+    again = choose(dormant, same=True).json()
+    assert (again["paymentInstruction"]["jitBillNo"], again["paymentInstruction"]["piStatus"]) == (
+        made["jitBillNo"],
+        "INITIATED",
+    )
+    assert [each["beneficiaryNumber"] for each in again["notRevised"]] == [one, two]
+    assert len(revisions(adapter)) == 1
+    assert_money_is_right(adapter, treasury)
+
+
+def test_eight_callers_with_one_choice_make_one_revision(adapter: Adapter, treasury: Treasury, post: Any):
+    paid_and_failed(adapter, failures=1)
+    [dormant] = failing(adapter)
+    parent = original(adapter)["pi_number"]
+    choice = [{"beneficiaryNumber": dormant, "sameAccount": True}]
+    treasury.rule("COR", "latency", ms=300)
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(
+            pool.map(lambda _: post("pi/v1/_create", tenantId=TENANT, parentPI=parent, beneficiaries=choice), range(8))
+        )
+    [revision] = revisions(adapter)
+    assert len(treasury.state["corrections"]) == 1
+    told = {a.json()["paymentInstruction"]["jitBillNo"] for a in answers if a.status_code == 200}
+    assert told == {revision["pi_number"]}
     assert_money_is_right(adapter, treasury)
 
 

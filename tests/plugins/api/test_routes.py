@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from support.adapter import Adapter, Treasury, assert_money_is_right
 from support.api import REQUEST_INFO, audited, none_waits, runs
-from support.failed import mend, original, paid_and_failed, wage_bill
+from support.failed import failing, mend, original, paid_and_failed, revisions, wage_bill
 
 pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 0})]
 
@@ -162,6 +163,87 @@ def test_a_revised_pi_for_what_has_failed(adapter: Adapter, treasury: Treasury, 
     assert (made["piStatus"], made["parentPiNumber"], made["numBeneficiaries"]) == ("INITIATED", parent, 1)
     assert code(post("pi/v1/_create", tenantId=TENANT, parentPI=parent)) == "REVISED_PI_GEN_ERROR"
     assert_money_is_right(adapter, treasury)
+
+
+def revise(post: Any, parent: str, *choices: Any, **more: Any) -> Any:
+    given = {"beneficiaries": list(choices)} if choices else {}
+    return post("pi/v1/_create", tenantId=TENANT, parentPI=parent, **given, **more)
+
+
+def test_who_is_mended_is_revised_and_the_others_are_listed(adapter: Adapter, treasury: Treasury, post: Any):
+    paid_and_failed(adapter, failures=3)
+    one, two, dormant = failing(adapter)
+    mend(adapter, [one, two])
+    parent = original(adapter)["pi_number"]
+    answer = revise(post, parent).json()
+    assert answer["paymentInstruction"]["numBeneficiaries"] == 2
+    [left] = answer["notRevised"]
+    assert left["beneficiaryNumber"] == dormant
+    assert left["beneficiaryId"]
+    assert left["reason"].startswith("the bank account is the one that failed")
+    assert code(revise(post, parent)) == "REVISED_PI_GEN_ERROR"  # the same once more: no second revision
+    assert len(revisions(adapter)) == 1
+    adapter.run("FTPS")
+    refused = revise(post, parent)
+    assert code(refused) == "REVISED_PI_GEN_ERROR"
+    assert dormant in refused.json()["Errors"][0]["message"]
+    on_purpose = revise(post, parent, {"beneficiaryNumber": dormant, "sameAccount": True}).json()
+    assert (on_purpose["paymentInstruction"]["piStatus"], on_purpose["notRevised"]) == ("INITIATED", [])
+    [row] = adapter.rows("SELECT message FROM ifms.status_log WHERE status = 'STATUS_LOG_COR_SAME_ACCOUNT'")
+    assert row["message"] == f"paid to the account that failed, on purpose, by sample-admin: {dormant}"
+    assert_money_is_right(adapter, treasury)
+
+
+def test_exactly_those_are_revised_who_are_chosen(adapter: Adapter, treasury: Treasury, post: Any):
+    paid_and_failed(adapter, failures=3)
+    one, two, dormant = failing(adapter)
+    mend(adapter, [one, two])
+    parent = original(adapter)["pi_number"]
+    chosen = ({"beneficiaryNumber": one}, {"beneficiaryNumber": dormant, "sameAccount": True})
+    answer = revise(post, parent, *chosen).json()
+    assert answer["paymentInstruction"]["numBeneficiaries"] == 2
+    assert [(each["beneficiaryNumber"], each["reason"]) for each in answer["notRevised"]] == [(two, "not chosen")]
+    assert failing(adapter) == [two]
+    assert_money_is_right(adapter, treasury)
+
+
+@pytest.mark.parametrize(
+    ("choice", "error", "said"),
+    [
+        ([], "PI_REQUEST_INVALID_PARAMS", "beneficiaries: "),
+        (["BN-SA/000001"], "PI_REQUEST_INVALID_PARAMS", "beneficiaries.0: "),
+        ({"beneficiaryNumber": "BN-SA/000001"}, "PI_REQUEST_INVALID_PARAMS", "beneficiaries: "),
+        ([{"beneficiaryNumber": ""}], "PI_REQUEST_INVALID_PARAMS", "beneficiaryNumber"),
+        ([{"beneficiaryNumber": "BN\0"}], "PI_REQUEST_INVALID_PARAMS", "beneficiaryNumber"),
+        ([{"beneficiaryNumber": "{0}", "sameAccount": "true"}], "PI_REQUEST_INVALID_PARAMS", "sameAccount"),
+        ([{"beneficiaryNumber": "{0}", "sameaccount": True}], "PI_REQUEST_INVALID_PARAMS", "sameaccount"),
+        ([{"beneficiaryNumber": "{0}"}, {"beneficiaryNumber": "{0}"}], "REVISED_PI_GEN_ERROR", "is named twice"),
+        ([{"beneficiaryNumber": "{0}"}, {"beneficiaryNumber": "BN-XX/1"}], "REVISED_PI_GEN_ERROR", "BN-XX/1"),
+        (
+            [{"beneficiaryNumber": "{0}"}, {"beneficiaryNumber": "{1}"}],
+            "REVISED_PI_GEN_ERROR",
+            "is the one that failed",
+        ),
+        ([{"beneficiaryNumber": "{0}", "sameAccount": True}], "REVISED_PI_GEN_ERROR", "has another account by now"),
+    ],
+)
+def test_a_choice_that_can_not_be_followed_revises_nobody(
+    adapter: Adapter, treasury: Treasury, post: Any, choice: Any, error: str, said: str
+):
+    paid_and_failed(adapter, failures=2)
+    one, two = failing(adapter)
+    mend(adapter, [one])
+    given = json.loads(json.dumps(choice).replace("{0}", one).replace("{1}", two))
+    answer = post("pi/v1/_create", tenantId=TENANT, parentPI=original(adapter)["pi_number"], beneficiaries=given)
+    assert code(answer) == error
+    assert said in answer.json()["Errors"][0]["message"]
+    assert (revisions(adapter), failing(adapter)) == ([], [one, two])
+    assert "COR" not in treasury.state["calls"]
+
+
+def test_whom_to_revise_is_nothing_to_a_new_pi(adapter: Adapter, treasury: Treasury, post: Any):
+    answer = post("pi/v1/_create", tenantId=TENANT, referenceId="EP/0/none", beneficiaries=[{"id": 1}])
+    assert code(answer) == "PAYMENT_NOT_FIND_ERROR"
 
 
 def test_a_search_tells_what_the_contract_tells(adapter: Adapter, post: Any):
