@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from support.adapter import Treasury
 from support.browser import Standalone
-from support.failed import mend, original, paid_and_failed, revisions, wage_bill
+from support.failed import failing, mend, original, paid_and_failed, revisions, wage_bill
 
 from ifms.errors import SweepError
 
@@ -55,9 +55,10 @@ LOOK = """
 
 def test_a_failed_payment_is_found_corrected_and_seen_paid(standalone: Standalone, chromium: Any):
     adapter = standalone.adapter
-    paid_and_failed(adapter, 3, 1)
+    paid_and_failed(adapter, 3, 3)
     number = original(adapter)["pi_number"]
-    mend(adapter)
+    one, two, dormant = failing(adapter)
+    mend(adapter, [one, two])
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
@@ -73,15 +74,30 @@ def test_a_failed_payment_is_found_corrected_and_seen_paid(standalone: Standalon
     frame.get_by_role("heading", name=number).wait_for()
     frame.get_by_role("link", name="Generate revised PI").click()
     frame.get_by_role("heading", name=f"Generate a revised PI for {number}?").wait_for()
+    frame.get_by_text("2 of 3 ticked").wait_for()
+    for other in (one, two):
+        frame.get_by_role("checkbox", name=f"To the other account {other}").uncheck()
+    assert frame.get_by_role("button", name="Generate revised PI").is_disabled()
+    for other in (one, two):
+        frame.get_by_role("checkbox", name=f"To the other account {other}").check()
+    frame.get_by_role("checkbox", name=f"Same account on purpose {dormant}").check()
+    total = f"{original(adapter)['net_amount']:.2f}"[-6:]
+    frame.get_by_text("3 of 3 ticked, ₹").filter(has_text=f"{total} together").wait_for()
+    _looks(
+        chromium, standalone, [f"{standalone.client.address}/ifms/confirm?action=revise&number={number}"], complaints
+    )
     frame.get_by_role("button", name="Generate revised PI").click()
     frame.get_by_text("ifms_cor has ended").wait_for()
     [revision] = revisions(adapter)
+    assert revision["beneficiary_count"] == 3
+    [choice] = adapter.rows("SELECT message FROM ifms.status_log WHERE status = 'STATUS_LOG_COR_SAME_ACCOUNT'")
+    assert choice["message"] == f"paid to the account that failed, on purpose, by admin: {dormant}"
     frame.get_by_role("link", name=revision["pi_number"]).click()
     frame.get_by_role("heading", name=revision["pi_number"]).wait_for()
     frame.get_by_role("button", name="Refresh: ask FTPS now").click()
     frame.get_by_text("ifms_ftps has ended").wait_for()
     frame.locator(".head").get_by_text("Successful").wait_for()
-    assert frame.get_by_text("Payment Successful").count() == 1
+    assert frame.get_by_text("Payment Successful").count() == 3
     assert revisions(adapter)[0]["status"] == "SUCCESSFUL"
     context.close()
 

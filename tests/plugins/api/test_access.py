@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from support.adapter import Adapter, Treasury
 from support.api import REQUEST_INFO, ROLES, audited
-from support.failed import original, paid_and_failed
+from support.failed import failing, original, paid_and_failed
 
 pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})]
 
@@ -143,12 +143,13 @@ def test_a_cookie_alone_changes_nothing_from_elsewhere(
 @pytest.mark.parametrize(
     "headers", [{"Origin": "http://testserver"}, {"Sec-Fetch-Site": "same-origin", "Origin": "http://testserver"}]
 )
-def test_our_own_pages_may(api: Any, failed_pi: str, headers: dict[str, str]):
+def test_our_own_pages_may(api: Any, failed_pi: str, adapter: Adapter, headers: dict[str, str]):
     client = api("admin", cookie=True)
     del client.headers["Origin"]
     client.headers.update(headers)
     token = uuid.uuid4().hex
-    answer = client.post("/ifms/act", data={"number": failed_pi, "action": "revise", "token": token})
+    ticked = {"same_account": failing(adapter)}
+    answer = client.post("/ifms/act", data={"number": failed_pi, "action": "revise", "token": token} | ticked)
     assert answer.status_code == 303, answer.text
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from datetime import time as day_time
+from decimal import Decimal
 from itertools import chain, islice
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
@@ -23,9 +24,10 @@ from ifms.reports.reads import funds, search
 from ifms.reports.reads.instruction import Around, Row, Whole, around, by_number, corrected_as, sealed_accounts
 from ifms.reports.reads.search import Criteria, Line, Order
 from ifms_airflow.api import starting
-from ifms_airflow.api.access import INSTRUCTIONS, READ, User, may_start, unmasked_types
+from ifms_airflow.api.access import INSTRUCTIONS, READ, User, may_start, require_start, unmasked_types
 from ifms_airflow.api.digit import Text
 from ifms_airflow.api.pages.render import page, run_text
+from ifms_airflow.api.pages.revising import choosable, narrowed
 from ifms_airflow.api.pages.texts import t
 from ifms_airflow.api.reads import Ledger, Reads
 from ifms_airflow.hooks import TreasuryHook
@@ -280,6 +282,8 @@ def band(whole: Whole) -> tuple[str, str]:
         return "wait", t("pi.band.no_response", service=service)
     if outcome in {"ERROR", "REJECTED", "NO_FUNDS"}:
         return "bad", t("pi.band.error", service=service, said=last["message"] or "")
+    if outcome == "SAME_ACCOUNT":
+        return "wait", t("pi.band.same_account", said=last["message"] or "")
     if outcome == "SETTLED_BY_HAND":
         return "note", t("pi.band.settled", said=last["message"] or "")
     if outcome == "NO_NEWS":
@@ -376,6 +380,20 @@ def confirm(request: Request, user: User, ledger: Ledger, number: Number, action
     chosen = _chosen(whole, about, action)
     if not may_start(user, chosen.dag_id):
         raise HTTPException(403, f"You may not start runs of {chosen.dag_id}")
+    if action == "revise":
+        rows = choosable(ledger, corrected_as(whole.pi), chosen.rows)
+        ticked = [each for each in rows if each.ticked]
+        return page(
+            request,
+            "revise.html",
+            active="instructions",
+            pi=whole.pi,
+            action=chosen,
+            rows=rows,
+            ticked=ticked,
+            total=sum((each.row["amount"] for each in ticked), Decimal(0)),
+            token=uuid.uuid4().hex,
+        )
     return page(
         request,
         "confirm.html",
@@ -395,17 +413,23 @@ def act(
     number: Annotated[Text, Form(min_length=1)],
     action: Annotated[str, Form(pattern="^(refresh|resubmit|revise|repay)$")],
     token: Annotated[str, Form(pattern="^[0-9a-f]{32}$")],
+    revise: Annotated[Sequence[Text], Form()] = (),
+    same_account: Annotated[Sequence[Text], Form()] = (),
 ) -> RedirectResponse:
-    """Start the DAG run that does it, and show the PI with how the run stands."""
+    """Start the DAG run that does it, and show the PI with how the run stands.
+
+    `revise` and `same_account` are the beneficiaries who were ticked for a revised PI, and how.
+    """
     whole, about = _look(ledger, number)
-    earlier = _earlier(action, token)
-    started = earlier or _start(user, _chosen(whole, about, action), token)
+    started = _earlier(action, token)
+    if started is None:
+        chosen = _chosen(whole, about, action)
+        require_start(user, chosen.dag_id)
+        if action == "revise":
+            chosen = replace(chosen, conf=narrowed(chosen.conf, chosen.rows, revise, same_account))
+        started = starting.start(user, chosen.dag_id, chosen.name, chosen.conf, token, page=True)
     there = urlencode({"number": number, "dag": started.dag_id, "run": started.run_id})
     return RedirectResponse(f"{request.scope.get('root_path', '')}/instruction?{there}", 303)
-
-
-def _start(user: User, action: Action, token: str) -> starting.Started:
-    return starting.start(user, action.dag_id, action.name, action.conf, token, page=True)
 
 
 def _earlier(action: str, token: str) -> starting.Started | None:

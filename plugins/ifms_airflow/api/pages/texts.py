@@ -100,9 +100,11 @@ TEXTS = {
     "pi.band.no_response": "On call of {service} API: No response is received",
     "pi.band.error": "On call of {service} API: {said}",
     "pi.band.success": "On call of {service} API: Response is received and updated successfully",
+    "pi.band.same_account": "Not sent yet: {said}",
     "pi.band.settled": "No call was made: {said}",
     "pi.band.no_news": "On call of {service} API: Response is received; nothing has happened yet",
-    "pi.hint.failed": "Make all corrections to the bank accounts before generating the revised PI.",
+    "pi.hint.failed": "Make all corrections to the bank accounts before generating the revised PI; who is left out can "
+    "be in a later one.",
     "pi.hint.until": "Failed payments can be corrected until {day}.",
     "pi.hint.late": "The time to correct the failed payments is over since {day}: pay them by a new original PI.",
     "pi.hint.busy": "{number} is on its way for these payments; wait for what becomes of it.",
@@ -165,13 +167,30 @@ TEXTS = {
     "act.confirm.repay": "Pay the failed payments of {number} anew?",
     "act.confirm.resubmit.what": "A pending PI is sent again under its own number. A declined or rejected one gets a "
     "successor under a new number, after its funds are checked again.",
-    "act.confirm.revise.what": "The payments below go to the accounts that the registry has for these payees now. "
-    "Check that every one of them has been corrected.",
+    "act.confirm.revise.what": "Those who are ticked are paid once more, in one revised PI, to the account that the "
+    "registry has for them now. An account that failed and is right all the same, like a dormant one that was "
+    "activated, is paid again only if you tick it: your name stays in the status log. The others stay failed, and can "
+    "be revised later.",
     "act.confirm.repay.what": "These payments can no longer be corrected. A new original PI reserves their sum on a "
     "sanction once more and pays them to the accounts that the registry has now.",
     "act.confirm.sum": "Together",
     "act.confirm.cancel": "Cancel",
     "act.settle": "Settle by hand",
+    "rev.failed": "Failed payments",
+    "rev.c.before": "Account that failed",
+    "rev.c.now": "In the registry now",
+    "rev.c.choice": "Revise",
+    "rev.s.mended": "Another account",
+    "rev.s.same": "Not changed",
+    "rev.s.fault": "Can't be paid",
+    "rev.tick.mended": "To the other account",
+    "rev.tick.same": "Same account on purpose",
+    "rev.shared": "The same account as {other}: one revision can't pay both.",
+    "rev.ticked": "{n} of {of} ticked, {sum} together",
+    "rev.nobody": "Nobody is ticked, so nothing was started: go back and tick whom to revise.",
+    "rev.twice": "Somebody is ticked twice, so nothing was started: go back and look at the list again.",
+    "rev.gone": "Somebody ticked has not failed, or not any more, so nothing was started: look at the list again.",
+    "rev.no_registry": "The registry can't be asked which accounts have been corrected; try again in a moment. ({why})",
     "act.gone": "This can't be done any more: {number} has changed meanwhile.",
     "run.queued": "{dag} waits to begin.",
     "run.running": "{dag} is running.",

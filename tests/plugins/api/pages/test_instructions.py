@@ -40,8 +40,9 @@ def listed(page: str) -> list[str]:
     return list(rows)
 
 
-def press(browser: Any, number: str, action: str, token: str | None = None) -> Any:
-    return browser.post("/ifms/act", data={"number": number, "action": action, "token": token or uuid.uuid4().hex})
+def press(browser: Any, number: str, action: str, token: str | None = None, **ticked: list[str]) -> Any:
+    form = {"number": number, "action": action, "token": token or uuid.uuid4().hex}
+    return browser.post("/ifms/act", data=form | ticked)
 
 
 # The list -----------------------------------------------------------------------------------------------------------
@@ -354,9 +355,10 @@ def test_a_revised_pi_is_generated_after_a_look_at_what_it_will_pay(
     confirm = browser.get("/ifms/confirm", params={"number": number, "action": "revise"}).text
     assert failed["beneficiary_number"] in confirm
     assert confirm.count('<th scope="row" class="num"') == 1
-    assert press(browser, number, "revise").status_code == 303
+    assert press(browser, number, "revise", revise=[failed["beneficiary_number"]]).status_code == 303
     conf = runs(airflow_db, "ifms_cor")[0]["conf"]
     assert (conf["pi_number"], conf["beneficiaries"]) == (number, [failed["beneficiary_number"]])
+    assert conf["same_account"] == []
     assert run_dag("ifms_cor", conf=conf).state == "success"
     [revision] = revisions(adapter)
     assert revision["status"] == "INITIATED"

@@ -1,4 +1,4 @@
-// Airflow's colours, a button that can be pressed once, and a look at the DAG run that a page waits for.
+// Airflow's colours, a button that can be pressed once, what is ticked, and a look at the DAG run that a page waits for.
 "use strict";
 
 (() => {
@@ -26,6 +26,21 @@
   window.addEventListener("pageshow", () => {
     for (const button of document.querySelectorAll("button:disabled")) button.disabled = false;
   });
+
+  const choice = document.getElementById("choice");
+  if (choice) {
+    const told = document.getElementById("ticked");
+    const button = choice.querySelector("button");
+    const rupees = new Intl.NumberFormat("en-IN", { minimumFractionDigits: 2 });
+    const tell = () => {
+      const ticked = [...choice.querySelectorAll("input:checked")];
+      const paise = ticked.reduce((sum, box) => sum + Math.round(Number(box.dataset.amount) * 100), 0);
+      told.textContent = told.dataset.text.replace("{n}", ticked.length).replace("{sum}", "₹" + rupees.format(paise / 100));
+      button.disabled = ticked.length === 0;
+    };
+    choice.addEventListener("change", tell);
+    window.addEventListener("pageshow", tell);  // a browser that goes back has kept what was ticked
+  }
 
   const run = document.getElementById("run");
   if (run && !("over" in run.dataset)) {
