@@ -112,6 +112,31 @@ def test_eight_callers_with_one_choice_make_one_revision(adapter: Adapter, treas
     assert_money_is_right(adapter, treasury)
 
 
+def test_two_callers_who_choose_differently_are_never_told_of_each_others_revision(
+    adapter: Adapter, treasury: Treasury, post: Any
+):
+    paid_and_failed(adapter, failures=2)
+    numbers = failing(adapter)
+    parent = original(adapter)["pi_number"]
+    treasury.rule("COR", "latency", ms=1000)
+
+    def choose(number: str) -> Any:
+        choice = [{"beneficiaryNumber": number, "sameAccount": True}]
+        return post("pi/v1/_create", tenantId=TENANT, parentPI=parent, beneficiaries=choice)
+
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(choose, numbers))
+    assert sorted(answer.status_code for answer in answers) == [200, 400]
+    [told] = [answer.json()["paymentInstruction"] for answer in answers if answer.status_code == 200]
+    [paid] = adapter.rows(
+        "SELECT b.beneficiary_number FROM ifms.beneficiary b JOIN ifms.payment_instruction p "
+        "ON p.id = b.payment_instruction_id WHERE p.pi_number = %s", told["jitBillNo"]
+    )  # fmt: skip
+    assert answers[numbers.index(paid["beneficiary_number"])].status_code == 200
+    assert len(revisions(adapter)) == len(treasury.state["corrections"]) == 1
+    assert_money_is_right(adapter, treasury)
+
+
 def test_a_treasury_out_of_reach_leaves_a_pending_pi_and_says_so(adapter: Adapter, treasury: Treasury, post: Any):
     wage_bill(adapter)
     adapter.run("VA")
