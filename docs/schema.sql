@@ -2085,7 +2085,12 @@ CREATE VIEW ifms.payment_instruction_summary AS
     p.paid_at,
     p.error_code,
     p.last_attempt_at,
-    ((p.created_at AT TIME ZONE 'Asia/Kolkata'::text))::date AS created_on
+    ((p.created_at AT TIME ZONE 'Asia/Kolkata'::text))::date AS created_on,
+    ARRAY( SELECT jsonb_array_elements_text(
+                CASE jsonb_typeof((p.additional_details -> 'referenceId'::text))
+                    WHEN 'array'::text THEN (p.additional_details -> 'referenceId'::text)
+                    ELSE '[]'::jsonb
+                END) AS jsonb_array_elements_text) AS work_order_numbers
    FROM (ifms.payment_instruction p
      CROSS JOIN LATERAL ( SELECT count(*) FILTER (WHERE (beneficiary.status = 'Payment Successful'::text)) AS successful_count,
             count(*) FILTER (WHERE (beneficiary.status = 'Payment Failed'::text)) AS failed_count,
@@ -2351,6 +2356,12 @@ COMMENT ON COLUMN ifms.payment_instruction_summary.last_attempt_at IS 'Instant, 
 --
 
 COMMENT ON COLUMN ifms.payment_instruction_summary.created_on IS 'Date, IST, of created_at: the PI date. Narrow created_at instead where many are asked for: this one has no index.';
+
+--
+-- Name: COLUMN payment_instruction_summary.work_order_numbers; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.work_order_numbers IS 'The work orders (contracts) of these bills; empty when they are not known.';
 
 --
 -- Name: phrase; Type: TABLE; Schema: ifms; Owner: -

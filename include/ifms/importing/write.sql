@@ -116,7 +116,9 @@ SELECT CASE WHEN pg_input_is_valid(p.id, 'uuid') AND NOT EXISTS (
        s.id, coalesce(s.hoa_code, ''), coalesce(s.ddo_code, ''), coalesce(s.ssu_id, u.ssu_id, ''), coalesce(s.grantee_code, ''),
        coalesce(s.scheme_code, ''), coalesce(s.master_allotment_id, ''), coalesce(a.ssu_allotment_id, ''),
        coalesce(a.serial_no, 0), p.gross, p.net, t.n, p.bill_date,
-       pg_temp.year_of((p.created AT TIME ZONE 'Asia/Kolkata')::date), 'MUKTA', o.bill_ref, o.bill_date, p.details,
+       pg_temp.year_of((p.created AT TIME ZONE 'Asia/Kolkata')::date), 'MUKTA', o.bill_ref, o.bill_date,
+       -- a revised PI pays bills of its original: it is found by the same numbers
+       CASE WHEN o.details IS NULL OR p.details @? '$.billNumber[*]' THEN p.details ELSE p.details || o.details END,
        CASE WHEN p.error = 'PAYMENT_INSUFFICIENT_FUNDS' THEN 0 ELSE 1 END,
        CASE WHEN p.route <> 'ORIGINAL DECLINED' AND p.route <> 'REVISED FAILED' THEN 'answered'
             WHEN p.error = 'PAYMENT_INSUFFICIENT_FUNDS' THEN 'never_sent'

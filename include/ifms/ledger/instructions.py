@@ -186,7 +186,8 @@ def create_repayment(
 def _of_original(original: PaymentInstruction) -> dict[str, object]:
     """What a later PI for the same payment has in common with its original."""
     names = ("tenant_id", "payment_number", "purpose", *(f.name for f in fields(Funding)))
-    return {name: getattr(original, name) for name in names}
+    details = Jsonb(dict(original.additional_details))
+    return {name: getattr(original, name) for name in names} | {"additional_details": details}
 
 
 def _write(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from ifms.ledger.statuses import BeneficiaryStatus, PiStatus
@@ -196,6 +198,8 @@ class PaymentInstruction:
     """How many sweeps running have been refused with the text in `error_message`."""
     unmatched_failures: bool = False
     """Whether FD has told of failures that it could not take where it stood."""
+    additional_details: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """For people: the numbers of DIGIT's bills (`billNumber`) and of their work orders (`referenceId`)."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "status", PiStatus(self.status))

@@ -267,7 +267,8 @@ def _show(
         unmasked=unmasked or {},
         started=started,
         run_text=run_text(started) if started else "",
-        bills=_bills(whole.pi),
+        bills=_numbers(whole.pi, "billNumber"),
+        work_orders=_numbers(whole.pi, "referenceId"),
     )
 
 
@@ -298,8 +299,8 @@ def _status(pi: Row) -> str:
     return t(f"status.{pi['status']}")
 
 
-def _bills(pi: Row) -> list[str]:
-    numbers = pi["additional_details"].get("billNumber") if isinstance(pi["additional_details"], dict) else None
+def _numbers(pi: Row, name: str) -> list[str]:
+    numbers = pi["additional_details"].get(name) if isinstance(pi["additional_details"], dict) else None
     return [str(each) for each in numbers] if isinstance(numbers, list) else []
 
 

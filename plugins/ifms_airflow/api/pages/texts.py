@@ -76,6 +76,7 @@ TEXTS = {
     "pi.title": "Payment instruction {number}",
     "pi.back": "Payment instructions",
     "pi.bill": "Bill number",
+    "pi.work_order": "Work order",
     "pi.type": "PI type",
     "pi.parent": "Parent PI",
     "pi.repays": "Pays anew",

@@ -103,6 +103,51 @@ def test_a_filled_ledger_of_an_earlier_revision_is_upgraded_and_goes_on(at_revis
     here.reconcile()
 
 
+def test_corrections_of_an_earlier_ledger_get_the_bill_numbers_of_their_originals(at_revision, world):
+    old = at_revision("0001")
+    fill(old, world.adapter.dsn)
+    with psycopg.connect(old) as connection:
+        before = connection.execute(
+            "SELECT count(*) FROM ifms.payment_instruction WHERE pi_type = 'REVISED'"
+        ).fetchone()
+        connection.execute(
+            """
+            UPDATE ifms.payment_instruction SET additional_details = '{"note": 1, "billNumber": []}'
+            WHERE parent_pi_number IS NOT NULL OR repayment_of IS NOT NULL
+            """
+        )
+        connection.execute(  # a repayment of a repayment, the second of which is known by itself
+            """
+            SET LOCAL session_replication_role = replica;
+            CREATE TEMP TABLE first AS SELECT * FROM ifms.payment_instruction
+                WHERE coalesce(parent_pi_number, repayment_of) IS NULL ORDER BY pi_number LIMIT 1;
+            INSERT INTO ifms.payment_instruction SELECT (jsonb_populate_record(f, jsonb_build_object('id',
+                gen_random_uuid(), 'pi_number', n, 'repayment_of', coalesce(o, f.pi_number), 'status', 'FAILED',
+                'additional_details', d))).*
+            FROM first f, (VALUES ('PI-XX/1', NULL, '{}'::jsonb), ('PI-XX/2', 'PI-XX/1', '[]'),
+                ('PI-XX/3', 'PI-XX/1', '{"billNumber": ["own"]}')) AS v(n, o, d);
+            """
+        )
+    assert before[0] > 0
+    assert migrate(old) == []
+    with psycopg.connect(old) as connection:
+        rows = dict(connection.execute("SELECT pi_number, additional_details FROM ifms.payment_instruction").fetchall())
+        parents = connection.execute(
+            """
+            SELECT pi_number, coalesce(parent_pi_number, repayment_of) FROM ifms.payment_instruction
+            WHERE coalesce(parent_pi_number, repayment_of) IS NOT NULL
+            """
+        ).fetchall()
+    assert len(parents) >= before[0] + 3
+    for number, parent in parents:
+        if number == "PI-XX/3":
+            assert rows[number] == {"billNumber": ["own"]}
+            continue
+        assert rows[number]["billNumber"]
+        assert {**rows[number], **rows[parent]} == rows[number]
+        assert number.startswith("PI-XX") or rows[number]["note"] == 1
+
+
 def test_each_revision_but_the_last_is_upgraded():
     [*earlier, _] = sorted(path.stem for path in (MIGRATIONS / "versions").glob("*.py"))
     assert [name[:4] for name in earlier] == EARLIER

@@ -14,6 +14,7 @@ from support.adapter import assert_money_is_right
 from ifms.errors import SweepNeedsAttentionError, SweepUnreachableError, TreasuryLoginError
 from ifms.ledger.invariants import look
 from ifms.ledger.runs import RunContext
+from ifms.reports.reads.search import Criteria, find
 from ifms.services.cor import Order
 from ifms.services.scope import Scope
 
@@ -103,6 +104,29 @@ def test_a_failed_payment_is_corrected_and_paid(failed, treasury, simulators):
     assert revisions(failed)[0]["status"] == "SUCCESSFUL"
     assert failing(failed) == []
     assert_money_is_right(failed, treasury)
+
+
+def by_bill(adapter, number):
+    with psycopg.connect(adapter.dsn) as connection:
+        return {line.pi_number for line in find(connection, Criteria(bill_number=number)).lines}
+
+
+@pytest.mark.parametrize("new_original", [False, True], ids=["revised", "repayment"])
+def test_what_pays_failed_beneficiaries_keeps_bill_and_work_order_numbers(failed, simulators, new_original):
+    with psycopg.connect(failed.dsn) as connection:
+        connection.execute("UPDATE ifms.beneficiary SET failed_on = failed_on - 120 WHERE %s", [new_original])
+    repair(failed, simulators)
+    failed.correct(order(failed, new_original=new_original))
+    details = original(failed)["additional_details"]
+    assert details["billNumber"]
+    assert details["referenceId"]
+    both = failed.rows("SELECT * FROM ifms.payment_instruction_summary")
+    assert len(both) == 2
+    assert [row["bill_numbers"] for row in both] == [details["billNumber"]] * 2
+    assert [row["work_order_numbers"] for row in both] == [details["referenceId"]] * 2
+    assert by_bill(failed, details["billNumber"][0]) == {row["pi_number"] for row in both}
+    rows = failed.rows("SELECT additional_details FROM ifms.payment_instruction")
+    assert [row["additional_details"] for row in rows] == [details] * 2  # what the PI index is told
 
 
 def test_the_treasury_gets_the_three_accounts(failed, treasury, simulators):
