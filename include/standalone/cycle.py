@@ -1,7 +1,7 @@
 """One cycle through Airflow's real scheduler: a DAG run each, one after the other, with what people do in between.
 
-VA → PA → PI → PIS → PAG → PD; one PI is rejected and its payment gets another, one payee's money comes back and is paid
-to a corrected account: FD → COR → FTPS → FTFPS; at last the platform hears of it all.
+VA → PA → PI → PIS → PAG → PD; one PI is rejected and its payment gets another, one payee's money comes back, days after
+its voucher, and is paid to a corrected account: FD → COR → FTPS → FTFPS; at last the platform hears of it all.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ifms.ledger.runs import added_up, shown
 from standalone.airflow import FINISHED, Client
 from standalone.board import Board, Step
 from standalone.errors import StandaloneError
-from standalone.mishaps import Mishaps
+from standalone.mishaps import LATE_DAYS, Mishaps
 
 ROUNDS = 3
 """How often a step is run at most while it leaves work: the platform stores payments a moment after it confirms."""
@@ -56,9 +56,12 @@ class Event:
     happen: Callable[[Mishaps], str]
 
 
+# The treasury's calendar is days behind until the payees are paid: a bank tells of a return days after its voucher, but
+# no other day comes while a cycle runs.
 # The rejected payment's second PI is made before PAG and PD are asked: so they run once for all.
 WALK: tuple[Stage | Event, ...] = (
     Stage("ifms_va", "fund allotments"),
+    Event("the treasury pays on an earlier day", lambda mishaps: mishaps.pay_days_ago(LATE_DAYS)),
     Stage("ifms_pa", "payments for approved bills", wakes=("ifms_pi",)),
     Stage("ifms_pi", "payment instructions", (_NO_PAYMENT_LEFT, ())),
     Event("planted: an SSU will reject", lambda mishaps: mishaps.reject_one()),
@@ -73,7 +76,10 @@ WALK: tuple[Stage | Event, ...] = (
     Stage("ifms_pag", "payment advice", (_IN_STATUS, ("ORIGINAL", "APPROVED"))),
     Stage("ifms_pd", "debit scrolls", (_IN_STATUS, ("ORIGINAL", "IN PROCESS"))),
     Event("planted: a bank will return the money", lambda mishaps: mishaps.return_one()),
-    Stage("ifms_fd", "failed payments"),
+    Event("the treasury's calendar goes on", lambda mishaps: mishaps.pay_days_ago(1)),
+    Stage("ifms_fd", "failed payments: not told yet"),
+    Event("the treasury's calendar goes on", lambda mishaps: mishaps.pay_days_ago(0)),
+    Stage("ifms_fd", "failed payments: the late return"),
     Event("the account is corrected", lambda mishaps: mishaps.correct_account()),
     Stage("ifms_cor", "a revised payment instruction", form=lambda mishaps: mishaps.correction()),
     Stage("ifms_ftps", "its debit scroll", (_IN_STATUS, ("REVISED", "INITIATED"))),

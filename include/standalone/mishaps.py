@@ -36,6 +36,9 @@ _MAY_BE_RETURNED = f"""
     LIMIT 1
 """  # noqa: S608 - texts of this module
 
+LATE_DAYS = 4
+"""How many days after its voucher the bank tells that the money has come back."""
+
 _REJECTED_PAYMENTS = """
     SELECT payment_number FROM ifms.payment WHERE paid_by IS NULL AND hold_code = 'PI_REJECTED' ORDER BY payment_number
 """
@@ -85,16 +88,22 @@ class Mishaps:
         numbers = [number for (number,) in self.ledger.execute(_REJECTED_PAYMENTS)]
         return {"payments": numbers} if numbers else None
 
+    def pay_days_ago(self, days: int) -> str:
+        """Let the treasury do what follows on a day in the past. Returns what was done; raises StandaloneError."""
+        self.treasury.control("POST", "settings", {"clock_offset_seconds": -days * 86400})
+        return f"today less {days} d" if days else "today"
+
     def return_one(self) -> str:
-        """Let the bank return what one payee was paid. Returns what was done; raises StandaloneError."""
+        """Let the bank return what one payee was paid, days later. Returns what was done; raises StandaloneError."""
         cursor = self.ledger.cursor(row_factory=class_row(_Payee))
         payee = cursor.execute(_MAY_BE_RETURNED, self._parameters()).fetchone()
         if payee is None:
             raise StandaloneError("no payment instruction of this cycle is paid: the bank could return nothing")
-        order = {"bill_number": payee.pi_number, "beneficiaries": [payee.beneficiary_number]}
+        order: dict[str, Any] = {"bill_number": payee.pi_number, "beneficiaries": [payee.beneficiary_number]}
+        order["late_days"] = LATE_DAYS
         self.treasury.control("POST", "failures", order)
         self._returned = payee
-        return f"{payee.beneficiary_number} of {payee.pi_number}"
+        return f"{payee.beneficiary_number} of {payee.pi_number}, told {LATE_DAYS} days after its voucher"
 
     def correct_account(self) -> str:
         """Give that payee another account in the registry. Returns what was done; raises StandaloneError."""

@@ -29,7 +29,10 @@ _INSTRUCTIONS = """
                  AND f.status = 'FAILED' AND f.created_at < p.created_at
                ORDER BY f.created_at DESC LIMIT 1) END AS instead_of,
            EXISTS (SELECT FROM ifms.fund_movement
-                   WHERE payment_instruction_id = p.id AND kind IN ('RELEASE', 'REVERSAL')) AS money_back
+                   WHERE payment_instruction_id = p.id AND kind IN ('RELEASE', 'REVERSAL')) AS money_back,
+           CASE WHEN p.status = 'FAILED' THEN 0 ELSE coalesce((
+               SELECT sum(amount) FROM ifms.beneficiary
+               WHERE payment_instruction_id = p.id AND status = 'Payment Failed'), 0) END AS came_back
     FROM ifms.payment_instruction p
     WHERE p.created_at >= %(since)s OR p.id = ANY(%(open)s)
     ORDER BY p.created_at, p.pi_number
@@ -133,6 +136,8 @@ class Instruction:
     corrects: str | None = None
     instead_of: str | None = None
     money_back: bool = False
+    came_back: Decimal = Decimal(0)
+    """What a bank returned of it."""
 
 
 @dataclass(frozen=True)
@@ -288,12 +293,15 @@ class Outcome:
         for column in ("city", "PI", "payment", "state"):
             table.add_column(column, overflow="fold")
         table.add_column("net, ₹", justify="right", no_wrap=True)
+        table.add_column("came back, ₹", justify="right")
         table.add_column("remark", overflow="fold")
         for each in self.instructions[:_SHOWN]:
             as_it_should = "green" if each.status == SUCCESSFUL else "yellow"
             state = Text(each.status, style=as_it_should if each.status == self._expected(each) else "red")
             remark = escape(self._remark(each))
-            table.add_row(each.tenant_id, each.pi_number, each.payment_number, state, f"{each.net_amount:,}", remark)
+            came_back = f"{each.came_back:,}" if each.came_back else ""
+            amounts = (f"{each.net_amount:,}", came_back)
+            table.add_row(each.tenant_id, each.pi_number, each.payment_number, state, *amounts, remark)
         console.print(table)
         states = Counter(each.status for each in self.instructions)
         # What failed gives its money back, what a revision pays was spent by its original.

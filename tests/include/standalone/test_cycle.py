@@ -75,6 +75,10 @@ class Nothing(Mishaps):
     def rejected_payments(self) -> dict[str, Any]:
         return {"payments": ["EP/1"]}
 
+    def pay_days_ago(self, days: int) -> str:
+        self.log.append(f"{days} days ago")
+        return str(days)
+
     def return_one(self) -> str:
         self.log.append("return")
         return "BN-1 of PI-2"
@@ -114,13 +118,13 @@ def test_all_run_in_order_and_none_is_awake_before_its_time(ledger: psycopg.Conn
     assert _walk(airflow, ledger)[0] == []
     assert airflow.log[: len(DAG_IDS)] == [f"pause {dag_id}" for dag_id in DAG_IDS]
     walked = airflow.log[len(DAG_IDS) :]
-    assert walked[:5] == [
-        "unpause ifms_va", "trigger ifms_va",
+    assert walked[:6] == [
+        "unpause ifms_va", "trigger ifms_va", "4 days ago",
         "unpause ifms_pi", "unpause ifms_pa", "trigger ifms_pa",
     ]  # fmt: skip
     assert [each.removeprefix("trigger ifms_") for each in walked if not each.startswith("unpause")] == [
-        "va", "pa", "pi", "reject", "pis", "pi", "pis", "pag", "pd",
-        "return", "fd", "correct", "cor", "ftps", "ftfps", "relay", "reconcile",
+        "va", "4 days ago", "pa", "pi", "reject", "pis", "pi", "pis", "pag", "pd",
+        "return", "1 days ago", "fd", "0 days ago", "fd", "correct", "cor", "ftps", "ftfps", "relay", "reconcile",
     ]  # fmt: skip
     assert airflow.forms == [
         ("ifms_pi", {"payments": ["EP/1"]}),

@@ -12,7 +12,7 @@ from support.adapter import Adapter
 from ifms.ledger.payments import release_holds
 from ifms.services.cor import Order
 from standalone.errors import StandaloneError
-from standalone.mishaps import Mishaps
+from standalone.mishaps import LATE_DAYS, Mishaps
 from standalone.report import Books, Outcome, Planted, Scope
 from standalone.simulators import Simulator, accepted_bills, payment_statuses
 
@@ -40,7 +40,9 @@ def _outcome(adapter: Adapter, mishaps: Mishaps) -> Outcome:
 
 
 def test_both_are_planted_and_mended(adapter: Adapter, mishaps: Mishaps) -> None:
-    _run(adapter, "VA", "PA", "PI")
+    _run(adapter, "VA")
+    mishaps.pay_days_ago(LATE_DAYS)
+    _run(adapter, "PA", "PI")
     rejected = mishaps.reject_one()
     _run(adapter, "PIS")
     form = mishaps.rejected_payments()
@@ -49,7 +51,14 @@ def test_both_are_planted_and_mended(adapter: Adapter, mishaps: Mishaps) -> None
     _run(adapter, "PI", "PIS", "PAG", "PD")
     assert mishaps.rejected_payments() is None
     mishaps.return_one()
+    mishaps.pay_days_ago(1)
     _run(adapter, "FD")
+    assert not any(each.came_back for each in _outcome(adapter, mishaps).instructions)  # the bank has not told it yet
+    mishaps.pay_days_ago(0)
+    _run(adapter, "FD")
+    [late] = adapter.rows("SELECT amount, failed_on - voucher_date AS days FROM ifms.beneficiary WHERE voucher_date < failed_on")  # fmt: skip
+    assert late["days"] == LATE_DAYS
+    assert [each.came_back for each in _outcome(adapter, mishaps).instructions if each.came_back] == [late["amount"]]
     assert _outcome(adapter, mishaps).complaints()[0].endswith("is PARTIAL, not COMPLETED")
     mishaps.correct_account()
     form = mishaps.correction()
