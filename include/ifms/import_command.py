@@ -7,10 +7,12 @@ import json
 import os
 import sys
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ifms.errors import BadInputError, ConfigurationError, ImportLeftOverError
+from ifms.money import grouped, grouped_count
 
 if TYPE_CHECKING:
     from ifms.importing.java import Report
@@ -140,12 +142,12 @@ def _show(report: Report) -> None:
     console = Console(width=None if sys.stdout.isatty() else 160)
     table = Table("table", "rows", "rupees", "here", "rupees", "left out", "rupees")
     for each in report.tables:
-        sums = (each.rows, each.money, each.here, each.money_here, each.left_out, each.money_left_out)
-        table.add_row(each.name, *(f"{value:,}" for value in sums))
+        sums = ((each.rows, each.money), (each.here, each.money_here), (each.left_out, each.money_left_out))
+        table.add_row(each.name, *chain(*((grouped_count(rows), grouped(money)) for rows, money in sums)))
     console.print(table)
     states = Table("payment instructions there", "here", "how many")
     for (there, here), count in sorted(report.states.items()):
-        states.add_row(there, here, f"{count:,}")
+        states.add_row(there, here, grouped_count(count))
     console.print(states)
     for title, lines in (
         ("Imported, and to be looked at", report.remarks),

@@ -47,7 +47,14 @@ def wire_amount(amount: Decimal) -> str:
 
 def grouped(amount: Decimal | int) -> str:
     """Rupees with the digits grouped as in India: 12,34,567.00."""
-    whole, paise = f"{abs(amount):.2f}".split(".")
-    head, last = whole[:-3], whole[-3:]
-    pairs = re.findall(r"\d{1,2}(?=(?:\d{2})*$)", head)
-    return f"{'-' if amount < 0 else ''}{','.join([*pairs, last])}.{paise}"
+    whole, paise = f"{amount + 0:.2f}".split(".")  # minus zero is zero
+    return f"{_grouped(whole)}.{paise}"
+
+
+def grouped_count(number: int) -> str:
+    """A whole number with its digits grouped as in India: 12,34,567."""
+    return _grouped(str(number))
+
+
+def _grouped(digits: str) -> str:
+    return re.sub(r"(?<=\d)(?=(?:\d\d)*\d{3}$)", ",", digits)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from ifms.errors import ConfigurationError
+from ifms.money import grouped
 
 PAID = (
     "Rs.{amount} for MUKTA was sent to your registered account, transaction no. {utr}. "
@@ -39,17 +40,9 @@ class Texts:
 
     def of(self, outcome: str, amount: Decimal, utr: str | None, number: str) -> str:
         """The text about one beneficiary's payment, in rupees; without a UTR it names the beneficiary's number."""
-        values = {"amount": indian(amount), "utr": utr or number}
+        values = {"amount": grouped(amount), "utr": utr or number}
         template = {"paid": self.paid, "failed": self.failed}[outcome]
         return _BRACES.sub(lambda found: values[PLACEHOLDERS[found[1]]], template)
-
-
-def indian(amount: Decimal) -> str:
-    """Rupees with two decimals, grouped as India does: 12,34,567.00."""
-    whole, paise = f"{amount:.2f}".split(".")
-    head, last = whole[:-3], whole[-3:]
-    pairs = re.findall(r"\d{1,2}(?=(?:\d\d)*$)", head)
-    return f"{','.join([*pairs, last])}.{paise}"
 
 
 def mobile_of(entered: str | None) -> str | None:

@@ -1,5 +1,6 @@
 """Rupees: what is taken, what is refused, and that nothing is rounded on the way. Rows: money-rules.md §4, "amounts"."""
 
+import re
 from decimal import Decimal
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ifms.errors import BadInputError
-from ifms.money import MAX_AMOUNT, grouped, positive_rupees, rupees, wire_amount
+from ifms.money import MAX_AMOUNT, grouped, grouped_count, positive_rupees, rupees, wire_amount
 
 TAKEN = {
     "0": "0.00",
@@ -138,13 +139,40 @@ def test_any_text_is_a_number_or_refused(text):
     ("amount", "said"),
     [
         ("0", "0.00"),
+        ("0.01", "0.01"),
         ("999.5", "999.50"),
         ("1000", "1,000.00"),
+        ("99999.99", "99,999.99"),
+        ("100000", "1,00,000.00"),
         ("123456.78", "1,23,456.78"),
         ("1234567", "12,34,567.00"),
+        ("10000000", "1,00,00,000.00"),
         ("9999999999999.99", "99,99,99,99,99,999.99"),
         ("-1234567.01", "-12,34,567.01"),
     ],
 )
 def test_digits_are_grouped_as_in_india(amount, said):
     assert grouped(Decimal(amount)) == said
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (0, "0"),
+        (999, "999"),
+        (-1000, "-1,000"),
+        (99_999, "99,999"),
+        (100_000, "1,00,000"),
+        (-12_345_678, "-1,23,45,678"),
+    ],
+)
+def test_counts_are_grouped_as_in_india_too(number: int, said: str):
+    assert grouped_count(number) == said
+
+
+@given(st.integers(-(10**15), 10**15))
+def test_grouping_adds_nothing_but_commas(paise: int):
+    amount = Decimal(paise) / 100
+    said = grouped(amount)
+    assert Decimal(said.replace(",", "")) == amount
+    assert re.fullmatch(r"-?(\d{1,3}|\d{1,2}(,\d\d)*,\d{3})\.\d\d", said)

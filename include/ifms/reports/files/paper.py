@@ -24,7 +24,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from ifms import clock
-from ifms.money import grouped
+from ifms.money import grouped, grouped_count
 from ifms.reports.report import Chart, Column, Kind, Row, Shape
 
 WIDTH, HEIGHT = 841.89, 595.28
@@ -70,7 +70,7 @@ def said(value: Any, kind: Kind) -> str:  # noqa: ANN401  (whatever a cell may h
         case Kind.MONEY:
             return grouped(Decimal(value))
         case Kind.COUNT | Kind.MILLISECONDS:
-            return grouped(Decimal(value)).removesuffix(".00")
+            return grouped_count(round(value))
         case Kind.PERCENT:
             return f"{value:.1f}"
         case Kind.DATE if isinstance(value, date):
@@ -272,11 +272,11 @@ def short(kind: Kind) -> Callable[[float, int | None], str]:
 
     def write(value: float, _: int | None = None) -> str:
         if kind is not Kind.MONEY:
-            return grouped(Decimal(round(value))).removesuffix(".00")
+            return grouped_count(round(value))
         for size, unit in ((1e7, " Cr"), (1e5, " L")):
             if abs(value) >= size:
                 return f"₹{value / size:,.4g}{unit}".replace("₹-", "-₹")
-        return f"₹{grouped(Decimal(round(value))).removesuffix('.00')}".replace("₹-", "-₹")
+        return f"₹{grouped_count(round(value))}".replace("₹-", "-₹")
 
     return write
 

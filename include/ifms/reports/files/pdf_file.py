@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from matplotlib.backends.backend_pdf import PdfPages
 
-from ifms.money import grouped
+from ifms.money import grouped_count
 from ifms.reports.files import paper
 from ifms.reports.files.paper import BOTTOM, LEFT, RIGHT, Grid, Page
 from ifms.reports.report import Report, Request, Row, Table
@@ -50,6 +50,9 @@ class PdfFile:
                 made.left_out(counted.rows, self._at_most)
             made.save(self._stream)
 
+    def close(self) -> None:
+        """Nothing is held."""
+
 
 class _Document:
     def __init__(self, report: Report, request: Request) -> None:
@@ -77,7 +80,7 @@ class _Document:
         page = self._new_page()
         page.say(self._report.title, 17, bold=True, after=3)
         page.say(self._report.about, 8.5, after=7)
-        asked = [*self._request.said(), ("Rows", grouped(counted.rows).removesuffix(".00"))]
+        asked = [*self._request.said(), ("Rows", grouped_count(counted.rows))]
         for name, value in asked:
             page.y += 12
             page.text(LEFT, page.y, name, 8.5, bold=True)
@@ -126,7 +129,9 @@ class _Document:
         grid.end(self._page)
         self._page.y += 6
         if len(rows) > len(shown):
-            self._page.say(f"And {len(rows) - len(shown):,} more: the workbook (XLSX) has all of them.", 7.5, after=8)
+            self._page.say(
+                f"And {grouped_count(len(rows) - len(shown))} more: the workbook (XLSX) has all of them.", 7.5, after=8
+            )
         self._page.y += 6
 
     def _line(self, grid: Grid, values: Sequence[Any], *, bold: bool = False) -> None:
@@ -154,8 +159,8 @@ class _Document:
         if self._page.room < 40:
             self._new_page()
         self._page.say(
-            f"The {grouped(many).removesuffix('.00')} rows are not printed one by one: that is done up to "
-            f"{grouped(at_most).removesuffix('.00')}. The sums above are of all of them; CSV and XLSX have each.",
+            f"The {grouped_count(many)} rows are not printed one by one: that is done up to "
+            f"{grouped_count(at_most)}. The sums above are of all of them; CSV and XLSX have each.",
             8.5, bold=True,
         )  # fmt: skip
 

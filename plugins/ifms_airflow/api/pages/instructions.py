@@ -26,7 +26,7 @@ from ifms.reports.reads.search import Criteria, Line, Order
 from ifms_airflow.api import starting
 from ifms_airflow.api.access import INSTRUCTIONS, READ, User, may_start, require_start, unmasked_types
 from ifms_airflow.api.digit import Text
-from ifms_airflow.api.pages.render import page, run_text
+from ifms_airflow.api.pages.render import count, page, run_text
 from ifms_airflow.api.pages.revising import choosable, narrowed
 from ifms_airflow.api.pages.texts import t
 from ifms_airflow.api.reads import Ledger, Reads
@@ -151,7 +151,7 @@ def instructions_xlsx(form: Annotated[ListForm, Query()], ledger: Ledger) -> Res
     """What the search finds, as a workbook: the first SHEET_ROWS, and a last row that says so if there are more."""
     found = _everything(form, ledger)
     rows = map(_cells, islice(found, SHEET_ROWS))
-    more = ([t("pis.cut", rows=f"{SHEET_ROWS:,}")] for _ in islice(found, 1))
+    more = ([t("pis.cut", rows=count(SHEET_ROWS))] for _ in islice(found, 1))
     return Response(
         sheets.xlsx(t("pis.title"), [t(key) for key in _HEADER], chain(rows, more)),
         media_type="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",

@@ -15,7 +15,7 @@ from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ifms import clock
-from ifms.money import grouped
+from ifms.money import grouped, grouped_count
 from ifms_airflow.api.pages.texts import t
 from ifms_airflow.api.starting import Started
 
@@ -62,8 +62,8 @@ def rupees(amount: Decimal | None) -> str:
 
 
 def count(number: int) -> str:
-    """A count with its digits grouped."""
-    return f"{number:,}"
+    """A count with its digits grouped as in India."""
+    return grouped_count(number)
 
 
 def when(instant: datetime | None) -> str:

@@ -6,25 +6,9 @@ from decimal import Decimal
 import pytest
 
 from ifms.errors import ConfigurationError
-from ifms.notices.texts import FAILED, PAID, Texts, indian, mobile_of, texts_of
+from ifms.notices.texts import FAILED, PAID, Texts, mobile_of, texts_of
 
 GSM = re.compile(r"[A-Za-z0-9 @£$¥èéùìòÇØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ!\"#¤%&'()*+,\-./:;<=>?¡ÄÖÑÜ§¿äöñüà]*")
-
-
-@pytest.mark.parametrize(
-    ("amount", "shown"),
-    [
-        ("0.01", "0.01"),
-        ("999.90", "999.90"),
-        ("1000", "1,000.00"),
-        ("99999.99", "99,999.99"),
-        ("100000", "1,00,000.00"),
-        ("1234567.5", "12,34,567.50"),
-        ("10000000", "1,00,00,000.00"),
-    ],
-)
-def test_rupees_are_grouped_as_india_does(amount, shown):
-    assert indian(Decimal(amount)) == shown
 
 
 @pytest.mark.parametrize("outcome", ["paid", "failed"])
