@@ -90,12 +90,12 @@ HEAVY = {
     "cryptography.hazmat.primitives.asymmetric.rsa",
     "elasticsearch",
     "matplotlib",
-    "openpyxl",
     "pandas",
     "psycopg",
     "requests",
     "simulator",
     "sqlparse",
+    "xlsxwriter",
 }
 
 # What no DAG file may do, each as a DAG file that does it: the guard below must see it.

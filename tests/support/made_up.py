@@ -58,4 +58,5 @@ def write(kind: Any, path: Path, rows: Any, **options: Any) -> Counted:
             sink.add(each)
             counted.add(each)
         sink.finish(counted)
+        sink.close()
     return counted

@@ -54,6 +54,8 @@ def make(
         with ExitStack() as stack:
             parts = [stack.enter_context(_Part(folder, file_name(report, asked, each))) for each in formats]
             sinks = [_sink(each, part.stream, report, asked) for each, part in zip(formats, parts, strict=True)]
+            for sink in sinks:
+                stack.callback(sink.close)
             counted = db.look(partial(_read, report=report, asked=asked, sinks=sinks, chunk=chunk))
             for sink in sinks:  # the snapshot is given back before: pages take longer than reading them
                 sink.finish(counted)

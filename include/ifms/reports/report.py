@@ -169,3 +169,6 @@ class Sink(Protocol):
 
     def finish(self, counted: Counted) -> None:
         """Write what comes after the rows."""
+
+    def close(self) -> None:
+        """Give back what is held for it, whether it is finished or not."""

@@ -25,3 +25,6 @@ class CsvFile:
 
     def finish(self, counted: Counted) -> None:
         """Nothing comes after the rows."""
+
+    def close(self) -> None:
+        """Nothing is held."""

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from datetime import date, datetime
 from decimal import Decimal
 
-from openpyxl import Workbook  # type: ignore[import-untyped]
-from openpyxl.cell import WriteOnlyCell  # type: ignore[import-untyped]
-
 from ifms import clock
+from ifms.reports.report import Kind
 
 Cell = str | int | Decimal | date | datetime | None
 
 # What a spreadsheet begins a formula with; also the minus sign and the wide forms, which some take for the narrow ones.
 _FORMULA = ("=", "+", "-", "\u2212", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-_LONGEST = 32_767  # characters in a cell
 
 
 def text(value: Cell) -> str:
@@ -61,37 +57,32 @@ def csv_line(cells: Sequence[Cell]) -> str:
 
 def xlsx(title: str, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
     """A workbook of one sheet; texts are texts whatever they begin with, amounts are numbers with two decimals."""
-    book = Workbook(write_only=True)
-    sheet = book.create_sheet(title[:31])
-    sheet.freeze_panes = "A2"
-    for position, name in enumerate(header):
-        sheet.column_dimensions[chr(ord("A") + position)].width = max(14, len(name) + 4)
-    sheet.append([_xlsx_cell(sheet, name, bold=True) for name in header])
-    for row in rows:
-        sheet.append([_xlsx_cell(sheet, cell) for cell in row])
+    from ifms.reports.files.workbook import Book  # noqa: PLC0415  (slow to load, and most pages never need it)
+
     buffer = io.BytesIO()
-    book.save(buffer)
+    with closing(Book(buffer, clock.now())) as book:
+        sheet = book.sheet(title[:31])
+        sheet.freeze_panes(1, 0)
+        for place, name in enumerate(header):
+            sheet.set_column(place, place, max(14, len(name) + 4))
+            book.put(sheet, Kind.TEXT, bold=True)(0, place, name)
+        puts = {kind: book.put(sheet, kind) for kind in Kind}
+        for number, row in enumerate(rows, 1):
+            for place, cell in enumerate(row):
+                if cell is not None:
+                    puts[_kind(cell)](number, place, cell)
+        book.save()
     return buffer.getvalue()
 
 
-def printable(value: str) -> str:
-    """A text without what a workbook can't hold: control characters, halves of a character, and what is too long."""
-    return _UNPRINTABLE.sub("", value)[:_LONGEST]
-
-
-def _xlsx_cell(sheet: object, value: Cell, *, bold: bool = False) -> WriteOnlyCell:
-    if isinstance(value, datetime):
-        cell = WriteOnlyCell(sheet, clock.to_ist(value).replace(tzinfo=None))
-        cell.number_format = "yyyy-mm-dd hh:mm:ss"
-        return cell
-    if isinstance(value, str):
-        cell = WriteOnlyCell(sheet, printable(value))
-        cell.data_type = "s"  # openpyxl takes what begins with = for a formula
-        cell.number_format = "@"
-        if bold:
-            cell.style = "Headline 4"
-        return cell
-    cell = WriteOnlyCell(sheet, value)
-    if isinstance(value, Decimal):
-        cell.number_format = "#,##0.00"
-    return cell
+def _kind(cell: Cell) -> Kind:
+    match cell:
+        case datetime():
+            return Kind.INSTANT
+        case date():
+            return Kind.DATE
+        case Decimal():
+            return Kind.MONEY
+        case int():
+            return Kind.COUNT
+    return Kind.TEXT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import tempfile
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -129,6 +130,9 @@ def test_what_breaks_half_way_leaves_the_old_file_and_no_half_one(
     class Broken(Exception):
         pass
 
+    (tmp_path / "spool").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "spool"))
+
     from ifms.reports.files.xlsx_file import XlsxFile
 
     def breaks(self: object, counted: object) -> None:
@@ -137,7 +141,8 @@ def test_what_breaks_half_way_leaves_the_old_file_and_no_half_one(
     monkeypatch.setattr(XlsxFile, "finish", breaks)
     with pytest.raises(Broken):
         reported.make("fund_register", tmp_path, "csv", "xlsx", period="all")
-    assert sorted(tmp_path.iterdir()) == sorted(made.files)
+    assert sorted(tmp_path.iterdir()) == sorted([*made.files, tmp_path / "spool"])
+    assert list((tmp_path / "spool").iterdir()) == [], "what the rows passed through"
     assert [path.read_bytes() for path in made.files] == before
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from openpyxl import load_workbook
 
 from ifms.reports.files.sheets import csv_rows, harmless, text, xlsx
+from ifms.reports.files.workbook import RUPEES
 
 BEGINNINGS = ["=1+1", "+1", "-1", "−1", "@SUM(A1)", "\t=1", "\r=1", "  =1", "\n=1", "＝1", "＠x"]
 
@@ -61,7 +62,7 @@ def test_an_account_number_keeps_its_zeros_in_a_workbook():
     content = xlsx("Sample", ["Account", "Amount"], [["000012345678901234567", Decimal("12345.50")]])
     sheet = load_workbook(io.BytesIO(content)).active
     assert (sheet["A2"].value, sheet["A2"].number_format) == ("000012345678901234567", "@")
-    assert (sheet["B2"].value, sheet["B2"].number_format) == (12345.5, "#,##0.00")
+    assert (sheet["B2"].value, sheet["B2"].number_format) == (12345.5, RUPEES)
 
 
 def test_control_characters_do_not_break_a_workbook():
