@@ -65,7 +65,7 @@ ROOMS = {
     "ledger": room("sealing treasury.outcome wire.bank wire.envelope wire.phrasebook", "alembic psycopg sqlalchemy"),
     "calllog": room("wire ledger sealing", "elastic_transport elasticsearch psycopg"),
     "notices": room("wire ledger reports", "confluent_kafka psycopg"),
-    "reports": room("wire ledger", "matplotlib pandas psycopg xlsxwriter"),
+    "reports": room("wire ledger", "matplotlib pandas psycopg pypdf reportlab xlsxwriter"),
     "services": room("wire treasury platform ledger calllog notices outbox sealing"),
     "outbox": room("ledger", "psycopg"),
     "importing": room("ledger wire.envelope wire.phrasebook", "psycopg"),

@@ -92,6 +92,7 @@ HEAVY = {
     "matplotlib",
     "pandas",
     "psycopg",
+    "reportlab",
     "requests",
     "simulator",
     "sqlparse",

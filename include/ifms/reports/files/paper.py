@@ -1,7 +1,7 @@
-"""Sheets of A4 paper: text that fits its column, tables, charts that need no colour. Draws on matplotlib's figures.
+"""What stands on sheets of A4 paper: text that fits its column, tables (ReportLab's), charts (matplotlib's).
 
-Everything is placed in points (1/72 inch) from the top left corner. Widths come from the font itself, so nothing runs
-into its neighbour; what is too long ends with an ellipsis.
+Everything is measured in points (1/72 inch). Widths come from the font itself, so nothing runs into its neighbour; what
+is too long ends with an ellipsis. Charts need no colour.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
-from matplotlib.ft2font import FT2Font
-from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
+from reportlab.lib import colors  # type: ignore[import-untyped]
+from reportlab.pdfbase import pdfmetrics  # type: ignore[import-untyped]
+from reportlab.pdfbase.ttfonts import TTFont  # type: ignore[import-untyped]
+from reportlab.platypus import Flowable, LongTable  # type: ignore[import-untyped]
 
 from ifms import clock
 from ifms.money import grouped, grouped_count
@@ -33,8 +34,12 @@ LINES = 3
 """A cell's text takes so many lines at most."""
 LEFT, RIGHT, TOP, BOTTOM = 36.0, WIDTH - 36.0, 34.0, HEIGHT - 30.0
 
+LEADING = 1.2
+"""From line to line, in sizes of the font."""
+
 _FONTS = Path(matplotlib.get_data_path()) / "fonts/ttf"
-_PLAIN, _BOLD = (FontProperties(fname=_FONTS / name) for name in ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf"))
+_TITLE = FontProperties(fname=_FONTS / "DejaVuSans-Bold.ttf")
+_SIDES = (2, 4)  # room at the left and at the right of a cell
 # Told apart without colour: by lightness, by hatching, and by their order in the legend.
 _FILLS = (
     ("#404040", ""),
@@ -57,7 +62,7 @@ _SETTINGS: Any = {
 
 @contextmanager
 def settings() -> Iterator[None]:
-    """What all drawing happens within."""
+    """What charts are drawn within."""
     with matplotlib.rc_context(_SETTINGS):
         yield
 
@@ -87,7 +92,7 @@ def _drawn(character: str) -> str:
         return " "
     if not character.isprintable():
         return ""
-    return character if _face(bold=False).get_char_index(ord(character)) else "□"
+    return character if ord(character) in _face(bold=False).face.charToGlyph else "□"
 
 
 def drawable(text: str) -> str:
@@ -101,20 +106,21 @@ def heading(column: Column) -> str:
 
 
 @cache
-def _face(bold: bool) -> FT2Font:
-    return FT2Font(str(_FONTS / ("DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf")))
+def _face(bold: bool) -> TTFont:
+    name = "DejaVuSans-Bold" if bold else "DejaVuSans"
+    face = TTFont(name, str(_FONTS / f"{name}.ttf"))
+    pdfmetrics.registerFont(face)
+    return face
 
 
-@cache
-def _advance(character: str, bold: bool) -> float:
-    face = _face(bold)
-    face.set_size(10, 72)
-    return float(face.load_char(ord(character)).linearHoriAdvance) / 65536 / 10
+def font(*, bold: bool = False) -> str:
+    """The name by which ReportLab knows the font."""
+    return str(_face(bold).fontName)
 
 
 def measure(text: str, size: float, *, bold: bool = False) -> float:
     """How wide a text is, in points."""
-    return size * sum(_advance(character, bold) for character in text)
+    return float(_face(bold).stringWidth(text, size))
 
 
 def fitted(text: str, width: float, size: float, *, bold: bool = False) -> str:
@@ -151,120 +157,93 @@ def wrapped(text: str, width: float, size: float, *, bold: bool = False, at_most
     return lines or [""]
 
 
-class Page:
-    """One sheet. `y` is where the next thing goes."""
+class Lines(Flowable):  # type: ignore[misc]
+    """Lines of text across the page."""
 
-    def __init__(self) -> None:
-        self.figure = Figure(figsize=(WIDTH / 72, HEIGHT / 72))
-        self.y = TOP
+    def __init__(self, text: str, size: float, *, bold: bool = False, after: float = 4) -> None:
+        super().__init__()
+        self.lines = wrapped(drawable(text), RIGHT - LEFT, size, bold=bold)
+        self.size, self.bold = size, bold
+        self.height = len(self.lines) * size * 1.25 + after
 
-    @property
-    def room(self) -> float:
-        """Points that are left above the foot."""
-        return BOTTOM - 16 - self.y
+    def wrap(self, *_: float) -> tuple[float, float]:
+        """What room it takes."""
+        return RIGHT - LEFT, self.height
 
-    def text(self, x: float, y: float, text: str, size: float, *, bold: bool = False, right: bool = False) -> None:
-        """A line of text whose base is at `y`; `x` is its left end, or its right one."""
-        self.figure.text(
-            x / WIDTH, 1 - y / HEIGHT, drawable(text), fontproperties=_BOLD if bold else _PLAIN, size=size,
-            ha="right" if right else "left", va="baseline",
-        )  # fmt: skip
-
-    def line(self, y: float, *, left: float = LEFT, right: float = RIGHT, weight: float = 0.6) -> None:
-        """A rule across the page."""
-        at = 1 - y / HEIGHT
-        self.figure.add_artist(Line2D([left / WIDTH, right / WIDTH], [at, at], color="black", linewidth=weight))
-
-    def shade(self, top: float, height: float, right: float = RIGHT) -> None:
-        """A light ground behind a line of a table."""
-        corner = (LEFT / WIDTH, 1 - (top + height) / HEIGHT)
-        self.figure.add_artist(
-            Rectangle(corner, (right - LEFT) / WIDTH, height / HEIGHT, facecolor="#ececec", edgecolor="none", zorder=-1)
-        )
-
-    def say(self, text: str, size: float, *, bold: bool = False, after: float = 4) -> None:
-        """Lines of text across the page."""
-        for each in wrapped(text, RIGHT - LEFT, size, bold=bold):
-            self.y += size * 1.25
-            self.text(LEFT, self.y, each, size, bold=bold)
-        self.y += after
-
-    def axes(self, height: float, left: float = LEFT, right: float = RIGHT) -> Axes:
-        """Room for a chart."""
-        bottom = 1 - (self.y + height) / HEIGHT
-        made = self.figure.add_axes((left / WIDTH, bottom, (right - left) / WIDTH, height / HEIGHT))
-        self.y += height
-        return made
+    def draw(self) -> None:
+        """Draw it where it stands."""
+        self.canv.setFont(font(bold=self.bold), self.size)
+        for number, line in enumerate(self.lines, 1):
+            self.canv.drawString(0, self.height - number * self.size * 1.25, line)
 
 
-class Grid:
-    """The columns of a table on paper: where each begins and ends, scaled to the page."""
+class Picture(Flowable):  # type: ignore[misc]
+    """Room for a chart across the page. Where it came to stand is kept: `page` from 0, `at` from the bottom left."""
 
-    def __init__(self, columns: Sequence[Column], *, size: float = 7.0, fill: bool = True) -> None:
-        self.columns, self.size = columns, size
-        wanted = [column.width * size * 0.6 + 8 for column in columns]
-        scale = (RIGHT - LEFT) / sum(wanted)
-        if not fill:
-            scale = min(scale, 1.0)
-        self.ends: list[tuple[float, float]] = []
-        x = LEFT
-        for width in wanted:
-            self.ends.append((x + 2, x + width * scale - 4))
-            x += width * scale
-        self.right = x
-        self.pitch = size * 1.55
-        self._headings = [
-            wrapped(heading(column), end - start, size, bold=True, at_most=3)
-            for column, (start, end) in zip(columns, self.ends, strict=True)
+    def __init__(self, height: float, above: float, below: float, left: float, right: float) -> None:
+        super().__init__()
+        width, self.height = RIGHT - LEFT, above + height + below
+        self.figure = Figure(figsize=(width / 72, self.height / 72), facecolor="none")
+        place = (left / width, below / self.height, (right - left) / width, height / self.height)
+        self.axes = self.figure.add_axes(place)
+        self.page, self.at = 0, (0.0, 0.0)
+
+    def wrap(self, *_: float) -> tuple[float, float]:
+        """What room it takes."""
+        return RIGHT - LEFT, self.height
+
+    def draw(self) -> None:
+        """Keep where it stands."""
+        self.page, self.at = self.canv.getPageNumber() - 1, self.canv.absolutePosition(0, 0)
+
+
+def table(
+    columns: Sequence[Column], rows: Sequence[Row], total: Row | None = None, *, size: float, fill: bool
+) -> LongTable:
+    """A table whose headings are on each of its pages; across the whole page, or only if it needs it (`fill`).
+
+    Texts are wrapped. A number never is: one that does not fit is set smaller.
+    """
+    wanted = [column.width * size * 0.6 + 8 for column in columns]
+    scale = (RIGHT - LEFT) / sum(wanted)
+    widths = [width * (scale if fill else min(scale, 1.0)) for width in wanted]
+    rooms = [width - sum(_SIDES) for width in widths]
+    content = [
+        [
+            "\n".join(wrapped(heading(c), room, size, bold=True, at_most=3))
+            for c, room in zip(columns, rooms, strict=True)
         ]
-        self.head_height = max(map(len, self._headings)) * size * 1.2 + 6
-
-    def head(self, page: Page) -> None:
-        """The headings."""
-        page.shade(page.y, self.head_height, self.right)
-        for column, lines, (start, end) in zip(self.columns, self._headings, self.ends, strict=True):
-            for number, each in enumerate(lines, 1):
-                number_right = column.kind.is_number
-                page.text(
-                    end if number_right else start, page.y + number * self.size * 1.2, each, self.size, bold=True,
-                    right=number_right,
-                )  # fmt: skip
-        page.y += self.head_height
-        page.line(page.y, right=self.right)
-        page.y += 1
-
-    def cells(self, values: Row, *, bold: bool = False) -> list[list[str]]:
-        """A row's cells in lines: texts are wrapped, numbers never are."""
-        return [
-            [said(value, column.kind)]
-            if column.kind.is_number
-            else wrapped(said(value, column.kind), end - start, self.size, bold=bold, at_most=LINES)
-            for value, column, (start, end) in zip(values, self.columns, self.ends, strict=True)
-        ]
-
-    def height(self, cells: Sequence[Sequence[str]]) -> float:
-        """How much of the page a row takes, in points."""
-        return self.pitch + (max(map(len, cells)) - 1) * self.size * 1.2
-
-    def row(self, page: Page, cells: Sequence[Sequence[str]], *, bold: bool = False) -> None:
-        """One row; a number that does not fit is set smaller, never cut."""
-        page.y += self.pitch
-        for lines, column, (start, end) in zip(cells, self.columns, self.ends, strict=True):
-            if column.kind.is_number:
-                [text] = lines
-                size = min(self.size, self.size * (end - start) / max(measure(text, self.size, bold=bold), 1e-9))
-                if text:
-                    page.text(end, page.y, text, size, bold=bold, right=True)
-                continue
-            for number, text in enumerate(lines):
-                if text:
-                    page.text(start, page.y + number * self.size * 1.2, text, self.size, bold=bold)
-        page.y += self.height(cells) - self.pitch
-
-    def end(self, page: Page) -> None:
-        """The rule under the table."""
-        page.y += 4
-        page.line(page.y, right=self.right, weight=0.4)
+    ]
+    style: list[tuple[Any, ...]] = [
+        ("FONT", (0, 0), (-1, -1), font(), size, size * LEADING),
+        ("FONT", (0, 0), (-1, 0), font(bold=True), size, size * LEADING),
+        ("VALIGN", (0, 0), (-1, -1), "TOP"),
+        ("LEFTPADDING", (0, 0), (-1, -1), _SIDES[0]),
+        ("RIGHTPADDING", (0, 0), (-1, -1), _SIDES[1]),
+        ("TOPPADDING", (0, 0), (-1, -1), size * 0.15),
+        ("BOTTOMPADDING", (0, 0), (-1, -1), size * 0.2),
+        ("BOTTOMPADDING", (0, 0), (-1, 0), 4),
+        ("TOPPADDING", (0, 1), (-1, 1), 4),
+        ("BACKGROUND", (0, 0), (-1, 0), colors.HexColor(0xECECEC)),
+        ("LINEBELOW", (0, 0), (-1, 0), 0.6, colors.black),
+        ("LINEBELOW", (0, "splitlast"), (-1, "splitlast"), 0.4, colors.black),
+        ("LINEBELOW", (0, -1), (-1, -1), 0.4, colors.black),
+        *(("ALIGN", (place, 0), (place, -1), "RIGHT") for place, c in enumerate(columns) if c.kind.is_number),
+    ]
+    if total is not None:
+        style.append(("FONT", (0, len(rows) + 1), (-1, len(rows) + 1), font(bold=True), size, size * LEADING))
+    for number, row in enumerate([*rows, *([] if total is None else [total])], 1):
+        cells = []
+        bold = number > len(rows)
+        for place, (column, value, room) in enumerate(zip(columns, row, rooms, strict=True)):
+            text = said(value, column.kind)
+            if not column.kind.is_number:
+                text = "\n".join(wrapped(text, room, size, bold=bold, at_most=LINES))
+            elif (width := measure(text, size, bold=bold)) > room:
+                style.append(("FONTSIZE", (place, number), (place, number), size * room / width))
+            cells.append(text)
+        content.append(cells)
+    return LongTable(content, widths, repeatRows=1, style=style, hAlign="LEFT")
 
 
 def short(kind: Kind) -> Callable[[float, int | None], str]:
@@ -318,7 +297,7 @@ def draw(axes: Axes, chart: Chart, columns: Sequence[Column], rows: Sequence[Row
         axes.invert_yaxis()
     more = len(rows) - len(shown)
     title = f"{chart.title} (the first {len(shown)} of {len(rows)})" if more else chart.title
-    axes.set_title(title, fontproperties=_BOLD, fontsize=9, loc="left", pad=18 if len(series) > 1 else 6)
+    axes.set_title(title, fontproperties=_TITLE, fontsize=9, loc="left", pad=18 if len(series) > 1 else 6)
 
 
 def _bars(axes: Axes, chart: Chart, series: Sequence[tuple[str, list[float]]], kind: Kind) -> None:

@@ -5,16 +5,29 @@ A4 across; each page has the report's title, its period, its `as of` and its num
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from matplotlib.backends.backend_pdf import PdfPages
+from pypdf import PdfReader, PdfWriter, Transformation
+from reportlab.lib import colors  # type: ignore[import-untyped]
+from reportlab.pdfgen.canvas import Canvas  # type: ignore[import-untyped]
+from reportlab.platypus import (  # type: ignore[import-untyped]
+    BaseDocTemplate,
+    CondPageBreak,
+    Frame,
+    PageTemplate,
+    Spacer,
+    Table,
+)
 
 from ifms.money import grouped_count
 from ifms.reports.files import paper
-from ifms.reports.files.paper import BOTTOM, LEFT, RIGHT, Grid, Page
-from ifms.reports.report import Report, Request, Row, Table
+from ifms.reports.files.paper import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Lines, Picture
+from ifms.reports.report import Report, Request, Row
+from ifms.reports.report import Table as Sums
 
 if TYPE_CHECKING:
     from ifms.reports.counting import Counted
@@ -23,7 +36,11 @@ ROWS = 1000
 """So many rows are printed one by one; of more, the sums are, and a sentence that says where all of them are."""
 _TABLE_ROWS = 60
 _CHART_HEIGHT = 132.0
-_CHART_LEFT = {True: LEFT + 160, False: LEFT + 62}  # names of heads of account and of reasons are long
+_ROOM = BOTTOM - 16 - TOP - 20
+"""The height of a page between its head and its foot."""
+_TABLE_ROOM = 120.0  # a table does not begin lower than this above the foot
+_ASKED, _ASKED_SIZE = 96.0, 8.5
+_CHART_LEFT = {True: 160.0, False: 62.0}  # names of heads of account and of reasons are long
 
 
 class PdfFile:
@@ -55,39 +72,32 @@ class PdfFile:
 
 
 class _Document:
+    """The pages: ReportLab lays them out and breaks tables, matplotlib's charts are put where room was left."""
+
     def __init__(self, report: Report, request: Request) -> None:
         self._report, self._request = report, request
-        self._pages: list[Page] = []
+        self._story: list[Any] = []
+        self._pictures: list[Picture] = []
 
-    def _new_page(self) -> Page:
-        page = Page()
-        self._pages.append(page)
-        if len(self._pages) > 1:
-            said = f"{self._report.title} · {self._request.period.said} · as of {self._request.known_at}"
-            page.y += 6
-            page.text(LEFT, page.y, paper.fitted(said, RIGHT - LEFT, 7.5), 7.5)
-            page.y += 4
-            page.line(page.y, weight=0.4)
-            page.y += 10
-        return page
-
-    @property
-    def _page(self) -> Page:
-        return self._pages[-1]
+    def _say(self, text: str, size: float, *, bold: bool = False, after: float = 4) -> None:
+        self._story.append(Lines(text, size, bold=bold, after=after))
 
     def cover(self, counted: Counted) -> None:
         """The first page: title, what was asked for, the first charts."""
-        page = self._new_page()
-        page.say(self._report.title, 17, bold=True, after=3)
-        page.say(self._report.about, 8.5, after=7)
+        self._say(self._report.title, 17, bold=True, after=3)
+        self._say(self._report.about, 8.5, after=7)
         asked = [*self._request.said(), ("Rows", grouped_count(counted.rows))]
-        for name, value in asked:
-            page.y += 12
-            page.text(LEFT, page.y, name, 8.5, bold=True)
-            page.text(LEFT + 96, page.y, paper.fitted(value, RIGHT - LEFT - 96, 8.5), 8.5)
-        page.y += 8
-        page.line(page.y)
-        page.y += 14
+        cells = [
+            [name, paper.fitted(paper.drawable(value), RIGHT - LEFT - _ASKED, _ASKED_SIZE)] for name, value in asked
+        ]
+        style = [
+            ("FONT", (0, 0), (0, -1), paper.font(bold=True), _ASKED_SIZE, 12),
+            ("FONT", (1, 0), (1, -1), paper.font(), _ASKED_SIZE, 12),
+            ("LEFTPADDING", (0, 0), (-1, -1), 0), ("RIGHTPADDING", (0, 0), (-1, -1), 0),
+            ("TOPPADDING", (0, 0), (-1, -1), 0), ("BOTTOMPADDING", (0, 0), (-1, -1), 0),
+            ("BOTTOMPADDING", (0, -1), (-1, -1), 8), ("LINEBELOW", (0, -1), (-1, -1), 0.6, colors.black),
+        ]  # fmt: skip
+        self._story += [Table(cells, [_ASKED, RIGHT - LEFT - _ASKED], style=style, hAlign="LEFT"), Spacer(0, 14)]
 
     def tables(self, counted: Counted) -> None:
         """The charts, then the sums that they are drawn from."""
@@ -101,78 +111,109 @@ class _Document:
             if rows:
                 self._table(table, rows)
 
-    def _chart(self, table: Table, rows: Sequence[Row]) -> None:
+    def _chart(self, table: Sums, rows: Sequence[Row]) -> None:
         assert table.chart is not None
         bars = min(len(rows), table.chart.at_most) * (len(table.chart.series) if table.chart.shape == "grouped" else 1)
         height = max(90.0, min(_CHART_HEIGHT, 40.0 + 17 * bars)) if table.chart.lying else _CHART_HEIGHT
-        around = 30.0 + (24.0 if table.chart.lying else 44.0)
-        if self._page.room < height + around:
-            self._new_page()
-        page = self._page
-        page.y += 30
-        axes = page.axes(height, _CHART_LEFT[table.chart.lying], RIGHT - 30)
-        paper.draw(axes, table.chart, table.columns, rows)
-        page.y += around - 30
+        below = 24.0 if table.chart.lying else 44.0
+        picture = Picture(height, 30.0, below, _CHART_LEFT[table.chart.lying], RIGHT - LEFT - 30)
+        paper.draw(picture.axes, table.chart, table.columns, rows)
+        self._pictures.append(picture)
+        self._story.append(picture)
 
-    def _table(self, table: Table, rows: Sequence[Row]) -> None:
-        grid = Grid(table.columns, size=7.5, fill=False)
+    def _table(self, table: Sums, rows: Sequence[Row]) -> None:
         shown = rows[:_TABLE_ROWS]
-        if self._page.room < grid.head_height + 34 + min(len(shown) + 1, 6) * grid.pitch:
-            self._new_page()
-        self._page.say(table.title, 10, bold=True, after=4)
-        grid.head(self._page)
-        for row in shown:
-            self._line(grid, row)
+        total = None
         if any(column.total for column in table.columns) and len(rows) > 1:
             sums = [sum(row[place] or 0 for row in rows) if c.total else None for place, c in enumerate(table.columns)]
-            self._line(grid, ["Total", *sums[1:]], bold=True)
-        grid.end(self._page)
-        self._page.y += 6
+            total = ["Total", *sums[1:]]
+        self._story.append(CondPageBreak(_TABLE_ROOM))
+        self._say(table.title, 10, bold=True)
+        self._story += [paper.table(table.columns, shown, total, size=7.5, fill=False), Spacer(0, 8)]
         if len(rows) > len(shown):
-            self._page.say(
-                f"And {grouped_count(len(rows) - len(shown))} more: the workbook (XLSX) has all of them.", 7.5, after=8
-            )
-        self._page.y += 6
-
-    def _line(self, grid: Grid, values: Sequence[Any], *, bold: bool = False) -> None:
-        cells = grid.cells(values, bold=bold)
-        if self._page.room < grid.height(cells) + 4:
-            grid.end(self._page)
-            grid.head(self._new_page())
-        grid.row(self._page, cells, bold=bold)
+            more = grouped_count(len(rows) - len(shown))
+            self._say(f"And {more} more: the workbook (XLSX) has all of them.", 7.5, after=8)
+        self._story.append(Spacer(0, 6))
 
     def rows(self, rows: Sequence[Row], counted: Counted) -> None:
         """All rows, one by one."""
         places = [place for place, column in enumerate(self._report.columns) if column.on_paper]
-        grid = Grid([self._report.columns[place] for place in places], size=6.6)
-        self._new_page()
-        grid.head(self._page)
-        for row in rows:
-            self._line(grid, [row[place] for place in places])
+        columns = [self._report.columns[place] for place in places]
+        total = None
         if counted.totals:
-            sums = [counted.totals.get(column.name) for column in grid.columns]
-            self._line(grid, ["Total", *sums[1:]], bold=True)
-        grid.end(self._page)
+            total = ["Total", *(counted.totals.get(column.name) for column in columns[1:])]
+        lines = [[row[place] for place in places] for row in rows]
+        self._story += [CondPageBreak(_ROOM - 1), paper.table(columns, lines, total, size=6.6, fill=True)]
 
     def left_out(self, many: int, at_most: int) -> None:
         """Instead of thousands of pages."""
-        if self._page.room < 40:
-            self._new_page()
-        self._page.say(
+        self._say(
             f"The {grouped_count(many)} rows are not printed one by one: that is done up to "
             f"{grouped_count(at_most)}. The sums above are of all of them; CSV and XLSX have each.",
             8.5, bold=True,
         )  # fmt: skip
 
     def save(self, stream: BinaryIO) -> None:
-        """Number the pages and write them, one after the other."""
-        about = {
-            "Title": f"{self._report.title}, {self._request.period.said}", "Creator": "MUKTA IFMS adapter",
-            "Producer": "matplotlib", "CreationDate": self._request.as_of.astimezone(UTC),
-        }  # fmt: skip
-        with PdfPages(stream, metadata=about) as document:
-            for number, page in enumerate(self._pages, 1):
-                page.line(BOTTOM - 8, weight=0.4)
-                page.text(LEFT, BOTTOM, "Amounts in rupees (₹) · times in Indian Standard Time (IST)", 7)
-                page.text(RIGHT, BOTTOM, f"Page {number} of {len(self._pages)}", 7, right=True)
-                document.savefig(page.figure)
+        """Lay the pages out, put the charts into them, and write them."""
+        laid = io.BytesIO()
+        document = BaseDocTemplate(laid, pagesize=(WIDTH, HEIGHT), invariant=1)
+        document.addPageTemplates([
+            PageTemplate("first", _frame(_ROOM + 20), autoNextPageTemplate="later"),
+            PageTemplate("later", _frame(_ROOM), onPage=self._head),
+        ])  # fmt: skip
+        document.build(self._story, canvasmaker=_Numbered)
+        drawn = io.BytesIO()
+        with PdfPages(drawn) as charts:
+            for picture in self._pictures:
+                charts.savefig(picture.figure)
+        pages = PdfWriter(clone_from=PdfReader(laid))
+        for picture, chart in zip(self._pictures, PdfReader(drawn).pages if self._pictures else (), strict=True):
+            page = pages.pages[picture.page]
+            page.merge_transformed_page(chart, Transformation().translate(*picture.at))
+        for page in pages.pages:
+            page.compress_content_streams()
+        pages.metadata = {
+            "/Title": f"{self._report.title}, {self._request.period.said}",
+            "/Creator": "MUKTA IFMS adapter",
+            "/CreationDate": self._request.as_of.astimezone(UTC).strftime("D:%Y%m%d%H%M%SZ"),
+        }
+        pages.write(stream)
+
+    def _head(self, canvas: Canvas, _: object) -> None:
+        said = f"{self._report.title} · {self._request.period.said} · as of {self._request.known_at}"
+        canvas.setFont(paper.font(), 7.5)
+        canvas.drawString(LEFT, HEIGHT - TOP - 6, paper.fitted(paper.drawable(said), RIGHT - LEFT, 7.5))
+        _rule(canvas, HEIGHT - TOP - 10)
+
+
+def _frame(height: float) -> Frame:
+    return Frame(LEFT, HEIGHT - BOTTOM + 16, RIGHT - LEFT, height, 0, 0, 0, 0)
+
+
+def _rule(canvas: Canvas, y: float) -> None:
+    canvas.setLineWidth(0.4)
+    canvas.line(LEFT, y, RIGHT, y)
+
+
+class _Numbered(Canvas):  # type: ignore[misc]
+    """Pages that know at the end how many they are."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._states: list[dict[str, Any]] = []
+
+    def showPage(self) -> None:
+        """Keep the page until its foot can be written."""
+        self._states.append(dict(self.__dict__))
+        self._startPage()
+
+    def save(self) -> None:
+        """Write each page's foot, and all of them."""
+        for number, state in enumerate(self._states, 1):
+            self.__dict__.update(state)
+            _rule(self, HEIGHT - BOTTOM + 8)
+            self.setFont(paper.font(), 7)
+            self.drawString(LEFT, HEIGHT - BOTTOM, "Amounts in rupees (₹) · times in Indian Standard Time (IST)")
+            self.drawRightString(RIGHT, HEIGHT - BOTTOM, f"Page {number} of {len(self._states)}")
+            super().showPage()
+        super().save()

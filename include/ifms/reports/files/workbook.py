@@ -24,7 +24,7 @@ Put = Callable[[int, int, Any], object]
 RUPEES = r"[>=10000000]##\,##\,##\,##0.00;[>=100000]##\,##\,##0.00;#,##0.00"
 """Digits grouped as in India, as far as a format can: it takes two conditions, so none for what is below zero."""
 
-_FORMATS = {
+FORMATS = {
     Kind.TEXT: "@",
     Kind.MONEY: RUPEES,
     Kind.COUNT: "#,##0",
@@ -66,7 +66,7 @@ class Book:
 
     def put(self, sheet: Any, kind: Kind, **look: Any) -> Put:  # noqa: ANN401  (XlsxWriter has no types)
         """What writes cells of a kind into a sheet, with this look besides (XlsxWriter's properties of a format)."""
-        given = {"num_format": _FORMATS[kind], **look}
+        given = {"num_format": FORMATS[kind], **look}
         key = tuple(sorted(given.items()))
         if key not in self._looks:
             self._looks[key] = self._book.add_format(given)

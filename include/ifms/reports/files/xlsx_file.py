@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ifms.reports.files.workbook import Book
+from ifms.reports.files.workbook import FORMATS, Book
 from ifms.reports.report import Column, Kind, Report, Request, Row, Shape, Table
 
 if TYPE_CHECKING:
@@ -167,7 +167,8 @@ class _Summary:
             drawn.add_series({"name": [_SUMMARY, head, place], "categories": category, "values": below(place)})
         drawn.set_title({"name": table.chart.title, "name_font": {"size": 12}})
         drawn.set_size({"width": 756, "height": 340})
-        drawn.set_y_axis({"num_format": "#,##0"})
+        scale = drawn.set_x_axis if kind == "bar" else drawn.set_y_axis  # XlsxWriter turns the axes with the bars
+        scale({"num_format": FORMATS[table.columns[names.index(table.chart.series[0])].kind].replace(".00", "")})
         drawn.set_legend({"position": "bottom"})
         self._sheet.insert_chart(self._row + 1, 0, drawn)
         self._row += 20  # the chart lies over these

@@ -65,7 +65,12 @@ def test_the_summary_says_what_was_asked_and_draws_it(book):
     assert said["Period"] == "financial year 2026-27 (1 Apr 2026 to 31 Mar 2027)"
     assert said["As of"] == "24 Nov 2026, 00:00:00 IST"
     assert (said["Cities"], said["Rows"]) == ("all", len(NASTY))
-    assert len(summary._charts) == 2
+    standing, lying = summary._charts
+    assert (standing.type, lying.type) == ("col", "bar")
+    for chart, series in ((standing, 2), (lying, 2)):
+        assert len(chart.series) == series
+        assert chart.y_axis.number_format.formatCode == "[>=10000000]##\\,##\\,##\\,##0;[>=100000]##\\,##\\,##0;#,##0"
+        assert {str(each.val.numRef.f).split("!")[0] for each in chart.series} == {"Summary"}
     assert said["Expense"] == len(NASTY)
     assert book.properties.creator == "MUKTA IFMS adapter"
     assert book.properties.created == book.properties.modified
