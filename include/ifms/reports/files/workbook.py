@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from functools import partial
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
@@ -22,7 +23,8 @@ Put = Callable[[int, int, Any], object]
 """Writes a cell: its row and its column, counted from 0, and what is in it."""
 
 RUPEES = r"[>=10000000]##\,##\,##\,##0.00;[>=100000]##\,##\,##0.00;#,##0.00"
-"""Digits grouped as in India, as far as a format can: it takes two conditions, so none for what is below zero."""
+"""Digits grouped as in India, for amounts between these two: a format takes two conditions."""
+_BELOW, _ABOVE = -100_000, 1_000_000_000
 
 FORMATS = {
     Kind.TEXT: "@",
@@ -66,12 +68,17 @@ class Book:
 
     def put(self, sheet: Any, kind: Kind, **look: Any) -> Put:  # noqa: ANN401  (XlsxWriter has no types)
         """What writes cells of a kind into a sheet, with this look besides (XlsxWriter's properties of a format)."""
-        given = {"num_format": FORMATS[kind], **look}
+        usual = self._look(num_format=FORMATS[kind], **look)
+        if kind is Kind.MONEY:
+            return partial(_money, sheet, usual, lambda number_format: self._look(num_format=number_format, **look))
+        how = {Kind.TEXT: _text, Kind.DATE: _day, Kind.INSTANT: _instant}.get(kind, _number)
+        return partial(how, sheet, usual)
+
+    def _look(self, **given: Any) -> Any:  # noqa: ANN401  (XlsxWriter has no types)
         key = tuple(sorted(given.items()))
         if key not in self._looks:
             self._looks[key] = self._book.add_format(given)
-        how = {Kind.TEXT: _text, Kind.DATE: _day, Kind.INSTANT: _instant}.get(kind, _number)
-        return partial(how, sheet, self._looks[key])
+        return self._looks[key]
 
     def save(self) -> None:
         """Write all of it to the stream."""
@@ -103,6 +110,13 @@ def _text(sheet: Any, look: Any, row: int, column: int, value: object) -> None: 
 
 
 def _number(sheet: Any, look: Any, row: int, column: int, value: Any) -> None:  # noqa: ANN401
+    sheet.write_number(row, column, value, look)
+
+
+def _money(sheet: Any, look: Any, other: Callable[[str], Any], row: int, column: int, value: Decimal | int) -> None:  # noqa: ANN401
+    if not _BELOW < value < _ABOVE:
+        digits = len(f"{abs(value):.2f}") - len(".00")
+        look = other(r"##\," * ((digits - 2) // 2) + "##0.00")
     sheet.write_number(row, column, value, look)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import io
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import load_workbook
 
+from ifms.money import grouped
 from ifms.reports.files.workbook import Book, printable
 from ifms.reports.report import Kind
 
@@ -107,6 +109,34 @@ def test_a_number_is_a_number_with_as_many_digits_as_a_spreadsheet_knows(value: 
     assert f"<v>{written}</v>" in zipfile.ZipFile(io.BytesIO(content)).read("xl/worksheets/sheet1.xml").decode()
     [cell] = cells(content)
     assert (cell.data_type, float(cell.value)) == ("n", pytest.approx(float(value), rel=1e-15))
+
+
+def as_shown(value: Decimal, number_format: str) -> str:
+    """What a spreadsheet makes of an amount: sections with their conditions, placeholders filled from the right."""
+    sections = [re.fullmatch(r"(?:\[>=(\d+)\])?(.*)", each) for each in number_format.split(";")]
+    pattern = next(each[2] for each in sections if each and (each[1] is None or value >= int(each[1])))
+    whole, paise = f"{abs(value):.2f}".split(".")
+    if pattern == "#,##0.00":
+        return f"{'-' if value < 0 else ''}{int(whole):,}.{paise}"
+    *groups, last = pattern.removesuffix(".00").split("\\,")
+    assert (set(groups), last) == ({"##"}, "##0")
+    told = [whole[-3:]]
+    rest = whole[:-3]
+    for _ in groups[1:]:
+        told.insert(0, rest[-2:])
+        rest = rest[:-2]
+    return f"{'-' if value < 0 else ''}{','.join([rest, *told])}.{paise}"
+
+
+@pytest.mark.parametrize(
+    "amount",
+    ["0", "0.01", "-0.01", "999.5", "1000", "99999.99", "-99999", "-99999.99", "-100000", "100000", "-298750.05",
+     "9999999.99", "10000000", "-10000000", "999999999", "999999999.99", "1000000000", "5000000000", "-123456789.10",
+     "9999999999999.99", "-9999999999999.99", "12345678901234567"],
+)  # fmt: skip
+def test_amounts_are_grouped_as_everywhere_else(amount: str):
+    [cell] = cells(made(Kind.MONEY, Decimal(amount)))
+    assert as_shown(Decimal(amount), cell.number_format) == grouped(Decimal(amount))
 
 
 def test_a_day_is_a_day_and_a_text_before_a_spreadsheet_counts_them():
