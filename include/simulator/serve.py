@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import socket
 import threading
@@ -16,9 +15,10 @@ import uvicorn
 from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from simulator import platform, treasury
 from simulator.faults import CONNECTION
+from simulator.platform import create_app as make_platform
 from simulator.tls import Identity, identity_of
+from simulator.treasury import create_app as make_treasury
 
 _GRACE_SECONDS = 1
 """How long calls that are under way may still take when the server ends."""
@@ -117,64 +117,18 @@ def running(app: Starlette) -> Iterator[str]:
             thread.join(timeout=10)
 
 
-def _common_arguments(parser: argparse.ArgumentParser, port: int) -> None:
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=port, help="port to listen on (default: %(default)s)")
-    parser.add_argument("--state", type=Path, required=True, help="file that holds the state, made when missing")
-
-
-def treasury_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `ifms simulate treasury`."""
-    _common_arguments(parser, 8091)
-    parser.add_argument("--client-id", default="sample-client")
-    parser.add_argument("--client-secret", default="sample-secret")
-    parser.add_argument("--session-minutes", type=float, default=30, help="how long a login holds")
-    parser.add_argument("--latency-ms", type=float, default=0, help="how late every reply is")
-    parser.add_argument("--pace-seconds", type=float, default=0, help="how long each step of a bill takes")
-    parser.add_argument("--repeated-pi", choices=("duplicate", "success"), default="duplicate")
-    parser.add_argument("--unknown-bill", choices=("error", "empty"), default="error")
-    parser.add_argument("--fd-reading", choices=("on", "since"), default="on")
-    parser.add_argument(
-        "--correction-list-key", choices=("either", "beneficiaryDetails", "beneficiaryDtls"), default="either"
-    )
-    parser.add_argument(
-        "--https-name", metavar="HOST", help="serve TLS under this name, with a certificate of its own making"
-    )
-    parser.add_argument("--https-certificate", type=Path, help="where clients find the certificate to trust")
-    parser.add_argument(
-        "--allotment", action="append", metavar="RUPEES", help="an initial allotment of each SSU and head; repeatable"
-    )
-
-
-def run_treasury(args: argparse.Namespace) -> None:
-    """Serve the treasury as the options say, until stopped."""
-    given = {"allotment_initial": args.allotment} if args.allotment else {}
-    app = treasury.create_app(
-        args.state, client_id=args.client_id, client_secret=args.client_secret, session_minutes=args.session_minutes,
-        latency_ms=args.latency_ms, pace_seconds=args.pace_seconds, repeated_pi=args.repeated_pi,
-        unknown_bill=args.unknown_bill, fd_reading=args.fd_reading, correction_list_key=args.correction_list_key,
-        **given,
-    )  # fmt: skip
+def treasury(
+    state: Path, host: str, port: int, https_name: str | None = None, https_certificate: Path | None = None,
+    **settings: Any,
+) -> None:  # fmt: skip
+    """Serve a treasury until stopped, with a name over TLS; `settings` as `simulator.treasury.create_app` has them."""
+    app = make_treasury(state, **settings)
     identity = None
-    if args.https_name:
-        identity = identity_of(args.https_name, args.https_certificate or args.state.with_suffix(".pem"), args.state)
-    run(app, args.host, args.port, identity)
+    if https_name:
+        identity = identity_of(https_name, https_certificate or state.with_suffix(".pem"), state)
+    run(app, host, port, identity)
 
 
-def platform_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `ifms simulate platform`."""
-    _common_arguments(parser, 8092)
-    parser.add_argument("--cities", type=int, default=27, help="how many of the 27 sample cities (default: all)")
-    parser.add_argument("--bills-per-city", type=int, default=3, help="approved bills in each (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="another seed gives other ids")
-    parser.add_argument("--persist-ms", type=float, default=50, help="how late a written payment can be found")
-    parser.add_argument("--latency-ms", type=float, default=0, help="how late every reply is")
-
-
-def run_platform(args: argparse.Namespace) -> None:
-    """Serve the platform as the options say, until stopped."""
-    app = platform.create_app(
-        args.state, cities=args.cities, bills_per_city=args.bills_per_city, seed=args.seed,
-        persist_ms=args.persist_ms, latency_ms=args.latency_ms,
-    )  # fmt: skip
-    run(app, args.host, args.port)
+def platform(state: Path, host: str, port: int, **settings: Any) -> None:
+    """Serve a platform until stopped; `settings` as `simulator.platform.create_app` has them."""
+    run(make_platform(state, **settings), host, port)

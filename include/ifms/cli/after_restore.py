@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 from functools import partial
+from typing import Annotated
 
+import typer
+
+from ifms.cli.command import Command, OwnerDsn, Reason, group
+from ifms.cli.database import connected
+from ifms.cli.terminal import os_user
 from ifms.errors import BadInputError
 
 HELP = """A restored ledger does not know what was sent to the treasury after its backup, and would pay it again. It
@@ -16,78 +21,64 @@ run pays it. A bill that it has and this ledger has lost is adopted by the form 
 all that was in it (a planned switch-over, pg_upgrade, a dump made and restored while all DAGs were paused) has
 `nothing-lost`."""
 
-
-def add_arguments(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add `after-restore` to the command line."""
-    command = commands.add_parser("after-restore", help="a restored ledger must not pay again", description=HELP)
-    actions = command.add_subparsers(required=True, metavar="begin|list|clear|nothing-lost")
-    for name, run, text in (
-        ("begin", _begin, "note that the ledger was restored, before any DAG runs"),
-        ("list", _list, "what waits until somebody has asked the treasury"),
-        ("clear", _clear, "of this one the treasury has no bill that is not known here: pay it"),
-        ("nothing-lost", _nothing_lost, "instead of begin: the ledger was moved with all that was in it"),
-    ):
-        action = actions.add_parser(name, help=text)
-        action.add_argument("--dsn", required=True, help="the ledger, as its owner: as for migrate")
-        if name == "clear":
-            action.add_argument("number", help="the number that `list` names: a payment's, or a PI's")
-        if name in ("clear", "nothing-lost"):
-            action.add_argument("--reason", required=True, help="how it is known; it is kept")
-        action.set_defaults(run=run)
+commands = group(HELP)
 
 
-def _begin(chosen: argparse.Namespace) -> None:
-    from ifms.cli import check_address, connected  # noqa: PLC0415  (slow to load, and only needed here)
-    from ifms.ledger import restores  # noqa: PLC0415
-    from ifms.log_command import os_user  # noqa: PLC0415
+@commands.command(cls=Command)
+def begin(dsn: OwnerDsn) -> None:
+    """Note that the ledger was restored, before any DAG runs."""
+    from ifms.ledger import restores
 
-    check_address(chosen.dsn)
-    with connected(chosen.dsn) as db:
+    with connected(dsn) as db:
         done = db.transact(partial(restores.begin, os_user=os_user()))
     last = "no sweep" if done.last_known is None else f"the sweep of {done.last_known:%Y-%m-%d %H:%M:%S} UTC"
-    print(f"restored; the last that this ledger remembers is {last}")  # noqa: T201
-    print(f"{done.held_back} PENDING payment instruction(s) are asked about and not sent before they are cleared")  # noqa: T201
-    _list(chosen)
+    print(f"restored; the last that this ledger remembers is {last}")
+    print(f"{done.held_back} PENDING payment instruction(s) are asked about and not sent before they are cleared")
+    list_in_doubt(dsn)
 
 
-def _list(chosen: argparse.Namespace) -> None:
-    from ifms.cli import check_address, connected  # noqa: PLC0415
-    from ifms.ledger import restores  # noqa: PLC0415
+@commands.command("list", cls=Command)
+def list_in_doubt(dsn: OwnerDsn) -> None:
+    """List what waits until somebody has asked the treasury."""
+    from ifms.ledger import restores
 
-    check_address(chosen.dsn)
-    with connected(chosen.dsn) as db:
+    with connected(dsn) as db:
         found = db.transact(restores.in_doubt)
     for number, tenant, what in found:
-        print(f"{number}\t{tenant}\t{what}")  # noqa: T201
-    print(f"{len(found)} wait(s); ifms_pi may find older payments on the platform, which wait, too")  # noqa: T201
+        print(f"{number}\t{tenant}\t{what}")
+    print(f"{len(found)} wait(s); ifms_pi may find older payments on the platform, which wait, too")
 
 
-def _clear(chosen: argparse.Namespace) -> None:
-    from ifms.cli import check_address, connected  # noqa: PLC0415
-    from ifms.ledger import restores  # noqa: PLC0415
-    from ifms.log_command import os_user  # noqa: PLC0415
+@commands.command(cls=Command)
+def clear(
+    number: Annotated[
+        str, typer.Argument(metavar="NUMBER", help="the number that `list` names: a payment's, or a PI's")
+    ],
+    reason: Reason,
+    dsn: OwnerDsn,
+) -> None:
+    """Pay this one, of which the treasury has no bill that is not known here."""
+    from ifms.ledger import restores
 
-    reason = _reason(chosen, "that the treasury has no bill of it")
-    check_address(chosen.dsn)
-    with connected(chosen.dsn) as db:
-        db.transact(partial(restores.clear, number=chosen.number, reason=reason, os_user=os_user()))
-    print(f"{chosen.number} is cleared")  # noqa: T201
-
-
-def _nothing_lost(chosen: argparse.Namespace) -> None:
-    from ifms.cli import check_address, connected  # noqa: PLC0415
-    from ifms.ledger import restores  # noqa: PLC0415
-    from ifms.log_command import os_user  # noqa: PLC0415
-
-    reason = _reason(chosen, "that nothing was committed after the copy was made")
-    check_address(chosen.dsn)
-    with connected(chosen.dsn) as db:
-        place = db.transact(partial(restores.nothing_lost, reason=reason, os_user=os_user()))
-    print(f"the ledger is at home here: {place}")  # noqa: T201
+    said = _said(reason, "that the treasury has no bill of it")
+    with connected(dsn) as db:
+        db.transact(partial(restores.clear, number=number, reason=said, os_user=os_user()))
+    print(f"{number} is cleared")
 
 
-def _reason(chosen: argparse.Namespace, what: str) -> str:
-    reason = " ".join(chosen.reason.split())
-    if not reason:
+@commands.command(cls=Command)
+def nothing_lost(reason: Reason, dsn: OwnerDsn) -> None:
+    """Say, instead of begin, that the ledger was moved with all that was in it."""
+    from ifms.ledger import restores
+
+    said = _said(reason, "that nothing was committed after the copy was made")
+    with connected(dsn) as db:
+        place = db.transact(partial(restores.nothing_lost, reason=said, os_user=os_user()))
+    print(f"the ledger is at home here: {place}")
+
+
+def _said(reason: str, what: str) -> str:
+    said = " ".join(reason.split())
+    if not said:
         raise BadInputError(f"--reason is empty: say how it is known {what}")
-    return reason
+    return said

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import pwd
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
+import typer
+
+from ifms.cli.command import Command, Dsn, group
+from ifms.cli.database import connected
+from ifms.cli.settings import KEY, LEGACY_SECRET, Settings
+from ifms.cli.terminal import console, os_user, printable
 from ifms.errors import BadInputError, ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pydantic import SecretStr
+
     from ifms.calllog.opening import Keys, OpenCall
     from ifms.ledger.database import Connection, Database
 
-KEY = "IFMS_LOG_KEY"
-LEGACY_SECRET = "IFMS_LEGACY_LOG_SECRET"  # noqa: S105  (the variable's name)
 MOST_EXPORTED_BYTES = 64 * 2**20
 
 HELP = f"""Show one call to the treasury: request, reply, timing, outcome. Keys and tokens are never shown, account
@@ -32,70 +35,57 @@ environment variable {KEY}. Records of the Java adapter open under its ifms.requ
 or {LEGACY_SECRET}. No key is taken from the command line, which the list of processes shows."""
 
 
-def add_arguments(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add `log open` to the command line."""
-    log = commands.add_parser("log", help="the log of calls to the treasury")
-    actions = log.add_subparsers(required=True, metavar="open")
-    opening = actions.add_parser("open", help="show one call in clear", description=HELP, allow_abbrev=False)
-    opening.add_argument("id", metavar="ID", help="the call's id, in ifms.treasury_call or in the document")
-    opening.add_argument(
-        "--dsn", default="", help="the ledger, as for migrate; without it, what PGHOST, PGDATABASE … say"
-    )
-    opening.add_argument(
-        "--document",
-        metavar="FILE",
-        help="the call as a JSON document of the index (or an export with it); - for stdin",
-    )
-    opening.add_argument("--key-file", metavar="FILE", type=Path, help=f"the log keys; without it, ${KEY}")
-    opening.add_argument(
-        "--legacy-secret-file",
-        metavar="FILE",
-        type=Path,
-        help=f"the Java adapter's secret; without it, ${LEGACY_SECRET}",
-    )
-    opening.add_argument("--unmasked", action="store_true", help="with whole account numbers; needs --reason")
-    opening.add_argument("--reason", metavar="TEXT", default="", help="why; it is kept in the record")
-    opening.set_defaults(run=open_one)
+commands = group("Read the log of calls to the treasury.")
 
 
-def open_one(chosen: argparse.Namespace) -> None:
+@commands.command("open", cls=Command, help=HELP)
+def open_one(
+    call_id: Annotated[
+        str, typer.Argument(metavar="ID", help="the call's id, in ifms.treasury_call or in the document")
+    ],
+    document: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="the call as a JSON document of the index (or an export with it); - for stdin"
+        ),
+    ] = None,
+    key_file: Annotated[Path | None, typer.Option(metavar="FILE", help=f"the log keys; without it, ${KEY}")] = None,
+    legacy_secret_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help=f"the Java adapter's secret; without it, ${LEGACY_SECRET}")
+    ] = None,
+    unmasked: Annotated[
+        bool, typer.Option("--unmasked", help="with whole account numbers; needs --reason", show_default=False)
+    ] = False,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="why; it is kept in the record", show_default=False)] = "",
+    dsn: Dsn = "",
+) -> None:
     """Show the call that was chosen, after the record of it is written."""
-    from ifms.calllog.opening import masked  # noqa: PLC0415  (cryptography is slow to load, and only needed here)
-    from ifms.cli import check_address, connected  # noqa: PLC0415
-    from ifms.ledger.calls import record_access  # noqa: PLC0415
+    from ifms.calllog.opening import masked
+    from ifms.ledger.calls import record_access
 
-    reason = " ".join(chosen.reason.split())
-    if chosen.unmasked and not reason:
+    said = " ".join(reason.split())
+    if unmasked and not said:
         raise BadInputError("--unmasked shows whole account numbers, and needs --reason TEXT; it is kept in the record")
-    keys = _keys(chosen)
-    check_address(chosen.dsn)
-    with connected(chosen.dsn) as db:
-        call = _from_document(chosen, keys) if chosen.document else _from_ledger(db, chosen.id, keys)
-        source = "document" if chosen.document else "ledger"
+    keys = _keys(key_file, legacy_secret_file)
+    with connected(dsn) as db:
+        call = _from_document(document, call_id, keys) if document else _from_ledger(db, call_id, keys)
+        source = "document" if document else "ledger"
         record: Callable[[Connection], None] = partial(
             record_access,
             call_id=call.id,
             source=source,
             os_user=os_user(),
             airflow_user=None,
-            unmasked=chosen.unmasked,
-            reason=reason or None,
+            unmasked=unmasked,
+            reason=said or None,
         )
         db.transact(record)
-    _show(call if chosen.unmasked else masked(call))
-
-
-def os_user() -> str:
-    """Who runs this process: by the system, not by a variable that anybody can set."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"uid {os.getuid()}"
+    _show(call if unmasked else masked(call))
 
 
 def _from_ledger(db: Database, text: str, keys: Keys) -> OpenCall:
-    from ifms.calllog.opening import open_call  # noqa: PLC0415
-    from ifms.ledger.calls import find_call  # noqa: PLC0415
+    from ifms.calllog.opening import open_call
+    from ifms.ledger.calls import find_call
 
     try:
         call_id = UUID(text)
@@ -112,13 +102,13 @@ def _from_ledger(db: Database, text: str, keys: Keys) -> OpenCall:
     return open_call(call, keys)
 
 
-def _from_document(chosen: argparse.Namespace, keys: Keys) -> OpenCall:
-    from ifms.calllog.opening import open_document  # noqa: PLC0415
+def _from_document(document: str, call_id: str, keys: Keys) -> OpenCall:
+    from ifms.calllog.opening import open_document
 
-    if chosen.document == "-":
+    if document == "-":
         text = sys.stdin.read(MOST_EXPORTED_BYTES + 1)
     else:
-        with Path(chosen.document).open(encoding="utf-8") as file:
+        with Path(document).open(encoding="utf-8") as file:
             text = file.read(MOST_EXPORTED_BYTES + 1)
     if len(text) > MOST_EXPORTED_BYTES:
         raise BadInputError(f"the export is larger than {MOST_EXPORTED_BYTES} bytes: give the one document")
@@ -126,34 +116,34 @@ def _from_document(chosen: argparse.Namespace, keys: Keys) -> OpenCall:
         exported = json.loads(text)
     except (ValueError, RecursionError):
         raise BadInputError("the document is not JSON") from None
-    return open_document(exported, chosen.id, keys)
+    return open_document(exported, call_id, keys)
 
 
-def _keys(chosen: argparse.Namespace) -> Keys:
-    from ifms.calllog.opening import Keys  # noqa: PLC0415
-    from ifms.sealing import Sealer  # noqa: PLC0415
+def _keys(key_file: Path | None, legacy_secret_file: Path | None) -> Keys:
+    from ifms.calllog.opening import Keys
+    from ifms.sealing import Sealer
 
-    log_keys = _secret(chosen.key_file, KEY).replace(",", " ").split()
-    legacy = _secret(chosen.legacy_secret_file, LEGACY_SECRET).strip("\r\n")
+    told = Settings.read()
+    log_keys = _secret(key_file, told.log_key).replace(",", " ").split()
+    legacy = _secret(legacy_secret_file, told.legacy_log_secret).strip("\r\n")
     if not log_keys and not legacy:
         raise ConfigurationError(f"no key: give --key-file or ${KEY} (Java records: see --help)")
     sealer = Sealer.from_config(log_keys[0], log_keys[1:]) if log_keys else None
     return Keys(sealer, legacy or None)
 
 
-def _secret(file: Path | None, variable: str) -> str:
+def _secret(file: Path | None, told: SecretStr) -> str:
     try:
-        return file.read_text(encoding="utf-8") if file is not None else os.environ.get(variable, "")
+        return told.get_secret_value() if file is None else file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise ConfigurationError(f"{file} is not text") from None
 
 
 def _show(call: OpenCall) -> None:
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.table import Table
+    from rich.text import Text
 
-    console = Console(width=None if sys.stdout.isatty() else 160)
+    terminal = console()
     facts = Table.grid(padding=(0, 2))
     for name, value in (
         ("call", call.id),
@@ -167,12 +157,12 @@ def _show(call: OpenCall) -> None:
     ):
         if value is not None:
             facts.add_row(name, Text(printable(str(value))))
-    console.print(facts)
+    terminal.print(facts)
     for title, text in (("Request", call.request), ("Reply", call.reply)):
-        console.print(f"\n[bold]{title}[/]")
-        console.print(Text(printable(_pretty(text)) if text else "(none)"), soft_wrap=True)
+        terminal.print(f"\n[bold]{title}[/]")
+        terminal.print(Text(printable(_pretty(text)) if text else "(none)"), soft_wrap=True)
     for note in call.notes:
-        console.print(Text(f"\nnote: {note}"), style="yellow")
+        terminal.print(Text(f"\nnote: {note}"), style="yellow")
 
 
 def _pretty(text: str) -> str:
@@ -180,8 +170,3 @@ def _pretty(text: str) -> str:
         return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
     except (ValueError, RecursionError):
         return text
-
-
-def printable(text: str) -> str:
-    """Without control characters: a foreign reply is not to steer the terminal."""
-    return "".join(each if each.isprintable() or each == "\n" else "\ufffd" for each in text)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
+import typer
+
 from ifms import clock
+from ifms.cli.command import Command, Dsn, Reason, group
+from ifms.cli.database import connected
+from ifms.cli.terminal import os_user, printable
 from ifms.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -19,49 +23,21 @@ Ask the treasury what it means, then `add` it: it counts at once, and those inst
 next sweep. A phrase that was wrong is withdrawn, not changed."""
 
 
-def add_arguments(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add `phrases` to the command line."""
-    command = commands.add_parser("phrases", help="what the treasury's texts mean", description=HELP)
-    actions = command.add_subparsers(required=True, metavar="list|unknown|add|withdraw")
-    listing = actions.add_parser("list", help="the site's own phrases")
-    listing.add_argument("--withdrawn", action="store_true", help="those that count no more, too")
-    listing.set_defaults(run=_list)
-    unknown = actions.add_parser("unknown", help="texts that nobody has given a meaning")
-    unknown.set_defaults(run=_unknown)
-    adding = actions.add_parser("add", help="say what a text means from now on")
-    adding.add_argument(
-        "--service", metavar="CODE", action="append", required=True, help="whose text it is, as PIS; may be repeated"
-    )
-    adding.add_argument(
-        "--text",
-        required=True,
-        help="the text; {bill} stands for the PI's number, {number} for digits, {id} for a number with letters before "
-        "it, {rest} at the end for whatever follows",
-    )
-    adding.add_argument(
-        "--meaning",
-        required=True,
-        help="no session, duplicate, content error, try later, rejected, unknown bill, no news, paid, not paid",
-    )
-    adding.add_argument("--reason", required=True, help="how it is known; it is kept")
-    adding.set_defaults(run=_add)
-    withdrawing = actions.add_parser("withdraw", help="this phrase counts no more")
-    withdrawing.add_argument("id", metavar="ID", help="the phrase's id, as `list` shows it")
-    withdrawing.add_argument("--reason", required=True, help="why; it is kept")
-    withdrawing.set_defaults(run=_withdraw)
-    for action in (listing, unknown, adding, withdrawing):
-        action.add_argument(
-            "--dsn", default="", help="the ledger, as for migrate; without it, what PGHOST, PGDATABASE … say"
-        )
+commands = group(HELP)
 
 
-def _list(chosen: argparse.Namespace) -> None:
-    from ifms.cli import check_address, connected  # noqa: PLC0415  (slow to load, and only needed here)
-    from ifms.ledger import phrases  # noqa: PLC0415
+@commands.command("list", cls=Command)
+def list_own(
+    withdrawn: Annotated[
+        bool, typer.Option("--withdrawn", help="those that count no more, too", show_default=False)
+    ] = False,
+    dsn: Dsn = "",
+) -> None:
+    """List the site's own phrases."""
+    from ifms.ledger import phrases
 
-    check_address(chosen.dsn)
-    with connected(chosen.dsn) as db:
-        found = db.transact(partial(phrases.site_phrases, withdrawn=chosen.withdrawn))
+    with connected(dsn) as db:
+        found = db.transact(partial(phrases.site_phrases, withdrawn=withdrawn))
     for each in found:
         _print(f"{each.id}\t{', '.join(each.services)}\t{each.meaning}")
         _print(f"    {each.text}")
@@ -71,13 +47,13 @@ def _list(chosen: argparse.Namespace) -> None:
     _print(f"{len(found)} phrase(s) of this site")
 
 
-def _unknown(chosen: argparse.Namespace) -> None:
-    from ifms.cli import check_address, connected  # noqa: PLC0415
-    from ifms.ledger import phrases  # noqa: PLC0415
-    from ifms.reports.reads.answers import behind  # noqa: PLC0415
+@commands.command(cls=Command)
+def unknown(dsn: Dsn = "") -> None:
+    """List texts that nobody has given a meaning."""
+    from ifms.ledger import phrases
+    from ifms.reports.reads.answers import behind
 
-    check_address(chosen.dsn)
-    with connected(chosen.dsn) as db:
+    with connected(dsn) as db:
         found = db.transact(phrases.unknown_answers)
         waiting = db.transact(partial(behind, answers=[each.id for each in found if each.waiting]))
     for each in found:
@@ -90,38 +66,59 @@ def _unknown(chosen: argparse.Namespace) -> None:
     _print(f"{len(found)} text(s) that nobody understands")
 
 
-def _add(chosen: argparse.Namespace) -> None:
-    from ifms.cli import check_address, connected  # noqa: PLC0415
-    from ifms.ledger import phrases  # noqa: PLC0415
-    from ifms.log_command import os_user  # noqa: PLC0415
+@commands.command(cls=Command)
+def add(
+    service: Annotated[list[str], typer.Option(metavar="CODE", help="whose text it is, as PIS; may be repeated")],
+    text: Annotated[
+        str,
+        typer.Option(
+            metavar="TEXT",
+            help="the text; {bill} stands for the PI's number, {number} for digits, {id} for a number with letters "
+            "before it, {rest} at the end for whatever follows",
+        ),
+    ],
+    meaning: Annotated[
+        str,
+        typer.Option(
+            metavar="MEANING",
+            help="no session, duplicate, content error, try later, rejected, unknown bill, no news, paid, not paid",
+        ),
+    ],
+    reason: Reason,
+    dsn: Dsn = "",
+) -> None:
+    """Say what a text means from now on."""
+    from ifms.ledger import phrases
 
-    check_address(chosen.dsn)
-    with connected(chosen.dsn) as db:
+    with connected(dsn) as db:
         added, again = db.transact(
             partial(
                 phrases.add_phrase,
-                services=[code.strip().upper() for code in chosen.service],
-                text=chosen.text,
-                meaning=chosen.meaning.strip().lower(),
-                reason=chosen.reason,
+                services=[code.strip().upper() for code in service],
+                text=text,
+                meaning=meaning.strip().lower(),
+                reason=reason,
                 added_by=os_user(),
             )
         )
     _print(f"{added} counts from now on; {again} PI(s) are asked about again in their next sweep")
 
 
-def _withdraw(chosen: argparse.Namespace) -> None:
-    from ifms.cli import check_address, connected  # noqa: PLC0415
-    from ifms.ledger import phrases  # noqa: PLC0415
-    from ifms.log_command import os_user  # noqa: PLC0415
+@commands.command(cls=Command)
+def withdraw(
+    phrase: Annotated[str, typer.Argument(metavar="ID", help="the phrase's id, as `list` shows it")],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="why; it is kept")],
+    dsn: Dsn = "",
+) -> None:
+    """Let this phrase count no more."""
+    from ifms.ledger import phrases
 
     try:
-        phrase_id = UUID(chosen.id)
+        phrase_id = UUID(phrase)
     except ValueError:
-        raise BadInputError(f"{chosen.id[:100]!r} is no phrase's id: see `ifms phrases list`") from None
-    check_address(chosen.dsn)
-    with connected(chosen.dsn) as db:
-        db.transact(partial(phrases.withdraw_phrase, phrase_id=phrase_id, reason=chosen.reason, withdrawn_by=os_user()))
+        raise BadInputError(f"{phrase[:100]!r} is no phrase's id: see `ifms phrases list`") from None
+    with connected(dsn) as db:
+        db.transact(partial(phrases.withdraw_phrase, phrase_id=phrase_id, reason=reason, withdrawn_by=os_user()))
     _print(f"{phrase_id} counts no more; the texts that it explained are unknown again")
 
 
@@ -130,6 +127,4 @@ def _when(instant: datetime) -> str:
 
 
 def _print(line: str) -> None:
-    from ifms.log_command import printable  # noqa: PLC0415
-
-    print(printable(line.replace("\t", "  ")))  # noqa: T201
+    print(printable(line.replace("\t", "  ")))

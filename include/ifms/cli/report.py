@@ -2,66 +2,90 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 from datetime import datetime
 from pathlib import Path
+from typing import Annotated, ClassVar
+
+import typer
 
 from ifms import clock
+from ifms.cli.command import Command, Dsn
+from ifms.cli.database import connected
 from ifms.errors import BadInputError
 
-HELP = """Make one report and write it as a file named by report, period and cities. It speaks of what was known at
---as-of: made again for the same instant it is the same file, its CSV byte for byte."""
+
+class ReportCommand(Command):
+    """The command `report`, where several cities or formats may follow their option."""
+
+    several: ClassVar[frozenset[str]] = frozenset({"--tenants", "--format"})
 
 
-def add_arguments(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add `report` to the command line."""
-    report = commands.add_parser("report", help="make a report as XLSX, CSV or PDF", description=HELP)
-    report.add_argument(
-        "name", metavar="NAME", help="fund_register, payment_ageing, failure_reasons, reconciliation or response_times"
-    )
-    report.add_argument(
-        "--dsn", default="", help="the ledger, as for migrate; without it, what PGHOST, PGDATABASE … say"
-    )
-    report.add_argument("--period", help="2026-27 (a financial year), 2026-11, 2026-11-23, or all")
-    report.add_argument("--from", dest="first", metavar="DAY", help="instead of --period: the first day, as 2026-11-01")
-    report.add_argument("--to", dest="last", metavar="DAY", help="and the last one")
-    report.add_argument("--as-of", metavar="INSTANT", help="what was known then, as 2026-11-24T00:00 (IST); now")
-    report.add_argument("--tenants", metavar="CITY", nargs="+", help="only these cities, like od.samplea")
-    report.add_argument("--hoa-code", metavar="HEAD", help="of the fund register only this head of account")
-    report.add_argument("--transaction-type", metavar="TYPE", help="of the fund register only this type")
-    report.add_argument("--format", metavar="xlsx|csv|pdf", nargs="+", default=["xlsx"], help="one or more (xlsx)")
-    report.add_argument("--to-folder", metavar="FOLDER", type=Path, default=Path(), help="where to (here)")
-    report.set_defaults(run=make_one)
+def report(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="fund_register, payment_ageing, failure_reasons, reconciliation or response_times"
+        ),
+    ],
+    period: Annotated[
+        str | None,
+        typer.Option(metavar="PERIOD", help="2026-27 (a financial year), 2026-11, 2026-11-23, or all"),
+    ] = None,
+    first: Annotated[
+        str | None, typer.Option("--from", metavar="DAY", help="instead of --period: the first day, as 2026-11-01")
+    ] = None,
+    last: Annotated[str | None, typer.Option("--to", metavar="DAY", help="and the last one")] = None,
+    as_of: Annotated[
+        str | None, typer.Option(metavar="INSTANT", help="what was known then, as 2026-11-24T00:00 (IST); now")
+    ] = None,
+    tenants: Annotated[
+        list[str] | None, typer.Option(metavar="CITY ...", help="only these cities, like od.samplea")
+    ] = None,
+    hoa_code: Annotated[
+        str | None, typer.Option(metavar="HEAD", help="of the fund register only this head of account")
+    ] = None,
+    transaction_type: Annotated[
+        str | None, typer.Option(metavar="TYPE", help="of the fund register only this type")
+    ] = None,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option("--format", metavar="xlsx|csv|pdf ...", help="one or more; without it: xlsx"),
+    ] = None,
+    to_folder: Annotated[Path, typer.Option(metavar="FOLDER", help="where to (here)", show_default=False)] = Path(),
+    dsn: Dsn = "",
+) -> None:
+    """Make one report and write it as a file named by report, period and cities.
 
+    It speaks of what was known at --as-of: made again for the same instant it is the same file, its CSV byte for byte.
+    """
+    from ifms.reports import catalogue
+    from ifms.reports.making import make
 
-def make_one(chosen: argparse.Namespace) -> None:
-    """Make the report that was chosen, and say where it is."""
-    from ifms.cli import check_address, connected  # noqa: PLC0415
-    from ifms.reports import catalogue  # noqa: PLC0415  (pandas and matplotlib are slow to load, and only needed here)
-    from ifms.reports.making import make  # noqa: PLC0415
-
-    report = catalogue.report_named(chosen.name)
-    formats = catalogue.formats_named(chosen.format)
-    as_of = clock.now() if chosen.as_of is None else _instant(chosen.as_of)
+    wanted = catalogue.report_named(name)
+    kinds = catalogue.formats_named(formats or ["xlsx"])
+    at = clock.now() if as_of is None else _instant(as_of)
     asked = catalogue.request(
-        report, as_of, period=_period(chosen), tenants=chosen.tenants, hoa_code=chosen.hoa_code,
-        transaction_type=chosen.transaction_type,
-    )  # fmt: skip
-    check_address(chosen.dsn)
+        wanted,
+        at,
+        period=_period(period, first, last),
+        tenants=tenants or None,
+        hoa_code=hoa_code,
+        transaction_type=transaction_type,
+    )
     logging.getLogger("ifms.reports").addHandler(logging.NullHandler())  # what is printed says it all
-    with connected(chosen.dsn) as db:
-        made = make(db, report, asked, formats, chosen.to_folder)
+    with connected(dsn) as db:
+        made = make(db, wanted, asked, kinds, to_folder)
     for file in made.files:
-        print(f"{file}: {made.rows:,} rows as of {asked.known_at}")  # noqa: T201
+        print(f"{file}: {made.rows:,} rows as of {asked.known_at}")
 
 
-def _period(chosen: argparse.Namespace) -> str | None:
-    if chosen.first is None and chosen.last is None:
-        return None if chosen.period is None else str(chosen.period)
-    if chosen.period is not None or chosen.first is None or chosen.last is None:
+def _period(period: str | None, first: str | None, last: str | None) -> str | None:
+    if first is None and last is None:
+        return period
+    if period is not None or first is None or last is None:
         raise BadInputError("say --from and --to together, or --period alone, or none of them")
-    return f"{chosen.first}..{chosen.last}"
+    return f"{first}..{last}"
 
 
 def _instant(text: str) -> datetime:

@@ -1,4 +1,3 @@
-import argparse
 import os
 import signal
 import socket
@@ -20,10 +19,10 @@ def free_port():
 
 def started(which, state, port):
     code = (
-        "import argparse; from simulator import serve; p = argparse.ArgumentParser();"
-        f"serve.{which}_arguments(p); serve.run_{which}(p.parse_args())"
+        "import pathlib, sys; from simulator import serve;"
+        f"serve.{which}(pathlib.Path(sys.argv[1]), '127.0.0.1', int(sys.argv[2]))"
     )
-    process = subprocess.Popen([sys.executable, "-c", code, "--state", str(state), "--port", str(port)])
+    process = subprocess.Popen([sys.executable, "-c", code, str(state), str(port)])
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
@@ -70,12 +69,8 @@ def test_the_platform_stops_on_sigterm_and_goes_on_with_its_data(tmp_path):
 
 
 def test_a_port_in_use_is_an_os_error(tmp_path):
-    parser = argparse.ArgumentParser()
-    serve.treasury_arguments(parser)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        port = str(taken.getsockname()[1])
-        args = parser.parse_args(["--state", str(tmp_path / "state.sqlite3"), "--port", port])
         with pytest.raises(OSError, match="in use"):
-            serve.run_treasury(args)
+            serve.treasury(tmp_path / "state.sqlite3", "127.0.0.1", taken.getsockname()[1])

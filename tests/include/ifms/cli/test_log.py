@@ -15,7 +15,8 @@ from support.databases import as_worker
 from support.simulators import LOG_KEY
 
 from ifms.cli import main
-from ifms.log_command import KEY, LEGACY_SECRET, os_user
+from ifms.cli.settings import KEY, LEGACY_SECRET
+from ifms.cli.terminal import os_user
 from ifms.wire.crypto import aes_encrypt, legacy_encrypt
 
 SECRET = "sample-16-bytes!"

@@ -5,8 +5,8 @@ from support.adapter import assert_money_is_right
 from support.failed import wage_bill
 
 from ifms.cli import main
+from ifms.cli.terminal import os_user
 from ifms.errors import SweepNeedsAttentionError
-from ifms.log_command import os_user
 from ifms.wire.phrasebook import Meaning
 
 pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})

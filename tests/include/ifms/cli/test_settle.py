@@ -8,8 +8,8 @@ from support.adapter import assert_money_is_right
 from support.failed import original, wage_bill
 
 from ifms.cli import main
+from ifms.cli.terminal import os_user
 from ifms.errors import SweepError
-from ifms.log_command import os_user
 
 pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
 

@@ -1,0 +1,61 @@
+"""Settings that the environment gives, checked together: who mends one fault hears of the others, too."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from pydantic import SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from ifms.errors import ConfigurationError
+
+
+class FromEnvironment(BaseSettings):
+    """The base of classes whose fields name the environment variable that they are read from as `validation_alias`."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", case_sensitive=True)
+
+    @classmethod
+    def read(cls) -> Self:
+        """Read the environment, as it is now. Raises ConfigurationError that names every fault, and shows no secret."""
+        try:
+            return cls()
+        except ValidationError as error:
+            raise ConfigurationError("; ".join(cls._faults(error))) from None
+
+    @classmethod
+    def settings_customise_sources(  # noqa: D102  (pydantic's own)
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (env_settings,)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_blanks(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """What is blank is not set; blanks around a value count for a secret only."""
+        secret = cls._secrets()
+        told = {name: value if name in secret else str(value).strip() for name, value in given.items()}
+        return {name: value for name, value in told.items() if value}
+
+    @classmethod
+    def _secrets(cls) -> set[str]:
+        return {str(each.validation_alias) for each in cls.model_fields.values() if each.annotation is SecretStr}
+
+    @classmethod
+    def _faults(cls, error: ValidationError) -> list[str]:
+        said = []
+        for each in error.errors(include_url=False):
+            name = str(each["loc"][0]) if each["loc"] else cls.__name__
+            what = each["msg"].removeprefix("Value error, ")
+            if each["type"] == "missing":
+                said.append(f"{name} is missing")
+            elif name in cls._secrets():
+                said.append(f"{name} (not shown): {what}")
+            else:
+                said.append(f"{name} is {str(each['input'])[:40]!r}: {what}")
+        return said
