@@ -16,6 +16,7 @@ from ifms_airflow.settings import AlertSettings
 if TYPE_CHECKING:
     from airflow.sdk.definitions.deadline import DeadlineAlert
 
+
 def to_whom() -> str | None:
     """IFMS_ALERTS: a connection's id, or `log`; None when nobody is told."""
     chosen = AlertSettings.read().alerts
