@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
-from support.ledger import Ledger
 
 from ifms.cli import main
-from ifms.ledger import instructions, migrate
-from ifms.ledger.database import Database
-from ifms.ledger.statuses import Event
 from ifms.reports.reads.contract import page
 
 DOCS = Path(__file__).parents[5] / "docs" / "views.md"
@@ -92,71 +87,3 @@ def test_what_a_view_held_first_stays_where_it_was(module_ledger_dsn: str, view:
     first = [" ".join(each.split()) for each in FIRST[view].split(",")]
     assert held[: len(first)] == first
     assert len(held) > len(first)
-
-
-BEFORE = "0004"  # the last revision before the views were completed
-# What the code of today asks for, and later revisions bring.
-LATER = {
-    "payment_instruction": {
-        "uncertain": "boolean", "refusal": "jsonb", "refused_first": "boolean", "absent_since": "timestamptz",
-        "held_back": "boolean", "settled_by": "text", "same_refusals": "integer", "unknown_answer_id": "uuid",
-        "unmatched_failures": "boolean", "adopted_by": "text", "cancelled_by": "text",
-    },
-    "sanction": {"closed_at": "timestamptz"},
-}  # fmt: skip
-
-
-def columns_of(change: str, *, kinds: bool = False) -> list[str]:
-    """Statements that add or drop them."""
-    return [
-        f"ALTER TABLE ifms.{table} {change} COLUMN {name} {kind if kinds else ''}"
-        for table, columns in LATER.items()
-        for name, kind in columns.items()
-    ]
-
-
-def test_completing_the_views_changes_nothing_that_they_held(empty_database: str, monkeypatch: pytest.MonkeyPatch):
-    with monkeypatch.context() as earlier:
-        upgrade = migrate.command.upgrade
-        earlier.setattr(migrate.command, "upgrade", lambda config, _: upgrade(config, BEFORE))
-        earlier.setattr(migrate, "_grant", lambda _: [])  # which are of today
-        migrate.migrate(empty_database)
-    with Database(lambda: psycopg.connect(empty_database)) as db:
-        ledger = Ledger(empty_database, db)
-        with ledger.connect() as connection:
-            connection.execute(
-                "CREATE FUNCTION ifms.withheld(ifms.sanction) RETURNS numeric LANGUAGE sql AS 'SELECT 0::numeric'; "
-                "CREATE TABLE ifms.setting AS SELECT false AS use_earlier_years;"
-                + ";".join(columns_of("ADD", kinds=True))
-            )
-        ledger.fund(1000)
-        for events in ((), (Event.ACCEPTED,), (Event.DECLINED,), (Event.ACCEPTED, Event.APPROVED, Event.ADVISED)):
-            pi, mine = ledger.instruct(*ledger.payment(100))
-            for place, event in enumerate(events):
-                if place:
-                    pi, mine = ledger.claimed(pi)
-                db.transact(lambda c, p=pi, m=mine, e=event: instructions.advance(c, p, m, e))
-        with ledger.connect() as connection:
-            connection.execute("UPDATE ifms.beneficiary SET status = 'Payment Initiated'")
-            connection.execute(
-                "UPDATE ifms.beneficiary SET status = 'Payment Failed', failed_on = '2026-11-01', status_message = 'closed' "
-                "WHERE beneficiary_number = (SELECT max(beneficiary_number) FROM ifms.beneficiary)"
-            )
-            connection.execute("DROP FUNCTION ifms.withheld; DROP TABLE ifms.setting;" + ";".join(columns_of("DROP")))
-        before = held(ledger)
-        assert [len(rows) for rows in before.values()] == [3, 4, 3, 1]
-        migrate.migrate(empty_database)
-        assert held(ledger) == before
-
-
-def held(ledger: Ledger) -> dict[str, list[tuple[Any, ...]]]:
-    """What the first columns hold; an age is another one each time."""
-    with ledger.connect() as connection:
-        return {
-            view: connection.execute(f"SELECT {names(view)} FROM ifms.{view} ORDER BY {names(view)}").fetchall()
-            for view in FIRST
-        }
-
-
-def names(view: str) -> str:
-    return ", ".join(name for name, *_ in (each.split() for each in FIRST[view].split(",")) if name != "age")
