@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
 
 import psycopg
 import pytest
+from conformance.stage import Gate
 from support import failed
 from support.adapter import Adapter, Treasury, assert_money_is_right
 
@@ -48,6 +50,15 @@ def refused(due: Adapter, treasury: Treasury) -> Adapter:
     treasury.rule("PI", "error", errorMsg="Insufficient fund", times=1)
     red(due, "refused: Insufficient fund")
     return due
+
+
+@contextmanager
+def nobody_listens(adapter: Adapter) -> Iterator[None]:
+    """Where the treasury was, as soon as a login has been made: what is sent then never arrives."""
+    with Gate(adapter.simulators.treasury) as gate, pytest.raises(SweepError):
+        adapter.treasury_changes = {"base_url": gate.url}
+        yield
+    adapter.treasury_changes = {}
 
 
 def pi(adapter: Adapter) -> dict[str, Any]:

@@ -16,7 +16,10 @@ from ifms.ledger.database import Connection
 
 @dataclass(frozen=True)
 class Sanction:
-    """A sanction with what is on it and not reserved, in rupees; who closed it, why and when, unless it is open."""
+    """A sanction with its balances in rupees; who closed it, why and when, unless it is open.
+
+    `not_used_because` no PI is made from it: CLOSED or EARLIER YEAR; None where PIs are.
+    """
 
     id: UUID
     tenant_id: str
@@ -24,32 +27,44 @@ class Sanction:
     hoa_code: str
     ddo_code: str
     master_allotment_id: str
+    allotted_amount: Decimal
+    reserved_amount: Decimal
+    spent_amount: Decimal
     available_amount: Decimal
+    not_used_because: str | None
     closed_at: datetime | None
     closed_by: str | None
     closed_reason: str | None
 
 
 _SANCTIONS = """
-    SELECT s.id, s.tenant_id, s.financial_year, s.hoa_code, s.ddo_code, s.master_allotment_id, s.available_amount,
+    SELECT s.id, s.tenant_id, s.financial_year, s.hoa_code, s.ddo_code, s.master_allotment_id,
+           s.allotted_amount, s.reserved_amount, s.spent_amount, s.available_amount,
+           CASE WHEN s.closed_at IS NOT NULL THEN 'CLOSED'
+                WHEN NOT o.use_earlier_years
+                     AND s.financial_year < ifms.financial_year((now() AT TIME ZONE 'Asia/Kolkata')::date)
+                THEN 'EARLIER YEAR' END AS not_used_because,
            s.closed_at, c.person AS closed_by, c.reason AS closed_reason
-    FROM ifms.sanction s
+    FROM ifms.sanction s CROSS JOIN ifms.setting o
     LEFT JOIN LATERAL (
         SELECT person, reason FROM ifms.sanction_closing WHERE sanction_id = s.id ORDER BY id DESC LIMIT 1
     ) c ON s.closed_at IS NOT NULL
 """
 
 
-def listed(connection: Connection, tenants: Collection[str] | None = None) -> list[Sanction]:
-    """The sanctions of these cities, or of all, the latest financial year of each city first."""
+def listed(
+    connection: Connection, tenants: Collection[str] | None = None, *, limit: int | None = None
+) -> list[Sanction]:
+    """The first `limit` sanctions of these cities, or of all, the latest financial year of each city first."""
     with connection.cursor(row_factory=class_row(Sanction)) as cursor:
         return cursor.execute(
             _SANCTIONS
             + """
             WHERE %(tenants)s::text[] IS NULL OR s.tenant_id = ANY(%(tenants)s)
             ORDER BY s.tenant_id, s.financial_year DESC, s.hoa_code, s.ddo_code, s.master_allotment_id
+            LIMIT %(limit)s
             """,
-            {"tenants": None if tenants is None else list(tenants)},
+            {"tenants": None if tenants is None else list(tenants), "limit": limit},
         ).fetchall()
 
 

@@ -40,6 +40,10 @@ ROUTES: dict[tuple[str, str], tuple[str, dict[str, Any], set[str]]] = {
     ("POST", "/accounts"): ("", {"data": {"number": NUMBER}}, set()),
     ("GET", "/settle"): (f"?number={NUMBER}", {}, ACTORS),
     ("POST", "/settle"): ("", {"data": SETTLED}, ACTORS),
+    ("GET", "/cancel"): (f"?number={NUMBER}", {}, ACTORS),
+    ("POST", "/cancel"): ("", {"data": {"number": NUMBER, "reason": "x", "typed": NUMBER}}, ACTORS),
+    ("GET", "/sanctions"): ("", {}, READERS),
+    ("POST", "/sanctions"): ("", {"data": {"sanction": NOBODY, "closed": "true", "reason": "x"}}, ACTORS),
     ("GET", "/answers"): ("", {}, READERS),
     ("POST", "/answers"): ("", {"data": {"answer": NOBODY, "text": "x", "meaning": "no news", "reason": "x"}}, ACTORS),
     ("POST", "/answers/withdraw"): ("", {"data": {"phrase": NOBODY, "reason": "x"}}, ACTORS),
@@ -187,7 +191,7 @@ def test_what_reads_cant_write(api: Any, failed_pi: str, airflow_app: Any):
 
 
 def test_pages_may_only_be_framed_by_airflow_and_load_nothing_from_elsewhere(api: Any, failed_pi: str):
-    for path in ("/instructions", f"/instruction?number={NUMBER}", "/register", "/runs", "/answers"):
+    for path in ("/instructions", f"/instruction?number={NUMBER}", "/register", "/sanctions", "/runs", "/answers"):
         answer = api("viewer").get(f"/ifms{path}")
         policy = answer.headers["content-security-policy"]
         assert "default-src 'none'" in policy

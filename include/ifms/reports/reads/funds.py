@@ -129,12 +129,30 @@ class Sums:
     allotted: Decimal
     reserved: Decimal
     spent: Decimal
+    not_used: Decimal
 
     @property
     def available(self) -> Decimal:
         """Fund Available, as the register counts it: allotted less spent."""
         return self.allotted - self.spent
 
+
+@dataclass(frozen=True)
+class Standing:
+    """What is available on a city's sanctions, in rupees: to pay from, on earlier years, on closed ones."""
+
+    tenant_id: str
+    sanctions: int
+    usable: Decimal
+    earlier_years: Decimal
+    closed: Decimal
+
+
+# No PI is made from it (of sanction s, by the settings o): as the view fund_register says it.
+_EARLIER = (
+    "NOT o.use_earlier_years AND s.financial_year < ifms.financial_year((now() AT TIME ZONE 'Asia/Kolkata')::date)"
+)
+_NOT_USED = f"(s.closed_at IS NOT NULL OR {_EARLIER})"
 
 _OF_YEAR = """
     SELECT s.id FROM ifms.sanction s
@@ -197,13 +215,32 @@ def sums(connection: Connection, criteria: RegisterCriteria) -> Sums:
             f"""
             SELECT count(*) AS sanctions, coalesce(sum(sanctioned_amount), 0) AS sanctioned,
                    coalesce(sum(allotted_amount), 0) AS allotted, coalesce(sum(reserved_amount), 0) AS reserved,
-                   coalesce(sum(spent_amount), 0) AS spent
-            FROM ifms.sanction WHERE id IN ({_OF_YEAR})
+                   coalesce(sum(spent_amount), 0) AS spent,
+                   coalesce(sum(greatest(available_amount, 0)) FILTER (WHERE {_NOT_USED}), 0) AS not_used
+            FROM ifms.sanction s CROSS JOIN ifms.setting o WHERE s.id IN ({_OF_YEAR})
             """.encode(),  # noqa: S608  (texts of this module)
             _register_values(criteria),
         ).fetchone()
     assert found is not None
     return found
+
+
+def standing(connection: Connection, tenant_id: str | None) -> list[Standing]:
+    """What is available on the sanctions of a city, or of each, by whether it is paid from."""
+    with connection.cursor(row_factory=class_row(Standing)) as cursor:
+        return cursor.execute(
+            f"""
+            SELECT s.tenant_id, count(*) AS sanctions,
+                   coalesce(sum(greatest(s.available_amount, 0)) FILTER (WHERE NOT {_NOT_USED}), 0) AS usable,
+                   coalesce(sum(greatest(s.available_amount, 0))
+                       FILTER (WHERE s.closed_at IS NULL AND {_EARLIER}), 0) AS earlier_years,
+                   coalesce(sum(greatest(s.available_amount, 0)) FILTER (WHERE s.closed_at IS NOT NULL), 0) AS closed
+            FROM ifms.sanction s CROSS JOIN ifms.setting o
+            WHERE %(tenant_id)s::text IS NULL OR s.tenant_id = %(tenant_id)s
+            GROUP BY s.tenant_id ORDER BY s.tenant_id
+            """.encode(),  # noqa: S608  (texts of this module)
+            {"tenant_id": tenant_id},
+        ).fetchall()
 
 
 def choices(connection: Connection) -> tuple[list[str], list[str], list[str]]:

@@ -26,6 +26,7 @@ from ifms.reports.reads.search import Criteria, Line, Order
 from ifms_airflow.api import starting
 from ifms_airflow.api.access import INSTRUCTIONS, READ, User, may_start, require_start, unmasked_types
 from ifms_airflow.api.digit import Text
+from ifms_airflow.api.pages.cancel import never_sent
 from ifms_airflow.api.pages.render import count, page, run_text
 from ifms_airflow.api.pages.revising import choosable, narrowed
 from ifms_airflow.api.pages.texts import t
@@ -262,6 +263,7 @@ def _show(
         late=_late(whole),
         actions=[] if waits else [action for action in offered(whole, about) if may_start(user, action.dag_id)],
         may_settle=not waits and whole.pi["status"] == "PENDING" and may_start(user, INSTRUCTIONS),
+        may_cancel=not waits and never_sent(whole.pi) and may_start(user, INSTRUCTIONS),
         token=uuid.uuid4().hex,
         may_unmask=bool(unmasked_types(user)),
         unmasked=unmasked or {},
@@ -287,6 +289,8 @@ def band(whole: Whole) -> tuple[str, str]:
         return "wait", t("pi.band.same_account", said=last["message"] or "")
     if outcome == "SETTLED_BY_HAND":
         return "note", t("pi.band.settled", said=last["message"] or "")
+    if outcome == "CANCELLED":
+        return "note", t("pi.band.settled", said=last["message"] or "")
     if outcome == "NO_NEWS":
         return "busy", t("pi.band.no_news", service=service)
     return "good", t("pi.band.success", service=service)
@@ -294,6 +298,8 @@ def band(whole: Whole) -> tuple[str, str]:
 
 def _status(pi: Row) -> str:
     """The status in words: a FAILED one was declined by the treasury, or rejected by the SSU."""
+    if pi["cancelled_by"] is not None:
+        return t("status.cancelled")
     if pi["status"] == "FAILED":
         return t("status.rejected" if pi["error_code"] == "PAYMENT_DECLINED" else "status.declined")
     return t(f"status.{pi['status']}")

@@ -1,15 +1,13 @@
 """A person says what became of a PENDING PI, or cancels one that was never sent."""
 
-from contextlib import contextmanager
 from datetime import timedelta
 from uuid import UUID
 
 import psycopg
 import pytest
-from conformance.stage import Gate
 from support import failed
 from support.adapter import assert_money_is_right
-from support.uncertain import a_day_later, on, pi, red, reserved, resubmit
+from support.uncertain import a_day_later, nobody_listens, on, pi, red, reserved, resubmit
 
 from ifms.errors import BadInputError, ClaimLostError, ConflictError, SweepError
 from ifms.ledger import instructions
@@ -118,15 +116,6 @@ def test_one_that_failed_in_doubt_is_cleared_by_a_person_when_its_status_service
 
 
 # Cancelling -----------------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def nobody_listens(adapter):
-    """Where the treasury was, as soon as a login has been made: what is sent then never arrives."""
-    with Gate(adapter.simulators.treasury) as gate, pytest.raises(SweepError):
-        adapter.treasury_changes = {"base_url": gate.url}
-        yield
-    adapter.treasury_changes = {}
 
 
 @pytest.fixture

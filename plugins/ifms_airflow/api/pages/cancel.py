@@ -1,0 +1,87 @@
+"""Cancel: a person ends a PENDING PI that was never sent."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Form, HTTPException, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from pydantic import BaseModel, Field
+
+from ifms import clock
+from ifms.errors import BadInputError, ConflictError
+from ifms.ledger.statuses import PiStatus
+from ifms.reports.reads.instruction import Row, Whole, by_number
+from ifms.services.by_hand import cancel
+from ifms_airflow.api import starting, writes
+from ifms_airflow.api.access import INSTRUCTIONS, READ, User, require_start
+from ifms_airflow.api.digit import Text
+from ifms_airflow.api.pages.render import page
+from ifms_airflow.api.pages.texts import t
+from ifms_airflow.api.reads import Ledger, Reads
+
+router = APIRouter(dependencies=[READ])
+
+
+class Cancellation(BaseModel):
+    """The form as it is sent."""
+
+    number: Annotated[Text, Field(min_length=1)]
+    reason: Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")] = ""
+    typed: Text = ""
+
+
+def never_sent(pi: Row) -> bool:
+    """Whether a PI waits of which nothing can have arrived at the treasury; the ledger looks again when it is ended."""
+    arrived = pi["uncertain"] or pi["held_back"] or pi["last_attempt"] != "never_sent"
+    return pi["status"] == PiStatus.PENDING and not arrived
+
+
+@router.get("/cancel")
+def ask(request: Request, user: User, ledger: Ledger, number: Annotated[Text, Query(min_length=1)]) -> HTMLResponse:
+    """What cancelling does, and the form."""
+    require_start(user, INSTRUCTIONS)
+    whole = _look(ledger, number)
+    if not never_sent(whole.pi):
+        raise HTTPException(409, t("cancel.gone", number=number))
+    return _show(request, whole.pi, Cancellation(number=number))
+
+
+@router.post("/cancel")
+def end(request: Request, user: User, ledger: Ledger, form: Annotated[Cancellation, Form()]) -> Response:
+    """Cancel it under the person's name, and show the PI with what became of it."""
+    require_start(user, INSTRUCTIONS)
+    person = user.get_name()
+    whole = _look(ledger, form.number)
+    work = partial(cancel, pi_number=form.number, reason=form.reason, person=person, typed=form.typed)
+    try:
+        writes.transact(work)
+    except BadInputError as error:
+        return _show(request, whole.pi, form, str(error), 400)
+    except ConflictError as error:
+        pi = _look(ledger, form.number).pi
+        if never_sent(pi):
+            return _show(request, pi, form, str(error), 409)
+        if pi["cancelled_by"] != person:  # else the form was sent twice
+            raise HTTPException(409, str(error)) from None
+    else:
+        reason = " ".join(form.reason.split())
+        starting.note(user, "cancel", dag_id=INSTRUCTIONS, pi_number=form.number, reason=reason)
+    there = urlencode({"number": form.number})
+    return RedirectResponse(f"{request.scope.get('root_path', '')}/instruction?{there}", 303)
+
+
+def _look(ledger: Reads, number: str) -> Whole:
+    with ledger.connection() as connection:
+        whole = by_number(connection, number)
+    if whole is None:
+        raise HTTPException(404, t("pis.not_found", number=number))
+    return whole
+
+
+def _show(request: Request, pi: Row, form: Cancellation, error: str | None = None, status: int = 200) -> HTMLResponse:
+    busy = pi["claimed_until"] is not None and pi["claimed_until"] >= clock.now()
+    shown = {"pi": pi, "form": form, "busy": busy, "error": error}
+    return page(request, "cancel.html", status, active="instructions", **shown)

@@ -1,0 +1,92 @@
+"""Sanctions: what is on each, what is not used of it and why; a person closes one, or opens it again."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated
+from urllib.parse import urlencode
+from uuid import UUID
+
+from fastapi import APIRouter, Form, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from pydantic import BaseModel, Field
+
+from ifms.errors import BadInputError, ConflictError
+from ifms.ledger import sanctions
+from ifms.reports.reads import funds
+from ifms_airflow.api import starting, writes
+from ifms_airflow.api.access import INSTRUCTIONS, READ, User, may_start, require_start
+from ifms_airflow.api.digit import Text
+from ifms_airflow.api.pages.render import page
+from ifms_airflow.api.reads import Ledger
+
+MOST_SANCTIONS = 200
+"""So many rows are shown at a time; a city has fewer."""
+
+router = APIRouter(dependencies=[READ])
+
+
+class Closing(BaseModel):
+    """The form that closes a sanction, or opens it again."""
+
+    sanction: UUID
+    closed: bool
+    reason: Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")] = ""
+    city: Text = ""
+
+
+@router.get("/sanctions")
+def show(request: Request, user: User, ledger: Ledger, city: Annotated[Text, Query()] = "") -> HTMLResponse:
+    """Each city's money by what is paid from, and the sanctions of one city, or the first of all."""
+    return _show(request, user, ledger, city)
+
+
+@router.post("/sanctions")
+def change(request: Request, user: User, ledger: Ledger, form: Annotated[Closing, Form()]) -> Response:
+    """Close a sanction under the person's name, or open it again."""
+    require_start(user, INSTRUCTIONS)
+    work = partial(
+        sanctions.set_closed,
+        sanction_id=form.sanction,
+        closed=form.closed,
+        reason=form.reason,
+        person=user.get_name(),
+    )
+    try:
+        done = writes.transact(work)
+    except (BadInputError, ConflictError) as error:
+        status = 400 if isinstance(error, BadInputError) else 409
+        return _show(request, user, ledger, form.city, str(error), status)
+    starting.note(
+        user,
+        "sanction_closed" if form.closed else "sanction_opened",
+        dag_id=INSTRUCTIONS,
+        sanction=form.sanction,
+        master_allotment_id=done.master_allotment_id,
+        tenant_id=done.tenant_id,
+        reason=" ".join(form.reason.split()),
+    )
+    query = f"?{urlencode({'city': form.city})}" if form.city else ""
+    return RedirectResponse(f"{request.scope.get('root_path', '')}/sanctions{query}", 303)
+
+
+def _show(
+    request: Request, user: User, ledger: Ledger, city: str, error: str | None = None, status: int = 200
+) -> HTMLResponse:
+    with ledger.connection() as connection:
+        standing = funds.standing(connection, city or None)
+        found = sanctions.listed(connection, [city] if city else None, limit=MOST_SANCTIONS)
+        _, _, cities = funds.choices(connection)
+    return page(
+        request,
+        "sanctions.html",
+        status,
+        active="sanctions",
+        city=city,
+        cities=cities,
+        standing=standing,
+        sanctions=found,
+        total=sum(each.sanctions for each in standing),
+        may_change=may_start(user, INSTRUCTIONS),
+        error=error,
+    )
