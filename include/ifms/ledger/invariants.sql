@@ -331,6 +331,26 @@ LEFT JOIN (SELECT o.ordering_key AS key, line, count(*) AS n
   USING (key, line)
 WHERE f.n > coalesce(t.n, 0)
 
+-- invariant: zero_lines_are_nobodys
+-- holds: a line that a PI notes as nothing to pay is no beneficiary's (but of an imported PI), and no message tells of it
+-- remedy: Pause ifms_pi and ifms_cor and ask the treasury what it has paid
+WITH noted AS (
+    SELECT p.tenant_id, p.payment_number, p.pi_number, line #>> '{}' AS line
+    FROM ifms.payment_instruction p
+    CROSS JOIN LATERAL jsonb_path_query(p.additional_details, '$.nothingToPay[*].lineItemId') line
+    WHERE p.additional_details ? 'nothingToPay'
+)
+SELECT DISTINCT 'line ' || n.line || ' is noted on PI ' || n.pi_number || ' as nothing to pay, and '
+       || b.beneficiary_number || ' of PI ' || p.pi_number || ' is paid for it'
+FROM noted n JOIN ifms.payment_instruction p USING (tenant_id, payment_number)
+JOIN ifms.beneficiary b ON b.payment_instruction_id = p.id AND n.line = ANY(b.line_item_ids)
+WHERE p.imported_at IS NULL
+UNION ALL
+SELECT 'line ' || n.line || ' is noted on PI ' || n.pi_number || ' as nothing to pay, and message ' || o.id
+       || ' tells the platform that it is ' || (o.payload->>'lineStatus')
+FROM noted n JOIN ifms.outbox o ON o.ordering_key = n.tenant_id || ':' || n.payment_number
+WHERE o.topic = 'payment_status' AND o.payload->'lines' ? n.line
+
 -- invariant: lines_are_told
 -- holds: the last that the platform was told of each line is how its beneficiary stands
 -- remedy: Tell the platform by hand, or write the message into ifms.outbox

@@ -21,7 +21,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from ifms.errors import BadInputError
-from ifms.money import positive_rupees, rupees
+from ifms.money import rupees
 
 _TWO_PLACES = Decimal("0.01")
 MAX_KEY = 128  # several of them fit into a row of an index, in any script
@@ -72,6 +72,7 @@ def _read_list(value: object) -> object:
     return [] if value is None else value  # Java writes an absent list as null
 
 
+SUCCESSFUL = "SUCCESSFUL"
 CANCELLED = "CANCELLED"
 _SWITCHED_OFF = frozenset({"INACTIVE", CANCELLED, "REJECTED"})
 
@@ -195,23 +196,18 @@ class Bill(Model):
         return None
 
     def checked_details(self) -> list[BillDetail]:
-        """Return the details that have something to pay, after checking every sum.
+        """Return the details that have active payable lines, after checking every sum.
 
-        Raises BadInputError, naming the bill, unless every active payable line is positive rupees, every such
-        detail's total is the sum of its lines, and the bill's total is the sum of these details.
+        A line of zero rupees stands for nothing to pay, and keeps no other line from being paid. Raises BadInputError,
+        naming the bill, when an active payable line is no rupees or less than zero, a detail's total is not the sum of
+        its lines, the bill's total is not the sum of these details, or there is nothing to pay at all.
         """
         details = [detail for detail in self.bill_details if detail.active_lines]
         if not details:
             raise BadInputError(f"{self.label} has no active payable line")
         total = Decimal(0)
         for detail in details:
-            lines = sum(
-                (
-                    positive_rupees(line.amount, f"{self.label}: amount of line {line.id}")
-                    for line in detail.active_lines
-                ),
-                Decimal(0),
-            )
+            lines = sum((self._owed(line) for line in detail.active_lines), Decimal(0))
             if detail.total_amount != lines:
                 raise BadInputError(
                     f"{self.label}: detail {detail.id} says {detail.total_amount:f}, its lines add up to {lines}"
@@ -220,7 +216,15 @@ class Bill(Model):
         rupees(total, f"{self.label}: the sum of its details")
         if self.total_amount != total:
             raise BadInputError(f"{self.label} says {self.total_amount:f}, its details add up to {total}")
+        if not total:
+            raise BadInputError(f"{self.label} has only lines of zero rupees: there is nothing to pay")
         return details
+
+    def _owed(self, line: LineItem) -> Decimal:
+        amount = rupees(line.amount, what := f"{self.label}: amount of line {line.id}")
+        if amount < 0:
+            raise BadInputError(f"{what} {amount} is less than zero")
+        return amount
 
 
 # Payments (digit-services.md §3) --------------------------------------------------------------------------------------
@@ -367,6 +371,22 @@ class Payment(Model):
             for line in detail.payable_line_items
             if any(_is_cancelled(status) for status in (bill.status, detail.status, line.status))
         )
+
+    def with_nothing_owed(self) -> Payment:
+        """Return a copy whose lines of zero rupees are SUCCESSFUL, and the details that hold no others.
+
+        None of the platform's statuses says "nothing to pay": SUCCESSFUL alone leaves nothing open, and adds nothing to
+        what is paid (digit-services.md §3).
+        """
+        changed = self.model_copy(deep=True)
+        for bill in changed.bills:
+            for detail in bill.bill_details:
+                nothing = [line for line in detail.payable_line_items if line.paid_amount == 0]
+                for line in nothing:
+                    line.status = SUCCESSFUL
+                if nothing and len(nothing) == len(detail.payable_line_items):
+                    detail.status = SUCCESSFUL
+        return changed
 
     def with_status(self, status: str, reference_status: str) -> Payment:
         """Return a copy with `status` on all four levels (the table of digit-services.md §3)."""

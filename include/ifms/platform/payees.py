@@ -46,6 +46,14 @@ class PayableLine:
 
 
 @dataclass(frozen=True, slots=True)
+class ZeroLine:
+    """A bill's line of zero rupees, and whose it is as far as the bill says."""
+
+    line_item_id: str
+    payee_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class PayeeShare:
     """All that one payee gets."""
 
@@ -59,7 +67,8 @@ def payable_lines(bill: Bill, payment: Payment, head_codes: Mapping[str, HeadCod
     """Return the lines that are ACTIVE on the bill and INITIATED or FAILED on its payment, in the bill's order.
 
     A line of a detail that is switched off on the bill, or cancelled on the payment, is so itself.
-    A payment may hold lines that are not ACTIVE on the bill (any more); they count nowhere.
+    A payment may hold lines that are not ACTIVE on the bill (any more); they count nowhere. Lines of zero rupees are
+    nobody's share (`zero_lines`), and a payment may lack them.
     A line whose head code is a deduction goes to the department's account `Deduction_{tenant}_{head code}`, any other
     to the detail's payee. Raises BadInputError, naming the bill, if the amounts of bill and payment disagree anywhere,
     the payment lacks a line of the bill or has another one, a head code is unknown, or a payee is missing.
@@ -67,21 +76,43 @@ def payable_lines(bill: Bill, payment: Payment, head_codes: Mapping[str, HeadCod
     details = bill.checked_details()
     cancelled = payment.cancelled_lines
     paid = _lines_of_payment(bill, payment)
+    on_payment = frozenset(paid)
     found: list[PayableLine] = []
     for detail in details:
         for line in detail.active_lines:
             row = paid.pop(line.id, None)
+            if row is None and not line.amount and line.id not in on_payment:
+                continue
             if row is None:
                 raise BadInputError(f"{bill.label}: line {line.id} is not in {payment.label}")
             if row.paid_amount != line.amount:
                 raise BadInputError(
                     f"{bill.label}: line {line.id} says {line.amount:f}, {payment.label} pays {_shown(row.paid_amount)}"
                 )
-            if row.status in _UNPAID and line.id not in cancelled:
+            if line.amount and row.status in _UNPAID and line.id not in cancelled:
                 found.append(_addressed(bill, detail, line, head_codes))
     if paid:
         raise BadInputError(f"{bill.label} has no line {', '.join(sorted(paid))}, which {payment.label} pays")
     return found
+
+
+def zero_lines(bill: Bill, head_codes: Mapping[str, HeadCode]) -> list[ZeroLine]:
+    """Return the ACTIVE lines of zero rupees: there is nothing to pay, so whose they are need not be sound."""
+    found: list[ZeroLine] = []
+    for detail in bill.bill_details:
+        for line in detail.active_lines:
+            if line.amount:
+                continue
+            head_code = head_codes.get(line.head_code or "")
+            payee = detail.payee.identifier if detail.payee else None
+            if head_code is not None and head_code.is_deduction:
+                payee = _department(bill, head_code)
+            found.append(ZeroLine(line.id, payee))
+    return found
+
+
+def _department(bill: Bill, head_code: HeadCode) -> str:
+    return f"Deduction_{bill.tenant_id}_{head_code.code}"
 
 
 def _addressed(bill: Bill, detail: BillDetail, line: LineItem, head_codes: Mapping[str, HeadCode]) -> PayableLine:
@@ -89,7 +120,7 @@ def _addressed(bill: Bill, detail: BillDetail, line: LineItem, head_codes: Mappi
     if head_code is None:
         raise BadInputError(f"{bill.label}: head code {line.head_code!r} of line {line.id} is not in the master data")
     if head_code.is_deduction:
-        return PayableLine(line.id, f"Deduction_{bill.tenant_id}_{head_code.code}", "DEPT", head_code.code, line.amount)
+        return PayableLine(line.id, _department(bill, head_code), "DEPT", head_code.code, line.amount)
     if detail.payee is None or not detail.payee.identifier:
         raise BadInputError(f"{bill.label}: detail {detail.id} names no payee")
     payee_type: PayeeType = "IND" if detail.payee.type == "INDIVIDUAL" else "ORG"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any, assert_never
 
 from ifms import clock
-from ifms.errors import AdoptionRefusedError, BadInputError, PlatformError, TreasuryUnreachableError
+from ifms.errors import AdoptionRefusedError, BadInputError, TreasuryUnreachableError
 from ifms.ledger import funds, history, instructions, restores
 from ifms.ledger.bills import bind_bills
 from ifms.ledger.claims import Claim
@@ -30,10 +30,9 @@ from ifms.ledger.statuses import PiStatus
 from ifms.ledger.writes import Target, Writes
 from ifms.platform.client import PlatformClient
 from ifms.platform.masterdata import MasterData
-from ifms.platform.models import Bill as PlatformBill
 from ifms.sealing import Sealer
 from ifms.services import pa
-from ifms.services.drafting import Share, draft, numbered, shares_of
+from ifms.services.drafting import Share, additional_details, contract_numbers, draft, numbered, shares_of
 from ifms.services.pag import PaymentAdvice
 from ifms.services.pi import Instruction
 from ifms.services.pis import InstructionStatus
@@ -107,7 +106,7 @@ class _Owed:
 
     shares: Sequence[Share]
     bill_ids: Sequence[str]
-    details: Mapping[str, list[str]]
+    details: Mapping[str, list[Any]]
 
 
 @dataclass(frozen=True)
@@ -179,15 +178,9 @@ class Adoption:
         directory = self.platform.payee_directory(bill.tenant_id, payees)
         city = self.master.city(bill.tenant_id).name or bill.tenant_id
         ids = [row.bill_id for row in payment.bills]
-        return _Owed(draft(city, payees, directory), ids, self._details(bill.tenant_id, bills.values()))
-
-    def _details(self, tenant: str, bills: Iterable[PlatformBill]) -> dict[str, list[str]]:
-        numbers = sorted({bill.bill_number for bill in bills if bill.bill_number})
-        try:
-            contracts = self.platform.contract_numbers(tenant, numbers)
-        except PlatformError:  # they only adorn it
-            contracts = {}
-        return {"billNumber": numbers, "referenceId": sorted({c for n in numbers for c in contracts.get(n, ())})}
+        contracts = contract_numbers(self.platform, bill.tenant_id, bills.values())
+        details = additional_details(bills.values(), contracts, self.master)
+        return _Owed(draft(city, payees, directory), ids, details)
 
     # What the treasury says -------------------------------------------------------------------------------------------
 

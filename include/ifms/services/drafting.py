@@ -10,6 +10,7 @@ import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from ifms.errors import BadInputError, PlatformError, PlatformUnavailableError
 from ifms.ledger import models
@@ -18,7 +19,7 @@ from ifms.ledger.models import NewBeneficiary
 from ifms.platform.client import PlatformClient
 from ifms.platform.masterdata import MasterData
 from ifms.platform.models import Bill, Payment
-from ifms.platform.payees import Payee, PayeeDirectory, PayeeShare, merge_by_payee, payable_lines
+from ifms.platform.payees import Payee, PayeeDirectory, PayeeShare, merge_by_payee, payable_lines, zero_lines
 from ifms.sealing import Sealer
 from ifms.wire.bank import valid_account_number, valid_ifsc
 from ifms.wire.text import transliterate
@@ -29,6 +30,8 @@ MAX_ADDRESS = 200
 
 # The platform answers a new payment before it has stored it (digit-services.md §3), and ifms_pi starts at once.
 STORED_PAUSES_SECONDS = (0.2, 0.8, 2.0)
+
+NOTHING_TO_PAY = "nothingToPay"  # the key of a PI's additionalDetails under which its bills' zero lines are noted
 
 # Why a payment is on hold (ifms.payment.hold_code).
 NO_UNIT = "SSU_NOT_CONFIGURED"
@@ -182,7 +185,7 @@ class Draft:
     pi_number: str = ""
     beneficiary_numbers: Sequence[str] = ()
     bill_ids: Sequence[str] = ()
-    details: Mapping[str, list[str]] | None = None
+    details: Mapping[str, list[Any]] | None = None
     hold: tuple[str, str] | None = None
 
     @property
@@ -252,7 +255,7 @@ class Drafter:
         config = self.platform.config
         pi_numbers = self.platform.new_ids(config.pi_id_name, tenant, len(ready))
         numbers = iter(self.platform.new_ids(config.beneficiary_id_name, tenant, sum(len(s) for _, _, s in ready)))
-        contracts = self._contracts(tenant, bills.values())
+        contracts = contract_numbers(self.platform, tenant, bills.values())
         return [
             Draft(
                 payment=row,
@@ -261,7 +264,7 @@ class Drafter:
                 pi_number=pi_number,
                 beneficiary_numbers=[next(numbers) for _ in shares],
                 bill_ids=[bill.bill_id for bill in payment.bills],
-                details=_details(payment, bills, contracts),
+                details=additional_details([bills[bill.bill_id] for bill in payment.bills], contracts, self.master),
             )
             for (row, payment, shares), pi_number in zip(ready, pi_numbers, strict=True)
         ]
@@ -278,13 +281,6 @@ class Drafter:
             time.sleep(pause)
         return found
 
-    def _contracts(self, tenant: str, bills: Iterable[Bill]) -> Mapping[str, tuple[str, ...]]:
-        """Contract numbers for people to read on the PI; a PI is not worth less without them."""
-        try:
-            return self.platform.contract_numbers(tenant, [bill.bill_number for bill in bills if bill.bill_number])
-        except PlatformError:
-            return {}
-
 
 def _unchanged(row: models.Payment, payment: Payment | None) -> Payment:
     """The platform's payment as it is now. Raises BadInputError when it is gone or its amount has changed (F9)."""
@@ -298,9 +294,29 @@ def _unchanged(row: models.Payment, payment: Payment | None) -> Payment:
     return payment
 
 
-def _details(
-    payment: Payment, bills: Mapping[str, Bill], contracts: Mapping[str, tuple[str, ...]]
-) -> dict[str, list[str]]:
-    """The PI's additionalDetails: bill numbers and contract numbers, each once (digit-services.md §4)."""
-    numbers = sorted({number for row in payment.bills if (number := bills[row.bill_id].bill_number)})
-    return {"billNumber": numbers, "referenceId": sorted({c for number in numbers for c in contracts.get(number, ())})}
+def contract_numbers(platform: PlatformClient, tenant: str, bills: Iterable[Bill]) -> Mapping[str, tuple[str, ...]]:
+    """Contract numbers for people to read on the PI; a PI is not worth less without them."""
+    try:
+        return platform.contract_numbers(tenant, [bill.bill_number for bill in bills if bill.bill_number])
+    except PlatformError:
+        return {}
+
+
+def additional_details(
+    bills: Collection[Bill], contracts: Mapping[str, tuple[str, ...]], master: MasterData
+) -> dict[str, list[Any]]:
+    """The PI's additionalDetails: bill numbers and contract numbers, each once (digit-services.md §4).
+
+    And, where there are some, the bills' lines of zero rupees with their payees: they are in no beneficiary.
+    """
+    numbers = sorted({bill.bill_number for bill in bills if bill.bill_number})
+    details: dict[str, list[Any]] = {
+        "billNumber": numbers,
+        "referenceId": sorted({c for number in numbers for c in contracts.get(number, ())}),
+    }
+    nothing = [
+        {"lineItemId": line.line_item_id, "beneficiaryId": line.payee_id}
+        for bill in bills
+        for line in zero_lines(bill, master.head_codes)
+    ]
+    return details | {NOTHING_TO_PAY: nothing} if nothing else details

@@ -172,7 +172,8 @@ def _settle(sweep: Sweep, letter: _Letter, result: PlatformError | _Told) -> Non
 def changed(payment: Payment, story: Sequence[Mapping[str, Any]], ours: AbstractSet[str] = frozenset()) -> Payment:
     """The payment as the last message of its `story` wants it: all of it, or single lines and what is above them.
 
-    What is cancelled on the platform stays so, unless it is one of `ours`: the lines that PIs hold.
+    A line of zero rupees is told as settled, whatever becomes of the others. What is cancelled on the platform stays
+    so, unless it is one of `ours`: the lines that PIs hold.
 
     The statuses come from what was said so far, not from what the platform just told: it stores an update a little
     after it has answered, and what it tells meanwhile is old. Sending that back would undo the update.
@@ -193,6 +194,7 @@ def changed(payment: Payment, story: Sequence[Mapping[str, Any]], ours: Abstract
                     line.status = said["lineStatus"]
                 if lines and said["above"]:
                     detail.status = bill.status = said["above"]
+    payment = payment.with_nothing_owed()
     return _with_cancelled(payment, before, cancelled) if cancelled else payment
 
 

@@ -93,7 +93,8 @@ class Sampler:
         `type` (wage, purchase, supervision) and `tenantId` are needed; `payees` is how many, `amounts` one per payee
         (a purchase's and a supervision's only one), `deductions` a mapping of head codes to amounts (purchases),
         `wfStatus` is APPROVED unless given, `broken` one of BROKEN, `same_account` gives all payees one account,
-        `holder` names the account holder of all. Raises ValueError.
+        `holder` names the account holder of all, `zero_lines` gives each detail
+        so many payable lines of zero rupees more. Raises ValueError.
         """
         kind, tenant, broken = given.get("type"), given.get("tenantId"), given.get("broken")
         if kind not in TYPES or tenant not in self._masters.cities:
@@ -188,6 +189,7 @@ class Sampler:
             taken = {code: Decimal(str(part)) for code, part in deductions.items()}
             total = amount + sum(taken.values(), Decimal(0))
             payable = [line(head, amount), *(line(code, part) for code, part in taken.items())]
+            payable += [line(head, Decimal(0)) for _ in range(int(given.get("zero_lines", 0)))]
             if broken == "inactive_line":
                 # As if it had been replaced: it is in the bill, and must not be paid.
                 payable.append({**line(head, Decimal("11.00")), "status": "INACTIVE"})

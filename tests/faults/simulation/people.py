@@ -62,7 +62,10 @@ class People:
     _provided: set[str] = field(default_factory=set)
 
     def approve_bills(self, payments: int) -> None:
-        """So many approved wage bills for one to three payees each, some of them with a wrong bank branch."""
+        """So many approved wage bills for one to three payees each, some with lines of zero rupees besides.
+
+        A few payees have a wrong bank branch.
+        """
         world, platform = self.world, self.town.platform
         cities = platform.masters.cities
         for number in range(payments):
@@ -70,7 +73,8 @@ class People:
                 str(Decimal(world.random.randrange(10_000, 200_000)) / 100)
                 for _ in range(world.weighted({1: 6, 2: 3, 3: 1}))
             ]
-            made = platform.sampler.add({"type": "wage", "tenantId": cities[number % len(cities)], "amounts": amounts})
+            order = {"type": "wage", "tenantId": cities[number % len(cities)], "amounts": amounts}
+            made = platform.sampler.add(order | {"zero_lines": int(number % 5 == 4)})
             for payee, amount in zip(made[0]["payees"], amounts, strict=True):
                 self.owed[payee], self.tenants[payee] = Decimal(amount), made[0]["tenantId"]
                 self.bill_of[payee] = made[0]["id"]

@@ -23,6 +23,7 @@ from ifms.reports.files import sheets
 from ifms.reports.reads import funds, search
 from ifms.reports.reads.instruction import Around, Row, Whole, around, by_number, corrected_as, sealed_accounts
 from ifms.reports.reads.search import Criteria, Line, Order
+from ifms.services.drafting import NOTHING_TO_PAY
 from ifms_airflow.api import starting
 from ifms_airflow.api.access import INSTRUCTIONS, READ, User, may_start, require_start, unmasked_types
 from ifms_airflow.api.digit import Text
@@ -271,6 +272,7 @@ def _show(
         run_text=run_text(started) if started else "",
         bills=_numbers(whole.pi, "billNumber"),
         work_orders=_numbers(whole.pi, "referenceId"),
+        nothing=_nothing(whole.pi),
     )
 
 
@@ -308,6 +310,14 @@ def _status(pi: Row) -> str:
 def _numbers(pi: Row, name: str) -> list[str]:
     numbers = pi["additional_details"].get(name) if isinstance(pi["additional_details"], dict) else None
     return [str(each) for each in numbers] if isinstance(numbers, list) else []
+
+
+def _nothing(pi: Row) -> list[tuple[str, str | None]]:
+    """The bills' lines of zero rupees, each with its payee as far as the bill names one."""
+    noted = pi["additional_details"].get(NOTHING_TO_PAY) if isinstance(pi["additional_details"], dict) else None
+    if not isinstance(noted, list):
+        return []
+    return [(str(each["lineItemId"]), each.get("beneficiaryId")) for each in noted if isinstance(each, dict)]
 
 
 # What can be done about it --------------------------------------------------------------------------------------------

@@ -332,6 +332,22 @@ DAMAGES = {
         "{key of partial}",
         frozenset({"lines_are_told"}),
     ),
+    "a line of nothing is paid": Damage(
+        "zero_lines_are_nobodys",
+        f"""UPDATE {PI} p SET additional_details = jsonb_build_object('nothingToPay', jsonb_build_array(
+                jsonb_build_object('lineItemId', (SELECT line_item_ids[1] FROM ifms.beneficiary b
+                                                  WHERE b.payment_instruction_id = p.id LIMIT 1))))
+            WHERE pi_number = '{{paid}}'""",
+        "is noted on PI {paid} as nothing to pay",
+    ),
+    "a line of nothing is told of": Damage(
+        "zero_lines_are_nobodys",
+        f"""UPDATE {PI} SET additional_details = '{{{{"nothingToPay": [{{{{"lineItemId": "none"}}}}]}}}}'
+            WHERE pi_number = '{{partial}}';
+            UPDATE ifms.outbox SET payload = jsonb_set(payload, '{{{{lines}}}}', payload->'lines' || '"none"')
+            WHERE payload->>'lineStatus' = 'FAILED' AND ordering_key = '{{key of partial}}'""",
+        "line none is noted on PI {partial} as nothing to pay, and message",
+    ),
     "of two that are paid one is told": Damage(
         "lines_are_told",
         """UPDATE ifms.outbox SET payload = payload || jsonb_build_object('lineStatus', 'SUCCESSFUL', 'lines',

@@ -1,4 +1,5 @@
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -69,7 +70,7 @@ def test_only_active_lines_are_paid(wage_bill):
     assert lines == ["line-1", "line-2"]
 
 
-@pytest.mark.parametrize("amount", [0, -1, Decimal("0.001"), Decimal("1E+16")])
+@pytest.mark.parametrize("amount", [-1, Decimal("-0.01"), Decimal("0.001"), Decimal("1E+16")])
 def test_a_line_that_is_no_amount_to_pay_is_refused_by_bill_and_line(wage_bill, amount):
     wage_bill["billDetails"][0]["payableLineItems"][0]["amount"] = amount
     with pytest.raises(BadInputError, match=r"WB/2026-27/000001.*line-1"):
@@ -89,6 +90,44 @@ def test_a_bill_with_nothing_to_pay_is_refused(wage_bill):
     wage_bill["billDetails"] = None
     with pytest.raises(BadInputError, match="no active payable line"):
         NewPayment.for_bill(Bill.model_validate(wage_bill))
+
+
+def of_nothing(detail: Any) -> Any:
+    """The detail with its lines at zero rupees."""
+    lines = [line | {"amount": Decimal("0.00")} for line in detail["payableLineItems"]]
+    return detail | {"totalAmount": 0, "payableLineItems": lines}
+
+
+def test_a_line_of_zero_rupees_is_in_the_payment_and_stops_no_other(wage_bill):
+    """The platform wants the whole bill in its payment, each line with its amount."""
+    wage_bill["billDetails"][1] = of_nothing(wage_bill["billDetails"][1])
+    wage_bill["totalAmount"] = 900
+    payment = NewPayment.for_bill(Bill.model_validate(wage_bill))
+    assert payment.net_payable_amount == 900
+    lines = {
+        line.line_item_id: line.paid_amount for d in payment.bills[0].bill_details for line in d.payable_line_items
+    }
+    assert lines == {"line-1": 900, "line-2": 0}
+
+
+def test_a_bill_of_zero_rupees_is_refused_by_name(wage_bill):
+    wage_bill["billDetails"] = [of_nothing(detail) for detail in wage_bill["billDetails"]]
+    wage_bill["totalAmount"] = 0
+    with pytest.raises(BadInputError, match="WB/2026-27/000001 of od.demo has only lines of zero rupees"):
+        NewPayment.for_bill(Bill.model_validate(wage_bill))
+
+
+def test_a_line_of_zero_rupees_is_settled_and_a_detail_that_has_no_other(payment_row):
+    """Whatever becomes of the others; those and what is above them stay as they are."""
+    details = payment_row["bills"][0]["billDetails"]
+    details[0]["payableLineItems"][0]["paidAmount"] = 0
+    details[1]["payableLineItems"].append(details[1]["payableLineItems"][0] | {"id": "z", "paidAmount": Decimal("0.0")})
+    before = Payment.model_validate(payment_row).with_status("FAILED", "PAYMENT_FAILED")
+    after = before.with_nothing_owed()
+    shown = [[d.status, *(line.status for line in d.payable_line_items)] for d in after.bills[0].bill_details]
+    assert shown == [["SUCCESSFUL", "SUCCESSFUL"], ["FAILED", "FAILED", "SUCCESSFUL"]]
+    assert (after.status, after.bills[0].status) == ("FAILED", "FAILED")
+    assert before.bills[0].bill_details[0].status == "FAILED"
 
 
 @pytest.mark.parametrize("amount", ["900", True, None, Decimal("1E+9999"), Decimal("1E-9999"), Decimal("NaN"), 1.5])

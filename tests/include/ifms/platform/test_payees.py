@@ -6,7 +6,15 @@ from hypothesis import strategies as st
 
 from ifms.errors import BadInputError
 from ifms.platform.models import BankAccount, Bill, HeadCode, Individual, Organisation, Payment
-from ifms.platform.payees import PayableLine, PayeeDirectory, PayeeShare, merge_by_payee, payable_lines
+from ifms.platform.payees import (
+    PayableLine,
+    PayeeDirectory,
+    PayeeShare,
+    ZeroLine,
+    merge_by_payee,
+    payable_lines,
+    zero_lines,
+)
 
 CODES = {"WEG": HeadCode(code="WEG", category="expense"), "LC": HeadCode(code="LC", category="DEDUCTION")}
 
@@ -51,6 +59,53 @@ def test_an_unknown_head_code_is_named(wage_bill, payment_row):
 def test_a_detail_without_payee_is_named(wage_bill, payment_row):
     wage_bill["billDetails"][0]["payee"] = None
     with pytest.raises(BadInputError, match="detail-1 names no payee"):
+        lines_of(wage_bill, payment_row)
+
+
+def with_zero_line(bill, payment, amount=Decimal("0.00"), **changes):
+    """The bill and its payment with one more line in the first detail."""
+    line = {"id": "line-0", "headCode": "WEG", "amount": amount, "status": "ACTIVE"} | changes
+    bill["billDetails"][0]["payableLineItems"].append(line)
+    paid = {"id": "pay-line-0", "lineItemId": line["id"], "paidAmount": amount, "status": "INITIATED"}
+    payment["bills"][0]["billDetails"][0]["payableLineItems"].append(paid)
+    return line, paid
+
+
+@pytest.mark.parametrize("status", ["INITIATED", "FAILED", "SUCCESSFUL"])
+def test_a_line_of_zero_rupees_is_in_nobodys_share_and_noted_by_payee(wage_bill, payment_row, status):
+    _, paid = with_zero_line(wage_bill, payment_row)
+    paid["status"] = status
+    lines = lines_of(wage_bill, payment_row)
+    assert [line.line_item_id for line in lines] == ["line-1", "line-2"]
+    assert [share.line_item_ids for share in merge_by_payee(lines)] == [("line-1",), ("line-2",)]
+    assert zero_lines(Bill.model_validate(wage_bill), CODES) == [ZeroLine("line-0", "ind-1")]
+
+
+def test_a_deduction_of_zero_rupees_is_the_departments(wage_bill, payment_row):
+    with_zero_line(wage_bill, payment_row, headCode="LC")
+    assert zero_lines(Bill.model_validate(wage_bill), CODES) == [ZeroLine("line-0", "Deduction_od.demo_LC")]
+
+
+def test_whose_a_line_of_zero_rupees_is_need_not_be_known(wage_bill, payment_row):
+    with_zero_line(wage_bill, payment_row, headCode="NOSUCHHEAD")
+    assert len(lines_of(wage_bill, payment_row)) == 2
+    wage_bill["billDetails"][0]["payee"] = None
+    assert zero_lines(Bill.model_validate(wage_bill), CODES) == [ZeroLine("line-0", None)]
+
+
+def test_a_payment_may_lack_a_line_of_zero_rupees_and_no_other(wage_bill, payment_row):
+    line, _ = with_zero_line(wage_bill, payment_row)
+    del payment_row["bills"][0]["billDetails"][0]["payableLineItems"][-1]
+    assert len(lines_of(wage_bill, payment_row)) == 2
+    line["id"] = "line-1"  # as if it were the other one's twin
+    with pytest.raises(BadInputError, match="line-1 is not in"):
+        lines_of(wage_bill, payment_row)
+
+
+def test_a_payment_that_pays_a_line_of_zero_rupees_is_refused(wage_bill, payment_row):
+    _, paid = with_zero_line(wage_bill, payment_row)
+    paid["paidAmount"] = 1
+    with pytest.raises(BadInputError, match="for detail detail-1, which is 901"):
         lines_of(wage_bill, payment_row)
 
 

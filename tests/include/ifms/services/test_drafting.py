@@ -1,12 +1,15 @@
 """The content of a PI from what the platform says: payees joined by account, texts that the treasury takes."""
 
 import re
+from collections import Counter
 from decimal import Decimal
 
+import psycopg
 import pytest
-from support.failed import mend, paid_and_failed, wage_bill
+from support.failed import fail, mend, paid_and_failed, wage_bill
 
 from ifms.errors import BadInputError, SweepNeedsAttentionError
+from ifms.ledger.payments import release_holds
 from ifms.platform.models import BankAccount, Individual
 from ifms.platform.payees import PayeeDirectory, PayeeShare
 from ifms.sealing import Sealer
@@ -302,3 +305,131 @@ def test_what_is_cancelled_meanwhile_is_not_corrected(adapter, stop):
     put_bill(adapter, "ACTIVE")
     adapter.correct()
     assert len(adapter.rows("SELECT * FROM ifms.payment_instruction WHERE pi_type = 'REVISED'")) == 1
+
+
+# Lines of zero rupees -------------------------------------------------------------------------------------------------
+
+
+def order_bill(adapter, **order):
+    [bill] = adapter.simulators.ask_platform("POST", "bills", {"type": "wage", "tenantId": "od.samplea"} | order)
+    return bill
+
+
+def zero_lines_of(payment):
+    return {
+        line["lineItemId"]: line["status"]
+        for bill in payment["bills"]
+        for detail in bill["billDetails"]
+        for line in detail["payableLineItems"]
+        if not line["paidAmount"]
+    }
+
+
+@CITY
+def test_a_bill_with_lines_of_zero_rupees_is_paid_for_its_others(adapter, treasury):
+    """A payee with nothing at all is no beneficiary; one with a line of nothing besides is paid for the other."""
+    bill = order_bill(adapter, amounts=["500.00", "0", "250.50"], zero_lines=1)
+    adapter.run("VA")
+    adapter.run("PA")
+    adapter.run("PI")
+    [pi] = adapter.rows("SELECT * FROM ifms.payment_instruction")
+    rows = adapter.rows("SELECT beneficiary_id, amount, line_item_ids FROM ifms.beneficiary ORDER BY amount")
+    payment = the_payment(adapter)
+    assert pi["status"] == "INITIATED"
+    assert (pi["gross_amount"], pi["net_amount"], pi["beneficiary_count"]) == (Decimal("750.50"), Decimal("750.50"), 2)
+    assert Decimal(str(payment["netPayableAmount"])) == pi["net_amount"]
+    assert adapter.rows("SELECT amount FROM ifms.payment") == [{"amount": pi["net_amount"]}]
+    assert [(row["beneficiary_id"], row["amount"]) for row in rows] == [
+        (bill["payees"][2], Decimal("250.50")), (bill["payees"][0], Decimal("500.00")),
+    ]  # fmt: skip
+    noted = pi["additional_details"]["nothingToPay"]
+    zero = zero_lines_of(payment)
+    assert len(zero) == 4  # the second payee's own, and one of each
+    assert {each["lineItemId"] for each in noted} == set(zero)
+    assert Counter(each["beneficiaryId"] for each in noted) == Counter([*bill["payees"], bill["payees"][1]])
+    assert not set(zero) & {line for row in rows for line in row["line_item_ids"]}
+    adapter.run("RELAY")
+    assert set(zero_lines_of(the_payment(adapter)).values()) == {"SUCCESSFUL"}
+    for service in ("PIS", "PAG", "PD", "RELAY"):
+        adapter.run(service)
+    assert set(statuses(the_payment(adapter))) == {"SUCCESSFUL"}
+    assert adapter.reconcile().problems == []
+
+
+@CITY
+def test_a_payee_with_nothing_to_get_needs_no_account(adapter, treasury):
+    order_bill(adapter, amounts=["500.00", "0.00"], broken="no_account")
+    adapter.run("VA")
+    adapter.run("PA")
+    adapter.run("PI")
+    assert adapter.rows("SELECT beneficiary_count FROM ifms.payment_instruction") == [{"beneficiary_count": 1}]
+
+
+@CITY
+def test_a_deduction_of_zero_rupees_is_noted_and_the_others_are_taken_off(adapter, treasury):
+    order_bill(adapter, type="purchase", amounts=["900.00"], deductions={"LC": "0.00", "ITTDS": "100.00"})
+    adapter.run("VA")
+    adapter.run("PA")
+    adapter.run("PI")
+    [pi] = adapter.rows("SELECT * FROM ifms.payment_instruction")
+    assert (pi["net_amount"], pi["beneficiary_count"]) == (Decimal("1000.00"), 2)
+    assert [each["beneficiaryId"] for each in pi["additional_details"]["nothingToPay"]] == ["Deduction_od.samplea_LC"]
+
+
+@CITY
+def test_lines_of_zero_rupees_stay_settled_while_the_others_are_declined_returned_and_corrected(adapter, treasury):
+    """Whatever the platform is told of the payment, of these there is nothing to tell but that nothing is open."""
+    order_bill(adapter, amounts=["500.00", "0.00", "250.00"])
+    adapter.run("PA")
+
+    def told():
+        adapter.run("RELAY")
+        payment = the_payment(adapter)
+        assert set(zero_lines_of(payment).values()) == {"SUCCESSFUL"}
+        zero = set(zero_lines_of(payment))
+        return payment["status"], Counter(
+            line["status"]
+            for detail in payment["bills"][0]["billDetails"]
+            for line in detail["payableLineItems"]
+            if line["lineItemId"] not in zero
+        )
+
+    adapter.run("PI")  # no funds
+    assert told() == ("FAILED", Counter(FAILED=2))
+    adapter.run("VA")
+    treasury.rule("PI", "error", errorMsg="Insufficient fund", times=1)
+    adapter.run("PI")
+    assert told() == ("FAILED", Counter(FAILED=2))
+    with psycopg.connect(adapter.dsn) as connection:
+        release_holds(connection, [the_payment(adapter)["paymentNumber"]])
+    for service in ("PI", "PIS", "PAG", "PD"):
+        adapter.run(service)
+    fail(
+        adapter,
+        1,
+        adapter.rows("SELECT pi_number FROM ifms.payment_instruction WHERE status <> 'FAILED'")[0]["pi_number"],
+    )
+    adapter.run("FD")
+    assert told() == ("PARTIAL", Counter(SUCCESSFUL=1, FAILED=1))
+    mend(adapter)
+    adapter.correct()
+    assert told() == ("INITIATED", Counter(SUCCESSFUL=1, INITIATED=1))
+    adapter.run("FTPS")
+    assert told() == ("SUCCESSFUL", Counter(SUCCESSFUL=2))
+    assert set(statuses(the_payment(adapter))) == {"SUCCESSFUL"}
+    assert adapter.reconcile().problems == []
+    notes = adapter.rows("SELECT pi_type, additional_details ? 'nothingToPay' AS noted FROM ifms.payment_instruction")
+    assert {row["noted"] for row in notes if row["pi_type"] == "ORIGINAL"} == {True}
+
+
+@CITY
+def test_a_bill_of_zero_rupees_or_with_a_line_below_gets_no_payment_and_is_named(adapter):
+    nothing = order_bill(adapter, amounts=["0", "0.00"])
+    with pytest.raises(SweepNeedsAttentionError, match=f"{nothing['billNumber']}.*only lines of zero rupees"):
+        adapter.run("PA")
+    below = order_bill(adapter, amounts=["500.00", "-1.00", "0"])
+    sweep = adapter.sweep("PA")
+    with pytest.raises(SweepNeedsAttentionError), sweep:
+        adapter.work(sweep)
+    assert any(below["billNumber"] in each and "-1.00 is less than zero" in each for each in sweep.problems)
+    assert adapter.simulators.ask_platform("GET", "state")["payments"] == []

@@ -45,6 +45,22 @@ def press(browser: Any, number: str, action: str, token: str | None = None, **ti
     return browser.post("/ifms/act", data=form | ticked)
 
 
+def test_lines_of_zero_rupees_are_noted_and_are_no_beneficiaries(browser: Any, adapter: Adapter, treasury: Treasury):
+    order = {"type": "wage", "tenantId": TENANT, "amounts": ["500.00", "0.00"]}
+    [bill] = adapter.simulators.ask_platform("POST", "bills", order)
+    adapter.cycle()
+    page = show(browser, original(adapter)["pi_number"])
+    [noted] = original(adapter)["additional_details"]["nothingToPay"]
+    assert noted["beneficiaryId"] == bill["payees"][1]
+    assert "Nothing to pay: 1 bill line of zero rupees" in page
+    assert page.count(noted["beneficiaryId"]) == page.count(noted["lineItemId"]) == 1
+    wage_bill(adapter, 1)
+    adapter.run("PA")
+    adapter.run("PI")
+    other = adapter.rows("SELECT pi_number FROM ifms.payment_instruction ORDER BY created_at DESC")[0]["pi_number"]
+    assert "Nothing to pay" not in show(browser, other)
+
+
 # The list -----------------------------------------------------------------------------------------------------------
 
 
