@@ -7,19 +7,22 @@ IFMS_ALERT_MINUTES is how long after it was queued a run may take (60); `none` f
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from ifms_airflow.settings import AlertSettings
+from ifms.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from airflow.sdk.definitions.deadline import DeadlineAlert
 
+DEFAULT_MINUTES = "60"
+
 
 def to_whom() -> str | None:
     """IFMS_ALERTS: a connection's id, or `log`; None when nobody is told."""
-    chosen = AlertSettings.read().alerts
+    chosen = os.environ.get("IFMS_ALERTS", "").strip()
     return None if chosen.lower() in ("", "none") else chosen
 
 
@@ -41,13 +44,19 @@ def _deadline(to: str) -> DeadlineAlert | None:
 
     from ifms_airflow.notifier import Alert  # noqa: PLC0415
 
-    minutes = AlertSettings.read().alert_minutes
-    if minutes is None:
+    minutes = os.environ.get("IFMS_ALERT_MINUTES", "").strip() or DEFAULT_MINUTES
+    if minutes.lower() == "none":
         return None
+    try:
+        interval = timedelta(minutes=float(minutes))
+    except (ValueError, OverflowError):
+        interval = timedelta()
+    if interval <= timedelta():
+        raise ConfigurationError(f"IFMS_ALERT_MINUTES is {minutes[:20]!r}: write a number of minutes, or none")
     # From when it was queued: a run that an asset or a person has started has no logical date.
     return DeadlineAlert(
         reference=DeadlineReference.DAGRUN_QUEUED_AT,
-        interval=timedelta(minutes=minutes),
+        interval=interval,
         callback=AsyncCallback(Alert, kwargs={"to": to}),
         name="not ended in time",
     )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow.sdk import Asset, AssetAlias, AssetWatcher
 from airflow.sdk.definitions.asset import BaseAsset
-
-from ifms_airflow.settings import ParseSettings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -38,8 +37,8 @@ def doorbell() -> Asset | None:
     The variable, and not the connection `ifms_kafka`, says whether it is there: a connection may be anywhere, and
     nothing is looked up when DAG files are parsed.
     """
-    topic = ParseSettings.read().payment_topic
-    if topic is None:
+    topic = os.environ.get("IFMS_PAYMENT_TOPIC", "").strip()
+    if not topic:
         return None
     from ifms_airflow.triggers.doorbell import DoorbellTrigger  # noqa: PLC0415
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING
 
 from airflow.sdk import BaseHook, BaseNotifier
@@ -10,7 +11,6 @@ from airflow.sdk import BaseHook, BaseNotifier
 from ifms.errors import ConfigurationError
 from ifms_airflow.alerts import sentence
 from ifms_airflow.hooks.address import base_url
-from ifms_airflow.settings import AlertSettings
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection, Context
@@ -68,7 +68,7 @@ def _post(connection: Connection, said: str) -> None:
 def _mail(conn_id: str, said: str) -> None:
     from airflow.providers.smtp.hooks.smtp import SmtpHook  # noqa: PLC0415
 
-    to = AlertSettings.read().alert_to.replace(",", " ").split()
+    to = [each for each in os.environ.get("IFMS_ALERT_TO", "").replace(",", " ").split() if each]
     if not to:
         raise ConfigurationError("IFMS_ALERT_TO is empty: it names who gets the mail")
     with SmtpHook(smtp_conn_id=conn_id) as hook:

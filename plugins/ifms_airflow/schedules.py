@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -25,7 +25,6 @@ from ifms.errors import (
     SweepUnreachableError,
     TreasuryUnreachableError,
 )
-from ifms_airflow.settings import ParseSettings
 
 TIMEZONE = "Asia/Kolkata"
 POOL = "ifms_treasury"
@@ -85,7 +84,8 @@ PI_NUMBERS = Param(
 
 def start_date() -> datetime:
     """The day (IST) from which on a DAG that catches up asks: IFMS_START_DATE as yyyy-mm-dd."""
-    return datetime.combine(ParseSettings.read().start_date, time(), ZoneInfo(TIMEZONE))
+    chosen = os.environ.get("IFMS_START_DATE", "").strip() or "2026-11-01"
+    return datetime.combine(date.fromisoformat(chosen), time(), ZoneInfo(TIMEZONE))
 
 
 def clock(service: str, cron: str, *, interval: timedelta = timedelta(days=1)) -> CronTriggerTimetable | None:
@@ -109,24 +109,28 @@ def bells_or_clock(
 
 def failure_days() -> int:
     """How far back FD asks for what came back from the bank: IFMS_FD_DAYS, 100 days by default, at most a year."""
-    return ParseSettings.read().fd_days
+    days = int(os.environ.get("IFMS_FD_DAYS", "").strip() or 100)
+    if not 1 <= days <= 366:
+        raise ValueError(f"IFMS_FD_DAYS is {days}: it must be a number of days from 1 to 366")
+    return days
 
 
 def call_log_days() -> int | None:
     """For how many days calls stay in the ledger: IFMS_CALL_LOG_DAYS, 400 by default; None for `none`: for good."""
-    return ParseSettings.read().call_log_days
+    chosen = os.environ.get("IFMS_CALL_LOG_DAYS", "").strip() or "400"
+    return None if chosen.lower() == "none" else int(chosen)
 
 
 def remove_unshipped_calls() -> bool:
     """Whether old calls go even if no Elasticsearch has them: only if IFMS_REMOVE_UNSHIPPED_CALLS is `yes`."""
-    return ParseSettings.read().remove_unshipped_calls.lower() == "yes"
+    return os.environ.get("IFMS_REMOVE_UNSHIPPED_CALLS", "").strip().lower() == "yes"
 
 
 def reports_path() -> str | None:
     """Where reports go: IFMS_REPORTS_PATH, a folder or the URL of an object storage; None: Airflow's own folder."""
-    return ParseSettings.read().reports_path
+    return os.environ.get("IFMS_REPORTS_PATH", "").strip() or None
 
 
 def shards() -> list[int]:
     """The literal list that a sweep is mapped over: IFMS_SHARDS of them, one by default."""
-    return list(range(max(1, ParseSettings.read().shards)))
+    return list(range(max(1, int(os.environ.get("IFMS_SHARDS", "").strip() or 1))))

@@ -135,7 +135,7 @@ def test_a_start_that_is_no_day_is_an_error(monkeypatch: pytest.MonkeyPatch):
     from ifms_airflow.schedules import start_date
 
     monkeypatch.setenv("IFMS_START_DATE", "01/11/2026")
-    with pytest.raises(errors.ConfigurationError, match="01/11/2026"):
+    with pytest.raises(ValueError, match="01/11/2026"):
         start_date()
 
 
