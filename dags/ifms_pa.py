@@ -1,7 +1,8 @@
 """Payments for approved bills (PA)
 
 ## What
-Creates a payment on the platform for each approved bill that has none: one payment per bill, for the whole bill.
+Creates a payment on the platform for each approved bill that has none: one payment per bill, for the whole bill. With
+bill numbers in the form (1 to 200), or chosen on the page "Choose bills", the run is about these alone.
 
 ## When
 Every 5 minutes (`IFMS_SCHEDULE_PA`). A backfill looks at the bills created in its interval.
@@ -16,7 +17,8 @@ for its payment instruction, which starts ifms_pi.
 ## If it fails
 The platform refuses a second payment for a bill, so running it again is safe, and the next run does what is left.
 Red means that the platform was out of reach (tried again by itself) or that a bill can't be paid as it stands: the
-run's log and its `sweep_run` row name the bill and what is wrong with it.
+run's log and its `sweep_run` row name the bill and what is wrong with it. Of chosen bills each has a line there: its
+new payment, or why it has none (not found, not approved, cancelled, has one already); the others are paid all the same.
 """
 
 from datetime import timedelta
@@ -26,7 +28,7 @@ from airflow.sdk import DAG
 from ifms_airflow.alerts import alerts
 from ifms_airflow.assets import PAYMENTS
 from ifms_airflow.operators import CreatePaymentsOperator
-from ifms_airflow.schedules import DEFAULT_ARGS, TENANTS, clock, shards
+from ifms_airflow.schedules import BILLS, DEFAULT_ARGS, TENANTS, clock, shards
 
 with DAG(
     "ifms_pa",
@@ -35,12 +37,16 @@ with DAG(
     doc_md=__doc__,
     tags=["ifms", "platform"],
     default_args=DEFAULT_ARGS | {"execution_timeout": timedelta(minutes=30)},
-    params={"tenants": TENANTS},
+    params={"tenants": TENANTS, "bills": BILLS},
     render_template_as_native_obj=True,
     max_active_runs=1,
     catchup=False,
     **alerts(),
 ):
     CreatePaymentsOperator.partial(
-        task_id="create_payments", outlets=[PAYMENTS.alias], tenants="{{ params.tenants }}", shards=len(shards())
+        task_id="create_payments",
+        outlets=[PAYMENTS.alias],
+        tenants="{{ params.tenants }}",
+        bills="{{ params.bills }}",
+        shards=len(shards()),
     ).expand(shard=shards())

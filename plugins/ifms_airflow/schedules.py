@@ -73,6 +73,17 @@ TENANTS = Param(
 )
 
 
+BILLS = Param(
+    None,
+    type=["null", "array"],
+    items={"type": "string", "pattern": r"^(?!\s*None\s*$)[A-Za-z0-9/._, -]{1,30000}$"},
+    minItems=1,
+    title="Bills",
+    description="Only these bills: 1 to 200 numbers like WB/2024-25/000001, one per line or apart by commas; all "
+    "approved bills without payment when empty.",
+)
+
+
 PI_NUMBERS = Param(
     None,
     type=["null", "array"],

@@ -73,6 +73,7 @@ SINGLE = {
 # Tasks beside those that do not wait for the treasury, and take no slot of its pool.
 BESIDE = {"ifms_relay": ["notify", "ship", "remove_old_calls"], "ifms_reports": ["report"]}
 PARAMS = dict.fromkeys(DAGS, ["tenants"]) | {
+    "ifms_pa": ["tenants", "bills"],
     "ifms_pi": ["tenants", "pi_numbers", "payments", "adopt"],
     **{f"ifms_{service}": ["tenants", "pi_numbers"] for service in ("pis", "pag", "pd", "ftps", "ftfps")},
     "ifms_fd": ["since", "until"],
@@ -378,6 +379,14 @@ REFUSED = {
     ("ifms_cor", "beneficiaries"): ["BN-SA/000001", *([each] for each in NO_NUMBERS), [7], [None], {"a": "b"}, False],
     ("ifms_cor", "same_account"): ["BN-SA/000001", *([each] for each in NO_NUMBERS), [7], [None], {"a": "b"}, False],
     ("ifms_cor", "new_original"): ["false", "true", "", 0, 1, None, "{{ True }}"],
+    ("ifms_pa", "bills"): [
+        "WB/2024-25/000001",
+        [],
+        *([each] for each in NO_NUMBERS if each not in {"a b", "X" * 257}),
+        [7],
+        [None],
+        True,
+    ],
     ("ifms_pi", "payments"): ["EP/0/2024-25/06/01/000001", *([each] for each in NO_NUMBERS), [7], [None], True],
     ("ifms_relay", "again"): [
         7,
@@ -427,6 +436,7 @@ TAKEN = {
     ("ifms_cor", "same_account"): [["BN-SA/000001", "BN-SA/000002"], [], None],
     ("ifms_cor", "new_original"): [True, False],
     ("ifms_pi", "adopt"): [ADOPTED, ADOPTED | {"bill_date": "2026-11-01 14:05:09"}, None],
+    ("ifms_pa", "bills"): [["WB/2024-25/000001", "PB/2024-25/000002, SB/2024-25/000003"], None],
     ("ifms_pi", "payments"): [["EP/0/2024-25/06/01/000001"], [], None],
     ("ifms_relay", "again"): [[7, 8], [], None],
     ("ifms_relay", "calls_again"): [True, False],

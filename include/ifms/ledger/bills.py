@@ -45,6 +45,18 @@ def never_stored(connection: Connection, tenant_id: str, bill_ids: Collection[st
     ).fetchall()
 
 
+def payments_of_bills(connection: Connection, tenant_id: str, bill_ids: Collection[str]) -> dict[str, str]:
+    """The number of the payment that pays each of these bills, as far as there is one."""
+    rows = connection.execute(
+        """
+        SELECT bill_id, payment_number FROM ifms.bill
+        WHERE tenant_id = %s AND bill_id = ANY(%s) AND payment_number IS NOT NULL
+        """,
+        (tenant_id, list(bill_ids)),
+    ).fetchall()
+    return dict(rows)
+
+
 def give_up_bill(connection: Connection, tenant_id: str, bill_id: str, claim: Claim) -> None:
     """The platform has refused the payment: whoever comes next may ask again.
 

@@ -59,6 +59,7 @@ _LONGEST_WAIT_SECONDS = 5.0
 
 _BILLS_WITH_WORKFLOW = 10  # how many bills of a page get their wfStatus (§2)
 _BILLS_BY_ID = 20  # a wage bill may have hundreds of details
+_BUSINESS_SERVICES = ("EXPENSE.WAGES", "EXPENSE.PURCHASE", "EXPENSE.SUPERVISION")  # a search by number names one (§2)
 _PAYMENTS_PAGE = 50  # no limit of its own (§3)
 _ACCOUNTS_PAGE = 200  # the service's maximum (§5)
 _ACCOUNTS_BY_REFERENCE = 100  # below the page, as a reference may have several accounts
@@ -133,9 +134,7 @@ class PlatformClient:
                 unreadable.append(str(error))
             else:
                 found[bill.id] = bill
-        unsure = [bill.id for bill in found.values() if bill.wf_status is None and bill.payment_status is None]
-        found.update(self._bills(tenant_id, unsure, _BILLS_WITH_WORKFLOW))
-        for bill in found.values():
+        for bill in self._with_workflow(tenant_id, found):
             if bill.payment_status is not None:
                 continue
             if bill.wf_status is None:
@@ -146,6 +145,40 @@ class PlatformClient:
             raise PlatformReplyError(
                 f"{len(unreadable)} bill(s) of {tenant_id} can't be read: {'; '.join(unreadable[:5])}"
             )
+
+    def bills_by_number(self, tenant_id: str, numbers: Collection[str]) -> Iterator[Bill]:
+        """Yield the tenant's bills with these numbers, with their wfStatus; an unknown number has none.
+
+        A bill that can't be read doesn't stop the others: they are all given, then PlatformReplyError names it.
+        """
+        found: dict[str, Bill] = {}
+        unreadable: list[str] = []
+        size = _BILLS_BY_ID + 1  # more than there should be: then one page says so
+        for service, chunk in product(_BUSINESS_SERVICES, chunks(numbers, _BILLS_BY_ID)):
+            criteria = {"tenantId": tenant_id, "businessService": service, "billNumbers": chunk}
+
+            def search(offset: int, criteria: Mapping[str, Any] = criteria) -> list[Any]:
+                body = {"billCriteria": criteria, "pagination": {"limit": size, "offSet": offset}}
+                return rows_of(self._ask("bill_search", tenant_id, body), "bills", "bill_search", tenant_id)
+
+            for row in pages(search, size, "bill_search", tenant_id):
+                try:
+                    bill = model_of(Bill, row, "bills", "bill_search", tenant_id)
+                except PlatformReplyError as error:
+                    unreadable.append(str(error))
+                    continue
+                if bill.bill_number in chunk and bill.tenant_id == tenant_id:
+                    found[bill.id] = bill
+        yield from self._with_workflow(tenant_id, found)
+        if unreadable:
+            raise PlatformReplyError(
+                f"{len(unreadable)} bill(s) of {tenant_id} can't be read: {'; '.join(unreadable[:5])}"
+            )
+
+    def _with_workflow(self, tenant_id: str, found: dict[str, Bill]) -> Iterable[Bill]:
+        """The bills; those without payment and without a wfStatus as they are when asked for ten at a time."""
+        unsure = [bill.id for bill in found.values() if bill.wf_status is None and bill.payment_status is None]
+        return (found | self._bills(tenant_id, unsure, _BILLS_WITH_WORKFLOW)).values()
 
     def bills(self, tenant_id: str, ids: Collection[str]) -> dict[str, Bill]:
         """Return the bills by id; an unknown id is absent. Their wf_status may be None (see `bills_to_pay`)."""

@@ -31,6 +31,7 @@ from ifms.money import positive_rupees
 from ifms.platform.client import PlatformClient
 from ifms.platform.masterdata import MasterData
 from ifms.platform.models import Bill, NewPayment, Payment
+from ifms.services.chosen import ChosenBills
 from ifms.services.scope import Scope
 from ifms.services.sweep import Sweep
 
@@ -60,12 +61,20 @@ class _Raised:
 
 
 def create_payments(sweep: Sweep, platform: PlatformClient, master: MasterData, scope: Scope) -> bool:
-    """Create the payments of the approved bills in `scope` (by their creation); whether payments wait for a PI now."""
+    """Create the payments of the approved bills in `scope`; whether payments wait for a PI now.
+
+    These are the bills that were created in its period, or those that it names, whenever they were created.
+    """
+    chosen = None if scope.bills is None else ChosenBills(sweep, platform, master, scope)
 
     def bills() -> Generator[_Due, None, None]:
+        if chosen is not None:
+            for tenant, found in chosen.payable():
+                yield from _claimed(sweep, tenant, found, chosen)
+            return
         for tenant in scope.cities(master):
             # All of a city's bills are read before its first payment: each payment would shift the pages.
-            found: list[Bill] = []
+            found = []
             try:
                 found.extend(bill for bill in platform.bills_to_pay(tenant) if _in_scope(bill, scope))
             except PlatformError as error:
@@ -96,21 +105,33 @@ def create_payments(sweep: Sweep, platform: PlatformClient, master: MasterData, 
             remember(sweep, [raised.payment])
             number = raised.payment.payment_number or ""
             sweep.db.transact(lambda c: bind_bills(c, bill.tenant_id, [bill.id], number))
+            if chosen is not None:
+                chosen.made(bill, raised.payment)
         elif not raised.unsure:
             sweep.db.transact(lambda c: give_up_bill(c, bill.tenant_id, bill.id, due.claim))
         if raised.late:
             sweep.counts["fallen_behind"] += 1
+            if chosen is not None:
+                sweep.problem(f"{bill.label}: this run has fallen behind and did not ask; choose it again")
+        elif chosen is not None and raised == _Raised():
+            chosen.has_payment(bill)
         if raised.fault is not None:
             sweep.problem(raised.fault)
 
     def give_back(due: _Due) -> None:
         sweep.db.transact(lambda c: give_up_bill(c, due.bill.tenant_id, due.bill.id, due.claim))
 
-    sweep.drive(bills(), call, settle, give_back)
+    try:
+        sweep.drive(bills(), call, settle, give_back)
+    finally:
+        if chosen is not None:
+            chosen.tell_made()
     return sweep.db.transact(lambda c: payments_due(c, scope.cities(master)))
 
 
-def _claimed(sweep: Sweep, tenant: str, found: Sequence[Bill]) -> Generator[_Due, None, None]:
+def _claimed(
+    sweep: Sweep, tenant: str, found: Sequence[Bill], chosen: ChosenBills | None = None
+) -> Generator[_Due, None, None]:
     """The bills that nobody else is asking for; what is not taken when the sweep stops is given back."""
     ids = [bill.id for bill in found]
     mine = Claim(uuid.uuid4(), LEASE)
@@ -121,6 +142,8 @@ def _claimed(sweep: Sweep, tenant: str, found: Sequence[Bill]) -> Generator[_Due
         return
     if len(free) < len(ids):
         sweep.counts["asked_for_already"] += len(ids) - len(free)
+        if chosen is not None:
+            chosen.not_free(tenant, [bill for bill in found if bill.id not in free])
         for bill_id, number in sweep.db.transact(lambda c: never_stored(c, tenant, ids)):
             sweep.problem(
                 f"bill {bill_id} of {tenant}: the platform announced payment {number} over {STORED_WITHIN} ago and "

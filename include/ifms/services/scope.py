@@ -19,7 +19,7 @@ class Scope:
     `since` (included) and `until` (excluded) are instants; what they are compared with is each service's own: the
     creation of a PI, of a payment, of a bill. Sweeps that claim rows share them without regard to the shard; those
     that must ask a city first take every `shards`-th one. `pi_numbers` and `payments` (numbers) narrow a sweep of PIs
-    to these; an empty tuple is none, not all.
+    to these, `bills` (numbers) a sweep of bills; an empty tuple is none, not all.
     """
 
     tenants: tuple[str, ...] | None = None
@@ -29,6 +29,7 @@ class Scope:
     shards: int = 1
     pi_numbers: tuple[str, ...] | None = None
     payments: tuple[str, ...] | None = None
+    bills: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.shard < self.shards:
