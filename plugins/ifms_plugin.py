@@ -38,6 +38,7 @@ class IfmsPlugin(AirflowPlugin):
             }
             for page, name in (
                 ("instructions", "Payments"),
+                ("bills", "Choose bills"),
                 ("register", "Fund allocation register"),
                 ("runs", "IFMS runs"),
                 ("answers", "Unknown treasury answers"),

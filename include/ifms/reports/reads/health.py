@@ -100,6 +100,18 @@ def health(connection: Connection) -> Health:
     return Health(sweeps, _backlog(connection), _outbox(connection), _shipping(connection), _reach(connection), held)
 
 
+def told_by(connection: Connection, dag_id: str, run_id: str) -> list[str]:
+    """What the sweeps of a DAG run have said, and why one ended without saying anything; the last try of each alone."""
+    rows = connection.execute(
+        """
+        SELECT DISTINCT ON (shard, service_id) problems, message FROM ifms.sweep_run
+        WHERE (dag_id, run_id) = (%s, %s) ORDER BY shard, service_id, started_at DESC
+        """,
+        (dag_id, run_id),
+    ).fetchall()
+    return [line for problems, message in rows for line in (problems or ([message] if message else []))]
+
+
 def _backlog(connection: Connection) -> list[Backlog]:
     with connection.cursor(row_factory=class_row(Backlog)) as cursor:
         return cursor.execute(

@@ -1,0 +1,106 @@
+"""Choose bills: an operator has payments made for some bills now, and sees what became of each number."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Form, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from pydantic import BaseModel, Field
+
+from ifms.errors import BadInputError
+from ifms.reports.reads import funds
+from ifms.reports.reads.health import told_by
+from ifms.services.chosen import MOST, bill_numbers
+from ifms_airflow.api import starting
+from ifms_airflow.api.access import READ, User, may_start, require_start
+from ifms_airflow.api.digit import Text
+from ifms_airflow.api.pages.render import page, run_text
+from ifms_airflow.api.pages.texts import t
+from ifms_airflow.api.reads import Ledger
+
+PAYMENTS = "ifms_pa"
+
+router = APIRouter(dependencies=[READ])
+
+
+class Choice(BaseModel):
+    """The form: numbers as they were typed, and the city that they must be of."""
+
+    numbers: Annotated[str, Field(max_length=30_000, pattern=r"^[^\x00]*$")] = ""
+    city: Annotated[Text, Field(pattern=r"^([a-z]+\.[a-z0-9]+)?$")] = ""
+
+
+class Confirmed(Choice):
+    """The form as it is sent once more."""
+
+    token: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
+
+
+@router.get("/bills")
+def bills(
+    request: Request, user: User, ledger: Ledger, dag: Annotated[Text, Query()] = "", run: Annotated[Text, Query()] = ""
+) -> HTMLResponse:
+    """The form; with `dag` and `run`, how the run stands that was started here, and what it says of each number."""
+    started = starting.look(dag, run) if dag == PAYMENTS and run else None
+    return _show(request, user, ledger, started=started)
+
+
+@router.post("/bills/confirm")
+def confirm(request: Request, user: User, ledger: Ledger, form: Annotated[Choice, Form()]) -> HTMLResponse:
+    """The numbers as they were understood, before anything is paid for them."""
+    require_start(user, PAYMENTS)
+    try:
+        numbers = bill_numbers([form.numbers])
+    except BadInputError as error:
+        return _show(request, user, ledger, form=form, error=str(error), status=400)
+    return page(request, "bills_confirm.html", active="bills", form=form, numbers=numbers, token=uuid.uuid4().hex)
+
+
+@router.post("/bills")
+def choose(request: Request, user: User, ledger: Ledger, form: Annotated[Confirmed, Form()]) -> Response:
+    """Start the run that has the payments made."""
+    require_start(user, PAYMENTS)
+    try:
+        numbers = bill_numbers([form.numbers])
+    except BadInputError as error:
+        return _show(request, user, ledger, form=form, error=str(error), status=400)
+    conf = {"bills": list(numbers)} | ({"tenants": [form.city]} if form.city else {})
+    started = starting.start(user, PAYMENTS, "bills", conf, form.token, page=True)
+    there = urlencode({"dag": started.dag_id, "run": started.run_id})
+    return RedirectResponse(f"{request.scope.get('root_path', '')}/bills?{there}", 303)
+
+
+def _run_text(started: starting.Started) -> str:
+    return t("bills.red") if started.state == "failed" else run_text(started)
+
+
+def _show(
+    request: Request,
+    user: User,
+    ledger: Ledger,
+    *,
+    started: starting.Started | None = None,
+    form: Choice | None = None,
+    error: str | None = None,
+    status: int = 200,
+) -> HTMLResponse:
+    with ledger.connection() as connection:
+        cities = funds.choices(connection)[2]
+        said = told_by(connection, started.dag_id, started.run_id) if started and started.over else []
+    return page(
+        request,
+        "bills.html",
+        status,
+        active="bills",
+        form=form or Choice(),
+        cities=cities,
+        most=MOST,
+        may_choose=may_start(user, PAYMENTS),
+        started=started,
+        run_text=_run_text(started) if started else "",
+        said=said,
+        error=error and t("bills.refused", why=error),
+    )
