@@ -18,8 +18,14 @@ def test_airflow_mounts_the_app_and_shows_the_pages(airflow_app: Any):
 
     assert [route for route in airflow_app.routes if getattr(route, "path", "") == "/ifms"]
     ours = [view for view in _get_ui_plugins()[0] if view["url_route"].startswith("ifms-")]
-    assert [view["href"] for view in ours] == ["/ifms/instructions", "/ifms/register", "/ifms/runs", "/ifms/answers"]
-    assert [view["nav_top_level"] for view in ours] == [True, False, False, False]
+    assert [view["href"] for view in ours] == [
+        "/ifms/instructions",
+        "/ifms/bills",
+        "/ifms/register",
+        "/ifms/runs",
+        "/ifms/answers",
+    ]
+    assert [view["nav_top_level"] for view in ours] == [True, False, False, False, False]
 
 
 def test_below_another_path_the_pages_are_found_too(monkeypatch: pytest.MonkeyPatch):
