@@ -20,4 +20,4 @@ COPY --chown=airflow:0 dags /opt/airflow/dags
 COPY --chown=airflow:0 plugins/ifms_plugin.py plugins/.airflowignore /opt/airflow/plugins/
 
 # An image that can't do this must not be built.
-RUN airflow version && ifms --help && python -c "import deployment, ifms_airflow.operators, simulator.serve"
+RUN airflow version && ifms --help && python -c "import ifms_airflow.operators, ifms_deployment, ifms_simulator.serve"

@@ -24,7 +24,7 @@ install: .venv/.installed ## the environment, in .venv
 	@touch $@
 
 run: install ## one whole cycle in a running Airflow; ONCE=1 ends after it
-	@$(BIN)/python -m standalone $(if $(ONCE),--once)
+	@$(BIN)/python -m ifms_standalone $(if $(ONCE),--once)
 
 test: install ## all tests; IFMS_SEEDS=n simulated cycles under faults among them (20, with CI set 200)
 	IFMS_SEEDS=$${IFMS_SEEDS:-$(if $(CI),200,20)} $(BIN)/pytest -n auto --dist loadgroup

@@ -18,12 +18,12 @@ from rich.console import Console
 
 from bench import plans, reading, reporting
 from bench.figures import Figure, Growth, Logging, Shipping, Workers, table, workers_table
-from bench.ground import Ground, ground
+from bench.harness import Harness, harness
 from bench.shipping import measure_shipping
 from bench.workers import measure_workers
-from simulator import sample
-from standalone import signals
-from standalone.errors import StandaloneError
+from ifms_simulator import sample
+from ifms_standalone import signals
+from ifms_standalone.errors import StandaloneError
 
 CREATION, STATUS = "od.samplea", "od.sampleb"
 """One city for the measurements of PI, one for those of PIS: a PI sweep reads all open payments of its cities."""
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     pis = min(given.pis, QUICK_PIS) if quick else given.pis
     console = Console() if sys.stdout.isatty() else Console(width=140)
     try:
-        with signals.raised_as_stopped(), ground() as made:
+        with signals.raised_as_stopped(), harness() as made:
             if everything:
                 _print(console, measure(made, QUICK if quick else Plan(), console))
             if given.workers:
@@ -113,7 +113,7 @@ def _print_workers(console: Console, workers: list[Workers] | str) -> None:
         console.print(workers_table(workers))
 
 
-def measure_only_workers(made: Ground, plan: Plan, console: Console) -> list[Workers] | str:
+def measure_only_workers(made: Harness, plan: Plan, console: Console) -> list[Workers] | str:
     """Seed through the real services, and measure how workers share a sweep. Raises StandaloneError."""
     made.new_ledger("ledger")
     made.sweep("VA", "ledger", STATUS)
@@ -121,7 +121,7 @@ def measure_only_workers(made: Ground, plan: Plan, console: Console) -> list[Wor
     return measure_workers(made, "ledger", plan.crews, console)
 
 
-def measure(made: Ground, plan: Plan, console: Console) -> Measurements:
+def measure(made: Harness, plan: Plan, console: Console) -> Measurements:
     """Seed through the real services, and measure. Raises StandaloneError."""
     made.new_ledger("ledger")
     made.sweep("VA", "ledger", CREATION, STATUS)
@@ -141,7 +141,7 @@ def measure(made: Ground, plan: Plan, console: Console) -> Measurements:
         return figures, workers, growth, logging, measure_shipping(made.server.dsn("ledger"), plan.shipped)
 
 
-def _logging(made: Ground, console: Console, calls: int, times: int) -> Logging:
+def _logging(made: Harness, console: Console, calls: int, times: int) -> Logging:
     """The same PIS sweep with and without its log, in turns, so that both meet the same machine."""
     _latency(made, 0)
     seconds: dict[bool, list[float]] = {True: [], False: []}
@@ -152,7 +152,7 @@ def _logging(made: Ground, console: Console, calls: int, times: int) -> Logging:
     return Logging(calls, tuple(seconds[True]), tuple(seconds[False]), 1.3)
 
 
-def _seed(made: Ground, number: int, console: Console) -> None:
+def _seed(made: Harness, number: int, console: Console) -> None:
     """Let so many more PIs become INITIATED, through the services."""
     if not number:
         return
@@ -165,7 +165,7 @@ def _seed(made: Ground, number: int, console: Console) -> None:
 
 
 def _figure(
-    made: Ground,
+    made: Harness,
     console: Console,
     what: str,
     service: str,
@@ -187,14 +187,14 @@ def _figure(
     return Figure(what, calls, latency_ms, concurrency, tuple(seconds), allowed)
 
 
-def _peak(made: Ground, console: Console, times: int) -> int:
+def _peak(made: Harness, console: Console, times: int) -> int:
     """The memory of a PIS sweep; of a short one it depends a little on how many replies happen to wait at a time."""
     _latency(made, 0)
     with console.status("memory of a PIS sweep"):
         return median_low(made.sweep_on_copy("PIS", "ledger", STATUS, traced=True).peak_bytes for _ in range(times))
 
 
-def _latency(made: Ground, milliseconds: int) -> None:
+def _latency(made: Harness, milliseconds: int) -> None:
     made.treasury.control("POST", "settings", {"latency_ms": milliseconds})
 
 

@@ -19,8 +19,7 @@ import psycopg
 from psycopg import sql
 from rich.table import Table
 
-from ifms import outbox
-from ifms.ledger import beneficiaries, claims, failures, instructions, payments
+from ifms.ledger import beneficiaries, claims, failures, instructions, outbox, payments
 from ifms.ledger.beneficiaries import Failure
 from ifms.ledger.claims import Queue
 from ifms.ledger.models import Payment, PaymentInstruction

@@ -16,10 +16,10 @@ from psycopg import sql
 from rich.console import Console
 from rich.table import Table
 
-from ifms.reports.reads import funds, health, search
-from ifms.reports.reads.funds import RegisterCriteria
-from ifms.reports.reads.instruction import around, by_number, load
-from ifms.reports.reads.search import Criteria, Order
+from ifms.queries import funds, health, search
+from ifms.queries.funds import RegisterCriteria
+from ifms.queries.instruction import around, by_number, load
+from ifms.queries.search import Criteria, Order
 
 PER_PI = 10
 TIMES = 9

@@ -19,8 +19,8 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
-from standalone.errors import StandaloneError
-from standalone.settings import REPOSITORY, Folder
+from ifms_standalone.errors import StandaloneError
+from ifms_standalone.settings import REPOSITORY, Folder
 
 REPORTS = ("fund_register", "payment_ageing", "failure_reasons", "reconciliation", "response_times")
 FORMATS = ("csv", "xlsx", "pdf")
@@ -85,8 +85,8 @@ def _in_a_process(dsn: str, report: str, name: str) -> Cost:
         check=False,
     )  # fmt: skip
     if done.returncode != 0:
-        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise StandaloneError(f"The report {report} as {name} failed: {said[-1]}.")
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise StandaloneError(f"The report {report} as {name} failed: {lines[-1]}.")
     return Cost(**json.loads(done.stdout))
 
 
@@ -96,7 +96,7 @@ def make_one(dsn: str, report: str, name: str) -> Cost:
     from ifms.ledger.database import Database  # noqa: PLC0415
     from ifms.reports.catalogue import REPORTS as KNOWN  # noqa: PLC0415
     from ifms.reports.catalogue import request  # noqa: PLC0415
-    from ifms.reports.making import make  # noqa: PLC0415
+    from ifms.reports.writer import make  # noqa: PLC0415
 
     started, cpu = time.perf_counter(), time.process_time()
     with (
@@ -114,8 +114,8 @@ def own_peak() -> int:
 
     getrusage would not do: what a process is born with there is its parent's.
     """
-    told = Path("/proc/self/status").read_text(encoding="ascii")
-    return 1024 * next(int(line.split()[1]) for line in told.splitlines() if line.startswith("VmHWM:"))
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return 1024 * next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
 
 
 def _megabytes(size: int) -> str:

@@ -16,11 +16,11 @@ from bench.figures import Shipping
 from ifms.calllog.documents import request_document
 from ifms.calllog.elastic import CHUNK_BYTES, CHUNK_DOCUMENTS, CallStore
 from ifms.clock import now
-from ifms.ledger import calls
+from ifms.delivery.call_log_export import BATCH, BATCH_BYTES, GIVEN_UP_AFTER, ship
+from ifms.ledger import call_store
 from ifms.ledger.database import Database
-from ifms.services.shipping import BATCH, BATCH_BYTES, GIVEN_UP_AFTER, ship
-from ifms.services.sweep import Sweep
-from standalone.errors import StandaloneError
+from ifms.sweep.run import Sweep
+from ifms_standalone.errors import StandaloneError
 
 ALONE = "bench-bulk-alone"
 WARM = 5000  # documents that nobody counts: a JVM is slow at first
@@ -72,7 +72,7 @@ def _bulk_alone(client: Elasticsearch, db: Database, store: CallStore, number: i
     mapping = client.indices.simulate_index_template(name=store.indexes.requests)["template"]["mappings"]
     client.indices.create(index=ALONE, mappings=mapping, settings={"number_of_shards": 1})
     batch = db.transact(
-        lambda c: calls.unshipped(c, limit=BATCH, most_bytes=BATCH_BYTES, given_up_after=GIVEN_UP_AFTER)
+        lambda c: call_store.unshipped(c, limit=BATCH, most_bytes=BATCH_BYTES, given_up_after=GIVEN_UP_AFTER)
     )
     ready = [request_document(call) for call in batch]
 

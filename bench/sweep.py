@@ -17,21 +17,21 @@ from typing import Any
 import psycopg
 
 from ifms.ledger.database import Database
-from ifms.ledger.history import CallLog
-from ifms.ledger.writes import Target
+from ifms.ledger.status_log import CallLog
+from ifms.ledger.write_batch import Target
 from ifms.platform.client import PlatformClient
 from ifms.platform.config import PlatformConfig
 from ifms.sealing import Sealer
 from ifms.services.pi import PaymentInstructions
 from ifms.services.pis import InstructionStatus
-from ifms.services.poll import Poll
-from ifms.services.scope import Scope
-from ifms.services.sweep import Sweep
 from ifms.services.va import fetch_allotments
+from ifms.sweep.run import Sweep
+from ifms.sweep.scope import Scope
+from ifms.sweep.status_poll import Poll
 from ifms.treasury.client import TreasuryClient
 from ifms.treasury.config import TreasuryConfig
 from ifms.treasury.outcome import Exchange
-from standalone.simulators import CLIENT_ID, CLIENT_SECRET
+from ifms_standalone.simulators import CLIENT_ID, CLIENT_SECRET
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Measured:
 class _NoLog(CallLog):
     """Keeps nothing."""
 
-    def heard_login(self, exchange: Exchange) -> None:
+    def record_login(self, exchange: Exchange) -> None:
         """Forget it."""
 
     def write(self, target: Target, exchanges: Iterable[Exchange], **about: Any) -> None:
@@ -85,7 +85,7 @@ def run(order: Order) -> Measured:
     started = time.perf_counter()
     with (
         Database(lambda: psycopg.connect(order.dsn, options="-c timezone=UTC")) as db,
-        TreasuryClient(treasury_config, calls.heard_login) as treasury,
+        TreasuryClient(treasury_config, calls.record_login) as treasury,
         PlatformClient(PlatformConfig(order.platform)) as platform,
         Sweep(db, order.service, calls=calls, workers=order.concurrency) as sweep,
     ):

@@ -20,10 +20,10 @@ from tests.support.real_airflow import running, until
 from tests.support.workers import Crew, settings
 
 from bench.figures import Workers
-from bench.ground import Ground
-from standalone import airflow
-from standalone.errors import StandaloneError
-from standalone.simulators import CLIENT_ID, CLIENT_SECRET
+from bench.harness import Harness
+from ifms_standalone import airflow
+from ifms_standalone.errors import StandaloneError
+from ifms_standalone.simulators import CLIENT_ID, CLIENT_SECRET
 
 DAG = "ifms_pis"
 LEDGER = "ifms"  # the database that Airflow's connection names
@@ -50,7 +50,7 @@ class _Sweep:
         return [f"{'limited' if self.limit else 'worker'}-{number}" for number in range(1, self.crew + 1)]
 
 
-def measure_workers(made: Ground, ledger: str, crews: Sequence[int], console: Console) -> list[Workers] | str:
+def measure_workers(made: Harness, ledger: str, crews: Sequence[int], console: Console) -> list[Workers] | str:
     """Let more and more workers share the PIS sweep of `ledger`, then all of them under the treasury's limit.
 
     Each once, on a copy, so that each finds the same to do. A sentence where there is no Redis. Raises StandaloneError.
@@ -73,7 +73,7 @@ def measure_workers(made: Ground, ledger: str, crews: Sequence[int], console: Co
         raise StandaloneError(f"The workers could not be measured: {late}.") from late
 
 
-def _measure(made: Ground, ledger: str, crew: Crew, sweep: _Sweep, console: Console) -> Workers:
+def _measure(made: Harness, ledger: str, crew: Crew, sweep: _Sweep, console: Console) -> Workers:
     """Run one; the workers of the one before are there already, if they know of the same limit."""
     with console.status(f"PIS sweep by {sweep.crew} Celery workers"):
         if sweep.limit:
@@ -101,7 +101,7 @@ def _measure(made: Ground, ledger: str, crew: Crew, sweep: _Sweep, console: Cons
     return Workers(sweep.crew, len(arrived), LATENCY_MS, AT_A_TIME, sweep.limit, (seconds,), ALLOWED)
 
 
-def _called(made: Ground, sweep: _Sweep) -> tuple[int, int]:
+def _called(made: Harness, sweep: _Sweep) -> tuple[int, int]:
     """How many shards have had an answer of the treasury so far, and how many answers there were."""
     return _counts(
         made,
@@ -111,18 +111,18 @@ def _called(made: Ground, sweep: _Sweep) -> tuple[int, int]:
     )
 
 
-def _counts(made: Ground, query: str, *values: object) -> tuple[int, ...]:
+def _counts(made: Harness, query: str, *values: object) -> tuple[int, ...]:
     with psycopg.connect(made.server.dsn(LEDGER)) as connection:
         row = connection.execute(query, values).fetchone()
     assert row is not None
     return tuple(row)
 
 
-def _latency(made: Ground, milliseconds: int) -> None:
+def _latency(made: Harness, milliseconds: int) -> None:
     made.treasury.control("POST", "settings", {"latency_ms": milliseconds})
 
 
-def _connections(made: Ground, limit: float | None) -> dict[str, Any]:
+def _connections(made: Harness, limit: float | None) -> dict[str, Any]:
     """Airflow's connections to both simulators; `limit` is the treasury's, in calls a second."""
     extra = {"public_key": made.public_key, "log_key": made.log_key, "max_concurrency": AT_A_TIME}
     treasury = {"conn_type": "ifms_treasury", "host": made.treasury.address, "login": CLIENT_ID}

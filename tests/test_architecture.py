@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,24 +19,24 @@ PARTS = {
     "plugins/ifms_airflow": "ifms_airflow",
     "include/examples": "examples",
     "include/ifms": "ifms",
-    "include/simulator": "simulator",
-    "include/standalone": "standalone",
-    "include/deployment": "deployment",
+    "include/ifms_simulator": "ifms_simulator",
+    "include/ifms_standalone": "ifms_standalone",
+    "include/ifms_deployment": "ifms_deployment",
 }
 DOWN = {
     "dags": {"ifms_airflow", "ifms"},
     "ifms_airflow": {"ifms"},
     "examples": {"ifms_airflow", "ifms"},  # DAGs to copy, which only lie here
     "ifms": set(),
-    "simulator": set(),
-    "standalone": {"ifms", "simulator"},
-    "deployment": {"ifms"},
+    "ifms_simulator": set(),
+    "ifms_standalone": {"ifms", "ifms_simulator"},
+    "ifms_deployment": {"ifms"},
 }
 WITH_AIRFLOW = {"dags", "ifms_airflow", "examples"}
 # The one door to the simulator: `ifms simulate`, which production never runs.
-DOORS = {("include/ifms/cli/simulate.py", "simulator")}
+DOORS = {("include/ifms/cli/simulate.py", "ifms_simulator")}
 # The simulator speaks the treasury's wire by itself, or a fault of ours would be its own, too; it shares the calendar.
-SHARED = {("simulator", "ifms.clock")}
+SHARED = {("ifms_simulator", "ifms.clock")}
 
 
 @dataclass(frozen=True)
@@ -63,19 +64,23 @@ ROOMS = {
     "treasury": room("wire sealing", "certifi requests urllib3", network=True),
     "platform": room("wire.bank", libraries="pydantic requests tenacity urllib3", network=True),
     # What was said to the treasury is kept as it was said: the outcome's shape, without the client.
-    "ledger": room("sealing treasury.outcome wire.bank wire.envelope wire.phrasebook", "alembic psycopg sqlalchemy"),
+    "ledger": room(
+        "sealing treasury.outcome wire.bank wire.envelope wire.phrasebook wire.scroll", "alembic psycopg sqlalchemy"
+    ),
     "calllog": room("wire ledger sealing", "elastic_transport elasticsearch psycopg"),
-    "notices": room("wire ledger reports", "confluent_kafka psycopg"),
-    "reports": room("wire ledger", "matplotlib pandas psycopg pypdf reportlab xlsxwriter"),
-    "services": room("wire treasury platform ledger calllog notices outbox sealing"),
-    "outbox": room("ledger", "psycopg"),
+    "queries": room("wire.bank ledger", "pandas psycopg"),
+    "reports": room("queries ledger", "matplotlib pandas psycopg pypdf reportlab xlsxwriter"),
+    "sweep": room("wire treasury ledger platform.masterdata"),
+    "delivery": room("sweep queries calllog ledger platform", "confluent_kafka psycopg"),
+    "services": room("sweep wire treasury platform ledger sealing"),
     "importing": room("ledger wire.envelope wire.phrasebook", "psycopg"),
 }
 STANDARD = sys.stdlib_module_names | {"_typeshed", "airflow"}  # airflow: said already, by the floors
 # The way in from the command line may open everything.
 EVERYTHING = {"cli"}
 
-# What a service is given and never makes: connections, clients, keys.
+# These rooms are given what calls out, and never make it: connections, clients, keys.
+SERVED = ("services", "sweep", "delivery")
 GIVEN = frozenset(
     {
         "TreasuryClient",
@@ -158,9 +163,9 @@ def _out_of_room(inside: Path, name: str) -> str | None:
 
 
 def made_instead_of_given(root: Path) -> list[str]:
-    """Each place where a service makes what it should be given."""
+    """Each place where a service, a sweep or a delivery makes what it should be given."""
     found = []
-    for path in sorted((root / "include/ifms/services").rglob("*.py")):
+    for path in sorted(path for each in SERVED for path in (root / "include/ifms" / each).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(), str(path))):
             if isinstance(node, ast.Call):
                 name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
@@ -188,6 +193,13 @@ def test_every_part_and_every_room_is_looked_at():
     assert inside == ROOMS.keys() | EVERYTHING
 
 
+def test_a_wheel_has_no_package_of_a_name_that_others_may_have():
+    build = tomllib.loads((REPO / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+    packages = build["targets"]["wheel"]["packages"]
+    assert {*packages} == PARTS.keys() - {"dags", "include/examples"}
+    assert all(Path(package).name.startswith("ifms") for package in packages)
+
+
 @pytest.mark.parametrize(
     ("file", "line"),
     [
@@ -198,17 +210,17 @@ def test_every_part_and_every_room_is_looked_at():
             "def f():\n    import importlib\n    importlib.import_module('airflow.models')",
         ),
         ("include/ifms/services/va.py", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import ifms_airflow"),
-        ("include/simulator/app.py", "from ifms.wire.crypto import aes_encrypt"),
-        ("include/simulator/app.py", "import airflow"),
-        ("include/standalone/airflow.py", "from airflow.api_fastapi.main import app"),
+        ("include/ifms_simulator/app.py", "from ifms.wire.crypto import aes_encrypt"),
+        ("include/ifms_simulator/app.py", "import airflow"),
+        ("include/ifms_standalone/airflow.py", "from airflow.api_fastapi.main import app"),
         ("include/ifms/ledger/migrations/env.py", "from ifms.services import pi"),
-        ("include/ifms/ledger/funds.py", "from simulator import serve"),
-        ("include/ifms/ledger/funds.py", "import standalone.postgres"),
-        ("include/ifms/cli/main.py", "from simulator import serve"),
-        ("include/ifms/cli.py", "import standalone"),
+        ("include/ifms/ledger/funds.py", "from ifms_simulator import serve"),
+        ("include/ifms/ledger/funds.py", "import ifms_standalone.postgres"),
+        ("include/ifms/cli/main.py", "from ifms_simulator import serve"),
+        ("include/ifms/cli.py", "import ifms_standalone"),
         ("plugins/ifms_airflow/operators/poll.py", "import ifms_va"),
-        ("plugins/ifms_airflow/operators/poll.py", "from simulator.serve import running"),
-        ("dags/ifms_va.py", "from simulator.serve import running"),
+        ("plugins/ifms_airflow/operators/poll.py", "from ifms_simulator.serve import running"),
+        ("dags/ifms_va.py", "from ifms_simulator.serve import running"),
         ("dags/ifms_va.py", "from support.dags import RunDag"),
         ("include/ifms/wire/va.py", "from ifms.ledger import funds"),
         ("include/ifms/wire/va.py", "from ..treasury import client"),
@@ -224,8 +236,8 @@ def test_every_part_and_every_room_is_looked_at():
         ("include/ifms/ledger/funds.py", "from ifms.treasury.client import TreasuryClient"),
         ("include/ifms/services/va.py", "import psycopg"),
         ("include/ifms/services/va.py", "import requests"),
-        ("include/ifms/services/shipping.py", "from elasticsearch import Elasticsearch"),
-        ("include/ifms/ledger/calls.py", "from ifms.calllog import elastic"),
+        ("include/ifms/delivery/call_log_export.py", "from elasticsearch import Elasticsearch"),
+        ("include/ifms/ledger/call_store.py", "from ifms.calllog import elastic"),
         ("include/ifms/calllog/elastic.py", "import requests"),
         ("include/ifms/cellar/x.py", "import json"),
     ],
@@ -245,13 +257,13 @@ def test_the_check_sees_a_planted_violation(tmp_path: Path, file: str, line: str
     ("file", "line"),
     [
         ("include/ifms/wire/va.py", "from .envelope import Row\nfrom .. import errors\nimport pydantic, json"),
-        ("include/ifms/ledger/history.py", "from ifms.treasury.outcome import Exchange\nimport psycopg"),
+        ("include/ifms/ledger/status_log.py", "from ifms.treasury.outcome import Exchange\nimport psycopg"),
         (
             "include/ifms/services/pi.py",
             "from ifms.ledger import funds\nfrom ifms.treasury.client import TreasuryClient",
         ),
-        ("include/ifms/cli/simulate.py", "def f():\n    from simulator import serve"),
-        ("include/standalone/cycle.py", "from standalone.airflow import Client\nimport simulator.serve"),
+        ("include/ifms/cli/simulate.py", "def f():\n    from ifms_simulator import serve"),
+        ("include/ifms_standalone/cycle.py", "from ifms_standalone.airflow import Client\nimport ifms_simulator.serve"),
         (
             "plugins/ifms_airflow/operators/poll.py",
             "from airflow.sdk import BaseOperator\nfrom ifms.services import pi",

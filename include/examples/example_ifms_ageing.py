@@ -36,8 +36,8 @@ with DAG(
         """Count what waits; the file has a row per city and age, and only its header when nothing waits."""
         import pandas as pd  # noqa: PLC0415  (only the task needs it, not who parses the file)
 
+        from ifms.queries.frames import rows_of  # noqa: PLC0415
         from ifms.reports.files.sheets import csv_rows  # noqa: PLC0415
-        from ifms.reports.reads.frames import rows_of  # noqa: PLC0415
         from ifms_airflow.hooks import LedgerHook  # noqa: PLC0415
 
         waiting = LedgerHook().open_payment_instructions_df()

@@ -41,8 +41,8 @@ with DAG(
     def compare_allotments(params: dict[str, Any] | None = None) -> None:
         """Compare, write what differs, and fail when something does."""
         from ifms.clock import IST  # noqa: PLC0415  (only the task needs them, not who parses the file)
+        from ifms.queries.frames import rows_of  # noqa: PLC0415
         from ifms.reports.files.sheets import csv_rows  # noqa: PLC0415
-        from ifms.reports.reads.frames import rows_of  # noqa: PLC0415
         from ifms_airflow.hooks import LedgerHook, TreasuryHook  # noqa: PLC0415
 
         asked = params or {}
@@ -50,8 +50,8 @@ with DAG(
         register = LedgerHook().fund_register_df()
         held = register[register["ssu_allotment_id"].notna() & (register["transaction_date"] >= asked["since"])]
         units = register[UNIT].drop_duplicates().itertuples(index=False, name=None)
-        told = TreasuryHook().allotments_df(units, since)
-        both = told.merge(
+        reported = TreasuryHook().allotments_df(units, since)
+        both = reported.merge(
             held[[*ALLOTMENT, "transaction_amount"]],
             on=ALLOTMENT,
             how="outer",

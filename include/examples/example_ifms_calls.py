@@ -37,8 +37,8 @@ with DAG(
         """Count calls, page by page; the file has a row per service, and a column per outcome."""
         import pandas as pd  # noqa: PLC0415  (only the task needs it, not who parses the file)
 
+        from ifms.queries.frames import rows_of  # noqa: PLC0415
         from ifms.reports.files.sheets import csv_rows  # noqa: PLC0415
-        from ifms.reports.reads.frames import rows_of  # noqa: PLC0415
         from ifms_airflow.hooks import CallLogHook  # noqa: PLC0415
 
         asked = params or {}

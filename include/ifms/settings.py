@@ -39,8 +39,8 @@ class FromEnvironment(BaseSettings):
     def _without_blanks(cls, given: dict[str, Any]) -> dict[str, Any]:
         """What is blank is not set; blanks around a value count for a secret only."""
         secret = cls._secrets()
-        told = {name: value if name in secret else str(value).strip() for name, value in given.items()}
-        return {name: value for name, value in told.items() if value}
+        stripped = {name: value if name in secret else str(value).strip() for name, value in given.items()}
+        return {name: value for name, value in stripped.items() if value}
 
     @classmethod
     def _secrets(cls) -> set[str]:
@@ -48,14 +48,14 @@ class FromEnvironment(BaseSettings):
 
     @classmethod
     def _faults(cls, error: ValidationError) -> list[str]:
-        said = []
+        faults = []
         for each in error.errors(include_url=False):
             name = str(each["loc"][0]) if each["loc"] else cls.__name__
             what = each["msg"].removeprefix("Value error, ")
             if each["type"] == "missing":
-                said.append(f"{name} is missing")
+                faults.append(f"{name} is missing")
             elif name in cls._secrets():
-                said.append(f"{name} (not shown): {what}")
+                faults.append(f"{name} (not shown): {what}")
             else:
-                said.append(f"{name} is {str(each['input'])[:40]!r}: {what}")
-        return said
+                faults.append(f"{name} is {str(each['input'])[:40]!r}: {what}")
+        return faults

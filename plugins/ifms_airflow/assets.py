@@ -1,4 +1,4 @@
-"""The bells between DAGs: rung only when there is something to hear, so that a quiet run wakes nobody."""
+"""The signals between DAGs: emitted only when there is news, so that a quiet run wakes nobody."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Bell:
+class Signal:
     """An asset that a task updates only when it has news; the task's outlet is the alias, the reader's is the asset."""
 
     asset: Asset
     alias: AssetAlias
 
-    def ring(self, context: Context) -> None:
+    def emit(self, context: Context) -> None:
         """Update the asset when this task ends well; without the alias among its outlets, do nothing."""
         if self.alias in context["task"].outlets:
             context["outlet_events"][self.alias].add(self.asset)
 
 
-PAYMENTS = Bell(Asset("ifms_payments", uri="ifms://payments"), AssetAlias("ifms_payments"))
-OUTBOX = Bell(Asset("ifms_outbox", uri="ifms://outbox"), AssetAlias("ifms_outbox"))
-ALLOTMENTS = Bell(Asset("ifms_allotments", uri="ifms://allotments"), AssetAlias("ifms_allotments"))
+PAYMENTS = Signal(Asset("ifms_payments", uri="ifms://payments"), AssetAlias("ifms_payments"))
+OUTBOX = Signal(Asset("ifms_outbox", uri="ifms://outbox"), AssetAlias("ifms_outbox"))
+ALLOTMENTS = Signal(Asset("ifms_allotments", uri="ifms://allotments"), AssetAlias("ifms_allotments"))
 
 
 def doorbell() -> Asset | None:
@@ -48,7 +48,7 @@ def doorbell() -> Asset | None:
 
 
 def new_payments_or_money() -> BaseAsset:
-    """Any of the bells that start ifms_pi."""
-    bells = PAYMENTS.asset | ALLOTMENTS.asset
+    """Any of the signals that start ifms_pi."""
+    signals = PAYMENTS.asset | ALLOTMENTS.asset
     outside = doorbell()
-    return bells if outside is None else bells | outside
+    return signals if outside is None else signals | outside

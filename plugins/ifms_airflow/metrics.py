@@ -12,7 +12,7 @@ from airflow.sdk.configuration import conf
 from airflow.sdk.observability import stats
 
 if TYPE_CHECKING:
-    from ifms.services.sweep import Sweep
+    from ifms.sweep.run import Sweep
 
 OUTCOMES = ("answered", "refused", "never_sent", "unknown")
 GAUGES_WITH = "RELAY"  # the sweep that runs often tells what waits
@@ -25,17 +25,17 @@ def wanted() -> bool:
     return any(conf.getboolean("metrics", name) for name in ("statsd_on", "otel_on", "statsd_datadog_enabled"))
 
 
-def tell(sweep: Sweep, seconds: float, failure: str | None) -> None:
+def emit(sweep: Sweep, seconds: float, failure: str | None) -> None:
     """Tell how a sweep ended; called when its row is written. What goes wrong here is logged and harms no sweep."""
     try:
         if wanted():
-            _tell(sweep, seconds, failure)
+            _emit(sweep, seconds, failure)
     except Exception:
         log.warning("the metrics of this %s sweep are lost", sweep.service_id, exc_info=True)
 
 
-def _tell(sweep: Sweep, seconds: float, failure: str | None) -> None:
-    from ifms.reports.reads.gauges import latencies, waiting  # noqa: PLC0415  (only where a task runs)
+def _emit(sweep: Sweep, seconds: float, failure: str | None) -> None:
+    from ifms.queries.gauges import latencies, waiting  # noqa: PLC0415  (only where a task runs)
 
     name = f"ifms.sweep.{sweep.service_id.lower()}"
     stats.incr(f"{name}.{'failed' if failure else 'success'}")
@@ -46,9 +46,9 @@ def _tell(sweep: Sweep, seconds: float, failure: str | None) -> None:
         elif count and what in OUTCOMES:
             stats.incr(f"ifms.calls.{sweep.service_id.lower()}.{what}", count)
     if any(sweep.counts[outcome] for outcome in OUTCOMES):
-        told = sweep.db.look(lambda c: latencies(c, sweep.run.id, sweep.run.started_at))
-        for which, milliseconds in told.items():
+        values = sweep.db.read_snapshot(lambda c: latencies(c, sweep.run.id, sweep.run.started_at))
+        for which, milliseconds in values.items():
             stats.timing(f"ifms.calls.{sweep.service_id.lower()}.latency.{which}", milliseconds)
     if sweep.service_id == GAUGES_WITH:
-        for which, value in sweep.db.look(waiting).items():
+        for which, value in sweep.db.read_snapshot(waiting).items():
             stats.gauge(f"ifms.{which}", value)

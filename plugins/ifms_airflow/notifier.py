@@ -10,7 +10,7 @@ from airflow.sdk import BaseHook, BaseNotifier
 
 from ifms.errors import ConfigurationError
 from ifms_airflow.alerts import sentence
-from ifms_airflow.hooks.address import base_url
+from ifms_airflow.hooks.base_url import base_url
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection, Context
@@ -30,16 +30,16 @@ class Alert(BaseNotifier):
 
     def notify(self, context: Context) -> None:
         """Tell it. Raises ConfigurationError for a connection of another type."""
-        said = sentence(context)
-        self.log.error("IFMS: %s", said)
+        text = sentence(context)
+        self.log.error("IFMS: %s", text)
         if self.to == "log":
             return
         connection = BaseHook.get_connection(self.to)
         match connection.conn_type:
             case "http" | "https":
-                _post(connection, said)
+                _post(connection, text)
             case "smtp":
-                _mail(self.to, said)
+                _mail(self.to, text)
             case other:
                 raise ConfigurationError(f"connection {self.to!r} is of type {other!r}; alerts go by http or smtp")
 
@@ -48,7 +48,7 @@ class Alert(BaseNotifier):
         await asyncio.to_thread(self.notify, context)
 
 
-def _post(connection: Connection, said: str) -> None:
+def _post(connection: Connection, text: str) -> None:
     import requests  # noqa: PLC0415  (only where something is told)
 
     host = connection.host or ""
@@ -60,16 +60,16 @@ def _post(connection: Connection, said: str) -> None:
     if path:
         address = f"{address.rstrip('/')}/{str(path).lstrip('/')}"
     reply = requests.post(
-        address, json={"text": f"IFMS: {said}"}, headers=token, timeout=TIMEOUT_SECONDS, allow_redirects=False
+        address, json={"text": f"IFMS: {text}"}, headers=token, timeout=TIMEOUT_SECONDS, allow_redirects=False
     )
     reply.raise_for_status()
 
 
-def _mail(conn_id: str, said: str) -> None:
+def _mail(conn_id: str, text: str) -> None:
     from airflow.providers.smtp.hooks.smtp import SmtpHook  # noqa: PLC0415
 
     to = [each for each in os.environ.get("IFMS_ALERT_TO", "").replace(",", " ").split() if each]
     if not to:
         raise ConfigurationError("IFMS_ALERT_TO is empty: it names who gets the mail")
     with SmtpHook(smtp_conn_id=conn_id) as hook:
-        hook.send_email_smtp(to=to, subject=f"IFMS: {said.partition('. ')[0]}", html_content=f"<p>{said}</p>")
+        hook.send_email_smtp(to=to, subject=f"IFMS: {text.partition('. ')[0]}", html_content=f"<p>{text}</p>")

@@ -7,13 +7,15 @@ from collections.abc import Mapping
 
 import pytest
 from conformance.foreign import POINTED_ELSEWHERE, learned
-from conformance.stage import Stage, walk
+from conformance.scenario import Scenario, walk
 
-from standalone.postgres import Server
+from ifms_standalone.postgres import Server
 
 
 @pytest.fixture(scope="session")
-def stages(postgres: Server, ledger_template: str, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Stage]:
+def scenarios(
+    postgres: Server, ledger_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[str, Scenario]:
     """Where each service's cells begin."""
     return walk(postgres, ledger_template, tmp_path_factory.mktemp("conformance"))
 

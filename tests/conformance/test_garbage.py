@@ -99,10 +99,10 @@ def understood(play, service, pi, text):
 
 
 @pytest.mark.parametrize("service", READ)
-def test_garbage_changes_no_row(stages, tmp_path, service):
+def test_garbage_changes_no_row(scenarios, tmp_path, service):
     seed = Random().randrange(2**32)
     random = Random(seed)
-    with stages[service].play(tmp_path) as play:
+    with scenarios[service].play(tmp_path) as play:
         if service in ("PI", "COR"):  # so that its number is known: written, and its outcome not heard
             play.treasury.rule(service, "refuse")
             assert not sweep(play, service)

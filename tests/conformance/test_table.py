@@ -17,8 +17,8 @@ CELLS = [key for key, cell in TABLE.items() if isinstance(cell, Cell)]
 
 
 @pytest.mark.parametrize(("service", "situation"), CELLS)
-def test_cell(stages, tmp_path, service, situation):
-    with stages[service].play(tmp_path) as play:
+def test_cell(scenarios, tmp_path, service, situation):
+    with scenarios[service].play(tmp_path) as play:
         seen = play.see(service, situation)
         assert_money_is_right(play.adapter, play.treasury)
         claimed = play.adapter.rows("SELECT id FROM ifms.payment_instruction WHERE claim_token IS NOT NULL")

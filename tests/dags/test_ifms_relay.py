@@ -5,8 +5,8 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from ifms.delivery.payment_status import REFUSALS
 from ifms.errors import SweepNeedsAttentionError
-from ifms.services.relay import REFUSALS
 
 pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 2})]
 

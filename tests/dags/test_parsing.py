@@ -95,7 +95,7 @@ HEAVY = {
     "psycopg",
     "reportlab",
     "requests",
-    "simulator",
+    "ifms_simulator",
     "sqlparse",
     "xlsxwriter",
 }
@@ -215,7 +215,7 @@ def test_the_guard_sees_what_a_dag_file_asks_for(alone: dict[str, Any]):
 def test_parsing_imports_nothing_heavy(alone: dict[str, Any]):
     loaded = set(alone["modules"])
     assert not loaded & HEAVY
-    ours = {name for name in loaded if name.split(".")[0] in {"ifms", "simulator", "standalone"}}
+    ours = {name for name in loaded if name.split(".")[0] in {"ifms", "ifms_simulator", "ifms_standalone"}}
     assert ours == {"ifms", "ifms.errors"}
 
 

@@ -18,7 +18,7 @@ import requests
 from support import compose, redis, search_engine
 from support.search_engine import SearchEngine
 
-from standalone.postgres import Server, free_port
+from ifms_standalone.postgres import Server, free_port
 
 AIRFLOW_SERVICES = {"init", "api-server", "scheduler", "dag-processor", "triggerer", "worker"}
 SERVICES = AIRFLOW_SERVICES | {"postgres", "redis", "elasticsearch", "kafka", "treasury", "platform"}
@@ -145,7 +145,7 @@ def test_airflow_knows_every_command(services):
         program, *arguments = services[name]["healthcheck"]["test"][1].split()
         assert program == "airflow"
         get_parser().parse_args(arguments)
-    assert services["init"]["entrypoint"] == ["python", "-m", "deployment"]
+    assert services["init"]["entrypoint"] == ["python", "-m", "ifms_deployment"]
 
 
 def test_the_health_servers_are_where_they_are_asked(services):

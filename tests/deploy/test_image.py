@@ -105,7 +105,7 @@ def test_what_it_tries_at_the_end_can_be_done_here():
     smoke = instructions("RUN")[-1]
     assert (
         smoke
-        == 'airflow version && ifms --help && python -c "import deployment, ifms_airflow.operators, simulator.serve"'
+        == 'airflow version && ifms --help && python -c "import ifms_airflow.operators, ifms_deployment, ifms_simulator.serve"'
     )
     for command in smoke.split(" && ")[1:]:
         program, _, rest = command.partition(" ")

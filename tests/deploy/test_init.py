@@ -17,7 +17,7 @@ from psycopg import errors
 from psycopg.conninfo import make_conninfo
 from support import compose
 
-from standalone.postgres import LOOPBACK, Server, throwaway
+from ifms_standalone.postgres import LOOPBACK, Server, throwaway
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("init")]  # an installation takes half a minute to make
 

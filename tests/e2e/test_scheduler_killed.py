@@ -22,7 +22,7 @@ from support.real_airflow import RealAirflow, ledger_on, running, until
 from support.simulators import Simulators
 from support.webhook import Webhook, webhook
 
-from standalone import airflow, postgres
+from ifms_standalone import airflow, postgres
 
 pytestmark = [
     pytest.mark.timeout(900),

@@ -18,9 +18,9 @@ from support.real_airflow import ledger_on, running, until
 from support.simulators import Simulators
 from support.workers import Crew
 
-from ifms.ledger.rate import BATCH_SECONDS
-from ifms.services.sweep import AHEAD
-from standalone import postgres
+from ifms.ledger.rate_limit import BATCH_SECONDS
+from ifms.sweep.run import AHEAD
+from ifms_standalone import postgres
 
 pytestmark = [
     pytest.mark.timeout(900),

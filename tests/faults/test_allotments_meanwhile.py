@@ -8,7 +8,7 @@ from support.adapter import assert_money_is_right
 from support.processes import Job, at_once
 
 from ifms import clock
-from ifms.services.scope import Scope
+from ifms.sweep.scope import Scope
 
 TENANT = "od.samplea"
 NOTHING_BY_ITSELF = {"allotment_initial": ["0.00"], "allotment_additional": "0.00", "allotment_withdrawal": "0.00"}

@@ -20,7 +20,7 @@ from ifms.ledger.claims import Claim
 from ifms.ledger.database import Database
 from ifms.ledger.models import NewPayment
 from ifms.services.cor import Order
-from ifms.services.scope import Scope
+from ifms.sweep.scope import Scope
 
 NOTHING_BY_ITSELF = {"allotment_initial": ["0.00"], "allotment_additional": "0.00", "allotment_withdrawal": "0.00"}
 ONE_CITY = {"cities": 1, "bills_per_city": 0, "persist_ms": 0}

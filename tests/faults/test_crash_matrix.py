@@ -18,7 +18,7 @@ from support.crashes import Scenario, Stage
 from support.warm import Warm, warm
 
 from ifms.errors import SweepError
-from standalone.postgres import Server
+from ifms_standalone.postgres import Server
 
 REFUSED_IFSC = "SMPL0000009"
 

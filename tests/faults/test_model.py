@@ -31,19 +31,19 @@ from support.databases import as_worker
 from support.ledger import DDO, LEASE, TENANT, Ledger, allotment, beneficiary, new_instruction
 
 from ifms.errors import IfmsError
-from ifms.ledger import beneficiaries, funds, history, instructions
+from ifms.ledger import beneficiaries, funds, instructions, status_log
 from ifms.ledger.beneficiaries import Failure, Scroll
 from ifms.ledger.claims import Claim
 from ifms.ledger.database import Connection, Database
-from ifms.ledger.history import LogStatus
+from ifms.ledger.failure_matching import book
 from ifms.ledger.instructions import Change
 from ifms.ledger.invariants import look
 from ifms.ledger.models import AllotmentKind, Funding, NewBeneficiary, PaymentInstruction
-from ifms.ledger.writes import Writes
-from ifms.services.by_hand import Verdict, settle
+from ifms.ledger.status_log import LogStatus
+from ifms.ledger.write_batch import Writes
 from ifms.services.cor import Revision
-from ifms.services.failing import book
 from ifms.services.ftps import Paid, RevisedSuccess
+from ifms.services.manual_settlement import Verdict, settle
 from ifms.services.pag import PaymentAdvice
 from ifms.services.pd import PaymentDetails
 from ifms.services.pi import Instruction
@@ -287,7 +287,7 @@ class LedgerBesideItsModel(RuleBasedStateMachine):
             row = instructions.lock(connection, pi.number)
             rows = beneficiaries.of(connection, [row.id])[row.id]
             change = book(connection, row, [(b, failure) for b in rows if b.beneficiary_number in numbers], None)
-            history.log_status(connection, row, "FD", LogStatus.SUCCESS, to_status=change and change.status)
+            status_log.log_status(connection, row, "FD", LogStatus.SUCCESS, to_status=change and change.status)
 
         self.database.transact(write)
         newly = [n for n in numbers if pi.rows[n] != "Payment Failed"]
@@ -435,7 +435,7 @@ class LedgerBesideItsModel(RuleBasedStateMachine):
             )
             writes = Writes(connection)
             done = change(writes, row, mine)
-            history.log_status(writes, row, service, LogStatus.SUCCESS, to_status=done.status)
+            status_log.log_status(writes, row, service, LogStatus.SUCCESS, to_status=done.status)
             writes.flush()
 
         self.database.transact(write)

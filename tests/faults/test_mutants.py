@@ -16,7 +16,7 @@ from support.environment import REPO
 FUNDS = "include/ifms/ledger/funds.py"
 INSTRUCTIONS = "include/ifms/ledger/instructions.py"
 BASELINE = "include/ifms/ledger/migrations/versions/0001_baseline"
-SENDING = "include/ifms/services/sending.py"
+SENDING = "include/ifms/sweep/submission.py"
 MONEY = f"{BASELINE}/06_money.sql"
 
 
@@ -43,13 +43,13 @@ MUTANTS = {
     "unknown is failed": Mutant(
         (
             (
-                "include/ifms/services/sending.py",
+                "include/ifms/sweep/submission.py",
                 "                label = self._unsettled(writes, item, LogStatus.NO_RESPONSE, reason, service, (), **columns)\n"
                 "                return _Concluded(label, None if understood else reason)\n",
                 "                return _Concluded(self.kind.declined(writes, item.pi, item.claim, (ReplyError(None, reason),)).label)\n",
             ),
         ),
-        ("tests/include/ifms/services/test_pi.py", "tests/include/ifms/services/test_sending.py"),
+        ("tests/include/ifms/services/test_pi.py", "tests/include/ifms/sweep/test_submission.py"),
     ),
     "balances are looked up and written back": Mutant(
         (
@@ -76,14 +76,14 @@ MUTANTS = {
             (f"{BASELINE}/05_instructions.sql", "CREATE UNIQUE INDEX one_original_per_payment", "CREATE INDEX one_original_per_payment"),
             (
                 INSTRUCTIONS,
-                "    pi = _write(target, values, new.beneficiaries, mine)\n",
+                "    pi = _write(target, values, new.beneficiaries, claim)\n",
                 "    if connection_of(target).execute(\n"
                 '        "SELECT FROM ifms.payment_instruction WHERE tenant_id = %s AND payment_number = %s"\n'
                 "        \" AND status <> 'FAILED'\",\n"
                 "        (new.payment.tenant_id, new.payment.payment_number),\n"
                 "    ).fetchone():\n"
                 '        raise ConflictError("the payment has a live PI")\n'
-                "    pi = _write(target, values, new.beneficiaries, mine)\n",
+                "    pi = _write(target, values, new.beneficiaries, claim)\n",
             ),
         ),
         ("tests/include/ifms/ledger/test_guards.py::test_a_second_live_original_for_a_payment_is_refused",),
@@ -115,8 +115,8 @@ MUTANTS = {
         ("tests/include/ifms/services/test_uncertain.py",),
     ),
     "the relay tells the last word only": Mutant(
-        (("include/ifms/services/relay.py", "    for said in story:\n", "    for said in story[-1:]:\n"),),
-        ("tests/include/ifms/services/test_relay.py",),
+        (("include/ifms/delivery/payment_status.py", "    for payload in history:\n", "    for payload in history[-1:]:\n"),),
+        ("tests/include/ifms/delivery/test_payment_status.py",),
     ),
     "a declined repayment leaves its beneficiaries live": Mutant(
         (

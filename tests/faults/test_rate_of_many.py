@@ -4,7 +4,7 @@ import pytest
 from support.adapter import Adapter, Treasury, assert_money_is_right
 from support.processes import Job, at_once
 
-from ifms.services.scope import Scope
+from ifms.sweep.scope import Scope
 
 pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
 

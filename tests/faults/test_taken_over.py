@@ -19,8 +19,8 @@ from support.adapter import EVERYTHING, Adapter, Treasury, assert_money_is_right
 
 from ifms.errors import SweepError, SweepStoppedError
 from ifms.ledger.runs import RunContext
-from ifms.services.scope import Scope
-from ifms.services.sweep import Sweep
+from ifms.sweep.run import Sweep
+from ifms.sweep.scope import Scope
 
 pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
 
@@ -158,10 +158,11 @@ def test_its_patience_ends_and_it_says_what_is_left(funded: Adapter, treasury: T
 
 
 def test_the_operators_are_patient_longer_than_any_lease():
-    from ifms.services import cor, pi, poll, va
+    from ifms.services import cor, pi, va
+    from ifms.sweep import status_poll
     from ifms_airflow.operators.sweep import PATIENCE_SECONDS
 
-    assert all(module.LEASE.total_seconds() < PATIENCE_SECONDS for module in (cor, pi, poll, va))
+    assert all(module.LEASE.total_seconds() < PATIENCE_SECONDS for module in (cor, pi, status_poll, va))
 
 
 def test_a_shard_that_had_to_wait_for_a_worker_asks_nothing_again(funded: Adapter, treasury: Treasury):

@@ -30,9 +30,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from standalone.postgres import Server, throwaway
+from ifms_standalone.postgres import Server, throwaway
 
-OURS = {"ifms", "ifms_airflow", "support", "conftest", "tests", "mutants", "deployment"}
+OURS = {"ifms", "ifms_airflow", "support", "conftest", "tests", "mutants", "ifms_deployment"}
 ROOM = 2 * 1024**3
 """Bytes that must be free in memory's own file system for PostgreSQL to live there, where a copy costs 20 ms."""
 

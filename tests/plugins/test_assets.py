@@ -24,7 +24,7 @@ def test_a_bell_updates_its_asset_through_its_alias(name: str):
     from ifms_airflow import assets
 
     bell, recorder = getattr(assets, name), Recorder()
-    bell.ring({"task": SimpleNamespace(outlets=[bell.alias]), "outlet_events": {bell.alias: recorder}})
+    bell.emit({"task": SimpleNamespace(outlets=[bell.alias]), "outlet_events": {bell.alias: recorder}})
     assert recorder.added == [bell.asset]
 
 
@@ -32,7 +32,7 @@ def test_a_task_without_the_outlet_rings_nothing():
     from ifms_airflow.assets import ALLOTMENTS, PAYMENTS
 
     recorder = Recorder()
-    PAYMENTS.ring(
+    PAYMENTS.emit(
         {"task": SimpleNamespace(outlets=[ALLOTMENTS.alias]), "outlet_events": {ALLOTMENTS.alias: recorder}}  # type: ignore[typeddict-item]
     )
     assert recorder.added == []

@@ -156,7 +156,7 @@ def test_metrics_that_can_not_be_told_harm_no_sweep(run_dag, airflow_connections
     def broken(*arguments):
         raise OSError("sample")
 
-    monkeypatch.setattr(metrics, "_tell", broken)
+    monkeypatch.setattr(metrics, "_emit", broken)
     monkeypatch.setattr(metrics, "wanted", lambda: True)
     wage_bill(adapter)
     assert run_dag("ifms_va").state == "success"
@@ -168,6 +168,6 @@ def test_nothing_is_looked_up_for_nobody(run_dag, airflow_connections, adapter, 
     def wrong(*arguments):
         raise AssertionError("nobody listens")
 
-    monkeypatch.setattr("ifms.reports.reads.gauges.waiting", wrong)
+    monkeypatch.setattr("ifms.queries.gauges.waiting", wrong)
     assert not metrics.wanted()
     assert run_dag("ifms_relay").state == "success"

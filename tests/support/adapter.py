@@ -16,30 +16,30 @@ from support.databases import as_worker
 from support.simulators import Simulators
 
 from ifms import clock
+from ifms.delivery.kafka import Publisher
+from ifms.delivery.notifications import NotificationSettings, notify
+from ifms.delivery.payment_status import deliver
 from ifms.ledger import settings
 from ifms.ledger.database import Database
-from ifms.ledger.history import CallLog
 from ifms.ledger.limits import Limits
-from ifms.ledger.rate import Rate
-from ifms.notices.kafka import Publisher
+from ifms.ledger.rate_limit import Rate
+from ifms.ledger.status_log import CallLog
 from ifms.platform.client import PlatformClient
 from ifms.sealing import Sealer
 from ifms.services.cor import Corrections, Order
 from ifms.services.fd import dates_to_ask, fetch_failures, voucher_dates
 from ifms.services.ftfps import RevisedFailure
 from ifms.services.ftps import RevisedSuccess
-from ifms.services.notifying import Notices, notify
 from ifms.services.pa import create_payments
 from ifms.services.pag import PaymentAdvice
 from ifms.services.pd import PaymentDetails
 from ifms.services.pi import PaymentInstructions
 from ifms.services.pis import InstructionStatus
-from ifms.services.poll import Poll
 from ifms.services.reconcile import reconcile
-from ifms.services.relay import deliver
-from ifms.services.scope import Scope
-from ifms.services.sweep import Sweep
 from ifms.services.va import fetch_allotments
+from ifms.sweep.run import Sweep
+from ifms.sweep.scope import Scope
+from ifms.sweep.status_poll import Poll
 from ifms.treasury.client import TreasuryClient
 
 STATUS_SERVICES: dict[str, Any] = {
@@ -84,7 +84,7 @@ class Adapter:
             deliver(sweep, platform, again=again)
         return sweep
 
-    def notify(self, publisher: Publisher, notices: Notices, **options: Any) -> Sweep:
+    def notify(self, publisher: Publisher, notices: NotificationSettings, **options: Any) -> Sweep:
         """One sweep of what others hear through Kafka."""
         sweep = self.sweep("NOTIFY")
         with sweep, PlatformClient(self.simulators.platform_config()) as platform:
@@ -123,7 +123,7 @@ class Adapter:
             self._ledger() as turns,
             TreasuryClient(
                 config,
-                sweep.calls.heard_login,
+                sweep.calls.record_login,
                 login_pauses_seconds=(0.01,),
                 pace=Rate(turns, config.account, config.calls_per_second, sweep.stop)
                 if config.calls_per_second

@@ -19,10 +19,10 @@ from support.simulators import Simulators
 
 from ifms.clock import now, to_ist
 from ifms.ledger.migrate import migrate
-from standalone import airflow, postgres
-from standalone.airflow import Client
-from standalone.processes import Processes
-from standalone.settings import Folder, Ports, Secrets
+from ifms_standalone import airflow, postgres
+from ifms_standalone.airflow import Client
+from ifms_standalone.processes import Processes
+from ifms_standalone.settings import Folder, Ports, Secrets
 
 DAGS = ("ifms_cor", "ifms_ftps", "ifms_pi", "ifms_pis")
 

@@ -12,9 +12,9 @@ from uuid import UUID
 import psycopg
 from support.simulators import LOG_KEY
 
-from ifms.ledger.calls import StoredCall, find_call
+from ifms.ledger.call_store import StoredCall, find_call
 from ifms.ledger.database import Database
-from ifms.ledger.history import CallLog
+from ifms.ledger.status_log import CallLog
 from ifms.sealing import Sealer
 from ifms.treasury.outcome import Exchange
 from ifms.wire.crypto import aes_encrypt

@@ -24,9 +24,9 @@ from support.warm import Warm
 
 from ifms.errors import SweepError
 from ifms.ledger.database import Database
-from ifms.services.by_hand import Verdict, settle
 from ifms.services.cor import Order
-from standalone.postgres import Server
+from ifms.services.manual_settlement import Verdict, settle
+from ifms_standalone.postgres import Server
 
 SWEEPS = 2  # within so many sweeps all must be as if nothing had happened …
 DAYS = 2  # … but for a bill that is refused when it is sent again: so many days more, or a person's word
@@ -157,14 +157,14 @@ class Stage:
 
     @contextmanager
     def _simulators(self, folder: Path) -> Iterator[Simulators]:
-        import simulator.platform
-        import simulator.treasury
-        from simulator.serve import running
+        import ifms_simulator.platform
+        import ifms_simulator.treasury
+        from ifms_simulator.serve import running
 
-        treasury = simulator.treasury.create_app(
+        treasury = ifms_simulator.treasury.create_app(
             folder / "treasury.db", client_id=CLIENT_ID, client_secret=CLIENT_SECRET, **self.scenario.treasury
         )
-        platform = simulator.platform.create_app(
+        platform = ifms_simulator.platform.create_app(
             folder / "platform.db", cities=1, bills_per_city=self.scenario.bills, persist_ms=0
         )
         with running(treasury) as treasury_url, running(platform) as platform_url:

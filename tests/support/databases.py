@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from support.environment import Environment
 
-from standalone.postgres import Server, throwaway
+from ifms_standalone.postgres import Server, throwaway
 
 _numbers = count(1)
 

@@ -17,7 +17,7 @@ import psycopg
 from support.databases import create_logins
 
 from ifms.ledger.migrate import migrate
-from standalone.postgres import Server, free_port, running
+from ifms_standalone.postgres import Server, free_port, running
 
 _numbers = count(1)
 

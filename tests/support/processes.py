@@ -18,7 +18,7 @@ from support.adapter import EVERYTHING, Adapter
 
 from ifms.errors import IfmsError
 from ifms.services.cor import Order
-from ifms.services.scope import Scope
+from ifms.sweep.scope import Scope
 
 WITHIN_SECONDS = 120.0
 
@@ -173,10 +173,10 @@ def _run(adapter: Adapter, job: Job, gate: Any, moment: Moment | None, pipe: Con
 
 def _stop_at(moment: Moment, service: str) -> None:
     """Let this process stop itself at a moment of its first bill or question."""
-    from ifms.ledger import history
+    from ifms.ledger import status_log
     from ifms.treasury.client import TreasuryClient
 
-    call, log_status = TreasuryClient.call, history.log_status
+    call, log_status = TreasuryClient.call, status_log.log_status
     left = [1]
 
     def stand_still(now: Moment) -> None:
@@ -197,4 +197,4 @@ def _stop_at(moment: Moment, service: str) -> None:
         stand_still(SETTLING)
 
     TreasuryClient.call = watched_call  # type: ignore[method-assign]
-    history.log_status = watched_log
+    status_log.log_status = watched_log

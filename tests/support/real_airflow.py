@@ -18,9 +18,9 @@ import psutil
 
 from ifms import clock
 from ifms.ledger.migrate import migrate
-from standalone import airflow, postgres
-from standalone.processes import Processes
-from standalone.settings import REPOSITORY, Folder, Ports, Secrets
+from ifms_standalone import airflow, postgres
+from ifms_standalone.processes import Processes
+from ifms_standalone.settings import REPOSITORY, Folder, Ports, Secrets
 
 if TYPE_CHECKING:  # the measurements run this too, which are no tests
     from support.adapter import Adapter

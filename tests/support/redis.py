@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from standalone.postgres import LOOPBACK, free_port
+from ifms_standalone.postgres import LOOPBACK, free_port
 
 STARTED_WITHIN_SECONDS = 60
 

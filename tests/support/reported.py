@@ -19,9 +19,9 @@ from support.simulators import both
 from ifms import clock
 from ifms.errors import NothingToReportError, SweepError
 from ifms.ledger.database import Database
-from ifms.reports import making
+from ifms.reports import writer
 from ifms.reports.catalogue import REPORTS, request
-from ifms.reports.making import Made
+from ifms.reports.writer import Made
 from ifms.services.cor import Order
 
 
@@ -40,7 +40,7 @@ class Reported:
         """One report's files; CSV unless it is said."""
         report = REPORTS[name]
         with self.db() as db:
-            return making.make(db, report, request(report, as_of or clock.now(), **asked), formats or ("csv",), folder)
+            return writer.make(db, report, request(report, as_of or clock.now(), **asked), formats or ("csv",), folder)
 
     def csv(self, name: str, folder: Path, **asked: Any) -> bytes | None:
         """One report as CSV; None when it is empty."""
@@ -54,8 +54,8 @@ class Reported:
         """One report's rows by the names of its columns."""
         report = REPORTS[name]
         with self.db() as db:
-            chunks = db.look(
-                lambda c: list(making.read(c, report, request(report, asked.pop("as_of", clock.now()), **asked)))
+            chunks = db.read_snapshot(
+                lambda c: list(writer.read(c, report, request(report, asked.pop("as_of", clock.now()), **asked)))
             )
         return [dict(zip(report.names, row, strict=True)) for rows in chunks for row in rows]
 

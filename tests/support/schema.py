@@ -9,7 +9,7 @@ import subprocess
 from support.environment import REPO
 
 from ifms.ledger.migrate import migrate
-from standalone.postgres import free_port, programs, throwaway
+from ifms_standalone.postgres import free_port, programs, throwaway
 
 SCHEMA = REPO / "docs" / "schema.sql"
 _HEAD = """\

@@ -24,7 +24,7 @@ from ifms.clock import now, to_ist
 if TYPE_CHECKING:
     from ifms.platform.config import PlatformConfig
     from ifms.treasury.config import TreasuryConfig
-    from simulator.store import Store
+    from ifms_simulator.store import Store
 
 CLIENT_ID = "sample-client"
 CLIENT_SECRET = "sample-secret"
@@ -87,15 +87,15 @@ def both(
     folder: Path, treasury: dict[str, Any] | None = None, platform: dict[str, Any] | None = None
 ) -> Iterator[Simulators]:
     """Both simulators, new, with these options; their data in `folder`."""
-    import simulator.platform
-    import simulator.treasury
-    from simulator.serve import running
+    import ifms_simulator.platform
+    import ifms_simulator.treasury
+    from ifms_simulator.serve import running
 
     prepare(folder, platform or {})
-    treasury_app = simulator.treasury.create_app(
+    treasury_app = ifms_simulator.treasury.create_app(
         folder / "treasury.db", client_id=CLIENT_ID, client_secret=CLIENT_SECRET, **(treasury or {})
     )
-    platform_app = simulator.platform.create_app(folder / "platform.db", **(platform or {}))
+    platform_app = ifms_simulator.platform.create_app(folder / "platform.db", **(platform or {}))
     with running(treasury_app) as treasury_url, running(platform_app) as platform_url:
         key = _control(treasury_url, "GET", "public-key")["public_key"]
         yield Simulators(treasury_url, platform_url, key)
@@ -117,8 +117,8 @@ def prepare(folder: Path, platform: dict[str, Any]) -> None:
 @cache
 def _treasury_state() -> bytes:
     """A treasury's state with its key pair, and nothing else yet."""
-    from simulator.treasury.sessions import Sessions
-    from simulator.treasury.state import State, TreasurySettings
+    from ifms_simulator.treasury.sessions import Sessions
+    from ifms_simulator.treasury.state import State, TreasurySettings
 
     with tempfile.TemporaryDirectory() as folder:
         state = State(Path(folder) / "state.db", TreasurySettings())
@@ -129,8 +129,8 @@ def _treasury_state() -> bytes:
 @cache
 def _platform_state(options: str, today: date) -> bytes:
     """A platform's state with the sample that these options ask for, made on this day."""
-    from simulator.platform.app import Platform
-    from simulator.platform.state import PlatformSettings, State
+    from ifms_simulator.platform.app import Platform
+    from ifms_simulator.platform.state import PlatformSettings, State
 
     given = {"cities": 27, "bills_per_city": 3, "seed": 1} | json.loads(options)
     cities, bills, seed = (given.pop(name) for name in ("cities", "bills_per_city", "seed"))

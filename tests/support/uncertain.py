@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import psycopg
 import pytest
-from conformance.stage import Gate
+from conformance.scenario import Gate
 from support import failed
 from support.adapter import Adapter, Treasury, assert_money_is_right
 

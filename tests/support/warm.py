@@ -117,8 +117,8 @@ def _sweep(order: SweepOrder) -> None:
     from support.failed import TENANT
 
     from ifms.errors import IfmsError
-    from ifms.services import sweep as sweeps
     from ifms.services.cor import Order
+    from ifms.sweep import run as sweeps
 
     points: list[str] = []
     error = None

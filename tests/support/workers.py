@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 
-from standalone import postgres
+from ifms_standalone import postgres
 
 from . import compose
 from .real_airflow import RealAirflow, until

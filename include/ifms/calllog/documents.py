@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from ifms.clock import epoch_ms
-from ifms.ledger.calls import StoredCall
+from ifms.ledger.call_store import StoredCall
 
 Document = dict[str, Any]
 

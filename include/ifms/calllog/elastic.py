@@ -15,7 +15,7 @@ from ifms.calllog.documents import error_document, request_document
 from ifms.calllog.search import CallQuery, CallRow, Page
 from ifms.clock import epoch_ms, from_epoch_ms
 from ifms.errors import CallStoreError, ConfigurationError
-from ifms.ledger.calls import StoredCall
+from ifms.ledger.call_store import StoredCall
 from ifms.wire.bank import mask_long_numbers
 
 CHUNK_DOCUMENTS = 500
@@ -101,7 +101,7 @@ class CallStore:
             except AuthorizationException:
                 return
             except (ApiError, TransportError) as error:
-                raise CallStoreError(f"Elasticsearch takes no index template: {_said(error)}") from None
+                raise CallStoreError(f"Elasticsearch takes no index template: {_error_text(error)}") from None
 
     def write(self, calls: Sequence[StoredCall]) -> Written:
         """Write the calls' documents. Each has the row's id, and never replaces a newer one: twice changes nothing.
@@ -110,11 +110,11 @@ class CallStore:
         """
         made = Written()
         troubles: dict[UUID, str] = {}
-        for call_id, status, said in self._bulk(calls):
+        for call_id, status, reason in self._bulk(calls):
             if status in _BAD_DOCUMENT or status == _TOO_LARGE:
-                made.refused.setdefault(call_id, said)
+                made.refused.setdefault(call_id, reason)
             elif not (200 <= status < 300 or status == _NEWER_IS_THERE):
-                troubles.setdefault(call_id, said)
+                troubles.setdefault(call_id, reason)
         for call in calls:
             if call.id in troubles:
                 made.refused.pop(call.id, None)
@@ -147,7 +147,7 @@ class CallStore:
                 track_total_hits=False,
             )
         except (ApiError, TransportError) as error:
-            raise CallStoreError(f"Elasticsearch does not answer the search: {_said(error)}") from None
+            raise CallStoreError(f"Elasticsearch does not answer the search: {_error_text(error)}") from None
         return query.page([_row(hit["_source"]) for hit in found["hits"]["hits"]])
 
     def _bulk(self, calls: Iterable[StoredCall]) -> Iterator[tuple[UUID, int, str]]:
@@ -162,13 +162,13 @@ class CallStore:
             if document is not None
         ]
         alone = []
-        for (call_id, action), status, said in self._send(documents, CHUNK_DOCUMENTS):
+        for (call_id, action), status, reason in self._send(documents, CHUNK_DOCUMENTS):
             if status == _TOO_LARGE:
                 alone.append((call_id, action))
             else:
-                yield call_id, status, said
-        for (call_id, _), status, said in self._send(alone, 1):
-            yield call_id, status, said
+                yield call_id, status, reason
+        for (call_id, _), status, reason in self._send(alone, 1):
+            yield call_id, status, reason
 
     def _send(
         self, documents: Sequence[tuple[UUID, dict[str, Any]]], chunk: int
@@ -189,7 +189,7 @@ class CallStore:
                     status = 500  # of the request as a whole: no document's fault
                 yield document, status, _reason(item.get("error"))
         except (TransportError, ApiError) as error:
-            raise CallStoreError(f"Elasticsearch takes no calls: {_said(error)}") from None
+            raise CallStoreError(f"Elasticsearch takes no calls: {_error_text(error)}") from None
 
 
 def _action(index: str, call: StoredCall, document: dict[str, Any]) -> dict[str, Any]:
@@ -226,7 +226,7 @@ def _reason(error: object) -> str:
     return mask_long_numbers("; ".join(texts) or str(error))[:LONGEST_REASON]
 
 
-def _said(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     """What an error of the client says, on one line."""
     text = str(error)
     if isinstance(error, ApiError):

@@ -60,9 +60,9 @@ def clear(
     """Pay this one, of which the treasury has no bill that is not known here."""
     from ifms.ledger import restores
 
-    said = _said(reason, "that the treasury has no bill of it")
+    text = _required(reason, "that the treasury has no bill of it")
     with connected(dsn) as db:
-        db.transact(partial(restores.clear, number=number, reason=said, os_user=os_user()))
+        db.transact(partial(restores.clear, number=number, reason=text, os_user=os_user()))
     print(f"{number} is cleared")
 
 
@@ -71,14 +71,14 @@ def nothing_lost(reason: Reason, dsn: OwnerDsn) -> None:
     """Say, instead of begin, that the ledger was moved with all that was in it."""
     from ifms.ledger import restores
 
-    said = _said(reason, "that nothing was committed after the copy was made")
+    text = _required(reason, "that nothing was committed after the copy was made")
     with connected(dsn) as db:
-        place = db.transact(partial(restores.nothing_lost, reason=said, os_user=os_user()))
+        place = db.transact(partial(restores.nothing_lost, reason=text, os_user=os_user()))
     print(f"the ledger is at home here: {place}")
 
 
-def _said(reason: str, what: str) -> str:
-    said = " ".join(reason.split())
-    if not said:
+def _required(reason: str, what: str) -> str:
+    text = " ".join(reason.split())
+    if not text:
         raise BadInputError(f"--reason is empty: say how it is known {what}")
-    return said
+    return text

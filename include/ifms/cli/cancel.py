@@ -24,9 +24,9 @@ def cancel(
     while one is under way, it is refused: ask the treasury, then settle it by hand. Name and reason are kept in its
     history.
     """
-    from ifms.services import by_hand
+    from ifms.services import manual_settlement
 
-    work = partial(by_hand.cancel, pi_number=pi_number, reason=reason, person=os_user(), typed=confirm)
+    work = partial(manual_settlement.cancel, pi_number=pi_number, reason=reason, person=os_user(), typed=confirm)
     with connected(dsn) as db:
         pi = db.transact(work)
     freed = f"{pi.net_amount} is available again" if pi.pi_type == "ORIGINAL" else "its payees are as failed as before"

@@ -42,9 +42,9 @@ def settle(
     """Close this one, which is nobody's here."""
     from ifms.ledger import failures
 
-    said = " ".join(reason.split())
-    if not said:
+    text = " ".join(reason.split())
+    if not text:
         raise BadInputError("--reason is empty: say how it is known that the failure is nobody's here")
     with connected(dsn) as db:
-        db.transact(partial(failures.close, failure_id=failure_id, reason=said, os_user=os_user()))
+        db.transact(partial(failures.close, failure_id=failure_id, reason=text, os_user=os_user()))
     print(f"failure {failure_id} is closed")

@@ -104,29 +104,29 @@ def _masters(url: str | None, state_tenant: str, file: Path | None) -> Masters:
                 units[tenant, unit.ddo_code] = (unit.ssu_id, unit.grantee_ag_code)
         schemes |= {head.code: head.scheme_code for head in master.heads}
     if file is not None:
-        told = _told(file)
-        units |= {(u["tenantId"], u["ddoCode"]): (u["ssuId"], u["granteeAgCode"]) for u in told.get("units", [])}
-        schemes |= {head["code"]: head["schemeCode"] for head in told.get("heads", [])}
+        masters = _read_masters(file)
+        units |= {(u["tenantId"], u["ddoCode"]): (u["ssuId"], u["granteeAgCode"]) for u in masters.get("units", [])}
+        schemes |= {head["code"]: head["schemeCode"] for head in masters.get("heads", [])}
     if not units or not schemes:
         raise ConfigurationError("no spending units or no heads of account: give --platform, or --units with both")
     return Masters(frozenset((*key, *value) for key, value in units.items()), frozenset(schemes.items()))
 
 
-def _told(file: Path) -> dict[str, list[dict[str, str]]]:
+def _read_masters(file: Path) -> dict[str, list[dict[str, str]]]:
     try:
-        told = json.loads(file.read_text(encoding="utf-8"))
+        masters = json.loads(file.read_text(encoding="utf-8"))
         keys = {"units": ("tenantId", "ddoCode", "ssuId", "granteeAgCode"), "heads": ("code", "schemeCode")}
-        sound = isinstance(told, dict) and all(
+        sound = isinstance(masters, dict) and all(
             isinstance(row[key], str) and row[key]
             for part, named in keys.items()
-            for row in told.get(part, [])
+            for row in masters.get(part, [])
             for key in named
         )
     except (ValueError, TypeError, KeyError):
         sound = False
     if not sound:
         raise BadInputError(f"{file} is not the JSON that --help describes, with every value a text")
-    return dict(told)
+    return dict(masters)
 
 
 def _show(report: Report) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from ifms.calllog.opening import Keys, OpenCall
+    from ifms.calllog.decryption import Keys, OpenCall
     from ifms.ledger.database import Connection, Database
 
 MOST_EXPORTED_BYTES = 64 * 2**20
@@ -60,11 +60,11 @@ def open_one(
     dsn: Dsn = "",
 ) -> None:
     """Show the call that was chosen, after the record of it is written."""
-    from ifms.calllog.opening import masked
-    from ifms.ledger.calls import record_access
+    from ifms.calllog.decryption import masked
+    from ifms.ledger.call_store import record_access
 
-    said = " ".join(reason.split())
-    if unmasked and not said:
+    text = " ".join(reason.split())
+    if unmasked and not text:
         raise BadInputError("--unmasked shows whole account numbers, and needs --reason TEXT; it is kept in the record")
     keys = _keys(key_file, legacy_secret_file)
     with connected(dsn) as db:
@@ -77,15 +77,15 @@ def open_one(
             os_user=os_user(),
             airflow_user=None,
             unmasked=unmasked,
-            reason=said or None,
+            reason=text or None,
         )
         db.transact(record)
     _show(call if unmasked else masked(call))
 
 
 def _from_ledger(db: Database, text: str, keys: Keys) -> OpenCall:
-    from ifms.calllog.opening import open_call
-    from ifms.ledger.calls import find_call
+    from ifms.calllog.decryption import open_call
+    from ifms.ledger.call_store import find_call
 
     try:
         call_id = UUID(text)
@@ -103,7 +103,7 @@ def _from_ledger(db: Database, text: str, keys: Keys) -> OpenCall:
 
 
 def _from_document(document: str, call_id: str, keys: Keys) -> OpenCall:
-    from ifms.calllog.opening import open_document
+    from ifms.calllog.decryption import open_document
 
     if document == "-":
         text = sys.stdin.read(MOST_EXPORTED_BYTES + 1)
@@ -120,21 +120,21 @@ def _from_document(document: str, call_id: str, keys: Keys) -> OpenCall:
 
 
 def _keys(key_file: Path | None, legacy_secret_file: Path | None) -> Keys:
-    from ifms.calllog.opening import Keys
+    from ifms.calllog.decryption import Keys
     from ifms.sealing import Sealer
 
-    told = Settings.read()
-    log_keys = _secret(key_file, told.log_key).replace(",", " ").split()
-    legacy = _secret(legacy_secret_file, told.legacy_log_secret).strip("\r\n")
+    settings = Settings.read()
+    log_keys = _secret(key_file, settings.log_key).replace(",", " ").split()
+    legacy = _secret(legacy_secret_file, settings.legacy_log_secret).strip("\r\n")
     if not log_keys and not legacy:
         raise ConfigurationError(f"no key: give --key-file or ${KEY} (Java records: see --help)")
     sealer = Sealer.from_config(log_keys[0], log_keys[1:]) if log_keys else None
     return Keys(sealer, legacy or None)
 
 
-def _secret(file: Path | None, told: SecretStr) -> str:
+def _secret(file: Path | None, from_environment: SecretStr) -> str:
     try:
-        return told.get_secret_value() if file is None else file.read_text(encoding="utf-8")
+        return from_environment.get_secret_value() if file is None else file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise ConfigurationError(f"{file} is not text") from None
 

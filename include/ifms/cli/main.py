@@ -84,8 +84,8 @@ def _say_usage(error: typer.TyperException) -> None:
     if context is not None:
         print(f"usage: {context.get_usage().partition(': ')[2]}", file=sys.stderr)
     path = "ifms" if context is None else context.command_path
-    said = error.format_message().replace("Value error, ", "")
+    message = error.format_message().replace("Value error, ", "")
     if isinstance(error.__cause__, ValidationError):  # whose sentence leaves out the value, most times
         value = repr(error.__cause__.errors()[0]["input"])
-        said += "" if value in said else f": {value}"
-    print(f"{path}: {said} ('{path} --help' says more)", file=sys.stderr)
+        message += "" if value in message else f": {value}"
+    print(f"{path}: {message} ('{path} --help' says more)", file=sys.stderr)

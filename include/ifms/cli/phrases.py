@@ -51,7 +51,7 @@ def list_own(
 def unknown(dsn: Dsn = "") -> None:
     """List texts that nobody has given a meaning."""
     from ifms.ledger import phrases
-    from ifms.reports.reads.answers import behind
+    from ifms.queries.unknown_answers import behind
 
     with connected(dsn) as db:
         found = db.transact(phrases.unknown_answers)

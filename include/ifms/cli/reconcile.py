@@ -61,7 +61,7 @@ def reconcile(
     """Look at every invariant of the ledger; exit code 1 if one is broken."""
     from ifms.ledger.limits import Limits
     from ifms.services import reconcile as service
-    from ifms.services.sweep import Sweep
+    from ifms.sweep.run import Sweep
 
     logging.getLogger("ifms.sweep").addHandler(logging.NullHandler())  # the table says it all
     limits = Limits(pending=timedelta(hours=pending_hours), returnable=timedelta(days=fd_days)).with_days(
@@ -85,6 +85,6 @@ def _show(findings: Sequence[Finding]) -> None:
             table.add_row(rule.meaning, "none", "")
             continue
         more = [f"and {finding.count - len(finding.rows)} more"] if finding.count > len(finding.rows) else []
-        said = "\n".join([*finding.rows, *more, f"{rule.remedy}."])
-        table.add_row(rule.meaning, str(finding.count), escape(said), style="red")
+        text = "\n".join([*finding.rows, *more, f"{rule.remedy}."])
+        table.add_row(rule.meaning, str(finding.count), escape(text), style="red")
     console().print(table)

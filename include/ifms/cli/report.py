@@ -60,7 +60,7 @@ def report(
     It speaks of what was known at --as-of: made again for the same instant it is the same file, its CSV byte for byte.
     """
     from ifms.reports import catalogue
-    from ifms.reports.making import make
+    from ifms.reports.writer import make
 
     wanted = catalogue.report_named(name)
     kinds = catalogue.formats_named(formats or ["xlsx"])

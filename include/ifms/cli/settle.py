@@ -40,24 +40,26 @@ def settle(
     number when it is at a terminal.
     """
     from ifms.ledger import instructions
-    from ifms.services import by_hand
+    from ifms.services import manual_settlement
 
     if accepted == not_at_treasury:
         raise typer.BadParameter("say --accepted or --not-at-treasury, one of them", ctx=context)
     if not reason.strip():
         raise BadInputError("--reason is empty: say how it is known what became of it")
-    verdict = by_hand.Verdict.ACCEPTED if accepted else by_hand.Verdict.NOT_THERE
+    verdict = manual_settlement.Verdict.ACCEPTED if accepted else manual_settlement.Verdict.NOT_THERE
     with connected(dsn) as db:
         typed = confirm
         if typed is None:
             pi = db.transact(partial(instructions.find, pi_numbers=[number])).get(number)
             if pi is None:
                 raise BadInputError(f"PI {number[:100]!r} is not known here")
-            if not by_hand.may_be_settled(pi):
+            if not manual_settlement.may_be_settled(pi):
                 raise ConflictError(f"PI {pi.pi_number} is {pi.status}: only a PENDING one is settled by hand")
             _say(pi, accepted=accepted)
             typed = _asked(pi.pi_number)
-        work = partial(by_hand.settle, pi_number=number, verdict=verdict, reason=reason, person=os_user(), typed=typed)
+        work = partial(
+            manual_settlement.settle, pi_number=number, verdict=verdict, reason=reason, person=os_user(), typed=typed
+        )
         done = db.transact(work)
     print(f"{done.pi_number} is settled by hand: {verdict}")
 

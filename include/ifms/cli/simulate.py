@@ -53,7 +53,7 @@ def treasury(
     ] = None,
 ) -> None:
     """JIT-FS with real RSA and AES."""
-    from simulator import serve
+    from ifms_simulator import serve
 
     given = {"allotment_initial": allotment} if allotment else {}
     serve.treasury(
@@ -76,7 +76,7 @@ def platform(
     latency_ms: Latency = 0,
 ) -> None:
     """The DIGIT services, with sample cities and bills."""
-    from simulator import serve
+    from ifms_simulator import serve
 
     serve.platform(
         state, host, port, cities=cities, bills_per_city=bills_per_city, seed=seed, persist_ms=persist_ms,

@@ -8,7 +8,7 @@ from ifms.cli.database import connected
 
 def views(dsn: Dsn = "") -> None:
     """Print what the views for reports hold, column by column (docs/views.md)."""
-    from ifms.reports.reads.contract import page
+    from ifms.queries.view_docs import page
 
     with connected(dsn) as db:
         print(db.transact(page), end="")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from psycopg import errors as pg
 
 from ifms.errors import LedgerError
-from ifms.importing import doubts, rules, sums
+from ifms.importing import doubts, reconcile_totals, rules
 from ifms.importing.source import Masters, stage
 from ifms.importing.write import write
 from ifms.ledger import invariants, phrases
@@ -39,7 +39,7 @@ class Report:
     """What an import came to."""
 
     changed: int  # rows of the Java adapter that are new, or have changed, since the last import
-    tables: list[sums.Table]
+    tables: list[reconcile_totals.Table]
     misfits: list[Misfit]
     states: Counter[tuple[str, str]]  # (its status there, its status here) of the PIs taken in
     remarks: list[str]
@@ -72,12 +72,14 @@ def run(
         doubts.mark(target, phrases.phrasebook(target))
         rules.look(target)
         changed = write(target)
-        told = sums.tables(target)
-        wrong = [f"{table.name}: {table}" for table in told if not table.agrees] + sums.differences(target)
+        tables = reconcile_totals.tables(target)
+        wrong = [f"{table.name}: {table}" for table in tables if not table.agrees] + reconcile_totals.differences(
+            target
+        )
         wrong += sorted(_broken(target) - before)
         if wrong:
             raise LedgerError(f"nothing was imported, because afterwards this would not agree: {'; '.join(wrong[:5])}")
-        return Report(changed, told, _misfits(target), _states(target), _remarks(target), rehearse)
+        return Report(changed, tables, _misfits(target), _states(target), _remarks(target), rehearse)
 
 
 def _broken(connection: Connection) -> set[str]:
@@ -99,7 +101,7 @@ def _misfits(connection: Connection) -> list[Misfit]:
 def _states(connection: Connection) -> Counter[tuple[str, str]]:
     rows = connection.execute(
         """
-        SELECT p.pi_type || ' ' || p.told_status, i.status, count(*)
+        SELECT p.pi_type || ' ' || p.reported_status, i.status, count(*)
         FROM fit_pi p JOIN ifms.payment_instruction i ON i.id = p.ledger_id GROUP BY 1, 2
         """
     ).fetchall()
@@ -121,7 +123,7 @@ def _remarks(connection: Connection) -> list[str]:
         UNION ALL
         SELECT 'allotment ' || s.master_allotment_id || '/' || a.ssu_allotment_id || '/' || a.serial_no
                || ' is there more than once; it counts once here'
-        FROM java_allotment a JOIN sanction_here s ON s.java_id = a.sanction_id WHERE a.told_again
+        FROM java_allotment a JOIN sanction_here s ON s.java_id = a.sanction_id WHERE a.repeated
         UNION ALL
         SELECT 'sanction ' || s.master_allotment_id || ' is imported by its rows, available ' || r.allotted - r.spent
                || '; the Java adapter''s summary said ' || coalesce(j.available::text, 'nothing')

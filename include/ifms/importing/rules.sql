@@ -34,7 +34,7 @@ HAVING count(*) > 1) n USING (tenant_id, hoa_code, ddo_code, master_id)
 -- rule: sanction | mend the row in the Java adapter's database and run the import again
 SELECT s.tenant_id, s.id, 'sanction ' || s.master_id || ' (' || s.id || ')', 'its allotment '
         || coalesce(a.ssu_allotment_id, '?') || '/' || coalesce(a.serial_no::text, '?') || ' of '
-        || coalesce(a.amount::text, 'nothing') || ' (' || coalesce(a.told_kind, 'no type') || ') can''t be read'
+        || coalesce(a.amount::text, 'nothing') || ' (' || coalesce(a.reported_kind, 'no type') || ') can''t be read'
 FROM java_sanction s
 JOIN java_allotment a ON a.sanction_id = s.id
 WHERE a.kind IS NULL
@@ -52,10 +52,10 @@ SELECT s.tenant_id, s.id, 'sanction ' || s.master_id || ' (' || s.id || ')', 'al
         || a.amount
 FROM java_sanction s
 JOIN java_allotment a ON a.sanction_id = s.id
-    AND a.told_again
+    AND a.repeated
 JOIN java_allotment f ON f.sanction_id = s.id
     AND (f.ssu_allotment_id, f.serial_no) = (a.ssu_allotment_id, a.serial_no)
-    AND NOT f.told_again
+    AND NOT f.repeated
 WHERE (f.kind, f.amount) <> (a.kind, a.amount)
 
 -- rule: sanction | find out which is right; mend the summary, or import by the rows (--by-rows)
@@ -94,10 +94,10 @@ HAVING count(*) > 1) n USING (pi_number)
 
 -- rule: payment | mend the row in the Java adapter's database and run the import again
 SELECT p.tenant_id, p.payment_number, 'PI ' || coalesce(p.pi_number, '(' || p.id || ')'), coalesce('its status '
-        || p.told_status || ' means nothing here', 'it has no status')
+        || p.reported_status || ' means nothing here', 'it has no status')
 FROM java_pi p
 LEFT JOIN java_tally t ON t.pi_id = p.id
-WHERE p.told_status IS NULL
+WHERE p.reported_status IS NULL
     OR (p.target IS NULL
     AND t.n IS NOT NULL)
 
@@ -145,8 +145,8 @@ HAVING count(*) > 1) n ON (n.pi_id, n.number) = (b.pi_id, b.number)
 
 -- rule: payment | ask the treasury what it knows of this bill, mend the row by its answer and run the import again
 SELECT p.tenant_id, p.payment_number, 'beneficiary ' || coalesce(b.number, '(' || b.id || ')') || ' of PI '
-        || coalesce(p.pi_number, p.id), 'it is ' || coalesce(b.told_status, 'without status') || ', the PI '
-        || coalesce(p.told_status, '?')
+        || coalesce(p.pi_number, p.id), 'it is ' || coalesce(b.reported_status, 'without status') || ', the PI '
+        || coalesce(p.reported_status, '?')
 FROM java_beneficiary b
 JOIN java_pi p ON p.id = b.pi_id
 WHERE p.target IS NOT NULL
@@ -169,13 +169,13 @@ SELECT p.tenant_id, p.payment_number, 'beneficiary ' || coalesce(b.number, '(' |
         || coalesce(p.pi_number, p.id), 'it is Payment Successful without voucher or UTR'
 FROM java_beneficiary b
 JOIN java_pi p ON p.id = b.pi_id
-WHERE b.told_status = 'Payment Successful'
+WHERE b.reported_status = 'Payment Successful'
     AND p.target <> 'FAILED'
     AND (b.voucher_number IS NULL
     OR b.utr_number IS NULL)
 
 -- rule: payment | ask the treasury what it knows of this bill, mend the row by its answer and run the import again
-SELECT p.tenant_id, p.payment_number, 'PI ' || coalesce(p.pi_number, '(' || p.id || ')'), 'it is ' || p.told_status
+SELECT p.tenant_id, p.payment_number, 'PI ' || coalesce(p.pi_number, '(' || p.id || ')'), 'it is ' || p.reported_status
         || ', but none of its beneficiaries has failed'
 FROM java_pi p
 LEFT JOIN java_tally t ON t.pi_id = p.id
@@ -183,7 +183,7 @@ WHERE p.target IN ('PARTIAL', 'COMPLETED')
     AND coalesce(t.failed, 0) = 0
 
 -- rule: payment | ask the treasury what it knows of this bill, mend the row by its answer and run the import again
-SELECT p.tenant_id, p.payment_number, 'PI ' || coalesce(p.pi_number, '(' || p.id || ')'), 'it is ' || p.told_status
+SELECT p.tenant_id, p.payment_number, 'PI ' || coalesce(p.pi_number, '(' || p.id || ')'), 'it is ' || p.reported_status
         || ' without what the treasury must have told by then: ' || m.what
 FROM java_pi p
 LEFT JOIN java_tally t ON t.pi_id = p.id
@@ -205,17 +205,17 @@ WHERE m.what <> ''
     AND p.target IN ('APPROVED', 'IN PROCESS', 'SUCCESSFUL', 'PARTIAL', 'COMPLETED')
 
 -- rule: payment | ask the treasury which it has paid, get back what was paid twice, and mend the rows by its answer
-SELECT tenant_id, payment_number, 'PIs ' || string_agg(pi_number || ' (' || told_status || ')',
+SELECT tenant_id, payment_number, 'PIs ' || string_agg(pi_number || ' (' || reported_status || ')',
         ', ' ORDER BY created),
         'the payment has more than one original PI that has not FAILED: it may have been paid twice'
 FROM java_pi
 WHERE pi_type = 'ORIGINAL'
-    AND told_status <> 'FAILED'
+    AND reported_status <> 'FAILED'
 GROUP BY 1, 2
 HAVING count(*) > 1
 
 -- rule: payment | ask the treasury what it knows of this bill, mend the row by its answer and run the import again
-SELECT p.tenant_id, p.payment_number, 'PI ' || coalesce(p.pi_number, '(' || p.id || ')'), 'it is ' || p.told_status
+SELECT p.tenant_id, p.payment_number, 'PI ' || coalesce(p.pi_number, '(' || p.id || ')'), 'it is ' || p.reported_status
         || CASE
     WHEN p.is_active THEN ', active'
     ELSE ', not active' END || ', for ' || p.net || '; its transactions are ' || p.debits || ' DEBIT of '
@@ -227,7 +227,7 @@ LEFT JOIN java_tally t ON t.pi_id = p.id
 WHERE p.transactions <> p.debits + p.reversals
     OR CASE
     WHEN p.pi_type = 'REVISED' THEN p.transactions > 0
-    WHEN p.told_status <> 'FAILED' THEN (p.debits, p.reversals, p.debit) <> (1, 0, p.net)
+    WHEN p.reported_status <> 'FAILED' THEN (p.debits, p.reversals, p.debit) <> (1, 0, p.net)
     WHEN p.transactions = 0 THEN coalesce(p.is_active, true)
     ELSE (p.debits, p.reversals, p.debit, p.reversal) <> (1, 1, p.net, p.net) END
 
@@ -306,7 +306,7 @@ JOIN ifms.payment_instruction i ON (i.tenant_id, i.payment_number) = (p.tenant_i
     AND i.repayment_of IS NULL
 WHERE p.pi_type = 'ORIGINAL'
     AND p.ledger_id IS NULL
-    AND (p.told_status <> 'FAILED'
+    AND (p.reported_status <> 'FAILED'
     OR i.pi_number = p.pi_number)
 
 -- rule: payment | ask the platform which amount is right
@@ -316,11 +316,11 @@ FROM java_pi p
 LEFT JOIN java_tally t ON t.pi_id = p.id
 JOIN ifms.payment y ON (y.tenant_id, y.payment_number) = (p.tenant_id, p.payment_number)
 WHERE p.pi_type = 'ORIGINAL'
-    AND p.told_status <> 'FAILED'
+    AND p.reported_status <> 'FAILED'
     AND y.amount <> p.net
 
 -- rule: payment | ask the treasury what it knows of this bill, mend the row by its answer and run the import again
-SELECT p.tenant_id, p.payment_number, 'PI ' || coalesce(p.pi_number, '(' || p.id || ')'), 'it is ' || p.told_status
+SELECT p.tenant_id, p.payment_number, 'PI ' || coalesce(p.pi_number, '(' || p.id || ')'), 'it is ' || p.reported_status
         || ' there and ' || i.status || ' here'
 FROM java_pi p
 LEFT JOIN java_tally t ON t.pi_id = p.id

@@ -82,8 +82,8 @@ def _sum_rows(target: Connection, by_rows: Collection[str]) -> None:
         SELECT s.id, coalesce(a.allotted, 0) AS allotted, coalesce(t.spent, 0) AS spent, coalesce(a.again, 0) AS again,
                s.master_id = ANY(%s) AS accepted
         FROM java_sanction s
-        LEFT JOIN (SELECT sanction_id, count(*) FILTER (WHERE told_again) AS again,
-                          sum(CASE kind WHEN 'WITHDRAWAL' THEN -amount ELSE amount END) FILTER (WHERE NOT told_again)
+        LEFT JOIN (SELECT sanction_id, count(*) FILTER (WHERE repeated) AS again,
+                          sum(CASE kind WHEN 'WITHDRAWAL' THEN -amount ELSE amount END) FILTER (WHERE NOT repeated)
                               AS allotted
                    FROM java_allotment GROUP BY 1) a ON a.sanction_id = s.id
         LEFT JOIN (SELECT content->>'sanctionid' AS id,

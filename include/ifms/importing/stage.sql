@@ -42,12 +42,12 @@ SELECT place, r->>'id' AS id, r->>'sanctionid' AS sanction_id, (r->>'allotmentse
        pg_temp.text_of(r->>'ssuallotmentid') AS ssu_allotment_id, (r->>'allotmentamount')::numeric AS amount,
        CASE lower(btrim(r->>'allotmenttransactiontype')) WHEN 'initial allotment' THEN 'INITIAL'
            WHEN 'additional allotment' THEN 'ADDITIONAL' WHEN 'allotment withdrawal' THEN 'WITHDRAWAL' END AS kind,
-       r->>'allotmenttransactiontype' AS told_kind, (r->>'sanctionbalance')::numeric AS balance,
+       r->>'allotmenttransactiontype' AS reported_kind, (r->>'sanctionbalance')::numeric AS balance,
        (pg_temp.instant_of(r->>'allotmentdate') AT TIME ZONE 'UTC')::date AS day,
        pg_temp.instant_of(r->>'createdtime') AS created,
        -- The same allotment told again; the first telling counts.
        row_number() OVER (PARTITION BY r->>'sanctionid', r->>'ssuallotmentid', r->>'allotmentserialno'
-                          ORDER BY (r->>'createdtime')::numeric, place) > 1 AS told_again
+                          ORDER BY (r->>'createdtime')::numeric, place) > 1 AS repeated
 FROM java_row CROSS JOIN LATERAL (SELECT content AS r) c WHERE source = 'jit_allotment_details';
 
 CREATE TEMP TABLE java_pi ON COMMIT DROP AS
@@ -58,7 +58,7 @@ SELECT r->>'id' AS id, r->>'tenantid' AS tenant_id, pg_temp.text_of(r->>'pinumbe
        coalesce(pg_temp.text_of(r->>'muktareferenceid'), 'PI ' || coalesce(r->>'pinumber', r->>'id')) AS payment_number,
        pg_temp.text_of(r->>'muktareferenceid') IS NOT NULL AS has_payment,
        (r->>'numbeneficiaries')::int AS n, (r->>'grossamount')::numeric AS gross, (r->>'netamount')::numeric AS net,
-       r->>'pistatus' AS told_status, (r->>'isactive')::boolean AS is_active,
+       r->>'pistatus' AS reported_status, (r->>'isactive')::boolean AS is_active,
        pg_temp.text_of(r->>'pisuccesscode') AS success_code, pg_temp.text_of(r->>'pisuccessdesc') AS success_description,
        pg_temp.text_of(r->>'piapprovedid') AS approved_id, pg_temp.text_of(r->>'piapprovaldate') AS approval_date,
        pg_temp.text_of(r->>'pierrorresp') AS error,
@@ -103,7 +103,7 @@ CREATE TEMP TABLE java_beneficiary ON COMMIT DROP AS
 SELECT r->>'id' AS id, r->>'piid' AS pi_id, pg_temp.text_of(r->>'beneficiarynumber') AS number,
        pg_temp.text_of(r->>'beneficiaryid') AS payee_id, r->>'beneficiarytype' AS payee_type,
        coalesce(pg_temp.text_of(r->>'bankaccountid'), pg_temp.text_of(r->>'bankaccountcode'), '') AS bank_account_id,
-       (r->>'amount')::numeric AS amount, r->>'paymentstatus' AS told_status,
+       (r->>'amount')::numeric AS amount, r->>'paymentstatus' AS reported_status,
        pg_temp.text_of(r->>'paymentstatusmessage') AS message, pg_temp.text_of(r->>'vouchernumber') AS voucher_number,
        (pg_temp.instant_of(r->>'voucherdate') AT TIME ZONE 'UTC')::date AS voucher_date,
        pg_temp.text_of(r->>'utrno') AS utr_number, pg_temp.day_of(r->>'utrdate') AS utr_date,
@@ -121,8 +121,8 @@ CREATE INDEX ON java_beneficiary (pi_id);
 
 -- What each PI's beneficiaries come to.
 CREATE TEMP TABLE java_tally ON COMMIT DROP AS
-SELECT pi_id, count(*) AS n, sum(amount) AS total, count(*) FILTER (WHERE told_status = 'Payment Failed') AS failed,
-       count(*) FILTER (WHERE told_status NOT IN ('Payment Failed', 'Payment Successful')) AS waiting,
+SELECT pi_id, count(*) AS n, sum(amount) AS total, count(*) FILTER (WHERE reported_status = 'Payment Failed') AS failed,
+       count(*) FILTER (WHERE reported_status NOT IN ('Payment Failed', 'Payment Successful')) AS waiting,
        max(voucher_date) AS paid_on
 FROM java_beneficiary GROUP BY pi_id;
 CREATE INDEX ON java_tally (pi_id);
@@ -130,10 +130,10 @@ CREATE INDEX ON java_tally (pi_id);
 -- Where each stands in this ledger. The Java adapter called a PI SUCCESSFUL or PARTIAL with the first scroll: while some
 -- of its beneficiaries have neither scroll nor failure, here it still waits for them.
 UPDATE java_pi p SET target = CASE
-    WHEN told_status IN ('SUCCESSFUL', 'PARTIAL') AND t.waiting > 0
+    WHEN reported_status IN ('SUCCESSFUL', 'PARTIAL') AND t.waiting > 0
         THEN CASE pi_type WHEN 'ORIGINAL' THEN 'IN PROCESS' ELSE 'INITIATED' END
-    WHEN told_status IN ('INITIATED', 'SUCCESSFUL', 'PARTIAL', 'COMPLETED', 'FAILED') THEN told_status
-    WHEN told_status IN ('APPROVED', 'IN PROCESS') AND pi_type = 'ORIGINAL' THEN told_status END
+    WHEN reported_status IN ('INITIATED', 'SUCCESSFUL', 'PARTIAL', 'COMPLETED', 'FAILED') THEN reported_status
+    WHEN reported_status IN ('APPROVED', 'IN PROCESS') AND pi_type = 'ORIGINAL' THEN reported_status END
 FROM java_tally t WHERE t.pi_id = p.id;
 UPDATE java_pi SET route = pi_type || ' ' || CASE
     WHEN target = 'FAILED' AND pi_type = 'ORIGINAL' THEN CASE WHEN debits > 0 THEN 'REJECTED' ELSE 'DECLINED' END
@@ -141,9 +141,9 @@ UPDATE java_pi SET route = pi_type || ' ' || CASE
 UPDATE java_beneficiary b SET
     target = CASE
         WHEN p.target = 'FAILED' THEN 'Payment Failed'
-        WHEN p.pi_type = 'REVISED' AND b.told_status = 'Payment Initiated' THEN 'Payment In Process'
-        ELSE b.told_status END,
-    failed_on = CASE WHEN b.told_status = 'Payment Failed' AND p.target <> 'FAILED'
+        WHEN p.pi_type = 'REVISED' AND b.reported_status = 'Payment Initiated' THEN 'Payment In Process'
+        ELSE b.reported_status END,
+    failed_on = CASE WHEN b.reported_status = 'Payment Failed' AND p.target <> 'FAILED'
         THEN coalesce(b.challan_date, b.voucher_date, (b.modified AT TIME ZONE 'Asia/Kolkata')::date) END
 FROM java_pi p WHERE p.id = b.pi_id;
 UPDATE java_beneficiary b SET route = CASE WHEN p.route = 'ORIGINAL DECLINED' THEN 'DECLINED'

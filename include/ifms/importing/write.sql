@@ -23,7 +23,7 @@ CREATE TEMP TABLE fit_row ON COMMIT DROP AS
         WHEN 'jit_sanction_details' THEN EXISTS (SELECT FROM fit_sanction s WHERE s.id = content->>'id')
         WHEN 'jit_funds_summary' THEN EXISTS (SELECT FROM fit_sanction s WHERE s.id = content->>'sanctionid')
         WHEN 'jit_allotment_details' THEN EXISTS (SELECT FROM fit_sanction s JOIN java_allotment a ON a.sanction_id = s.id
-                                                  WHERE a.place = r.place AND NOT a.told_again)
+                                                  WHERE a.place = r.place AND NOT a.repeated)
         WHEN 'jit_payment_inst_details' THEN EXISTS (SELECT FROM fit_pi p WHERE p.id = content->>'id')
         WHEN 'jit_transaction_details' THEN EXISTS (SELECT FROM fit_pi p WHERE p.id = content->>'paymentinstid')
         WHEN 'jit_beneficiary_lineitems' THEN EXISTS (
@@ -83,7 +83,7 @@ INSERT INTO ifms.allotment (tenant_id, hoa_code, ddo_code, grantee_code, ssu_id,
     ssu_allotment_id, serial_no, kind, amount, sanction_balance, allotment_date, sanction_id, received_at)
 SELECT s.tenant_id, s.hoa_code, s.ddo_code, s.grantee_code, s.ssu_id, s.scheme_code, s.master_allotment_id,
        a.ssu_allotment_id, a.serial_no, a.kind, a.amount, a.balance, a.day, s.id, coalesce(a.created, now())
-FROM java_allotment a JOIN sanction_here s ON s.java_id = a.sanction_id WHERE NOT a.told_again
+FROM java_allotment a JOIN sanction_here s ON s.java_id = a.sanction_id WHERE NOT a.repeated
 ON CONFLICT (tenant_id, hoa_code, ddo_code, master_allotment_id, ssu_allotment_id, serial_no) DO NOTHING;
 
 -- One that waited here for its initial allotment counts now.

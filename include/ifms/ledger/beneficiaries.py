@@ -15,14 +15,14 @@ from ifms.errors import WireError
 from ifms.ledger.database import Connection
 from ifms.ledger.models import Beneficiary, NewBeneficiary, Payment, PaymentInstruction
 from ifms.ledger.statuses import BeneficiaryStatus
-from ifms.ledger.writes import Target, write
+from ifms.ledger.write_batch import Target, write
 
 _NEW = [f.name for f in fields(NewBeneficiary)]
 _TYPES = {"amount": "numeric", "line_item_ids": "text[]", "account_sealed": "bytea"}  # every other one is a text
 _INSERT = f"""
     INSERT INTO ifms.beneficiary (payment_instruction_id, {", ".join(_NEW)})
     SELECT %(instruction)s, {", ".join(_NEW)}
-    FROM json_to_recordset(%(rows)s) AS told ({", ".join(f"{name} {_TYPES.get(name, 'text')}" for name in _NEW)})
+    FROM json_to_recordset(%(rows)s) AS reported ({", ".join(f"{name} {_TYPES.get(name, 'text')}" for name in _NEW)})
 """  # noqa: S608  (names of this package's own fields)
 
 _OF = (
@@ -39,13 +39,13 @@ _OF = (
 _SCROLLED = (
     sql.SQL(
         """
-        UPDATE ifms.beneficiary b SET status = 'Payment Successful', status_message = told.message,
-               voucher_number = told.voucher, voucher_date = told.voucher_date, utr_number = told.utr,
-               utr_date = told.utr_date, end_to_end_id = told.end_to_end, updated_at = now()
+        UPDATE ifms.beneficiary b SET status = 'Payment Successful', status_message = reported.message,
+               voucher_number = reported.voucher, voucher_date = reported.voucher_date, utr_number = reported.utr,
+               utr_date = reported.utr_date, end_to_end_id = reported.end_to_end, updated_at = now()
         FROM unnest(%(numbers)s::text[], %(messages)s::text[], %(vouchers)s::text[], %(voucher_dates)s::date[],
                     %(utrs)s::text[], %(utr_dates)s::date[], %(ends)s::text[])
-            AS told (number, message, voucher, voucher_date, utr, utr_date, end_to_end)
-        WHERE b.payment_instruction_id = %(instruction)s AND b.beneficiary_number = told.number
+            AS reported (number, message, voucher, voucher_date, utr, utr_date, end_to_end)
+        WHERE b.payment_instruction_id = %(instruction)s AND b.beneficiary_number = reported.number
           AND b.status IN ('Payment Initiated', 'Payment In Process')
         RETURNING {}
         """
@@ -57,12 +57,12 @@ _SCROLLED = (
 
 def insert_beneficiaries(target: Target, instruction_id: UUID, rows: Sequence[NewBeneficiary]) -> None:
     """Write the beneficiaries of a PI, in the transaction that writes the PI."""
-    write(target, _INSERT, {"instruction": instruction_id, "rows": json.dumps([_told(row) for row in rows])})
+    write(target, _INSERT, {"instruction": instruction_id, "rows": json.dumps([_columns(row) for row in rows])})
 
 
-def _told(row: NewBeneficiary) -> dict[str, object]:
-    told = {name: getattr(row, name) for name in _NEW}
-    return told | {"amount": str(row.amount), "account_sealed": rf"\x{row.account_sealed.hex()}"}
+def _columns(row: NewBeneficiary) -> dict[str, object]:
+    reported = {name: getattr(row, name) for name in _NEW}
+    return reported | {"amount": str(row.amount), "account_sealed": rf"\x{row.account_sealed.hex()}"}
 
 
 def of(connection: Connection, instruction_ids: Collection[UUID]) -> dict[UUID, list[Beneficiary]]:
@@ -92,9 +92,9 @@ def note_beneficiaries(target: Target, pi: PaymentInstruction, messages: Mapping
         write(
             target,
             """
-            UPDATE ifms.beneficiary b SET status_message = told.message, updated_at = now()
-            FROM unnest(%s::text[], %s::text[]) AS told (number, message)
-            WHERE b.payment_instruction_id = %s AND b.beneficiary_number = told.number
+            UPDATE ifms.beneficiary b SET status_message = reported.message, updated_at = now()
+            FROM unnest(%s::text[], %s::text[]) AS reported (number, message)
+            WHERE b.payment_instruction_id = %s AND b.beneficiary_number = reported.number
             """,
             (list(messages), list(messages.values()), pi.id),
         )
@@ -132,19 +132,19 @@ def record_scrolls(connection: Connection, pi: PaymentInstruction, scrolls: Sequ
     for scroll in scrolls:
         if scroll.beneficiary_number.casefold() not in known:
             raise WireError(f"the reply about {pi.pi_number} names {scroll.beneficiary_number!r}, which is not in it")
-    told = {known[s.beneficiary_number.casefold()]: s for s in reversed(scrolls)}  # the first of each
+    reported = {known[s.beneficiary_number.casefold()]: s for s in reversed(scrolls)}  # the first of each
     with connection.cursor(row_factory=class_row(Beneficiary)) as cursor:
         newly = cursor.execute(
             _SCROLLED,
             {
                 "instruction": pi.id,
-                "numbers": list(told),
-                "messages": [s.message for s in told.values()],
-                "vouchers": [s.voucher_number for s in told.values()],
-                "voucher_dates": [s.voucher_date for s in told.values()],
-                "utrs": [s.utr_number for s in told.values()],
-                "utr_dates": [s.utr_date for s in told.values()],
-                "ends": [s.end_to_end_id for s in told.values()],
+                "numbers": list(reported),
+                "messages": [s.message for s in reported.values()],
+                "vouchers": [s.voucher_number for s in reported.values()],
+                "voucher_dates": [s.voucher_date for s in reported.values()],
+                "utrs": [s.utr_number for s in reported.values()],
+                "utr_dates": [s.utr_date for s in reported.values()],
+                "ends": [s.end_to_end_id for s in reported.values()],
             },
         ).fetchall()
     return replace(tally(connection, pi), newly_paid=sorted(newly, key=lambda row: row.beneficiary_number))

@@ -8,7 +8,7 @@ from datetime import timedelta
 from ifms.errors import ConflictError
 from ifms.ledger.claims import Claim
 from ifms.ledger.database import Connection
-from ifms.ledger.writes import Target, write
+from ifms.ledger.write_batch import Target, write
 
 # The platform stores a payment within seconds of announcing it; a bill that has none after this time is looked at.
 STORED_WITHIN = timedelta(hours=1)

@@ -107,11 +107,11 @@ def claim(
     share its work (None: it has it for itself); `conditions` fill the queue's own parameters, of which `pi_numbers` and
     `payments` are all when left out.
     """
-    mine = Claim(uuid.uuid4(), lease)
-    values: dict[str, object] = {"token": mine.token, "lease": lease, "limit": limit, "sweep_started": sweep_started}
+    claim = Claim(uuid.uuid4(), lease)
+    values: dict[str, object] = {"token": claim.token, "lease": lease, "limit": limit, "sweep_started": sweep_started}
     values |= {"shared_since": shared_since or sweep_started} | _EVERYTHING | conditions
     with connection.cursor(row_factory=class_row(row)) as cursor:
-        return mine, cursor.execute(queue.statement(row), values).fetchall()
+        return claim, cursor.execute(queue.statement(row), values).fetchall()
 
 
 def held(
@@ -135,7 +135,7 @@ def held(
     return int(row[0]) if row else 0
 
 
-def release(connection: Connection, queue: Queue, row_id: uuid.UUID, mine: Claim, *, untouched: bool = False) -> None:
+def release(connection: Connection, queue: Queue, row_id: uuid.UUID, claim: Claim, *, untouched: bool = False) -> None:
     """Give a row of `queue` back; `untouched`, nothing was asked about it, so it stays due in this sweep.
 
     Raises ClaimLostError when another copy has taken it over.
@@ -148,7 +148,7 @@ def release(connection: Connection, queue: Queue, row_id: uuid.UUID, mine: Claim
             WHERE id = %(id)s AND claim_token = %(token)s
             """
         ).format(sql.Identifier(queue.table), polled=sql.Identifier(queue.polled)),
-        {"id": row_id, "token": mine.token, "untouched": untouched},
+        {"id": row_id, "token": claim.token, "untouched": untouched},
     )
     if cursor.rowcount != 1:
         raise ClaimLostError(f"{queue.table} {row_id} was taken over by another run of this task; nothing was written")

@@ -95,7 +95,7 @@ class Database:
             time.sleep(random.uniform(0.05, 0.1) * 2**attempt)  # noqa: S311  (spreads retries, keeps no secret)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def look(self, work: Callable[[Connection], T]) -> T:
+    def read_snapshot(self, work: Callable[[Connection], T]) -> T:
         """Run `work` on one state of all rows, which it can't change: what is committed meanwhile it does not see.
 
         Raises psycopg.OperationalError when the database goes away (nothing was written, so it can be run again), and

@@ -22,7 +22,7 @@ from ifms.errors import BadInputError, ClaimLostError, LedgerError
 from ifms.ledger.claims import Claim, Queue
 from ifms.ledger.database import REFUSED, Connection, refusal
 from ifms.ledger.models import AllotmentKind, Funding, NewAllotment, Watermark
-from ifms.ledger.writes import Target, write
+from ifms.ledger.write_batch import Target, write
 
 
 class Movement(StrEnum):
@@ -98,17 +98,17 @@ def record_allotments(connection: Connection, allotments: Sequence[NewAllotment]
     An addition or withdrawal whose sanction is not known yet is kept and counts as soon as its initial allotment comes.
     All are written together; only when the database refuses that (a sum beyond its columns), each by itself.
     """
-    told = list(dict.fromkeys(allotments))
-    doubled = len(allotments) - len(told)
-    together = _attempted(connection, told)
+    distinct = list(dict.fromkeys(allotments))
+    doubled = len(allotments) - len(distinct)
+    together = _attempted(connection, distinct)
     if isinstance(together, Recorded):
         return replace(together, known=together.known + doubled)
     # In the order in which they make sense one by one: a sanction before what is added to it, and that before what is
     # taken away.
-    told.sort(key=lambda a: (_ORDER[a.kind], a.serial_no))
+    distinct.sort(key=lambda a: (_ORDER[a.kind], a.serial_no))
     recorded: list[Recorded] = []
     refused: list[str] = []
-    for allotment in told:
+    for allotment in distinct:
         alone = _attempted(connection, [allotment])
         if isinstance(alone, Recorded):
             recorded.append(alone)
@@ -139,12 +139,12 @@ def _attempted(connection: Connection, allotments: Sequence[NewAllotment]) -> Re
 
 
 def _record(connection: Connection, allotments: Sequence[NewAllotment]) -> Recorded:
-    told_before = {a: _insert_allotment(connection, a) for a in allotments}
-    new = [allotment for allotment, before in told_before.items() if before is None]
+    known_before = {a: _insert_allotment(connection, a) for a in allotments}
+    new = [allotment for allotment, before in known_before.items() if before is None]
     conflicts = [
         f"{a} is told as {a.kind} of {a.amount}, but was recorded as {before[0]} of {before[1]}; "
         "ask the treasury which is right"
-        for a, before in told_before.items()
+        for a, before in known_before.items()
         if before is not None and before != (a.kind, a.amount)
     ]
     for allotment in new:

@@ -22,7 +22,7 @@ from ifms.ledger.database import Connection
 from ifms.ledger.funds import Movement
 from ifms.ledger.models import Funding, NewBeneficiary, Payment, PaymentInstruction
 from ifms.ledger.statuses import Event, PiStatus, after
-from ifms.ledger.writes import Target, connection_of, write
+from ifms.ledger.write_batch import Target, connection_of, write
 
 _CONDITIONS = """
        AND (%(tenants)s::text[] IS NULL OR q.tenant_id = ANY(%(tenants)s))
@@ -91,9 +91,9 @@ class NewInstruction:
 
 
 def create(
-    target: Target, new: NewInstruction, funding: Funding, payment_claim: Claim, mine: Claim
+    target: Target, new: NewInstruction, funding: Funding, payment_claim: Claim, claim: Claim
 ) -> PaymentInstruction:
-    """Write a PI, PENDING, claimed by `mine` and about to be sent, with its beneficiaries and its money reserved.
+    """Write a PI, PENDING, claimed by `claim` and about to be sent, with its beneficiaries and its money reserved.
 
     In the caller's transaction: the number exists before the treasury hears of it. Raises ClaimLostError when another
     run has taken the payment over, ConflictError when the payment's amount is not the PI's (and, through
@@ -115,7 +115,7 @@ def create(
         "additional_details": Jsonb(dict(new.additional_details)),
         "adopted_by": new.adopted_by,
     }
-    pi = _write(target, values, new.beneficiaries, mine)
+    pi = _write(target, values, new.beneficiaries, claim)
     funds.move(target, Movement.RESERVE, funding.sanction_id, pi.id, new.amount)
     write(
         target,
@@ -139,7 +139,7 @@ def create_revision(
     pi_number: str,
     bill_date: datetime,
     rows: Sequence[NewBeneficiary],
-    mine: Claim,
+    claim: Claim,
 ) -> PaymentInstruction:
     """Write a revised PI for failed beneficiaries of `original`, PENDING, claimed and about to be sent.
 
@@ -154,7 +154,7 @@ def create_revision(
         "org_bill_ref_number": original.pa_bill_ref_number,
         "org_bill_date": original.bill_date,
     }
-    return _write(target, values, rows, mine)
+    return _write(target, values, rows, claim)
 
 
 def create_repayment(
@@ -164,7 +164,7 @@ def create_repayment(
     pi_number: str,
     bill_date: datetime,
     rows: Sequence[NewBeneficiary],
-    mine: Claim,
+    claim: Claim,
 ) -> PaymentInstruction:
     """Write a new original PI for beneficiaries whose failed payments can't be corrected any more, its money reserved.
 
@@ -178,7 +178,7 @@ def create_repayment(
         "repayment_of": original.pi_number,
         "bill_date": bill_date,
     }
-    pi = _write(target, values, rows, mine)
+    pi = _write(target, values, rows, claim)
     funds.move(target, Movement.RESERVE, funding.sanction_id, pi.id, pi.net_amount)
     return pi
 
@@ -191,7 +191,7 @@ def _of_original(original: PaymentInstruction) -> dict[str, object]:
 
 
 def _write(
-    target: Target, values: Mapping[str, object], rows: Sequence[NewBeneficiary], mine: Claim
+    target: Target, values: Mapping[str, object], rows: Sequence[NewBeneficiary], claim: Claim
 ) -> PaymentInstruction:
     """Insert a PI and its beneficiaries: PENDING, claimed, its first attempt noted as about to be sent."""
     amount = sum((row.amount for row in rows), Decimal(0))
@@ -205,10 +205,10 @@ def _write(
         "financial_year": clock.financial_year_label(clock.financial_year(bill_date)),
         "attempts": 1,
         "last_attempt": "sending",
-        "claim_token": mine.token,
+        "claim_token": claim.token,
     }
     with connection_of(target).cursor(row_factory=class_row(PaymentInstruction)) as cursor:
-        pi = cursor.execute(_inserting(tuple(values)), {**values, "lease": mine.lease}).fetchone()
+        pi = cursor.execute(_inserting(tuple(values)), {**values, "lease": claim.lease}).fetchone()
     assert pi is not None
     insert_beneficiaries(target, pi.id, rows)
     return pi

@@ -41,7 +41,7 @@ class Finding:
 
 
 def look(connection: Connection, limits: Limits | None = None, *, shown: int = SHOWN) -> list[Finding]:
-    """What is broken, rule by rule; in one state of all rows when run by `Database.look`."""
+    """What is broken, rule by rule; in one state of all rows when run by `Database.read_snapshot`."""
     values = parameters(limits or Limits()) | {"shown": shown}
     findings = []
     for invariant in INVARIANTS:

@@ -161,8 +161,8 @@ def doubtful_payment(connection: Connection, tenant_id: str, payment_number: str
     return payment
 
 
-def claim_doubtful(connection: Connection, tenant_id: str, payment_number: str, mine: Claim) -> Payment:
+def claim_doubtful(connection: Connection, tenant_id: str, payment_number: str, claim: Claim) -> Payment:
     """The same, under the claim of who is about to write its PI in this transaction."""
     payment = doubtful_payment(connection, tenant_id, payment_number)
-    connection.execute("UPDATE ifms.payment SET claim_token = %s WHERE id = %s", (mine.token, payment.id))
+    connection.execute("UPDATE ifms.payment SET claim_token = %s WHERE id = %s", (claim.token, payment.id))
     return payment

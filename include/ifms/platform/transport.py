@@ -96,7 +96,7 @@ class Transport:
     def _answer(self, response: requests.Response, text: bytes, where: str) -> object:
         status = response.status_code
         if status >= 500 or status in _WORTH_A_RETRY:
-            raise PlatformUnavailableError(f"{where}: HTTP {status}{self._told(text)}")
+            raise PlatformUnavailableError(f"{where}: HTTP {status}{self._error_text(text)}")
         if 300 <= status < 400:
             raise PlatformReplyError(
                 f"{where}: HTTP {status} sends us elsewhere, which is not followed; mend its address"
@@ -110,10 +110,10 @@ class Transport:
         errors = _errors(value)
         if status >= 400 or errors:
             codes = tuple(str(error.get("code")) for error in errors if error.get("code"))
-            raise PlatformRefusedError(f"{where}: HTTP {status}{self._told(text) or ' without a reason'}", codes)
+            raise PlatformRefusedError(f"{where}: HTTP {status}{self._error_text(text) or ' without a reason'}", codes)
         return value
 
-    def _told(self, text: bytes) -> str:
+    def _error_text(self, text: bytes) -> str:
         """Say what the service said: one short line, fit for a log, without whole account numbers and our token."""
         try:
             errors = _errors(decode(text))

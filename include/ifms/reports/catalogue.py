@@ -10,11 +10,11 @@ from datetime import datetime
 from ifms import clock
 from ifms.errors import BadInputError
 from ifms.ledger.database import Connection
+from ifms.queries.funds import KINDS
 from ifms.reports.failure_reasons import FAILURE_REASONS
 from ifms.reports.fund_register import FUND_REGISTER
 from ifms.reports.payment_ageing import PAYMENT_AGEING
 from ifms.reports.period import Period, parse
-from ifms.reports.reads.funds import KINDS
 from ifms.reports.reconciliation import RECONCILIATION
 from ifms.reports.report import Report, Request
 from ifms.reports.response_times import RESPONSE_TIMES

@@ -6,8 +6,8 @@ beneficiary's next payment instruction had come to at `as of`: one that the trea
 
 from __future__ import annotations
 
-from ifms.reports import asof
-from ifms.reports.counting import Counted, percent
+from ifms.reports import point_in_time
+from ifms.reports.aggregates import Counted, percent
 from ifms.reports.period import of_financial_year
 from ifms.reports.report import Chart, Column, Cube, Frame, Kind, Report, Shape, Table
 
@@ -22,23 +22,23 @@ _QUERY = f"""
            CASE WHEN st.status = 'FAILED' THEN 'not to be corrected'
                 WHEN later.pi_number IS NULL THEN 'not corrected'
                 WHEN later.failed_at < %(as_of)s THEN 'failed again'
-                WHEN later.status IN {asof.PAID} THEN 'paid'
+                WHEN later.status IN {point_in_time.PAID} THEN 'paid'
                 ELSE 'under way' END AS outcome,
            ifms.correct_by(b.failed_on) AS correct_by
     FROM ifms.beneficiary b
     JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id
-    {asof.state("p", "st")}
+    {point_in_time.state("p", "st")}
     LEFT JOIN LATERAL (
         SELECT n.pi_number, ns.status, CASE WHEN nb.failed_on IS NOT NULL THEN nb.updated_at END AS failed_at
         FROM ifms.beneficiary nb
         JOIN ifms.payment_instruction n ON n.id = nb.payment_instruction_id
-        {asof.state("n", "ns")}
+        {point_in_time.state("n", "ns")}
         WHERE nb.beneficiary_number = b.beneficiary_number AND nb.created_at > b.created_at
           AND nb.created_at < %(as_of)s AND ns.status <> 'FAILED'
         ORDER BY nb.created_at, n.pi_number LIMIT 1
     ) later ON true
-    WHERE b.status = 'Payment Failed' AND b.failed_on IS NOT NULL AND {asof.within("b.updated_at")}
-      AND {asof.of_cities("p.tenant_id")}
+    WHERE b.status = 'Payment Failed' AND b.failed_on IS NOT NULL AND {point_in_time.within("b.updated_at")}
+      AND {point_in_time.of_cities("p.tenant_id")}
     ORDER BY b.updated_at, p.pi_number, b.beneficiary_number
 """  # noqa: S608  (texts of this package)
 
@@ -55,7 +55,7 @@ _COUNTS = (
 
 
 def _derive(frame: Frame) -> Frame:
-    frame["month"] = frame["recorded_at"].map(lambda instant: f"{asof.ist(instant):%Y-%m}")
+    frame["month"] = frame["recorded_at"].map(lambda instant: f"{point_in_time.ist(instant):%Y-%m}")
     return frame
 
 

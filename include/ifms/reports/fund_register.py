@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ifms.reports import asof
-from ifms.reports.counting import Counted
+from ifms.queries.funds import KINDS
+from ifms.reports import point_in_time
+from ifms.reports.aggregates import Counted
 from ifms.reports.period import of_financial_year
-from ifms.reports.reads.funds import KINDS
 from ifms.reports.report import Chart, Column, Cube, Frame, Kind, Report, Request, Table
 
 _COLUMNS = (
@@ -32,9 +32,9 @@ _QUERY = f"""
            r.transaction_type, r.transaction_amount, r.sanctioned_balance, r.fund_available, r.recorded_at
     FROM ifms.fund_register r
     WHERE r.recorded_at < %(as_of)s
-      AND CASE WHEN %(year)s::text IS NULL THEN {asof.within("r.recorded_at")}
+      AND CASE WHEN %(year)s::text IS NULL THEN {point_in_time.within("r.recorded_at")}
                ELSE r.financial_year = %(year)s END
-      AND {asof.of_cities("r.tenant_id")}
+      AND {point_in_time.of_cities("r.tenant_id")}
       AND (%(hoa_code)s::text IS NULL OR r.hoa_code = %(hoa_code)s)
       AND (%(transaction_type)s::text IS NULL OR r.transaction_type = %(transaction_type)s)
     ORDER BY r.movement_id
@@ -49,7 +49,7 @@ _FLOWS = {
 
 
 def _derive(frame: Frame) -> Frame:
-    frame["month"] = frame["recorded_at"].map(lambda instant: f"{asof.ist(instant):%Y-%m}")
+    frame["month"] = frame["recorded_at"].map(lambda instant: f"{point_in_time.ist(instant):%Y-%m}")
     return frame
 
 

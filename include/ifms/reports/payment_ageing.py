@@ -6,10 +6,10 @@ waits since it was raised, a payment instruction since it came to the status tha
 
 from __future__ import annotations
 
-from ifms.reports import asof
-from ifms.reports.counting import Counted
+from ifms.queries.instruction import NEXT_SERVICE
+from ifms.reports import point_in_time
+from ifms.reports.aggregates import Counted
 from ifms.reports.period import ALL
-from ifms.reports.reads.instruction import NEXT_SERVICE
 from ifms.reports.report import Chart, Column, Cube, Frame, Kind, Report, Shape, Table
 
 SERVICES = ("PI", "PIS", "PAG", "PD", "FTPS", "none")
@@ -30,14 +30,16 @@ _QUERY = f"""
     FROM (
         SELECT CASE {_SERVICE} ELSE 'none' END AS service, p.tenant_id, p.pi_type AS kind, p.pi_number,
                p.payment_number, st.status, p.net_amount AS amount, st.since
-        FROM ifms.payment_instruction p {asof.state("p", "st")}
-        WHERE {asof.within("p.created_at")} AND {asof.of_cities("p.tenant_id")} AND st.status = ANY(%(waiting)s)
+        FROM ifms.payment_instruction p {point_in_time.state("p", "st")}
+        WHERE {point_in_time.within("p.created_at")} AND {point_in_time.of_cities("p.tenant_id")}
+          AND st.status = ANY(%(waiting)s)
         UNION ALL
         SELECT 'PI', q.tenant_id, 'PAYMENT', NULL, q.payment_number, 'no payment instruction', q.amount, q.raised_at
         FROM ifms.payment q
-        WHERE q.seen_at < %(as_of)s AND {asof.within("q.raised_at")} AND {asof.of_cities("q.tenant_id")}
+        WHERE q.seen_at < %(as_of)s AND {point_in_time.within("q.raised_at")}
+          AND {point_in_time.of_cities("q.tenant_id")}
           AND NOT EXISTS (
-              SELECT FROM ifms.payment_instruction p {asof.state("p", "st")}
+              SELECT FROM ifms.payment_instruction p {point_in_time.state("p", "st")}
               WHERE p.tenant_id = q.tenant_id AND p.payment_number = q.payment_number AND p.pi_type = 'ORIGINAL'
                 AND p.repayment_of IS NULL AND p.created_at < %(as_of)s AND st.status <> 'FAILED')
     ) waiting

@@ -31,12 +31,12 @@ class Period:
     """The financial year, like 2026-27, when it is one."""
 
     @property
-    def said(self) -> str:
+    def described(self) -> str:
         """As people read it."""
         if self.since is None or self.until is None:
             return "all that is known"
         first, last = clock.to_ist(self.since).date(), (clock.to_ist(self.until) - timedelta(days=1)).date()
-        days = _said(first) if first == last else f"{_said(first)} to {_said(last)}"
+        days = _date_text(first) if first == last else f"{_date_text(first)} to {_date_text(last)}"
         return f"financial year {self.year} ({days})" if self.year else days
 
 
@@ -49,22 +49,22 @@ def parse(text: str) -> Period:
     A pair of numbers like 2026-27 is a financial year if the second follows the first, else a year and a month. Raises
     BadInputError for what is no period, and for one that ends before it begins.
     """
-    said = text.strip()
-    if said.lower() == "all":
+    stripped = text.strip()
+    if stripped.lower() == "all":
         return ALL
-    if pair := _PAIR.fullmatch(said):
+    if pair := _PAIR.fullmatch(stripped):
         first, second = int(pair[1]), int(pair[2])
         if second == (first + 1) % 100:
             return financial_year(first)
         if 1 <= second <= 12:
-            return between(_day(f"{said}-01", said), _month_end(first, second, said), label=said)
-    elif _DAY.fullmatch(said):
-        day = _day(said, said)
-        return between(day, day, label=said)
-    elif ".." in said:
-        first_day, last_day = (_day(part.strip(), said) for part in said.split("..", 1))
+            return between(_day(f"{stripped}-01", stripped), _month_end(first, second, stripped), label=stripped)
+    elif _DAY.fullmatch(stripped):
+        day = _day(stripped, stripped)
+        return between(day, day, label=stripped)
+    elif ".." in stripped:
+        first_day, last_day = (_day(part.strip(), stripped) for part in stripped.split("..", 1))
         return between(first_day, last_day)
-    raise BadInputError(f"{said[:40]!r} is no period: write {_FORMS}")
+    raise BadInputError(f"{stripped[:40]!r} is no period: write {_FORMS}")
 
 
 def financial_year(first: int) -> Period:
@@ -108,5 +108,5 @@ def _month_end(year: int, month: int, whole: str) -> date:
     return follows - timedelta(days=1)
 
 
-def _said(day: date) -> str:
+def _date_text(day: date) -> str:
     return f"{day.day} {day:%b %Y}"

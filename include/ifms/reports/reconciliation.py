@@ -6,8 +6,8 @@ them were there, which is when it became paid; whatever came back from the bank 
 
 from __future__ import annotations
 
-from ifms.reports import asof
-from ifms.reports.counting import Counted
+from ifms.reports import point_in_time
+from ifms.reports.aggregates import Counted
 from ifms.reports.period import of_financial_year
 from ifms.reports.report import Chart, Column, Cube, Frame, Kind, Report, Table
 
@@ -38,7 +38,7 @@ _QUERY = f"""
                    sum(p.net_amount) FILTER (WHERE first) AS pi_amount,
                    sum(p.debited) AS debited,
                    sum(p.net_amount) FILTER (WHERE p.pi_type = 'ORIGINAL' AND p.status <> 'PENDING') AS to_debit,
-                   count(*) FILTER (WHERE p.status NOT IN {asof.PAID}) AS waiting,
+                   count(*) FILTER (WHERE p.status NOT IN {point_in_time.PAID}) AS waiting,
                    sum(p.scrolls) AS scrolls, sum(p.scrolled) AS scrolled, sum(p.returned) AS returned,
                    sum(p.paid) AS paid, sum(p.unscrolled) AS unscrolled
             FROM (
@@ -49,14 +49,15 @@ _QUERY = f"""
                         FROM ifms.fund_movement m
                         WHERE m.payment_instruction_id = p.id AND m.created_at < %(as_of)s) AS debited,
                        b.*
-                FROM ifms.payment_instruction p {asof.state("p", "st")}
+                FROM ifms.payment_instruction p {point_in_time.state("p", "st")}
                 CROSS JOIN LATERAL (
                     SELECT count(*) FILTER (WHERE has_paid AND scroll) AS scrolls,
                            coalesce(sum(amount) FILTER (WHERE has_paid AND scroll), 0.00) AS scrolled,
                            coalesce(sum(amount) FILTER (WHERE came_back), 0.00) AS returned,
                            coalesce(sum(amount) FILTER (WHERE has_paid AND NOT came_back), 0.00) AS paid,
                            count(*) FILTER (WHERE has_paid AND NOT scroll AND NOT came_back) AS unscrolled
-                    FROM (SELECT b.amount, st.status IN {asof.PAID} AS has_paid, b.voucher_number IS NOT NULL AS scroll,
+                    FROM (SELECT b.amount, st.status IN {point_in_time.PAID} AS has_paid,
+                                 b.voucher_number IS NOT NULL AS scroll,
                                  b.status = 'Payment Failed' AND b.failed_on IS NOT NULL AND b.updated_at < %(as_of)s
                                      AS came_back
                           FROM ifms.beneficiary b WHERE b.payment_instruction_id = p.id) each
@@ -65,14 +66,15 @@ _QUERY = f"""
                   AND p.created_at < %(as_of)s AND st.status <> 'FAILED'
             ) p
         ) pi
-        WHERE q.seen_at < %(as_of)s AND {asof.within("q.raised_at")} AND {asof.of_cities("q.tenant_id")}
+        WHERE q.seen_at < %(as_of)s AND {point_in_time.within("q.raised_at")}
+          AND {point_in_time.of_cities("q.tenant_id")}
         OFFSET 0  -- one after the other as they were written: so what belongs to them lies side by side, too
     ) payment
     LEFT JOIN (
         SELECT l.tenant_id, l.payment_number, string_agg(l.bill_id, ' ' ORDER BY l.bill_id) AS bills,
                count(*) AS bill_count
         FROM ifms.bill l
-        WHERE l.payment_number IS NOT NULL AND l.asked_at < %(as_of)s AND {asof.of_cities("l.tenant_id")}
+        WHERE l.payment_number IS NOT NULL AND l.asked_at < %(as_of)s AND {point_in_time.of_cities("l.tenant_id")}
         GROUP BY l.tenant_id, l.payment_number
     ) bill USING (tenant_id, payment_number)
     ORDER BY tenant_id, raised_at, payment_number

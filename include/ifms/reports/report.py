@@ -16,7 +16,7 @@ from ifms import clock
 from ifms.reports.period import Period
 
 if TYPE_CHECKING:
-    from ifms.reports.counting import Counted
+    from ifms.reports.aggregates import Counted
 
 Row = Sequence[Any]
 Frame = Any
@@ -124,9 +124,9 @@ class Request:
         local = clock.to_ist(self.as_of)
         return f"{local.day} {local:%b %Y, %H:%M:%S} IST"
 
-    def said(self) -> list[tuple[str, str]]:
+    def described(self) -> list[tuple[str, str]]:
         """What was asked for, as people read it."""
-        lines = [("Period", self.period.said), ("As of", self.known_at)]
+        lines = [("Period", self.period.described), ("As of", self.known_at)]
         lines.append(("Cities", "all" if self.tenants is None else ", ".join(self.tenants)))
         if self.hoa_code:
             lines.append(("Head of account", self.hoa_code))

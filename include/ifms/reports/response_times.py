@@ -6,8 +6,8 @@ about their payment instructions count: a login, VA and FD are about none.
 
 from __future__ import annotations
 
-from ifms.reports import asof
-from ifms.reports.counting import Counted
+from ifms.reports import point_in_time
+from ifms.reports.aggregates import Counted
 from ifms.reports.period import of_month
 from ifms.reports.report import Chart, Column, Frame, Kind, Report, Shape, Table
 
@@ -28,7 +28,8 @@ def _measured(*by: str, order: str) -> str:
             SELECT (c.created_at AT TIME ZONE 'Asia/Kolkata')::date AS day, c.service_id AS service, c.outcome,
                    c.duration_ms, c.outcome IN ('answered', 'rejected') AS spoke
             FROM ifms.treasury_call c LEFT JOIN ifms.payment_instruction p ON p.id = c.payment_instruction_id
-            WHERE {asof.within("c.created_at")} AND {asof.of_cities("p.tenant_id")} AND c.outcome IS NOT NULL
+            WHERE {point_in_time.within("c.created_at")} AND {point_in_time.of_cities("p.tenant_id")}
+              AND c.outcome IS NOT NULL
               AND c.created_at + coalesce(c.duration_ms, 0) * interval '1 millisecond' < %(as_of)s
         ) call
         GROUP BY {", ".join(by)} ORDER BY {order}
@@ -45,9 +46,9 @@ _STAGES = f"""
                floor(extract(epoch FROM l.created_at - lag(l.created_at, 1, p.created_at)
                    OVER (PARTITION BY l.payment_instruction_id ORDER BY l.id)) / 60)::bigint AS minutes
         FROM ifms.status_log l JOIN ifms.payment_instruction p ON p.id = l.payment_instruction_id
-        WHERE l.to_status IS NOT NULL AND l.created_at < %(as_of)s AND {asof.of_cities("p.tenant_id")}
+        WHERE l.to_status IS NOT NULL AND l.created_at < %(as_of)s AND {point_in_time.of_cities("p.tenant_id")}
     ) change
-    WHERE {asof.within("created_at")}
+    WHERE {point_in_time.within("created_at")}
     GROUP BY pi_type, from_status, to_status
     ORDER BY pi_type, array_position(
         ARRAY['PENDING', 'INITIATED', 'APPROVED', 'IN PROCESS', 'SUCCESSFUL', 'PARTIAL'], from_status), to_status

@@ -19,25 +19,25 @@ from typing import Any, assert_never
 
 from ifms import clock
 from ifms.errors import AdoptionRefusedError, BadInputError, TreasuryUnreachableError
-from ifms.ledger import funds, history, instructions, restores
+from ifms.ledger import funds, instructions, restores, status_log
 from ifms.ledger.bills import bind_bills
 from ifms.ledger.claims import Claim
 from ifms.ledger.database import Connection
-from ifms.ledger.history import LogStatus
 from ifms.ledger.instructions import NewInstruction
 from ifms.ledger.models import Funding, PaymentInstruction
+from ifms.ledger.status_log import LogStatus
 from ifms.ledger.statuses import PiStatus
-from ifms.ledger.writes import Target, Writes
+from ifms.ledger.write_batch import Target, Writes
 from ifms.platform.client import PlatformClient
 from ifms.platform.masterdata import MasterData
 from ifms.sealing import Sealer
 from ifms.services import pa
-from ifms.services.drafting import Share, additional_details, contract_numbers, draft, numbered, shares_of
+from ifms.services.instruction_draft import Share, additional_details, contract_numbers, draft, numbered, shares_of
 from ifms.services.pag import PaymentAdvice
 from ifms.services.pi import Instruction
 from ifms.services.pis import InstructionStatus
-from ifms.services.poll import LEASE, StatusService, echoed
-from ifms.services.sweep import Sweep
+from ifms.sweep.run import Sweep
+from ifms.sweep.status_poll import LEASE, StatusService, require_same
 from ifms.treasury.client import TreasuryClient
 from ifms.treasury.outcome import Answered, NeverSent, Outcome, Rejected, Unknown
 from ifms.wire.envelope import Reply, parse_rows
@@ -67,7 +67,7 @@ class LostBill:
         unknown = sorted(set(form) - set(wanted))
         if unknown:
             raise BadInputError(f"adopt: {unknown[0][:50]!r} is none of {', '.join(wanted)}")
-        told = {}
+        given = {}
         for name in wanted:
             value = form.get(name)
             text = " ".join(value.split()) if isinstance(value, str) else ""
@@ -75,19 +75,19 @@ class LostBill:
                 text = str(value)
             if not text:
                 raise BadInputError(f"adopt: {name} is missing, or is no text")
-            told[name] = text
-        if not (told["allotment_serial_no"].isascii() and told["allotment_serial_no"].isdecimal()):
+            given[name] = text
+        if not (given["allotment_serial_no"].isascii() and given["allotment_serial_no"].isdecimal()):
             raise BadInputError("adopt: allotment_serial_no must be a whole number")
         return cls(
-            told["tenant"],
-            told["pi_number"],
-            _instant(told["bill_date"]),
-            told["payment_number"],
-            told["master_allotment_id"],
-            told["ssu_allotment_id"],
-            int(told["allotment_serial_no"]),
-            told["reason"],
-            told["person"],
+            given["tenant"],
+            given["pi_number"],
+            _instant(given["bill_date"]),
+            given["payment_number"],
+            given["master_allotment_id"],
+            given["ssu_allotment_id"],
+            int(given["allotment_serial_no"]),
+            given["reason"],
+            given["person"],
         )
 
 
@@ -110,7 +110,7 @@ class _Owed:
 
 
 @dataclass(frozen=True)
-class _Told:
+class _Known:
     """What the treasury says of the bill, and the beneficiary number of each share."""
 
     approved: PisRow
@@ -139,9 +139,9 @@ class Adoption:
         owed = self._owed(bill)
         calls: list[Outcome] = []
         try:
-            told = self._told(_as_named(bill, funding, owed, self.treasury.config.purpose), owed, calls)
+            known = self._ask(_as_named(bill, funding, owed, self.treasury.config.purpose), owed, calls)
             pi = self.sweep.db.transact(
-                partial(self._write, bill=bill, funding=funding, owed=owed, told=told, calls=calls)
+                partial(self._write, bill=bill, funding=funding, owed=owed, known=known, calls=calls)
             )
         except Exception:
             self.sweep.db.transact(partial(self._log_calls, calls=calls, pi=None))
@@ -184,7 +184,7 @@ class Adoption:
 
     # What the treasury says -------------------------------------------------------------------------------------------
 
-    def _told(self, pi: PaymentInstruction, owed: _Owed, calls: list[Outcome]) -> _Told:
+    def _ask(self, pi: PaymentInstruction, owed: _Owed, calls: list[Outcome]) -> _Known:
         """What PIS and PAG say of the bill, both about this very one, and who of the payment is which beneficiary."""
         pis, pag = InstructionStatus(), PaymentAdvice()
         reply = self._asked(pis, pi, calls)
@@ -196,9 +196,9 @@ class Adoption:
             )
         if not Instruction().is_whole(pi, approved):
             raise AdoptionRefusedError(f"PIS names no amount or no number of beneficiaries of PI {pi.pi_number}")
-        echoed("the SSU", pi, approved.ssu_ia_id, pi.ssu_id)
+        require_same("the SSU", pi, approved.ssu_ia_id, pi.ssu_id)
         day = approved.jit_bill_date and approved.jit_bill_date[:10]
-        echoed("the bill date", pi, day, clock.wire_date(pi.bill_date))
+        require_same("the bill date", pi, day, clock.wire_date(pi.bill_date))
         known = replace(pi, pi_approved_id=approved.pmt_inst_id, pi_approval_date=approved.pay_inst_date)
         reply = self._asked(pag, known, calls)
         advised = pag.read(known, reply, self.sweep.phrasebook)
@@ -206,19 +206,19 @@ class Adoption:
             raise AdoptionRefusedError(
                 f"PAG has no advice of PI {pi.pi_number} yet, which names its beneficiaries: try again later"
             )
-        return _Told(approved, advised, matched(pi.pi_number, owed.shares, advised_beneficiaries(pi, reply)))
+        return _Known(approved, advised, matched(pi.pi_number, owed.shares, advised_beneficiaries(pi, reply)))
 
     def _asked(self, service: StatusService[Any], pi: PaymentInstruction, calls: list[Outcome]) -> Reply:
         """The answer of a status service."""
         outcome = self.treasury.call(service.request(pi, self.treasury.config))
-        self.sweep.heard(outcome)
+        self.sweep.record_outcome(outcome)
         calls.append(outcome)
         match outcome:
             case Answered(reply=reply):
                 return reply
             case Rejected(errors=errors):
-                said = "; ".join(map(str, errors))
-                raise AdoptionRefusedError(f"{service.service} says of PI {pi.pi_number}: {said}")
+                texts = "; ".join(map(str, errors))
+                raise AdoptionRefusedError(f"{service.service} says of PI {pi.pi_number}: {texts}")
             case NeverSent(reason=reason) | Unknown(reason=reason):
                 raise TreasuryUnreachableError(f"{service.service} did not answer about PI {pi.pi_number}: {reason}")
             case _ as never:
@@ -232,46 +232,46 @@ class Adoption:
         bill: LostBill,
         funding: Funding,
         owed: _Owed,
-        told: _Told,
+        known: _Known,
         calls: Sequence[Outcome],
     ) -> PaymentInstruction:
-        mine = Claim(uuid.uuid4(), LEASE)
+        claim = Claim(uuid.uuid4(), LEASE)
         self._known(connection, bill)  # once more: it may have come otherwise meanwhile
-        payment = restores.claim_doubtful(connection, bill.tenant_id, bill.payment_number, mine)
+        payment = restores.claim_doubtful(connection, bill.tenant_id, bill.payment_number, claim)
         new = NewInstruction(
             pi_number=bill.pi_number,
             payment=payment,
             bill_date=bill.bill_date,
             purpose=self.treasury.config.purpose,
-            beneficiaries=numbered(owed.shares, told.numbers, self.sealer),
+            beneficiaries=numbered(owed.shares, known.numbers, self.sealer),
             additional_details=owed.details,
             adopted_by=bill.person,
         )
-        said = f"adopted by {bill.person}: {bill.reason}"
+        message = f"adopted by {bill.person}: {bill.reason}"
         writes = Writes(connection)
-        pi = instructions.create(writes, new, funding, mine, mine)
+        pi = instructions.create(writes, new, funding, claim, claim)
         bind_bills(writes, bill.tenant_id, owed.bill_ids, bill.payment_number)
         kind, pis, pag = Instruction(), InstructionStatus(), PaymentAdvice()
 
         self._log_calls(writes, calls, pi)
 
-        def log(service: str, change: instructions.Change, said: str = said) -> PaymentInstruction:
-            history.log_status(
+        def log(service: str, change: instructions.Change, message: str = message) -> PaymentInstruction:
+            status_log.log_status(
                 writes,
                 pi,
                 service,
                 LogStatus.SUCCESS,
-                message=said,
+                message=message,
                 to_status=change.status,
                 sweep_run_id=self.sweep.run.id,
             )
             assert change.status is not None
             return replace(pi, status=change.status)
 
-        found = f"found at the treasury by {pis.service}, {said}"
+        found = f"found at the treasury by {pis.service}, {message}"
         pi = log(kind.service, kind.accepted(writes, pi, None, None, None), found)
-        pi = log(pis.service, pis.apply(writes, pi, None, told.approved))
-        pi = log(pag.service, pag.apply(writes, pi, mine, told.advised))
+        pi = log(pis.service, pis.apply(writes, pi, None, known.approved))
+        pi = log(pag.service, pag.apply(writes, pi, claim, known.advised))
         writes.flush()
         return pi
 
@@ -333,19 +333,19 @@ def matched(pi_number: str, shares: Sequence[Share], advised: Sequence[AdvisedBe
     twice = [number for number, times in Counter(row.benf_id.casefold() for row in advised).items() if times > 1]
     if twice:
         raise AdoptionRefusedError(f"PAG names beneficiary {twice[0]} of PI {pi_number} more than once")
-    told = {(row.benf_account_no, row.benf_bank_ifsc_code): row for row in advised}
-    if len(told) != len(advised):
+    rows = {(row.benf_account_no, row.benf_bank_ifsc_code): row for row in advised}
+    if len(rows) != len(advised):
         raise AdoptionRefusedError(f"PAG names an account of PI {pi_number} more than once")
     wrong, numbers = [], []
     for share in shares:
-        row = told.pop((share.payee.account_number, share.payee.ifsc), None)
+        row = rows.pop((share.payee.account_number, share.payee.ifsc), None)
         if row is None:
             wrong.append(f"the account of payee {share.payee.payee_id}, {share.amount}, is none that PAG names")
         elif row.amount != share.amount:
             wrong.append(f"payee {share.payee.payee_id} is owed {share.amount}, {row.benf_id} gets {row.amount}")
         else:
             numbers.append(row.benf_id)
-    wrong += [f"{row.benf_id}, {row.amount}, is on an account of no payee" for row in told.values()]
+    wrong += [f"{row.benf_id}, {row.amount}, is on an account of no payee" for row in rows.values()]
     if wrong:
         raise AdoptionRefusedError(f"PI {pi_number} is not what its payment owes: {'; '.join(wrong)}")
     return numbers

@@ -14,8 +14,8 @@ from ifms.ledger.bills import payments_of_bills
 from ifms.platform.client import PlatformClient
 from ifms.platform.masterdata import MasterData
 from ifms.platform.models import Bill, Payment
-from ifms.services.scope import Scope
-from ifms.services.sweep import Sweep
+from ifms.sweep.run import Sweep
+from ifms.sweep.scope import Scope
 
 MOST = 200
 
@@ -59,16 +59,16 @@ class ChosenBills:
                     found[bill.bill_number or ""].append(bill)
             except PlatformError as error:
                 unread.append(tenant)
-                self.sweep.problem(f"the bills of {tenant} could not all be read: {error}")
+                self.sweep.add_problem(f"the bills of {tenant} could not all be read: {error}")
         by_city: dict[str, list[Bill]] = {tenant: [] for tenant in cities}
         for number, bills in found.items():
             if len(bills) == 1:
                 by_city[bills[0].tenant_id].append(bills[0])
             elif bills:
                 names = ", ".join(f"{bill.id} of {bill.tenant_id}" for bill in bills)
-                self.sweep.problem(f"bill {number} is several bills ({names}): nothing is paid under this number")
+                self.sweep.add_problem(f"bill {number} is several bills ({names}): nothing is paid under this number")
             else:
-                self.sweep.problem(f"bill {number} is not found in {self._where(cities, unread)}")
+                self.sweep.add_problem(f"bill {number} is not found in {self._where(cities, unread)}")
         for tenant, bills in by_city.items():
             if bills:
                 yield tenant, [bill for bill in bills if self._may_be_paid(bill)]
@@ -82,9 +82,11 @@ class ChosenBills:
             self.has_payment(bill)
         elif bill.stopped is not None:
             workflow = f" ({bill.wf_status})" if bill.wf_status and bill.wf_status not in bill.stopped else ""
-            self.sweep.problem(f"{bill.label} {bill.stopped}{workflow}: it gets no payment")
+            self.sweep.add_problem(f"{bill.label} {bill.stopped}{workflow}: it gets no payment")
         elif bill.wf_status is None:
-            self.sweep.problem(f"{bill.label}: the platform does not tell its workflow's state; choose it again later")
+            self.sweep.add_problem(
+                f"{bill.label}: the platform does not tell its workflow's state; choose it again later"
+            )
         else:
             return True
         return False
@@ -96,32 +98,34 @@ class ChosenBills:
             if bill.id in known:
                 self._paid_already(bill, f"payment {known[bill.id]}")
             else:
-                self.sweep.problem(f"{bill.label}: another run is asking for its payment now; look again in a while")
+                self.sweep.add_problem(
+                    f"{bill.label}: another run is asking for its payment now; look again in a while"
+                )
 
     def has_payment(self, bill: Bill) -> None:
         """The platform has a payment for it: say which."""
         try:
             payments = list(self.platform.payments(bill.tenant_id, bill_ids=[bill.id]))
         except PlatformError as error:
-            self.sweep.problem(f"{bill.label} has a payment already; which one could not be read: {error}")
+            self.sweep.add_problem(f"{bill.label} has a payment already; which one could not be read: {error}")
             return
         self._paid_already(bill, " and ".join(map(_shown, payments)) or "a payment that can't be found yet")
 
     def _paid_already(self, bill: Bill, payment: str) -> None:
         text = f"{bill.label} has {payment} already"
         if (self.sweep.context.try_number or 1) > 1:
-            self.sweep.remark(text)  # it may be the try before this one that has made it
+            self.sweep.add_warning(text)  # it may be the try before this one that has made it
         else:
-            self.sweep.problem(text)
+            self.sweep.add_problem(text)
 
     def made(self, bill: Bill, payment: Payment) -> None:
         """Its payment is made."""
         self._made.append(f"{bill.label}: payment {payment.payment_number} of {payment.net_payable_amount:.2f} is made")
 
-    def tell_made(self) -> None:
+    def report_payments(self) -> None:
         """Tell of the payments that were made; after the problems, of which the first names the run's failure."""
         for text in self._made:
-            self.sweep.remark(text)
+            self.sweep.add_warning(text)
 
 
 def _shown(payment: Payment) -> str:

@@ -26,28 +26,28 @@ from ifms.errors import (
     IfmsError,
     TreasuryError,
 )
-from ifms.ledger import beneficiaries, corrections, funds, history, instructions
+from ifms.ledger import beneficiaries, corrections, funds, instructions, status_log
 from ifms.ledger.claims import Claim
 from ifms.ledger.corrections import History, Try, correct_by
 from ifms.ledger.database import Connection
-from ifms.ledger.history import LogStatus
 from ifms.ledger.instructions import Change
 from ifms.ledger.models import Funding, NewBeneficiary, PaymentInstruction
+from ifms.ledger.status_log import LogStatus
 from ifms.ledger.statuses import BeneficiaryStatus, PiStatus
-from ifms.ledger.writes import Writes
+from ifms.ledger.write_batch import Writes
 from ifms.platform.client import PlatformClient
 from ifms.platform.masterdata import MasterData
 from ifms.platform.payees import PayeeShare, PayeeType
 from ifms.sealing import Sealer
 from ifms.services.candidates import Account, Accounts, Candidates
-from ifms.services.drafting import sendable_address, sendable_mobile, sendable_name, stopped_by_now
-from ifms.services.earlier import EarlierNumbers
+from ifms.services.earlier_numbers import EarlierNumbers
 from ifms.services.ftps import Paid, RevisedSuccess
+from ifms.services.instruction_draft import sendable_address, sendable_mobile, sendable_name, stopped_by_now
 from ifms.services.pi import Instruction, request_of, taken_over
-from ifms.services.poll import LEASE, claimed, echoed, of_scope, one_row
-from ifms.services.scope import Scope
-from ifms.services.sending import Ready, Receipt, Sender, accept, checked_receipt, decline
-from ifms.services.sweep import Sweep
+from ifms.sweep.run import Sweep
+from ifms.sweep.scope import Scope
+from ifms.sweep.status_poll import LEASE, claimed, of_scope, require_same, require_single_row
+from ifms.sweep.submission import Ready, Receipt, Sender, accept, checked_receipt, decline
 from ifms.treasury.client import TreasuryClient
 from ifms.wire.cor import Correction, CorRequest, CorRow
 from ifms.wire.envelope import Reply, ReplyError, Service, parse_rows
@@ -109,7 +109,7 @@ class _Person:
 
 
 class Revision:
-    """A revised PI, as `sending` sends it."""
+    """A revised PI, as `submission` sends it."""
 
     service = Service.COR
     asked_by = RevisedSuccess()
@@ -117,8 +117,8 @@ class Revision:
     def receipt(self, pi: PaymentInstruction, reply: Reply) -> Receipt:
         """The receipt in an answer. Raises WireError when it is not about `pi` or no acceptance."""
         rows = parse_rows(CorRow, reply)
-        one_row(self.service, pi, len(rows))
-        echoed("the bill", pi, rows[0].jit_cor_bill_no, pi.pi_number)
+        require_single_row(self.service, pi, len(rows))
+        require_same("the bill", pi, rows[0].jit_cor_bill_no, pi.pi_number)
         return checked_receipt(self.service, pi, rows[0].success_code, rows[0].success_description)
 
     def is_whole(self, pi: PaymentInstruction, news: Paid) -> bool:
@@ -126,20 +126,20 @@ class Revision:
         return len(news.scrolls) == pi.beneficiary_count
 
     def accepted(
-        self, writes: Writes, pi: PaymentInstruction, mine: Claim | None, receipt: Receipt | None, said: str | None
+        self, writes: Writes, pi: PaymentInstruction, claim: Claim | None, receipt: Receipt | None, message: str | None
     ) -> Change:
         """INITIATED, its beneficiaries In Process (PIS and PAG are skipped); what it took over is COMPLETED."""
         beneficiaries.set_beneficiaries(writes, pi, BeneficiaryStatus.PENDING, BeneficiaryStatus.IN_PROCESS)
-        change = accept(writes, pi, mine, receipt, said)
+        change = accept(writes, pi, claim, receipt, message)
         taken_over(writes.flush(), pi, pi.parent_pi_number or "")
         return change
 
     def declined(
-        self, writes: Writes, pi: PaymentInstruction, mine: Claim | None, errors: tuple[ReplyError, ...]
+        self, writes: Writes, pi: PaymentInstruction, claim: Claim | None, errors: tuple[ReplyError, ...]
     ) -> Change:
         """FAILED; its beneficiaries are as failed as they were, and may be in another revision."""
         beneficiaries.set_beneficiaries(writes, pi, BeneficiaryStatus.PENDING, BeneficiaryStatus.FAILED)
-        return decline(writes, pi, mine, errors, "CORRECTION_DECLINED")
+        return decline(writes, pi, claim, errors, "CORRECTION_DECLINED")
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ class Corrections:
         def work() -> None:
             self.sweep.drive(pending(), sender.send, sender.settle, sender.not_begun)
 
-        self.sweep.with_others(instructions.UNSETTLED_REVISIONS, LEASE, of_scope(scope), work)
+        self.sweep.drain_with_takeover(instructions.UNSETTLED_REVISIONS, LEASE, of_scope(scope), work)
 
     def _ready(self, orders: Sequence[Order], *, asked_for: bool) -> Generator[Ready, None, None]:
         for order in orders:
@@ -211,14 +211,14 @@ class Corrections:
             except TreasuryError:  # no login: nobody's order can be sent, and none is written
                 raise
             except ClaimLostError as error:
-                self.sweep.remark(str(error))
+                self.sweep.add_warning(str(error))
             except CorrectionRefusedError as error:
                 if asked_for:
-                    self.sweep.problem(str(error))
+                    self.sweep.add_problem(str(error))
                 else:
                     self.sweep.counts["waiting_for_correction"] += 1
             except IfmsError as error:
-                self.sweep.problem(f"PI {order.pi_number}: {error}")
+                self.sweep.add_problem(f"PI {order.pi_number}: {error}")
             else:
                 if ready is not None:
                     yield ready
@@ -233,7 +233,7 @@ class Corrections:
                 partial(corrections.made_by_run, pi_number=order.pi_number, sweep_run_id=self.sweep.run.id)
             )
             if made is not None:
-                self.sweep.remark(
+                self.sweep.add_warning(
                     f"PI {order.pi_number}: this run has made {made} for it before, and makes no second one; "
                     "to correct it once more, start a new run"
                 )
@@ -261,8 +261,8 @@ class Corrections:
             self.left_out.extend(left_out)
             self.sweep.counts["left_out"] += len(left_out)
             if asked_for:
-                told = _told({out.beneficiary_number: out.reason for out in left_out})
-                self.sweep.remark(f"PI {order.pi_number}: {number} leaves out who can't be revised now: {told}")
+                names = _listed({out.beneficiary_number: out.reason for out in left_out})
+                self.sweep.add_warning(f"PI {order.pi_number}: {number} leaves out who can't be revised now: {names}")
         return ready
 
     def _repayment(self, order: Order, original: PaymentInstruction, failed: Mapping[str, History]) -> Ready:
@@ -312,10 +312,10 @@ class Corrections:
                 why_not[number] = reason
         if not asked_for:  # an account that can't be paid to is somebody's to mend; the others just wait
             for number in faults.keys() - late.keys():
-                self.sweep.problem(f"PI {order.pi_number}: {faults[number]}")
+                self.sweep.add_problem(f"PI {order.pi_number}: {faults[number]}")
         if why_not and (order.named is not None or not taken):
             raise CorrectionRefusedError(
-                f"{_where(order)} is not revised: {_told(why_not)}"
+                f"{_where(order)} is not revised: {_listed(why_not)}"
                 + ("; nobody was revised" if len(failed) > 1 else "")
             )
         left_out = [LeftOut(n, failed[n].last.row.beneficiary_id, reason) for n, reason in why_not.items()]
@@ -417,12 +417,12 @@ class Corrections:
         narrowed = replace(order, beneficiary_numbers=changed)
         original, failed = self._still_failed(connection, narrowed, chosen.histories)
         self._keep_accounts(connection, failed, chosen.accounts)
-        mine = Claim(uuid.uuid4(), LEASE)
+        claim = Claim(uuid.uuid4(), LEASE)
         bill_date = clock.now().replace(microsecond=0)
-        revision = instructions.create_revision(connection, original, number, bill_date, rows, mine)
+        revision = instructions.create_revision(connection, original, number, bill_date, rows, claim)
         if order.same_account:
             names = ", ".join(sorted(order.same_account))
-            history.log_status(
+            status_log.log_status(
                 connection,
                 revision,
                 Service.COR,
@@ -433,7 +433,7 @@ class Corrections:
         first = {n: accounts.first for n, accounts in chosen.accounts.items()}
         before = {n: accounts.before for n, accounts in chosen.accounts.items()}
         request = self._request(connection, original, revision, failed, first, before)
-        return Ready(revision, mine, request, self.revisions.announce(connection, revision, request))
+        return Ready(revision, claim, request, self.revisions.announce(connection, revision, request))
 
     def _keep_accounts(
         self, connection: Connection, failed: Mapping[str, History], accounts: Mapping[str, Accounts]
@@ -462,10 +462,10 @@ class Corrections:
         original, _ = self._still_failed(connection, narrowed, looked_at)
         bill_date = clock.now().replace(microsecond=0)
         funding = self._funding(connection, original, rows, bill_date)
-        mine = Claim(uuid.uuid4(), LEASE)
-        pi = instructions.create_repayment(connection, original, funding, number, bill_date, rows, mine)
+        claim = Claim(uuid.uuid4(), LEASE)
+        pi = instructions.create_repayment(connection, original, funding, number, bill_date, rows, claim)
         request = request_of(pi, beneficiaries.of(connection, [pi.id])[pi.id], self.sealer)
-        return Ready(pi, mine, request, self.repayments.announce(connection, pi, request))
+        return Ready(pi, claim, request, self.repayments.announce(connection, pi, request))
 
     def _still_failed(
         self, connection: Connection, order: Order, looked_at: Mapping[str, History]
@@ -556,7 +556,7 @@ def _where(order: Order) -> str:
     return f"PI {order.pi_number} of {order.tenant_id}"
 
 
-def _told(reasons: Mapping[str, str]) -> str:
+def _listed(reasons: Mapping[str, str]) -> str:
     """Reasons by beneficiary in one text, those of the same reason together."""
     together: dict[str, list[str]] = {}
     for number, reason in reasons.items():
@@ -615,7 +615,7 @@ def _check_deadline(connection: Connection, order: Order, failed: Mapping[str, H
     """Raise CorrectionRefusedError for a revision that comes too late, or a new original that comes too early."""
     late = _too_late(connection, failed)
     if late and not order.new_original:
-        raise CorrectionRefusedError(f"{_where(order)} is not revised: {_told(late)}")
+        raise CorrectionRefusedError(f"{_where(order)} is not revised: {_listed(late)}")
     in_time = {n: day for n, day in _last_days(connection, failed).items() if n not in late}
     if in_time and order.new_original:
         raise CorrectionRefusedError(

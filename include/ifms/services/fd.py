@@ -17,10 +17,10 @@ from ifms.errors import IfmsError, SweepUnreachableError
 from ifms.ledger import beneficiaries, failures, instructions, runs
 from ifms.ledger.beneficiaries import Failure
 from ifms.ledger.database import Connection
+from ifms.ledger.failure_matching import NO_SUCH_BENEFICIARY, book_and_log, failure_of, match, rematch, why_not
 from ifms.ledger.statuses import PiStatus
 from ifms.sealing import Sealer
-from ifms.services.failing import NO_SUCH_BENEFICIARY, book_and_log, failure_of, match, rematch, why_not
-from ifms.services.sweep import Sweep
+from ifms.sweep.run import Sweep
 from ifms.treasury.client import TreasuryClient
 from ifms.treasury.outcome import Answered, NeverSent, Outcome, Rejected, Unknown
 from ifms.wire.bank import mask_long_numbers
@@ -60,11 +60,11 @@ def fetch_failures(sweep: Sweep, treasury: TreasuryClient, sealer: Sealer, dates
         )
 
     _rematch_kept(sweep, sealer)
-    told = _Told(sweep, sealer)
+    answers = _Answers(sweep, sealer)
     missed: dict[date, str] = {}
 
     def settle(day: date, outcome: Outcome) -> None:
-        sweep.heard(outcome)
+        sweep.record_outcome(outcome)
         sweep.db.transact(lambda c: sweep.log_calls(c, outcome))
         if not isinstance(outcome, NeverSent):
             runs.note_date(sweep.counts, day)
@@ -72,27 +72,27 @@ def fetch_failures(sweep: Sweep, treasury: TreasuryClient, sealer: Sealer, dates
         match outcome:
             case Answered(reply=reply):
                 rows, unread = parse_each(FdRow, reply)
-                told.unread(day, map(str, unread))
+                answers.unread(day, map(str, unread))
                 for row in rows:
-                    told.row(day, row)
+                    answers.row(day, row)
                 understood = not unread
             case Rejected(errors=errors):
                 understood = _nothing_came_back(sweep, day, errors)
             case Unknown(reason=reason, understood=False):
-                sweep.problem(f"failures of {day}: {reason}")
+                sweep.add_problem(f"failures of {day}: {reason}")
             case NeverSent(reason=reason) | Unknown(reason=reason):
                 missed[day] = reason
-                sweep.remark(f"failures of {day}: {reason}")
+                sweep.add_warning(f"failures of {day}: {reason}")
         if understood:
             sweep.db.transact(lambda c: failures.note_asked(c, day, sweep.run.id))
 
     sweep.drive(days(), call, settle, give_back=lambda day: missed.update({day: "the sweep was stopped"}))
-    told.rest()
+    answers.rest()
     if missed:
         raise SweepUnreachableError(f"nothing was heard about {', '.join(map(str, sorted(missed)))}; run it again")
 
 
-class _Told:
+class _Answers:
     """What the answers of one sweep tell: each row counts once, though the answers about earlier dates repeat it."""
 
     def __init__(self, sweep: Sweep, sealer: Sealer) -> None:
@@ -122,17 +122,17 @@ class _Told:
             what = fault.partition(": ")[2]
             if what not in self._faults:
                 self._faults.add(what)
-                self._sweep.problem(f"failures of {day}: {fault}")
+                self._sweep.add_problem(f"failures of {day}: {fault}")
 
 
 def _nothing_came_back(sweep: Sweep, day: date, errors: tuple[ReplyError, ...]) -> bool:
     """Whether an error about a whole day is known to mean that nothing came back; any other is a problem."""
-    said = "; ".join(map(str, errors))
+    texts = "; ".join(map(str, errors))
     if sweep.phrasebook.errors(Service.FD, errors, None) is Meaning.NO_NEWS:
-        sweep.remark(f"failures of {day}: {said}")
+        sweep.add_warning(f"failures of {day}: {texts}")
         return True
     sweep.note_unknown(Service.FD, errors)
-    sweep.problem(f"failures of {day}: the treasury says {said}")
+    sweep.add_problem(f"failures of {day}: the treasury says {texts}")
     return False
 
 
@@ -143,31 +143,31 @@ def _rematch_kept(sweep: Sweep, sealer: Sealer) -> None:
         try:
             booked = sweep.db.transact(again)
         except IfmsError as error:
-            sweep.problem(mask_long_numbers(f"kept failures of bill {bill_number[:100]}: {error}"))
+            sweep.add_problem(mask_long_numbers(f"kept failures of bill {bill_number[:100]}: {error}"))
         else:
             sweep.counts["failures_matched_late"] += booked
 
 
 def _book_bill(sweep: Sweep, sealer: Sealer, day: date, row: FdRow) -> None:
     """Book one bill's failures in one transaction; its trouble is not the others'."""
-    told = [failure_of(each, day) for each in row.benf_dtls]
+    reported = [failure_of(each, day) for each in row.benf_dtls]
     try:
-        unmatched = sweep.db.transact(lambda c: _write(c, sweep, sealer, row.bill_number, told))
+        unmatched = sweep.db.transact(lambda c: _write(c, sweep, sealer, row.bill_number, reported))
     except IfmsError as error:
-        sweep.problem(mask_long_numbers(f"failures of bill {row.bill_number[:100]}: {error}"))
+        sweep.add_problem(mask_long_numbers(f"failures of bill {row.bill_number[:100]}: {error}"))
         return
     for text in unmatched:
-        sweep.problem(text)
+        sweep.add_problem(text)
 
 
 def _write(
-    connection: Connection, sweep: Sweep, sealer: Sealer, bill_number: str, told: Sequence[Failure]
+    connection: Connection, sweep: Sweep, sealer: Sealer, bill_number: str, reported: Sequence[Failure]
 ) -> list[str]:
     pi = instructions.lock(connection, bill_number)
     why = why_not(pi)
     rows = [] if pi is None or why is not None else beneficiaries.of(connection, [pi.id])[pi.id]
     matched, new_unmatched = [], []
-    for failure in told:
+    for failure in reported:
         row = match(rows, failure, sealer)
         if row is not None:
             matched.append((row, failure))
@@ -180,7 +180,7 @@ def _write(
             text = f"a failure of bill {bill_number[:100]}, {who[:100]}, matches nothing: {reason}; it is kept"
             new_unmatched.append(mask_long_numbers(text))
         sweep.counts["failures_unmatched"] += 1
-    if pi is not None and pi.status is PiStatus.PENDING and told:
+    if pi is not None and pi.status is PiStatus.PENDING and reported:
         failures.look_again(connection, pi.id)
     if pi is not None and matched:
         change = book_and_log(connection, pi, matched, sweep.run.id)

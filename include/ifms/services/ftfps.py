@@ -9,12 +9,12 @@ from ifms.errors import WireError
 from ifms.ledger import beneficiaries, instructions
 from ifms.ledger.beneficiaries import Failure
 from ifms.ledger.claims import Claim
+from ifms.ledger.failure_matching import book, failure_of, match
 from ifms.ledger.instructions import Change
 from ifms.ledger.models import PaymentInstruction
-from ifms.ledger.writes import Writes
+from ifms.ledger.write_batch import Writes
 from ifms.sealing import Sealer
-from ifms.services.failing import book, failure_of, match
-from ifms.services.poll import StatusService, echoed
+from ifms.sweep.status_poll import StatusService, require_same
 from ifms.treasury.config import TreasuryConfig
 from ifms.wire.bank import quoted
 from ifms.wire.envelope import Reply, Service, parse_rows
@@ -43,14 +43,14 @@ class RevisedFailure(StatusService[Sequence[Failure]]):
 
     def read(self, pi: PaymentInstruction, reply: Reply, phrasebook: Phrasebook) -> Sequence[Failure] | None:
         """What came back; None when nothing has. Raises WireError when it is not about `pi`."""
-        told: list[Failure] = []
+        failures: list[Failure] = []
         for row in parse_rows(FtfpsRow, reply):
-            echoed("the bill", pi, row.jit_cor_bill_no, pi.pi_number)
-            echoed("the bill reference", pi, row.bill_ref_no, pi.pa_bill_ref_number)
-            told += [failure_of(each, clock.to_ist(clock.now()).date()) for each in row.benf_dtls]
-        return told or None
+            require_same("the bill", pi, row.jit_cor_bill_no, pi.pi_number)
+            require_same("the bill reference", pi, row.bill_ref_no, pi.pa_bill_ref_number)
+            failures += [failure_of(each, clock.to_ist(clock.now()).date()) for each in row.benf_dtls]
+        return failures or None
 
-    def apply(self, writes: Writes, pi: PaymentInstruction, mine: Claim, news: Sequence[Failure]) -> Change:
+    def apply(self, writes: Writes, pi: PaymentInstruction, claim: Claim, news: Sequence[Failure]) -> Change:
         """Book the failures. Raises WireError, and nothing is written, for somebody who is no beneficiary of the PI."""
         connection = writes.flush()
         rows = beneficiaries.of(connection, [pi.id])[pi.id]
@@ -61,8 +61,8 @@ class RevisedFailure(StatusService[Sequence[Failure]]):
                 who = quoted(failure.beneficiary_id)
                 raise WireError(f"the reply about {pi.pi_number} names {who}, which is not in it")
             matched.append((row, failure))
-        change = book(connection, pi, matched, mine)
+        change = book(connection, pi, matched, claim)
         if change is None:
-            instructions.note(connection, pi, mine, None)
+            instructions.note(connection, pi, claim, None)
             return Change(None, "known_failures")
         return change

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ifms import clock, outbox
+from ifms import clock
 from ifms.errors import WireError
-from ifms.ledger import beneficiaries, instructions
+from ifms.ledger import beneficiaries, instructions, outbox
 from ifms.ledger.beneficiaries import Scroll
 from ifms.ledger.claims import Claim
 from ifms.ledger.database import Connection
 from ifms.ledger.instructions import Change
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.statuses import PiStatus
-from ifms.ledger.writes import Writes
-from ifms.services.pd import complete, scrolls_of, tell_paid
-from ifms.services.poll import StatusService, echoed
+from ifms.ledger.write_batch import Writes
+from ifms.services.pd import complete, enqueue_paid, scrolls_of
+from ifms.sweep.status_poll import StatusService, require_same
 from ifms.treasury.config import TreasuryConfig
 from ifms.wire.envelope import Reply, Service, parse_rows
 from ifms.wire.ftps import FtpsRequest, FtpsRow
@@ -60,8 +60,8 @@ class RevisedSuccess(StatusService[Paid]):
         if not rows:
             return None
         for row in rows:
-            echoed("the bill", pi, row.jit_cor_bill_no, pi.pi_number)
-            echoed("the original's reference", pi, row.jit_org_bill_ref_no, pi.org_bill_ref_number)
+            require_same("the bill", pi, row.jit_cor_bill_no, pi.pi_number)
+            require_same("the original's reference", pi, row.jit_org_bill_ref_no, pi.org_bill_ref_number)
         named = {(row.bill_ref_no, row.token_number, row.token_date) for row in rows}
         if len(named) != 1:
             raise WireError(f"the FTPS reply about {pi.pi_number} names {len(named)} bill references and tokens")
@@ -70,13 +70,13 @@ class RevisedSuccess(StatusService[Paid]):
         known = (pi.pa_bill_ref_number, pi.pa_token_number, pi.pa_token_date)
         return Paid(scrolls, *references) if scrolls or references != known else None
 
-    def apply(self, writes: Writes, pi: PaymentInstruction, mine: Claim, news: Paid) -> Change:
+    def apply(self, writes: Writes, pi: PaymentInstruction, claim: Claim, news: Paid) -> Change:
         """Keep the scrolls and the references; with the last one the revision is SUCCESSFUL."""
         connection = writes.flush()
         if pi.status is not PiStatus.INITIATED:  # its failures came before its references
-            return self._keep_references(connection, pi, mine, news)
+            return self._keep_references(connection, pi, claim, news)
         tally = beneficiaries.record_scrolls(connection, pi, news.scrolls)
-        outbox.tell_beneficiaries(connection, pi, "paid", {})
+        outbox.enqueue_sms(connection, pi, "paid", {})
         references: dict[str, object] = {
             "pa_bill_ref_number": news.bill_ref_no,
             "pa_token_number": news.token_number,
@@ -85,19 +85,19 @@ class RevisedSuccess(StatusService[Paid]):
         if news.scrolls:
             references["paid_at"] = clock.now()
         if tally.waiting:
-            tell_paid(connection, pi, tally.newly_paid)
+            enqueue_paid(connection, pi, tally.newly_paid)
             message = f"{tally.waiting} of {pi.beneficiary_count} beneficiaries have no debit scroll yet"
-            instructions.note(connection, pi, mine, message, **references)
-            outbox.tell_index(connection, pi)
+            instructions.note(connection, pi, claim, message, **references)
+            outbox.enqueue_pi_index(connection, pi)
             return Change(None, "partly_paid" if news.scrolls else "references_told")
-        return complete(connection, pi, mine, tally, **references)
+        return complete(connection, pi, claim, tally, **references)
 
-    def _keep_references(self, connection: Connection, pi: PaymentInstruction, mine: Claim, news: Paid) -> Change:
+    def _keep_references(self, connection: Connection, pi: PaymentInstruction, claim: Claim, news: Paid) -> Change:
         """All that a further revision must name of one whose payments have all come back."""
         references = {
             "pa_bill_ref_number": news.bill_ref_no,
             "pa_token_number": news.token_number,
             "pa_token_date": news.token_date,
         }
-        instructions.note(connection, pi, mine, None, **references)
+        instructions.note(connection, pi, claim, None, **references)
         return Change(None, "references_told")

@@ -32,8 +32,8 @@ from ifms.platform.client import PlatformClient
 from ifms.platform.masterdata import MasterData
 from ifms.platform.models import Bill, NewPayment, Payment
 from ifms.services.chosen import ChosenBills
-from ifms.services.scope import Scope
-from ifms.services.sweep import Sweep
+from ifms.sweep.run import Sweep
+from ifms.sweep.scope import Scope
 
 LEASE = timedelta(minutes=10)
 _FIRST = datetime(2000, 1, 1, tzinfo=UTC)  # what the ledger can hold
@@ -78,7 +78,7 @@ def create_payments(sweep: Sweep, platform: PlatformClient, master: MasterData, 
             try:
                 found.extend(bill for bill in platform.bills_to_pay(tenant) if _in_scope(bill, scope))
             except PlatformError as error:
-                sweep.problem(f"the bills of {tenant} could not all be read: {error}")
+                sweep.add_problem(f"the bills of {tenant} could not all be read: {error}")
             yield from _claimed(sweep, tenant, found)
 
     # A copy that has fallen behind its lease asks for nothing: another may have asked, and the platform not stored it.
@@ -112,11 +112,11 @@ def create_payments(sweep: Sweep, platform: PlatformClient, master: MasterData, 
         if raised.late:
             sweep.counts["fallen_behind"] += 1
             if chosen is not None:
-                sweep.problem(f"{bill.label}: this run has fallen behind and did not ask; choose it again")
+                sweep.add_problem(f"{bill.label}: this run has fallen behind and did not ask; choose it again")
         elif chosen is not None and raised == _Raised():
             chosen.has_payment(bill)
         if raised.fault is not None:
-            sweep.problem(raised.fault)
+            sweep.add_problem(raised.fault)
 
     def give_back(due: _Due) -> None:
         sweep.db.transact(lambda c: give_up_bill(c, due.bill.tenant_id, due.bill.id, due.claim))
@@ -125,7 +125,7 @@ def create_payments(sweep: Sweep, platform: PlatformClient, master: MasterData, 
         sweep.drive(bills(), call, settle, give_back)
     finally:
         if chosen is not None:
-            chosen.tell_made()
+            chosen.report_payments()
     return sweep.db.transact(lambda c: payments_due(c, scope.cities(master)))
 
 
@@ -134,18 +134,18 @@ def _claimed(
 ) -> Generator[_Due, None, None]:
     """The bills that nobody else is asking for; what is not taken when the sweep stops is given back."""
     ids = [bill.id for bill in found]
-    mine = Claim(uuid.uuid4(), LEASE)
+    claim = Claim(uuid.uuid4(), LEASE)
     try:
-        free = sweep.db.transact(lambda c: claim_bills(c, tenant, ids, mine)) if ids else set()
+        free = sweep.db.transact(lambda c: claim_bills(c, tenant, ids, claim)) if ids else set()
     except LedgerDataError as error:
-        sweep.problem(f"the bills of {tenant} could not be claimed: {error}")
+        sweep.add_problem(f"the bills of {tenant} could not be claimed: {error}")
         return
     if len(free) < len(ids):
         sweep.counts["asked_for_already"] += len(ids) - len(free)
         if chosen is not None:
             chosen.not_free(tenant, [bill for bill in found if bill.id not in free])
         for bill_id, number in sweep.db.transact(lambda c: never_stored(c, tenant, ids)):
-            sweep.problem(
+            sweep.add_problem(
                 f"bill {bill_id} of {tenant}: the platform announced payment {number} over {STORED_WITHIN} ago and "
                 "still calls the bill unpaid; ask the platform what became of it"
             )
@@ -154,10 +154,10 @@ def _claimed(
     try:
         for bill in due:
             taken += 1
-            yield _Due(bill, mine)
+            yield _Due(bill, claim)
     finally:
         for bill in due[taken:]:
-            sweep.db.transact(partial(give_up_bill, tenant_id=tenant, bill_id=bill.id, claim=mine))
+            sweep.db.transact(partial(give_up_bill, tenant_id=tenant, bill_id=bill.id, claim=claim))
 
 
 def remember(sweep: Sweep, payments: Iterable[Payment]) -> None:
@@ -172,11 +172,11 @@ def remember(sweep: Sweep, payments: Iterable[Payment]) -> None:
             try:
                 known.append(_ledger_payment(payment))
             except BadInputError as error:
-                sweep.problem(str(error))
+                sweep.add_problem(str(error))
     except PlatformReplyError as error:
         unreadable = error
     for changed in _taken_in(sweep, known):
-        sweep.problem(
+        sweep.add_problem(
             f"payment {changed.payment_number} of {changed.tenant_id} is now told with {changed.amount}, "
             "another amount than it was first seen with: the first one stands"
         )
@@ -191,7 +191,7 @@ def _taken_in(sweep: Sweep, known: Sequence[LedgerPayment]) -> Sequence[LedgerPa
     except LedgerError as error:
         if len(known) > 1:
             return [changed for each in known for changed in _taken_in(sweep, [each])]
-        sweep.problem(f"payment {known[0].payment_number} of {known[0].tenant_id}: {error}")
+        sweep.add_problem(f"payment {known[0].payment_number} of {known[0].tenant_id}: {error}")
         return []
 
 

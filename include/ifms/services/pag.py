@@ -10,8 +10,8 @@ from ifms.ledger.claims import Claim
 from ifms.ledger.instructions import Change
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.statuses import BeneficiaryStatus, Event, PiStatus
-from ifms.ledger.writes import Writes
-from ifms.services.poll import StatusService, echoed, one_row
+from ifms.ledger.write_batch import Writes
+from ifms.sweep.status_poll import StatusService, require_same, require_single_row
 from ifms.treasury.config import TreasuryConfig
 from ifms.wire.envelope import Reply, Service, parse_rows
 from ifms.wire.pag import PagRequest, PagRow
@@ -39,13 +39,13 @@ class PaymentAdvice(StatusService[PagRow]):
         rows = parse_rows(PagRow, reply)
         if not rows:
             return None
-        one_row(self.service, pi, len(rows))
+        require_single_row(self.service, pi, len(rows))
         if rows[0].bill_no is None:
             raise WireError(f"the PAG reply about {pi.pi_number} names no bill: it changes nothing")
-        echoed("the bill", pi, rows[0].bill_no, pi.pi_number)
+        require_same("the bill", pi, rows[0].bill_no, pi.pi_number)
         return rows[0]
 
-    def apply(self, writes: Writes, pi: PaymentInstruction, mine: Claim | None, news: PagRow) -> Change:
+    def apply(self, writes: Writes, pi: PaymentInstruction, claim: Claim | None, news: PagRow) -> Change:
         """IN PROCESS, with what PD must send back; the beneficiaries with it.
 
         Where the bank has told of all of them before, none is left for PD to tell of: PARTIAL at once.
@@ -54,7 +54,7 @@ class PaymentAdvice(StatusService[PagRow]):
         change = instructions.advance(
             writes,
             pi,
-            mine,
+            claim,
             Event.ADVISED,
             pa_fin_year=news.fin_year,
             pa_advice_id=news.advice_id,

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ifms import outbox
 from ifms.errors import UnknownTextError, WireError
-from ifms.ledger import beneficiaries, instructions
+from ifms.ledger import beneficiaries, instructions, outbox
 from ifms.ledger.beneficiaries import Scroll, Tally
 from ifms.ledger.claims import Claim
 from ifms.ledger.database import Connection
 from ifms.ledger.instructions import Change
 from ifms.ledger.models import Beneficiary, PaymentInstruction
 from ifms.ledger.statuses import Event, PiStatus
-from ifms.ledger.writes import Writes
-from ifms.services.poll import StatusService, echoed
+from ifms.ledger.write_batch import Writes
+from ifms.sweep.status_poll import StatusService, require_same
 from ifms.treasury.config import TreasuryConfig
 from ifms.wire.bank import mask_long_numbers, quoted
 from ifms.wire.envelope import Reply, Service, parse_rows
@@ -47,22 +46,22 @@ class PaymentDetails(StatusService[tuple[Scroll, ...]]):
         """
         rows = [row for row in parse_rows(PdRow, reply) if row.bill_number is not None]
         for row in rows:
-            echoed("the bill", pi, row.bill_number, pi.pi_number)
-            echoed("the bill reference", pi, row.bill_ref_no, pi.pa_bill_ref_number)
+            require_same("the bill", pi, row.bill_number, pi.pi_number)
+            require_same("the bill reference", pi, row.bill_ref_no, pi.pa_bill_ref_number)
         return scrolls_of(self.service, pi, rows, phrasebook) or None
 
-    def apply(self, writes: Writes, pi: PaymentInstruction, mine: Claim, news: tuple[Scroll, ...]) -> Change:
+    def apply(self, writes: Writes, pi: PaymentInstruction, claim: Claim, news: tuple[Scroll, ...]) -> Change:
         """Keep the scrolls, and tell the platform who is paid; with the last one the PI is SUCCESSFUL."""
         connection = writes.flush()
         tally = beneficiaries.record_scrolls(connection, pi, news)
-        outbox.tell_beneficiaries(connection, pi, "paid", {})
+        outbox.enqueue_sms(connection, pi, "paid", {})
         if tally.waiting:
-            tell_paid(connection, pi, tally.newly_paid)
+            enqueue_paid(connection, pi, tally.newly_paid)
             message = f"{tally.waiting} of {pi.beneficiary_count} beneficiaries have no debit scroll yet"
-            instructions.note(connection, pi, mine, message)
-            outbox.tell_index(connection, pi)
+            instructions.note(connection, pi, claim, message)
+            outbox.enqueue_pi_index(connection, pi)
             return Change(None, "partly_paid")
-        return complete(connection, pi, mine, tally)
+        return complete(connection, pi, claim, tally)
 
 
 def scrolls_of(
@@ -106,18 +105,18 @@ def scrolls_of(
     return tuple(scrolls.values())
 
 
-def complete(connection: Connection, pi: PaymentInstruction, mine: Claim, tally: Tally, **columns: object) -> Change:
+def complete(connection: Connection, pi: PaymentInstruction, claim: Claim, tally: Tally, **columns: object) -> Change:
     """Every beneficiary is paid or has failed: SUCCESSFUL, or PARTIAL; the platform hears who is paid."""
     event, paid = Event.SOME_FAILED, tally.newly_paid
     if not tally.failed:
         # All of them: of an imported PI the adapter before this one may have learned of some, and told nobody.
         event, paid = Event.PAID, beneficiaries.of(connection, [pi.id])[pi.id]
-    change = instructions.advance(connection, pi, mine, event, error_message=None, **columns)
-    tell_paid(connection, pi, paid)
+    change = instructions.advance(connection, pi, claim, event, error_message=None, **columns)
+    enqueue_paid(connection, pi, paid)
     return change
 
 
-def tell_paid(connection: Connection, pi: PaymentInstruction, paid: Sequence[Beneficiary]) -> None:
+def enqueue_paid(connection: Connection, pi: PaymentInstruction, paid: Sequence[Beneficiary]) -> None:
     """The platform hears that these beneficiaries of the PI are paid.
 
     The whole payment is SUCCESSFUL only once everybody is paid whom it pays, by whichever PI; PARTIAL while somebody's
@@ -127,9 +126,9 @@ def tell_paid(connection: Connection, pi: PaymentInstruction, paid: Sequence[Ben
         return
     standing = beneficiaries.standing(connection, pi)
     if not standing.waiting and not standing.failed:
-        outbox.tell_payment_status(connection, pi.tenant_id, pi.payment_number, "SUCCESSFUL", "PAYMENT_SUCCESS")
+        outbox.enqueue_payment_status(connection, pi.tenant_id, pi.payment_number, "SUCCESSFUL", "PAYMENT_SUCCESS")
         return
-    outbox.tell_line_statuses(
+    outbox.enqueue_line_statuses(
         connection,
         pi.tenant_id,
         pi.payment_number,

@@ -1,7 +1,7 @@
 """PI: a payment instruction for each payment that has none, and an end for those that stayed PENDING.
 
 A PI gets its number, its rows and its reserved money in one transaction before the treasury hears of it; how it is sent
-and settled is in `sending`. Facts: treasury-jit.md §2 PI, user-stories.md §2.
+and settled is in `submission`. Facts: treasury-jit.md §2 PI, user-stories.md §2.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
 
-from ifms import clock, outbox
+from ifms import clock
 from ifms.errors import (
     BadInputError,
     ClaimLostError,
@@ -24,26 +24,26 @@ from ifms.errors import (
     PlatformError,
     PlatformUnavailableError,
 )
-from ifms.ledger import beneficiaries, funds, history, instructions, payments, restores
+from ifms.ledger import beneficiaries, funds, instructions, outbox, payments, restores, status_log
 from ifms.ledger.bills import bind_bills
 from ifms.ledger.claims import Claim, claim, release
 from ifms.ledger.database import Connection
 from ifms.ledger.instructions import Change, NewInstruction
 from ifms.ledger.models import Beneficiary, NewBeneficiary, Payment, PaymentInstruction
 from ifms.ledger.statuses import BeneficiaryStatus
-from ifms.ledger.writes import Writes
+from ifms.ledger.write_batch import Writes
 from ifms.platform.client import PlatformClient
 from ifms.platform.masterdata import MasterData
-from ifms.platform.models import Payment as Told
+from ifms.platform.models import Payment as PlatformPayment
 from ifms.sealing import Sealer
 from ifms.services import pa
-from ifms.services.drafting import BAD_PAYMENT, Draft, Drafter, numbered
-from ifms.services.earlier import EarlierNumbers
+from ifms.services.earlier_numbers import EarlierNumbers
+from ifms.services.instruction_draft import BAD_PAYMENT, Draft, Drafter, numbered
 from ifms.services.pis import InstructionStatus
-from ifms.services.poll import LEASE, claimed, echoed, of_scope, one_row
-from ifms.services.scope import Scope
-from ifms.services.sending import Ready, Receipt, Sender, accept, checked_receipt, decline
-from ifms.services.sweep import Sweep
+from ifms.sweep.run import Sweep
+from ifms.sweep.scope import Scope
+from ifms.sweep.status_poll import LEASE, claimed, of_scope, require_same, require_single_row
+from ifms.sweep.submission import Ready, Receipt, Sender, accept, checked_receipt, decline
 from ifms.treasury.client import TreasuryClient
 from ifms.wire.envelope import Reply, ReplyError, Service, parse_rows
 from ifms.wire.pi import PiBeneficiary, PiRequest, PiRow
@@ -58,7 +58,7 @@ log = logging.getLogger("ifms.sweep")
 
 
 class Instruction:
-    """An original PI, as `sending` sends it."""
+    """An original PI, as `submission` sends it."""
 
     service = Service.PI
     asked_by = InstructionStatus()
@@ -66,8 +66,8 @@ class Instruction:
     def receipt(self, pi: PaymentInstruction, reply: Reply) -> Receipt:
         """The receipt in an answer. Raises WireError when it is not about `pi` or no acceptance."""
         rows = parse_rows(PiRow, reply)
-        one_row(self.service, pi, len(rows))
-        echoed("the bill", pi, rows[0].jit_bill_no, pi.pi_number)
+        require_single_row(self.service, pi, len(rows))
+        require_same("the bill", pi, rows[0].jit_bill_no, pi.pi_number)
         return checked_receipt(self.service, pi, rows[0].success_code, rows[0].success_description)
 
     def is_whole(self, pi: PaymentInstruction, news: PisRow) -> bool:
@@ -75,28 +75,28 @@ class Instruction:
         return news.bill_net_amount is not None and news.total_number_of_beneficiary is not None
 
     def accepted(
-        self, writes: Writes, pi: PaymentInstruction, mine: Claim | None, receipt: Receipt | None, said: str | None
+        self, writes: Writes, pi: PaymentInstruction, claim: Claim | None, receipt: Receipt | None, message: str | None
     ) -> Change:
         """INITIATED: the reserved money is spent, and the platform hears of it."""
         beneficiaries.set_beneficiaries(writes, pi, BeneficiaryStatus.PENDING, BeneficiaryStatus.INITIATED)
-        change = accept(writes, pi, mine, receipt, said)
+        change = accept(writes, pi, claim, receipt, message)
         if pi.repayment_of is None:
-            outbox.tell_payment_status(writes, pi.tenant_id, pi.payment_number, "INITIATED", "PAYMENT_INITIATED")
+            outbox.enqueue_payment_status(writes, pi.tenant_id, pi.payment_number, "INITIATED", "PAYMENT_INITIATED")
         else:
             taken_over(writes.flush(), pi, pi.repayment_of)
         return change
 
     def declined(
-        self, writes: Writes, pi: PaymentInstruction, mine: Claim | None, errors: tuple[ReplyError, ...]
+        self, writes: Writes, pi: PaymentInstruction, claim: Claim | None, errors: tuple[ReplyError, ...]
     ) -> Change:
         """FAILED: the money is available again, and the payment may have a new PI once the cause is mended."""
-        said = "; ".join(map(str, errors))
-        change = decline(writes, pi, mine, errors, "PAYMENT_FAILED")
+        message = "; ".join(map(str, errors))
+        change = decline(writes, pi, claim, errors, "PAYMENT_FAILED")
         if pi.repayment_of is None:
             instructions.free_payment(
-                writes, pi, payments.DECLINED, f"PI {pi.pi_number} is not accepted by the treasury: {said}"
+                writes, pi, payments.DECLINED, f"PI {pi.pi_number} is not accepted by the treasury: {message}"
             )
-            outbox.tell_payment_status(writes, pi.tenant_id, pi.payment_number, "FAILED", "PAYMENT_FAILED")
+            outbox.enqueue_payment_status(writes, pi.tenant_id, pi.payment_number, "FAILED", "PAYMENT_FAILED")
         else:  # its beneficiaries are as failed as they were before, and may be paid by another
             beneficiaries.set_beneficiaries(writes, pi, BeneficiaryStatus.PENDING, BeneficiaryStatus.FAILED)
         return change
@@ -106,7 +106,7 @@ def taken_over(connection: Connection, pi: PaymentInstruction, original_number: 
     """A later PI pays failed beneficiaries of an original: what it took over is COMPLETED, and the platform hears."""
     instructions.supersede(connection, original_number, pi)
     rows = beneficiaries.of(connection, [pi.id])[pi.id]
-    outbox.tell_line_statuses(
+    outbox.enqueue_line_statuses(
         connection,
         pi.tenant_id,
         pi.payment_number,
@@ -165,7 +165,7 @@ class PaymentInstructions:
         settle()
         if not self.sweep.stopping:
             self._discover()
-            self.sweep.with_others(payments.UNPAID, LEASE, self._unpaid, create)
+            self.sweep.drain_with_takeover(payments.UNPAID, LEASE, self._unpaid, create)
             # The other run may have made a PI of a payment before it let go: so PIs are awaited last.
             self.sweep.await_others(sent, settle)
 
@@ -187,15 +187,15 @@ class PaymentInstructions:
         silent: list[PlatformUnavailableError] = []
         for tenant in cities:
             try:
-                pa.remember(self.sweep, self._told(tenant))
+                pa.remember(self.sweep, self._payments_of(tenant))
             except PlatformError as error:
-                self.sweep.problem(f"the payments of {tenant} could not be read: {error}")
+                self.sweep.add_problem(f"the payments of {tenant} could not be read: {error}")
                 if isinstance(error, PlatformUnavailableError):
                     silent.append(error)
         if silent and len(silent) == len(cities):
             raise silent[0]
 
-    def _told(self, tenant: str) -> Iterable[Told]:
+    def _payments_of(self, tenant: str) -> Iterable[PlatformPayment]:
         """The city's payments that the platform knows no PI of; those that the scope names, whatever it thinks."""
         if self.scope.payments is not None:
             return self.platform.payments(tenant, numbers=self.scope.payments) if self.scope.payments else ()
@@ -231,7 +231,7 @@ class PaymentInstructions:
 
     def _look_up(self, pool: ThreadPoolExecutor) -> list[Future[list[Draft]]]:
         """Claim the next payments, oldest first, and start looking up what their PIs need, city by city."""
-        mine, batch = self.sweep.db.transact(
+        own_claim, batch = self.sweep.db.transact(
             lambda c: claim(
                 c,
                 payments.UNPAID,
@@ -246,7 +246,7 @@ class PaymentInstructions:
         by_city: dict[str, list[Payment]] = defaultdict(list)
         for payment in batch:
             by_city[payment.tenant_id].append(payment)
-        return [pool.submit(self.drafter.drafts, tenant, rows, mine) for tenant, rows in by_city.items()]
+        return [pool.submit(self.drafter.drafts, tenant, rows, own_claim) for tenant, rows in by_city.items()]
 
     def _doubtful(self, drafts: Sequence[Draft]) -> dict[tuple[str, str], list[PaymentInstruction]]:
         """Earlier PIs of these payments that FAILED after their outcome had not been known."""
@@ -264,7 +264,7 @@ class PaymentInstructions:
             self.sweep.counts["claim_lost"] += 1
             log.warning("PI: %s", error)
         except IfmsError as error:
-            self.sweep.problem(f"payment {made.payment.payment_number}: {error}")
+            self.sweep.add_problem(f"payment {made.payment.payment_number}: {error}")
         return None
 
     def _written(self, made: Draft, earlier: Sequence[PaymentInstruction] | None) -> Ready | None:
@@ -312,7 +312,7 @@ class PaymentInstructions:
             bind_bills(connection, tenant, made.bill_ids, made.payment.payment_number)
             self._no_funds(connection, made, year)
             return None
-        mine = Claim(uuid.uuid4(), LEASE)
+        claim = Claim(uuid.uuid4(), LEASE)
         new = NewInstruction(
             pi_number=made.pi_number,
             payment=made.payment,
@@ -322,12 +322,12 @@ class PaymentInstructions:
             additional_details=made.details or {},
         )
         writes = Writes(connection)
-        pi = instructions.create(writes, new, funding, made.claim, mine)
+        pi = instructions.create(writes, new, funding, made.claim, claim)
         bind_bills(writes, tenant, made.bill_ids, made.payment.payment_number)
         request = request_of(pi, new.beneficiaries, self.sealer)
         announced = self.sender.announce(writes, pi, request)
         writes.flush()
-        return Ready(pi, mine, request, announced)
+        return Ready(pi, claim, request, announced)
 
     def _no_funds(self, connection: Connection, made: Draft, year: str) -> None:
         """Say once that the payment waits for funds; it gets its PI by itself when an allotment brings enough."""
@@ -340,21 +340,21 @@ class PaymentInstructions:
         if unknown:
             message += f"; sanctions under {', '.join(unknown)} are not used: no active head of account in master data"
         if payments.hold_payment(connection, payment, made.claim, NO_FUNDS, message):
-            history.log_no_funds(connection, payment.tenant_id, payment.payment_number, message, self.sweep.run.id)
+            status_log.log_no_funds(connection, payment.tenant_id, payment.payment_number, message, self.sweep.run.id)
             if payment.hold_code != NO_FUNDS:
-                outbox.tell_payment_status(connection, payment.tenant_id, payment.payment_number, "FAILED", NO_FUNDS)
-            self.sweep.remark(message)
+                outbox.enqueue_payment_status(connection, payment.tenant_id, payment.payment_number, "FAILED", NO_FUNDS)
+            self.sweep.add_warning(message)
 
     def _hold(self, made: Draft, code: str, message: str) -> None:
         """Set the payment aside; the run is not green the first time, and later runs look again by themselves."""
         if self.sweep.db.transact(lambda c: payments.hold_payment(c, made.payment, made.claim, code, message)):
-            self.sweep.problem(message)
+            self.sweep.add_problem(message)
         else:
             self.sweep.counts["still_on_hold"] += 1
 
     def _release(self, drafts: Iterable[Draft]) -> None:
         for made in drafts:
-            self.sweep.unless_lost(partial(self.sweep.db.transact, partial(_give_back, made=made)))
+            self.sweep.ignore_lost_claim(partial(self.sweep.db.transact, partial(_give_back, made=made)))
 
 
 def request_of(pi: PaymentInstruction, rows: Sequence[Beneficiary | NewBeneficiary], sealer: Sealer) -> PiRequest:

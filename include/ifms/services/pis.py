@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from ifms import outbox
 from ifms.errors import WireError
-from ifms.ledger import beneficiaries, instructions
+from ifms.ledger import beneficiaries, instructions, outbox
 from ifms.ledger.claims import Claim
+from ifms.ledger.failure_matching import enqueue_failed_again
 from ifms.ledger.instructions import Change
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.payments import REJECTED
 from ifms.ledger.statuses import BeneficiaryStatus, Event, PiStatus
-from ifms.ledger.writes import Writes
-from ifms.services.failing import tell_failed_again
-from ifms.services.poll import StatusService, echoed, one_row
+from ifms.ledger.write_batch import Writes
+from ifms.sweep.status_poll import StatusService, require_same, require_single_row
 from ifms.treasury.config import TreasuryConfig
 from ifms.wire.envelope import Reply, ReplyError, Service, parse_rows
 from ifms.wire.phrasebook import Phrasebook
@@ -34,40 +33,40 @@ class InstructionStatus(StatusService[PisRow]):
         rows = parse_rows(PisRow, reply)
         if not rows:
             return None
-        one_row(self.service, pi, len(rows))
+        require_single_row(self.service, pi, len(rows))
         row = rows[0]
-        echoed("the bill", pi, row.jit_bill_number, pi.pi_number)
-        echoed("the net amount", pi, row.bill_net_amount, pi.net_amount)
-        echoed("the gross amount", pi, row.bill_gross_amount, pi.gross_amount)
-        echoed("the number of beneficiaries", pi, row.total_number_of_beneficiary, str(pi.beneficiary_count))
+        require_same("the bill", pi, row.jit_bill_number, pi.pi_number)
+        require_same("the net amount", pi, row.bill_net_amount, pi.net_amount)
+        require_same("the gross amount", pi, row.bill_gross_amount, pi.gross_amount)
+        require_same("the number of beneficiaries", pi, row.total_number_of_beneficiary, str(pi.beneficiary_count))
         if row.jit_bill_number is None and row.bill_net_amount is None:
             raise WireError(
                 f"the PIS reply about {pi.pi_number} names neither a bill nor an amount: it changes nothing"
             )
         return row
 
-    def apply(self, writes: Writes, pi: PaymentInstruction, mine: Claim | None, news: PisRow) -> Change:
+    def apply(self, writes: Writes, pi: PaymentInstruction, claim: Claim | None, news: PisRow) -> Change:
         """APPROVED, with what PAG must send back."""
         return instructions.advance(
             writes,
             pi,
-            mine,
+            claim,
             Event.APPROVED,
             pi_approved_id=news.pmt_inst_id,
             pi_approval_date=news.pay_inst_date,
             error_message=None,
         )
 
-    def rejected(self, writes: Writes, pi: PaymentInstruction, mine: Claim, errors: tuple[ReplyError, ...]) -> Change:
+    def rejected(self, writes: Writes, pi: PaymentInstruction, claim: Claim, errors: tuple[ReplyError, ...]) -> Change:
         """FAILED, the money back, the platform told, and the payment free for a new PI."""
-        said = "; ".join(str(error) for error in errors)
+        message = "; ".join(str(error) for error in errors)
         change = instructions.advance(
-            writes, pi, mine, Event.REJECTED, error_code="PAYMENT_DECLINED", error_message=said
+            writes, pi, claim, Event.REJECTED, error_code="PAYMENT_DECLINED", error_message=message
         )
         if pi.repayment_of is None:
-            instructions.free_payment(writes, pi, REJECTED, f"PI {pi.pi_number} was rejected: {said}")
-            outbox.tell_payment_status(writes, pi.tenant_id, pi.payment_number, "FAILED", "PAYMENT_DECLINED")
+            instructions.free_payment(writes, pi, REJECTED, f"PI {pi.pi_number} was rejected: {message}")
+            outbox.enqueue_payment_status(writes, pi.tenant_id, pi.payment_number, "FAILED", "PAYMENT_DECLINED")
         else:  # its beneficiaries are as failed as they were before, and may be paid by another
             beneficiaries.set_beneficiaries(writes, pi, BeneficiaryStatus.INITIATED, BeneficiaryStatus.FAILED)
-            tell_failed_again(writes.flush(), pi)
+            enqueue_failed_again(writes.flush(), pi)
         return change

@@ -12,20 +12,20 @@ from functools import partial
 from ifms.ledger.claims import ask_first
 from ifms.ledger.invariants import INVARIANTS, Finding, look
 from ifms.ledger.limits import Limits
-from ifms.services.sweep import Sweep
+from ifms.sweep.run import Sweep
 
 
 def reconcile(sweep: Sweep, limits: Limits | None = None) -> Sequence[Finding]:
     """Look at every invariant; each row that breaks one is a problem of the sweep, which then does not end green."""
     limits = limits or Limits()
-    findings = sweep.db.look(partial(look, limits=limits))
+    findings = sweep.db.read_snapshot(partial(look, limits=limits))
     sweep.counts["rules"] = len(INVARIANTS)
     for finding in findings:
         rule = finding.invariant
         sweep.counts[rule.name] = finding.count
         for row in finding.rows:
-            sweep.problem(f"{rule.name}: {row}. {rule.remedy}")
+            sweep.add_problem(f"{rule.name}: {row}. {rule.remedy}")
         if finding.count > len(finding.rows):
-            sweep.problem(f"{rule.name}: and {finding.count - len(finding.rows)} more")
+            sweep.add_problem(f"{rule.name}: and {finding.count - len(finding.rows)} more")
     sweep.counts["asked_first"] = len(sweep.db.transact(partial(ask_first, pending_for=limits.pending)))
     return findings

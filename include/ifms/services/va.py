@@ -19,8 +19,8 @@ from ifms.ledger.database import Connection
 from ifms.ledger.models import AllotmentKind, NewAllotment, Watermark
 from ifms.money import MAX_AMOUNT
 from ifms.platform.masterdata import MasterData
-from ifms.services.scope import Scope
-from ifms.services.sweep import Sweep
+from ifms.sweep.run import Sweep
+from ifms.sweep.scope import Scope
 from ifms.treasury.client import TreasuryClient
 from ifms.treasury.outcome import Answered, NeverSent, Outcome, Rejected, Unknown
 from ifms.wire.bank import mask_long_numbers, quoted
@@ -63,12 +63,12 @@ def fetch_allotments(sweep: Sweep, treasury: TreasuryClient, master: MasterData,
     }
     gone: set[str] = set()
     _open_marks(sweep, master, scope)
-    mine_to_ask: dict[str, object] = {"tenants": list(scope.cities(master))}
+    in_shard: dict[str, object] = {"tenants": list(scope.cities(master))}
 
     def since(mark: Watermark) -> datetime:
         if mark.hoa_code not in effective_from and mark.hoa_code not in gone:
             gone.add(mark.hoa_code)
-            sweep.remark(
+            sweep.add_warning(
                 f"head of account {mark.hoa_code} is not in the master data any more: it is asked about all the same, "
                 "but no payment instruction is made from it"
             )
@@ -83,7 +83,7 @@ def fetch_allotments(sweep: Sweep, treasury: TreasuryClient, master: MasterData,
     def asks() -> Generator[_Ask, None, None]:
         while True:
             asked_at = clock.now()
-            mine, marks = sweep.db.transact(
+            own_claim, marks = sweep.db.transact(
                 lambda c: claim(
                     c,
                     funds.WATERMARKS,
@@ -92,13 +92,13 @@ def fetch_allotments(sweep: Sweep, treasury: TreasuryClient, master: MasterData,
                     lease=LEASE,
                     sweep_started=sweep.run.started_at,
                     shared_since=sweep.run.shared_since,
-                    **mine_to_ask,
+                    **in_shard,
                 )
             )
             if not marks:
                 return
             for mark in marks:
-                yield _Ask(mark, mine, since(mark), asked_at)
+                yield _Ask(mark, own_claim, since(mark), asked_at)
 
     def call(ask: _Ask) -> Outcome | BadInputError:
         mark = ask.mark
@@ -112,18 +112,18 @@ def fetch_allotments(sweep: Sweep, treasury: TreasuryClient, master: MasterData,
 
     def settle(ask: _Ask, outcome: Outcome | BadInputError) -> None:
         if isinstance(outcome, BadInputError):
-            mine = ask.claim
-            if mine is not None:
-                sweep.db.transact(lambda c: release(c, funds.WATERMARKS, ask.mark.id, mine))
-            sweep.problem(f"{ask.where} can't be asked for: {outcome}")
+            own_claim = ask.claim
+            if own_claim is not None:
+                sweep.db.transact(lambda c: release(c, funds.WATERMARKS, ask.mark.id, own_claim))
+            sweep.add_problem(f"{ask.where} can't be asked for: {outcome}")
             return
-        sweep.heard(outcome)
+        sweep.record_outcome(outcome)
         _settle(sweep, ask, outcome)
 
     def give_back(ask: _Ask) -> None:
-        mine = ask.claim
-        if mine is not None:
-            sweep.db.transact(lambda c: release(c, funds.WATERMARKS, ask.mark.id, mine, untouched=True))
+        own_claim = ask.claim
+        if own_claim is not None:
+            sweep.db.transact(lambda c: release(c, funds.WATERMARKS, ask.mark.id, own_claim, untouched=True))
 
     def work() -> None:
         sweep.drive(asks(), call, settle, give_back)
@@ -131,7 +131,7 @@ def fetch_allotments(sweep: Sweep, treasury: TreasuryClient, master: MasterData,
     if scope.since:
         sweep.drive(again(), call, settle, give_back)
     else:
-        sweep.with_others(funds.WATERMARKS, LEASE, mine_to_ask, work)
+        sweep.drain_with_takeover(funds.WATERMARKS, LEASE, in_shard, work)
 
 
 def _open_marks(sweep: Sweep, master: MasterData, scope: Scope) -> None:
@@ -140,7 +140,7 @@ def _open_marks(sweep: Sweep, master: MasterData, scope: Scope) -> None:
         units = master.units.get(tenant, ())
         if not units:
             why = master.problems.get(tenant, "it has no active SSU in master data ifms.SSUDetails")
-            sweep.remark(f"the allotments of {tenant} can't be asked for: {why}")
+            sweep.add_warning(f"the allotments of {tenant} can't be asked for: {why}")
             continue
         marks = [
             (tenant, head.code, unit.ddo_code, unit.grantee_ag_code, unit.ssu_id)
@@ -150,7 +150,7 @@ def _open_marks(sweep: Sweep, master: MasterData, scope: Scope) -> None:
         try:
             sweep.db.transact(lambda c, marks=marks: funds.open_watermarks(c, marks))  # type: ignore[misc]
         except LedgerDataError as error:
-            sweep.problem(f"the spending units or heads of account of {tenant}: {error}")
+            sweep.add_problem(f"the spending units or heads of account of {tenant}: {error}")
 
 
 def _settle(sweep: Sweep, ask: _Ask, outcome: Outcome) -> None:
@@ -182,40 +182,40 @@ def _settle(sweep: Sweep, ask: _Ask, outcome: Outcome) -> None:
     sweep.counts["allotments_new"] += recorded.new
     sweep.counts["allotments_known"] += recorded.known
     for text in [*faults, *recorded.conflicts, *recorded.refused]:
-        sweep.problem(f"{where}: {text}")
+        sweep.add_problem(f"{where}: {text}")
     for allotment in recorded.waiting:
-        sweep.remark(
+        sweep.add_warning(
             f"{allotment} waits: the initial allotment of sanction {allotment.master_allotment_id} has not come"
         )
     for master_id in recorded.overdrawn:
-        sweep.remark(
+        sweep.add_warning(
             f"sanction {master_id} of {mark.tenant_id} is overdrawn by a withdrawal: nothing more is reserved on it"
         )
     match outcome:
         case Rejected(errors=errors):
-            said = "; ".join(map(str, errors))
+            message = "; ".join(map(str, errors))
             if sweep.phrasebook.errors(Service.VA, errors, None) is Meaning.NO_NEWS:
-                sweep.remark(f"{where}: {said}")
+                sweep.add_warning(f"{where}: {message}")
             else:
                 sweep.note_unknown(Service.VA, errors)
-                sweep.problem(f"{where}: the treasury says {said}")
+                sweep.add_problem(f"{where}: the treasury says {message}")
         case Unknown(reason=reason, understood=False):
-            sweep.problem(f"{where}: {reason}")
+            sweep.add_problem(f"{where}: {reason}")
         case Unknown(reason=reason) | NeverSent(reason=reason):
-            sweep.remark(f"{where}: {reason}")
+            sweep.add_warning(f"{where}: {reason}")
 
 
 def _allotment(mark: Watermark, row: VaRow) -> NewAllotment:
-    told = mask_long_numbers(f"{row.mst_allotment_dist_id[:100]}/{row.ssu_allotment_id[:100]}")
+    name = mask_long_numbers(f"{row.mst_allotment_dist_id[:100]}/{row.ssu_allotment_id[:100]}")
     if (row.ddo_code, row.grantee_ag_code) != (mark.ddo_code, mark.grantee_code):
         raise WireError(
-            f"allotment {told} is for DDO {quoted(row.ddo_code)}, grantee {quoted(row.grantee_ag_code)}, "
+            f"allotment {name} is for DDO {quoted(row.ddo_code)}, grantee {quoted(row.grantee_ag_code)}, "
             "which was not asked about"
         )
     if not _SERIAL.fullmatch(row.allotment_txn_sl_no):
-        raise WireError(f"allotment {told} has no serial number")
+        raise WireError(f"allotment {name} has no serial number")
     if row.available_balance + row.allotment_amount > MAX_AMOUNT:  # what the sanction was opened with
-        raise WireError(f"allotment {told}: its amount and the balance after it add up to more than {MAX_AMOUNT}")
+        raise WireError(f"allotment {name}: its amount and the balance after it add up to more than {MAX_AMOUNT}")
     return NewAllotment(
         tenant_id=mark.tenant_id,
         hoa_code=mark.hoa_code,

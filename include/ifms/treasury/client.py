@@ -213,21 +213,21 @@ class TreasuryClient:
         body = json.dumps({"appKey": _b64(rsa_encrypt(public_key, app_key))})
         headers = {"clientId": client_id, "clientSecret": client_secret}
         clock = _Stopwatch()
-        said = _Said(AUTH, None, clock, encrypted_request=body, rek=_b64(app_key))
+        draft = _ExchangeDraft(AUTH, None, clock, encrypted_request=body, rek=_b64(app_key))
         try:
             reply = self._transport.post(self.config.authenticate_url, headers, body)
         except TransportError as error:
-            self._heard_login(said.exchange(_outcome_of(error), status=error.status, error=error.reason))
+            self._record_login(draft.exchange(_outcome_of(error), status=error.status, error=error.reason))
             raise TreasuryUnreachableError(f"no login: {error.reason}") from None
         try:
             token, sek = _read_login(reply, app_key)
         except TreasuryError as error:
-            self._heard_login(said.exchange("unknown", reply, error=str(error)))
+            self._record_login(draft.exchange("unknown", reply, error=str(error)))
             raise
         except Exception as error:
-            self._heard_login(said.broken(reply, f"the reply could not be read ({type(error).__name__})"))
+            self._record_login(draft.broken(reply, f"the reply could not be read ({type(error).__name__})"))
             raise
-        self._heard_login(replace(said.exchange("answered", reply), auth_token=token, sek=_b64(sek)))
+        self._record_login(replace(draft.exchange("answered", reply), auth_token=token, sek=_b64(sek)))
         return _Session(self.logins + 1, token, sek)
 
     def _credentials(self) -> tuple[str, str, PublicKeySource]:
@@ -248,7 +248,7 @@ class TreasuryClient:
                 raise TreasuryLoginError(f"no new login: the connection can't be read ({what})") from None
         return config.client_id, config.client_secret, key
 
-    def _heard_login(self, exchange: Exchange) -> None:
+    def _record_login(self, exchange: Exchange) -> None:
         if self._on_exchange is not None:
             self._on_exchange(exchange)
 
@@ -274,7 +274,7 @@ class TreasuryClient:
         body = json.dumps(
             {"params": _b64(aes_encrypt(session.sek, plain.encode())), "rek": _b64(aes_encrypt(session.sek, rek))}
         )
-        said = _Said(
+        draft = _ExchangeDraft(
             request.service.value,
             request.bill_number,
             _Stopwatch(),
@@ -287,9 +287,9 @@ class TreasuryClient:
         progress, http = Progress(), None
         try:
             http = self._transport.post(self.config.service_url, {"authToken": session.token}, body, progress)
-            return self._read(session, said, http, rek)
+            return self._read(session, draft, http, rek)
         except TransportError as error:
-            exchange = said.exchange(_outcome_of(error), status=error.status, error=error.reason)
+            exchange = draft.exchange(_outcome_of(error), status=error.status, error=error.reason)
             if not error.sent:
                 return _Attempt(NeverSent(error.reason, (exchange,)))
             understood = not (error.oversized or error.unexpected)
@@ -299,27 +299,27 @@ class TreasuryClient:
             if not progress.sent:
                 raise
             reason = f"the reply could not be read ({type(error).__name__})"
-            return _Attempt(Unknown(reason, (said.broken(http, reason),), understood=False))
+            return _Attempt(Unknown(reason, (draft.broken(http, reason),), understood=False))
 
-    def _read(self, session: _Session, said: _Said, http: HttpReply, rek: bytes) -> _Attempt:
+    def _read(self, session: _Session, draft: _ExchangeDraft, http: HttpReply, rek: bytes) -> _Attempt:
         if not 200 <= http.status < 300:
             reason = f"HTTP {http.status}"
-            outcome = Unknown(reason, (said.exchange("unknown", http, error=reason),), understood=True)
+            outcome = Unknown(reason, (draft.exchange("unknown", http, error=reason),), understood=True)
             return _Attempt(outcome, session_over=says_no_session(_text(http)))
         try:
             reply = _decrypt(http, rek)
         except WireError as error:
-            outcome = Unknown(str(error), (said.exchange("unknown", http, error=str(error)),), understood=False)
+            outcome = Unknown(str(error), (draft.exchange("unknown", http, error=str(error)),), understood=False)
             return _Attempt(outcome, session_over=says_no_session(_text(http)))
         if any(says_no_session(error.message) for error in reply.errors):
             reason = "the session is over"
-            outcome = Unknown(reason, (said.exchange("unknown", http, error=reason),), understood=True)
+            outcome = Unknown(reason, (draft.exchange("unknown", http, error=reason),), understood=True)
             return _Attempt(outcome, session_over=True)
         self._proved(session)
         if reply.errors:
             texts = "; ".join(str(error) for error in reply.errors)
-            return _Attempt(Rejected(reply.errors, (said.exchange("rejected", http, error=texts),)))
-        return _Attempt(Answered(reply, (said.exchange("answered", http),)))
+            return _Attempt(Rejected(reply.errors, (draft.exchange("rejected", http, error=texts),)))
+        return _Attempt(Answered(reply, (draft.exchange("answered", http),)))
 
 
 class _Stopwatch:
@@ -334,7 +334,7 @@ class _Stopwatch:
 
 
 @dataclass(frozen=True)
-class _Said:
+class _ExchangeDraft:
     """Our half of an exchange, while the other half is awaited."""
 
     service_id: str
@@ -356,7 +356,7 @@ class _Said:
     ) -> Exchange:
         # Under the REK, and so as good as sealed, is only what opened; a login's reply and anything else is in clear.
         ciphertext = outcome in ("answered", "rejected") and self.service_id != AUTH
-        said = None if http is None else _text(http, None if ciphertext else KEPT_GARBAGE)
+        body = None if http is None else _text(http, None if ciphertext else KEPT_GARBAGE)
         return Exchange(
             service_id=self.service_id,
             bill_number=self.bill_number,
@@ -367,8 +367,8 @@ class _Said:
             error=error,
             request_plain=self.request_plain,
             encrypted_request=self.encrypted_request,
-            encrypted_response=said if ciphertext else None,
-            response_plain=None if ciphertext else said,
+            encrypted_response=body if ciphertext else None,
+            response_plain=None if ciphertext else body,
             rek=self.rek,
             sek=self.sek,
             auth_token=self.auth_token,

@@ -303,8 +303,8 @@ def parse_each(model: type[RowT], reply: Reply) -> tuple[list[RowT], list[WireEr
 
 def _parse_row(model: type[RowT], reply: Reply, number: int) -> RowT:
     row = reply.data[number]
-    told = {key: row[key] for key in model.named_by if isinstance(row.get(key), (str, int))}
-    names = ", ".join(f"{key} {quoted(value)}" for key, value in told.items() if value)
+    values = {key: row[key] for key in model.named_by if isinstance(row.get(key), (str, int))}
+    names = ", ".join(f"{key} {quoted(value)}" for key, value in values.items() if value)
     service = mask_long_numbers((reply.service_id or "unnamed")[:20])
     where, which = f"row {number + 1} of the {service} reply", f" ({names})" if names else ""
     try:

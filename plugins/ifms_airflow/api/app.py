@@ -19,10 +19,10 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from ifms.errors import BadInputError, IfmsError
 from ifms_airflow.api import pages, routes
 from ifms_airflow.api.access import READ, same_site
-from ifms_airflow.api.creating import Creator
+from ifms_airflow.api.create_instruction import Creator
 from ifms_airflow.api.digit import DigitError, errors
 from ifms_airflow.api.pages.render import error_page
-from ifms_airflow.api.reads import Reads
+from ifms_airflow.api.read_pool import Reads
 
 log = logging.getLogger(__name__)
 
@@ -124,10 +124,10 @@ def _http(request: Request, error: Exception) -> Response:
 
 def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    told = [(".".join(str(part) for part in each["loc"][1:]) or "body", each["msg"]) for each in error.errors()]
+    faults = [(".".join(str(part) for part in each["loc"][1:]) or "body", each["msg"]) for each in error.errors()]
     if "text/html" in request.headers.get("accept", ""):
-        return error_page(request, 400, "; ".join(f"{where}: {what}" for where, what in told[:5]))
-    return JSONResponse(errors(*(("REQUEST_INVALID", f"{where}: {what}") for where, what in told[:20])), 400)
+        return error_page(request, 400, "; ".join(f"{where}: {what}" for where, what in faults[:5]))
+    return JSONResponse(errors(*(("REQUEST_INVALID", f"{where}: {what}") for where, what in faults[:20])), 400)
 
 
 def _ours(request: Request, error: Exception) -> Response:

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from ifms import clock
-from ifms.reports.reads import document
-from ifms.reports.reads.instruction import Row, Whole
+from ifms.queries import digit_document
+from ifms.queries.instruction import Row, Whole
 
 Text = Annotated[str, Field(max_length=256, pattern=r"^[^\x00]*$")]
 
@@ -35,15 +35,15 @@ class Body(BaseModel):
 
     def response_info(self) -> dict[str, Any]:
         """DIGIT's ResponseInfo to this request."""
-        told = {
+        info = {
             name: value for name in ("apiId", "ver", "msgId") if isinstance(value := self.RequestInfo.get(name), str)
         }
         return {
-            "apiId": told.get("apiId"),
-            "ver": told.get("ver"),
+            "apiId": info.get("apiId"),
+            "ver": info.get("ver"),
             "ts": int(time.time() * 1000),
             "resMsgId": "uief87324",
-            "msgId": told.get("msgId"),
+            "msgId": info.get("msgId"),
             "status": "successful",
         }
 
@@ -75,29 +75,29 @@ class Errors(BaseModel):
     Errors: list[OneError]
 
 
-def errors(*told: tuple[str, str]) -> dict[str, Any]:
+def errors(*faults: tuple[str, str]) -> dict[str, Any]:
     """The envelope around (code, message)s."""
     return {
         "ResponseInfo": None,
-        "Errors": [{"code": code, "message": said, "description": None, "params": None} for code, said in told],
+        "Errors": [{"code": code, "message": message, "description": None, "params": None} for code, message in faults],
     }
 
 
 def instruction(whole: Whole, *, created: bool = False) -> dict[str, Any]:
     """A PI as DIGIT's screens know it; `created`, as `_create` answers: with what was sent, without the advice."""
     pi = whole.pi
-    told = document.head(pi) | {
+    document = digit_document.head(pi) | {
         "parentPiNumber": pi["parent_pi_number"],
         "piErrorResp": pi["error_message"],
-        "beneficiaryDetails": [document.beneficiary(pi, row) for row in whole.beneficiaries],
+        "beneficiaryDetails": [digit_document.beneficiary(pi, row) for row in whole.beneficiaries],
         "transactionDetails": [_movement(pi, row) for row in whole.movements if row["kind"] in ("DEBIT", "REVERSAL")],
     }
     if created:
-        told |= _sent(pi)
+        document |= _sent(pi)
     else:
-        told["paDetails"] = [_advice(pi)]
-        told["piStatusLogs"] = [_log(row) for row in whole.log]
-    return document.without_nulls(told)
+        document["paDetails"] = [_advice(pi)]
+        document["piStatusLogs"] = [_log(row) for row in whole.log]
+    return digit_document.without_nulls(document)
 
 
 def unpaid(tenant_id: str, payment: Row) -> dict[str, Any]:
@@ -105,8 +105,8 @@ def unpaid(tenant_id: str, payment: Row) -> dict[str, Any]:
     return {
         "tenantId": tenant_id,
         "muktaReferenceId": payment["payment_number"],
-        "grossAmount": document.number(payment["amount"]),
-        "netAmount": document.number(payment["amount"]),
+        "grossAmount": digit_document.number(payment["amount"]),
+        "netAmount": digit_document.number(payment["amount"]),
         "piStatus": "FAILED",
         "isActive": False,
         "piErrorResp": payment["hold_message"],
@@ -117,22 +117,22 @@ def unpaid(tenant_id: str, payment: Row) -> dict[str, Any]:
 
 def sanction(row: Row) -> dict[str, Any]:
     """A sanction with its funds and allotments."""
-    details = {"additionalDetails": None, "auditDetails": document.audit(row)}
+    details = {"additionalDetails": None, "auditDetails": digit_document.audit(row)}
     return {
         "id": str(row["id"]),
         "tenantId": row["tenant_id"],
         "hoaCode": row["hoa_code"],
         "ddoCode": row["ddo_code"],
         "masterAllotmentId": row["master_allotment_id"],
-        "sanctionedAmount": document.number(row["sanctioned_amount"]),
+        "sanctionedAmount": digit_document.number(row["sanctioned_amount"]),
         "financialYear": row["financial_year"],
         **details,
         "fundsSummary": {
             "id": str(row["id"]),
             "tenantId": row["tenant_id"],
             "sanctionId": str(row["id"]),
-            "allottedAmount": document.number(row["allotted_amount"]),
-            "availableAmount": document.number(row["available_amount"]),
+            "allottedAmount": digit_document.number(row["allotted_amount"]),
+            "availableAmount": digit_document.number(row["available_amount"]),
             **details,
         },
         "allotmentDetails": [_allotment(each) for each in row["allotments"]],
@@ -159,11 +159,11 @@ def _allotment(row: Row) -> dict[str, Any]:
         "allotmentSerialNo": row["serial_no"],
         "ssuAllotmentId": row["ssu_allotment_id"],
         "allotmentTxnType": _ALLOTMENT_KINDS[row["kind"]],
-        "decimalAllottedAmount": document.number(row["amount"]),
-        "decimalSanctionBalance": document.number(row["sanction_balance"]),
+        "decimalAllottedAmount": digit_document.number(row["amount"]),
+        "decimalSanctionBalance": digit_document.number(row["sanction_balance"]),
         "allotmentDateTimeStamp": clock.epoch_ms(at),
         "additionalDetails": None,
-        "auditDetails": document.audit({"created_at": row["received_at"], "updated_at": row["received_at"]}),
+        "auditDetails": digit_document.audit({"created_at": row["received_at"], "updated_at": row["received_at"]}),
         **dict.fromkeys(_WIRE_ONLY),
     }
 
@@ -182,7 +182,7 @@ def _advice(pi: Row) -> dict[str, Any]:
         "paTokenDate": pi["pa_token_date"],
         "paErrorMsg": None,
         "additionalDetails": None,
-        "auditDetails": document.audit(pi),
+        "auditDetails": digit_document.audit(pi),
     }
 
 
@@ -192,11 +192,11 @@ def _movement(pi: Row, row: Row) -> dict[str, Any]:
         "tenantId": pi["tenant_id"],
         "sanctionId": str(row["sanction_id"]),
         "paymentInstId": str(pi["id"]),
-        "transactionAmount": document.number(row["amount"]),
+        "transactionAmount": digit_document.number(row["amount"]),
         "transactionDate": clock.epoch_ms(row["created_at"]),
         "transactionType": row["kind"],
         "additionalDetails": None,
-        "auditDetails": document.audit({"created_at": row["created_at"], "updated_at": row["created_at"]}),
+        "auditDetails": digit_document.audit({"created_at": row["created_at"], "updated_at": row["created_at"]}),
     }
 
 
@@ -207,7 +207,7 @@ def _log(row: Row) -> dict[str, Any]:
         "serviceId": row["service_id"],
         "status": row["status"],
         "additionalDetails": None if row["message"] is None else {"message": row["message"]},
-        "auditDetails": document.audit({"created_at": row["created_at"], "updated_at": row["created_at"]}),
+        "auditDetails": digit_document.audit({"created_at": row["created_at"], "updated_at": row["created_at"]}),
     }
 
 

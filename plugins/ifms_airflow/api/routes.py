@@ -10,15 +10,15 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, WithJsonSchema
 
 from ifms.ledger.statuses import PiStatus
-from ifms.reports.reads import funds, search
-from ifms.reports.reads.instruction import load
-from ifms.reports.reads.search import Criteria, Order
+from ifms.queries import funds, search
+from ifms.queries.instruction import load
+from ifms.queries.search import Criteria, Order
 from ifms.services.cor import Order as CorrectionOrder
-from ifms_airflow.api import digit, starting
+from ifms_airflow.api import dag_runs, digit
 from ifms_airflow.api.access import READ, User, require_start
-from ifms_airflow.api.creating import Creator, Unpaid
+from ifms_airflow.api.create_instruction import Creator, Unpaid
 from ifms_airflow.api.digit import Body, DigitError, Errors, ResponseInfo, Text
-from ifms_airflow.api.reads import Ledger
+from ifms_airflow.api.read_pool import Ledger
 
 LARGEST_PAGE = 200
 FURTHEST = 10_000_000
@@ -100,13 +100,15 @@ def create(body: CreateBody, user: User, request: Request) -> dict[str, Any]:
     answer: dict[str, Any] = {"ResponseInfo": body.response_info()}
     if reference:
         require_start(user, "ifms_pi")
-        starting.note(user, "create", dag_id="ifms_pi", tenant=tenant, payment=reference)
+        dag_runs.note(user, "create", dag_id="ifms_pi", tenant=tenant, payment=reference)
         made = creator.pay(tenant, reference, user.get_name())
-        told = digit.unpaid(tenant, made.payment) if isinstance(made, Unpaid) else digit.instruction(made, created=True)
-        return answer | {"paymentInstruction": told}
+        document = (
+            digit.unpaid(tenant, made.payment) if isinstance(made, Unpaid) else digit.instruction(made, created=True)
+        )
+        return answer | {"paymentInstruction": document}
     require_start(user, "ifms_cor")
     order = _order(tenant, body.parentPI or "", body.beneficiaries, user.get_name())
-    starting.note(
+    dag_runs.note(
         user,
         "revise",
         dag_id="ifms_cor",
@@ -327,7 +329,7 @@ def schedule(
         raise DigitError("SERVICE_ID_INVALID", f"serviceId is none of {', '.join((*DAGS, *BY_THEMSELVES))}")
     dag_id = DAGS[serviceId]
     require_start(user, dag_id)
-    run = starting.waiting(dag_id) or starting.start(user, dag_id, "scheduler", {})
+    run = dag_runs.waiting(dag_id) or dag_runs.start(user, dag_id, "scheduler", {})
     return body.response_info() | {"dagId": run.dag_id, "dagRunId": run.run_id, "state": run.state}
 
 

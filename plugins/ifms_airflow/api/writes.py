@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ifms.ledger.database import Connection
-from ifms.outbox import anything_due
-from ifms_airflow.api import starting
+from ifms.ledger.outbox import anything_due
+from ifms_airflow.api import dag_runs
 from ifms_airflow.assets import OUTBOX
 from ifms_airflow.hooks import LedgerHook
 
@@ -25,5 +25,5 @@ def transact(work: Callable[[Connection], T]) -> T:
         done = db.transact(work)
         due = db.transact(anything_due)
     if due:
-        starting.ring(OUTBOX)
+        dag_runs.emit(OUTBOX)
     return done

@@ -16,7 +16,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from ifms.calllog.elastic import CallStore, Indexes
 from ifms.calllog.search import MOST_ROWS, CallQuery, CallRow, Page, Place, search_ledger
 from ifms.errors import BadInputError, CallStoreError, ConfigurationError
-from ifms.reports.reads import frames
+from ifms.queries import frames
 from ifms_airflow.hooks.ledger import LedgerHook
 
 if TYPE_CHECKING:

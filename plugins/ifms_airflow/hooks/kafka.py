@@ -13,8 +13,8 @@ from airflow.providers.apache.kafka.hooks.base import KafkaBaseHook
 from airflow.providers.apache.kafka.hooks.consume import KafkaConsumerHook
 from confluent_kafka import Consumer, KafkaError
 
-from ifms.notices.kafka import KafkaPublisher
-from ifms.services.notifying import FIELDS
+from ifms.delivery.kafka import KafkaPublisher
+from ifms.delivery.notifications import FIELDS
 
 GROUP = "ifms-doorbell"
 

@@ -15,8 +15,8 @@ from psycopg.rows import tuple_row
 
 from ifms.errors import BadInputError
 from ifms.ledger.database import Connection, Database
-from ifms.ledger.rate import Rate
-from ifms.reports.reads import frames, views
+from ifms.ledger.rate_limit import Rate
+from ifms.queries import frames, views
 from ifms.treasury.config import TreasuryConfig
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from ifms.reports.reads.views import Question
+    from ifms.queries.views import Question
 
     Parameters = Sequence[Any] | Mapping[str, Any] | None
 
@@ -36,7 +36,7 @@ class LedgerHook(PostgresHook):
     """The adapter's own database, schema `ifms`, over a connection of type `postgres`.
 
     For reports its login need only be a member of `ifms_read`, who sees the views and nothing else. The frames' columns
-    are the views': docs/views.md says what each means, `ifms.reports.reads.frames` which type it has. Rupees are
+    are the views': docs/views.md says what each means, `ifms.queries.frames` which type it has. Rupees are
     Decimal, instants UTC, dates IST; an account number is never in them.
 
     Frames are read in a transaction that can't write, and no statement runs longer than `statement_timeout`: then it

@@ -17,9 +17,9 @@ from ifms.platform.client import PlatformClient
 from ifms.platform.config import PlatformConfig
 from ifms.platform.models import AuditDetails, Bill
 from ifms.platform.payees import PayeeShare
-from ifms.reports.reads import frames
+from ifms.queries import frames
 from ifms.wire.bank import valid_account_number, valid_ifsc
-from ifms_airflow.hooks.address import base_url
+from ifms_airflow.hooks.base_url import base_url
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -16,17 +16,17 @@ from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
 from ifms.errors import ConfigurationError, IfmsError
-from ifms.reports.reads import frames
+from ifms.queries import frames
 from ifms.sealing import Sealer
 from ifms.treasury.client import Pace, TreasuryClient
 from ifms.treasury.config import TreasuryConfig
 from ifms.treasury.outcome import Exchange
-from ifms_airflow.hooks.address import base_url
+from ifms_airflow.hooks.base_url import base_url
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ifms.services.asking import Asker
+    from ifms.services.inquiry import TreasuryInquiry
 
 _TEXTS = (
     "public_key",
@@ -51,7 +51,7 @@ _NUMBERS: Mapping[str, type[int] | type[float]] = {
     "correction_days": int,
     "max_reply_bytes": int,
 }
-# As ToldAllotment and ToldStatus have them (ifms.services.asking).
+# As ReportedAllotment and TreasuryStatus have them (ifms.services.inquiry).
 _ALLOTMENT = {
     **dict.fromkeys(("hoa_code", "ddo_code", "grantee_code", "ssu_id", "scheme_code"), frames.TEXT),
     "master_allotment_id": frames.TEXT,
@@ -64,7 +64,7 @@ _ALLOTMENT = {
     "treasury_balance": frames.MONEY,
 }
 _STATUS = {
-    **dict.fromkeys(("pi_number", "outcome", "state", "pi_approved_id", "pi_approval_date", "said"), frames.TEXT),
+    **dict.fromkeys(("pi_number", "outcome", "state", "pi_approved_id", "pi_approval_date", "message"), frames.TEXT),
     "net_amount": frames.MONEY,
     "ledger_status": frames.TEXT,
     "asked_at": frames.INSTANT,
@@ -147,9 +147,9 @@ class TreasuryHook(BaseHook):
         for a row that is not as the contract says, and ConfigurationError for a connection that can't work, or a
         ledger's login that may not log the call: then nothing is sent.
         """
-        with self._asker() as asker:
-            told = asker.allotments(units, since)
-        return frames.frame(_ALLOTMENT, map(astuple, told))
+        with self._inquiry() as inquiry:
+            allotments = inquiry.allotments(units, since)
+        return frames.frame(_ALLOTMENT, map(astuple, allotments))
 
     def payment_instruction_status_df(self, pi_numbers: Collection[str]) -> pd.DataFrame:
         """What the treasury says now of original PIs: a row each, in the order given, and nothing is changed.
@@ -158,21 +158,21 @@ class TreasuryHook(BaseHook):
 
         Columns: `pi_number`, `outcome` (answered, rejected, never_sent, unknown), `state` (APPROVED, WAITING: not
         approved yet, REJECTED by the spending unit; missing when the treasury did not say), `pi_approved_id`,
-        `pi_approval_date` (IST, as the treasury wrote it), `said` (its error, or why there is no answer: string),
+        `pi_approval_date` (IST, as the treasury wrote it), `message` (its error, or why there is no answer: string),
         `net_amount` (the ledger's, rupees, Decimal), `ledger_status` (string), `asked_at` (UTC). The ledger learns of
         an approval by ifms_pis, not by this.
 
         Raises BadInputError that names PIs which the ledger does not have or which are revised ones, and for the whole
         what `allotments_df` raises about the login and the connections; a PI whose call fails is a row that says so.
         """
-        with self._asker() as asker:
-            told = asker.statuses(pi_numbers)
-        return frames.frame(_STATUS, map(astuple, told))
+        with self._inquiry() as inquiry:
+            statuses = inquiry.statuses(pi_numbers)
+        return frames.frame(_STATUS, map(astuple, statuses))
 
     @contextmanager
-    def _asker(self) -> Iterator[Asker]:
-        from ifms.ledger.history import CallLog, may_log  # noqa: PLC0415  (only who makes frames needs them)
-        from ifms.services.asking import Asker  # noqa: PLC0415
+    def _inquiry(self) -> Iterator[TreasuryInquiry]:
+        from ifms.ledger.status_log import CallLog, may_log  # noqa: PLC0415  (only who makes frames needs them)
+        from ifms.services.inquiry import TreasuryInquiry  # noqa: PLC0415
         from ifms_airflow.hooks.ledger import LedgerHook  # noqa: PLC0415
 
         calls = CallLog(self.sealer)
@@ -180,14 +180,14 @@ class TreasuryHook(BaseHook):
             hook = LedgerHook(self.ledger_conn_id)
             ledger = stack.enter_context(hook.ledger())
             pace = hook.pace(stack, threading.Event(), self.get_config())
-            client = stack.enter_context(TreasuryClient(self.get_config(), calls.heard_login, pace=pace))
+            client = stack.enter_context(TreasuryClient(self.get_config(), calls.record_login, pace=pace))
             if not ledger.transact(may_log):
                 raise ConfigurationError(
                     f"connection {self.ledger_conn_id!r}: its login may not log calls, so none is made; it must be a "
                     "member of ifms_work"
                 )
             try:
-                yield Asker(ledger, client, calls)
+                yield TreasuryInquiry(ledger, client, calls)
             finally:
                 calls.write_logins(ledger, None)
 

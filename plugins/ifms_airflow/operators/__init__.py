@@ -5,7 +5,7 @@ from ifms_airflow.operators.call_log import RemoveOldCallsOperator, ShipCallsOpe
 from ifms_airflow.operators.corrections import CorrectOperator
 from ifms_airflow.operators.failures import FetchFailuresOperator
 from ifms_airflow.operators.instructions import CreatePaymentInstructionsOperator
-from ifms_airflow.operators.notices import NotifyOperator
+from ifms_airflow.operators.notifications import NotifyOperator
 from ifms_airflow.operators.payments import CreatePaymentsOperator
 from ifms_airflow.operators.poll import PollOperator
 from ifms_airflow.operators.reconcile import ReconcileOperator

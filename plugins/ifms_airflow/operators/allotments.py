@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from ifms.sealing import Sealer
-    from ifms.services.sweep import Sweep
+    from ifms.sweep.run import Sweep
     from ifms.treasury.client import TreasuryClient
 
 
@@ -31,4 +31,4 @@ class FetchAllotmentsOperator(TreasurySweepOperator):
         with self.platform() as platform:
             fetch_allotments(sweep, treasury, platform.master_data(scope.tenants), scope)
         if sweep.counts["allotments_new"]:
-            ALLOTMENTS.ring(context)
+            ALLOTMENTS.emit(context)

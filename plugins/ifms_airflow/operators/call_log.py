@@ -44,7 +44,7 @@ class ShipCallsOperator(SweepOperator):
 
     def execute(self, context: Context) -> None:
         """Do the sweep, write its row; raises a SweepError that says what to look at."""
-        from ifms.services.shipping import ship  # noqa: PLC0415
+        from ifms.delivery.call_log_export import ship  # noqa: PLC0415
 
         if self.again not in (True, False, None):
             raise BadInputError("calls_again must be true or false")
@@ -75,7 +75,7 @@ class RemoveOldCallsOperator(SweepOperator):
 
     def execute(self, context: Context) -> None:
         """Do the sweep, write its row. Raises BadInputError for a time that is too short."""
-        from ifms.services.shipping import remove_old  # noqa: PLC0415
+        from ifms.delivery.call_log_export import remove_old  # noqa: PLC0415
 
         if self.keep_days is None:
             self.log.info("Calls are kept for good")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from ifms.sealing import Sealer
-    from ifms.services.sweep import Sweep
+    from ifms.sweep.run import Sweep
     from ifms.treasury.client import TreasuryClient
 
 DEFAULT_DAYS = 100

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from ifms.sealing import Sealer
-    from ifms.services.scope import Scope
-    from ifms.services.sweep import Sweep
+    from ifms.sweep.run import Sweep
+    from ifms.sweep.scope import Scope
     from ifms.treasury.client import TreasuryClient
 
 
@@ -55,7 +55,7 @@ class CreatePaymentInstructionsOperator(TreasurySweepOperator):
             except BadInputError as error:
                 if context["ti"].try_number == 1:
                     raise
-                sweep.remark(str(error))  # the try before this one has made their PIs: settle these
+                sweep.add_warning(str(error))  # the try before this one has made their PIs: settle these
         with self.platform() as platform:
             master = platform.master_data(scope.tenants)
             PaymentInstructions(sweep, treasury, platform, sealer, master, scope)()

@@ -12,7 +12,7 @@ from ifms_airflow.operators.sweep import SweepOperator, texts
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from ifms.services.scope import Scope
+    from ifms.sweep.scope import Scope
 
 
 class CreatePaymentsOperator(SweepOperator):
@@ -56,4 +56,4 @@ class CreatePaymentsOperator(SweepOperator):
             self.sweep(context, ledger) as sweep,
         ):
             if create_payments(sweep, platform, platform.master_data(scope.tenants), scope):
-                PAYMENTS.ring(context)
+                PAYMENTS.emit(context)

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from ifms.sealing import Sealer
-    from ifms.services.poll import StatusService
-    from ifms.services.sweep import Sweep
+    from ifms.sweep.run import Sweep
+    from ifms.sweep.status_poll import StatusService
     from ifms.treasury.client import TreasuryClient
 
 
@@ -33,7 +33,7 @@ class PollOperator(TreasurySweepOperator):
 
     def work(self, context: Context, sweep: Sweep, treasury: TreasuryClient, sealer: Sealer) -> None:
         """Ask about every PI that is due."""
-        from ifms.services.poll import Poll  # noqa: PLC0415
+        from ifms.sweep.status_poll import Poll  # noqa: PLC0415
 
         scope = self.scope(context)
         if scope.tenants is not None:

@@ -77,7 +77,7 @@ class ReportOperator(SweepOperator):
 
     def execute(self, context: Context) -> None:
         """Make what is asked for, write the sweep's row; raises a SweepError, or an error that says what was wrong."""
-        from ifms.reports import making  # noqa: PLC0415
+        from ifms.reports import writer  # noqa: PLC0415
 
         as_of = _known_at(context)
         wanted, formats = self._wanted(as_of)
@@ -86,11 +86,11 @@ class ReportOperator(SweepOperator):
             for report, asked in wanted:
                 with TemporaryDirectory(prefix="ifms-report-") as here:
                     try:
-                        made = making.make(ledger, report, asked, formats, Path(here))
+                        made = writer.make(ledger, report, asked, formats, Path(here))
                     except NothingToReportError as nothing:
                         if self.report:
                             raise
-                        sweep.remark(str(nothing))
+                        sweep.add_warning(str(nothing))
                         sweep.counts["empty"] += 1
                         continue
                     for file in made.files:
@@ -125,7 +125,7 @@ class ReportOperator(SweepOperator):
         from airflow.sdk import ObjectStoragePath  # noqa: PLC0415
 
         from ifms import clock  # noqa: PLC0415
-        from ifms.reports.making import unwritable  # noqa: PLC0415
+        from ifms.reports.writer import unwritable  # noqa: PLC0415
 
         home = Path(os.environ.get("AIRFLOW_HOME") or "~/airflow").expanduser()
         root = self.path or str(home / "reports")
@@ -147,7 +147,7 @@ def _known_at(context: Context) -> datetime:
 
 def _put(file: Path, folder: ObjectStoragePath) -> None:
     """Copy a file into the storage under a passing name, and give it its own when it is whole there."""
-    from ifms.reports.making import unwritable  # noqa: PLC0415
+    from ifms.reports.writer import unwritable  # noqa: PLC0415
 
     store, target = folder.fs, (folder / file.name).path
     passing = (folder / f".{file.name}.{secrets.token_hex(4)}.part").path

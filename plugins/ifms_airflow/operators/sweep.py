@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from ifms.ledger.database import Database
-    from ifms.ledger.history import CallLog
+    from ifms.ledger.status_log import CallLog
     from ifms.platform.client import PlatformClient
     from ifms.sealing import Sealer
-    from ifms.services.scope import Scope
-    from ifms.services.sweep import Sweep
+    from ifms.sweep.run import Sweep
+    from ifms.sweep.scope import Scope
     from ifms.treasury.client import TreasuryClient
     from ifms_airflow.hooks import LedgerHook, PlatformHook
 
@@ -103,7 +103,7 @@ class SweepOperator(BaseOperator):
 
         Raises BadInputError for tenants or PI numbers that are no list of texts.
         """
-        from ifms.services.scope import Scope  # noqa: PLC0415
+        from ifms.sweep.scope import Scope  # noqa: PLC0415
 
         since, until = backfill_interval(context)
         only = None if self.pi_numbers is None else tuple(texts("pi_numbers", self.pi_numbers))
@@ -114,7 +114,7 @@ class SweepOperator(BaseOperator):
     ) -> Sweep:
         """A sweep with this task's name on it."""
         from ifms.ledger.runs import RunContext  # noqa: PLC0415
-        from ifms.services.sweep import Sweep  # noqa: PLC0415
+        from ifms.sweep.run import Sweep  # noqa: PLC0415
         from ifms_airflow import metrics  # noqa: PLC0415
 
         ti = context["ti"]
@@ -125,7 +125,7 @@ class SweepOperator(BaseOperator):
             calls=calls,
             stop=self.stop,
             patience_seconds=PATIENCE_SECONDS,
-            ended=metrics.tell,
+            ended=metrics.emit,
         )
         if workers:
             sweep.workers = workers
@@ -142,14 +142,14 @@ class TreasurySweepOperator(SweepOperator):
     def execute(self, context: Context) -> None:
         """Open the connections, do the sweep, write its row; raises a SweepError that says what to look at."""
         from ifms.ledger import settings  # noqa: PLC0415
-        from ifms.ledger.history import CallLog  # noqa: PLC0415
-        from ifms.outbox import anything_due  # noqa: PLC0415
+        from ifms.ledger.outbox import anything_due  # noqa: PLC0415
+        from ifms.ledger.status_log import CallLog  # noqa: PLC0415
         from ifms_airflow.hooks import TreasuryHook  # noqa: PLC0415
 
         with ExitStack() as stack:
             calls = CallLog(TreasuryHook(self.treasury_conn_id).sealer)
             pace = partial(self.ledger_hook.pace, stack, self.stop)
-            hook = TreasuryHook(self.treasury_conn_id, on_exchange=calls.heard_login, pace=pace)
+            hook = TreasuryHook(self.treasury_conn_id, on_exchange=calls.record_login, pace=pace)
             ledger = stack.enter_context(self.ledger_hook.ledger())
             treasury = stack.enter_context(hook.get_conn())
             sweep = self.sweep(context, ledger, calls=calls, workers=treasury.config.max_concurrency)
@@ -157,7 +157,7 @@ class TreasurySweepOperator(SweepOperator):
                 ledger.transact(partial(settings.adopt, config=treasury.config))
                 self.work(context, sweep, treasury, calls.sealer)
             if ledger.transact(anything_due):
-                OUTBOX.ring(context)
+                OUTBOX.emit(context)
 
     def work(self, context: Context, sweep: Sweep, treasury: TreasuryClient, sealer: Sealer) -> None:
         """What this service does in its sweep."""

@@ -99,7 +99,7 @@ class Doorbell(SharedStreamProducer):
         self._consumer: Consumer | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ifms-doorbell")
         self._read: Positions = {}
-        self._said: str | None = None
+        self._logged: str | None = None
 
     async def open_stream(self) -> AsyncIterator[tuple[str, Positions | None]]:
         """A ring for each burst, which marks nothing as heard, and its echo, which does.
@@ -110,7 +110,7 @@ class Doorbell(SharedStreamProducer):
         consumer = await self._connected()
         first: float | None = None  # when the burst under way began
         echo_at: float | None = None
-        heard: Positions = {}
+        read: Positions = {}
         while True:
             fresh = self._note(await self._in_thread(partial(consumer.consume, _MESSAGES, _POLL_SECONDS)))
             now = time.monotonic()
@@ -119,12 +119,12 @@ class Doorbell(SharedStreamProducer):
             if first is not None and (not fresh or now - first >= self.gather_seconds):
                 first = None
                 if echo_at is None:
-                    echo_at, heard = now + self.echo_seconds, dict(self._read)
+                    echo_at, read = now + self.echo_seconds, dict(self._read)
                 yield RUNG, None
             elif echo_at is not None and now >= echo_at:
-                yield RUNG, heard
-                newer = heard != self._read
-                echo_at, heard = (now + self.echo_seconds, dict(self._read)) if newer else (None, {})
+                yield RUNG, read
+                newer = read != self._read
+                echo_at, read = (now + self.echo_seconds, dict(self._read)) if newer else (None, {})
 
     async def advance(self, batch: Sequence[AdvanceItem]) -> None:
         """Mark as heard what was rung for, once that is stored. Raises when a ring was not: it rings again."""
@@ -184,8 +184,8 @@ class Doorbell(SharedStreamProducer):
 
     def _say(self, what: str) -> None:
         """Warn of something, once for as long as it is the same."""
-        if what != self._said:
-            self._said = what
+        if what != self._logged:
+            self._logged = what
             log.warning(what)
 
     async def _in_thread(self, work: Callable[[], Result]) -> Result:

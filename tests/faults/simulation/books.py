@@ -13,7 +13,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from ifms.ledger.migrate import migrate
-from standalone.postgres import Server
+from ifms_standalone.postgres import Server
 
 TEMPLATE = "simulation_template"
 OPTIONS = "-c timezone=UTC -c simulated.ahead=0"

@@ -19,8 +19,8 @@ from faults.simulation.platform import Town
 from faults.simulation.treasury import Office
 
 from ifms.ledger import invariants
-from simulator.store import load
-from simulator.treasury.corrections import Correction
+from ifms_simulator.store import load
+from ifms_simulator.treasury.corrections import Correction
 
 EDGES = {
     ("PENDING", "INITIATED"),

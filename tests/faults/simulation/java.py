@@ -18,8 +18,8 @@ from faults.simulation.world import World
 from psycopg import Connection
 
 from ifms.wire.pi import PiBeneficiary, PiRequest
-from simulator.store import load
-from simulator.treasury.messages import opened
+from ifms_simulator.store import load
+from ifms_simulator.treasury.messages import opened
 
 
 @dataclass

@@ -14,7 +14,7 @@ from faults.simulation.books import make_template
 from faults.simulation.simulation import BEHAVIOURS, PAYMENTS, Verdict, simulate
 from rich.console import Console
 
-from standalone.postgres import Server, throwaway
+from ifms_standalone.postgres import Server, throwaway
 
 SHOWN = 3
 """What is told of a seed that went wrong; its replay tells all."""

@@ -16,10 +16,10 @@ from faults.simulation.world import World
 from ifms.errors import BadInputError, ConflictError
 from ifms.ledger import phrases, restores
 from ifms.ledger.payments import release_holds
-from ifms.services import by_hand
+from ifms.services import manual_settlement
 from ifms.wire.phrasebook import Meaning, template_of
-from simulator.store import load
-from simulator.treasury.corrections import Correction
+from ifms_simulator.store import load
+from ifms_simulator.treasury.corrections import Correction
 
 RIGHT_IFSC = "SMPL0000002"
 DAY = 24 * 3600.0
@@ -282,10 +282,14 @@ class People:
                 continue
             if self.office.on_its_way(number) or not (self.world.calm or self.world.chance(0.3)):
                 continue
-            verdict = by_hand.Verdict.ACCEPTED if self.office.knows(number) else by_hand.Verdict.NOT_THERE
+            verdict = (
+                manual_settlement.Verdict.ACCEPTED if self.office.knows(number) else manual_settlement.Verdict.NOT_THERE
+            )
             try:
                 with self.books.person() as connection:
-                    by_hand.settle(connection, number, verdict, reason="by its books", person=PERSON, typed=number)
+                    manual_settlement.settle(
+                        connection, number, verdict, reason="by its books", person=PERSON, typed=number
+                    )
             except ConflictError as error:
                 self.world.event(f"not settled: {error}")
             else:

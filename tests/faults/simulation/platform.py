@@ -17,10 +17,10 @@ from faults.simulation.world import World
 from ifms.errors import PlatformRefusedError, PlatformReplyError, PlatformUnavailableError
 from ifms.platform.config import PlatformConfig
 from ifms.platform.encoding import decode, encode
-from simulator.platform.app import Platform
-from simulator.platform.envelope import Call, ServiceError
-from simulator.platform.state import PlatformSettings, State
-from simulator.store import dump, dump_bytes, load
+from ifms_simulator.platform.app import Platform
+from ifms_simulator.platform.envelope import Call, ServiceError
+from ifms_simulator.platform.state import PlatformSettings, State
+from ifms_simulator.store import dump, dump_bytes, load
 
 FAULTS = {"down": 5, "lost reply": 4, "refused": 3, "garbage": 1}
 

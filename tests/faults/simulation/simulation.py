@@ -34,17 +34,17 @@ import ifms.ledger.claims
 import ifms.ledger.database
 import ifms.platform.client
 import ifms.services.pi
-import ifms.services.sweep
+import ifms.sweep.run
 import ifms.treasury.client
-import simulator.platform.state
-import simulator.treasury.state
+import ifms_simulator.platform.state
+import ifms_simulator.treasury.state
 from ifms.errors import IfmsError, LedgerError
 from ifms.ledger import restores
 from ifms.ledger.database import Database, refusal
 from ifms.platform.client import PlatformClient
-from ifms.services.scope import Scope
-from ifms.services.sweep import Sweep
-from standalone.postgres import Server
+from ifms.sweep.run import Sweep
+from ifms.sweep.scope import Scope
+from ifms_standalone.postgres import Server
 
 CYCLE = ("VA", "PA", "PI", "PIS", "PAG", "PD", "FD", "COR", "FTPS", "FTFPS", "RELAY")
 PAYMENTS = 200
@@ -244,14 +244,14 @@ def seams(world: World, office: Office, town: Town) -> Iterator[None]:
         (ifms.treasury.client, "now", clock.now),
         (ifms.treasury.client, "Transport", TreasuryLine),
         (ifms.platform.client, "Transport", PlatformLine),
-        (ifms.services.sweep, "ThreadPoolExecutor", Workers),
-        (ifms.services.sweep, "SimpleQueue", Done),
+        (ifms.sweep.run, "ThreadPoolExecutor", Workers),
+        (ifms.sweep.run, "SimpleQueue", Done),
         (ifms.services.pi, "ThreadPoolExecutor", Workers),
         (ifms.ledger.database, "time", time),
         (ifms.ledger.database, "refusal", partial(_refusal, world)),
         (ifms.ledger.claims, "time", time),
-        (simulator.treasury.state, "time", time),
-        (simulator.platform.state, "time", time),
+        (ifms_simulator.treasury.state, "time", time),
+        (ifms_simulator.platform.state, "time", time),
         (support.adapter, "PlatformClient", partial(PlatformClient, sleep=clock.sleep)),
         (TreasuryLine, "office", office),
         (PlatformLine, "town", town),

@@ -19,14 +19,14 @@ from faults.simulation.world import World
 from support.simulators import CLIENT_ID, CLIENT_SECRET
 
 from ifms.treasury.transport import HttpReply, Progress, TransportError
-from simulator import crypto
-from simulator.rules import Rule
-from simulator.store import dump_bytes, load
-from simulator.treasury import messages
-from simulator.treasury.app import Treasury
-from simulator.treasury.sessions import EXPIRED, LoginRefused
-from simulator.treasury.spoiled import seal, spoil
-from simulator.treasury.state import State, TreasurySettings
+from ifms_simulator import crypto
+from ifms_simulator.rules import Rule
+from ifms_simulator.store import dump_bytes, load
+from ifms_simulator.treasury import messages
+from ifms_simulator.treasury.app import Treasury
+from ifms_simulator.treasury.sessions import EXPIRED, LoginRefused
+from ifms_simulator.treasury.spoiled import seal, spoil
+from ifms_simulator.treasury.state import State, TreasurySettings
 
 WRONG_IFSC = "SMPL0000666"  # well-formed, and unknown to the treasury
 MONEY = ("PI", "COR")

@@ -32,10 +32,10 @@ def described(api: Any, adapter: Adapter, airflow_app: Any) -> tuple[Any, dict[s
 
 
 def test_the_api_answers_as_it_is_described(described: tuple[Any, dict[str, str]], monkeypatch: pytest.MonkeyPatch):
-    from ifms_airflow.api import starting
+    from ifms_airflow.api import dag_runs
 
     # Nothing is started: whatever is asked for is said to have begun, and hundreds of runs are not left behind.
-    monkeypatch.setattr(starting, "waiting", lambda dag_id: starting.Started(dag_id, "sample", "queued"))
+    monkeypatch.setattr(dag_runs, "waiting", lambda dag_id: dag_runs.Started(dag_id, "sample", "queued"))
     schema, headers = described
     operations = list(schema.get_all_operations())
     assert len(operations) == 5

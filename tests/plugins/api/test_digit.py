@@ -11,7 +11,7 @@ from support.adapter import Adapter
 from support.failed import original, paid_and_failed
 
 from ifms import clock
-from ifms.reports.reads.instruction import by_number
+from ifms.queries.instruction import by_number
 from ifms_airflow.api import digit
 
 pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})

@@ -131,10 +131,10 @@ def test_a_pi_whose_outcome_is_unknown_is_told_as_pending_and_settled_by_the_nex
 def test_a_caller_who_waited_long_enough_is_told_of_the_pending_pi(
     adapter: Adapter, treasury: Treasury, post: Any, payment: str, monkeypatch: pytest.MonkeyPatch
 ):
-    from ifms_airflow.api import creating
+    from ifms_airflow.api import create_instruction
 
     treasury.rule("PI", "latency", ms=6000)
-    monkeypatch.setattr(creating, "SECONDS", 3.0)
+    monkeypatch.setattr(create_instruction, "SECONDS", 3.0)
     made = post("pi/v1/_create", tenantId=TENANT, referenceId=payment).json()["paymentInstruction"]
     assert made["piStatus"] == "PENDING"
     monkeypatch.undo()

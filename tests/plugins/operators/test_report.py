@@ -48,8 +48,8 @@ def names(folder: Path) -> list[str]:
 
 
 def test_names_are_the_catalogues():
+    from ifms.queries.funds import KINDS
     from ifms.reports.catalogue import FORMATS, REPORTS
-    from ifms.reports.reads.funds import KINDS
     from ifms_airflow.operators import report
 
     assert tuple(REPORTS) == report.REPORTS

@@ -9,7 +9,7 @@ from ifms.reports.files.sheets import csv_line, csv_rows
 from ifms.reports.report import Report, Request, Row
 
 if TYPE_CHECKING:
-    from ifms.reports.counting import Counted
+    from ifms.reports.aggregates import Counted
 
 
 class CsvFile:

@@ -24,13 +24,13 @@ from reportlab.platypus import (  # type: ignore[import-untyped]
 )
 
 from ifms.money import grouped_count
-from ifms.reports.files import paper
-from ifms.reports.files.paper import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Lines, Picture
+from ifms.reports.files import pdf_layout
+from ifms.reports.files.pdf_layout import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Lines, Picture
 from ifms.reports.report import Report, Request, Row
 from ifms.reports.report import Table as Sums
 
 if TYPE_CHECKING:
-    from ifms.reports.counting import Counted
+    from ifms.reports.aggregates import Counted
 
 ROWS = 1000
 """So many rows are printed one by one; of more, the sums are, and a sentence that says where all of them are."""
@@ -57,7 +57,7 @@ class PdfFile:
 
     def finish(self, counted: Counted) -> None:
         """Lay the pages out, and write them."""
-        with paper.settings():
+        with pdf_layout.settings():
             made = _Document(self._report, self._request)
             made.cover(counted)
             made.tables(counted)
@@ -86,13 +86,14 @@ class _Document:
         """The first page: title, what was asked for, the first charts."""
         self._say(self._report.title, 17, bold=True, after=3)
         self._say(self._report.about, 8.5, after=7)
-        asked = [*self._request.said(), ("Rows", grouped_count(counted.rows))]
+        asked = [*self._request.described(), ("Rows", grouped_count(counted.rows))]
         cells = [
-            [name, paper.fitted(paper.drawable(value), RIGHT - LEFT - _ASKED, _ASKED_SIZE)] for name, value in asked
+            [name, pdf_layout.fitted(pdf_layout.drawable(value), RIGHT - LEFT - _ASKED, _ASKED_SIZE)]
+            for name, value in asked
         ]
         style = [
-            ("FONT", (0, 0), (0, -1), paper.font(bold=True), _ASKED_SIZE, 12),
-            ("FONT", (1, 0), (1, -1), paper.font(), _ASKED_SIZE, 12),
+            ("FONT", (0, 0), (0, -1), pdf_layout.font(bold=True), _ASKED_SIZE, 12),
+            ("FONT", (1, 0), (1, -1), pdf_layout.font(), _ASKED_SIZE, 12),
             ("LEFTPADDING", (0, 0), (-1, -1), 0), ("RIGHTPADDING", (0, 0), (-1, -1), 0),
             ("TOPPADDING", (0, 0), (-1, -1), 0), ("BOTTOMPADDING", (0, 0), (-1, -1), 0),
             ("BOTTOMPADDING", (0, -1), (-1, -1), 8), ("LINEBELOW", (0, -1), (-1, -1), 0.6, colors.black),
@@ -101,7 +102,7 @@ class _Document:
 
     def tables(self, counted: Counted) -> None:
         """The charts, then the sums that they are drawn from."""
-        from ifms.reports.counting import rows_of  # noqa: PLC0415  (pandas is slow to load)
+        from ifms.reports.aggregates import rows_of  # noqa: PLC0415  (pandas is slow to load)
 
         made = [(table, rows_of(table.make(counted))) for table in self._report.tables]
         for table, rows in made:
@@ -117,7 +118,7 @@ class _Document:
         height = max(90.0, min(_CHART_HEIGHT, 40.0 + 17 * bars)) if table.chart.lying else _CHART_HEIGHT
         below = 24.0 if table.chart.lying else 44.0
         picture = Picture(height, 30.0, below, _CHART_LEFT[table.chart.lying], RIGHT - LEFT - 30)
-        paper.draw(picture.axes, table.chart, table.columns, rows)
+        pdf_layout.draw(picture.axes, table.chart, table.columns, rows)
         self._pictures.append(picture)
         self._story.append(picture)
 
@@ -129,7 +130,7 @@ class _Document:
             total = ["Total", *sums[1:]]
         self._story.append(CondPageBreak(_TABLE_ROOM))
         self._say(table.title, 10, bold=True)
-        self._story += [paper.table(table.columns, shown, total, size=7.5, fill=False), Spacer(0, 8)]
+        self._story += [pdf_layout.table(table.columns, shown, total, size=7.5, fill=False), Spacer(0, 8)]
         if len(rows) > len(shown):
             more = grouped_count(len(rows) - len(shown))
             self._say(f"And {more} more: the workbook (XLSX) has all of them.", 7.5, after=8)
@@ -143,7 +144,7 @@ class _Document:
         if counted.totals:
             total = ["Total", *(counted.totals.get(column.name) for column in columns[1:])]
         lines = [[row[place] for place in places] for row in rows]
-        self._story += [CondPageBreak(_ROOM - 1), paper.table(columns, lines, total, size=6.6, fill=True)]
+        self._story += [CondPageBreak(_ROOM - 1), pdf_layout.table(columns, lines, total, size=6.6, fill=True)]
 
     def left_out(self, many: int, at_most: int) -> None:
         """Instead of thousands of pages."""
@@ -173,16 +174,16 @@ class _Document:
         for page in pages.pages:
             page.compress_content_streams()
         pages.metadata = {
-            "/Title": f"{self._report.title}, {self._request.period.said}",
+            "/Title": f"{self._report.title}, {self._request.period.described}",
             "/Creator": "MUKTA IFMS adapter",
             "/CreationDate": self._request.as_of.astimezone(UTC).strftime("D:%Y%m%d%H%M%SZ"),
         }
         pages.write(stream)
 
     def _head(self, canvas: Canvas, _: object) -> None:
-        said = f"{self._report.title} · {self._request.period.said} · as of {self._request.known_at}"
-        canvas.setFont(paper.font(), 7.5)
-        canvas.drawString(LEFT, HEIGHT - TOP - 6, paper.fitted(paper.drawable(said), RIGHT - LEFT, 7.5))
+        line = f"{self._report.title} · {self._request.period.described} · as of {self._request.known_at}"
+        canvas.setFont(pdf_layout.font(), 7.5)
+        canvas.drawString(LEFT, HEIGHT - TOP - 6, pdf_layout.fitted(pdf_layout.drawable(line), RIGHT - LEFT, 7.5))
         _rule(canvas, HEIGHT - TOP - 10)
 
 
@@ -212,7 +213,7 @@ class _Numbered(Canvas):  # type: ignore[misc]
         for number, state in enumerate(self._states, 1):
             self.__dict__.update(state)
             _rule(self, HEIGHT - BOTTOM + 8)
-            self.setFont(paper.font(), 7)
+            self.setFont(pdf_layout.font(), 7)
             self.drawString(LEFT, HEIGHT - BOTTOM, "Amounts in rupees (₹) · times in Indian Standard Time (IST)")
             self.drawRightString(RIGHT, HEIGHT - BOTTOM, f"Page {number} of {len(self._states)}")
             super().showPage()

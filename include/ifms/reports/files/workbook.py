@@ -101,12 +101,12 @@ def printable(value: str) -> str:
 
 
 def _text(sheet: Any, look: Any, row: int, column: int, value: object) -> None:  # noqa: ANN401
-    said = printable(str(value))
-    if said.startswith("<r>") and said.endswith("</r>"):
+    text = printable(str(value))
+    if text.startswith("<r>") and text.endswith("</r>"):
         # XlsxWriter takes this for markup of its own and writes it as it is; in pieces it is a text like any other.
-        sheet.write_rich_string(row, column, "<", "r", said[2:], look)
+        sheet.write_rich_string(row, column, "<", "r", text[2:], look)
     else:
-        sheet.write_string(row, column, said, look)
+        sheet.write_string(row, column, text, look)
 
 
 def _number(sheet: Any, look: Any, row: int, column: int, value: Any) -> None:  # noqa: ANN401

@@ -13,7 +13,7 @@ from ifms.reports.files.workbook import FORMATS, Book
 from ifms.reports.report import Column, Kind, Report, Request, Row, Shape, Table
 
 if TYPE_CHECKING:
-    from ifms.reports.counting import Counted
+    from ifms.reports.aggregates import Counted
 
 SHEET_ROWS = 1_048_576
 """What a sheet of the format takes, its heading included."""
@@ -118,14 +118,14 @@ class _Summary:
         self._row = 0
 
     def write(self, counted: Counted, sheets: Sequence[str]) -> None:
-        from ifms.reports.counting import rows_of  # noqa: PLC0415  (pandas is slow to load)
+        from ifms.reports.aggregates import rows_of  # noqa: PLC0415  (pandas is slow to load)
 
         self._sheet.set_column(0, 0, 24)
         self._sheet.set_column(1, max(len(table.columns) for table in self._report.tables) - 1, 18)
         self._say(self._report.title, bold=True, font_size=14)
         self._say(self._report.about)
         self._row += 1
-        for name, value in self._request.said():
+        for name, value in self._request.described():
             self._asked(name, value, Kind.TEXT)
         self._asked("Rows", counted.rows, Kind.COUNT)
         if len(sheets) > 1:

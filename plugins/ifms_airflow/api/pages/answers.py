@@ -16,16 +16,16 @@ from pydantic import BaseModel, Field
 from ifms.errors import BadInputError, ConflictError
 from ifms.ledger import phrases
 from ifms.ledger.database import Connection
-from ifms.reports.reads import answers as reads
-from ifms.reports.reads.answers import Again
+from ifms.queries import unknown_answers as reads
+from ifms.queries.unknown_answers import Again
 from ifms.wire.envelope import Service
 from ifms.wire.phrasebook import MEANINGS, Meaning, shipped
-from ifms_airflow.api import starting, writes
+from ifms_airflow.api import dag_runs, writes
 from ifms_airflow.api.access import INSTRUCTIONS, READ, User, may_start, require_start
 from ifms_airflow.api.digit import Text
+from ifms_airflow.api.pages.messages import t
 from ifms_airflow.api.pages.render import page, run_text
-from ifms_airflow.api.pages.texts import t
-from ifms_airflow.api.reads import Ledger
+from ifms_airflow.api.read_pool import Ledger
 
 MOST_ANSWERS = 50
 """So many texts are shown at a time: those with most PIs behind them."""
@@ -87,7 +87,7 @@ def add(request: Request, user: User, ledger: Ledger, form: Annotated[NewPhrase,
     except (BadInputError, ConflictError) as error:
         status = 400 if isinstance(error, BadInputError) else 409
         return _show(request, user, ledger, form=form, error=str(error), status=status)
-    starting.note(
+    dag_runs.note(
         user,
         "phrase_added",
         dag_id=INSTRUCTIONS,
@@ -120,7 +120,7 @@ def withdraw(
         writes.transact(partial(phrases.withdraw_phrase, phrase_id=phrase, reason=reason, withdrawn_by=user.get_name()))
     except BadInputError as error:
         return _show(request, user, ledger, error=str(error), status=400)
-    starting.note(user, "phrase_withdrawn", dag_id=INSTRUCTIONS, phrase=phrase, text=known.text, reason=reason)
+    dag_runs.note(user, "phrase_withdrawn", dag_id=INSTRUCTIONS, phrase=phrase, text=known.text, reason=reason)
     return _back(request)
 
 
@@ -136,7 +136,7 @@ def ask(
     """Start the DAG that asks about the PIs which waited behind a text, without waiting for its hour."""
     dag_id = dag_of(service)
     require_start(user, dag_id)
-    started = starting.look(dag_id, f"answers__{token}")  # the same form once more
+    started = dag_runs.find(dag_id, f"answers__{token}")  # the same form once more
     if started is None:
         with ledger.connection() as connection:
             waiting = reads.asked_again(connection).get(phrase, [])
@@ -144,7 +144,7 @@ def ask(
         if again is None:
             raise HTTPException(409, t("ans.asked"))
         conf = {"pi_numbers": again.pi_numbers, "tenants": again.tenants}
-        started = starting.start(user, dag_id, "answers", conf, token, page=True)
+        started = dag_runs.start(user, dag_id, "answers", conf, token, page=True)
     return _back(request, dag=started.dag_id, run=started.run_id)
 
 
@@ -172,8 +172,8 @@ def meanings(service: str) -> list[Meaning]:
     return [meaning for meaning in Meaning if meaning in MEANINGS[Service(service)]]
 
 
-def _run(dag: str, run: str) -> starting.Started | None:
-    return starting.look(dag, run) if dag.startswith("ifms_") and run else None
+def _run(dag: str, run: str) -> dag_runs.Started | None:
+    return dag_runs.find(dag, run) if dag.startswith("ifms_") and run else None
 
 
 def _back(request: Request, **values: str) -> RedirectResponse:
@@ -187,7 +187,7 @@ def _show(
     ledger: Ledger,
     *,
     added: UUID | None = None,
-    started: starting.Started | None = None,
+    started: dag_runs.Started | None = None,
     form: NewPhrase | None = None,
     error: str | None = None,
     status: int = 200,

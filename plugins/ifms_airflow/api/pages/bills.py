@@ -11,15 +11,15 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import BaseModel, Field
 
 from ifms.errors import BadInputError
-from ifms.reports.reads import funds
-from ifms.reports.reads.health import told_by
+from ifms.queries import funds
+from ifms.queries.health import problems_of_run
 from ifms.services.chosen import MOST, bill_numbers
-from ifms_airflow.api import starting
+from ifms_airflow.api import dag_runs
 from ifms_airflow.api.access import READ, User, may_start, require_start
 from ifms_airflow.api.digit import Text
+from ifms_airflow.api.pages.messages import t
 from ifms_airflow.api.pages.render import page, run_text
-from ifms_airflow.api.pages.texts import t
-from ifms_airflow.api.reads import Ledger
+from ifms_airflow.api.read_pool import Ledger
 
 PAYMENTS = "ifms_pa"
 
@@ -44,7 +44,7 @@ def bills(
     request: Request, user: User, ledger: Ledger, dag: Annotated[Text, Query()] = "", run: Annotated[Text, Query()] = ""
 ) -> HTMLResponse:
     """The form; with `dag` and `run`, how the run stands that was started here, and what it says of each number."""
-    started = starting.look(dag, run) if dag == PAYMENTS and run else None
+    started = dag_runs.find(dag, run) if dag == PAYMENTS and run else None
     return _show(request, user, ledger, started=started)
 
 
@@ -68,12 +68,12 @@ def choose(request: Request, user: User, ledger: Ledger, form: Annotated[Confirm
     except BadInputError as error:
         return _show(request, user, ledger, form=form, error=str(error), status=400)
     conf = {"bills": list(numbers)} | ({"tenants": [form.city]} if form.city else {})
-    started = starting.start(user, PAYMENTS, "bills", conf, form.token, page=True)
+    started = dag_runs.start(user, PAYMENTS, "bills", conf, form.token, page=True)
     there = urlencode({"dag": started.dag_id, "run": started.run_id})
     return RedirectResponse(f"{request.scope.get('root_path', '')}/bills?{there}", 303)
 
 
-def _run_text(started: starting.Started) -> str:
+def _run_text(started: dag_runs.Started) -> str:
     return t("bills.red") if started.state == "failed" else run_text(started)
 
 
@@ -82,14 +82,14 @@ def _show(
     user: User,
     ledger: Ledger,
     *,
-    started: starting.Started | None = None,
+    started: dag_runs.Started | None = None,
     form: Choice | None = None,
     error: str | None = None,
     status: int = 200,
 ) -> HTMLResponse:
     with ledger.connection() as connection:
         cities = funds.choices(connection)[2]
-        said = told_by(connection, started.dag_id, started.run_id) if started and started.over else []
+        lines = problems_of_run(connection, started.dag_id, started.run_id) if started and started.over else []
     return page(
         request,
         "bills.html",
@@ -101,6 +101,6 @@ def _show(
         may_choose=may_start(user, PAYMENTS),
         started=started,
         run_text=_run_text(started) if started else "",
-        said=said,
+        lines=lines,
         error=error and t("bills.refused", why=error),
     )

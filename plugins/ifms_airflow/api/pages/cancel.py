@@ -13,14 +13,14 @@ from pydantic import BaseModel, Field
 from ifms import clock
 from ifms.errors import BadInputError, ConflictError
 from ifms.ledger.statuses import PiStatus
-from ifms.reports.reads.instruction import Row, Whole, by_number
-from ifms.services.by_hand import cancel
-from ifms_airflow.api import starting, writes
+from ifms.queries.instruction import Row, Whole, by_number
+from ifms.services.manual_settlement import cancel
+from ifms_airflow.api import dag_runs, writes
 from ifms_airflow.api.access import INSTRUCTIONS, READ, User, require_start
 from ifms_airflow.api.digit import Text
+from ifms_airflow.api.pages.messages import t
 from ifms_airflow.api.pages.render import page
-from ifms_airflow.api.pages.texts import t
-from ifms_airflow.api.reads import Ledger, Reads
+from ifms_airflow.api.read_pool import Ledger, Reads
 
 router = APIRouter(dependencies=[READ])
 
@@ -68,7 +68,7 @@ def end(request: Request, user: User, ledger: Ledger, form: Annotated[Cancellati
             raise HTTPException(409, str(error)) from None
     else:
         reason = " ".join(form.reason.split())
-        starting.note(user, "cancel", dag_id=INSTRUCTIONS, pi_number=form.number, reason=reason)
+        dag_runs.note(user, "cancel", dag_id=INSTRUCTIONS, pi_number=form.number, reason=reason)
     there = urlencode({"number": form.number})
     return RedirectResponse(f"{request.scope.get('root_path', '')}/instruction?{there}", 303)
 

@@ -19,19 +19,19 @@ from pydantic import BaseModel, Field
 from ifms import clock
 from ifms.errors import IfmsError
 from ifms.ledger.statuses import PiStatus
+from ifms.queries import funds, search
+from ifms.queries.instruction import Around, Row, Whole, around, by_number, corrected_as, sealed_accounts
+from ifms.queries.search import Criteria, Line, Order
 from ifms.reports.files import sheets
-from ifms.reports.reads import funds, search
-from ifms.reports.reads.instruction import Around, Row, Whole, around, by_number, corrected_as, sealed_accounts
-from ifms.reports.reads.search import Criteria, Line, Order
-from ifms.services.drafting import NOTHING_TO_PAY
-from ifms_airflow.api import starting
+from ifms.services.instruction_draft import NOTHING_TO_PAY
+from ifms_airflow.api import dag_runs
 from ifms_airflow.api.access import INSTRUCTIONS, READ, User, may_start, require_start, unmasked_types
 from ifms_airflow.api.digit import Text
 from ifms_airflow.api.pages.cancel import never_sent
+from ifms_airflow.api.pages.messages import t
 from ifms_airflow.api.pages.render import count, page, run_text
 from ifms_airflow.api.pages.revising import choosable, narrowed
-from ifms_airflow.api.pages.texts import t
-from ifms_airflow.api.reads import Ledger, Reads
+from ifms_airflow.api.read_pool import Ledger, Reads
 from ifms_airflow.hooks import TreasuryHook
 
 PAGE = 50
@@ -199,7 +199,7 @@ def instruction(
 ) -> HTMLResponse:
     """One PI with its whole history; with `dag` and `run`, how the DAG run stands that was started for it."""
     whole, about = _look(ledger, number)
-    started = starting.look(dag, run) if dag.startswith("ifms_") and run else None
+    started = dag_runs.find(dag, run) if dag.startswith("ifms_") and run else None
     return _show(request, user, whole, about, started=started)
 
 
@@ -210,7 +210,7 @@ def accounts(request: Request, user: User, ledger: Ledger, number: Annotated[Tex
     if not kinds:
         raise HTTPException(403, "You may not see whole account numbers")
     whole, about = _look(ledger, number)
-    starting.note(user, "accounts", dag_id="ifms_pi", pi_number=number, types=sorted(kinds))
+    dag_runs.note(user, "accounts", dag_id="ifms_pi", pi_number=number, types=sorted(kinds))
     with ledger.connection() as connection:
         sealed = sealed_accounts(connection, whole.pi["id"])
     sealer = TreasuryHook().sealer
@@ -228,7 +228,7 @@ def accounts(request: Request, user: User, ledger: Ledger, number: Annotated[Tex
 @router.get("/run")
 def run_state(dag: Annotated[Text, Query(pattern="^ifms_")], run: Annotated[Text, Query()]) -> JSONResponse:
     """How a DAG run stands, for the page that waits for it."""
-    started = starting.look(dag, run)
+    started = dag_runs.find(dag, run)
     if started is None:
         raise HTTPException(404, "There is no such run")
     return JSONResponse({"state": started.state, "over": started.over, "text": run_text(started)})
@@ -248,7 +248,7 @@ def _show(
     whole: Whole,
     about: Around,
     *,
-    started: starting.Started | None = None,
+    started: dag_runs.Started | None = None,
     unmasked: Mapping[Any, str] | None = None,
 ) -> HTMLResponse:
     waits = started is not None and not started.over  # nothing more is begun before it has ended
@@ -286,13 +286,13 @@ def band(whole: Whole) -> tuple[str, str]:
     if outcome in {"NO_RESPONSE", "NOT_SENT"}:
         return "wait", t("pi.band.no_response", service=service)
     if outcome in {"ERROR", "REJECTED", "NO_FUNDS"}:
-        return "bad", t("pi.band.error", service=service, said=last["message"] or "")
+        return "bad", t("pi.band.error", service=service, message=last["message"] or "")
     if outcome == "SAME_ACCOUNT":
-        return "wait", t("pi.band.same_account", said=last["message"] or "")
+        return "wait", t("pi.band.same_account", message=last["message"] or "")
     if outcome == "SETTLED_BY_HAND":
-        return "note", t("pi.band.settled", said=last["message"] or "")
+        return "note", t("pi.band.settled", message=last["message"] or "")
     if outcome == "CANCELLED":
-        return "note", t("pi.band.settled", said=last["message"] or "")
+        return "note", t("pi.band.settled", message=last["message"] or "")
     if outcome == "NO_NEWS":
         return "busy", t("pi.band.no_news", service=service)
     return "good", t("pi.band.success", service=service)
@@ -444,16 +444,16 @@ def act(
         require_start(user, chosen.dag_id)
         if action == "revise":
             chosen = replace(chosen, conf=narrowed(chosen.conf, chosen.rows, revise, same_account))
-        started = starting.start(user, chosen.dag_id, chosen.name, chosen.conf, token, page=True)
+        started = dag_runs.start(user, chosen.dag_id, chosen.name, chosen.conf, token, page=True)
     there = urlencode({"number": number, "dag": started.dag_id, "run": started.run_id})
     return RedirectResponse(f"{request.scope.get('root_path', '')}/instruction?{there}", 303)
 
 
-def _earlier(action: str, token: str) -> starting.Started | None:
+def _earlier(action: str, token: str) -> dag_runs.Started | None:
     """The run that this very form has started before: sent twice, it is done once, whatever has changed since."""
     candidates = {"resubmit": ["ifms_pi"], "revise": ["ifms_cor"], "repay": ["ifms_cor"]}
     dag_ids = candidates.get(action, [f"ifms_{each}" for each in ("pis", "pag", "pd", "ftps", "ftfps")])
-    found = (starting.look(dag_id, f"{action}__{token}") for dag_id in dag_ids)
+    found = (dag_runs.find(dag_id, f"{action}__{token}") for dag_id in dag_ids)
     return next((each for each in found if each is not None), None)
 
 

@@ -17,15 +17,15 @@ from fastapi.responses import HTMLResponse, Response, StreamingResponse
 from pydantic import BaseModel, Field
 
 from ifms import clock
+from ifms.queries import funds
+from ifms.queries.funds import Month, RegisterCriteria, Transaction
 from ifms.reports.files import sheets
 from ifms.reports.period import parse
-from ifms.reports.reads import funds
-from ifms.reports.reads.funds import Month, RegisterCriteria, Transaction
 from ifms_airflow.api.access import READ
 from ifms_airflow.api.digit import Text
+from ifms_airflow.api.pages.messages import t
 from ifms_airflow.api.pages.render import page, rupees
-from ifms_airflow.api.pages.texts import t
-from ifms_airflow.api.reads import Ledger, Reads
+from ifms_airflow.api.read_pool import Ledger, Reads
 from ifms_airflow.hooks import LedgerHook
 
 PAGE = 100
@@ -125,7 +125,7 @@ def register_pdf(form: Annotated[RegisterForm, Query()]) -> Response:
 
 def _as_reported(form: RegisterForm, kind: str, media_type: str) -> Response:
     # What makes it is slow to load, and most processes that serve pages never need it.
-    from ifms.reports import catalogue, making  # noqa: PLC0415
+    from ifms.reports import catalogue, writer  # noqa: PLC0415
     from ifms.reports.fund_register import FUND_REGISTER  # noqa: PLC0415
 
     year = form.year or current_year()
@@ -141,7 +141,7 @@ def _as_reported(form: RegisterForm, kind: str, media_type: str) -> Response:
     )
     # One at a time: what matplotlib is set to is the process's.
     with _MAKING, TemporaryDirectory() as folder, LedgerHook().ledger() as ledger:
-        [made] = making.make(ledger, FUND_REGISTER, asked, [kind], Path(folder)).files
+        [made] = writer.make(ledger, FUND_REGISTER, asked, [kind], Path(folder)).files
         content = made.read_bytes()
     return Response(content, media_type=media_type, headers=_attached(form, kind))
 

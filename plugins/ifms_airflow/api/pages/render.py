@@ -16,8 +16,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ifms import clock
 from ifms.money import grouped, grouped_count
-from ifms_airflow.api.pages.texts import t
-from ifms_airflow.api.starting import Started
+from ifms_airflow.api.dag_runs import Started
+from ifms_airflow.api.pages.messages import t
 
 _HERE = Path(__file__).parent
 _STATIC = frozenset(path.name for path in (_HERE / "static").iterdir())

@@ -10,10 +10,10 @@ from fastapi import HTTPException
 
 from ifms.errors import PlatformError
 from ifms.ledger import corrections, instructions
-from ifms.reports.reads.instruction import Row
+from ifms.queries.instruction import Row
 from ifms.services.candidates import Account, Candidates
-from ifms_airflow.api.pages.texts import t
-from ifms_airflow.api.reads import Reads
+from ifms_airflow.api.pages.messages import t
+from ifms_airflow.api.read_pool import Reads
 from ifms_airflow.hooks import PlatformHook, TreasuryHook
 
 

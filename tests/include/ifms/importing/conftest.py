@@ -13,7 +13,7 @@ from support.simulators import both
 
 from ifms import clock
 from ifms.services.cor import Order
-from ifms.services.scope import Scope
+from ifms.sweep.scope import Scope
 
 LIVE = ("INITIATED", "APPROVED", "IN PROCESS", "SUCCESSFUL", "PARTIAL", "COMPLETED", "NEXT", "AGAIN")
 _numbers = count(1)

@@ -12,7 +12,7 @@ from ifms.importing.doubts import errors_of, refused_for_its_content
 from ifms.ledger.database import Database
 from ifms.ledger.payments import release_holds
 from ifms.services.cor import Order
-from ifms.services.scope import Scope
+from ifms.sweep.scope import Scope
 from ifms.wire.phrasebook import shipped
 
 NO_FUNDS = "PAYMENT_INSUFFICIENT_FUNDS"

@@ -6,7 +6,7 @@ import pytest
 from support.java import broken, imported
 
 from ifms.errors import BadInputError
-from ifms.services.scope import Scope
+from ifms.sweep.scope import Scope
 
 MISFITS = {
     "unknown status": ("INITIATED", "UPDATE jit_payment_inst_details SET pistatus = 'DECLINED', lastmodifiedby = 'test' WHERE pinumber = %s", "its status DECLINED means nothing here"),

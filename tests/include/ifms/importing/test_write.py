@@ -12,7 +12,7 @@ from support.failed import TENANT
 from support.java import broken, imported, statuses
 
 from ifms.ledger import funds
-from ifms.reports.reads import instruction, search
+from ifms.queries import instruction, search
 
 
 def test_all_that_it_had_is_here(java_world, here):

@@ -1,5 +1,5 @@
 """A ledger to look at that has everything in it."""
 
-from support.world import world
+from support.filled_ledger import world
 
 __all__ = ["world"]

@@ -125,7 +125,7 @@ BEYOND = {
 
 
 @pytest.mark.parametrize("statement", BEYOND.values(), ids=BEYOND.keys())
-@pytest.mark.parametrize("way", ["transact", "look"])
+@pytest.mark.parametrize("way", ["transact", "read_snapshot"])
 def test_a_value_that_it_can_not_hold_is_typed_and_not_quoted(ledger, statement, way):
     with pytest.raises(LedgerDataError) as refused:
         getattr(ledger.db, way)(lambda c: c.execute(statement).fetchall())
@@ -159,5 +159,5 @@ def test_a_look_sees_one_state_and_changes_none(ledger):
         return seen
 
     with Database(ledger.connect) as db:
-        assert db.look(look) == [(0,), (0,)]
+        assert db.read_snapshot(look) == [(0,), (0,)]
         assert db.transact(lambda c: c.execute("SELECT count(*) FROM ifms.sanction").fetchone()) == (1,)

@@ -33,7 +33,7 @@ class Damage:
     limits: Limits = field(default_factory=Limits)
 
 
-# In statements and names: {paid} and the like are PI numbers (support.world), {sanction} the sanction's id that they are paid from.
+# In statements and names: {paid} and the like are PI numbers (support.filled_ledger), {sanction} the sanction's id that they are paid from.
 PI = "ifms.payment_instruction"
 OF = "payment_instruction_id = (SELECT id FROM ifms.payment_instruction WHERE pi_number = '{0}')"
 MOVEMENT = (

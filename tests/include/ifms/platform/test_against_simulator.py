@@ -13,8 +13,8 @@ from ifms.platform.client import PlatformClient
 from ifms.platform.config import PlatformConfig
 from ifms.platform.models import NewPayment
 from ifms.platform.payees import merge_by_payee, payable_lines
-from simulator.platform import create_app
-from simulator.serve import running
+from ifms_simulator.platform import create_app
+from ifms_simulator.serve import running
 
 BILLS = 13  # more than a page, more than get their workflow status
 

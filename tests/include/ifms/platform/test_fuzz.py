@@ -17,7 +17,7 @@ from ifms.platform.client import PlatformClient
 from ifms.platform.config import PlatformConfig
 from ifms.platform.models import Bill, HeadCode, NewPayment, Payment
 from ifms.platform.payees import PayeeDirectory, PayeeShare, merge_by_payee, payable_lines
-from ifms.services.drafting import draft
+from ifms.services.instruction_draft import draft
 from ifms.services.pa import _ledger_payment
 
 TENANT = "od.demo"

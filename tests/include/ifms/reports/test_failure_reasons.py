@@ -8,7 +8,7 @@ import psycopg
 from support.failed import TENANT
 from support.reported import Reported
 
-from ifms.reports.counting import Counted, rows_of
+from ifms.reports.aggregates import Counted, rows_of
 from ifms.reports.failure_reasons import FAILURE_REASONS
 
 

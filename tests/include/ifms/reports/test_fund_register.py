@@ -11,10 +11,10 @@ from support.reported import Reported
 
 from ifms import clock
 from ifms.ledger.database import Database
-from ifms.reports import making
+from ifms.queries.funds import KINDS
+from ifms.reports import writer
+from ifms.reports.aggregates import Counted, rows_of
 from ifms.reports.catalogue import REPORTS, request
-from ifms.reports.counting import Counted, rows_of
-from ifms.reports.reads.funds import KINDS
 
 REPORT = REPORTS["fund_register"]
 SIGN = {"Initial Allotment": 1, "Additional Allotment": 1, "Withdrawal": -1, "Expense": -1, "Expense Reversed": 1}
@@ -24,10 +24,10 @@ def counted(db: Database, **asked: Any) -> Counted:
     made = Counted(REPORT)
 
     def read(connection: Any) -> None:
-        for rows in making.read(connection, REPORT, request(REPORT, clock.now(), **asked), chunk=3):
+        for rows in writer.read(connection, REPORT, request(REPORT, clock.now(), **asked), chunk=3):
             made.add(rows)
 
-    db.look(read)
+    db.read_snapshot(read)
     return made
 
 

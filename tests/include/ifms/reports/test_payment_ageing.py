@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from support.reported import Reported
 
-from ifms.reports.counting import Counted, rows_of
+from ifms.reports.aggregates import Counted, rows_of
 from ifms.reports.payment_ageing import AGES, PAYMENT_AGEING, SERVICES
 
 

@@ -39,14 +39,14 @@ def test_a_period_lies_between_midnights_in_odisha(
             parse(text)
         return
     period = parse(text)
-    assert (period.since, period.until, period.said, period.label) == (since, until, said, text.strip())
+    assert (period.since, period.until, period.described, period.label) == (since, until, said, text.strip())
 
 
 def test_only_a_financial_year_is_one():
     assert parse("2026-27").year == "2026-27"
     assert parse("2026-04-01..2027-03-31").year is None
     assert parse("all") is ALL
-    assert (ALL.since, ALL.until, ALL.said) == (None, None, "all that is known")
+    assert (ALL.since, ALL.until, ALL.described) == (None, None, "all that is known")
 
 
 @pytest.mark.parametrize("text", ["", "2026", "2026-13", "2026-28", "2026-11-31", "23-11-2026", "2026-1", "٢٠٢٦-٢٧",

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 from support.reported import Reported
 
+from ifms.reports.aggregates import Counted, rows_of
 from ifms.reports.catalogue import request
-from ifms.reports.counting import Counted, rows_of
 from ifms.reports.reconciliation import DIFFERENT, RECONCILIATION, VERDICTS
 
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from ifms.reports.aggregates import Counted
 from ifms.reports.catalogue import REPORTS
-from ifms.reports.counting import Counted
 from ifms.reports.period import ALL, parse
 from ifms.reports.report import Kind, Request
 
@@ -16,11 +16,11 @@ AS_OF = datetime(2026, 11, 23, 18, 30, tzinfo=UTC)
 
 def test_what_is_asked_for_is_said_in_indian_time():
     asked = Request(parse("2026-11"), AS_OF, ("od.samplea", "od.sampleb"), "9900", "Expense")
-    assert dict(asked.said()) == {
+    assert dict(asked.described()) == {
         "Period": "1 Nov 2026 to 30 Nov 2026", "As of": "24 Nov 2026, 00:00:00 IST", "Cities": "od.samplea, od.sampleb",
         "Head of account": "9900", "Transaction type": "Expense",
     }  # fmt: skip
-    assert dict(Request(ALL, AS_OF).said()) == {
+    assert dict(Request(ALL, AS_OF).described()) == {
         "Period": "all that is known", "As of": "24 Nov 2026, 00:00:00 IST", "Cities": "all",
     }  # fmt: skip
     assert asked.values["tenants"] == ["od.samplea", "od.sampleb"]

@@ -17,7 +17,7 @@ def also(reported: Reported, name: str, **asked: Any) -> list[dict[str, Any]]:
     names, query = RESPONSE_TIMES.also[name]
     values = request(RESPONSE_TIMES, asked.pop("as_of", reported.at("settled")), **asked).values
     with reported.db() as db:
-        rows = db.look(lambda c: c.execute(query.encode(), values, prepare=False).fetchall())
+        rows = db.read_snapshot(lambda c: c.execute(query.encode(), values, prepare=False).fetchall())
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 

@@ -22,9 +22,9 @@ from ifms.errors import (
 )
 from ifms.ledger import restores
 from ifms.platform.client import PlatformClient
-from ifms.services import by_hand
+from ifms.services import manual_settlement
 from ifms.services.adopt import Adoption, LostBill
-from ifms.services.by_hand import Verdict
+from ifms.services.manual_settlement import Verdict
 from ifms.treasury.client import TreasuryClient
 
 pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
@@ -84,7 +84,7 @@ def adopt(adapter, **changes):
     sweep = adapter.sweep("PI")
     with (
         sweep,
-        TreasuryClient(adapter.simulators.treasury_config(), sweep.calls.heard_login) as treasury,
+        TreasuryClient(adapter.simulators.treasury_config(), sweep.calls.record_login) as treasury,
         PlatformClient(adapter.simulators.platform_config()) as platform,
     ):
         bill = LostBill.of_form(form(adapter, **changes))
@@ -273,14 +273,14 @@ def test_a_pi_that_was_pending_in_the_backup_is_settled_first(adapter, treasury,
     [first] = adapter.rows("SELECT * FROM ifms.payment_instruction")
     gone = {"reason": "asked", "person": "A Sample", "typed": first["pi_number"]}
     with psycopg.connect(adapter.went_on.dsn) as owner:
-        by_hand.settle(owner, first["pi_number"], Verdict.NOT_THERE, **gone)
+        manual_settlement.settle(owner, first["pi_number"], Verdict.NOT_THERE, **gone)
         owner.execute("UPDATE ifms.payment SET hold_code = NULL, hold_message = NULL, held_since = NULL, polled_at = NULL")  # fmt: skip
     adapter.went_on.run("PI")
     with psycopg.connect(adapter.dsn) as owner:
         restores.begin(owner, "sample")
     refused(adapter, AdoptionRefusedError, f"has PI {first['pi_number']}, PENDING; .*settle it by hand first")
     with psycopg.connect(adapter.dsn) as owner:
-        by_hand.settle(owner, first["pi_number"], Verdict.NOT_THERE, **gone)
+        manual_settlement.settle(owner, first["pi_number"], Verdict.NOT_THERE, **gone)
     adapter.run("PI")  # in doubt: nothing is made
     adopt(adapter)
     assert adapter.statuses() == {"FAILED": 1, "IN PROCESS": 1}

@@ -20,7 +20,7 @@ from ifms.ledger.runs import RunContext
 from ifms.platform.client import PlatformClient
 from ifms.platform.models import Bill, NewPayment
 from ifms.services.chosen import MOST, bill_numbers
-from ifms.services.scope import Scope
+from ifms.sweep.scope import Scope
 
 pytestmark = pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 0, "persist_ms": 0})
 

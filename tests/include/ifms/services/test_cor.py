@@ -14,9 +14,9 @@ from support.adapter import assert_money_is_right
 from ifms.errors import SweepNeedsAttentionError, SweepUnreachableError, TreasuryLoginError
 from ifms.ledger.invariants import look
 from ifms.ledger.runs import RunContext
-from ifms.reports.reads.search import Criteria, find
+from ifms.queries.search import Criteria, find
 from ifms.services.cor import Order
-from ifms.services.scope import Scope
+from ifms.sweep.scope import Scope
 
 pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
 

@@ -17,7 +17,7 @@ from ifms.ledger.phrases import add_phrase
 from ifms.sealing import Sealer
 from ifms.services.cor import Order
 from ifms.services.fd import dates_to_ask, voucher_dates
-from ifms.services.scope import Scope
+from ifms.sweep.scope import Scope
 
 NOTHING_PAID = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
 

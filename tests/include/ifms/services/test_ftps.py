@@ -13,7 +13,7 @@ from ifms import clock
 from ifms.errors import SweepNeedsAttentionError, WireError
 from ifms.ledger import beneficiaries, instructions
 from ifms.ledger.beneficiaries import Failure
-from ifms.services.failing import book_and_log
+from ifms.ledger.failure_matching import book_and_log
 from ifms.services.ftps import RevisedSuccess
 from ifms.wire.envelope import Reply
 from ifms.wire.phrasebook import shipped

@@ -15,10 +15,10 @@ from support.pis import PI_NUMBER, instruction
 from support.simulators import LOG_KEY
 
 from ifms.errors import IfmsError, WireError
+from ifms.ledger.failure_matching import failure_of
 from ifms.ledger.models import Watermark
 from ifms.sealing import Sealer
 from ifms.services.cor import Revision
-from ifms.services.failing import failure_of
 from ifms.services.ftfps import RevisedFailure
 from ifms.services.ftps import RevisedSuccess
 from ifms.services.pag import PaymentAdvice

@@ -12,7 +12,7 @@ from ifms.ledger.bills import bind_bills
 from ifms.ledger.claims import Claim
 from ifms.platform.client import PlatformClient
 from ifms.services import pa
-from ifms.services.scope import Scope
+from ifms.sweep.scope import Scope
 
 pytestmark = pytest.mark.simulators(platform={"cities": 2})
 

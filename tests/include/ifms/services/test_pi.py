@@ -28,7 +28,7 @@ from ifms.errors import (
 )
 from ifms.ledger import instructions
 from ifms.ledger.payments import release_holds
-from ifms.ledger.writes import connection_of
+from ifms.ledger.write_batch import connection_of
 
 pytestmark = pytest.mark.simulators(platform={"cities": 1})
 

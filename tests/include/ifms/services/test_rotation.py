@@ -21,13 +21,13 @@ NEW_SECRET = "sample-secret-of-today"
 @pytest.fixture
 def successor(tmp_path, simulators):
     """The same treasury, its bills and all, with another key pair and another client secret."""
-    import simulator.treasury
-    from simulator.serve import running
+    import ifms_simulator.treasury
+    from ifms_simulator.serve import running
 
     with sqlite3.connect(tmp_path / "treasury.db") as state:
         state.execute("DELETE FROM key_pair")
         state.execute("DELETE FROM session")
-    app = simulator.treasury.create_app(tmp_path / "treasury.db", client_id=CLIENT_ID, client_secret=NEW_SECRET)
+    app = ifms_simulator.treasury.create_app(tmp_path / "treasury.db", client_id=CLIENT_ID, client_secret=NEW_SECRET)
     with running(app) as address:
         reply = Simulators(address, simulators.platform, "").ask_treasury("GET", "public-key")
         assert reply["public_key"] != simulators.public_key

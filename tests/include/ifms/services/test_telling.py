@@ -10,11 +10,12 @@ import pytest
 from support import failed
 from support.failed import TENANT, fail, mend, original, wage_bill
 
-from ifms import outbox
 from ifms.errors import SweepNeedsAttentionError, SweepUnreachableError
-from ifms.services import failing, pd, poll, sending
+from ifms.ledger import failure_matching, outbox
+from ifms.services import pd
 from ifms.services.cor import Order
-from ifms.services.scope import Scope
+from ifms.sweep import status_poll, submission
+from ifms.sweep.scope import Scope
 
 pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
 
@@ -93,7 +94,7 @@ def test_the_paid_of_a_partial_pi_that_nobody_is_told_of_are_named(adapter, monk
     advised(adapter)
     fail(adapter, 1)
     adapter.run("FD")
-    forgets(monkeypatch, pd, "tell_paid")
+    forgets(monkeypatch, pd, "enqueue_paid")
     adapter.run("PD")
     assert_named(adapter)
 
@@ -114,7 +115,7 @@ def test_the_paid_are_told_while_others_wait(adapter, treasury):
 def test_the_paid_that_nobody_is_told_of_while_others_wait_are_named(adapter, treasury, monkeypatch):
     advised(adapter)
     treasury.rule("PD", "partial_scrolls", beneficiaries=1)
-    forgets(monkeypatch, pd, "tell_paid")
+    forgets(monkeypatch, pd, "enqueue_paid")
     adapter.run("PD")
     assert_named(adapter)
 
@@ -161,7 +162,7 @@ def test_of_a_rejected_repayment_the_lines_are_failed_again(adapter, treasury, r
 
 def test_a_rejected_repayment_that_nobody_is_told_of_is_named(adapter, treasury, repaid, monkeypatch):
     treasury.rule("PIS", "reject", bill_number=repaid)
-    forgets(monkeypatch, failing, "_tell_failed")
+    forgets(monkeypatch, failure_matching, "_enqueue_failed")
     adapter.run("PIS")
     assert_named(adapter)
 
@@ -199,8 +200,8 @@ def test_a_payment_is_successful_only_once_everybody_is_paid(adapter, revised_bo
 def test_a_payment_that_is_called_successful_too_early_is_named(adapter, revised_both, monkeypatch):
     monkeypatch.setattr(
         pd,
-        "tell_paid",
-        lambda c, pi, _: outbox.tell_payment_status(
+        "enqueue_paid",
+        lambda c, pi, _: outbox.enqueue_payment_status(
             c, pi.tenant_id, pi.payment_number, "SUCCESSFUL", "PAYMENT_SUCCESS"
         ),
     )
@@ -302,8 +303,8 @@ def test_at_each_step_it_is_looked_at_again(adapter, treasury, told_early, last,
     """Whatever was missed before: here the sealing key was not at hand for some steps."""
     services = ("PI", "PIS", "PAG", "PD")
     with monkeypatch.context() as patched:
-        patched.setattr(poll, "rematch", lambda *_: 0)
-        patched.setattr(sending, "rematch", lambda *_: 0)
+        patched.setattr(status_poll, "rematch", lambda *_: 0)
+        patched.setattr(submission, "rematch", lambda *_: 0)
         for service in services[: services.index(last)]:
             adapter.run(service)
     assert original(adapter)["unmatched_failures"]
@@ -317,8 +318,8 @@ def test_at_each_step_it_is_looked_at_again(adapter, treasury, told_early, last,
 
 def test_fd_begins_with_what_it_had_left(adapter, treasury, told_early, monkeypatch):
     with monkeypatch.context() as patched:
-        patched.setattr(poll, "rematch", lambda *_: 0)
-        patched.setattr(sending, "rematch", lambda *_: 0)
+        patched.setattr(status_poll, "rematch", lambda *_: 0)
+        patched.setattr(submission, "rematch", lambda *_: 0)
         for service in ("PI", "PIS", "PAG", "PD"):
             adapter.run(service)
     assert adapter.statuses() == {"SUCCESSFUL": 1}
@@ -339,5 +340,5 @@ def test_a_failure_of_somebody_else_stays_kept_with_its_reason(adapter, treasury
     adapter.run("PI")
     adapter.run("PIS")
     [row] = adapter.rows("SELECT beneficiary_id, why_unmatched FROM ifms.unmatched_failure WHERE matched_at IS NULL")
-    assert row == {"beneficiary_id": "BN-X", "why_unmatched": failing.NO_SUCH_BENEFICIARY}
+    assert row == {"beneficiary_id": "BN-X", "why_unmatched": failure_matching.NO_SUCH_BENEFICIARY}
     assert not original(adapter)["unmatched_failures"]

@@ -10,7 +10,7 @@ from support.uncertain import DUPLICATE, UNKNOWN_BILL, a_day_later, on, pi, red,
 
 from ifms.errors import SweepError, SweepNeedsAttentionError
 from ifms.ledger import phrases
-from ifms.services.sending import Sender
+from ifms.sweep.submission import Sender
 
 pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
 

@@ -11,8 +11,8 @@ import time_machine
 from ifms.clock import wire_datetime
 from ifms.errors import SweepNeedsAttentionError, SweepUnreachableError
 from ifms.platform.client import PlatformClient
-from ifms.services.scope import Scope
 from ifms.services.va import OVERLAP
+from ifms.sweep.scope import Scope
 
 pytestmark = pytest.mark.simulators(platform={"cities": 2})
 

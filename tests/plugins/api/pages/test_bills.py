@@ -11,7 +11,7 @@ from support.api import audited, none_waits, runs
 
 from ifms.errors import SweepError
 from ifms.ledger.runs import RunContext
-from ifms.services.scope import Scope
+from ifms.sweep.scope import Scope
 
 pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 2})]
 

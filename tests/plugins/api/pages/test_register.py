@@ -62,7 +62,7 @@ def test_an_address_that_is_none_of_ours(api: Any, query: str):
 
 
 def test_a_chart_keeps_within_its_frame():
-    from ifms.reports.reads.funds import Month
+    from ifms.queries.funds import Month
     from ifms_airflow.api.pages.register import chart
 
     assert chart([]) is None

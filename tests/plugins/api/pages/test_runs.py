@@ -11,7 +11,7 @@ from support.adapter import Adapter, Treasury
 from support.failed import wage_bill
 
 from ifms.errors import SweepError
-from ifms.reports.reads.health import Reach
+from ifms.queries.health import Reach
 
 pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})]
 

@@ -6,8 +6,8 @@ import csv
 import io
 from pathlib import Path
 
-from support.made_up import NASTY, REGISTER, asked, chunks, row
-from support.peaks import peak
+from support.memory_peak import peak
+from support.sample_data import NASTY, REGISTER, asked, chunks, row
 
 from ifms.reports.files.csv_file import CsvFile
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from pypdf import PdfReader
-from support.made_up import NASTY, chunks, row, write
+from support.sample_data import NASTY, chunks, row, write
 
 from ifms.reports.files.pdf_file import PdfFile
 

@@ -195,7 +195,7 @@ SAME = """
 import sys
 from pathlib import Path
 import lxml.etree
-from support.made_up import NASTY, row, write
+from support.sample_data import NASTY, row, write
 from ifms.reports.files.xlsx_file import XlsxFile
 write(XlsxFile, Path(sys.argv[1]), [[row(n, text) for n, text in enumerate(NASTY)]])
 print(*(name for name in ("openpyxl", "lxml") if name in sys.modules))
@@ -203,7 +203,7 @@ print(*(name for name in ("openpyxl", "lxml") if name in sys.modules))
 
 
 def test_it_is_the_same_file_beside_another_library_for_xml(tmp_path: Path):
-    from support.made_up import NASTY, row, write
+    from support.sample_data import NASTY, row, write
 
     from ifms.reports.files.xlsx_file import XlsxFile
 

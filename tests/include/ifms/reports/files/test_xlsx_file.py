@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from openpyxl import load_workbook
-from support.made_up import NASTY, chunks, row, write
-from support.peaks import peak
+from support.memory_peak import peak
+from support.sample_data import NASTY, chunks, row, write
 
+from ifms.reports.aggregates import Counted
 from ifms.reports.catalogue import REPORTS
-from ifms.reports.counting import Counted
 from ifms.reports.files.xlsx_file import SHEET_ROWS, XlsxFile
 
 LARGEST = Decimal("9999999999999.99")
@@ -84,7 +84,7 @@ def test_columns_that_can_be_added_have_their_sum(tmp_path: Path):
     ]
     counted = Counted(report)
     counted.add(rows)
-    from support.made_up import asked
+    from support.sample_data import asked
 
     with (tmp_path / "x.xlsx").open("wb") as stream:
         sink = XlsxFile(stream, report, asked(period="all"))

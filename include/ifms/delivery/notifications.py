@@ -1,0 +1,313 @@
+"""ifms_relay's third part: those who are paid, or are not, hear of it by SMS; the platform's index hears of each PI.
+
+Payments never wait for it. A message counts as told once a broker has acknowledged it; a reader may see it twice, with
+the same id. Phones are looked up when an SMS goes out, and kept nowhere. Facts: digit-services.md §11 and §12.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from ifms import clock
+from ifms.delivery.kafka import KafkaMessage, Publisher, PublishResult
+from ifms.delivery.pi_index import documents
+from ifms.delivery.sms_texts import Texts, mobile_of, texts_of
+from ifms.errors import (
+    BadInputError,
+    ClaimLostError,
+    ConfigurationError,
+    LedgerError,
+    PlatformError,
+    PlatformReplyError,
+)
+from ifms.ledger import outbox
+from ifms.ledger.claims import Claim
+from ifms.ledger.database import Connection
+from ifms.ledger.outbox import PI_INDEX, SMS, Message
+from ifms.platform.client import PlatformClient
+from ifms.platform.models import Individual, Organisation
+from ifms.sweep.run import Sweep
+
+BATCH = 200
+LONGEST_PAUSE = timedelta(minutes=10)  # a broker that is back is used by the next run, however long it was away
+LOUD_AFTER = timedelta(hours=24)  # what nobody has heard by then, somebody should see to
+LONGEST_RUN = timedelta(minutes=5)  # the rest is the next run's: the platform's own messages go out once per run
+NEEDED_SECONDS = 60.0  # of a claim: a copy that has fallen behind says nothing, another may have said something newer
+
+NOBODY = "none"
+_FIELDS = ("sms_topic", "pi_index_topic", "sms_paid", "sms_failed", "sms_additional_fields", "sms_paid_code",
+           "sms_failed_code")  # fmt: skip
+FIELDS = frozenset(_FIELDS)
+"""The fields of the connection that are ours; all others are the Kafka client's."""
+
+
+@dataclass(frozen=True)
+class NotificationSettings:
+    """Who hears what: Kafka topics (None: nobody), the words of an SMS, and what its service wants besides them."""
+
+    sms_topic: str | None = "egov.core.notification.sms"
+    pi_index_topic: str | None = "ifms-pi-index-enrich"
+    texts: Texts = field(default_factory=Texts)
+    additional_fields: bool = False
+    codes: Mapping[str, str] = field(
+        default_factory=lambda: {"paid": "JIT_PAYMENT_SUCCESSFUL", "failed": "JIT_PAYMENT_FAILED"}
+    )
+
+    @classmethod
+    def of(cls, given: Mapping[str, object]) -> NotificationSettings:
+        """The fields of a connection. Raises ConfigurationError that names the field."""
+        texts = texts_of(given)
+        words: dict[str, str] = {}
+        for name in ("sms_topic", "pi_index_topic", "sms_paid_code", "sms_failed_code"):
+            value = given.get(name)
+            if value is None or value == "":
+                continue
+            if not isinstance(value, str) or not value.strip() or len(value) > 249:
+                raise ConfigurationError(f"{name} must be a name of 249 characters at most, or {NOBODY}")
+            words[name] = value.strip()
+        additional = given.get("sms_additional_fields", False)
+        if not isinstance(additional, bool):
+            raise ConfigurationError("sms_additional_fields must be true or false")
+        default = cls()
+        topics = {
+            name: None if (topic := words.get(name, getattr(default, name))).lower() == NOBODY else topic
+            for name in ("sms_topic", "pi_index_topic")
+        }
+        codes = {each: words.get(f"sms_{each}_code", default.codes[each]) for each in ("paid", "failed")}
+        return cls(**topics, texts=texts, additional_fields=additional, codes=codes)
+
+    @property
+    def topics(self) -> dict[str, str]:
+        """The Kafka topic of each of the outbox's topics that somebody wants to hear."""
+        named = {SMS: self.sms_topic, PI_INDEX: self.pi_index_topic}
+        return {topic: kafka for topic, kafka in named.items() if kafka is not None}
+
+
+@dataclass
+class _Batch:
+    """Messages under one claim: those that have become Kafka messages, and those that can't."""
+
+    claim: Claim
+    messages: Sequence[Message]
+    kafka_messages: list[KafkaMessage] = field(default_factory=list)
+    nobody: dict[int, str] = field(default_factory=dict)
+    result: PublishResult = field(default_factory=PublishResult)
+
+
+def notify(
+    sweep: Sweep,
+    platform: PlatformClient,
+    publisher: Publisher,
+    settings: NotificationSettings,
+    *,
+    longest: timedelta = LONGEST_RUN,
+) -> None:
+    """Tell what is due; from now on what `settings` wants is written, and nothing else.
+
+    A broker or registry that is away is a remark, and a problem once a message has waited for a day.
+    """
+    topics = dict(settings.topics)
+    sweep.counts["unwanted"] += sweep.db.transact(partial(outbox.set_subscriptions, wanted=tuple(topics)))
+    until = time.monotonic() + longest.total_seconds()
+    while topics and not sweep.stopping and time.monotonic() < until:
+        claim, messages = sweep.db.transact(partial(outbox.claim_messages, limit=BATCH, topics=tuple(topics)))
+        if not messages:
+            return
+        batch = _Batch(claim, messages)
+        silent = _write_sms(batch, platform, settings)
+        if PI_INDEX in topics:
+            _write_documents(sweep, batch, topics[PI_INDEX])
+        if claim.seconds_left < NEEDED_SECONDS:
+            sweep.counts["fallen_behind"] += len(messages)  # their claim runs out by itself
+            return
+        kafka_messages = sorted(batch.kafka_messages, key=lambda kafka_message: kafka_message.id)
+        result = publisher.publish(kafka_messages) if kafka_messages else PublishResult()
+        away = bool(result.later)
+        batch.result.acknowledged += result.acknowledged
+        batch.result.refused |= result.refused
+        batch.result.later |= result.later
+        _settle(sweep, batch)
+        if away:
+            _waiting(sweep, f"Kafka takes no messages now: {next(iter(result.later.values()))}")
+            return
+        if silent is not None:
+            _waiting(sweep, f"no SMS goes out now: {silent}")
+            del topics[SMS]
+
+
+@dataclass(frozen=True)
+class _Sms:
+    """What a message of the outbox says of one beneficiary's payment."""
+
+    message: Message
+    outcome: str
+    payment_number: str
+    beneficiary_number: str
+    payee: tuple[str, str]
+    amount: Decimal
+    utr: str | None
+
+    @classmethod
+    def of(cls, message: Message) -> _Sms:
+        """Raises BadInputError for a message that nobody but a person can have written."""
+        body = message.payload
+        try:
+            read = cls(message, str(body["outcome"]), str(body["paymentNumber"]), str(body["beneficiaryNumber"]),
+                       (str(body["payeeType"]), str(body["payee"])), Decimal(body["amount"]), body["utr"])  # fmt: skip
+        except (KeyError, TypeError, ValueError, ArithmeticError):
+            raise BadInputError("it is not one of ours: something in it is missing, or is no amount") from None
+        if read.outcome not in ("paid", "failed"):
+            raise BadInputError("it says neither that somebody is paid nor that a payment has failed")
+        return read
+
+
+def _write_sms(batch: _Batch, platform: PlatformClient, settings: NotificationSettings) -> str | None:
+    """Make Kafka messages of the SMS in the batch, looking phones up city by city; why a registry does not answer."""
+    by_city: dict[str, list[_Sms]] = defaultdict(list)
+    for message in batch.messages:
+        if message.topic == SMS:
+            try:
+                by_city[message.tenant_id].append(_Sms.of(message))
+            except BadInputError as error:
+                batch.result.refused[message.id] = str(error)
+    silent = None
+    for tenant, wanted in by_city.items():
+        try:
+            phones = _phones(platform, tenant, {sms.payee for sms in wanted})
+        except PlatformError as error:
+            silent = str(error)
+            batch.result.later |= dict.fromkeys((sms.message.id for sms in wanted), silent)
+            continue
+        for sms in wanted:
+            found = phones.get(sms.payee)
+            if isinstance(found, PlatformReplyError):
+                batch.result.later[sms.message.id] = str(found)
+                continue
+            mobile = mobile_of(found)
+            if mobile is None:
+                batch.nobody[sms.message.id] = f"the registry has no mobile number of payee {sms.payee[1]}"
+                continue
+            text = settings.texts.of(sms.outcome, sms.amount, sms.utr, sms.beneficiary_number)
+            body: dict[str, Any] = {"mobileNumber": mobile, "message": text}
+            if settings.additional_fields:
+                body["additionalFields"] = {
+                    "templateCode": settings.codes[sms.outcome],
+                    "requestInfo": _request_info(platform),
+                    "tenantId": tenant,
+                }
+            assert settings.sms_topic is not None
+            key = f"{tenant}:{sms.payment_number}"
+            batch.kafka_messages.append(KafkaMessage(sms.message.id, settings.sms_topic, key, _json(body)))
+    return silent
+
+
+def _phones(
+    platform: PlatformClient, tenant: str, payees: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], str | PlatformReplyError | None]:
+    """What the registries have as the phone of each payee, by type and id; or why its entry can't be read.
+
+    One entry that can't be read spoils the reply about all: then each is asked for by itself.
+    """
+    look_up: dict[str, Callable[[str, Collection[str]], Mapping[str, Individual | Organisation]]] = {
+        "IND": platform.individuals,
+        "ORG": platform.organisations,
+    }
+    found: dict[tuple[str, str], str | PlatformReplyError | None] = {}
+    for kind, ask in look_up.items():
+        ids = sorted(payee for of, payee in payees if of == kind)
+        try:
+            found |= {(kind, payee): entry.mobile_number for payee, entry in ask(tenant, ids).items()}
+        except PlatformReplyError:
+            for one in ids:
+                try:
+                    found |= {(kind, payee): entry.mobile_number for payee, entry in ask(tenant, [one]).items()}
+                except PlatformReplyError as error:
+                    found[kind, one] = error
+    return found
+
+
+def _write_documents(sweep: Sweep, batch: _Batch, topic: str) -> None:
+    """Make Kafka messages of the PIs in the batch, each as it stands now: what comes later says the same or more."""
+    by_id = {message.id: message for message in batch.messages if message.topic == PI_INDEX}
+    numbers = {_pi_number(message) for message in by_id.values()}
+    found = sweep.db.transact(partial(documents, pi_numbers=numbers)) if numbers else {}
+    for message in by_id.values():
+        number = _pi_number(message)
+        if number not in found:
+            batch.result.refused[message.id] = f"there is no payment instruction {number}"
+            continue
+        body = {"RequestInfo": _request_info(None), "paymentInstruction": found[number]}
+        batch.kafka_messages.append(KafkaMessage(message.id, topic, message.ordering_key, _json(body)))
+
+
+def _pi_number(message: Message) -> str:
+    return str(message.payload.get("piNumber")) if isinstance(message.payload, dict) else "nobody has named"
+
+
+def _request_info(platform: PlatformClient | None) -> dict[str, Any]:
+    """DIGIT's envelope, with nobody's token in it."""
+    locale = platform.config.locale if platform is not None else "en_IN"
+    return {
+        "apiId": "ifms-adapter",
+        "ver": "1.0",
+        "ts": clock.epoch_ms(clock.now()),
+        "msgId": f"ifms-adapter|{locale}",
+        "userInfo": {"uuid": "ifms-adapter"},
+    }
+
+
+def _json(body: Mapping[str, Any]) -> bytes:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _settle(sweep: Sweep, batch: _Batch) -> None:
+    """Write what became of each; what was acknowledged in one transaction, as nothing but a crash may double it."""
+    result, claim = batch.result, batch.claim
+    if result.acknowledged:
+        lost = sweep.db.transact(partial(outbox.all_delivered, ids=result.acknowledged, claim=claim))
+        sweep.counts["claim_lost"] += lost
+        sweep.counts["told"] += len(result.acknowledged) - lost
+    acknowledged = set(result.acknowledged)
+    for message in batch.messages:
+        if message.id in acknowledged:
+            continue
+        try:
+            sweep.db.transact(partial(_settle_one, message=message, batch=batch))
+        except ClaimLostError:
+            sweep.counts["claim_lost"] += 1
+            continue
+        except LedgerError as error:  # of this message: its claim runs out, and the next run looks at it again
+            sweep.add_problem(f"message {message.id} ({message.topic}): {error}")
+            continue
+        if message.id in result.refused:
+            sweep.counts["set_aside"] += 1
+            sweep.add_problem(f"message {message.id} ({message.topic}) is set aside: {result.refused[message.id]}")
+        elif message.id in batch.nobody:
+            sweep.counts["nobody_to_hear"] += 1
+        elif message.id in result.later:
+            sweep.counts["try_later"] += 1
+
+
+def _settle_one(connection: Connection, message: Message, batch: _Batch) -> None:
+    if message.id in batch.result.refused:
+        outbox.set_aside(connection, message, batch.claim, batch.result.refused[message.id])
+    elif message.id in batch.nobody:
+        outbox.close_undeliverable(connection, message, batch.claim, batch.nobody[message.id])
+    elif message.id in batch.result.later:
+        outbox.try_later(connection, message, batch.claim, batch.result.later[message.id], LONGEST_PAUSE)
+
+
+def _waiting(sweep: Sweep, reason: str) -> None:
+    oldest = sweep.db.transact(partial(outbox.waiting_since, topics=outbox.NOTICES))
+    if oldest is not None and clock.now() - oldest > LOUD_AFTER:
+        sweep.add_problem(f"{reason}; messages have been waiting since {oldest:%Y-%m-%d %H:%M} UTC, and none is lost")
+    else:
+        sweep.add_warning(f"{reason}; the messages stay in the outbox until it does")

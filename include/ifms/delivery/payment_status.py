@@ -1,0 +1,220 @@
+"""ifms_relay: the platform hears of each change of a payment, in order, at least once.
+
+A message that the platform refuses for good is set aside and stays visible; what follows for the same payment waits.
+What was cancelled on the platform stays so, but for what has happened to money in spite of it.
+Facts: digit-services.md §3 (`_update`, statuses only, the asynchronous "Payment id is invalid").
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Generator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import partial
+from typing import Any
+
+from ifms.errors import (
+    PaymentNotYetPersistedError,
+    PlatformError,
+    PlatformRefusedError,
+    PlatformReplyError,
+    PlatformUnavailableError,
+)
+from ifms.ledger import outbox
+from ifms.ledger.claims import Claim
+from ifms.ledger.database import Connection
+from ifms.ledger.outbox import Message
+from ifms.ledger.payments import lines_at_the_treasury
+from ifms.platform.client import PlatformClient
+from ifms.platform.models import Payment
+from ifms.sweep.run import Sweep
+
+REFUSALS = 5  # tries until a refused message is set aside: the platform may not have stored the payment yet
+BATCH = 64
+
+
+class _Result(Enum):
+    YES = "delivered"
+    FALLEN_BEHIND = "fallen_behind"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class _Delivery:
+    """A message under its claim, with the payment that it is about, or why that is not known."""
+
+    message: Message
+    claim: Claim
+    payment: Payment | None
+    history: Sequence[Mapping[str, Any]]
+    fault: PlatformError | None = None
+    ours: AbstractSet[str] = frozenset()  # the lines that PIs hold; known only where something is cancelled
+
+    @property
+    def would_revive(self) -> bool:
+        """Whether somebody has cancelled its payment on the platform, and no PI holds any of its money."""
+        return self.payment is not None and self.payment.cancelled is not None and not self.ours
+
+
+def deliver(sweep: Sweep, platform: PlatformClient, *, again: Collection[int] | None = None) -> None:
+    """Deliver what is due; first let these messages that were set aside be tried `again` (all of them when empty)."""
+    if again is not None:
+        sweep.counts["sent_again"] += sweep.db.transact(lambda c: outbox.send_again(c, list(again) or None))
+
+    def deliveries() -> Generator[_Delivery, None, None]:
+        # Each key's next message only: a batch is delivered before the messages behind it are due.
+        while True:
+            claim, batch = sweep.db.transact(lambda c: outbox.claim_messages(c, BATCH))
+            if not batch:
+                return
+            histories = sweep.db.transact(partial(outbox.history_by_message, messages=batch))
+            for delivery in _with_payments(platform, batch, claim, histories):
+                payment = delivery.payment
+                if payment is None or not (payment.cancelled_lines or payment.cancelled):
+                    yield delivery
+                    continue
+                tenant, number = delivery.message.tenant_id, delivery.message.payload["paymentNumber"]
+                ours = sweep.db.transact(partial(lines_at_the_treasury, tenant_id=tenant, payment_number=number))
+                yield replace(delivery, ours=ours)
+
+    # A copy that has fallen behind its lease sends nothing: another may have told the platform something newer.
+    needed = min(platform.config.timeout_seconds, outbox.LEASE.total_seconds() / 2)
+
+    def call(delivery: _Delivery) -> PlatformError | _Result:
+        if delivery.fault is not None:
+            return delivery.fault
+        if delivery.claim.seconds_left < needed:
+            return _Result.FALLEN_BEHIND
+        if delivery.would_revive:
+            return _Result.CANCELLED
+        assert delivery.payment is not None
+        try:
+            platform.update_payment(changed(delivery.payment, delivery.history, delivery.ours))
+        except PlatformError as error:
+            return error
+        return _Result.YES
+
+    def settle(delivery: _Delivery, result: PlatformError | _Result) -> None:
+        _settle(sweep, delivery, result)
+
+    def give_back(delivery: _Delivery) -> None:
+        sweep.db.transact(lambda c: outbox.give_back(c, delivery.message, delivery.claim))
+
+    while not sweep.stopping:
+        before = sweep.counts["delivered"] + sweep.counts["cancelled"]
+        sweep.drive(deliveries(), call, settle, give_back)
+        if (
+            sweep.counts["delivered"] + sweep.counts["cancelled"] == before
+        ):  # what was delivered may have freed the next message of its payment
+            return
+
+
+def _with_payments(
+    platform: PlatformClient,
+    batch: Collection[Message],
+    claim: Claim,
+    histories: Mapping[int, Sequence[Mapping[str, Any]]],
+) -> Generator[_Delivery, None, None]:
+    """Each message with its payment, looked up city by city."""
+    by_city: dict[str, list[Message]] = defaultdict(list)
+    for message in batch:
+        by_city[message.tenant_id].append(message)
+    for tenant, messages in by_city.items():
+        numbers = sorted({str(message.payload["paymentNumber"]) for message in messages})
+        found: dict[str | None, Payment] = {}
+        unread: PlatformReplyError | None = None
+        try:
+            for payment in platform.payments(tenant, numbers=numbers):
+                found[payment.payment_number] = payment
+        except PlatformReplyError as error:  # those that can be read were given before
+            unread = error
+        except PlatformError as error:
+            for message in messages:
+                yield _Delivery(message, claim, None, (), error)
+            continue
+        for message in messages:
+            number = message.payload["paymentNumber"]
+            missing = unread or PaymentNotYetPersistedError(f"payment {number} is not found")
+            fault = None if number in found else missing
+            yield _Delivery(message, claim, found.get(number), histories[message.id], fault)
+
+
+def _settle(sweep: Sweep, delivery: _Delivery, result: PlatformError | _Result) -> None:
+    message = delivery.message
+    what = f"message {message.id} about payment {message.payload['paymentNumber']}"
+
+    def write(connection: Connection) -> str:
+        match result:
+            case PlatformRefusedError() if message.attempts >= REFUSALS:
+                outbox.set_aside(connection, message, delivery.claim, str(result))
+                return "set_aside"
+            case PlatformError():
+                outbox.try_later(connection, message, delivery.claim, str(result))
+                return "try_later"
+            case _Result.FALLEN_BEHIND:  # its claim runs out by itself, and the next run takes it
+                pass
+            case _Result.CANCELLED:
+                outbox.close_undeliverable(
+                    connection, message, delivery.claim, "the payment is cancelled on the platform"
+                )
+            case _Result.YES:
+                outbox.delivered(connection, message, delivery.claim)
+        return result.value
+
+    label = sweep.db.transact(write)
+    sweep.counts[label] += 1
+    if label == "set_aside":
+        sweep.add_problem(f"{what} was refused {message.attempts} times and is set aside: {result}")
+    elif isinstance(result, PlatformUnavailableError):
+        sweep.add_warning(f"{what}: {result}")
+
+
+def changed(payment: Payment, history: Sequence[Mapping[str, Any]], ours: AbstractSet[str] = frozenset()) -> Payment:
+    """The payment as the last message of its `history` wants it: all of it, or single lines and what is above them.
+
+    A line of zero rupees is told as settled, whatever becomes of the others. What is cancelled on the platform stays
+    so, unless it is one of `ours`: the lines that PIs hold.
+
+    The statuses come from what was said so far, not from what the platform just told: it stores an update a little
+    after it has answered, and what it tells meanwhile is old. Sending that back would undo the update.
+    """
+    cancelled = payment.cancelled_lines - ours
+    before = payment
+    for payload in history:
+        if "lines" not in payload:
+            payment = payment.with_status(payload["status"], payload["referenceStatus"])
+            continue
+        wanted = set(payload["lines"])
+        payment = payment.model_copy(deep=True)
+        payment.status, payment.reference_status = payload["status"], payload["referenceStatus"]
+        for bill in payment.bills:
+            for detail in bill.bill_details:
+                lines = [line for line in detail.payable_line_items if line.line_item_id in wanted]
+                for line in lines:
+                    line.status = payload["lineStatus"]
+                if lines and payload["above"]:
+                    detail.status = bill.status = payload["above"]
+    payment = payment.with_nothing_owed()
+    return _with_cancelled(payment, before, cancelled) if cancelled else payment
+
+
+def _with_cancelled(payment: Payment, before: Payment, cancelled: AbstractSet[str]) -> Payment:
+    """The payment with these lines as they were before, and each detail and bill that holds no others."""
+    payment = payment.model_copy(deep=True)
+    for bill, bill_before in zip(payment.bills, before.bills, strict=True):
+        bill_kept = True
+        for detail, detail_before in zip(bill.bill_details, bill_before.bill_details, strict=True):
+            detail_kept = True
+            for line, was in zip(detail.payable_line_items, detail_before.payable_line_items, strict=True):
+                if line.line_item_id in cancelled:
+                    line.status = was.status
+                else:
+                    detail_kept = False
+            if detail_kept:
+                detail.status = detail_before.status
+            bill_kept = bill_kept and detail_kept
+        if bill_kept:
+            bill.status = bill_before.status
+    return payment

@@ -1,0 +1,175 @@
+"""Booking failed payments, whoever told of them: FD for originals, FTFPS for revisions.
+
+Facts: treasury-jit.md §2 FD and FTFPS; what the platform must hear: digit-services.md §3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from uuid import UUID
+
+from ifms.errors import SealError
+from ifms.ledger import beneficiaries, failures, instructions, outbox, status_log
+from ifms.ledger.beneficiaries import Failure
+from ifms.ledger.claims import Claim
+from ifms.ledger.database import Connection
+from ifms.ledger.failures import Unmatched
+from ifms.ledger.instructions import Change
+from ifms.ledger.models import Beneficiary, PaymentInstruction
+from ifms.ledger.status_log import LogStatus
+from ifms.ledger.statuses import Event, PiStatus
+from ifms.sealing import Sealer
+from ifms.wire.bank import mask_long_numbers
+from ifms.wire.envelope import Service
+from ifms.wire.scroll import FailedBeneficiary
+
+NO_SUCH_BENEFICIARY = "the payment instruction has no such beneficiary"
+
+
+def failure_of(reported: FailedBeneficiary, voucher_date: date) -> Failure:
+    """What the treasury told of one beneficiary."""
+    return Failure(
+        voucher_date=voucher_date,
+        reason=reported.failed_reason and mask_long_numbers(reported.failed_reason),
+        challan_number=reported.challan_number,
+        challan_date=reported.challan_date,
+        beneficiary_id=reported.benf_id,
+        account_number=reported.benf_acct_no,
+        ifsc=reported.benf_bank_ifsc_code,
+        utr_number=reported.utr_no,
+    )
+
+
+def match(rows: Sequence[Beneficiary], failure: Failure, sealer: Sealer) -> Beneficiary | None:
+    """The beneficiary that a failure is about: by its number in any case, else by account and IFSC."""
+    if failure.beneficiary_id:
+        for row in rows:
+            if row.beneficiary_number.casefold() == failure.beneficiary_id.casefold():
+                return row
+    if failure.account_number and failure.ifsc:
+        for row in rows:
+            if (
+                row.account_sealed is not None
+                and row.ifsc == failure.ifsc
+                and sealer.open(row.account_sealed).decode() == failure.account_number
+            ):
+                return row
+    return None
+
+
+def book(
+    connection: Connection,
+    pi: PaymentInstruction,
+    failures: Sequence[tuple[Beneficiary, Failure]],
+    claim: Claim | None,
+) -> Change | None:
+    """Write failures of a PI's beneficiaries, move the PI along, tell the platform; None when all that was known.
+
+    A PI is PARTIAL once every beneficiary is either paid or failed; PARTIAL and COMPLETED stay what they are. Under a
+    claim the PI is given back; without one the caller holds its lock.
+    """
+    newly = beneficiaries.record_failures(connection, {row.id: failure for row, failure in failures})
+    if newly:
+        _enqueue_failed(connection, pi, newly)
+        outbox.enqueue_sms(
+            connection, pi, "failed", {row.beneficiary_number: failure.utr_number for row, failure in failures}
+        )
+    in_step = (pi.status is PiStatus.SUCCESSFUL and newly) or (
+        (pi.status is PiStatus.IN_PROCESS or (pi.pi_type == "REVISED" and pi.status is PiStatus.INITIATED))
+        and beneficiaries.tally(connection, pi).waiting == 0
+    )
+    if in_step:
+        return instructions.advance(connection, pi, claim, Event.SOME_FAILED, error_message=None)
+    if not newly:
+        return None
+    outbox.enqueue_pi_index(connection, pi)
+    if claim is not None:
+        instructions.note(connection, pi, claim, None)
+    return Change(None, "some_failed")
+
+
+def enqueue_failed_again(connection: Connection, pi: PaymentInstruction) -> None:
+    """A PI that should pay anew was rejected, though accepted before: its lines are as FAILED as they had been."""
+    _enqueue_failed(connection, pi, beneficiaries.of(connection, [pi.id])[pi.id])
+
+
+def _enqueue_failed(connection: Connection, pi: PaymentInstruction, rows: Sequence[Beneficiary]) -> None:
+    outbox.enqueue_line_statuses(
+        connection,
+        pi.tenant_id,
+        pi.payment_number,
+        [line for row in rows for line in row.line_item_ids],
+        "FAILED",
+        above="PARTIAL",
+        status="PARTIAL",
+        reference_status="PAYMENT_PARTIAL",
+    )
+
+
+# What could not be booked when it was told ----------------------------------------------------------------------------
+
+
+def why_not(pi: PaymentInstruction | None) -> str | None:
+    """Why no failure can be booked on this PI now; None when one can."""
+    if pi is None:
+        return "no payment instruction has this number"
+    if pi.status in (PiStatus.PENDING, PiStatus.FAILED):
+        return f"the payment instruction is {pi.status}: nothing of it can have been paid"
+    return None
+
+
+def rematch(connection: Connection, bill_number: str, sealer: Sealer, sweep_run_id: UUID | None) -> int:
+    """Book the failures of a bill that matched nothing when they were told, and that its PI can take now; how many.
+
+    Locks the PI until the caller's transaction ends. What still matches nothing stays kept, with the reason.
+    """
+    pi = instructions.lock(connection, bill_number)
+    if pi is None or why_not(pi) is not None:
+        return 0
+    rows = beneficiaries.of(connection, [pi.id])[pi.id]
+    matched, settled, left = [], [], []
+    for kept in failures.unmatched(connection, bill_number):
+        row = _match_kept(rows, kept, sealer)
+        if row is None:
+            left.append(kept.id)
+        else:
+            matched.append((row, kept.failure))
+            settled.append(kept.id)
+    failures.settle_unmatched(connection, pi.id, settled, left, NO_SUCH_BENEFICIARY)
+    if matched:
+        book_and_log(connection, pi, matched, sweep_run_id)
+    return len(matched)
+
+
+def book_and_log(
+    connection: Connection,
+    pi: PaymentInstruction,
+    matched: Sequence[tuple[Beneficiary, Failure]],
+    sweep_run_id: UUID | None,
+) -> Change | None:
+    """Book what FD told of a PI whose lock the caller holds, and put it into the PI's history."""
+    before = pi.status
+    change = book(connection, pi, matched, None)
+    status_log.log_status(
+        connection,
+        pi,
+        Service.FD,
+        LogStatus.SUCCESS,
+        message=f"{len(matched)} beneficiaries reported as failed",
+        to_status=change.status if change and change.status != before else None,
+        sweep_run_id=sweep_run_id,
+    )
+    return change
+
+
+def _match_kept(rows: Sequence[Beneficiary], kept: Unmatched, sealer: Sealer) -> Beneficiary | None:
+    """As `match`; the account is opened only where the number does not tell. What can't be opened matches nothing."""
+    found = match(rows, kept.failure, sealer)
+    if found is not None or kept.account_sealed is None:
+        return found
+    try:
+        return match(rows, replace(kept.failure, account_number=sealer.open(kept.account_sealed).decode()), sealer)
+    except (SealError, UnicodeDecodeError):
+        return None

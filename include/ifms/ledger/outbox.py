@@ -1,0 +1,328 @@
+"""What others must hear, written in the transaction of the change that they must hear of; ifms_relay delivers it.
+
+Rows of one `ordering_key` are delivered in the order of their ids, at least once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+from uuid import uuid4
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from ifms.errors import BadInputError, ClaimLostError
+from ifms.ledger.claims import Claim
+from ifms.ledger.database import Connection
+from ifms.ledger.models import PaymentInstruction
+from ifms.ledger.statuses import BeneficiaryStatus
+from ifms.ledger.write_batch import Target, write
+
+PAYMENT_STATUS = "payment_status"
+SMS = "sms"
+PI_INDEX = "pi_index"
+NOTICES = (SMS, PI_INDEX)
+"""Topics of which nothing is written unless somebody wants to hear it (`set_subscriptions`)."""
+
+WANTED_FOR = timedelta(days=7)
+
+LEASE = timedelta(minutes=5)
+FIRST_PAUSE = timedelta(seconds=30)
+LONGEST_PAUSE = timedelta(hours=6)
+
+
+@dataclass(frozen=True)
+class Message:
+    """One thing that somebody must hear."""
+
+    id: int
+    topic: str
+    tenant_id: str
+    ordering_key: str
+    payload: Mapping[str, Any]
+    attempts: int
+
+
+def enqueue_payment_status(
+    target: Target, tenant_id: str, payment_number: str, status: str, reference_status: str
+) -> None:
+    """The platform shall set the payment, its bills, details and lines to `status` (digit-services.md §3)."""
+    _write(target, tenant_id, payment_number, {"status": status, "referenceStatus": reference_status})
+
+
+def enqueue_line_statuses(
+    target: Target,
+    tenant_id: str,
+    payment_number: str,
+    line_item_ids: Collection[str],
+    line_status: str,
+    *,
+    status: str,
+    reference_status: str,
+    above: str | None = None,
+) -> None:
+    """The platform shall set these lines to `line_status` and the payment to `status` (digit-services.md §3).
+
+    `above` is for the details and bills that hold the lines; None leaves them. Other lines stay as they are.
+    """
+    _write(
+        target,
+        tenant_id,
+        payment_number,
+        {
+            "status": status,
+            "referenceStatus": reference_status,
+            "lines": sorted(line_item_ids),
+            "lineStatus": line_status,
+            "above": above,
+        },
+    )
+
+
+def enqueue_sms(
+    connection: Connection, pi: PaymentInstruction, outcome: Literal["paid", "failed"], utrs: Mapping[str, str | None]
+) -> None:
+    """Those whose payment this very transaction has found paid, or come back, shall hear of it by SMS.
+
+    `utrs` are by beneficiary number, where the ledger's row has none or an older one. Whose phone it is, is looked up
+    when the SMS goes out: no number is kept in a message. A department has none.
+    """
+    status = {"paid": BeneficiaryStatus.SUCCESSFUL, "failed": BeneficiaryStatus.FAILED}[outcome]
+    connection.execute(
+        """
+        INSERT INTO ifms.outbox (topic, tenant_id, ordering_key, payload)
+        SELECT 'sms', %(tenant)s, %(tenant)s || ':' || b.beneficiary_number,
+               jsonb_build_object('outcome', %(outcome)s::text, 'paymentNumber', %(payment)s::text,
+                                  'beneficiaryNumber', b.beneficiary_number, 'payee', b.beneficiary_id,
+                                  'payeeType', b.beneficiary_type, 'amount', b.amount::text,
+                                  'utr', coalesce(%(utrs)s::jsonb ->> b.beneficiary_number, b.utr_number))
+        FROM ifms.beneficiary b
+        WHERE b.payment_instruction_id = %(id)s AND b.status = %(status)s AND b.updated_at = now()
+          AND b.beneficiary_type <> 'DEPT'
+          AND EXISTS (SELECT FROM ifms.notice WHERE topic = 'sms' AND wanted_until > now())
+        ORDER BY b.beneficiary_number
+        """,
+        {
+            "tenant": pi.tenant_id,
+            "outcome": outcome,
+            "payment": pi.payment_number,
+            "utrs": Jsonb({number: utr for number, utr in utrs.items() if utr}),
+            "id": pi.id,
+            "status": status,
+        },
+    )
+
+
+def enqueue_pi_index(target: Target, pi: PaymentInstruction) -> None:
+    """The index shall hear of the PI's beneficiaries; of each status of the PI it hears by itself (a trigger)."""
+    write(
+        target,
+        """
+        INSERT INTO ifms.outbox (topic, tenant_id, ordering_key, payload)
+        SELECT 'pi_index', %s, %s, %s
+        WHERE EXISTS (SELECT FROM ifms.notice WHERE topic = 'pi_index' AND wanted_until > now())
+        """,
+        (
+            pi.tenant_id,
+            f"{pi.tenant_id}:{pi.pi_number}",
+            Jsonb({"piNumber": pi.pi_number, "status": pi.status}),
+        ),
+    )
+
+
+def set_subscriptions(connection: Connection, wanted: Collection[str]) -> int:
+    """Of `NOTICES`, these are wanted for a week from now on, and the others no more.
+
+    What waits of those that nobody wants is closed, unheard; returns how many.
+    """
+    for topic in NOTICES:
+        if topic in wanted:
+            connection.execute(
+                """
+                INSERT INTO ifms.notice (topic, wanted_until) VALUES (%(topic)s, now() + %(for)s)
+                ON CONFLICT (topic) DO UPDATE SET wanted_until = excluded.wanted_until,
+                    wanted_since = CASE WHEN notice.wanted_until > now() THEN notice.wanted_since ELSE now() END
+                """,
+                {"topic": topic, "for": WANTED_FOR},
+            )
+        else:
+            connection.execute("UPDATE ifms.notice SET wanted_until = now() WHERE topic = %s", (topic,))
+    return connection.execute(
+        """
+        UPDATE ifms.outbox SET delivered_at = now(), unheard = true, set_aside_at = NULL, claim_token = NULL,
+               claimed_until = NULL, last_error = 'nobody wants to hear it any more'
+        WHERE delivered_at IS NULL AND topic = ANY(%s)
+        """,
+        ([topic for topic in NOTICES if topic not in wanted],),
+    ).rowcount
+
+
+def _write(target: Target, tenant_id: str, payment_number: str, payload: Mapping[str, object]) -> None:
+    write(
+        target,
+        "INSERT INTO ifms.outbox (topic, tenant_id, ordering_key, payload) VALUES (%s, %s, %s, %s)",
+        (
+            PAYMENT_STATUS,
+            tenant_id,
+            f"{tenant_id}:{payment_number}",
+            Jsonb({"paymentNumber": payment_number, **payload}),
+        ),
+    )
+
+
+def anything_due(connection: Connection) -> bool:
+    """Whether a message could be delivered now."""
+    row = connection.execute(
+        """
+        SELECT EXISTS (
+            SELECT FROM ifms.outbox o
+            WHERE o.delivered_at IS NULL AND o.set_aside_at IS NULL AND o.next_attempt_at <= now()
+              AND NOT EXISTS (
+                  SELECT FROM ifms.outbox earlier
+                  WHERE earlier.topic = o.topic AND earlier.ordering_key = o.ordering_key
+                    AND earlier.id < o.id AND earlier.delivered_at IS NULL))
+        """
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def claim_messages(
+    connection: Connection, limit: int, topics: Collection[str] = (PAYMENT_STATUS,)
+) -> tuple[Claim, list[Message]]:
+    """Take the next message of each key that has one due: the earliest, and only if none before it is undelivered."""
+    claim = Claim(uuid4(), LEASE)
+    with connection.cursor(row_factory=class_row(Message)) as cursor:
+        found = cursor.execute(
+            """
+            WITH due AS (
+                SELECT o.id FROM ifms.outbox o
+                WHERE o.delivered_at IS NULL AND o.set_aside_at IS NULL AND o.next_attempt_at <= now()
+                  AND o.topic = ANY(%(topics)s)
+                  AND (o.claimed_until IS NULL OR o.claimed_until < clock_timestamp())
+                  AND NOT EXISTS (
+                      SELECT FROM ifms.outbox earlier
+                      WHERE earlier.topic = o.topic AND earlier.ordering_key = o.ordering_key
+                        AND earlier.id < o.id AND earlier.delivered_at IS NULL)
+                ORDER BY o.id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+            )
+            UPDATE ifms.outbox t
+            SET claim_token = %(token)s, claimed_until = clock_timestamp() + %(lease)s, attempts = attempts + 1
+            FROM due WHERE t.id = due.id
+            RETURNING t.id, t.topic, t.tenant_id, t.ordering_key, t.payload, t.attempts
+            """,
+            {"limit": limit, "topics": list(topics), "token": claim.token, "lease": claim.lease},
+        ).fetchall()
+    return claim, sorted(found, key=lambda message: message.id)
+
+
+def history_by_message(connection: Connection, messages: Collection[Message]) -> dict[int, list[Mapping[str, Any]]]:
+    """Everything said about each message's payment up to and with it, in order, by the message's id."""
+    rows = connection.execute(
+        """
+        SELECT told.id, said.payload FROM ifms.outbox told
+        JOIN ifms.outbox said USING (topic, ordering_key)
+        WHERE told.id = ANY(%s) AND said.id <= told.id ORDER BY told.id, said.id
+        """,
+        ([message.id for message in messages],),
+    ).fetchall()
+    found: dict[int, list[Mapping[str, Any]]] = {message.id: [] for message in messages}
+    for message_id, payload in rows:
+        found[message_id].append(payload)
+    return found
+
+
+def waiting_since(connection: Connection, topics: Collection[str]) -> datetime | None:
+    """Since when the oldest message of these topics waits that is not set aside; None when none does."""
+    row = connection.execute(
+        """
+        SELECT min(created_at) FROM ifms.outbox
+        WHERE delivered_at IS NULL AND set_aside_at IS NULL AND topic = ANY(%s)
+        """,
+        (list(topics),),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def delivered(connection: Connection, message: Message, claim: Claim) -> None:
+    """It was heard. Raises ClaimLostError when another run has taken it over."""
+    _settle(connection, message, claim, "delivered_at = now(), last_error = NULL")
+
+
+def all_delivered(connection: Connection, ids: Collection[int], claim: Claim) -> int:
+    """These were heard; returns how many of them another run has taken over meanwhile."""
+    cursor = connection.execute(
+        """
+        UPDATE ifms.outbox SET delivered_at = now(), last_error = NULL, claim_token = NULL, claimed_until = NULL
+        WHERE id = ANY(%s) AND claim_token = %s
+        """,
+        (list(ids), claim.token),
+    )
+    return len(ids) - cursor.rowcount
+
+
+def close_undeliverable(connection: Connection, message: Message, claim: Claim, why: str) -> None:
+    """There is nobody who could hear it: it is closed with the reason, and holds nothing up. Raises ClaimLostError."""
+    _settle(connection, message, claim, "delivered_at = now(), unheard = true, last_error = %(error)s", error=why)
+
+
+def try_later(
+    connection: Connection, message: Message, claim: Claim, error: str, longest: timedelta = LONGEST_PAUSE
+) -> None:
+    """It could not be delivered; tried again after a pause that doubles up to `longest`. Raises ClaimLostError."""
+    pause = min(FIRST_PAUSE * 2 ** min(message.attempts - 1, 20), longest)
+    _settle(connection, message, claim, "next_attempt_at = now() + %(pause)s, last_error = %(error)s", pause, error)
+
+
+def set_aside(connection: Connection, message: Message, claim: Claim, error: str) -> None:
+    """It will not be heard as it is: a person must look, and send it again. Raises ClaimLostError.
+
+    What follows for the same key waits, so that the order holds.
+    """
+    _settle(connection, message, claim, "set_aside_at = now(), last_error = %(error)s", error=error)
+
+
+def give_back(connection: Connection, message: Message, claim: Claim) -> None:
+    """It was not tried. Raises ClaimLostError."""
+    _settle(connection, message, claim, "attempts = attempts - 1")
+
+
+def _settle(
+    connection: Connection,
+    message: Message,
+    claim: Claim,
+    sets: str,
+    pause: timedelta | None = None,
+    error: str | None = None,
+) -> None:
+    cursor = connection.execute(
+        f"UPDATE ifms.outbox SET {sets}, claim_token = NULL, claimed_until = NULL"  # noqa: S608  (texts of this module)
+        " WHERE id = %(id)s AND claim_token = %(token)s",
+        {"id": message.id, "token": claim.token, "pause": pause, "error": error},
+    )
+    if cursor.rowcount != 1:
+        raise ClaimLostError(f"message {message.id} of the outbox was taken over by another run; nothing was written")
+
+
+def send_again(connection: Connection, ids: Collection[int] | None) -> int:
+    """Let what was set aside be tried again: these messages, or all of them when `ids` is None; returns how many.
+
+    By its id also what was closed because nobody was there to hear it. Raises BadInputError, and changes nothing, for
+    an id that is no such message.
+    """
+    found = connection.execute(
+        """
+        UPDATE ifms.outbox SET set_aside_at = NULL, delivered_at = NULL, unheard = false, attempts = 0,
+               next_attempt_at = now()
+        WHERE (set_aside_at IS NOT NULL AND delivered_at IS NULL AND (%(ids)s::bigint[] IS NULL OR id = ANY(%(ids)s)))
+           OR (unheard AND id = ANY(%(ids)s))
+        RETURNING id
+        """,
+        {"ids": None if ids is None else list(ids)},
+    ).fetchall()
+    missing = sorted(set(ids or ()) - {row[0] for row in found})
+    if missing:
+        raise BadInputError(f"message {missing[0]} of the outbox is not set aside: nothing was changed")
+    return len(found)

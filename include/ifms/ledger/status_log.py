@@ -1,0 +1,203 @@
+"""What happened to a PI: its status log, and every call about it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from enum import StrEnum
+from functools import partial
+from uuid import UUID, uuid4
+
+from ifms.ledger.database import Connection, Database
+from ifms.ledger.models import PaymentInstruction
+from ifms.ledger.statuses import PiStatus
+from ifms.ledger.write_batch import Target, write
+from ifms.sealing import Sealer
+from ifms.treasury.outcome import AUTH, Exchange
+
+
+class LogStatus(StrEnum):
+    """The second half of the contract's status-log names (treasury-jit.md §1): STATUS_LOG_<service>_<this>."""
+
+    SUCCESS = "SUCCESS"
+    ERROR = "ERROR"
+    NO_RESPONSE = "NO_RESPONSE"
+    REJECTED = "REJECTED"
+    NO_FUNDS = "NO_FUNDS"
+    # Kept apart here, where the Java adapter put them under one of the names above.
+    NO_NEWS = "NO_NEWS"  # answered, and nothing has happened yet
+    NOT_SENT = "NOT_SENT"  # the call never reached the treasury
+    DUPLICATE = "DUPLICATE"  # refused because the treasury has it already
+    SETTLED_BY_HAND = "SETTLED_BY_HAND"  # a person has said what became of it
+    CANCELLED = "CANCELLED"  # by a person, before it was sent
+    SAME_ACCOUNT = "SAME_ACCOUNT"  # a person has chosen the account that failed
+
+
+def log_status(
+    target: Target,
+    pi: PaymentInstruction,
+    service_id: str,
+    status: LogStatus,
+    *,
+    message: str | None = None,
+    to_status: PiStatus | None = None,
+    sweep_run_id: UUID | None = None,
+) -> None:
+    """Append one row to the PI's history; `to_status` when the call changed the PI's status."""
+    write(
+        target,
+        """
+        INSERT INTO ifms.status_log (payment_instruction_id, tenant_id, payment_number, service_id, status,
+            from_status, to_status, message, sweep_run_id)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+        """,
+        (
+            pi.id,
+            pi.tenant_id,
+            pi.payment_number,
+            service_id,
+            f"STATUS_LOG_{service_id}_{status}",
+            pi.status if to_status else None,
+            to_status,
+            message,
+            sweep_run_id,
+        ),
+    )
+
+
+def log_no_funds(
+    connection: Connection, tenant_id: str, payment_number: str, message: str, sweep_run_id: UUID | None
+) -> None:
+    """Append that a payment has no PI yet because no sanction has its amount."""
+    connection.execute(
+        """
+        INSERT INTO ifms.status_log (tenant_id, payment_number, service_id, status, message, sweep_run_id)
+        VALUES (%s, %s, 'PI', %s, %s, %s)
+        """,
+        (tenant_id, payment_number, f"STATUS_LOG_PI_{LogStatus.NO_FUNDS}", message, sweep_run_id),
+    )
+
+
+def may_log(connection: Connection) -> bool:
+    """Whether the connection's login may write calls: who may not makes none."""
+    row = connection.execute("SELECT has_table_privilege('ifms.treasury_call', 'INSERT')").fetchone()
+    return row is not None and bool(row[0])
+
+
+class CallLog:
+    """Writes the calls to the treasury, sealing what is secret in them.
+
+    A login is told by the worker thread that made it and written a little later by the thread that owns the ledger:
+    no transaction's effect depends on it.
+    """
+
+    def __init__(self, sealer: Sealer) -> None:
+        self.sealer = sealer
+        self._logins: deque[tuple[UUID, Exchange]] = deque()
+
+    def record_login(self, exchange: Exchange) -> None:
+        """Take note of a login; from any thread."""
+        self._logins.append((uuid4(), exchange))
+
+    def write_logins(self, db: Database, sweep_run_id: UUID | None) -> None:
+        """Write the logins heard so far, in a transaction of their own."""
+        while self._logins:
+            login = self._logins[0]
+            db.transact(partial(self._write, row=login, instruction_id=None, sweep_run_id=sweep_run_id))
+            self._logins.popleft()
+
+    def write(
+        self,
+        target: Target,
+        exchanges: Iterable[Exchange],
+        *,
+        sweep_run_id: UUID | None = None,
+        instruction_id: UUID | None = None,
+        announced: UUID | None = None,
+    ) -> None:
+        """Write the calls of one outcome, in the transaction of its effect.
+
+        `announced` is the row that `announce` wrote before the first of them was sent: it is completed, not doubled.
+        """
+        for exchange in exchanges:
+            row = (announced or uuid4(), exchange)
+            self._write(target, row=row, instruction_id=instruction_id, sweep_run_id=sweep_run_id)
+            announced = None
+
+    def announce(
+        self,
+        target: Target,
+        service_id: str,
+        bill_number: str,
+        request_plain: str,
+        instruction_id: UUID,
+        sweep_run_id: UUID,
+    ) -> UUID:
+        """Write a call that is about to be sent, so that it is known even if this process dies with it under way."""
+        row_id = uuid4()
+        write(
+            target,
+            """
+            INSERT INTO ifms.treasury_call
+                (id, service_id, bill_number, payment_instruction_id, sweep_run_id, request_sealed)
+            VALUES (%s, %s, %s, %s, %s, %s)
+            """,
+            (row_id, service_id, bill_number, instruction_id, sweep_run_id, self.sealer.seal(request_plain)),
+        )
+        return row_id
+
+    def withdraw(self, target: Target, announced: UUID) -> None:
+        """An announced call that was not sent after all."""
+        write(
+            target,
+            "UPDATE ifms.treasury_call SET outcome = 'never_sent', shipped_at = NULL, ship_error = NULL"
+            " WHERE id = %s AND outcome IS NULL",
+            (announced,),
+        )
+
+    def _write(
+        self,
+        target: Target,
+        *,
+        row: tuple[UUID, Exchange],
+        instruction_id: UUID | None,
+        sweep_run_id: UUID | None,
+    ) -> None:
+        row_id, exchange = row
+        write(
+            target,
+            """
+            INSERT INTO ifms.treasury_call (id, service_id, bill_number, payment_instruction_id, sweep_run_id,
+                request_sealed, rek_sealed, sek_sealed, auth_token_sealed, enc_request, enc_response, response_sealed,
+                status_code, outcome, error_message, duration_ms, created_at)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+            ON CONFLICT (id) DO UPDATE SET
+                rek_sealed = excluded.rek_sealed, sek_sealed = excluded.sek_sealed,
+                auth_token_sealed = excluded.auth_token_sealed, enc_request = excluded.enc_request,
+                enc_response = excluded.enc_response, response_sealed = excluded.response_sealed,
+                status_code = excluded.status_code, outcome = excluded.outcome, error_message = excluded.error_message,
+                duration_ms = excluded.duration_ms, shipped_at = NULL, ship_error = NULL
+            """,
+            (
+                row_id,
+                exchange.service_id,
+                AUTH if exchange.service_id == AUTH else exchange.bill_number,
+                instruction_id,
+                sweep_run_id,
+                self._sealed(exchange.request_plain),
+                self._sealed(exchange.rek),
+                self._sealed(exchange.sek),
+                self._sealed(exchange.auth_token),
+                exchange.encrypted_request,
+                exchange.encrypted_response,
+                self._sealed(exchange.response_plain),
+                exchange.status_code,
+                exchange.outcome,
+                exchange.error,
+                exchange.duration_ms,
+                exchange.started_at,
+            ),
+        )
+
+    def _sealed(self, value: str | None) -> bytes | None:
+        return None if value is None else self.sealer.seal(value)

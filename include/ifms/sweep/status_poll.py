@@ -1,0 +1,321 @@
+"""What PIS, PAG and PD have in common: each due PI is asked about once, and what comes back moves it along or not.
+
+Rules common to every status service (user-stories.md): every answer is kept; no response and no error ever changes a
+PI's status, except a rejection told by PIS. What an error means the phrasebook says; one that it does not know changes
+nothing, and the sweep is not green.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+from typing import Generic, TypeVar, assert_never
+
+from ifms.errors import BadInputError, UnknownTextError, WireError
+from ifms.ledger import instructions, phrases, status_log
+from ifms.ledger.claims import Claim, Queue, claim, release
+from ifms.ledger.database import Connection
+from ifms.ledger.failure_matching import rematch
+from ifms.ledger.models import PaymentInstruction
+from ifms.ledger.status_log import LogStatus
+from ifms.ledger.write_batch import Writes
+from ifms.sweep.run import Sweep
+from ifms.sweep.scope import Scope
+from ifms.treasury.client import TreasuryClient
+from ifms.treasury.config import TreasuryConfig
+from ifms.treasury.outcome import Answered, NeverSent, Outcome, Rejected, Unknown
+from ifms.wire.bank import mask_long_numbers, quoted
+from ifms.wire.envelope import Reply, ReplyError, Request, Service
+from ifms.wire.phrasebook import Meaning, Phrasebook
+
+LEASE = timedelta(minutes=10)
+REFUSED_RUNNING = 3  # sweeps with the same refusal until a person should look
+
+News = TypeVar("News")
+
+
+class StatusService(ABC, Generic[News]):
+    """One status service of the treasury: whom to ask about, what to ask, what the answer means."""
+
+    service: Service
+    queue: Queue
+
+    @abstractmethod
+    def request(self, pi: PaymentInstruction, config: TreasuryConfig) -> Request:
+        """What is asked about `pi`."""
+
+    @abstractmethod
+    def read(self, pi: PaymentInstruction, reply: Reply, phrasebook: Phrasebook) -> News | None:
+        """The news in an answer; None when nothing has happened yet.
+
+        Raises WireError when it is not about `pi`, UnknownTextError for a text that decides and that nobody knows.
+        """
+
+    @abstractmethod
+    def apply(self, writes: Writes, pi: PaymentInstruction, claim: Claim, news: News) -> instructions.Change:
+        """Write the news, and give the PI back."""
+
+    def rejected(
+        self,
+        writes: Writes,
+        pi: PaymentInstruction,
+        claim: Claim,
+        errors: tuple[ReplyError, ...],
+    ) -> instructions.Change:
+        """Write that the SSU has rejected the PI, and give it back. Only PIS tells of that."""
+        raise TypeError(f"{self.service} tells of no rejections")
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A PI under its claim."""
+
+    pi: PaymentInstruction
+    claim: Claim
+
+
+@dataclass(frozen=True)
+class _Unaskable:
+    """A PI that the treasury can't be asked about as its row stands."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Read(Generic[News]):
+    """What an answer was read as: its news if there is any, or why it can't be taken, and its unknown texts."""
+
+    news: News | None = None
+    fault: str | None = None
+    unknown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What was written of an answer: the log's word, the change, the message, and what a person should see of it."""
+
+    status: LogStatus
+    change: instructions.Change | None = None
+    message: str | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class Poll(Generic[News]):
+    """One sweep of one status service."""
+
+    sweep: Sweep
+    service: StatusService[News]
+    treasury: TreasuryClient
+    scope: Scope
+
+    def __call__(self) -> None:
+        """Ask about every due PI in scope."""
+        queue = self.service.queue
+
+        def work() -> None:
+            self.sweep.drive(
+                claimed(self.sweep, queue, self.scope),
+                self._call,
+                self._settle,
+                lambda item: give_back(self.sweep, queue, item),
+            )
+
+        self.sweep.drain_with_takeover(queue, LEASE, of_scope(self.scope), work)
+
+    def _call(self, item: Claimed) -> Outcome | _Unaskable:
+        try:
+            request = self.service.request(item.pi, self.treasury.config)
+        except BadInputError as error:
+            return _Unaskable(str(error))
+        return self.treasury.call(request, until=item.claim.begin_by(0))
+
+    def _set_aside(self, item: Claimed, reason: str) -> None:
+        """One PI's row must not stop the others: its trouble is kept and said, and it is given back."""
+
+        def write(connection: Connection) -> None:
+            instructions.note(connection, item.pi, item.claim, reason)
+            status_log.log_status(
+                connection,
+                item.pi,
+                self.service.service,
+                LogStatus.NOT_SENT,
+                message=reason,
+                sweep_run_id=self.sweep.run.id,
+            )
+
+        self.sweep.db.transact(write)
+        self.sweep.add_problem(f"PI {item.pi.pi_number} can't be asked about: {reason}")
+
+    def _settle(self, item: Claimed, outcome: Outcome | _Unaskable) -> None:
+        """One transaction: what was said, what it changes, and the PI back in its queue."""
+        if isinstance(outcome, _Unaskable):
+            self._set_aside(item, outcome.reason)
+            return
+        self.sweep.record_outcome(outcome)
+        read = self._read(item.pi, outcome)
+
+        def write(connection: Connection) -> _Written:
+            writes = Writes(connection)
+            self.sweep.log_calls(writes, outcome, instruction_id=item.pi.id)
+            written = self._change(writes, item, outcome, read)
+            status_log.log_status(
+                writes,
+                item.pi,
+                self.service.service,
+                written.status,
+                message=written.message,
+                to_status=written.change.status if written.change else None,
+                sweep_run_id=self.sweep.run.id,
+            )
+            connection = writes.flush()
+            if written.change and written.change.status:
+                self._follow_up(connection, item.pi, written.change)
+            return written
+
+        try:
+            written = self.sweep.db.transact(write)
+        except WireError as error:  # seen only beside the PI's rows: what was written is rolled back, the call is kept
+            read = _Read(fault=mask_long_numbers(str(error)[:1000]))
+            written = self.sweep.db.transact(write)
+        self.sweep.counts[written.change.label if written.change else written.status.lower()] += 1
+        if written.problem is not None:
+            self.sweep.add_problem(f"PI {item.pi.pi_number}: {written.problem}")
+
+    def _follow_up(self, connection: Connection, pi: PaymentInstruction, change: instructions.Change) -> None:
+        """What the PI's new status makes due: a second step, and failures that could not be booked before."""
+        if change.then is not None:
+            assert change.status is not None, "a second step follows a first one"
+            status_log.log_status(
+                connection,
+                replace(pi, status=change.status),
+                self.service.service,
+                LogStatus.SUCCESS,
+                message="all of its beneficiaries had failed before",
+                to_status=change.then,
+                sweep_run_id=self.sweep.run.id,
+            )
+        if pi.unmatched_failures:
+            assert self.sweep.calls is not None, "a sweep that calls the treasury is given a call log"
+            rematch(connection, pi.pi_number, self.sweep.calls.sealer, self.sweep.run.id)
+
+    def _read(self, pi: PaymentInstruction, outcome: Outcome) -> _Read[News]:
+        match outcome:
+            case Answered(reply=reply):
+                try:
+                    return _Read(self.service.read(pi, reply, self.sweep.phrasebook))
+                except UnknownTextError as error:
+                    return _Read(fault=str(error), unknown=error.texts)
+                except WireError as error:
+                    return _Read(fault=str(error))
+            case Unknown(reason=reason, understood=False):
+                return _Read(fault=reason)
+            case _:
+                return _Read()
+
+    def _change(self, writes: Writes, item: Claimed, outcome: Outcome, read: _Read[News]) -> _Written:
+        """Write what the outcome changes."""
+        pi, claim = item.pi, item.claim
+        match outcome:
+            case _ if read.fault is not None:
+                self._note_unknown(writes, item, read.unknown, read.fault)
+                return _Written(LogStatus.ERROR, message=read.fault, problem=read.fault)
+            case Answered():
+                if read.news is None:
+                    instructions.note(writes, pi, claim, None)
+                    return _Written(LogStatus.NO_NEWS)
+                return _Written(LogStatus.SUCCESS, self.service.apply(writes, pi, claim, read.news))
+            case Rejected(errors=errors):
+                return self._refused(writes, item, errors)
+            case NeverSent(reason=reason):
+                instructions.note(writes, pi, claim, reason)
+                return _Written(LogStatus.NOT_SENT, message=reason)
+            case Unknown(reason=reason):
+                instructions.note(writes, pi, claim, reason)
+                return _Written(LogStatus.NO_RESPONSE, message=reason)
+            case _ as never:
+                assert_never(never)
+
+    def _refused(self, writes: Writes, item: Claimed, errors: tuple[ReplyError, ...]) -> _Written:
+        """Write what an error means."""
+        pi, claim, service = item.pi, item.claim, self.service.service
+        message = "; ".join(map(str, errors))
+        match self.sweep.phrasebook.errors(service, errors, pi.pi_number):
+            case Meaning.REJECTED:
+                return _Written(LogStatus.REJECTED, self.service.rejected(writes, pi, claim, errors), message)
+            case Meaning.NO_NEWS:
+                instructions.note(writes, pi, claim, message)
+                return _Written(LogStatus.NO_NEWS, message=message)
+            case None:  # of no known meaning
+                unknown = self.sweep.phrasebook.unmatched(service, errors, pi.pi_number)
+                self._note_unknown(writes, item, unknown, message)
+                problem_text = f"{service} says what nobody knows, and it changes nothing: {message}"
+                return _Written(LogStatus.ERROR, message=message, problem=problem_text)
+            case known:
+                running = pi.same_refusals + 1 if pi.error_message == message else 1
+                instructions.note(writes, pi, claim, message, same_refusals=running)
+                problem = None
+                if known is Meaning.UNKNOWN_BILL:
+                    problem = f"the treasury has taken it, and {service} says that it does not know it: {message}"
+                elif running >= REFUSED_RUNNING:
+                    problem = f"{service} has refused it the same way {running} times running: {message}"
+                return _Written(LogStatus.ERROR, message=message, problem=problem)
+
+    def _note_unknown(self, writes: Writes, item: Claimed, texts: Sequence[str], message: str) -> None:
+        answer = phrases.note_unknown(writes.flush(), self.service.service, texts, item.pi.pi_number) if texts else None
+        instructions.note(writes, item.pi, item.claim, message, unknown_answer_id=answer)
+
+
+def of_scope(scope: Scope) -> dict[str, object]:
+    """The conditions of a queue of PIs."""
+    period = {"created_from": scope.since, "created_to": scope.until}
+    return {"tenants": scope.tenant_list, **period, **scope.narrowing}
+
+
+def claimed(sweep: Sweep, queue: Queue, scope: Scope) -> Generator[Claimed, None, None]:
+    """The due PIs of `queue` in `scope`, claimed batch by batch; what is left when the sweep stops is given back."""
+    while True:
+        own_claim, batch = sweep.db.transact(
+            lambda c: claim(
+                c,
+                queue,
+                PaymentInstruction,
+                limit=scope.share(sweep.workers * 4),
+                lease=LEASE,
+                sweep_started=sweep.run.started_at,
+                shared_since=sweep.run.shared_since,
+                **of_scope(scope),
+            )
+        )
+        if not batch:
+            return
+        taken = 0
+        try:
+            for pi in batch:
+                taken += 1
+                yield Claimed(pi, own_claim)
+        finally:
+            for pi in batch[taken:]:
+                sweep.ignore_lost_claim(partial(give_back, sweep, queue, Claimed(pi, own_claim)))
+
+
+def give_back(sweep: Sweep, queue: Queue, item: Claimed) -> None:
+    """Nothing was asked about this PI: it stays due."""
+    sweep.db.transact(lambda c: release(c, queue, item.pi.id, item.claim, untouched=True))
+
+
+def require_single_row(service: Service, pi: PaymentInstruction, rows: int) -> None:
+    """Raises WireError unless the reply about `pi` has exactly one row."""
+    if rows != 1:
+        raise WireError(f"the {service} reply about {pi.pi_number} has {rows} rows instead of one")
+
+
+def require_same(what: str, pi: PaymentInstruction, theirs: object, ours: object) -> None:
+    """Raises WireError when the treasury names another `what` than we do; what it leaves out can't be compared."""
+    if theirs is not None and theirs != ours:
+        raise WireError(
+            f"the reply about {pi.pi_number} names {what} {quoted(theirs)} where {ours!r} was sent: it changes nothing"
+        )

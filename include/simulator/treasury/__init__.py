@@ -1,5 +1,0 @@
-"""A treasury (JIT-FS) that behaves like the real one, as treasury-jit.md describes it."""
-
-from simulator.treasury.app import create_app
-
-__all__ = ["create_app"]

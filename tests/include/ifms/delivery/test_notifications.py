@@ -1,0 +1,483 @@
+"""Who is paid or is not, and the index, hear of it once per change, in order, on a real broker; and nobody else does."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import signal
+import subprocess
+import sys
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+from support import failed
+from support.databases import as_worker
+from support.simulators import LOG_KEY
+
+from ifms.delivery.kafka import MESSAGE_ID, KafkaPublisher
+from ifms.delivery.notifications import LONGEST_PAUSE, NotificationSettings
+from ifms.errors import ConfigurationError, SweepNeedsAttentionError
+from ifms.ledger import outbox
+from ifms.ledger.claims import Claim
+from ifms.sealing import Sealer
+
+pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
+
+
+TESTS = Path(__file__).parents[3]
+KILLED = """
+import os, signal, sys
+tests, dsn, treasury, platform, key, servers, name = sys.argv[1:]
+sys.path.insert(0, tests)
+from support.adapter import Adapter
+from support.simulators import Simulators
+from ifms.ledger import outbox
+from ifms.delivery.kafka import KafkaPublisher
+from ifms.delivery.notifications import NotificationSettings
+
+outbox.all_delivered = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+adapter = Adapter(dsn, Simulators(treasury, platform, key))
+adapter.notify(KafkaPublisher({"bootstrap.servers": servers}), NotificationSettings(f"{name}-sms", f"{name}-index"))
+"""
+
+
+@pytest.fixture
+def notices(kafka):
+    return NotificationSettings(sms_topic=kafka.topic("sms"), pi_index_topic=kafka.topic("index"))
+
+
+@pytest.fixture
+def publisher(kafka):
+    made = KafkaPublisher({"bootstrap.servers": kafka.broker.servers, "group.id": "not-ours"})
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def impatiently(adapter, kafka, notices):
+    """`impatiently()`: one run by a publisher that waits for the broker for two seconds."""
+
+    def run():
+        made = KafkaPublisher({"bootstrap.servers": kafka.broker.servers}, 2.0)
+        try:
+            return adapter.notify(made, notices).counts
+        finally:
+            made.close()
+
+    return run
+
+
+@pytest.fixture
+def told(adapter, publisher, notices):
+    """`told()`: one run of the notifier; the first one says what is wanted."""
+
+    def run():
+        return adapter.notify(publisher, notices).counts
+
+    run()
+    return run
+
+
+def sms(kafka):
+    return [(json.loads(record.value), record) for record in kafka.messages(f"{kafka.name}-sms")]
+
+
+def index(kafka):
+    return [(json.loads(record.value), record) for record in kafka.messages(f"{kafka.name}-index")]
+
+
+def rows(adapter, topic):
+    return adapter.rows("SELECT * FROM ifms.outbox WHERE topic = %s ORDER BY id", topic)
+
+
+def owner(adapter, statement, *values):
+    with psycopg.connect(adapter.dsn) as connection:
+        connection.execute(statement, values)
+
+
+def due(adapter):
+    owner(adapter, "UPDATE ifms.outbox SET next_attempt_at = now()")
+
+
+def told_of(said, numbers):
+    """Which of these numbers stand in a text by themselves: the simulator's ids have such digits in them."""
+    return [number for number in numbers if re.search(rf"(?<![\w-]){number}(?!\w)", said)]
+
+
+def secrets_of(adapter):
+    """Every account number and phone that anybody was paid with."""
+    sealer = Sealer.from_config(LOG_KEY)
+    sealed = adapter.rows("SELECT account_sealed FROM ifms.beneficiary")
+    accounts = {sealer.open(row["account_sealed"]).decode() for row in sealed}
+    phones = {row["mobile"] for row in adapter.rows("SELECT mobile FROM ifms.beneficiary")}
+    assert accounts
+    assert phones
+    return accounts, phones
+
+
+# Who hears what -------------------------------------------------------------------------------------------------------
+
+
+def test_each_who_is_paid_hears_of_it_once_and_the_index_of_each_status(adapter, kafka, told):
+    failed.wage_bill(adapter, payees=3)
+    adapter.cycle()
+    counts = told()
+    paid = adapter.rows("SELECT * FROM ifms.beneficiary ORDER BY beneficiary_number")
+    people = [row for row in paid if row["beneficiary_type"] != "DEPT"]
+    assert len(people) == 3
+    heard = sms(kafka)
+    assert {body["mobileNumber"]: body["message"] for body, _ in heard}.keys() == {row["mobile"] for row in people}
+    assert len(heard) == 3
+    for row in people:
+        [body] = [body for body, _ in heard if row["utr_number"] in body["message"]]
+        assert body.keys() == {"mobileNumber", "message"}
+        assert body["mobileNumber"] == row["mobile"]
+    assert [body["paymentInstruction"]["piStatus"] for body, _ in index(kafka)] == ["SUCCESSFUL"] * 5
+    assert counts["told"] == 3 + 5  # PENDING, INITIATED, APPROVED, IN PROCESS, SUCCESSFUL
+    assert told()["told"] == 0
+    assert (len(sms(kafka)), len(index(kafka))) == (3, 5)
+
+
+def test_told_after_each_step_the_index_has_every_status_in_order(adapter, kafka, told):
+    failed.wage_bill(adapter, payees=2)
+    for service in ("VA", "PA", "PI", "PIS", "PAG", "PD"):
+        adapter.run(service)
+        told()
+    failed.fail(adapter, 1)
+    adapter.run("FD")
+    told()
+    failed.mend(adapter)
+    adapter.correct()
+    told()
+    adapter.run("FTPS")
+    told()
+    original, revision = (row["pi_number"] for row in (failed.original(adapter), *failed.revisions(adapter)))
+    heard = index(kafka)
+    by_pi = {number: [] for number in (original, revision)}
+    for body, record in heard:
+        pi = body["paymentInstruction"]
+        assert record.key == f"{pi['tenantId']}:{pi['jitBillNo']}"
+        by_pi[pi["jitBillNo"]].append(pi["piStatus"])
+    # The first sending tells two statuses at once: what is told is the PI as it stands.
+    assert by_pi[original] == [
+        "INITIATED", "INITIATED", "APPROVED", "IN PROCESS", "SUCCESSFUL", "PARTIAL", "COMPLETED",
+    ]  # fmt: skip
+    assert by_pi[revision] == ["INITIATED", "INITIATED", "SUCCESSFUL"]
+    ids = [record.headers[MESSAGE_ID] for _, record in heard]
+    assert len(set(ids)) == len(ids)
+
+
+def test_each_whose_payment_failed_hears_of_it_and_of_its_success_later(adapter, kafka, told):
+    failed.paid_and_failed(adapter, payees=3, failures=1)
+    told()
+    [who] = failed.failing(adapter)
+    [row] = adapter.rows("SELECT * FROM ifms.beneficiary WHERE beneficiary_number = %s", who)
+    messages = [body["message"] for body, _ in sms(kafka) if body["mobileNumber"] == row["mobile"]]
+    assert len(messages) == 2
+    assert "sent to your registered account" in messages[0]
+    assert "has failed" in messages[1]
+    adapter.run("FD")  # told again, it is no news
+    assert told()["told"] == 0
+    failed.mend(adapter)
+    adapter.correct()
+    adapter.run("FTPS")
+    told()
+    mine = [body["message"] for body, _ in sms(kafka) if body["mobileNumber"] == row["mobile"]]
+    assert len(mine) == 3
+    assert "sent to your registered account" in mine[2]
+    failed.fail(adapter, 1, failed.revisions(adapter)[0]["pi_number"])
+    adapter.run("FTFPS")
+    told()
+    owner(adapter, "UPDATE ifms.notice SET wanted_since = wanted_since - interval '1 hour'")
+    assert adapter.reconcile().counts["problems"] == 0  # nobody was left out
+    assert "has failed" in [body["message"] for body, _ in sms(kafka) if body["mobileNumber"] == row["mobile"]][3]
+    keys = {record.key for _, record in sms(kafka)}
+    assert keys == {f"{failed.TENANT}:{row['payment_number']}" for row in adapter.rows("SELECT * FROM ifms.payment")}
+
+
+def test_no_phone_and_no_account_is_in_the_outbox_or_in_a_log(adapter, kafka, told, impatiently, caplog):
+    caplog.set_level(logging.DEBUG)
+    failed.paid_and_failed(adapter, payees=2, failures=1)
+    accounts, phones = secrets_of(adapter)
+    caplog.clear()
+    with kafka.broker.hanging():
+        impatiently()
+    due(adapter)
+    told()
+    kept = json.dumps(adapter.rows("SELECT * FROM ifms.outbox"), default=str)
+    kept += json.dumps(adapter.rows("SELECT * FROM ifms.sweep_run WHERE service_id = 'NOTIFY'"), default=str)
+    assert sms(kafka)
+    assert told_of(kept + caplog.text, accounts | phones) == []
+    assert told_of("".join(body["mobileNumber"] + " " for body, _ in sms(kafka)), phones)  # the search finds them
+
+
+def test_a_department_hears_nothing_and_a_payee_without_phone_holds_nobody_up(adapter, kafka, told, publisher, notices):
+    failed.wage_bill(adapter, payees=2)
+    adapter.cycle()
+    [some, *_] = adapter.rows(
+        "SELECT * FROM ifms.beneficiary WHERE beneficiary_type = 'IND' ORDER BY beneficiary_number"
+    )
+    with psycopg.connect(adapter.dsn) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute(
+            "UPDATE ifms.outbox SET payload = payload || %s::jsonb WHERE topic = 'sms' AND payload->>'payee' = %s",
+            ('{"payee": "gone"}', some["beneficiary_id"]),
+        )
+    counts = told()
+    assert counts["nobody_to_hear"] == 1
+    [row] = [row for row in rows(adapter, "sms") if row["unheard"]]
+    assert row["last_error"] == "the registry has no mobile number of payee gone"
+    assert len(sms(kafka)) == 1
+    assert adapter.reconcile().counts["problems"] == 0  # nothing waits
+    sweep = adapter.sweep("RELAY")
+    with sweep:
+        assert sweep.db.transact(lambda c: outbox.send_again(c, None)) == 0
+        assert sweep.db.transact(lambda c: outbox.send_again(c, [row["id"]])) == 1
+    assert told()["nobody_to_hear"] == 1
+
+
+def test_additional_fields_are_what_digits_sms_service_wants(adapter, kafka, publisher):
+    notices = NotificationSettings.of(
+        {
+            "sms_topic": kafka.topic("sms"),
+            "pi_index_topic": "none",
+            "sms_additional_fields": True,
+            "sms_paid_code": "SAMPLE_PAID",
+            "sms_paid": "{UTRNO} brings {amount}",
+        }
+    )
+    adapter.notify(publisher, notices)
+    failed.wage_bill(adapter, payees=1)
+    adapter.cycle()
+    adapter.notify(publisher, notices)
+    [(body, _)] = sms(kafka)
+    assert body["additionalFields"]["templateCode"] == "SAMPLE_PAID"
+    assert body["additionalFields"]["tenantId"] == failed.TENANT
+    assert "authToken" not in body["additionalFields"]["requestInfo"]
+    assert " brings " in body["message"]
+    assert rows(adapter, "pi_index") == []
+
+
+# When nobody wants to hear --------------------------------------------------------------------------------------------
+
+
+def test_without_kafka_nothing_is_written_for_it(adapter):
+    failed.paid_and_failed(adapter, payees=2, failures=1)
+    assert {row["topic"] for row in adapter.rows("SELECT topic FROM ifms.outbox")} == {"payment_status"}
+
+
+def test_what_nobody_wants_any_more_is_closed_and_written_no_more(adapter, kafka, told, publisher):
+    failed.wage_bill(adapter, payees=1)
+    adapter.cycle()
+    assert rows(adapter, "sms")
+    nobody = NotificationSettings.of({"sms_topic": "none", "pi_index_topic": " None "})
+    counts = adapter.notify(publisher, nobody).counts
+    assert counts["unwanted"] == 1 + 5
+    assert {row["last_error"] for row in rows(adapter, "sms")} == {"nobody wants to hear it any more"}
+    failed.fail(adapter)
+    adapter.run("FD")
+    assert len(rows(adapter, "sms")) == 1
+    assert sms(kafka) == index(kafka) == []
+    assert adapter.rows("SELECT * FROM ifms.outbox_lag WHERE topic <> 'payment_status'") == []
+
+
+def test_a_connection_that_is_gone_for_a_week_writes_no_more(adapter, told):
+    owner(adapter, "UPDATE ifms.notice SET wanted_until = now() - interval '1 second'")
+    failed.wage_bill(adapter, payees=1)
+    adapter.cycle()
+    assert rows(adapter, "sms") == rows(adapter, "pi_index") == []
+    told()
+    [left] = adapter.rows("SELECT min(wanted_until) - now() AS for FROM ifms.notice")
+    assert left["for"].days == 6
+
+
+def test_a_change_that_is_rolled_back_is_not_told(adapter, told):
+    failed.wage_bill(adapter, payees=1)
+    for service in ("VA", "PA", "PI"):
+        adapter.run(service)
+    before = len(rows(adapter, "pi_index"))
+    with psycopg.connect(as_worker(adapter.dsn)) as connection:
+        connection.execute("UPDATE ifms.payment_instruction SET status = 'APPROVED'")
+        connection.rollback()
+    assert len(rows(adapter, "pi_index")) == before
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"sms_topic": 7}, "sms_topic must be a name"),
+        ({"pi_index_topic": " "}, "pi_index_topic must be a name"),
+        ({"sms_topic": "x" * 250}, "sms_topic must be a name"),
+        ({"sms_additional_fields": "yes"}, "sms_additional_fields must be true or false"),
+        ({"sms_failed_code": []}, "sms_failed_code must be a name"),
+        ({"sms_failed": "{amount} {name}"}, "sms_failed has '{name}' in it"),
+    ],
+)
+def test_a_field_that_can_not_be_used_is_named(given, says):
+    with pytest.raises(ConfigurationError, match=says):
+        NotificationSettings.of(given)
+
+
+# Trouble --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_broker_that_is_away_delays_and_drops_nothing(adapter, kafka, told, impatiently):
+    failed.wage_bill(adapter, payees=2)
+    adapter.cycle()
+    with kafka.broker.away():
+        counts = impatiently()  # green: a remark
+        assert counts["told"] == 0
+        assert counts["try_later"] == 2 + 1  # the index's next ones wait behind its first
+        waiting = [row for row in rows(adapter, "sms") if row["delivered_at"] is None]
+        assert [row["attempts"] for row in waiting] == [1, 1]
+        assert all(row["last_error"] for row in waiting)
+        with psycopg.connect(adapter.dsn) as connection:
+            connection.execute("SET session_replication_role = replica")
+            connection.execute(
+                "UPDATE ifms.outbox SET attempts = 1000, created_at = now() - interval '25 hours', next_attempt_at = now()"
+            )
+        with pytest.raises(SweepNeedsAttentionError, match="Kafka takes no messages now: .*have been waiting since"):
+            impatiently()
+    pauses = adapter.rows("SELECT next_attempt_at - now() AS for FROM ifms.outbox WHERE last_error IS NOT NULL")
+    assert pauses
+    assert all(timedelta(minutes=5) < row["for"] <= LONGEST_PAUSE for row in pauses)
+    due(adapter)
+    assert told()["told"] == 2 + 5
+    assert (len(sms(kafka)), len(index(kafka))) == (2, 5)
+
+
+def test_a_broker_that_hangs_is_given_up_in_time_and_nothing_is_lost(adapter, kafka, told, impatiently):
+    failed.wage_bill(adapter, payees=1)
+    adapter.cycle()
+    with kafka.broker.hanging():
+        assert impatiently()["told"] == 0
+    due(adapter)
+    assert told()["told"] == 1 + 5
+    ids = Counter(record.headers[MESSAGE_ID] for _, record in index(kafka) + sms(kafka))
+    assert len(ids) == 6
+
+
+def test_killed_between_the_brokers_word_and_ours_it_is_told_twice_with_the_same_id(adapter, kafka, told):
+    failed.wage_bill(adapter, payees=2)
+    adapter.cycle()
+    simulators = adapter.simulators
+    given = [
+        adapter.dsn,
+        simulators.treasury,
+        simulators.platform,
+        simulators.public_key,
+        kafka.broker.servers,
+        kafka.name,
+    ]
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(TESTS), *given], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    first = {record.headers[MESSAGE_ID] for _, record in sms(kafka) + index(kafka)}
+    assert len(first) == 3
+    assert told()["told"] == 0  # in the hands of the one that was killed
+    owner(adapter, "UPDATE ifms.outbox SET claimed_until = now() - interval '1 second'")
+    assert told()["told"] == 2 + 5
+    ids = Counter(record.headers[MESSAGE_ID] for _, record in sms(kafka) + index(kafka))
+    assert {each: ids[each] for each in first} == dict.fromkeys(first, 2)
+    assert len(ids) == 2 + 5
+    assert adapter.rows("SELECT * FROM ifms.outbox_lag WHERE topic <> 'payment_status'") == []
+
+
+def test_a_run_has_an_end_and_leaves_the_rest_to_the_next_one(adapter, told, publisher, notices):
+    failed.wage_bill(adapter, payees=1)
+    adapter.cycle()
+    assert adapter.notify(publisher, notices, longest=timedelta(0)).counts["told"] == 0
+    assert told()["told"] == 1 + 5
+
+
+def test_a_copy_that_has_fallen_behind_says_nothing(adapter, kafka, told, monkeypatch):
+    failed.wage_bill(adapter, payees=1)
+    adapter.cycle()
+    with monkeypatch.context() as patch:
+        patch.setattr(Claim, "seconds_left", property(lambda _: 1.0))
+        assert told()["fallen_behind"] == 2
+    assert sms(kafka) == index(kafka) == []
+
+
+def test_a_message_that_is_too_large_is_set_aside_and_the_others_go_on(adapter, kafka, told):
+    failed.wage_bill(adapter, payees=1)
+    adapter.run("VA")
+    adapter.run("PA")
+    adapter.run("PI")
+    large = {"sample": "x" * 300_000}  # more than this broker takes
+    owner(adapter, "UPDATE ifms.payment_instruction SET additional_details = %s", json.dumps(large))
+    failed.wage_bill(adapter, payees=1)
+    adapter.run("PA")
+    adapter.run("PI")
+    with pytest.raises(
+        SweepNeedsAttentionError, match=r"\(pi_index\) is set aside: the broker refuses it: MSG_SIZE_TOO_LARGE"
+    ):
+        told()
+    small = [row["pi_number"] for row in adapter.rows("SELECT * FROM ifms.payment_instruction ORDER BY created_at")][1]
+    assert [body["paymentInstruction"]["jitBillNo"] for body, _ in index(kafka)] == [small, small]
+    assert told()["told"] == 0
+    [lag] = adapter.rows("SELECT * FROM ifms.outbox_lag WHERE topic = 'pi_index'")
+    assert (lag["due"], lag["set_aside"]) == (1, 1)  # the second one of the same PI waits behind the first
+    owner(adapter, "UPDATE ifms.payment_instruction SET additional_details = '{}'")
+    sweep = adapter.sweep("RELAY")
+    with sweep:
+        sweep.db.transact(lambda c: outbox.send_again(c, None))
+    assert told()["told"] == 2
+
+
+def test_a_registry_that_is_away_delays_the_sms_and_not_the_index(adapter, kafka, told):
+    failed.wage_bill(adapter, payees=2)
+    adapter.cycle()
+    rule = {"service": "individual", "effect": "http_status", "status": 503}
+    adapter.simulators.ask_platform("POST", "rules", rule)
+    counts = told()
+    assert (counts["told"], counts["try_later"]) == (5, 2)
+    adapter.simulators.ask_platform("DELETE", "rules")
+    due(adapter)
+    assert told()["told"] == 2
+
+
+def test_one_entry_that_can_not_be_read_spoils_nobody_elses_sms(adapter, kafka, told):
+    failed.wage_bill(adapter, payees=3)
+    adapter.cycle()
+    spoiled = {"service": "individual", "effect": "http_status", "status": 200, "body": '{"Individual": [{"name": 7}]}'}
+    adapter.simulators.ask_platform("POST", "rules", spoiled | {"times": 2})  # for all, then for the first
+    counts = told()
+    assert (counts["told"], counts["try_later"]) == (2 + 5, 1)
+    due(adapter)
+    assert told()["told"] == 1
+    assert len({body["mobileNumber"] for body, _ in sms(kafka)}) == 3
+
+
+def test_what_is_no_message_of_ours_is_set_aside_and_the_others_go_on(adapter, kafka, told):
+    strange = [{}, {"piNumber": None}, {"outcome": "paid"}, [], "text", {"outcome": "paid", "amount": "a lot"}]
+    for place, payload in enumerate(strange):
+        for topic in outbox.NOTICES:
+            owner(
+                adapter,
+                "INSERT INTO ifms.outbox (topic, tenant_id, ordering_key, payload) VALUES (%s, %s, %s, %s::jsonb)",
+                topic, failed.TENANT, f"by hand {place}", json.dumps(payload),
+            )  # fmt: skip
+    failed.wage_bill(adapter, payees=1)
+    adapter.cycle()
+    with pytest.raises(SweepNeedsAttentionError, match="12 problem"):
+        told()
+    assert (len(sms(kafka)), len(index(kafka))) == (1, 5)
+    assert {
+        row["set_aside"] for row in adapter.rows("SELECT * FROM ifms.outbox_lag WHERE topic <> 'payment_status'")
+    } == {6}
+
+
+def test_an_import_of_the_past_tells_nobody_that_it_was_paid(adapter, told):
+    """Only a sweep that hears of a payment tells of it: a row that is changed by hand or imported does not."""
+    failed.wage_bill(adapter, payees=1)
+    for service in ("VA", "PA", "PI"):
+        adapter.run(service)
+    owner(
+        adapter,
+        "UPDATE ifms.beneficiary SET status = 'Payment Successful', voucher_number = 'V', utr_number = 'U'",
+    )
+    assert rows(adapter, "sms") == []

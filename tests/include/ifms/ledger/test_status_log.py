@@ -1,0 +1,102 @@
+"""What was said to the treasury, sealed; announced before it is sent, completed after."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from ifms.errors import SealError
+from ifms.ledger.status_log import CallLog, LogStatus, log_status
+from ifms.ledger.statuses import PiStatus
+from ifms.sealing import Sealer
+from ifms.treasury.outcome import Exchange
+
+SECRETS = {
+    "request_plain": '{"account":"123456789012"}',
+    "rek": "rek-secret",
+    "sek": "sek-secret",
+    "auth_token": "token",
+}
+
+
+def exchange(**changes):
+    values = {
+        "service_id": "PI",
+        "bill_number": "PI-SA/1",
+        "outcome": "answered",
+        "started_at": datetime(2024, 6, 1, tzinfo=UTC),
+        "duration_ms": 12,
+        "status_code": 200,
+        "encrypted_request": "cipher",
+        "encrypted_response": "reply",
+        **SECRETS,
+    }
+    return Exchange(**(values | changes))
+
+
+@pytest.fixture
+def calls():
+    """A call log under a sample key."""
+    return CallLog(Sealer(bytes(range(32))))
+
+
+def test_an_announced_call_is_completed_and_not_doubled(ledger, calls):
+    ledger.fund(1000)
+    pi, _ = ledger.instruct(*ledger.payment(400))
+    run = ledger.one("SELECT gen_random_uuid()")
+    announced = ledger.db.transact(lambda c: calls.announce(c, "PI", pi.pi_number, "plain", pi.id, run))
+    assert ledger.row("SELECT outcome, calls.bill_number FROM ifms.treasury_call calls") == (None, pi.pi_number)
+    both = [exchange(outcome="unknown"), exchange()]
+    ledger.db.transact(lambda c: calls.write(c, both, instruction_id=pi.id, announced=announced))
+    rows = ledger.one("SELECT array_agg(outcome ORDER BY id = %s DESC) FROM ifms.treasury_call", announced)
+    assert rows == ["unknown", "answered"]
+
+
+def test_an_announced_call_that_was_not_sent_says_so(ledger, calls):
+    ledger.fund(1000)
+    pi, _ = ledger.instruct(*ledger.payment(400))
+    run = ledger.one("SELECT gen_random_uuid()")
+    announced = ledger.db.transact(lambda c: calls.announce(c, "PI", pi.pi_number, "plain", pi.id, run))
+    ledger.db.transact(lambda c: calls.withdraw(c, announced))
+    assert ledger.one("SELECT outcome FROM ifms.treasury_call") == "never_sent"
+
+
+def test_secrets_are_sealed_and_open_with_the_key_only(ledger, calls):
+    ledger.db.transact(lambda c: calls.write(c, [exchange()]))
+    dump = ledger.one("SELECT t::text FROM ifms.treasury_call t")
+    for secret in (*SECRETS.values(), "123456789012"):
+        assert secret not in dump
+        assert secret.encode().hex() not in dump
+    sealed = ledger.one("SELECT request_sealed FROM ifms.treasury_call")
+    assert calls.sealer.open(sealed).decode() == SECRETS["request_plain"]
+    with pytest.raises(SealError):
+        Sealer(bytes(32)).open(sealed)
+
+
+def test_logins_are_written_once(ledger, calls):
+    calls.record_login(exchange(service_id="AUTH", bill_number=None, request_plain=None))
+    for _ in range(2):
+        calls.write_logins(ledger.db, None)
+    assert ledger.row("SELECT service_id, bill_number, request_sealed FROM ifms.treasury_call") == (
+        "AUTH",
+        "AUTH",
+        None,
+    )
+
+
+def test_the_status_log_says_from_where_to_where(ledger):
+    ledger.fund(1000)
+    pi, _ = ledger.instruct(*ledger.payment(400))
+
+    def write(connection):
+        log_status(connection, pi, "PI", LogStatus.NO_RESPONSE, message="timeout")
+        log_status(connection, pi, "PI", LogStatus.SUCCESS, to_status=PiStatus.INITIATED)
+
+    ledger.db.transact(write)
+    with ledger.connect() as connection:
+        rows = connection.execute(
+            "SELECT status, from_status, to_status, message FROM ifms.status_log ORDER BY id"
+        ).fetchall()
+    assert rows == [
+        ("STATUS_LOG_PI_NO_RESPONSE", None, None, "timeout"),
+        ("STATUS_LOG_PI_SUCCESS", "PENDING", "INITIATED", None),
+    ]

@@ -1,0 +1,410 @@
+"""The views on real rows: what they say, who sees them, and that each usual question has its index."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import errors, sql
+from psycopg.rows import dict_row
+from support.databases import as_reader
+from support.failed import last_day
+from support.ledger import HEAD, TENANT, Ledger, allotment
+
+from ifms import clock
+from ifms.errors import BadInputError
+from ifms.ledger import instructions
+from ifms.ledger.models import AllotmentKind, PaymentInstruction
+from ifms.ledger.statuses import Event
+from ifms.queries import views
+from ifms.queries.instruction import load
+from ifms.queries.views import Question
+
+YEAR = "2024-25"
+ACCOUNT = "00123456789012"
+VIEWS = [
+    "call_log",
+    "failed_beneficiary",
+    "fund_register",
+    "open_payment_instruction",
+    "outbox_lag",
+    "payment_instruction_summary",
+]
+# What a reader may run: they reckon with what they are given, and look at no row.
+RUN_BY_READERS = {"correct_by", "financial_year", "without_numbers"}
+CYCLE = (Event.ACCEPTED, Event.APPROVED, Event.ADVISED, Event.PAID)
+
+
+def advanced(ledger: Ledger, *events: Event, amount: int = 100) -> PaymentInstruction:
+    """A PI of two beneficiaries that has come so far."""
+    pi, mine = ledger.instruct(*ledger.payment(amount))
+    for place, event in enumerate(events):
+        if place:
+            pi, mine = ledger.claimed(pi)
+        ledger.db.transact(lambda c, p=pi, m=mine, e=event: instructions.advance(c, p, m, e))
+    return pi
+
+
+def bounce(ledger: Ledger, pi: PaymentInstruction, days_ago: int = 0, reason: str = "account closed") -> str:
+    """One of its payments has come back, so many days ago; the beneficiary's number."""
+    day = clock.to_ist(clock.now()).date() - timedelta(days=days_ago)
+    with ledger.connect() as connection:
+        [number] = connection.execute(
+            "SELECT min(beneficiary_number) FROM ifms.beneficiary WHERE payment_instruction_id = %s", (pi.id,)
+        ).fetchone() or [None]
+        for status in ("Payment Initiated", "Payment Failed"):
+            connection.execute(
+                "UPDATE ifms.beneficiary SET status = %s WHERE beneficiary_number = %s", (status, number)
+            )
+        connection.execute(
+            "UPDATE ifms.beneficiary SET failed_on = %s, status_message = %s WHERE beneficiary_number = %s",
+            (day, reason, number),
+        )
+    return str(number)
+
+
+@pytest.fixture
+def filled(ledger: Ledger) -> Ledger:
+    """An initial and an additional allotment, a withdrawal; PIs spent, given back, declined and pending."""
+    ledger.allot(allotment())
+    ledger.allot(allotment(serial_no=1, kind=AllotmentKind.ADDITIONAL, amount=Decimal(500), ssu_allotment_id="801"))
+    ledger.allot(allotment(serial_no=2, kind=AllotmentKind.WITHDRAWAL, amount=Decimal(200), ssu_allotment_id="802"))
+    advanced(ledger, Event.ACCEPTED)
+    advanced(ledger, Event.ACCEPTED, Event.REJECTED)
+    advanced(ledger, Event.DECLINED)
+    advanced(ledger)
+    return ledger
+
+
+def asked(ledger: Ledger, question: Question) -> list[dict[str, Any]]:
+    """What a reader is told."""
+    with psycopg.connect(as_reader(ledger.dsn), row_factory=dict_row) as connection:
+        return connection.execute(question.statement.encode(), question.values).fetchall()
+
+
+# The register -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_register_counts_as_the_story_does(filled: Ledger):
+    """Sanctioned Balance = sanctioned - allotted; Fund Available = allotted - (spent + withdrawn), reversed added back."""
+    rows = asked(filled, views.fund_register(YEAR))
+    sanctioned = rows[0]["sanctioned_amount"]
+    assert sanctioned == 6000  # 5,000 were left after the initial allotment of 1,000
+    allotted = spent = Decimal(0)
+    for row in rows:
+        amount = row["transaction_amount"]
+        allotted += {"Initial Allotment": amount, "Additional Allotment": amount, "Withdrawal": -amount}.get(
+            row["transaction_type"], 0
+        )
+        spent += {"Expense": amount, "Expense Reversed": -amount}.get(row["transaction_type"], 0)
+        assert (row["allotted_after"], row["spent_after"]) == (allotted, spent)
+        assert row["sanctioned_balance"] == sanctioned - allotted
+        assert row["fund_available"] == allotted - spent
+        assert row["unreserved_after"] == allotted - spent - row["reserved_after"]
+    assert [row["transaction_type"] for row in rows] == [
+        "Initial Allotment", "Additional Allotment", "Withdrawal", "Expense", "Expense", "Expense Reversed",
+    ]  # fmt: skip
+    assert [row["movement_id"] for row in rows] == sorted(row["movement_id"] for row in rows)
+
+
+def test_a_row_names_its_allotment_or_its_payment(filled: Ledger):
+    first, *_, last = asked(filled, views.fund_register(YEAR))
+    assert (first["ssu_allotment_id"], first["allotment_serial_no"], first["treasury_balance"]) == ("800", 0, 5000)
+    assert first["transaction_number"] == "800/0"
+    assert first["payment_number"] is None
+    assert last["ssu_allotment_id"] is None
+    assert last["payment_number"] == filled.one(
+        "SELECT payment_number FROM ifms.payment_instruction WHERE pi_number = %s", last["transaction_number"]
+    )
+
+
+NARROWED: list[tuple[dict[str, Any], int]] = [
+    ({}, 6),
+    ({"tenants": [TENANT]}, 6),
+    ({"tenants": ["od.sampleb"]}, 0),
+    ({"tenants": []}, 0),
+    ({"hoa_codes": [HEAD]}, 6),
+    ({"transaction_types": ["Expense", "Withdrawal"]}, 3),
+    ({"recorded_until": datetime(2024, 1, 1, tzinfo=UTC)}, 0),
+    ({"recorded_from": datetime(2024, 1, 1, tzinfo=UTC), "financial_year": "2023-24"}, 0),
+]
+
+
+def test_the_register_is_narrowed(filled: Ledger):
+    for narrowed, rows in NARROWED:
+        question = views.fund_register(**({"financial_year": YEAR} | narrowed))
+        assert len(asked(filled, question)) == rows, narrowed
+
+
+# Payment instructions ---------------------------------------------------------------------------------------------------
+
+
+def test_a_summary_counts_the_money_of_its_beneficiaries(ledger: Ledger):
+    ledger.fund(1000)
+    pi = advanced(ledger, *CYCLE[:3])
+    bounce(ledger, pi)
+    [row] = asked(ledger, views.payment_instructions(pi_numbers=[pi.pi_number]))
+    assert (row["failed_count"], row["failed_amount"], row["successful_count"], row["successful_amount"]) == (
+        1,
+        50,
+        0,
+        0,
+    )
+    assert (row["net_amount"], row["gross_amount"], row["bill_numbers"]) == (100, 100, ["WB/2024-25/000001"])
+    assert row["created_on"] == clock.to_ist(row["created_at"]).date()
+    assert asked(ledger, views.payment_instructions(statuses=["SUCCESSFUL"])) == []
+    assert len(asked(ledger, views.payment_instructions(YEAR, tenants=[TENANT], statuses=["IN PROCESS"]))) == 1
+
+
+WAITING = [(0, "PI", "ANSWER"), (1, "PIS", "APPROVAL"), (2, "PAG", "ADVICE"), (3, "PD", "SCROLLS")]
+
+
+def test_what_is_open_says_for_what_it_waits(ledger: Ledger):
+    ledger.fund(1000)
+    pis = [advanced(ledger, *CYCLE[:steps]) for steps, _, _ in WAITING]
+    advanced(ledger, Event.DECLINED)  # does not wait
+    rows = asked(ledger, views.open_payment_instructions())
+    assert [(row["pi_number"], row["next_service"], row["waits_for"]) for row in rows] == [
+        (pi.pi_number, service, waits_for) for pi, (_, service, waits_for) in zip(pis, WAITING, strict=True)
+    ]
+    with ledger.connect() as connection:
+        whole = load(connection, [pi.id for pi in pis])
+    assert [each.next_service for each in whole] == [row["next_service"] for row in rows]  # the pages ask the same
+    assert all(row["why_it_waits"] and row["age_days"] == 0 for row in rows)
+    assert all(row["waiting_since"] >= row["created_at"] for row in rows)
+
+
+ATTEMPTS = {
+    "never_sent": ("SENDING", "it has not reached the treasury"),
+    "unknown": ("ANSWER", "it may have arrived"),
+    "sending": ("ANSWER", "its run died"),
+}
+
+
+def test_what_is_pending_says_whether_it_may_have_arrived(ledger: Ledger):
+    ledger.fund(1000)
+    advanced(ledger)
+    for attempt, (waits_for, why) in ATTEMPTS.items():
+        with ledger.connect() as connection:
+            connection.execute("UPDATE ifms.payment_instruction SET last_attempt = %s", (attempt,))
+        [row] = asked(ledger, views.open_payment_instructions(statuses=["PENDING"]))
+        assert row["waits_for"] == waits_for
+        assert why in row["why_it_waits"]
+
+
+def test_what_was_heard_last_is_told_and_since_when_it_waits(ledger: Ledger):
+    ledger.fund(1000)
+    pi = advanced(ledger, Event.ACCEPTED)
+    with ledger.connect() as connection, connection.transaction():  # in which it is one and the same now()
+        connection.execute("SET session_replication_role = replica")
+        connection.execute("UPDATE ifms.payment_instruction SET created_at = now() - interval '75 hours'")
+        for hours, status, to_status in ((70, "PI_SUCCESS", "INITIATED"), (1, "PIS_NO_NEWS", None)):
+            connection.execute(
+                "INSERT INTO ifms.status_log (payment_instruction_id, tenant_id, payment_number, service_id, status, "
+                "to_status, created_at) VALUES (%s, 't', 'p', %s, %s, %s, now() - %s)",
+                (pi.id, status.split("_", 1)[0], f"STATUS_LOG_{status}", to_status, timedelta(hours=hours)),
+            )
+    [row] = asked(ledger, views.open_payment_instructions(older_than=timedelta(days=3)))
+    assert (row["age_days"], row["last_service"], row["last_status"]) == (3, "PIS", "STATUS_LOG_PIS_NO_NEWS")
+    assert row["last_heard_at"] - row["waiting_since"] == timedelta(hours=69)
+    assert asked(ledger, views.open_payment_instructions(older_than=timedelta(days=4))) == []
+
+
+# What has failed --------------------------------------------------------------------------------------------------------
+
+
+def test_a_failure_says_how_many_days_are_left(ledger: Ledger):
+    ledger.fund(1000)
+    number = bounce(ledger, advanced(ledger, *CYCLE[:3]))
+    today = clock.to_ist(clock.now()).date()
+    for days_ago in (0, 1, 29, 30, 31, 59, 60, 61, 89, 90, 91, 365):
+        with ledger.connect() as connection:
+            failed_on = today - timedelta(days=days_ago)
+            connection.execute("UPDATE ifms.beneficiary SET failed_on = %s WHERE failed_on IS NOT NULL", (failed_on,))
+        last = last_day(failed_on)
+        [row] = asked(ledger, views.failed_beneficiaries())
+        assert (row["beneficiary_number"], row["correct_by"]) == (number, last)
+        assert row["days_left"] == (last - today).days
+        assert row["next_step"] == ("CORRECT" if today <= last else "PAY ANEW")
+        assert row["busy_pi_number"] is None
+        assert asked(ledger, views.failed_beneficiaries(days_left_at_most=row["days_left"] - 1)) == []
+        assert asked(ledger, views.failed_beneficiaries(days_left_at_most=row["days_left"], tenants=[TENANT])) == [row]
+
+
+@pytest.mark.parametrize("kind", ["revision", "repayment"])
+def test_while_another_pi_is_on_its_way_a_failure_waits(ledger: Ledger, kind: str):
+    ledger.fund(1000)
+    pi = advanced(ledger, *CYCLE[:3])
+    bounce(ledger, pi)
+    change: dict[str, Any] = {"pi_number": "PI-SA/2024-25/9", "status": "INITIATED"}
+    change |= (
+        {
+            "pi_type": "REVISED",
+            "parent_pi_number": pi.pi_number,
+            "org_bill_ref_number": "r",
+            "org_bill_date": "2024-06-01",
+        }
+        if kind == "revision"
+        else {"repayment_of": pi.pi_number}
+    )
+    with ledger.connect() as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute(
+            "INSERT INTO ifms.payment_instruction SELECT (jsonb_populate_record(p, %s || "
+            "jsonb_build_object('id', gen_random_uuid()))).* FROM ifms.payment_instruction p",
+            (psycopg.types.json.Jsonb(change),),
+        )
+    [row] = asked(ledger, views.failed_beneficiaries(next_steps=["WAIT"]))
+    assert row["busy_pi_number"] == "PI-SA/2024-25/9"
+    assert asked(ledger, views.failed_beneficiaries(next_steps=["CORRECT", "PAY ANEW"])) == []
+    if kind == "revision":
+        [waiting] = [r for r in asked(ledger, views.open_payment_instructions()) if r["pi_type"] == "REVISED"]
+        assert (waiting["next_service"], waiting["waits_for"]) == ("FTPS", "SCROLLS")
+
+
+# Who sees what ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def reader(filled: Ledger) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(as_reader(filled.dsn), autocommit=True) as connection:
+        yield connection
+
+
+def names(dsn: str, statement: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(dsn) as connection:
+        return connection.execute(statement.encode()).fetchall()
+
+
+def test_a_reader_sees_every_view_and_no_table(filled: Ledger, reader: psycopg.Connection[Any]):
+    found = names(
+        filled.dsn,
+        "SELECT relname, relkind::text FROM pg_class WHERE relnamespace = 'ifms'::regnamespace "
+        "AND relkind IN ('r', 'v', 'm', 'p', 'f', 'S')",
+    )
+    seen = []
+    for name, kind in found:
+        statement = sql.SQL("SELECT * FROM ifms.{}").format(sql.Identifier(name))
+        try:
+            reader.execute(statement)
+            seen.append(name)
+        except errors.InsufficientPrivilege:
+            assert kind != "v", name
+    assert sorted(seen) == VIEWS
+    assert len(found) > 20
+    for name in VIEWS:
+        with pytest.raises(errors.Error):  # no view takes anything in
+            reader.execute(sql.SQL("DELETE FROM ifms.{}").format(sql.Identifier(name)))
+
+
+def test_a_reader_runs_no_function_but_those_that_only_reckon(filled: Ledger, reader: psycopg.Connection[Any]):
+    found = names(
+        filled.dsn,
+        "SELECT p.proname, p.pronargs, ARRAY(SELECT format_type(t, NULL) FROM unnest(p.proargtypes) t) FROM pg_proc p "
+        "WHERE p.pronamespace = 'ifms'::regnamespace",
+    )
+    assert len(found) > 10
+    ran = set()
+    for name, _, types in found:
+        arguments = sql.SQL(", ").join(sql.SQL(f"NULL::{each}") for each in types)
+        try:
+            reader.execute(sql.SQL("SELECT ifms.{}({})").format(sql.Identifier(name), arguments))
+            ran.add(name)
+        except errors.InsufficientPrivilege:
+            continue
+    assert ran == RUN_BY_READERS
+
+
+def test_no_view_shows_a_whole_account_number(filled: Ledger, reader: psycopg.Connection[Any]):
+    """Not even one that the treasury or a bank quotes in its words, which the ledger keeps as they came."""
+    filled.fund(1000, "901")
+    pi = advanced(filled, *CYCLE[:3])
+    said = f"A/c {ACCOUNT} closed; was {ACCOUNT}9 or x{ACCOUNT}y"
+    bounce(filled, pi, reason=said)
+    with filled.connect() as connection:
+        connection.execute("UPDATE ifms.payment_instruction SET error_message = %s", (said,))
+        connection.execute(
+            "INSERT INTO ifms.status_log (payment_instruction_id, tenant_id, payment_number, service_id, status, message) "
+            "SELECT id, tenant_id, payment_number, 'PD', 'STATUS_LOG_PD_ERROR', %s FROM ifms.payment_instruction",
+            (said,),
+        )
+        connection.execute(
+            "INSERT INTO ifms.treasury_call (id, service_id, outcome, error_message) "
+            "VALUES (gen_random_uuid(), 'PD', 'rejected', %s)",
+            (said,),
+        )
+        connection.execute(
+            "INSERT INTO ifms.outbox (topic, tenant_id, ordering_key, payload, last_error) "
+            "VALUES ('sms', 'od.samplea', 'sample', '{}', %s)",
+            (said,),
+        )
+    hidden = 0
+    for name in VIEWS:
+        rows = reader.execute(sql.SQL("SELECT * FROM ifms.{}").format(sql.Identifier(name))).fetchall()
+        assert rows, name
+        assert ACCOUNT not in repr(rows), name
+        assert "account_sealed" not in repr(rows)
+        hidden += len(re.findall(r"A/c \*+9012 closed; was \*+0129 or x\*+9012y", repr(rows)))
+    assert hidden >= 4
+
+
+# Indexes ----------------------------------------------------------------------------------------------------------------
+
+LATELY = datetime(2024, 6, 1, tzinfo=UTC)
+USUAL = {
+    "register of a year": views.fund_register(YEAR),
+    "register of a year and a city": views.fund_register(YEAR, tenants=[TENANT]),
+    "register of some days": views.fund_register(recorded_from=LATELY, recorded_until=LATELY + timedelta(days=2)),
+    "PIs of a year and a city": views.payment_instructions(YEAR, tenants=[TENANT]),
+    "PIs of some days": views.payment_instructions(created_from=LATELY, created_until=LATELY + timedelta(days=2)),
+    "PIs of a status": views.payment_instructions(statuses=["PARTIAL"]),
+    "PIs of a city and a status": views.payment_instructions(tenants=[TENANT], statuses=["PARTIAL"]),
+    "some PIs": views.payment_instructions(pi_numbers=["PI-SA/1", "PI-SA/2"]),
+    "what is open": views.open_payment_instructions(),
+    "what is open in a city": views.open_payment_instructions(tenants=[TENANT]),
+    "what has failed": views.failed_beneficiaries(),
+    "what has failed in a city": views.failed_beneficiaries(tenants=[TENANT]),
+    "calls of a day": Question("SELECT * FROM ifms.call_log WHERE created_at >= %(at)s", {"at": LATELY}),
+    "calls about a bill": Question("SELECT * FROM ifms.call_log WHERE bill_number = %(bill)s", {"bill": "PI-SA/1"}),
+}
+LARGE = ("fund_movement", "payment_instruction", "beneficiary", "status_log", "treasury_call")
+
+
+@pytest.mark.parametrize("question", USUAL.values(), ids=USUAL.keys())
+def test_a_usual_question_reads_no_large_table_from_end_to_end(module_ledger_dsn: str, question: Question):
+    """On an empty ledger PostgreSQL would rather read all of a table: told not to, it does so only without an index."""
+    with psycopg.connect(module_ledger_dsn) as connection:
+        connection.execute("SET enable_seqscan = off")
+        plan = connection.execute(f"EXPLAIN {question.statement}".encode(), question.values).fetchall()
+    lines = [line for (line,) in plan]
+    assert [line for line in lines for table in LARGE if f"Seq Scan on {table} " in line] == []
+
+
+# Questions --------------------------------------------------------------------------------------------------------------
+
+NAIVE = datetime(2024, 6, 1)  # noqa: DTZ001
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: views.fund_register("2024"), "financial_year '2024'"),
+        (lambda: views.fund_register("2024-25' OR true"), "is not like 2024-25"),
+        (lambda: views.fund_register(tenants="od.samplea"), "tenants must be a list"),
+        (lambda: views.fund_register(transaction_types=["Refund"]), "Refund is none of Initial Allotment"),
+        (lambda: views.fund_register(recorded_from=NAIVE), "recorded_from has no time zone"),
+        (lambda: views.payment_instructions(statuses=["PAID"]), "PAID is none of PENDING"),
+        (lambda: views.payment_instructions(created_until=NAIVE), "created_until has no time zone"),
+        (lambda: views.open_payment_instructions(statuses=["SUCCESSFUL"]), "SUCCESSFUL is none of PENDING"),
+        (lambda: views.failed_beneficiaries(next_steps=["RUN"]), "RUN is none of CORRECT"),
+    ],
+)
+def test_a_question_that_can_not_be_is_refused_by_name(make: Any, said: str):
+    with pytest.raises(BadInputError) as refused:
+        make()
+    assert said in str(refused.value)
