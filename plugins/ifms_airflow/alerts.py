@@ -8,7 +8,6 @@ IFMS_ALERT_MINUTES is how long after it was queued a run may take (60); `none` f
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -60,23 +59,3 @@ def _deadline(to: str) -> DeadlineAlert | None:
         callback=AsyncCallback(Alert, kwargs={"to": to}),
         name="not ended in time",
     )
-
-
-def sentence(context: Mapping[str, Any]) -> str:
-    """What somebody is told: which DAG, which run, and what is the matter."""
-    run = context.get("dag_run")
-    dag_id, run_id = (_of(run, "dag_id"), _of(run, "run_id", "dag_run_id"))
-    if context.get("deadline"):
-        return (
-            f"{dag_id} has not ended in time (run {run_id}). What is due stays due; see the page Runs, and whether "
-            "the treasury can be reached."
-        )
-    return (
-        f"{dag_id} has failed (run {run_id}). What could be done is done; its log and its row in ifms.sweep_run say "
-        "what a person must look at."
-    )
-
-
-def _of(run: Any, *names: str) -> str:  # noqa: ANN401  (a DAG run, or what the scheduler tells of one)
-    values = (run.get(name) if isinstance(run, Mapping) else getattr(run, name, None) for name in names)
-    return str(next(filter(None, values), "?"))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook, BaseNotifier
 
 from ifms.errors import ConfigurationError
-from ifms_airflow.alerts import sentence
 from ifms_airflow.hooks.base_url import base_url
 
 if TYPE_CHECKING:
@@ -73,3 +73,23 @@ def _mail(conn_id: str, text: str) -> None:
         raise ConfigurationError("IFMS_ALERT_TO is empty: it names who gets the mail")
     with SmtpHook(smtp_conn_id=conn_id) as hook:
         hook.send_email_smtp(to=to, subject=f"IFMS: {text.partition('. ')[0]}", html_content=f"<p>{text}</p>")
+
+
+def sentence(context: Mapping[str, Any]) -> str:
+    """What somebody is told: which DAG, which run, and what is the matter."""
+    run = context.get("dag_run")
+    dag_id, run_id = (_of(run, "dag_id"), _of(run, "run_id", "dag_run_id"))
+    if context.get("deadline"):
+        return (
+            f"{dag_id} has not ended in time (run {run_id}). What is due stays due; see the page Runs, and whether "
+            "the treasury can be reached."
+        )
+    return (
+        f"{dag_id} has failed (run {run_id}). What could be done is done; its log and its row in ifms.sweep_run say "
+        "what a person must look at."
+    )
+
+
+def _of(run: Any, *names: str) -> str:  # noqa: ANN401  (a DAG run, or what the scheduler tells of one)
+    values = (run.get(name) if isinstance(run, Mapping) else getattr(run, name, None) for name in names)
+    return str(next(filter(None, values), "?"))

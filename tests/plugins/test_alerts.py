@@ -128,15 +128,3 @@ def _run_as_the_triggerer_does(path, kwargs, capsys):
     events = asyncio.run(first())
     assert [event.payload["state"] for event in events][-1] == "success", events
     assert "IFMS: sample_alerts has not ended in time (run late)" in capsys.readouterr().out
-
-
-def test_the_sentence_says_which_dag_and_what_to_look_at():
-    from types import SimpleNamespace
-
-    from ifms_airflow.alerts import sentence
-
-    late = sentence({"dag_run": {"dag_id": "ifms_pis", "run_id": "r1"}, "deadline": {"id": "1"}})
-    assert late.startswith("ifms_pis has not ended in time (run r1)")
-    failed = sentence({"dag_run": SimpleNamespace(dag_id="ifms_pd", run_id="r2")})
-    assert failed.startswith("ifms_pd has failed (run r2)")
-    assert sentence({}).startswith("? has failed")

@@ -98,3 +98,15 @@ def test_other_connections_are_named(monkeypatch):
     connect(monkeypatch, conn_type="postgres", host="127.0.0.1")
     with pytest.raises(ConfigurationError, match="of type 'postgres'"):
         Alert(to="sample_alerts").notify(dict(CONTEXT))
+
+
+def test_the_sentence_says_which_dag_and_what_to_look_at():
+    from types import SimpleNamespace
+
+    from ifms_airflow.notifier import sentence
+
+    late = sentence({"dag_run": {"dag_id": "ifms_pis", "run_id": "r1"}, "deadline": {"id": "1"}})
+    assert late.startswith("ifms_pis has not ended in time (run r1)")
+    failed = sentence({"dag_run": SimpleNamespace(dag_id="ifms_pd", run_id="r2")})
+    assert failed.startswith("ifms_pd has failed (run r2)")
+    assert sentence({}).startswith("? has failed")

@@ -1,0 +1,1 @@
+"""One module per report, and what writes them into files."""

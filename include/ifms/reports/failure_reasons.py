@@ -7,9 +7,9 @@ beneficiary's next payment instruction had come to at `as of`: one that the trea
 from __future__ import annotations
 
 from ifms.reports import point_in_time
-from ifms.reports.aggregates import Counted, percent
+from ifms.reports.aggregates import percent
 from ifms.reports.period import of_financial_year
-from ifms.reports.report import Chart, Column, Cube, Frame, Kind, Report, Shape, Table
+from ifms.reports.report import Aggregates, Chart, Column, Cube, Frame, Kind, Report, Shape, Table
 
 OUTCOMES = ("paid", "under way", "failed again", "not corrected", "not to be corrected")
 _REASONS = 500
@@ -59,13 +59,13 @@ def _derive(frame: Frame) -> Frame:
     return frame
 
 
-def _what_became(counted: Counted, by: str) -> Frame:
+def _what_became(counted: Aggregates, by: str) -> Frame:
     made = counted.wide("failed", "outcome", OUTCOMES, "rows", by).rename(columns=_WORDS)
     made["success"] = [percent(paid, rows) for paid, rows in zip(made["paid"], made["rows"], strict=True)]
     return made[[by, "rows", "amount", *_WORDS.values(), "success"]]
 
 
-def _by_reason(counted: Counted) -> Frame:
+def _by_reason(counted: Aggregates) -> Frame:
     return _what_became(counted, "reason").sort_values("rows", ascending=False, kind="stable", ignore_index=True)
 
 

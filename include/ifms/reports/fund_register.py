@@ -10,9 +10,8 @@ from typing import Any
 
 from ifms.queries.funds import KINDS
 from ifms.reports import point_in_time
-from ifms.reports.aggregates import Counted
 from ifms.reports.period import of_financial_year
-from ifms.reports.report import Chart, Column, Cube, Frame, Kind, Report, Request, Table
+from ifms.reports.report import Aggregates, Chart, Column, Cube, Frame, Kind, Report, Request, Table
 
 _COLUMNS = (
     Column("hoa_code", "Head of Account", width=23),
@@ -53,24 +52,24 @@ def _derive(frame: Frame) -> Frame:
     return frame
 
 
-def _flows(counted: Counted, by: str) -> Frame:
+def _flows(counted: Aggregates, by: str) -> Frame:
     made = counted.wide("moved", "transaction_type", list(KINDS), "transaction_amount", by)
     for name, kinds in _FLOWS.items():
         made[name] = sum(made[kind] for kind in kinds)
     return made
 
 
-def _by_month(counted: Counted) -> Frame:
+def _by_month(counted: Aggregates) -> Frame:
     made = _flows(counted, "month")
     return made[["month", "rows", *_FLOWS]]
 
 
-def _standing(counted: Counted, by: str) -> Frame:
+def _standing(counted: Aggregates, by: str) -> Frame:
     made = _flows(counted, by).merge(counted.by("standing", by).drop(columns="rows"), on=by, how="left")
     return made[[by, "rows", *_FLOWS, "sanctioned_balance", "fund_available"]]
 
 
-def _by_type(counted: Counted) -> Frame:
+def _by_type(counted: Aggregates) -> Frame:
     made = counted.by("moved", "transaction_type")
     place = {kind: number for number, kind in enumerate(KINDS)}
     return made.sort_values("transaction_type", key=lambda kinds: kinds.map(place), ignore_index=True)

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from ifms.queries.instruction import NEXT_SERVICE
 from ifms.reports import point_in_time
-from ifms.reports.aggregates import Counted
 from ifms.reports.period import ALL
-from ifms.reports.report import Chart, Column, Cube, Frame, Kind, Report, Shape, Table
+from ifms.reports.report import Aggregates, Chart, Column, Cube, Frame, Kind, Report, Shape, Table
 
 SERVICES = ("PI", "PIS", "PAG", "PD", "FTPS", "none")
 """In their order; none: no service is asked about what has this type and status, which no sweep brings about."""
@@ -55,7 +54,7 @@ _WAITING = (
 )
 
 
-def _aged(counted: Counted, *by: str) -> Frame:
+def _aged(counted: Aggregates, *by: str) -> Frame:
     made = counted.wide("waiting", "age", AGES, "rows", *by)
     if "service" in by:
         made = made.sort_values("service", key=lambda codes: codes.map(_PLACES), kind="stable")

@@ -7,9 +7,8 @@ them were there, which is when it became paid; whatever came back from the bank 
 from __future__ import annotations
 
 from ifms.reports import point_in_time
-from ifms.reports.aggregates import Counted
 from ifms.reports.period import of_financial_year
-from ifms.reports.report import Chart, Column, Cube, Frame, Kind, Report, Table
+from ifms.reports.report import Aggregates, Chart, Column, Cube, Frame, Kind, Report, Table
 
 DIFFERENT = ("amounts differ", "money differs", "scrolls are missing")
 VERDICTS = ("paid", "partly paid", "under way", "no payment instruction", *DIFFERENT)
@@ -94,11 +93,11 @@ _SUMS = (
 _VALUES = [column.name for column in _SUMS]
 
 
-def _by_city(counted: Counted) -> Frame:
+def _by_city(counted: Aggregates) -> Frame:
     return counted.by("payments", "tenant_id")[["tenant_id", *_VALUES]]
 
 
-def _by_verdict(counted: Counted) -> Frame:
+def _by_verdict(counted: Aggregates) -> Frame:
     made = counted.by("payments", "verdict")[["verdict", *_VALUES]]
     return made.sort_values("verdict", key=lambda verdicts: verdicts.map(VERDICTS.index), ignore_index=True)
 

@@ -10,13 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from ifms import clock
 from ifms.reports.period import Period
-
-if TYPE_CHECKING:
-    from ifms.reports.aggregates import Counted
 
 Row = Sequence[Any]
 Frame = Any
@@ -72,13 +69,29 @@ class Chart:
     at_most: int = 24
 
 
+class Aggregates(Protocol):
+    """What a report's rows come to, as tables and files read it; `aggregates` counts it."""
+
+    rows: int
+    totals: dict[str, Any]
+
+    def also(self, name: str) -> Frame:
+        """The result of one of the report's other queries."""
+
+    def by(self, name: str, *columns: str) -> Frame:
+        """A cube put together further, by fewer columns."""
+
+    def wide(self, name: str, column: str, values: Sequence[str], what: str, *by: str) -> Frame:
+        """Like `by`, with a column for each of `values` that `column` may have."""
+
+
 @dataclass(frozen=True)
 class Table:
     """Something counted over the rows. `make` gives its rows in the order of `columns`."""
 
     title: str
     columns: tuple[Column, ...]
-    make: Callable[[Counted], Frame]
+    make: Callable[[Aggregates], Frame]
     chart: Chart | None = None
 
 
@@ -167,7 +180,7 @@ class Sink(Protocol):
     def add(self, rows: Sequence[Row]) -> None:
         """Take the next rows."""
 
-    def finish(self, counted: Counted) -> None:
+    def finish(self, counted: Aggregates) -> None:
         """Write what comes after the rows."""
 
     def close(self) -> None:

@@ -7,9 +7,8 @@ about their payment instructions count: a login, VA and FD are about none.
 from __future__ import annotations
 
 from ifms.reports import point_in_time
-from ifms.reports.aggregates import Counted
 from ifms.reports.period import of_month
-from ifms.reports.report import Chart, Column, Frame, Kind, Report, Shape, Table
+from ifms.reports.report import Aggregates, Chart, Column, Frame, Kind, Report, Shape, Table
 
 _SERVICES = "ARRAY['AUTH', 'VA', 'PI', 'PIS', 'PAG', 'PD', 'FD', 'COR', 'FTPS', 'FTFPS']"
 
@@ -88,7 +87,7 @@ def _kept(name: str) -> Table:
         category, ("median_ms", "p95_ms"), shape, at_most=31,
     )  # fmt: skip
 
-    def make(counted: Counted) -> Frame:
+    def make(counted: Aggregates) -> Frame:
         return counted.also(name)
 
     return Table(title, (first, *_MEASURED), make, chart)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from ifms.reports.files.sheets import csv_line, csv_rows
-from ifms.reports.report import Report, Request, Row
-
-if TYPE_CHECKING:
-    from ifms.reports.aggregates import Counted
+from ifms.reports.report import Aggregates, Report, Request, Row
 
 
 class CsvFile:
@@ -23,7 +20,7 @@ class CsvFile:
         """Write rows."""
         self._stream.write("".join(map(csv_line, rows)).encode())
 
-    def finish(self, counted: Counted) -> None:
+    def finish(self, counted: Aggregates) -> None:
         """Nothing comes after the rows."""
 
     def close(self) -> None:

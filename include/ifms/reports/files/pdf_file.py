@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from datetime import UTC
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from matplotlib.backends.backend_pdf import PdfPages
 from pypdf import PdfReader, PdfWriter, Transformation
@@ -26,11 +26,8 @@ from reportlab.platypus import (  # type: ignore[import-untyped]
 from ifms.money import grouped_count
 from ifms.reports.files import pdf_layout
 from ifms.reports.files.pdf_layout import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Lines, Picture
-from ifms.reports.report import Report, Request, Row
+from ifms.reports.report import Aggregates, Report, Request, Row
 from ifms.reports.report import Table as Sums
-
-if TYPE_CHECKING:
-    from ifms.reports.aggregates import Counted
 
 ROWS = 1000
 """So many rows are printed one by one; of more, the sums are, and a sentence that says where all of them are."""
@@ -55,7 +52,7 @@ class PdfFile:
         missing = self._at_most + 1 - len(self._rows)
         self._rows += rows[: max(0, missing)]
 
-    def finish(self, counted: Counted) -> None:
+    def finish(self, counted: Aggregates) -> None:
         """Lay the pages out, and write them."""
         with pdf_layout.settings():
             made = _Document(self._report, self._request)
@@ -82,7 +79,7 @@ class _Document:
     def _say(self, text: str, size: float, *, bold: bool = False, after: float = 4) -> None:
         self._story.append(Lines(text, size, bold=bold, after=after))
 
-    def cover(self, counted: Counted) -> None:
+    def cover(self, counted: Aggregates) -> None:
         """The first page: title, what was asked for, the first charts."""
         self._say(self._report.title, 17, bold=True, after=3)
         self._say(self._report.about, 8.5, after=7)
@@ -100,7 +97,7 @@ class _Document:
         ]  # fmt: skip
         self._story += [Table(cells, [_ASKED, RIGHT - LEFT - _ASKED], style=style, hAlign="LEFT"), Spacer(0, 14)]
 
-    def tables(self, counted: Counted) -> None:
+    def tables(self, counted: Aggregates) -> None:
         """The charts, then the sums that they are drawn from."""
         from ifms.reports.aggregates import rows_of  # noqa: PLC0415  (pandas is slow to load)
 
@@ -136,7 +133,7 @@ class _Document:
             self._say(f"And {more} more: the workbook (XLSX) has all of them.", 7.5, after=8)
         self._story.append(Spacer(0, 6))
 
-    def rows(self, rows: Sequence[Row], counted: Counted) -> None:
+    def rows(self, rows: Sequence[Row], counted: Aggregates) -> None:
         """All rows, one by one."""
         places = [place for place, column in enumerate(self._report.columns) if column.on_paper]
         columns = [self._report.columns[place] for place in places]

@@ -1,4 +1,4 @@
-"""What stands on sheets of A4 paper: text that fits its column, tables (ReportLab's), charts (matplotlib's).
+"""Layout of a PDF's A4 pages: text that fits its column, tables (ReportLab's), charts (matplotlib's).
 
 Everything is measured in points (1/72 inch). Widths come from the font itself, so nothing runs into its neighbour; what
 is too long ends with an ellipsis. Charts need no colour.

@@ -7,13 +7,10 @@ its times are those of the report, not of the machine.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from ifms.reports.files.workbook import FORMATS, Book
-from ifms.reports.report import Column, Kind, Report, Request, Row, Shape, Table
-
-if TYPE_CHECKING:
-    from ifms.reports.aggregates import Counted
+from ifms.reports.report import Aggregates, Column, Kind, Report, Request, Row, Shape, Table
 
 SHEET_ROWS = 1_048_576
 """What a sheet of the format takes, its heading included."""
@@ -41,7 +38,7 @@ class XlsxFile:
                 self._next_sheet()
             self._sheets[-1].append(row)
 
-    def finish(self, counted: Counted) -> None:
+    def finish(self, counted: Aggregates) -> None:
         """Write the sums under the rows, the summary with its charts, and the file."""
         if not self._sheets:
             self._next_sheet()
@@ -117,7 +114,7 @@ class _Summary:
         self._book, self._sheet, self._report, self._request = book, sheet, report, request
         self._row = 0
 
-    def write(self, counted: Counted, sheets: Sequence[str]) -> None:
+    def write(self, counted: Aggregates, sheets: Sequence[str]) -> None:
         from ifms.reports.aggregates import rows_of  # noqa: PLC0415  (pandas is slow to load)
 
         self._sheet.set_column(0, 0, 24)
