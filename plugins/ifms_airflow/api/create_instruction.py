@@ -16,19 +16,17 @@ from concurrent.futures import TimeoutError as NotInTimeError
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 from uuid import UUID
-
-from psycopg.rows import dict_row
 
 from ifms.errors import IfmsError, SweepError
 from ifms.ledger import settings
-from ifms.ledger.database import Connection
 from ifms.ledger.outbox import anything_due
 from ifms.ledger.payments import release_holds
 from ifms.ledger.runs import RunContext
 from ifms.ledger.status_log import CallLog
 from ifms.platform.client import PlatformClient
+from ifms.queries import creation
+from ifms.queries.creation import Row
 from ifms.queries.instruction import Whole, load
 from ifms.services import pa
 from ifms.services.cor import Corrections, LeftOut, Order
@@ -53,7 +51,7 @@ log = logging.getLogger(__name__)
 class Unpaid:
     """A payment that no sanction has the money for; its row of the ledger."""
 
-    payment: dict[str, Any]
+    payment: Row
 
 
 @dataclass(frozen=True)
@@ -200,68 +198,34 @@ class Creator:
         except IfmsError as error:
             return [str(error)]
 
-    def _originals(self, tenant_id: str, payment_number: str) -> list[dict[str, Any]]:
-        return self._rows(
-            """
-            SELECT id, pi_number, status FROM ifms.payment_instruction
-            WHERE tenant_id = %s AND payment_number = %s AND pi_type = 'ORIGINAL' AND repayment_of IS NULL
-            ORDER BY created_at DESC
-            """,
-            tenant_id,
-            payment_number,
-        )
+    def _originals(self, tenant_id: str, payment_number: str) -> list[Row]:
+        with self._reads.connection() as connection:
+            return creation.originals(connection, tenant_id, payment_number)
 
-    def _revisions(self, order: Order) -> list[dict[str, Any]]:
-        return self._rows(
-            """
-            SELECT p.id, p.pi_number, p.status, b.paid, b.same
-            FROM ifms.payment_instruction p, LATERAL (
-                SELECT array_agg(beneficiary_number ORDER BY beneficiary_number) AS paid,
-                       array_agg(beneficiary_number) FILTER (WHERE same_account_by IS NOT NULL) AS same
-                FROM ifms.beneficiary WHERE payment_instruction_id = p.id) b
-            WHERE p.tenant_id = %s AND p.parent_pi_number = %s ORDER BY p.created_at DESC
-            """,
-            order.tenant_id,
-            order.pi_number,
-        )
+    def _revisions(self, order: Order) -> list[Row]:
+        with self._reads.connection() as connection:
+            return creation.revisions(connection, order.tenant_id, order.pi_number)
 
     def _not_in_it(self, order: Order, revision: str, left_out: list[LeftOut]) -> list[LeftOut]:
         """Who has still failed and is in no later PI; why, as far as it was looked at."""
         reasons = {each.beneficiary_number: each.reason for each in left_out}
-        rows = self._rows(
-            """
-            SELECT beneficiary_number, beneficiary_id FROM ifms.failed_beneficiary
-            WHERE original_pi_number = %s AND pi_number <> %s ORDER BY beneficiary_number
-            """,
-            order.pi_number,
-            revision,
-        )
+        with self._reads.connection() as connection:
+            rows = creation.failed_outside(connection, order.pi_number, revision)
         otherwise = f"not in {revision}, which comes first" if order.named is None else "not chosen"
         return [
             LeftOut(row["beneficiary_number"], row["beneficiary_id"], reasons.get(row["beneficiary_number"], otherwise))
             for row in rows
         ]
 
-    def _payment(self, tenant_id: str, payment_number: str) -> dict[str, Any] | None:
-        found = self._rows(
-            "SELECT * FROM ifms.payment WHERE tenant_id = %s AND payment_number = %s", tenant_id, payment_number
-        )
-        return found[0] if found else None
+    def _payment(self, tenant_id: str, payment_number: str) -> Row | None:
+        with self._reads.connection() as connection:
+            return creation.payment(connection, tenant_id, payment_number)
 
     def _whole(self, instruction_id: UUID) -> Whole:
         with self._reads.connection() as connection:
             return load(connection, [instruction_id])[0]
 
-    def _rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
-        with self._reads.connection() as connection:
-            return _fetch(connection, statement, values)
 
-
-def _is_of(revision: dict[str, Any], order: Order) -> bool:
+def _is_of(revision: Row, order: Order) -> bool:
     """Whether the revision pays exactly those whom the order names, and to the accounts that it wants."""
     return revision["paid"] == sorted(order.named or ()) and set(revision["same"] or ()) == set(order.same_account)
-
-
-def _fetch(connection: Connection, statement: str, values: tuple[object, ...]) -> list[dict[str, Any]]:
-    with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(statement.encode(), values).fetchall()

@@ -1,0 +1,71 @@
+"""What became of a payment, or of a correction, for whoever has asked for its payment instruction and waits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from psycopg.rows import dict_row
+
+from ifms.ledger.database import Connection
+
+Row = dict[str, Any]
+
+
+def payment(connection: Connection, tenant_id: str, payment_number: str) -> Row | None:
+    """The payment's row, with why it has no PI yet."""
+    found = _rows(
+        connection, "SELECT * FROM ifms.payment WHERE tenant_id = %s AND payment_number = %s", tenant_id, payment_number
+    )
+    return found[0] if found else None
+
+
+def originals(connection: Connection, tenant_id: str, payment_number: str) -> list[Row]:
+    """The payment's original PIs but its repayments, the newest first: `id`, `pi_number`, `status`."""
+    return _rows(
+        connection,
+        """
+        SELECT id, pi_number, status FROM ifms.payment_instruction
+        WHERE tenant_id = %s AND payment_number = %s AND pi_type = 'ORIGINAL' AND repayment_of IS NULL
+        ORDER BY created_at DESC
+        """,
+        tenant_id,
+        payment_number,
+    )
+
+
+def revisions(connection: Connection, tenant_id: str, pi_number: str) -> list[Row]:
+    """The original's revised PIs, the newest first: `id`, `pi_number`, `status`, `paid`, `same`.
+
+    `paid` are the numbers of its beneficiaries, `same` of those on the account that failed (None when there is none).
+    """
+    return _rows(
+        connection,
+        """
+        SELECT p.id, p.pi_number, p.status, b.paid, b.same
+        FROM ifms.payment_instruction p, LATERAL (
+            SELECT array_agg(beneficiary_number ORDER BY beneficiary_number) AS paid,
+                   array_agg(beneficiary_number) FILTER (WHERE same_account_by IS NOT NULL) AS same
+            FROM ifms.beneficiary WHERE payment_instruction_id = p.id) b
+        WHERE p.tenant_id = %s AND p.parent_pi_number = %s ORDER BY p.created_at DESC
+        """,
+        tenant_id,
+        pi_number,
+    )
+
+
+def failed_outside(connection: Connection, pi_number: str, revision: str) -> list[Row]:
+    """The original's failed beneficiaries who are not in `revision`: `beneficiary_number`, `beneficiary_id`."""
+    return _rows(
+        connection,
+        """
+        SELECT beneficiary_number, beneficiary_id FROM ifms.failed_beneficiary
+        WHERE original_pi_number = %s AND pi_number <> %s ORDER BY beneficiary_number
+        """,
+        pi_number,
+        revision,
+    )
+
+
+def _rows(connection: Connection, statement: str, *values: object) -> list[Row]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(statement.encode(), values).fetchall()
