@@ -18,6 +18,18 @@ from cryptography.hazmat.primitives.padding import PKCS7
 
 from ifms.errors import ConfigurationError, WireError
 
+__all__ = [
+    "AES_KEY_BYTES",
+    "LEGACY_KEY_BYTES",
+    "PublicKeySource",
+    "aes_decrypt",
+    "aes_encrypt",
+    "legacy_decrypt",
+    "legacy_encrypt",
+    "load_public_key",
+    "rsa_encrypt",
+]
+
 AES_KEY_BYTES = 32
 LEGACY_KEY_BYTES = 16
 MIN_RSA_BITS = 2048
