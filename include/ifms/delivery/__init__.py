@@ -1,1 +1,1 @@
-"""What others hear through Kafka: the words of an SMS, the index's document, and the way to a broker."""
+"""The outbox outwards: payment status to the platform, SMS and the PI index to Kafka, calls to Elasticsearch."""

@@ -1,4 +1,4 @@
-"""ifms_relay's other half: the calls to the treasury go to Elasticsearch, and old ones leave the ledger.
+"""Copies the log of calls into Elasticsearch, as a part of ifms_relay, and removes old calls from the ledger.
 
 Payments never wait for it: a call is written with its effect and shipped later, from its row. What Elasticsearch does
 not take now stays due; what it refuses for good is set aside with its reason, and the rest goes on.

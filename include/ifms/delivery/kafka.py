@@ -1,4 +1,4 @@
-"""The way to a Kafka broker: the one module that knows its client. No message's content reaches a log from here."""
+"""Publishes messages to a Kafka broker: the one module that knows its client. No content reaches a log from here."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ class PublishResult:
 
 
 class Publisher(Protocol):
-    """Whoever brings messages to those who want to hear them."""
+    """Publishes messages."""
 
     def publish(self, messages: Sequence[KafkaMessage]) -> PublishResult:
-        """Bring them, in this order for each key; nothing counts as brought that was not acknowledged."""
+        """Publish them, in this order for each key; nothing counts as published that was not acknowledged."""
 
 
 class KafkaPublisher:

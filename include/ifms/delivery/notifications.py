@@ -1,7 +1,7 @@
-"""ifms_relay's third part: those who are paid, or are not, hear of it by SMS; the platform's index hears of each PI.
+"""Publishes SMS for payees and updates of the PI index to Kafka, as a part of ifms_relay.
 
-Payments never wait for it. A message counts as told once a broker has acknowledged it; a reader may see it twice, with
-the same id. Phones are looked up when an SMS goes out, and kept nowhere. Facts: digit-services.md §11 and §12.
+Payments never wait for it. A message counts as delivered once a broker has acknowledged it; a reader may see it twice,
+with the same id. Phones are looked up when an SMS goes out, and kept nowhere. Facts: digit-services.md §11 and §12.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""ifms_relay: the platform hears of each change of a payment, in order, at least once.
+"""Delivers each change of a payment to the platform (ifms_relay), in order, at least once.
 
 A message that the platform refuses for good is set aside and stays visible; what follows for the same payment waits.
 What was cancelled on the platform stays so, but for what has happened to money in spite of it.

@@ -1,4 +1,4 @@
-"""The platform's index of PIs: what it is told of one. Facts: digit-services.md §11 (ifms-pi-index-enrich).
+"""Documents of the platform's index of PIs. Facts: digit-services.md §11 (ifms-pi-index-enrich).
 
 No name, account, IFSC, phone or address of a beneficiary is in it, nor anything of the payment advice.
 """
@@ -14,7 +14,7 @@ from ifms.queries.instruction import Whole, load
 
 
 def documents(connection: Connection, pi_numbers: Collection[str]) -> dict[str, dict[str, Any]]:
-    """What the index is told of these PIs, as they stand now, by their numbers; one that is none is left out."""
+    """The index's documents of these PIs, as they stand now, by their numbers; one that is none is left out."""
     found = connection.execute(
         "SELECT id FROM ifms.payment_instruction WHERE pi_number = ANY(%s)", (list(pi_numbers),)
     ).fetchall()

@@ -1,4 +1,4 @@
-"""The words of an SMS. The registered wording is the operator's to give; what is here says the same.
+"""Texts of SMS. The registered wording is the operator's to give; what is here says the same.
 
 Facts: digit-services.md §12, treasury-jit.md §3.
 """

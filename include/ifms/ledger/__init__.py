@@ -1,0 +1,1 @@
+"""Every row that is written, one transaction per change of state."""

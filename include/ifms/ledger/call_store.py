@@ -1,4 +1,4 @@
-"""The calls to the treasury as they are kept: which are still to be shipped, who looked at one, which are old.
+"""The calls to the treasury as rows: which are still to be shipped, who looked at one, which are old.
 
 `ifms.ledger.status_log` writes them.
 """

@@ -1,4 +1,4 @@
-"""Booking failed payments, whoever told of them: FD for originals, FTFPS for revisions.
+"""Books failed payments that the treasury reports: FD for originals, FTFPS for revisions.
 
 Facts: treasury-jit.md §2 FD and FTFPS; what the platform must hear: digit-services.md §3.
 """
@@ -29,7 +29,7 @@ NO_SUCH_BENEFICIARY = "the payment instruction has no such beneficiary"
 
 
 def failure_of(reported: FailedBeneficiary, voucher_date: date) -> Failure:
-    """What the treasury told of one beneficiary."""
+    """What the treasury reported of one beneficiary."""
     return Failure(
         voucher_date=voucher_date,
         reason=reported.failed_reason and mask_long_numbers(reported.failed_reason),
@@ -121,7 +121,7 @@ def why_not(pi: PaymentInstruction | None) -> str | None:
 
 
 def rematch(connection: Connection, bill_number: str, sealer: Sealer, sweep_run_id: UUID | None) -> int:
-    """Book the failures of a bill that matched nothing when they were told, and that its PI can take now; how many.
+    """Book the failures of a bill that matched nothing when they were reported, and that its PI can take now; how many.
 
     Locks the PI until the caller's transaction ends. What still matches nothing stays kept, with the reason.
     """
@@ -149,7 +149,7 @@ def book_and_log(
     matched: Sequence[tuple[Beneficiary, Failure]],
     sweep_run_id: UUID | None,
 ) -> Change | None:
-    """Book what FD told of a PI whose lock the caller holds, and put it into the PI's history."""
+    """Book what FD reported of a PI whose lock the caller holds, and put it into the PI's history."""
     before = pi.status
     change = book(connection, pi, matched, None)
     status_log.log_status(

@@ -61,7 +61,7 @@ def dates_to_ask(connection: Connection, first: date, last: date) -> list[date]:
 
 
 def note_asked(connection: Connection, day: date, sweep_run_id: UUID) -> None:
-    """The treasury has told what came back of this voucher date, and all of it was understood."""
+    """The treasury has reported what came back of this voucher date, and all of it was understood."""
     connection.execute(
         """
         INSERT INTO ifms.voucher_date_asked AS known (voucher_date, answered_at, sweep_run_id) VALUES (%s, now(), %s)
@@ -125,7 +125,7 @@ def now_matched(connection: Connection, bill_number: str, failure: Failure) -> N
 
 
 def unmatched(connection: Connection, bill_number: str) -> list[Unmatched]:
-    """The failures of a bill that have matched nothing so far, the first told first."""
+    """The failures of a bill that have matched nothing so far, the first reported first."""
     rows = connection.execute(
         """
         SELECT id, voucher_date, reason, challan_number, challan_date, nullif(beneficiary_id, ''), ifsc, utr_number,
@@ -191,7 +191,7 @@ def settle_unmatched(
 
 
 def open_ones(connection: Connection) -> list[tuple[UUID, str, str, date, str]]:
-    """What matches nothing and nobody has closed, the first told first: id, bill, beneficiary or account, day, why."""
+    """What matches nothing and is not closed, the first reported first: id, bill, beneficiary or account, day, why."""
     return connection.execute(
         """
         SELECT id, bill_number, coalesce(nullif(beneficiary_id, ''), '***' || account_last4, 'nobody named'),

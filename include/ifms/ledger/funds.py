@@ -164,7 +164,7 @@ def _record(connection: Connection, allotments: Sequence[NewAllotment]) -> Recor
 
 
 def _insert_allotment(connection: Connection, allotment: NewAllotment) -> tuple[str, Decimal] | None:
-    """Keep an allotment; None when it is new, else the kind and amount that it was first told with."""
+    """Keep an allotment; None when it is new, else the kind and amount that it was first reported with."""
     values = asdict(allotment)
     cursor = connection.execute(
         """

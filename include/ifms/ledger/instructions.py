@@ -253,7 +253,7 @@ def settle_attempt(
 
 
 def note(target: Target, pi: PaymentInstruction, claim: Claim, message: str | None, **columns: object) -> None:
-    """Keep the last call's message for the info band and what else it told; the status stays. Gives the PI back."""
+    """Keep the last call's message for the info band and what else it reported; the status stays. Gives the PI back."""
     columns = {"unknown_answer_id": None, "same_refusals": 0, **columns}
     _update(target, pi, claim, {"error_message": message, **columns})
 
@@ -344,7 +344,7 @@ def advance(
     event: Event,
     **columns: object,
 ) -> Change:
-    """Move the PI along by `event`, write what the treasury told with it, move its money, and give it back.
+    """Move the PI along by `event`, write what the treasury reported with it, move its money, and give it back.
 
     Without a claim the caller holds the row's lock, and whoever has claimed it keeps it.
     Accepted: reserved money is spent. Declined, cancelled: released. Rejected: spent money goes back, and the payment

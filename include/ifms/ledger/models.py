@@ -36,7 +36,7 @@ class Watermark:
 
 @dataclass(frozen=True)
 class NewAllotment:
-    """An allotment as the treasury told it; amounts in rupees, the date the treasury's (IST)."""
+    """An allotment as the treasury reported it; amounts in rupees, the date the treasury's (IST)."""
 
     tenant_id: str
     hoa_code: str
@@ -183,7 +183,7 @@ class PaymentInstruction:
     created_at: datetime
     error_message: str | None = None
     uncertain: bool = False
-    """A submission of it may have arrived without its outcome having been told at once."""
+    """A submission of it may have arrived without its outcome being known at once."""
     refusal: list[dict[str, str | None]] | None = None
     """What the treasury answered to its last submission when that settled nothing: code and text of each error."""
     refused_first: bool = False
@@ -197,7 +197,7 @@ class PaymentInstruction:
     same_refusals: int = 0
     """How many sweeps running have been refused with the text in `error_message`."""
     unmatched_failures: bool = False
-    """Whether FD has told of failures that it could not take where it stood."""
+    """Whether FD has reported failures that it could not take where it stood."""
     additional_details: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """For people: the numbers of DIGIT's bills (`billNumber`) and of their work orders (`referenceId`)."""
 

@@ -1,4 +1,4 @@
-"""What others must hear, written in the transaction of the change that they must hear of; ifms_relay delivers it.
+"""Outbox: messages to others, enqueued in the transaction of the change that they are about; ifms_relay delivers them.
 
 Rows of one `ordering_key` are delivered in the order of their ids, at least once.
 """
@@ -25,7 +25,7 @@ PAYMENT_STATUS = "payment_status"
 SMS = "sms"
 PI_INDEX = "pi_index"
 NOTICES = (SMS, PI_INDEX)
-"""Topics of which nothing is written unless somebody wants to hear it (`set_subscriptions`)."""
+"""Topics of which nothing is enqueued unless somebody has subscribed to them (`set_subscriptions`)."""
 
 WANTED_FOR = timedelta(days=7)
 
@@ -36,7 +36,7 @@ LONGEST_PAUSE = timedelta(hours=6)
 
 @dataclass(frozen=True)
 class Message:
-    """One thing that somebody must hear."""
+    """One message of the outbox."""
 
     id: int
     topic: str
@@ -85,7 +85,7 @@ def enqueue_line_statuses(
 def enqueue_sms(
     connection: Connection, pi: PaymentInstruction, outcome: Literal["paid", "failed"], utrs: Mapping[str, str | None]
 ) -> None:
-    """Those whose payment this very transaction has found paid, or come back, shall hear of it by SMS.
+    """SMS to those whose payment this very transaction has found paid, or come back.
 
     `utrs` are by beneficiary number, where the ledger's row has none or an older one. Whose phone it is, is looked up
     when the SMS goes out: no number is kept in a message. A department has none.
@@ -117,7 +117,7 @@ def enqueue_sms(
 
 
 def enqueue_pi_index(target: Target, pi: PaymentInstruction) -> None:
-    """The index shall hear of the PI's beneficiaries; of each status of the PI it hears by itself (a trigger)."""
+    """An update of the PI index for changed beneficiaries; each status of a PI enqueues one by itself (a trigger)."""
     write(
         target,
         """
@@ -134,9 +134,9 @@ def enqueue_pi_index(target: Target, pi: PaymentInstruction) -> None:
 
 
 def set_subscriptions(connection: Connection, wanted: Collection[str]) -> int:
-    """Of `NOTICES`, these are wanted for a week from now on, and the others no more.
+    """Of `NOTICES`, these are subscribed to for a week from now on, and the others no more.
 
-    What waits of those that nobody wants is closed, unheard; returns how many.
+    What waits of the others is closed, undelivered; returns how many.
     """
     for topic in NOTICES:
         if topic in wanted:
@@ -219,7 +219,7 @@ def claim_messages(
 
 
 def history_by_message(connection: Connection, messages: Collection[Message]) -> dict[int, list[Mapping[str, Any]]]:
-    """Everything said about each message's payment up to and with it, in order, by the message's id."""
+    """The payloads about each message's payment up to and with its own, in order, by the message's id."""
     rows = connection.execute(
         """
         SELECT told.id, said.payload FROM ifms.outbox told
@@ -247,12 +247,12 @@ def waiting_since(connection: Connection, topics: Collection[str]) -> datetime |
 
 
 def delivered(connection: Connection, message: Message, claim: Claim) -> None:
-    """It was heard. Raises ClaimLostError when another run has taken it over."""
+    """It is delivered. Raises ClaimLostError when another run has taken it over."""
     _settle(connection, message, claim, "delivered_at = now(), last_error = NULL")
 
 
 def all_delivered(connection: Connection, ids: Collection[int], claim: Claim) -> int:
-    """These were heard; returns how many of them another run has taken over meanwhile."""
+    """These are delivered; returns how many of them another run has taken over meanwhile."""
     cursor = connection.execute(
         """
         UPDATE ifms.outbox SET delivered_at = now(), last_error = NULL, claim_token = NULL, claimed_until = NULL
@@ -264,7 +264,7 @@ def all_delivered(connection: Connection, ids: Collection[int], claim: Claim) ->
 
 
 def close_undeliverable(connection: Connection, message: Message, claim: Claim, why: str) -> None:
-    """There is nobody who could hear it: it is closed with the reason, and holds nothing up. Raises ClaimLostError."""
+    """There is nobody to deliver it to: it is closed with the reason, and holds nothing up. Raises ClaimLostError."""
     _settle(connection, message, claim, "delivered_at = now(), unheard = true, last_error = %(error)s", error=why)
 
 
@@ -277,7 +277,7 @@ def try_later(
 
 
 def set_aside(connection: Connection, message: Message, claim: Claim, error: str) -> None:
-    """It will not be heard as it is: a person must look, and send it again. Raises ClaimLostError.
+    """It can't be delivered as it is: a person must look, and send it again. Raises ClaimLostError.
 
     What follows for the same key waits, so that the order holds.
     """

@@ -1,4 +1,4 @@
-"""What happened to a PI: its status log, and every call about it."""
+"""Writes a PI's status log, and every call to the treasury."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class CallLog:
         self._logins.append((uuid4(), exchange))
 
     def write_logins(self, db: Database, sweep_run_id: UUID | None) -> None:
-        """Write the logins heard so far, in a transaction of their own."""
+        """Write the logins recorded so far, in a transaction of their own."""
         while self._logins:
             login = self._logins[0]
             db.transact(partial(self._write, row=login, instruction_id=None, sweep_run_id=sweep_run_id))

@@ -35,7 +35,7 @@ class BeneficiaryStatus(StrEnum):
 
 
 class Event(StrEnum):
-    """What changes a payment instruction: the treasury told us so, or, never having heard of it, a person."""
+    """What changes a payment instruction: the treasury told us so, or, when it does not know it, a person."""
 
     ACCEPTED = "accepted"
     DECLINED = "declined"

@@ -1,0 +1,1 @@
+"""DIGIT's services: searches with their limits, payments, payees, accounts, master data."""

@@ -1,0 +1,1 @@
+"""What pages, API, hooks and the PI index read; nothing here writes."""

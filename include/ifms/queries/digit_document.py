@@ -1,4 +1,4 @@
-"""A PI in DIGIT's words, as its screens are answered and its index is told (http-api.md §2, digit-services.md §11)."""
+"""A PI in DIGIT's words, as its screens and its index get it (http-api.md §2, digit-services.md §11)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How it runs: the last sweeps, what waits and since when, what the platform has not heard, whether anybody answers."""
+"""How it runs: the last sweeps, what waits and since when, what is not delivered, whether anybody answers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Backlog:
 
 @dataclass(frozen=True)
 class Outbox:
-    """What one topic's readers have not heard yet; `set_aside` waits for a person."""
+    """What has not been delivered of one topic; `set_aside` waits for a person."""
 
     topic: str
     due: int
@@ -101,7 +101,7 @@ def health(connection: Connection) -> Health:
 
 
 def problems_of_run(connection: Connection, dag_id: str, run_id: str) -> list[str]:
-    """What the sweeps of a DAG run have said, and why one ended without saying anything; the last try of each alone."""
+    """What the sweeps of a DAG run have reported, or why one ended without a word; the last try of each alone."""
     rows = connection.execute(
         """
         SELECT DISTINCT ON (shard, service_id) problems, message FROM ifms.sweep_run

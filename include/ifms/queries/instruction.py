@@ -1,4 +1,4 @@
-"""Payment instructions with all that belongs to them: what one page shows of one, what DIGIT is told of several."""
+"""Payment instructions with all that belongs to them: what one page shows of one, what DIGIT is sent of several."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def bill_numbers(texts: Iterable[str]) -> tuple[str, ...]:
 
 @dataclass
 class ChosenBills:
-    """The bills that the scope of a sweep names. What a bill's number led to is told in one line each."""
+    """The bills that the scope of a sweep names. What a bill's number led to is reported in one line each."""
 
     sweep: Sweep
     platform: PlatformClient
@@ -48,7 +48,7 @@ class ChosenBills:
     _made: list[str] = field(default_factory=list)
 
     def payable(self) -> Generator[tuple[str, list[Bill]], None, None]:
-        """City by city, the chosen bills that are approved and have no payment; the others are told of."""
+        """City by city, the chosen bills that are approved and have no payment; the others are reported."""
         numbers = self.scope.bills or ()
         found: dict[str, list[Bill]] = {number: [] for number in numbers}
         unread: list[str] = []

@@ -175,7 +175,7 @@ class Corrections:
         return Sender(self.sweep, self.treasury, Instruction())
 
     def correct(self, orders: Sequence[Order]) -> None:
-        """Correct what an operator asked for; what is refused is said, and the run is not green."""
+        """Correct what an operator asked for; what is refused is reported, and the run is not green."""
         for sender, wanted in ((self.revisions, False), (self.repayments, True)):
             ours = [order for order in orders if order.new_original is wanted]
             self.sweep.drive(self._ready(ours, asked_for=True), sender.send, sender.settle, sender.not_begun)

@@ -103,7 +103,7 @@ class _Answers:
         self._undated: dict[bytes, tuple[date, FdRow]] = {}
 
     def row(self, day: date, row: FdRow) -> None:
-        """Book a row by its own voucher date; one without waits for the newest date that it is told about."""
+        """Book a row by its own voucher date; one without waits for the newest date that it is reported for."""
         which = hashlib.sha256(str(row.model_dump()).encode("utf-8", "surrogatepass")).digest()
         if row.voucher_date is None:
             self._undated[which] = max((day, row), self._undated.get(which, (day, row)), key=lambda each: each[0])
@@ -137,7 +137,7 @@ def _nothing_came_back(sweep: Sweep, day: date, errors: tuple[ReplyError, ...]) 
 
 
 def _rematch_kept(sweep: Sweep, sealer: Sealer) -> None:
-    """Book what was told before its PI could take it: the PI may have moved in another way than by a sweep's news."""
+    """Book what was reported before its PI could take it: the PI may have moved by other news than a sweep's."""
     for bill_number in sweep.db.transact(failures.matchable_bills):
         again = partial(rematch, bill_number=bill_number, sealer=sealer, sweep_run_id=sweep.run.id)
         try:

@@ -1,4 +1,4 @@
-"""Ask the treasury and change nothing: for people who compare what it says with what the ledger holds.
+"""Inquiries: ask the treasury and change nothing, for people who compare its answers with the ledger.
 
 Only services that tell (VA, PIS). Each call is logged like a sweep's; what it says goes to the caller alone.
 """

@@ -135,7 +135,7 @@ def fetch_allotments(sweep: Sweep, treasury: TreasuryClient, master: MasterData,
 
 
 def _open_marks(sweep: Sweep, master: MasterData, scope: Scope) -> None:
-    """One watermark per city, unit and head of account; a city without a unit is said, and the others go on."""
+    """One watermark per city, unit and head of account; a city without a unit is reported, and the others go on."""
     for tenant in scope.cities(master):
         units = master.units.get(tenant, ())
         if not units:

@@ -225,7 +225,7 @@ class Sweep:
         instruction_id: UUID | None = None,
         announced: UUID | None = None,
     ) -> None:
-        """Write what was said for one outcome, in the transaction of its effect."""
+        """Write the exchanges of one outcome, in the transaction of its effect."""
         assert self.calls is not None, "a sweep that calls the treasury is given a call log"
         self.calls.write(
             target,

@@ -1,4 +1,4 @@
-"""What PIS, PAG and PD have in common: each due PI is asked about once, and what comes back moves it along or not.
+"""Polls the status of PIs (PIS, PAG, PD, FTPS, FTFPS): each due PI once, and what comes back moves it along or not.
 
 Rules common to every status service (user-stories.md): every answer is kept; no response and no error ever changes a
 PI's status, except a rejection told by PIS. What an error means the phrasebook says; one that it does not know changes
@@ -134,7 +134,7 @@ class Poll(Generic[News]):
         return self.treasury.call(request, until=item.claim.begin_by(0))
 
     def _set_aside(self, item: Claimed, reason: str) -> None:
-        """One PI's row must not stop the others: its trouble is kept and said, and it is given back."""
+        """One PI's row must not stop the others: its trouble is kept and reported, and it is given back."""
 
         def write(connection: Connection) -> None:
             instructions.note(connection, item.pi, item.claim, reason)
@@ -151,7 +151,7 @@ class Poll(Generic[News]):
         self.sweep.add_problem(f"PI {item.pi.pi_number} can't be asked about: {reason}")
 
     def _settle(self, item: Claimed, outcome: Outcome | _Unaskable) -> None:
-        """One transaction: what was said, what it changes, and the PI back in its queue."""
+        """One transaction: the exchanges, what they change, and the PI back in its queue."""
         if isinstance(outcome, _Unaskable):
             self._set_aside(item, outcome.reason)
             return

@@ -1,4 +1,4 @@
-"""Submitting what moves money, PI and COR: persist, send, record; unknown is not failed (money-rules.md R1, R2).
+"""Submits what moves money, PI and COR: persist, send, record; unknown is not failed (money-rules.md R1, R2).
 
 Whatever is sent was written before, with its call announced; whatever comes back is settled in one transaction. Once a
 submission may have arrived, only these end it: the treasury's acceptance (or, of a later submission, its refusal as a
@@ -97,7 +97,7 @@ class Ready:
 
 @dataclass(frozen=True)
 class Sent:
-    """What its status service said, if it was asked, and what the treasury said to the bill, if it was sent.
+    """What its status service answered, if it was asked, and what the treasury answered to the bill, if it was sent.
 
     `after` is what the status service said once a first submission was refused as a duplicate.
     """
@@ -239,7 +239,7 @@ class Sender:
     # Settling ---------------------------------------------------------------------------------------------------------
 
     def settle(self, item: Ready, sent: Sent) -> None:
-        """One transaction: what was said, what it changes, and the PI back in its queue."""
+        """One transaction: the exchanges, what they change, and the PI back in its queue."""
         for outcome in (sent.status, sent.bill, sent.after):
             if outcome is not None:
                 self.sweep.record_outcome(outcome)
@@ -519,7 +519,7 @@ def accept(
 def decline(
     target: Target, pi: PaymentInstruction, claim: Claim | None, errors: tuple[ReplyError, ...], code: str
 ) -> Change:
-    """FAILED, with what the treasury said of it and of single beneficiaries."""
+    """FAILED, with what the treasury answered about it and about single beneficiaries."""
     beneficiaries.note_beneficiaries(target, pi, bad_beneficiaries(errors))
     return instructions.advance(
         target,

@@ -70,11 +70,11 @@ class TreasuryClient:
     """Calls the treasury's services. Safe to share between threads; a context manager that closes its connections.
 
     The first call logs in, once for all threads. When the treasury says that the session is over, one thread logs in
-    anew, and every call that was told so is made once more. A login that failed is remembered: it is raised to every
-    thread that waits for it and to every later call, and not tried again.
+    anew, and every call that was refused for it is made once more. A login that failed is remembered: it is raised to
+    every thread that waits for it and to every later call, and not tried again.
 
-    `on_exchange` hears of every login, successful or not, exactly once, from the thread that made it; everything else
-    that was said rides on the outcome of its call. So each exchange becomes one row of the call log.
+    `on_exchange` is given every login, successful or not, exactly once, by the thread that made it; every other
+    exchange rides on the outcome of its call. So each exchange becomes one row of the call log.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What became of one call to the treasury, and what was said on the way.
+"""Outcome of one call to the treasury, with the exchanges that it took.
 
 Only an answer declines or accepts a PI. A call that may have arrived and was not answered is `Unknown`, which is
 neither success nor failure (money-rules.md R2).
