@@ -21,6 +21,7 @@ from tests.support.workers import Crew, settings
 
 from bench.figures import Workers
 from bench.harness import Harness
+from bench.sweep import SIGNING_KEY
 from ifms_standalone import airflow
 from ifms_standalone.errors import StandaloneError
 from ifms_standalone.simulators import CLIENT_ID, CLIENT_SECRET
@@ -124,7 +125,8 @@ def _latency(made: Harness, milliseconds: int) -> None:
 
 def _connections(made: Harness, limit: float | None) -> dict[str, Any]:
     """Airflow's connections to both simulators; `limit` is the treasury's, in calls a second."""
-    extra = {"public_key": made.public_key, "log_key": made.log_key, "max_concurrency": AT_A_TIME}
+    keys = {"public_key": made.public_key, "log_key": made.log_key, "signing_key": SIGNING_KEY}
+    extra = {**keys, "max_concurrency": AT_A_TIME}
     treasury = {"conn_type": "ifms_treasury", "host": made.treasury.address, "login": CLIENT_ID}
     return {
         "ifms_treasury": treasury

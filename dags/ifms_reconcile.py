@@ -3,16 +3,18 @@
 ## What
 Looks at every invariant on the real rows, in one snapshot: balances are the sums of their movements, statuses agree
 with money, nothing is paid twice, logs have no gap, each change was told, nothing waits for longer than it should (how
-long is a field of the form). Changes nothing, with one exception: a PI that has been PENDING for long (24 hours, or
-what the form says) is listed, and put first in ifms_pi's queue. It sends nothing itself: ifms_pi asks the treasury
-about such a PI before it sends it again. A PI that a run holds is left alone.
+long is a field of the form). Of PIs under way or changed in the last two days it also checks the signatures, with the
+keys of `ifms_treasury`, and the amounts, with the platform. Changes nothing, with one exception: a PI that has been
+PENDING for long (24 hours, or what the form says) is listed, and put first in ifms_pi's queue. It sends nothing itself:
+ifms_pi asks the treasury about such a PI before it sends it again. A PI that a run holds is left alone.
 
 ## When
 Daily at 20:30 IST (`IFMS_SCHEDULE_RECONCILE`), half an hour before ifms_pi asks about what is PENDING. Always looks at
-all rows: so does a backfill. `ifms reconcile` does the same at a terminal.
+all rows: so does a backfill. `ifms reconcile` does the same at a terminal, without the platform, and with the keys in
+its environment it checks every signature.
 
 ## Reads
-All tables of the schema `ifms`.
+All tables of the schema `ifms`; the platform's payments. The treasury is not called.
 
 ## Writes
 `ifms.sweep_run`; of PENDING PIs `polled_at` and claims that have run out, in `ifms.payment_instruction`.

@@ -40,6 +40,8 @@ trap 'rm -f "$fresh"' EXIT
     echo "IFMS_ADMIN_PASSWORD=$(password)"
     echo "# Seals the secrets in the log of calls to the treasury; records can't be opened without it."
     echo "IFMS_LOG_KEY=$(key)"
+    echo "# Signs payment instructions; those that it has not signed are not sent."
+    echo "IFMS_SIGNING_KEY=$(key)"
     echo "KAFKA_CLUSTER_ID=$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=\n')"
     echo
     if [ "$simulators" = yes ]; then

@@ -367,6 +367,22 @@ BEGIN
 END $$;
 
 --
+-- Name: check_signed_anew(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.check_signed_anew() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF coalesce(current_setting('ifms.resealing', true), '') <> 'on' OR OLD.signature IS NULL OR NEW.signature IS NULL
+       OR NOT pg_has_role(current_user, (SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'USAGE') THEN
+        RAISE EXCEPTION '% on % is refused: a signature is frozen', TG_OP, TG_TABLE_NAME
+            USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME;
+    END IF;
+    RETURN NEW;
+END $$;
+
+--
 -- Name: check_transition(); Type: FUNCTION; Schema: ifms; Owner: -
 --
 
@@ -599,6 +615,7 @@ CREATE TABLE ifms.payment_instruction (
     claimed_until timestamp with time zone,
     imported_at timestamp with time zone,
     adopted_by text,
+    signature bytea,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT adopted_is_an_original CHECK (((adopted_by IS NULL) OR ((pi_type = 'ORIGINAL'::text) AND (repayment_of IS NULL) AND (imported_at IS NULL)))),
@@ -2879,6 +2896,12 @@ CREATE INDEX beneficiary_failed_on ON ifms.beneficiary USING btree (failed_on) W
 CREATE INDEX beneficiary_returnable ON ifms.beneficiary USING btree (voucher_date, updated_at) WHERE (status = 'Payment Successful'::text);
 
 --
+-- Name: bill_by_payment; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX bill_by_payment ON ifms.bill USING btree (tenant_id, payment_number) WHERE (payment_number IS NOT NULL);
+
+--
 -- Name: call_access_by_call; Type: INDEX; Schema: ifms; Owner: -
 --
 
@@ -3611,6 +3634,18 @@ CREATE TRIGGER settled_once BEFORE UPDATE OF settled_by ON ifms.payment_instruct
 CREATE TRIGGER settled_once BEFORE UPDATE OF settled_at, settled_by, settled_reason ON ifms.unmatched_failure FOR EACH ROW WHEN ((old.settled_at IS NOT NULL)) EXECUTE FUNCTION ifms.refuse_change('who has closed a reported failure, and why, stays on record');
 
 --
+-- Name: payment_instruction signature_is_frozen; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER signature_is_frozen BEFORE UPDATE OF signature ON ifms.payment_instruction FOR EACH ROW WHEN ((new.signature IS DISTINCT FROM old.signature)) EXECUTE FUNCTION ifms.check_signed_anew();
+
+--
+-- Name: payment_instruction signed_when_made; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER signed_when_made BEFORE INSERT ON ifms.payment_instruction FOR EACH ROW WHEN (((new.signature IS NULL) AND (new.imported_at IS NULL))) EXECUTE FUNCTION ifms.refuse_change('a payment instruction is signed when it is made');
+
+--
 -- Name: fund_movement status_and_money_agree; Type: TRIGGER; Schema: ifms; Owner: -
 --
 
@@ -3871,6 +3906,12 @@ REVOKE ALL ON FUNCTION ifms.check_sanction_open() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION ifms.check_settled_by_fact() FROM PUBLIC;
+
+--
+-- Name: FUNCTION check_signed_anew(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.check_signed_anew() FROM PUBLIC;
 
 --
 -- Name: FUNCTION check_transition(); Type: ACL; Schema: ifms; Owner: -

@@ -60,19 +60,21 @@ ROOMS = {
     "money": room(),
     "settings": room(libraries="pydantic pydantic_settings"),
     "sealing": room(libraries="cryptography"),
+    "signing": room("sealing"),
     "wire": room(libraries="cryptography pydantic pydantic_core"),
-    "treasury": room("wire sealing", "certifi requests urllib3", network=True),
+    "treasury": room("wire sealing signing", "certifi requests urllib3", network=True),
     "platform": room("wire.bank", libraries="pydantic requests tenacity urllib3", network=True),
     # What was said to the treasury is kept as it was said: the outcome's shape, without the client.
     "ledger": room(
-        "sealing treasury.outcome wire.bank wire.envelope wire.phrasebook wire.scroll", "alembic psycopg sqlalchemy"
+        "sealing signing treasury.outcome wire.bank wire.envelope wire.phrasebook wire.scroll",
+        "alembic psycopg sqlalchemy",
     ),
     "calllog": room("wire ledger sealing", "elastic_transport elasticsearch psycopg"),
-    "queries": room("wire.bank ledger", "pandas psycopg"),
+    "queries": room("wire.bank ledger sealing", "pandas psycopg"),
     "reports": room("queries ledger", "matplotlib pandas psycopg pypdf reportlab xlsxwriter"),
     "sweep": room("wire treasury ledger platform.masterdata"),
     "delivery": room("sweep queries calllog ledger platform", "confluent_kafka psycopg"),
-    "services": room("sweep wire treasury platform ledger sealing"),
+    "services": room("sweep wire treasury platform ledger sealing signing"),
     "importing": room("ledger wire.envelope wire.phrasebook", "psycopg"),
 }
 STANDARD = sys.stdlib_module_names | {"_typeshed", "airflow"}  # airflow: said already, by the floors
@@ -87,6 +89,8 @@ GIVEN = frozenset(
         "PlatformClient",
         "Database",
         "Sealer",
+        "Signer",
+        "Keyring",
         "CallLog",
         "CallStore",
         "KafkaPublisher",

@@ -22,6 +22,10 @@ class SealError(IfmsError):
     """A sealed record can't be opened: it was changed, or sealed under a key that is not at hand."""
 
 
+class SignatureError(IfmsError):
+    """A payment instruction is not as it was signed, or by a key that is not at hand: it is not sent."""
+
+
 # The treasury ---------------------------------------------------------------------------------------------------------
 
 

@@ -119,6 +119,7 @@ def _connections(read: _Reader, public_key: str | None) -> dict[str, dict[str, o
     extra = {
         "public_key": read.text("IFMS_TREASURY_PUBLIC_KEY", public_key),
         "log_key": read.text("IFMS_LOG_KEY"),
+        "signing_key": read.text("IFMS_SIGNING_KEY"),
         "ca_bundle": read.optional("IFMS_TREASURY_CA_BUNDLE"),
         "calls_per_second": read.rate("IFMS_TREASURY_CALLS_PER_SECOND"),
     }

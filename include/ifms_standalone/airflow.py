@@ -56,7 +56,7 @@ def environment(
         "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
         "AIRFLOW__CORE__FERNET_KEY": secrets.fernet_key,
         # Airflow hides a connection's extra by the names of its keys, and does not know these as secret.
-        "AIRFLOW__CORE__SENSITIVE_VAR_CONN_NAMES": "log_key",
+        "AIRFLOW__CORE__SENSITIVE_VAR_CONN_NAMES": "log_key,signing_key",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": folder.airflow / "passwords.json",
         # Tasks report here; unset, it is port 8080 whatever the API server listens on.

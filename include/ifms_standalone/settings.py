@@ -79,6 +79,8 @@ class Secrets:
     jwt_secret: str = field(repr=False)
     log_key: str = field(repr=False)
     """32 bytes in base64: seals the secrets in the log of treasury calls."""
+    signing_key: str = field(repr=False)
+    """32 bytes in base64: signs payment instructions."""
 
     @classmethod
     def kept_in(cls, file: Path) -> Secrets:
@@ -109,6 +111,7 @@ class Secrets:
             api_secret=secrets.token_urlsafe(32),
             jwt_secret=secrets.token_urlsafe(48),
             log_key=base64.b64encode(secrets.token_bytes(32)).decode(),
+            signing_key=base64.b64encode(secrets.token_bytes(32)).decode(),
         )
 
 

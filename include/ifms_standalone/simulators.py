@@ -125,6 +125,7 @@ def connections(treasury: Simulator, platform: Simulator, secrets: Secrets) -> d
             "extra": {
                 "public_key": treasury.control("GET", "public-key")["public_key"],
                 "log_key": secrets.log_key,
+                "signing_key": secrets.signing_key,
             },
         },
         "ifms_platform": {"conn_type": "ifms_platform", "host": host, "port": platform.port},

@@ -80,6 +80,16 @@ _TREASURY_FIELDS: Fields = {
         "Separated by blanks; they still open the records of their time.",
         _text(format="password"),
     ),
+    "signing_key": _field(
+        "Signing key",
+        "32 other random bytes in base64; signs what payment instructions pay. One that it did not sign is not sent.",
+        _text(format="password"),
+    ),
+    "old_signing_keys": _field(
+        "Earlier signing keys",
+        "Separated by blanks; payment instructions of their time are checked by them.",
+        _text(format="password"),
+    ),
     "legacy_log_secret": _field(
         "Old call log secret",
         "ifms.request.enc.secret of the Java adapter, to read the records that it wrote.",

@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 from support import dags as support_dags
 from support import failed
-from support.simulators import LOG_KEY
+from support.keys import call_text
 
-from ifms.sealing import Sealer
 from ifms.services.fd import voucher_dates
 
 pytestmark = pytest.mark.airflow
@@ -20,9 +19,8 @@ pytestmark = pytest.mark.airflow
 
 def asked(adapter) -> list[date]:
     """The voucher dates of all FD calls, in the order of the calls."""
-    sealer = Sealer.from_config(LOG_KEY)
-    rows = adapter.rows("SELECT request_sealed FROM ifms.treasury_call WHERE service_id = 'FD' ORDER BY created_at")
-    return [date.fromisoformat(json.loads(sealer.open(r["request_sealed"]))["params"]["voucherDate"]) for r in rows]
+    rows = adapter.rows("SELECT * FROM ifms.treasury_call WHERE service_id = 'FD' ORDER BY created_at")
+    return [date.fromisoformat(json.loads(call_text(r))["params"]["voucherDate"]) for r in rows]
 
 
 @pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})

@@ -116,7 +116,13 @@ def test_each_service_is_given_only_the_secrets_that_it_needs(environment, servi
         return {name for name, service in services.items() if value in json.dumps(service)}
 
     assert holders("POSTGRES_PASSWORD") == {"postgres", "init"}
-    for variable in ("IFMS_OWNER_PASSWORD", "IFMS_DB_PASSWORD", "IFMS_REPORTS_PASSWORD", "IFMS_LOG_KEY"):
+    for variable in (
+        "IFMS_OWNER_PASSWORD",
+        "IFMS_DB_PASSWORD",
+        "IFMS_REPORTS_PASSWORD",
+        "IFMS_LOG_KEY",
+        "IFMS_SIGNING_KEY",
+    ):
         assert holders(variable) == {"init"}, variable
     assert holders("ELASTIC_PASSWORD") == {"elasticsearch", "init"}
     assert holders("AIRFLOW_DB_PASSWORD") == AIRFLOW_SERVICES

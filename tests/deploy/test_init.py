@@ -74,7 +74,7 @@ def made(environment: dict[str, str]) -> dict[str, str]:
         assert (code, err) == (0, "")
         assert out.splitlines()[-1] == "deployment: ready"
         for name, value in environment.items():
-            assert not name.endswith(("PASSWORD", "SECRET", "LOG_KEY")) or value not in out
+            assert not name.endswith(("PASSWORD", "SECRET", "LOG_KEY", "SIGNING_KEY")) or value not in out
     return environment
 
 
@@ -147,6 +147,7 @@ def test_what_people_have_edited_is_left_and_a_new_password_is_taken(made, serve
         assert kept is not None
         assert made["IFMS_TREASURY_CLIENT_SECRET"] not in str(kept)
         assert made["IFMS_LOG_KEY"] not in str(kept)
+        assert made["IFMS_SIGNING_KEY"] not in str(kept)
         database.execute("UPDATE slot_pool SET slots = 3 WHERE pool = 'ifms_treasury'")
         database.execute("UPDATE connection SET host = 'https://edited.example' WHERE conn_id = 'ifms_treasury'")
         again = made | {"IFMS_DB_PASSWORD": "another-sample-password"}

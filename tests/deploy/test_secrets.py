@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from support import compose
 
-SIZES = {"AIRFLOW_FERNET_KEY": 32, "IFMS_LOG_KEY": 32}
+SIZES = {"AIRFLOW_FERNET_KEY": 32, "IFMS_LOG_KEY": 32, "IFMS_SIGNING_KEY": 32}
 
 
 def run(*arguments):
@@ -21,7 +21,7 @@ def test_only_its_owner_reads_it_and_no_two_are_alike(tmp_path):
     made = compose.secrets(tmp_path)
     assert stat.S_IMODE((tmp_path / "made.env").stat().st_mode) == 0o600
     secret = {name: value for name, value in made.items() if value and not name.startswith("IFMS_TREASURY")}
-    assert len(secret) == 13
+    assert len(secret) == 14
     assert len(set(secret.values())) == len(secret)
     assert all(len(value) >= 22 for value in secret.values())
     for name, size in SIZES.items():

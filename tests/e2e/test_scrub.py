@@ -16,8 +16,9 @@ from psycopg import sql
 from support import failed, figures, scrub
 from support.adapter import Adapter, Treasury, assert_money_is_right
 from support.databases import PASSWORD
+from support.keys import account_numbers, call_text
 from support.search_engine import SearchEngine
-from support.simulators import CLIENT_SECRET, LOG_KEY, Simulators
+from support.simulators import CLIENT_SECRET, LOG_KEY, SIGNING_KEY, Simulators
 from support.task_runner import TaskRunner, task_runner
 
 from ifms.sealing import Sealer
@@ -76,8 +77,7 @@ def bill(simulators: Simulators, number: int) -> None:
 
 def accounts(adapter: Adapter, sealer: Sealer) -> set[str]:
     """The account of everybody who was paid, or should be."""
-    rows = adapter.rows("SELECT account_sealed FROM ifms.beneficiary WHERE account_sealed IS NOT NULL")
-    return {sealer.open(row["account_sealed"]).decode() for row in rows}
+    return set(account_numbers(adapter.dsn, sealer).values())
 
 
 def numbers(adapter: Adapter) -> list[str]:
@@ -96,7 +96,7 @@ def secrets_of_calls(adapter: Adapter, sealer: Sealer) -> dict[str, set[bytes]]:
         for kind, column in columns.items():
             if row[column] is None:
                 continue
-            text = sealer.open(row[column])
+            text = call_text(row, column, sealer).encode()
             found[kind].add(text)
             if kind != "token":
                 found[kind].add(base64.b64decode(text))
@@ -184,14 +184,16 @@ def test_a_cycle_of_failures_leaves_no_secret_and_no_account_in_what_it_writes(
     }
     assert adapter.statuses().keys() >= {"FAILED", "SUCCESSFUL", "COMPLETED"}
     assert adapter.rows("SELECT id FROM ifms.treasury_call WHERE shipped_at IS NULL") == []
-    sealed = [row[name] for row in adapter.rows("SELECT * FROM ifms.treasury_call") for name in SEALED if row[name]]
-    assert {old.key_id, both.key_id} == {bytes(each)[2:18].decode() for each in sealed}
-    for each in sealed:
-        both.open(each)
+    calls = adapter.rows("SELECT * FROM ifms.treasury_call")
+    sealed = [(row, name) for row in calls for name in SEALED if row[name]]
+    assert {old.key_id, both.key_id} == {bytes(row[name])[2:18].decode() for row, name in sealed}
+    for row, name in sealed:
+        call_text(row, name, both)
 
     secrets = secrets_of_calls(adapter, both) | {
         "client secret": {CLIENT_SECRET.encode()},
         "log key": {form for key in (LOG_KEY, NEW_KEY) for form in (key.encode(), base64.b64decode(key))},
+        "signing key": {SIGNING_KEY.encode(), base64.b64decode(SIGNING_KEY)},
         "old log secret": {LEGACY_SECRET.encode()},
         "gateway token": {AUTH_TOKEN.encode()},
         "password": {PASSWORD.encode(), (urlsplit(adapter.dsn).password or "").encode()},

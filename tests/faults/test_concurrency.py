@@ -9,6 +9,7 @@ from decimal import Decimal
 import psycopg
 import pytest
 from support.adapter import Adapter, assert_money_is_right
+from support.keys import KEYRING
 from support.ledger import DDO, HEAD, LEASE, TENANT, new_instruction
 from support.processes import Job, at_once
 from support.simulators import both
@@ -81,7 +82,7 @@ def test_64_connections_reserve_on_one_sanction_at_once(ledger):
             assert funding is not None
             assert funding.sanction_id == sanction
             pi_claim = Claim(uuid.uuid4(), LEASE)
-            return instructions.create(connection, new_instruction(payment), funding, claim, pi_claim)
+            return instructions.create(connection, new_instruction(payment), funding, claim, pi_claim, KEYRING)
 
         mine.db.transact(write)
 

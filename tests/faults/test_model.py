@@ -28,6 +28,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from support.databases import as_worker
+from support.keys import KEYRING
 from support.ledger import DDO, LEASE, TENANT, Ledger, allotment, beneficiary, new_instruction
 
 from ifms.errors import IfmsError
@@ -310,11 +311,11 @@ class LedgerBesideItsModel(RuleBasedStateMachine):
         def write(connection: Connection) -> bool:
             row = instructions.lock(connection, original)
             if not anew:
-                instructions.create_revision(connection, row, number, row.bill_date, rows, mine)
+                instructions.create_revision(connection, row, number, row.bill_date, rows, mine, KEYRING)
                 return True
             funding = self._funding(connection, total)
             if funding is not None:
-                instructions.create_repayment(connection, row, funding, number, row.bill_date, rows, mine)
+                instructions.create_repayment(connection, row, funding, number, row.bill_date, rows, mine, KEYRING)
             return funding is not None
 
         assert self.database.transact(write) is (not anew or self.model.available >= total)
@@ -405,7 +406,7 @@ class LedgerBesideItsModel(RuleBasedStateMachine):
 
         def write(connection: Connection) -> PaymentInstruction | None:
             funding = self._funding(connection, payment.amount)
-            return None if funding is None else instructions.create(connection, new, funding, claim, mine)
+            return None if funding is None else instructions.create(connection, new, funding, claim, mine, KEYRING)
 
         made = self.database.transact(write)
         assert (made is not None) is (self.model.available >= payment.amount)

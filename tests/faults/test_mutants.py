@@ -76,17 +76,37 @@ MUTANTS = {
             (f"{BASELINE}/05_instructions.sql", "CREATE UNIQUE INDEX one_original_per_payment", "CREATE INDEX one_original_per_payment"),
             (
                 INSTRUCTIONS,
-                "    pi = _write(target, values, new.beneficiaries, claim)\n",
+                "    pi = _write(target, values, new.beneficiaries, new.bill_ids, claim, keyring)\n",
                 "    if connection_of(target).execute(\n"
                 '        "SELECT FROM ifms.payment_instruction WHERE tenant_id = %s AND payment_number = %s"\n'
                 "        \" AND status <> 'FAILED'\",\n"
                 "        (new.payment.tenant_id, new.payment.payment_number),\n"
                 "    ).fetchone():\n"
                 '        raise ConflictError("the payment has a live PI")\n'
-                "    pi = _write(target, values, new.beneficiaries, claim)\n",
+                "    pi = _write(target, values, new.beneficiaries, new.bill_ids, claim, keyring)\n",
             ),
         ),
         ("tests/include/ifms/ledger/test_guards.py::test_a_second_live_original_for_a_payment_is_refused",),
+    ),
+    "a PI is sent whatever its signature says": Mutant(
+        (
+            (
+                "include/ifms/ledger/binding.py",
+                "        keyring.signer.check(content_of(pi, rows, accounts, bill_ids), pi.signature)\n",
+                "        content_of(pi, rows, accounts, bill_ids)\n",
+            ),
+        ),
+        ("tests/include/ifms/services/test_still_owed.py::test_a_row_that_was_rewritten_is_not_sent",),
+    ),
+    "an account number opens in any row": Mutant(
+        (
+            (
+                "include/ifms/ledger/binding.py",
+                '    return context("beneficiary.account_sealed", tenant_id, pi_number, *parts)\n',
+                '    return context("beneficiary.account_sealed")\n',
+            ),
+        ),
+        ("tests/include/ifms/ledger/test_binding.py::test_an_account_does_not_open_in_another_pi_and_one_that_is_missing_is_named",),
     ),
     "refused after an unknown outcome is never sent": Mutant(
         (

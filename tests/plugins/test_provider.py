@@ -80,7 +80,7 @@ def test_secret_fields_are_hidden_and_their_list_is_whole() -> None:
 
     widgets = ProvidersManager().connection_form_widgets
     hidden = {name.split("__", 2)[2] for name, widget in widgets.items() if "ifms" in name and widget.is_sensitive}
-    assert hidden == {"log_key", "old_log_keys", "legacy_log_secret", "auth_token"}
+    assert hidden == {"log_key", "old_log_keys", "signing_key", "old_signing_keys", "legacy_log_secret", "auth_token"}
 
 
 def test_defaults_of_the_form_are_those_of_the_configurations() -> None:

@@ -25,7 +25,6 @@ from ifms.ledger.limits import Limits
 from ifms.ledger.rate_limit import Rate
 from ifms.ledger.status_log import CallLog
 from ifms.platform.client import PlatformClient
-from ifms.sealing import Sealer
 from ifms.services.cor import Corrections, Order
 from ifms.services.fd import dates_to_ask, fetch_failures, voucher_dates
 from ifms.services.ftfps import RevisedFailure
@@ -94,8 +93,9 @@ class Adapter:
     def reconcile(self, limits: Limits | None = None) -> Sweep:
         """One sweep of ifms_reconcile."""
         sweep = self.sweep("RECONCILE")
-        with sweep:
-            reconcile(sweep, limits)
+        keyring = self.simulators.treasury_config(**self.treasury_changes).keyring
+        with sweep, PlatformClient(self.simulators.platform_config()) as platform:
+            reconcile(sweep, limits, keyring=keyring, platform=platform)
         return sweep
 
     def cycle(self) -> None:
@@ -105,8 +105,8 @@ class Adapter:
 
     def sweep(self, service: str, stop: threading.Event | None = None) -> Sweep:
         """A sweep that has not begun."""
-        calls = CallLog(Sealer.from_config(self.simulators.treasury_config().log_key))
         config = self.simulators.treasury_config(**self.treasury_changes)
+        calls = CallLog(config.keyring.sealer)
         return Sweep(
             self._ledger(),
             service,
@@ -132,18 +132,18 @@ class Adapter:
             PlatformClient(self.simulators.platform_config()) as platform,
         ):
             sweep.db.transact(lambda c: settings.adopt(c, config))
-            service, sealer = sweep.service_id, sweep.calls.sealer
+            service, keyring = sweep.service_id, config.keyring
             if service in STATUS_SERVICES:
                 Poll(sweep, STATUS_SERVICES[service](), treasury, scope)()
                 return
             if service == "FTFPS":
-                Poll(sweep, RevisedFailure(sealer), treasury, scope)()
+                Poll(sweep, RevisedFailure(keyring.sealer), treasury, scope)()
                 return
             if service == "FD":
                 until = scope.until or clock.now()
                 every = scope.since or scope.until
                 dates = voucher_dates(scope.since or until - timedelta(days=3), until) if every else dates_to_ask(sweep)
-                fetch_failures(sweep, treasury, sealer, dates)
+                fetch_failures(sweep, treasury, keyring.sealer, dates)
                 return
             if service == "RELAY":
                 deliver(sweep, platform)
@@ -152,7 +152,7 @@ class Adapter:
             if service == "VA":
                 fetch_allotments(sweep, treasury, master, scope)
             elif service == "COR":
-                corrections = Corrections(sweep, treasury, platform, sealer, master)
+                corrections = Corrections(sweep, treasury, platform, keyring, master)
                 corrections.send_again(scope)
                 if orders:
                     corrections.correct(orders)
@@ -161,7 +161,7 @@ class Adapter:
             elif service == "PA":
                 create_payments(sweep, platform, master, scope)
             else:
-                PaymentInstructions(sweep, treasury, platform, sealer, master, scope)()
+                PaymentInstructions(sweep, treasury, platform, keyring, master, scope)()
 
     def _ledger(self) -> Database:
         return Database(lambda: psycopg.connect(as_worker(self.dsn), options="-c timezone=UTC"))

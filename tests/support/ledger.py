@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 from support.databases import as_worker
+from support.keys import KEYRING
 
 from ifms.ledger import funds, instructions, payments
 from ifms.ledger.claims import Claim, claim
@@ -107,7 +108,7 @@ class Ledger:
         def write(connection: Connection) -> PaymentInstruction:
             funding = funds.choose_funding(connection, TENANT, payment.amount, [(DDO, HEAD)], financial_year="2024-25")
             assert funding is not None
-            return instructions.create(connection, new, funding, payment_claim, mine)
+            return instructions.create(connection, new, funding, payment_claim, mine, KEYRING)
 
         return self.db.transact(write), mine
 
@@ -163,6 +164,7 @@ def new_instruction(
         purpose="MUKTA",
         beneficiaries=beneficiaries or [beneficiary(amount) for amount in amounts],
         additional_details={"billNumber": ["WB/2024-25/000001"]},
+        bill_ids=[f"bill of {payment.payment_number}"],
     )
 
 
@@ -176,8 +178,7 @@ def beneficiary(amount: Decimal, beneficiary_number: str | None = None) -> NewBe
         amount=amount,
         line_item_ids=(f"line-{number}",),
         name=f"Sample Payee {number}",
-        account_sealed=b"sealed",
-        account_last4="0001",
+        account_number="0000000001",
         account_type="SAVINGS",
         ifsc="SAMP0000001",
         bank_account_id=f"account-{number}",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 CLIENT_ID = "sample-client"
 CLIENT_SECRET = "sample-secret"
 LOG_KEY = base64.b64encode(bytes(range(32))).decode()
+SIGNING_KEY = base64.b64encode(bytes(range(32, 64))).decode()
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,9 @@ class Simulators:
         """What a client of the treasury needs; `changes` by field name."""
         from ifms.treasury.config import TreasuryConfig
 
-        config = TreasuryConfig(self.treasury, CLIENT_ID, CLIENT_SECRET, self.public_key, log_key=LOG_KEY)
+        config = TreasuryConfig(
+            self.treasury, CLIENT_ID, CLIENT_SECRET, self.public_key, log_key=LOG_KEY, signing_key=SIGNING_KEY
+        )
         return replace(config, **changes)
 
     def platform_config(self, **changes: Any) -> PlatformConfig:
@@ -60,7 +63,7 @@ class Simulators:
                 "host": self.treasury,
                 "login": CLIENT_ID,
                 "password": CLIENT_SECRET,
-                "extra": {"public_key": self.public_key, "log_key": LOG_KEY, **treasury},
+                "extra": {"public_key": self.public_key, "log_key": LOG_KEY, "signing_key": SIGNING_KEY, **treasury},
             },
             "ifms_platform": {"conn_type": "ifms_platform", "host": self.platform},
         }

@@ -17,6 +17,7 @@ from typing import Any
 from ifms.clock import from_epoch_ms
 from ifms.errors import BadInputError, IfmsError, SealError
 from ifms.ledger.call_store import StoredCall
+from ifms.ledger.status_log import call_context
 from ifms.sealing import Sealer
 from ifms.wire.bank import mask_account, mask_long_numbers
 from ifms.wire.crypto import AES_KEY_BYTES, aes_decrypt, legacy_decrypt
@@ -54,10 +55,10 @@ class OpenCall:
 
 def open_call(call: StoredCall, keys: Keys) -> OpenCall:
     """Open a row of the ledger. Raises SealError when it opens under none of the keys."""
-    opened = _Opener(keys)
-    request = opened.sealed(call.request_sealed)
-    rek = opened.sealed(call.rek_sealed)
-    plain_reply = opened.sealed(call.response_sealed)
+    opened = _Opener(keys, str(call.id), call.service_id, call.bill_number)
+    request = opened.sealed("request_sealed", call.request_sealed)
+    rek = opened.sealed("rek_sealed", call.rek_sealed)
+    plain_reply = opened.sealed("response_sealed", call.response_sealed)
     reply = _reply(call.service_id, rek, call.enc_response, plain_reply, opened)
     return OpenCall(
         id=str(call.id),
@@ -82,10 +83,11 @@ def open_document(exported: object, call_id: str, keys: Keys) -> OpenCall:
     """
     document = _find(exported, call_id)
     service = str(document.get("serviceId") or "")
-    opened = _Opener(keys)
-    request = opened.text("encRequest", document.get("encRequest"))
-    rek = opened.key("decryptionRek", document.get("decryptionRek"))
-    plain_reply = opened.text("sealedResponse", document.get("sealedResponse"))
+    bill_number = document.get("jitBillNo")
+    opened = _Opener(keys, call_id, service, bill_number if isinstance(bill_number, str) else None)
+    request = opened.text("request_sealed", document, "encRequest")
+    rek = opened.key("rek_sealed", document, "decryptionRek")
+    plain_reply = opened.text("response_sealed", document, "sealedResponse")
     reply = _reply(service, rek, document.get("encResponse"), plain_reply, opened)
     if request is None and isinstance(document.get("jitEncRequest"), str):
         request = _sent(opened, document)
@@ -116,43 +118,46 @@ def masked(call: OpenCall) -> OpenCall:
 
 
 class _Opener:
-    """Opens one record's fields, and keeps notes of what did not open."""
+    """Opens one call's fields, and keeps notes of what did not open."""
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: Keys, call_id: str, service_id: str, bill_number: str | None) -> None:
         self._keys = keys
+        self._call = (call_id, service_id, bill_number)
         self.notes: list[str] = []
 
-    def sealed(self, record: bytes | None) -> str | None:
+    def sealed(self, column: str, record: bytes | None) -> str | None:
         if record is None:
             return None
         if self._keys.sealer is None:
             raise SealError("the record is sealed under a log key, and none was given")
-        return self._keys.sealer.open(record).decode()
+        return self._keys.sealer.open(record, call_context(column, *self._call)).decode()
 
-    def text(self, name: str, value: object) -> str | None:
-        """A field of a document: sealed under the log key, or encrypted by the Java adapter."""
+    def text(self, column: str, document: Mapping[str, Any], name: str) -> str | None:
+        """A field of a document: the ledger's column, sealed under the log key, or encrypted by the Java adapter."""
+        value = document.get(name)
         if value in (None, ""):
             return None
         record = _base64(value)
         if record is None:
             raise BadInputError(f"{name} of the document is not base64")
         if _is_sealed(record):
-            return self.sealed(record)
+            return self.sealed(column, record)
         if self._keys.legacy_secret is None:
             raise SealError(f"{name} was encrypted by the Java adapter, and its ifms.request.enc.secret was not given")
         return legacy_decrypt(self._keys.legacy_secret, record)
 
-    def key(self, name: str, value: object) -> str | None:
+    def key(self, column: str, document: Mapping[str, Any], name: str) -> str | None:
         """As `text`; but the Java adapter also left keys in clear: base64 of 32 bytes."""
+        value = document.get(name)
         record = _base64(value)
         if record is not None and len(record) == AES_KEY_BYTES:
             return str(value)
-        return self.text(name, value)
+        return self.text(column, document, name)
 
 
 def _sent(opened: _Opener, document: Mapping[str, Any]) -> str | None:
     """The request of an error document: as it was sent, under the session's key."""
-    sek = opened.key("sekString", document.get("sekString"))
+    sek = opened.key("sek_sealed", document, "sekString")
     sent: Any = document["jitEncRequest"]
     try:
         body = json.loads(sent)

@@ -58,7 +58,11 @@ def reconcile(
     ] = 100,
     dsn: Dsn = "",
 ) -> None:
-    """Look at every invariant of the ledger; exit code 1 if one is broken."""
+    """Look at every invariant of the ledger; exit code 1 if one is broken.
+
+    With the connection's keys in $IFMS_LOG_KEY and $IFMS_SIGNING_KEY (old ones behind them) every signature is checked.
+    """
+    from ifms.cli.settings import KEY, SIGNING_KEY, Settings
     from ifms.ledger.limits import Limits
     from ifms.services import reconcile as service
     from ifms.sweep.run import Sweep
@@ -67,19 +71,23 @@ def reconcile(
     limits = Limits(pending=timedelta(hours=pending_hours), returnable=timedelta(days=fd_days)).with_days(
         {name: float(value) for name, _, value in (each.partition("=") for each in days or ())}
     )
+    keyring = Settings.read().keyring
     with connected(dsn) as db, Sweep(db, "RECONCILE") as sweep:
-        _show(service.reconcile(sweep, limits))
+        if keyring is None:
+            print(f"Signatures are not checked: ${KEY} and ${SIGNING_KEY} are not both set.")
+        _show(service.reconcile(sweep, limits, keyring=keyring, every=True), signed=keyring is not None)
 
 
-def _show(findings: Sequence[Finding]) -> None:
+def _show(findings: Sequence[Finding], *, signed: bool) -> None:
     from rich.markup import escape
     from rich.table import Table
 
     from ifms.ledger.invariants import INVARIANTS
+    from ifms.services.witnesses import SIGNED
 
     broken = {finding.invariant.name: finding for finding in findings}
     table = Table("what must hold", "rows that break it", "which, and what to do")
-    for rule in INVARIANTS:
+    for rule in (*INVARIANTS, *([SIGNED] if signed else [])):
         finding = broken.get(rule.name)
         if finding is None:
             table.add_row(rule.meaning, "none", "")

@@ -12,12 +12,14 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from ifms.errors import WireError
+from ifms.ledger.binding import seal_account
 from ifms.ledger.database import Connection
-from ifms.ledger.models import Beneficiary, NewBeneficiary, Payment, PaymentInstruction
+from ifms.ledger.models import Beneficiary, NewBeneficiary, PaymentInstruction
 from ifms.ledger.statuses import BeneficiaryStatus
 from ifms.ledger.write_batch import Target, write
+from ifms.sealing import Sealer
 
-_NEW = [f.name for f in fields(NewBeneficiary)]
+_NEW = [*(f.name for f in fields(NewBeneficiary) if f.name != "account_number"), "account_sealed", "account_last4"]
 _TYPES = {"amount": "numeric", "line_item_ids": "text[]", "account_sealed": "bytea"}  # every other one is a text
 _INSERT = f"""
     INSERT INTO ifms.beneficiary (payment_instruction_id, {", ".join(_NEW)})
@@ -55,14 +57,19 @@ _SCROLLED = (
 )
 
 
-def insert_beneficiaries(target: Target, instruction_id: UUID, rows: Sequence[NewBeneficiary]) -> None:
-    """Write the beneficiaries of a PI, in the transaction that writes the PI."""
-    write(target, _INSERT, {"instruction": instruction_id, "rows": json.dumps([_columns(row) for row in rows])})
+def insert_beneficiaries(
+    target: Target, pi: PaymentInstruction, rows: Sequence[NewBeneficiary], sealer: Sealer
+) -> None:
+    """Write the beneficiaries of a PI, their account numbers sealed, in the transaction that writes the PI."""
+    reported = [
+        _columns(row, seal_account(sealer, pi.tenant_id, pi.pi_number, row, row.account_number)) for row in rows
+    ]
+    write(target, _INSERT, {"instruction": pi.id, "rows": json.dumps(reported)})
 
 
-def _columns(row: NewBeneficiary) -> dict[str, object]:
-    reported = {name: getattr(row, name) for name in _NEW}
-    return reported | {"amount": str(row.amount), "account_sealed": rf"\x{row.account_sealed.hex()}"}
+def _columns(row: NewBeneficiary, account_sealed: bytes) -> dict[str, object]:
+    reported = {name: getattr(row, name) for name in _NEW if name != "account_sealed"}
+    return reported | {"amount": str(row.amount), "account_sealed": rf"\x{account_sealed.hex()}"}
 
 
 def of(connection: Connection, instruction_ids: Collection[UUID]) -> dict[UUID, list[Beneficiary]]:
@@ -73,6 +80,15 @@ def of(connection: Connection, instruction_ids: Collection[UUID]) -> dict[UUID, 
         for row in cursor:
             found[row.payment_instruction_id].append(row)
     return found
+
+
+def by_id(connection: Connection, row_ids: Collection[UUID]) -> list[Beneficiary]:
+    """The beneficiaries with these rows' ids."""
+    columns = sql.SQL(", ").join(sql.Identifier(f.name) for f in fields(Beneficiary))
+    with connection.cursor(row_factory=class_row(Beneficiary)) as cursor:
+        return cursor.execute(
+            sql.SQL("SELECT {} FROM ifms.beneficiary WHERE id = ANY(%s)").format(columns), (list(row_ids),)
+        ).fetchall()
 
 
 def set_beneficiaries(target: Target, pi: PaymentInstruction, start: BeneficiaryStatus, end: BeneficiaryStatus) -> None:
@@ -210,30 +226,24 @@ def tally(connection: Connection, pi: PaymentInstruction) -> Tally:
     return Tally(row[0], row[1])
 
 
-def keep_account(connection: Connection, row_id: UUID, account_sealed: bytes, last4: str, ifsc: str) -> None:
+def keep_account(
+    connection: Connection, pi: PaymentInstruction, row: Beneficiary, number: str, ifsc: str, sealer: Sealer
+) -> None:
     """Keep an account that was not known when the row was made, and what is shown of it where that is missing too."""
+    if not row.ifsc:
+        row = replace(row, ifsc=ifsc, account_last4=number[-4:])
     connection.execute(
         """
-        UPDATE ifms.beneficiary SET account_sealed = %(sealed)s,
-               account_last4 = CASE WHEN ifsc = '' THEN %(last4)s ELSE account_last4 END,
-               ifsc = CASE WHEN ifsc = '' THEN %(ifsc)s ELSE ifsc END
+        UPDATE ifms.beneficiary SET account_sealed = %(sealed)s, account_last4 = %(last4)s, ifsc = %(ifsc)s
         WHERE id = %(id)s AND account_sealed IS NULL
         """,
-        {"sealed": account_sealed, "last4": last4, "ifsc": ifsc, "id": row_id},
+        {
+            "sealed": seal_account(sealer, pi.tenant_id, pi.pi_number, row, number),
+            "last4": row.account_last4,
+            "ifsc": row.ifsc,
+            "id": row.id,
+        },
     )
-
-
-def last_declined(connection: Connection, payment: Payment) -> list[Beneficiary]:
-    """The beneficiaries of the payment's last FAILED PI; none when there was none."""
-    row = connection.execute(
-        """
-        SELECT id FROM ifms.payment_instruction
-        WHERE tenant_id = %s AND payment_number = %s AND status = 'FAILED' AND pi_type = 'ORIGINAL'
-        ORDER BY created_at DESC LIMIT 1
-        """,
-        (payment.tenant_id, payment.payment_number),
-    ).fetchone()
-    return [] if row is None else of(connection, [row[0]])[row[0]]
 
 
 def standing(connection: Connection, pi: PaymentInstruction) -> Tally:

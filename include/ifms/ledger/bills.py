@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import timedelta
+from uuid import UUID
 
 from ifms.errors import ConflictError
 from ifms.ledger.claims import Claim
 from ifms.ledger.database import Connection
+from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.write_batch import Target, write
 
 # The platform stores a payment within seconds of announcing it; a bill that has none after this time is looked at.
@@ -55,6 +57,21 @@ def payments_of_bills(connection: Connection, tenant_id: str, bill_ids: Collecti
         (tenant_id, list(bill_ids)),
     ).fetchall()
     return dict(rows)
+
+
+def bills_of(connection: Connection, pis: Collection[PaymentInstruction]) -> dict[UUID, list[str]]:
+    """The platform's bills that the payment of each of these PIs pays, by the PI's id."""
+    found: dict[UUID, list[str]] = {pi.id: [] for pi in pis}
+    rows = connection.execute(
+        """
+        SELECT of.id, b.bill_id FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS of (id, tenant_id, payment_number)
+        JOIN ifms.bill b USING (tenant_id, payment_number) ORDER BY b.bill_id
+        """,
+        (list(found), [pi.tenant_id for pi in pis], [pi.payment_number for pi in pis]),
+    )
+    for pi_id, bill_id in rows:
+        found[pi_id].append(bill_id)
+    return found
 
 
 def give_up_bill(connection: Connection, tenant_id: str, bill_id: str, claim: Claim) -> None:

@@ -13,6 +13,7 @@ from uuid import UUID
 from ifms.errors import SealError
 from ifms.ledger import beneficiaries, failures, instructions, outbox, status_log
 from ifms.ledger.beneficiaries import Failure
+from ifms.ledger.binding import open_account
 from ifms.ledger.claims import Claim
 from ifms.ledger.database import Connection
 from ifms.ledger.failures import Unmatched
@@ -42,8 +43,8 @@ def failure_of(reported: FailedBeneficiary, voucher_date: date) -> Failure:
     )
 
 
-def match(rows: Sequence[Beneficiary], failure: Failure, sealer: Sealer) -> Beneficiary | None:
-    """The beneficiary that a failure is about: by its number in any case, else by account and IFSC."""
+def match(pi: PaymentInstruction, rows: Sequence[Beneficiary], failure: Failure, sealer: Sealer) -> Beneficiary | None:
+    """The beneficiary of a PI that a failure is about: by its number in any case, else by account and IFSC."""
     if failure.beneficiary_id:
         for row in rows:
             if row.beneficiary_number.casefold() == failure.beneficiary_id.casefold():
@@ -53,7 +54,7 @@ def match(rows: Sequence[Beneficiary], failure: Failure, sealer: Sealer) -> Bene
             if (
                 row.account_sealed is not None
                 and row.ifsc == failure.ifsc
-                and sealer.open(row.account_sealed).decode() == failure.account_number
+                and open_account(sealer, pi, row) == failure.account_number
             ):
                 return row
     return None
@@ -131,7 +132,7 @@ def rematch(connection: Connection, bill_number: str, sealer: Sealer, sweep_run_
     rows = beneficiaries.of(connection, [pi.id])[pi.id]
     matched, settled, left = [], [], []
     for kept in failures.unmatched(connection, bill_number):
-        row = _match_kept(rows, kept, sealer)
+        row = _match_kept(pi, rows, kept, sealer)
         if row is None:
             left.append(kept.id)
         else:
@@ -164,12 +165,15 @@ def book_and_log(
     return change
 
 
-def _match_kept(rows: Sequence[Beneficiary], kept: Unmatched, sealer: Sealer) -> Beneficiary | None:
+def _match_kept(
+    pi: PaymentInstruction, rows: Sequence[Beneficiary], kept: Unmatched, sealer: Sealer
+) -> Beneficiary | None:
     """As `match`; the account is opened only where the number does not tell. What can't be opened matches nothing."""
-    found = match(rows, kept.failure, sealer)
+    found = match(pi, rows, kept.failure, sealer)
     if found is not None or kept.account_sealed is None:
         return found
     try:
-        return match(rows, replace(kept.failure, account_number=sealer.open(kept.account_sealed).decode()), sealer)
+        number = failures.open_account(sealer, pi.pi_number, kept)
+        return match(pi, rows, replace(kept.failure, account_number=number), sealer)
     except (SealError, UnicodeDecodeError):
         return None

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 from ifms.errors import BadInputError
 from ifms.ledger.beneficiaries import Failure
+from ifms.ledger.binding import context
 from ifms.ledger.database import Connection
+from ifms.sealing import Sealer
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,7 @@ class Unmatched:
     id: UUID
     failure: Failure
     account_sealed: bytes | None
+    account_last4: str | None
 
 
 def returnable_dates(first: str, last: str, known_before: str) -> str:
@@ -73,10 +77,9 @@ def note_asked(connection: Connection, day: date, sweep_run_id: UUID) -> None:
     )
 
 
-def keep_unmatched(
-    connection: Connection, bill_number: str, failure: Failure, account_sealed: bytes | None, why: str
-) -> bool:
-    """Keep a reported failure that could not be booked; True when it was not known before."""
+def keep_unmatched(connection: Connection, bill_number: str, failure: Failure, sealer: Sealer, why: str) -> bool:
+    """Keep a reported failure that could not be booked, its account sealed; True when it was not known before."""
+    number = failure.account_number
     row = connection.execute(
         """
         INSERT INTO ifms.unmatched_failure AS known (bill_number, beneficiary_id, voucher_date, account_sealed,
@@ -91,7 +94,7 @@ def keep_unmatched(
             "bill": bill_number,
             "beneficiary": failure.beneficiary_id or "",
             "voucher_date": failure.voucher_date,
-            "sealed": account_sealed,
+            "sealed": seal_account(sealer, bill_number, failure, _last4(failure), number) if number else None,
             "last4": _last4(failure),
             "ifsc": failure.ifsc,
             "utr": failure.utr_number,
@@ -102,6 +105,22 @@ def keep_unmatched(
         },
     ).fetchone()
     return bool(row and row[0])
+
+
+def seal_account(sealer: Sealer, bill_number: str, failure: Failure, last4: str | None, number: str) -> bytes:
+    """The account number of a reported failure of that bill, so that it opens beside this row only."""
+    return sealer.seal(number, _account_context(bill_number, failure, last4))
+
+
+def open_account(sealer: Sealer, bill_number: str, kept: Unmatched) -> str:
+    """The account number of a kept failure of that bill. Raises SealError when it does not open."""
+    assert kept.account_sealed is not None, "who has none is not asked"
+    return sealer.open(kept.account_sealed, _account_context(bill_number, kept.failure, kept.account_last4)).decode()
+
+
+def _account_context(bill_number: str, failure: Failure, last4: str | None) -> bytes:
+    which = (failure.beneficiary_id or "", failure.voucher_date, failure.challan_number, failure.utr_number)
+    return context("unmatched_failure.account_sealed", bill_number, *which, failure.ifsc, last4)
 
 
 def now_matched(connection: Connection, bill_number: str, failure: Failure) -> None:
@@ -127,29 +146,34 @@ def now_matched(connection: Connection, bill_number: str, failure: Failure) -> N
 def unmatched(connection: Connection, bill_number: str) -> list[Unmatched]:
     """The failures of a bill that have matched nothing so far, the first reported first."""
     rows = connection.execute(
-        """
-        SELECT id, voucher_date, reason, challan_number, challan_date, nullif(beneficiary_id, ''), ifsc, utr_number,
-               account_sealed
-        FROM ifms.unmatched_failure WHERE matched_at IS NULL AND bill_number = %s ORDER BY first_told_at, id
-        """,
-        (bill_number,),
+        f"{_KEPT} WHERE matched_at IS NULL AND bill_number = %s ORDER BY first_told_at, id".encode(), (bill_number,)
     ).fetchall()
-    return [
-        Unmatched(
-            id=row[0],
-            failure=Failure(
-                voucher_date=row[1],
-                reason=row[2],
-                challan_number=row[3],
-                challan_date=row[4],
-                beneficiary_id=row[5],
-                ifsc=row[6],
-                utr_number=row[7],
-            ),
-            account_sealed=row[8],
-        )
-        for row in rows
-    ]
+    return [_kept(row) for row in rows]
+
+
+def by_id(connection: Connection, ids: Collection[UUID]) -> list[tuple[str, Unmatched]]:
+    """Kept failures, each with the number of its bill."""
+    rows = connection.execute(f"{_KEPT} WHERE id = ANY(%s)".encode(), (list(ids),)).fetchall()
+    return [(row[0], _kept(row)) for row in rows]
+
+
+_KEPT = """
+    SELECT bill_number, id, voucher_date, reason, challan_number, challan_date, nullif(beneficiary_id, ''), ifsc,
+           utr_number, account_sealed, account_last4 FROM ifms.unmatched_failure"""
+
+
+def _kept(row: Sequence[Any]) -> Unmatched:
+    _, id_, voucher_date, reason, challan_number, challan_date, beneficiary_id, ifsc, utr_number, sealed, last4 = row
+    failure = Failure(
+        voucher_date=voucher_date,
+        reason=reason,
+        challan_number=challan_number,
+        challan_date=challan_date,
+        beneficiary_id=beneficiary_id,
+        ifsc=ifsc,
+        utr_number=utr_number,
+    )
+    return Unmatched(id_, failure, sealed, last4)
 
 
 def matchable_bills(connection: Connection) -> list[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from typing import Any
+from uuid import UUID
 
 from psycopg import sql
 from psycopg.rows import class_row
@@ -15,14 +16,16 @@ from psycopg.types.json import Jsonb
 
 from ifms import clock
 from ifms.errors import ClaimLostError, ConflictError
-from ifms.ledger import funds
-from ifms.ledger.beneficiaries import insert_beneficiaries
+from ifms.ledger import beneficiaries, funds
+from ifms.ledger.bills import bills_of, bind_bills
+from ifms.ledger.binding import sign_instruction
 from ifms.ledger.claims import Claim, Queue
 from ifms.ledger.database import Connection
 from ifms.ledger.funds import Movement
-from ifms.ledger.models import Funding, NewBeneficiary, Payment, PaymentInstruction
+from ifms.ledger.models import Beneficiary, Funding, NewBeneficiary, Payment, PaymentInstruction
 from ifms.ledger.statuses import Event, PiStatus, after
 from ifms.ledger.write_batch import Target, connection_of, write
+from ifms.signing import Keyring
 
 _CONDITIONS = """
        AND (%(tenants)s::text[] IS NULL OR q.tenant_id = ANY(%(tenants)s))
@@ -81,6 +84,8 @@ class NewInstruction:
     purpose: str
     beneficiaries: Sequence[NewBeneficiary]
     additional_details: Mapping[str, Any]
+    bill_ids: Sequence[str]
+    """Of the platform's bills that its payment pays: it is signed with them."""
     adopted_by: str | None = None
     """Who takes it in from the treasury, of a restored ledger that has lost it: it is never sent from here."""
 
@@ -91,13 +96,14 @@ class NewInstruction:
 
 
 def create(
-    target: Target, new: NewInstruction, funding: Funding, payment_claim: Claim, claim: Claim
+    target: Target, new: NewInstruction, funding: Funding, payment_claim: Claim, claim: Claim, keyring: Keyring
 ) -> PaymentInstruction:
     """Write a PI, PENDING, claimed by `claim` and about to be sent, with its beneficiaries and its money reserved.
 
     In the caller's transaction: the number exists before the treasury hears of it. Raises ClaimLostError when another
     run has taken the payment over, ConflictError when the payment's amount is not the PI's (and, through
-    Database.transact, when the payment has a live PI already), InsufficientFundsError when the money is gone.
+    Database.transact, when the payment has a live PI already, or one of its bills is paid by another payment),
+    InsufficientFundsError when the money is gone.
     """
     if new.amount != new.payment.amount:
         raise ConflictError(
@@ -115,7 +121,8 @@ def create(
         "additional_details": Jsonb(dict(new.additional_details)),
         "adopted_by": new.adopted_by,
     }
-    pi = _write(target, values, new.beneficiaries, claim)
+    pi = _write(target, values, new.beneficiaries, new.bill_ids, claim, keyring)
+    bind_bills(target, new.payment.tenant_id, new.bill_ids, new.payment.payment_number)
     funds.move(target, Movement.RESERVE, funding.sanction_id, pi.id, new.amount)
     write(
         target,
@@ -140,6 +147,7 @@ def create_revision(
     bill_date: datetime,
     rows: Sequence[NewBeneficiary],
     claim: Claim,
+    keyring: Keyring,
 ) -> PaymentInstruction:
     """Write a revised PI for failed beneficiaries of `original`, PENDING, claimed and about to be sent.
 
@@ -154,7 +162,7 @@ def create_revision(
         "org_bill_ref_number": original.pa_bill_ref_number,
         "org_bill_date": original.bill_date,
     }
-    return _write(target, values, rows, claim)
+    return _write(target, values, rows, _bills(target, original), claim, keyring)
 
 
 def create_repayment(
@@ -165,6 +173,7 @@ def create_repayment(
     bill_date: datetime,
     rows: Sequence[NewBeneficiary],
     claim: Claim,
+    keyring: Keyring,
 ) -> PaymentInstruction:
     """Write a new original PI for beneficiaries whose failed payments can't be corrected any more, its money reserved.
 
@@ -178,9 +187,13 @@ def create_repayment(
         "repayment_of": original.pi_number,
         "bill_date": bill_date,
     }
-    pi = _write(target, values, rows, claim)
+    pi = _write(target, values, rows, _bills(target, original), claim, keyring)
     funds.move(target, Movement.RESERVE, funding.sanction_id, pi.id, pi.net_amount)
     return pi
+
+
+def _bills(target: Target, pi: PaymentInstruction) -> list[str]:
+    return bills_of(connection_of(target), [pi])[pi.id]
 
 
 def _of_original(original: PaymentInstruction) -> dict[str, object]:
@@ -191,9 +204,14 @@ def _of_original(original: PaymentInstruction) -> dict[str, object]:
 
 
 def _write(
-    target: Target, values: Mapping[str, object], rows: Sequence[NewBeneficiary], claim: Claim
+    target: Target,
+    values: Mapping[str, object],
+    rows: Sequence[NewBeneficiary],
+    bill_ids: Collection[str],
+    claim: Claim,
+    keyring: Keyring,
 ) -> PaymentInstruction:
-    """Insert a PI and its beneficiaries: PENDING, claimed, its first attempt noted as about to be sent."""
+    """Insert a PI, signed, and its beneficiaries: PENDING, claimed, its first attempt noted as about to be sent."""
     amount = sum((row.amount for row in rows), Decimal(0))
     bill_date = values["bill_date"]
     assert isinstance(bill_date, datetime)
@@ -207,10 +225,11 @@ def _write(
         "last_attempt": "sending",
         "claim_token": claim.token,
     }
+    values["signature"] = sign_instruction(keyring.signer, values, rows, bill_ids)
     with connection_of(target).cursor(row_factory=class_row(PaymentInstruction)) as cursor:
         pi = cursor.execute(_inserting(tuple(values)), {**values, "lease": claim.lease}).fetchone()
     assert pi is not None
-    insert_beneficiaries(target, pi.id, rows)
+    beneficiaries.insert_beneficiaries(target, pi, rows, keyring.sealer)
     return pi
 
 
@@ -266,6 +285,58 @@ def find(connection: Connection, pi_numbers: Collection[str]) -> dict[str, Payme
             (list(pi_numbers),),
         ).fetchall()
     return {pi.pi_number: pi for pi in found}
+
+
+def by_id(connection: Connection, ids: Collection[UUID]) -> list[PaymentInstruction]:
+    """The PIs with these ids."""
+    with connection.cursor(row_factory=class_row(PaymentInstruction)) as cursor:
+        return cursor.execute(
+            sql.SQL("SELECT {} FROM ifms.payment_instruction WHERE id = ANY(%s)").format(_COLUMNS), (list(ids),)
+        ).fetchall()
+
+
+def made_here(
+    connection: Connection, after: UUID | None, limit: int, recent: timedelta | None = None
+) -> list[PaymentInstruction]:
+    """The next PIs behind `after` that were not imported, by id: all, or those under way or changed so recently."""
+    with connection.cursor(row_factory=class_row(PaymentInstruction)) as cursor:
+        return cursor.execute(
+            sql.SQL(
+                """
+                SELECT {} FROM ifms.payment_instruction
+                WHERE imported_at IS NULL AND (%(after)s::uuid IS NULL OR id > %(after)s)
+                  AND (%(recent)s::interval IS NULL OR updated_at > now() - %(recent)s
+                       OR status IN ('PENDING', 'INITIATED', 'APPROVED', 'IN PROCESS', 'PARTIAL'))
+                ORDER BY id LIMIT %(limit)s
+                """
+            ).format(_COLUMNS),
+            {"after": after, "recent": recent, "limit": limit},
+        ).fetchall()
+
+
+def with_beneficiaries(
+    connection: Connection, row_ids: Collection[UUID]
+) -> Iterator[tuple[PaymentInstruction, Beneficiary]]:
+    """Beneficiaries by their rows' ids, each with its PI."""
+    rows = beneficiaries.by_id(connection, row_ids)
+    pis = {pi.id: pi for pi in by_id(connection, {row.payment_instruction_id for row in rows})}
+    return ((pis[row.payment_instruction_id], row) for row in rows)
+
+
+def last_declined(connection: Connection, payment: Payment) -> tuple[PaymentInstruction, list[Beneficiary]] | None:
+    """The payment's last original PI that FAILED, with its beneficiaries; None when there was none."""
+    with connection.cursor(row_factory=class_row(PaymentInstruction)) as cursor:
+        pi = cursor.execute(
+            sql.SQL(
+                """
+                SELECT {} FROM ifms.payment_instruction
+                WHERE tenant_id = %s AND payment_number = %s AND status = 'FAILED' AND pi_type = 'ORIGINAL'
+                ORDER BY created_at DESC LIMIT 1
+                """
+            ).format(_COLUMNS),
+            (payment.tenant_id, payment.payment_number),
+        ).fetchone()
+    return None if pi is None else (pi, beneficiaries.of(connection, [pi.id])[pi.id])
 
 
 def failed_uncertain(

@@ -136,6 +136,17 @@ SELECT 'bill ' || bill_id || ' of ' || tenant_id || ' is bound to ' || count(*) 
        || string_agg(coalesce(payment_number, 'none yet'), ', ' ORDER BY payment_number)
 FROM ifms.bill GROUP BY tenant_id, bill_id HAVING count(*) > 1
 
+-- invariant: payments_pay_bills
+-- holds: a payment that an original PI pays is for a bill, and the PI is signed
+-- remedy: Pause ifms_pi; ask the platform what the payment is for, and find out who has written it
+SELECT 'payment ' || p.payment_number || ' of ' || p.tenant_id || ', PI ' || p.pi_number || ', is for no bill'
+FROM ifms.payment_instruction p
+WHERE p.imported_at IS NULL AND p.pi_type = 'ORIGINAL' AND p.repayment_of IS NULL AND NOT EXISTS (
+    SELECT FROM ifms.bill b WHERE b.tenant_id = p.tenant_id AND b.payment_number = p.payment_number)
+UNION ALL
+SELECT 'PI ' || pi_number || ' is not signed' FROM ifms.payment_instruction
+WHERE imported_at IS NULL AND signature IS NULL
+
 -- invariant: header_and_rows_agree
 -- holds: a PI's number of beneficiaries and amount are those of its rows
 -- remedy: Pause ifms_pi and ifms_cor and ask the treasury what it has paid

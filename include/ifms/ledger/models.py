@@ -97,7 +97,7 @@ class Funding:
 
 @dataclass(frozen=True)
 class NewBeneficiary:
-    """One payee's share of a new PI; texts as they go to the treasury, the account number sealed."""
+    """One payee's share of a new PI; texts as they go to the treasury."""
 
     beneficiary_number: str
     beneficiary_id: str
@@ -105,8 +105,7 @@ class NewBeneficiary:
     amount: Decimal
     line_item_ids: tuple[str, ...]
     name: str
-    account_sealed: bytes
-    account_last4: str
+    account_number: str = field(repr=False)
     account_type: str
     ifsc: str
     bank_account_id: str
@@ -114,6 +113,11 @@ class NewBeneficiary:
     address: str
     same_account_by: str | None = None
     """Who has chosen, on purpose, the account whose payment had failed; None for everybody else."""
+
+    @property
+    def account_last4(self) -> str:
+        """What is shown of the account number."""
+        return self.account_number[-4:]
 
 
 @dataclass(frozen=True)
@@ -198,6 +202,8 @@ class PaymentInstruction:
     """How many sweeps running have been refused with the text in `error_message`."""
     unmatched_failures: bool = False
     """Whether FD has reported failures that it could not take where it stood."""
+    signature: bytes | None = field(default=None, repr=False)
+    """Over all that it pays (`ifms.ledger.binding`); None of one that was imported, which is never sent."""
     additional_details: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """For people: the numbers of DIGIT's bills (`billNumber`) and of their work orders (`referenceId`)."""
 

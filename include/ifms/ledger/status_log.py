@@ -8,6 +8,7 @@ from enum import StrEnum
 from functools import partial
 from uuid import UUID, uuid4
 
+from ifms.ledger.binding import context
 from ifms.ledger.database import Connection, Database
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.statuses import PiStatus
@@ -142,7 +143,14 @@ class CallLog:
                 (id, service_id, bill_number, payment_instruction_id, sweep_run_id, request_sealed)
             VALUES (%s, %s, %s, %s, %s, %s)
             """,
-            (row_id, service_id, bill_number, instruction_id, sweep_run_id, self.sealer.seal(request_plain)),
+            (
+                row_id,
+                service_id,
+                bill_number,
+                instruction_id,
+                sweep_run_id,
+                self.sealer.seal(request_plain, call_context("request_sealed", row_id, service_id, bill_number)),
+            ),
         )
         return row_id
 
@@ -164,6 +172,12 @@ class CallLog:
         sweep_run_id: UUID | None,
     ) -> None:
         row_id, exchange = row
+        bill_number = AUTH if exchange.service_id == AUTH else exchange.bill_number
+
+        def sealed(column: str, value: str | None) -> bytes | None:
+            which = call_context(column, row_id, exchange.service_id, bill_number)
+            return None if value is None else self.sealer.seal(value, which)
+
         write(
             target,
             """
@@ -181,16 +195,16 @@ class CallLog:
             (
                 row_id,
                 exchange.service_id,
-                AUTH if exchange.service_id == AUTH else exchange.bill_number,
+                bill_number,
                 instruction_id,
                 sweep_run_id,
-                self._sealed(exchange.request_plain),
-                self._sealed(exchange.rek),
-                self._sealed(exchange.sek),
-                self._sealed(exchange.auth_token),
+                sealed("request_sealed", exchange.request_plain),
+                sealed("rek_sealed", exchange.rek),
+                sealed("sek_sealed", exchange.sek),
+                sealed("auth_token_sealed", exchange.auth_token),
                 exchange.encrypted_request,
                 exchange.encrypted_response,
-                self._sealed(exchange.response_plain),
+                sealed("response_sealed", exchange.response_plain),
                 exchange.status_code,
                 exchange.outcome,
                 exchange.error,
@@ -199,5 +213,7 @@ class CallLog:
             ),
         )
 
-    def _sealed(self, value: str | None) -> bytes | None:
-        return None if value is None else self.sealer.seal(value)
+
+def call_context(column: str, call_id: UUID | str, service_id: str, bill_number: str | None) -> bytes:
+    """What a sealed text of a call is bound to: its column, and the call."""
+    return context(f"treasury_call.{column}", call_id, service_id, bill_number or "")

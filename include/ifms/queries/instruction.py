@@ -11,8 +11,12 @@ from uuid import UUID
 from psycopg.rows import dict_row
 
 from ifms import clock
+from ifms.errors import SealError
+from ifms.ledger import beneficiaries, instructions
+from ifms.ledger.binding import open_account
 from ifms.ledger.database import Connection
 from ifms.ledger.limits import overdue
+from ifms.sealing import Sealer
 from ifms.wire.bank import mask_long_numbers
 
 Row = dict[str, Any]
@@ -160,12 +164,16 @@ def corrected_as(pi: Row) -> str:
     return str(pi["parent_pi_number"] or pi["pi_number"])
 
 
-def sealed_accounts(connection: Connection, instruction_id: UUID) -> dict[UUID, bytes | None]:
-    """The sealed account numbers of a PI's beneficiaries, by row."""
-    rows = connection.execute(
-        "SELECT id, account_sealed FROM ifms.beneficiary WHERE payment_instruction_id = %s", (instruction_id,)
-    ).fetchall()
-    return {row[0]: row[1] for row in rows}
+def account_numbers(connection: Connection, pi_number: str, sealer: Sealer) -> dict[UUID, str | SealError | None]:
+    """The account numbers of a PI's beneficiaries by row; None where none was ever known, else why it does not open."""
+    pi = instructions.find(connection, [pi_number])[pi_number]
+    found: dict[UUID, str | SealError | None] = {}
+    for row in beneficiaries.of(connection, [pi.id])[pi.id]:
+        try:
+            found[row.id] = None if row.account_sealed is None else open_account(sealer, pi, row)
+        except SealError as error:
+            found[row.id] = error
+    return found
 
 
 def _under_way(row: Row, original: str) -> bool:

@@ -20,7 +20,6 @@ from typing import Any, assert_never
 from ifms import clock
 from ifms.errors import AdoptionRefusedError, BadInputError, TreasuryUnreachableError
 from ifms.ledger import funds, instructions, restores, status_log
-from ifms.ledger.bills import bind_bills
 from ifms.ledger.claims import Claim
 from ifms.ledger.database import Connection
 from ifms.ledger.instructions import NewInstruction
@@ -30,12 +29,12 @@ from ifms.ledger.statuses import PiStatus
 from ifms.ledger.write_batch import Target, Writes
 from ifms.platform.client import PlatformClient
 from ifms.platform.masterdata import MasterData
-from ifms.sealing import Sealer
 from ifms.services import pa
 from ifms.services.instruction_draft import Share, additional_details, contract_numbers, draft, numbered, shares_of
 from ifms.services.pag import PaymentAdvice
 from ifms.services.pi import Instruction
 from ifms.services.pis import InstructionStatus
+from ifms.signing import Keyring
 from ifms.sweep.run import Sweep
 from ifms.sweep.status_poll import LEASE, StatusService, require_same
 from ifms.treasury.client import TreasuryClient
@@ -125,7 +124,7 @@ class Adoption:
     sweep: Sweep
     treasury: TreasuryClient
     platform: PlatformClient
-    sealer: Sealer
+    keyring: Keyring
     master: MasterData
 
     def __call__(self, bill: LostBill) -> PaymentInstruction:
@@ -243,14 +242,14 @@ class Adoption:
             payment=payment,
             bill_date=bill.bill_date,
             purpose=self.treasury.config.purpose,
-            beneficiaries=numbered(owed.shares, known.numbers, self.sealer),
+            beneficiaries=numbered(owed.shares, known.numbers),
             additional_details=owed.details,
+            bill_ids=owed.bill_ids,
             adopted_by=bill.person,
         )
         message = f"adopted by {bill.person}: {bill.reason}"
         writes = Writes(connection)
-        pi = instructions.create(writes, new, funding, claim, claim)
-        bind_bills(writes, bill.tenant_id, owed.bill_ids, bill.payment_number)
+        pi = instructions.create(writes, new, funding, claim, claim, self.keyring)
         kind, pis, pag = Instruction(), InstructionStatus(), PaymentAdvice()
 
         self._log_calls(writes, calls, pi)

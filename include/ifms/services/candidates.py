@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ifms.errors import BadInputError, SealError
+from ifms.ledger.binding import open_account
 from ifms.ledger.corrections import History, Try
 from ifms.ledger.models import PaymentInstruction
 from ifms.platform.accounts import account_at
@@ -95,7 +96,7 @@ class Candidates:
         """
         row = tried.row
         if row.account_sealed is not None:
-            return Account(self.sealer.open(row.account_sealed).decode(), row.ifsc)
+            return Account(open_account(self.sealer, tried.pi, row), row.ifsc)
         number, ifsc = account_at(self.platform, tried.pi.tenant_id, row.beneficiary_id, tried.pi.created_at)
         who = f"beneficiary {row.beneficiary_number}, by the audit log,"
         return Account(number, valid_ifsc(ifsc or row.ifsc, who))

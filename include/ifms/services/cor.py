@@ -27,6 +27,7 @@ from ifms.errors import (
     TreasuryError,
 )
 from ifms.ledger import beneficiaries, corrections, funds, instructions, status_log
+from ifms.ledger.binding import check_instruction, open_account
 from ifms.ledger.claims import Claim
 from ifms.ledger.corrections import History, Try, correct_by
 from ifms.ledger.database import Connection
@@ -38,15 +39,16 @@ from ifms.ledger.write_batch import Writes
 from ifms.platform.client import PlatformClient
 from ifms.platform.masterdata import MasterData
 from ifms.platform.payees import PayeeShare, PayeeType
-from ifms.sealing import Sealer
 from ifms.services.candidates import Account, Accounts, Candidates
 from ifms.services.earlier_numbers import EarlierNumbers
 from ifms.services.ftps import Paid, RevisedSuccess
 from ifms.services.instruction_draft import sendable_address, sendable_mobile, sendable_name, stopped_by_now
 from ifms.services.pi import Instruction, request_of, taken_over
+from ifms.services.still_owed import Stored, unsettled
+from ifms.signing import Keyring
 from ifms.sweep.run import Sweep
 from ifms.sweep.scope import Scope
-from ifms.sweep.status_poll import LEASE, claimed, of_scope, require_same, require_single_row
+from ifms.sweep.status_poll import LEASE, of_scope, require_same, require_single_row
 from ifms.sweep.submission import Ready, Receipt, Sender, accept, checked_receipt, decline
 from ifms.treasury.client import TreasuryClient
 from ifms.wire.cor import Correction, CorRequest, CorRow
@@ -149,7 +151,7 @@ class Corrections:
     sweep: Sweep
     treasury: TreasuryClient
     platform: PlatformClient
-    sealer: Sealer
+    keyring: Keyring
     master: MasterData
     left_out: list[LeftOut] = field(default_factory=list)
     """Whom the revisions made by `correct` have left out, where nobody was named."""
@@ -157,7 +159,7 @@ class Corrections:
     @cached_property
     def candidates(self) -> Candidates:
         """What looks at accounts."""
-        return Candidates(self.platform, self.sealer)
+        return Candidates(self.platform, self.keyring.sealer)
 
     @cached_property
     def revisions(self) -> Sender:
@@ -192,10 +194,10 @@ class Corrections:
         sender = self.revisions
 
         def pending() -> Generator[Ready, None, None]:
-            for item in claimed(self.sweep, instructions.UNSETTLED_REVISIONS, scope):
-                ready = sender.again(
-                    item, partial(self.sweep.db.transact, partial(self._request_again, revision=item.pi))
-                )
+            queue = instructions.UNSETTLED_REVISIONS
+            for due in unsettled(self.sweep, queue, scope, self.platform, self.master):
+                request = partial(self._request_again, stored=due.stored)
+                ready = sender.again(due.item, partial(self.sweep.db.transact, request), due.withheld)
                 if ready is not None:
                     yield ready
 
@@ -399,8 +401,7 @@ class Corrections:
             amount=row.amount,
             line_item_ids=tuple(row.line_item_ids),
             name=person.name,
-            account_sealed=self.sealer.seal(account.number),
-            account_last4=account.number[-4:],
+            account_number=account.number,
             account_type=(account.detail.account_type or row.account_type).strip(),
             ifsc=account.ifsc,
             bank_account_id=account.detail.id,
@@ -419,7 +420,7 @@ class Corrections:
         self._keep_accounts(connection, failed, chosen.accounts)
         claim = Claim(uuid.uuid4(), LEASE)
         bill_date = clock.now().replace(microsecond=0)
-        revision = instructions.create_revision(connection, original, number, bill_date, rows, claim)
+        revision = instructions.create_revision(connection, original, number, bill_date, rows, claim, self.keyring)
         if order.same_account:
             names = ", ".join(sorted(order.same_account))
             status_log.log_status(
@@ -444,10 +445,11 @@ class Corrections:
                 if tried.row.account_sealed is None:
                     beneficiaries.keep_account(
                         connection,
-                        row_id=tried.row.id,
-                        account_sealed=self.sealer.seal(account.number),
-                        last4=account.number[-4:],
-                        ifsc=account.ifsc,
+                        tried.pi,
+                        tried.row,
+                        account.number,
+                        account.ifsc,
+                        self.keyring.sealer,
                     )
 
     def _write_repayment(
@@ -463,8 +465,8 @@ class Corrections:
         bill_date = clock.now().replace(microsecond=0)
         funding = self._funding(connection, original, rows, bill_date)
         claim = Claim(uuid.uuid4(), LEASE)
-        pi = instructions.create_repayment(connection, original, funding, number, bill_date, rows, claim)
-        request = request_of(pi, beneficiaries.of(connection, [pi.id])[pi.id], self.sealer)
+        pi = instructions.create_repayment(connection, original, funding, number, bill_date, rows, claim, self.keyring)
+        request = request_of(pi, rows, {row.beneficiary_number: row.account_number for row in rows})
         return Ready(pi, claim, request, self.repayments.announce(connection, pi, request))
 
     def _still_failed(
@@ -499,20 +501,23 @@ class Corrections:
             )
         return funding
 
-    def _request_again(self, connection: Connection, revision: PaymentInstruction) -> CorRequest:
-        """The request of a stored revision: the same rows give the same content."""
+    def _request_again(self, connection: Connection, stored: Stored) -> CorRequest:
+        """The request of a stored revision: the same rows give the same content.
+
+        Raises SignatureError or SealError when its rows are not what was signed.
+        """
+        revision = stored.pi
+        check_instruction(self.keyring, revision, stored.rows, stored.bill_ids)
         original = instructions.lock(connection, revision.parent_pi_number or "")
         assert original is not None, "a revision has its original"
-        numbers = [row.beneficiary_number for row in beneficiaries.of(connection, [revision.id])[revision.id]]
         earlier = corrections.histories(connection, original, before=revision.created_at)
-        failed = {number: earlier[number] for number in numbers}
+        failed = {row.beneficiary_number: earlier[row.beneficiary_number] for row in stored.rows}
         first = {number: self._stored(history.first) for number, history in failed.items()}
         before = {number: self._stored(history.last) for number, history in failed.items()}
         return self._request(connection, original, revision, failed, first, before)
 
     def _stored(self, tried: Try) -> Account:
-        assert tried.row.account_sealed is not None, "it was kept when the revision was first made"
-        return Account(self.sealer.open(tried.row.account_sealed).decode(), tried.row.ifsc)
+        return Account(open_account(self.keyring.sealer, tried.pi, tried.row), tried.row.ifsc)
 
     def _request(
         self,

@@ -168,14 +168,13 @@ def _write(
     rows = [] if pi is None or why is not None else beneficiaries.of(connection, [pi.id])[pi.id]
     matched, new_unmatched = [], []
     for failure in reported:
-        row = match(rows, failure, sealer)
+        row = None if pi is None else match(pi, rows, failure, sealer)
         if row is not None:
             matched.append((row, failure))
             failures.now_matched(connection, bill_number, failure)
             continue
         reason = why or NO_SUCH_BENEFICIARY
-        sealed = sealer.seal(failure.account_number) if failure.account_number else None
-        if failures.keep_unmatched(connection, bill_number, failure, sealed, reason):
+        if failures.keep_unmatched(connection, bill_number, failure, sealer, reason):
             who = f"beneficiary {failure.beneficiary_id}" if failure.beneficiary_id else "a beneficiary without id"
             text = f"a failure of bill {bill_number[:100]}, {who[:100]}, matches nothing: {reason}; it is kept"
             new_unmatched.append(mask_long_numbers(text))

@@ -56,7 +56,7 @@ class RevisedFailure(StatusService[Sequence[Failure]]):
         rows = beneficiaries.of(connection, [pi.id])[pi.id]
         matched = []
         for failure in news:
-            row = match(rows, failure, self._sealer)
+            row = match(pi, rows, failure, self._sealer)
             if row is None:
                 who = quoted(failure.beneficiary_id)
                 raise WireError(f"the reply about {pi.pi_number} names {who}, which is not in it")

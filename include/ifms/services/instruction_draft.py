@@ -20,7 +20,6 @@ from ifms.platform.client import PlatformClient
 from ifms.platform.masterdata import MasterData
 from ifms.platform.models import Bill, Payment
 from ifms.platform.payees import Payee, PayeeDirectory, PayeeShare, merge_by_payee, payable_lines, zero_lines
-from ifms.sealing import Sealer
 from ifms.wire.bank import valid_account_number, valid_ifsc
 from ifms.wire.text import transliterate
 
@@ -41,12 +40,16 @@ CANCELLED = "PAYMENT_CANCELLED"
 NOT_APPROVED = "BILL_NOT_APPROVED"
 
 
-def stopped(payment: Payment, bills: Mapping[str, Bill]) -> tuple[str, str] | None:
-    """Why the platform wants nothing of `payment` paid (any more): a hold's code and message; None when it does."""
+def stopped(payment: Payment, bills: Mapping[str, Bill], ours: Collection[str] | None = None) -> tuple[str, str] | None:
+    """Why the platform wants nothing of `payment` paid (any more): a hold's code and message; None when it does.
+
+    With `ours` nothing of these lines: that others are cancelled, which nobody pays now, stops nothing.
+    """
     if payment.cancelled is not None:
         return CANCELLED, f"{payment.label} {payment.cancelled} on the platform: it is paid once that is undone"
-    if payment.cancelled_lines:
-        lines = ", ".join(sorted(payment.cancelled_lines))
+    cancelled = payment.cancelled_lines if ours is None else payment.cancelled_lines.intersection(ours)
+    if cancelled:
+        lines = ", ".join(sorted(cancelled))
         return CANCELLED, (
             f"line {lines} of {payment.label} is cancelled on the platform, and a payment is paid as it was raised or "
             "not at all: it is paid once that is undone"
@@ -66,10 +69,7 @@ def stopped_by_now(
 ) -> tuple[str, str] | None:
     """Like `stopped`, for lines of a payment that had a PI already; what the platform does not find stops nothing."""
     for payment in platform.payments(tenant, numbers=[payment_number]):
-        ours = payment.cancelled_lines.intersection(lines)
-        if payment.cancelled_lines and not ours and payment.cancelled is None:
-            continue  # of others, which nobody pays now
-        hold = stopped(payment, platform.bills(tenant, [row.bill_id for row in payment.bills]))
+        hold = stopped(payment, platform.bills(tenant, [row.bill_id for row in payment.bills]), lines)
         if hold is not None:
             return hold
     return None
@@ -153,8 +153,8 @@ def sendable_address(payee: Payee, city: str) -> str:
     return transliterate(payee.address.strip() or city, MAX_ADDRESS, f"payee {payee.payee_id}: the address")
 
 
-def numbered(shares: Sequence[Share], numbers: Sequence[str], sealer: Sealer) -> list[NewBeneficiary]:
-    """The shares as beneficiaries, each with its number, the account number sealed."""
+def numbered(shares: Sequence[Share], numbers: Sequence[str]) -> list[NewBeneficiary]:
+    """The shares as beneficiaries, each with its number."""
     return [
         NewBeneficiary(
             beneficiary_number=number,
@@ -163,8 +163,7 @@ def numbered(shares: Sequence[Share], numbers: Sequence[str], sealer: Sealer) ->
             amount=share.amount,
             line_item_ids=share.line_item_ids,
             name=share.name,
-            account_sealed=sealer.seal(share.payee.account_number),
-            account_last4=share.payee.account_number[-4:],
+            account_number=share.payee.account_number,
             account_type=share.payee.account_type.strip(),
             ifsc=share.payee.ifsc,
             bank_account_id=share.payee.bank_account_detail_id,

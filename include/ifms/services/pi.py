@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -26,6 +26,7 @@ from ifms.errors import (
 )
 from ifms.ledger import beneficiaries, funds, instructions, outbox, payments, restores, status_log
 from ifms.ledger.bills import bind_bills
+from ifms.ledger.binding import check_instruction, open_account
 from ifms.ledger.claims import Claim, claim, release
 from ifms.ledger.database import Connection
 from ifms.ledger.instructions import Change, NewInstruction
@@ -35,14 +36,15 @@ from ifms.ledger.write_batch import Writes
 from ifms.platform.client import PlatformClient
 from ifms.platform.masterdata import MasterData
 from ifms.platform.models import Payment as PlatformPayment
-from ifms.sealing import Sealer
 from ifms.services import pa
 from ifms.services.earlier_numbers import EarlierNumbers
 from ifms.services.instruction_draft import BAD_PAYMENT, Draft, Drafter, numbered
 from ifms.services.pis import InstructionStatus
+from ifms.services.still_owed import Stored, unsettled
+from ifms.signing import Keyring
 from ifms.sweep.run import Sweep
 from ifms.sweep.scope import Scope
-from ifms.sweep.status_poll import LEASE, claimed, of_scope, require_same, require_single_row
+from ifms.sweep.status_poll import LEASE, of_scope, require_same, require_single_row
 from ifms.sweep.submission import Ready, Receipt, Sender, accept, checked_receipt, decline
 from ifms.treasury.client import TreasuryClient
 from ifms.wire.envelope import Reply, ReplyError, Service, parse_rows
@@ -124,7 +126,7 @@ class PaymentInstructions:
     sweep: Sweep
     treasury: TreasuryClient
     platform: PlatformClient
-    sealer: Sealer
+    keyring: Keyring
     master: MasterData
     scope: Scope
 
@@ -173,11 +175,15 @@ class PaymentInstructions:
 
     def _pending(self) -> Generator[Ready, None, None]:
         """The PENDING PIs of earlier sweeps, each with the request that it was first sent with."""
-        for item in claimed(self.sweep, instructions.UNSETTLED, self.scope):
-            rows = self.sweep.db.transact(partial(beneficiaries.of, instruction_ids=[item.pi.id]))[item.pi.id]
-            ready = self.sender.again(item, partial(request_of, item.pi, rows, self.sealer))
+        for due in unsettled(self.sweep, instructions.UNSETTLED, self.scope, self.platform, self.master):
+            ready = self.sender.again(due.item, partial(self._request_again, due.stored), due.withheld)
             if ready is not None:
                 yield ready
+
+    def _request_again(self, stored: Stored) -> PiRequest:
+        """The request of a stored PI. Raises SignatureError or SealError when its rows are not what was signed."""
+        accounts = check_instruction(self.keyring, stored.pi, stored.rows, stored.bill_ids)
+        return request_of(stored.pi, stored.rows, accounts)
 
     # New payments -----------------------------------------------------------------------------------------------------
 
@@ -288,11 +294,14 @@ class PaymentInstructions:
 
     def _declined_as_it_is(self, made: Draft) -> bool:
         """Whether the treasury has declined this very content: the same amounts on the same accounts."""
-        declined = self.sweep.db.transact(partial(beneficiaries.last_declined, payment=made.payment))
+        declined = self.sweep.db.transact(partial(instructions.last_declined, payment=made.payment))
         ours = sorted((s.payee.account_number, s.payee.ifsc, s.amount) for s in made.shares)
+        if declined is None:
+            return False
+        pi, rows = declined
         return ours == sorted(
-            (self.sealer.open(row.account_sealed).decode(), row.ifsc, row.amount)
-            for row in declined
+            (open_account(self.keyring.sealer, pi, row), row.ifsc, row.amount)
+            for row in rows
             if row.account_sealed is not None
         )
 
@@ -318,13 +327,14 @@ class PaymentInstructions:
             payment=made.payment,
             bill_date=bill_date,
             purpose=self.treasury.config.purpose,
-            beneficiaries=numbered(made.shares, made.beneficiary_numbers, self.sealer),
+            beneficiaries=numbered(made.shares, made.beneficiary_numbers),
             additional_details=made.details or {},
+            bill_ids=made.bill_ids,
         )
         writes = Writes(connection)
-        pi = instructions.create(writes, new, funding, made.claim, claim)
-        bind_bills(writes, tenant, made.bill_ids, made.payment.payment_number)
-        request = request_of(pi, new.beneficiaries, self.sealer)
+        pi = instructions.create(writes, new, funding, made.claim, claim, self.keyring)
+        accounts = {row.beneficiary_number: row.account_number for row in new.beneficiaries}
+        request = request_of(pi, new.beneficiaries, accounts)
         announced = self.sender.announce(writes, pi, request)
         writes.flush()
         return Ready(pi, claim, request, announced)
@@ -357,8 +367,13 @@ class PaymentInstructions:
             self.sweep.ignore_lost_claim(partial(self.sweep.db.transact, partial(_give_back, made=made)))
 
 
-def request_of(pi: PaymentInstruction, rows: Sequence[Beneficiary | NewBeneficiary], sealer: Sealer) -> PiRequest:
-    """The request of a stored PI: the same rows always give the same content (money-rules.md R1)."""
+def request_of(
+    pi: PaymentInstruction, rows: Sequence[Beneficiary | NewBeneficiary], accounts: Mapping[str, str]
+) -> PiRequest:
+    """The request of a PI: the same rows always give the same content (money-rules.md R1).
+
+    `accounts` are the account numbers by beneficiary number.
+    """
     rows = sorted(rows, key=lambda row: row.beneficiary_number)
     return PiRequest(
         jit_bill_no=pi.pi_number,
@@ -378,7 +393,7 @@ def request_of(pi: PaymentInstruction, rows: Sequence[Beneficiary | NewBeneficia
             PiBeneficiary(
                 benef_id=row.beneficiary_number,
                 benef_name=row.name,
-                benf_acct_no=account_of(row, sealer),
+                benf_acct_no=accounts[row.beneficiary_number],
                 benf_bank_ifsc_code=row.ifsc,
                 benf_mobile_no=row.mobile,
                 benf_address=row.address,
@@ -388,13 +403,6 @@ def request_of(pi: PaymentInstruction, rows: Sequence[Beneficiary | NewBeneficia
             for row in rows
         ),
     )
-
-
-def account_of(row: Beneficiary | NewBeneficiary, sealer: Sealer) -> str:
-    """The account number that a beneficiary was sent with. Raises BadInputError when it was never known here."""
-    if row.account_sealed is None:
-        raise BadInputError(f"beneficiary {row.beneficiary_number} has no account number in the ledger")
-    return sealer.open(row.account_sealed).decode()
 
 
 def _give_back(connection: Connection, made: Draft) -> None:

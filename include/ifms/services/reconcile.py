@@ -1,7 +1,8 @@
 """ifms_reconcile: every invariant of the ledger (`ifms.ledger.invariants`), looked at on its rows.
 
-It reads, in one snapshot, and mends nothing: a broken rule is for a person. The one thing it does is to let PIs that
-have been PENDING for long stand first in ifms_pi's queue, which asks the treasury about them before anything is sent.
+Given the keys and the platform, also what the rows alone can't tell (`witnesses`). It reads, and mends nothing: a
+broken rule is for a person. The one thing it does is to let PIs that have been PENDING for long stand first in
+ifms_pi's queue, which asks the treasury about them before anything is sent.
 """
 
 from __future__ import annotations
@@ -9,17 +10,39 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from ifms.errors import PlatformError
 from ifms.ledger.claims import ask_first
 from ifms.ledger.invariants import INVARIANTS, Finding, look
 from ifms.ledger.limits import Limits
+from ifms.platform.client import PlatformClient
+from ifms.services.witnesses import OWED, otherwise_owed, unsigned
+from ifms.signing import Keyring
 from ifms.sweep.run import Sweep
 
 
-def reconcile(sweep: Sweep, limits: Limits | None = None) -> Sequence[Finding]:
-    """Look at every invariant; each row that breaks one is a problem of the sweep, which then does not end green."""
+def reconcile(
+    sweep: Sweep,
+    limits: Limits | None = None,
+    *,
+    keyring: Keyring | None = None,
+    platform: PlatformClient | None = None,
+    every: bool = False,
+) -> Sequence[Finding]:
+    """Look at every invariant; each row that breaks one is a problem of the sweep, which then does not end green.
+
+    Signatures are checked with a keyring, sums with the platform: of PIs under way or changed lately, or of `every`
+    one.
+    """
     limits = limits or Limits()
     findings = sweep.db.read_snapshot(partial(look, limits=limits))
-    sweep.counts["rules"] = len(INVARIANTS)
+    sweep.counts["rules"] = len(INVARIANTS) + (keyring is not None) + (platform is not None)
+    if keyring is not None:
+        findings += filter(None, [unsigned(sweep.db, keyring, every=every)])
+    if platform is not None:
+        try:
+            findings += filter(None, [otherwise_owed(sweep.db, platform, every=every)])
+        except PlatformError as error:
+            sweep.add_problem(f"{OWED.name}: the platform could not be asked: {error}")
     for finding in findings:
         rule = finding.invariant
         sweep.counts[rule.name] = finding.count

@@ -277,6 +277,24 @@ def of_scope(scope: Scope) -> dict[str, object]:
 
 def claimed(sweep: Sweep, queue: Queue, scope: Scope) -> Generator[Claimed, None, None]:
     """The due PIs of `queue` in `scope`, claimed batch by batch; what is left when the sweep stops is given back."""
+    for batch in claimed_batches(sweep, queue, scope):
+        yield from one_by_one(sweep, queue, batch)
+
+
+def one_by_one(sweep: Sweep, queue: Queue, batch: Sequence[Claimed]) -> Generator[Claimed, None, None]:
+    """The PIs of a batch; what is left of it when the sweep stops is given back."""
+    taken = 0
+    try:
+        for item in batch:
+            taken += 1
+            yield item
+    finally:
+        for item in batch[taken:]:
+            sweep.ignore_lost_claim(partial(give_back, sweep, queue, item))
+
+
+def claimed_batches(sweep: Sweep, queue: Queue, scope: Scope) -> Generator[list[Claimed], None, None]:
+    """The due PIs of `queue` in `scope`, a batch at a time, each claimed when the one before it was taken."""
     while True:
         own_claim, batch = sweep.db.transact(
             lambda c: claim(
@@ -292,14 +310,7 @@ def claimed(sweep: Sweep, queue: Queue, scope: Scope) -> Generator[Claimed, None
         )
         if not batch:
             return
-        taken = 0
-        try:
-            for pi in batch:
-                taken += 1
-                yield Claimed(pi, own_claim)
-        finally:
-            for pi in batch[taken:]:
-                sweep.ignore_lost_claim(partial(give_back, sweep, queue, Claimed(pi, own_claim)))
+        yield [Claimed(pi, own_claim) for pi in batch]
 
 
 def give_back(sweep: Sweep, queue: Queue, item: Claimed) -> None:

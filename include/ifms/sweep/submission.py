@@ -22,6 +22,7 @@ from ifms.errors import (
     ClaimLostError,
     LedgerError,
     SealError,
+    SignatureError,
     TreasuryError,
     UnknownTextError,
     WireError,
@@ -93,6 +94,8 @@ class Ready:
     request: Request
     announced: UUID
     ask_first: bool = False
+    withheld: str | None = None
+    """Why it is asked about, and not sent: what it was made from has changed."""
 
 
 @dataclass(frozen=True)
@@ -130,15 +133,16 @@ class Sender:
             target, self.kind.service, pi.pi_number, request.to_wire(), pi.id, self.sweep.run.id
         )
 
-    def again(self, item: Claimed, request_of: Callable[[], Request]) -> Ready | None:
+    def again(self, item: Claimed, request_of: Callable[[], Request], withheld: str | None = None) -> Ready | None:
         """Get a PENDING bill of an earlier sweep ready, in a transaction of its own.
 
         None when there is nothing to send: what the treasury answered before settles it, now that its words are known;
-        or its stored rows give no request any more (a sealing key that is not at hand): then it is said, it stays
-        PENDING, and the others are sent.
+        or its stored rows give no request any more (they are not what was signed, or a key is not at hand): then it is
+        said, it stays PENDING, and the others are sent. One that is `withheld`, for that reason, is not sent again; it
+        is asked about if it may have arrived.
         """
         try:
-            return None if self._settled_by_known_words(item) else self._ready_again(item, request_of)
+            return None if self._settled_by_known_words(item) else self._ready_again(item, request_of, withheld)
         except ClaimLostError as lost:
             self.sweep.counts["claim_lost"] += 1
             log.warning("%s: %s", self.kind.service, lost)
@@ -146,34 +150,35 @@ class Sender:
             self.sweep.add_problem(f"PI {item.pi.pi_number}: {error}")
         return None
 
-    def _ready_again(self, item: Claimed, request_of: Callable[[], Request]) -> Ready | None:
+    def _ready_again(self, item: Claimed, request_of: Callable[[], Request], withheld: str | None) -> Ready | None:
+        maybe_there = item.pi.uncertain or item.pi.last_attempt != "never_sent"
         try:
             request = request_of()
-        except (BadInputError, SealError) as error:
+            if withheld is not None and not maybe_there:
+                raise BadInputError(withheld)
+        except (BadInputError, SealError, SignatureError) as error:
             reason = f"PI {item.pi.pi_number} can't be sent again: {error}"
             self.sweep.db.transact(lambda c: instructions.note(c, item.pi, item.claim, reason))
             self.sweep.add_problem(reason)
             return None
-        maybe_there = item.pi.uncertain or item.pi.last_attempt != "never_sent"
+        only_asked = withheld is not None or self._may_only_be_asked_about(item.pi)
 
         def attempt(connection: Connection) -> UUID:
             writes = Writes(connection)
-            instructions.attempt(
-                writes, item.pi, item.claim, uncertain=maybe_there, only_asked=self._may_only_be_asked_about(item.pi)
-            )
+            instructions.attempt(writes, item.pi, item.claim, uncertain=maybe_there, only_asked=only_asked)
             announced = self.announce(writes, item.pi, request)
             writes.flush()
             return announced
 
         announced = self.sweep.db.transact(attempt)
-        return Ready(item.pi, item.claim, request, announced, ask_first=maybe_there)
+        return Ready(item.pi, item.claim, request, announced, maybe_there, withheld)
 
     def send(self, item: Ready) -> Sent:
         """Send the bill; one that may have arrived before is asked about first. Runs in a worker thread."""
         status: Outcome | None = None
         if item.ask_first or item.pi.held_back:
             status = self._ask(item)
-            if not self._may_be_sent_again(item.pi, status):
+            if item.withheld is not None or not self._may_be_sent_again(item.pi, status):
                 return Sent(status, None)
             if self.sweep.stopping:
                 return Sent(status, NeverSent("the sweep was stopped before it was sent again", ()))
@@ -434,13 +439,15 @@ class Sender:
     def _still_waiting(
         self, writes: Writes, item: Ready, status: LogStatus, reason: str, **columns: object
     ) -> _Concluded:
-        """PENDING as before; red while a refusal stands, its number is taken, or somebody has to clear it."""
+        """PENDING as before; red while a refusal stands, its number is taken, it is withheld, or not cleared."""
         pi = item.pi
         problem = None
         if pi.held_back:
             problem = f"the ledger was restored, and it is not cleared (`ifms after-restore clear`): {reason}"
         elif pi.refusal is not None and self._refused_as(pi) is not Meaning.TRY_LATER:
             problem = f"refused: {'; '.join(map(str, refusal_of(pi)))}; {reason}"
+        elif item.withheld is not None:
+            problem = f"it is not sent again: {item.withheld}; {reason}"
         label = self._unsettled(writes, item, status, problem or reason, self.kind.asked_by.service, (), **columns)
         return _Concluded(label, problem)
 

@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from ifms.errors import ConfigurationError
 from ifms.sealing import Sealer
+from ifms.signing import Keyring, Signer
 from ifms.wire.cor import ListKey
 from ifms.wire.crypto import LEGACY_KEY_BYTES, load_public_key
 
@@ -29,8 +30,9 @@ class TreasuryConfig:
 
     `calls_per_second` is the treasury's own limit for this client id, for all workers together; None: no limit.
     `base_url` is https, but for a loopback host. `public_key` is the treasury's, as base64 DER (SPKI) or PEM.
-    `log_key` seals the call log (base64 of 32 bytes), `old_log_keys` still open older records, `legacy_log_secret`
-    (16 bytes of UTF-8) the Java adapter's. `timeout_seconds` is the deadline of one HTTP call from connecting to its
+    `log_key` seals account numbers and the call log (base64 of 32 bytes), `old_log_keys` still open older records,
+    `legacy_log_secret` (16 bytes of UTF-8) the Java adapter's. `signing_key` (base64 of 32 other bytes) signs PIs, by
+    `old_signing_keys` older ones are checked. `timeout_seconds` is the deadline of one HTTP call from connecting to its
     last byte; a reply of more than `max_reply_bytes` is not read. `ca_bundle` is a PEM file to verify TLS with
     instead of the public authorities; verification can't be turned off. `absence_hours` lie at least between the two
     answers of a status service that it does not know a bill, by which a refused PI that may have arrived is given up.
@@ -45,6 +47,8 @@ class TreasuryConfig:
     public_key: str = field(repr=False)
     log_key: str | None = field(default=None, repr=False)
     old_log_keys: tuple[str, ...] = field(default=(), repr=False)
+    signing_key: str | None = field(default=None, repr=False)
+    old_signing_keys: tuple[str, ...] = field(default=(), repr=False)
     legacy_log_secret: str | None = field(default=None, repr=False)
     ext_app_name: str = "MUKTA"
     department_code: str = "MUKTA"
@@ -72,6 +76,10 @@ class TreasuryConfig:
         load_public_key(self.public_key)
         if self.log_key is not None:
             Sealer.from_config(self.log_key, self.old_log_keys)
+        if self.signing_key is not None:
+            Signer.from_config(self.signing_key, self.old_signing_keys)
+            if self.signing_key in (self.log_key, *self.old_log_keys):
+                raise ConfigurationError("signing_key is also a log key: whoever reads the log could sign")
         if self.legacy_log_secret is not None and len(self.legacy_log_secret.encode()) != LEGACY_KEY_BYTES:
             raise ConfigurationError(f"legacy_log_secret must have exactly {LEGACY_KEY_BYTES} bytes")
         for name in ("ext_app_name", "department_code", "purpose"):
@@ -103,6 +111,16 @@ class TreasuryConfig:
         last = _month_and_day(self.correction_last_day)
         assert last is not None, "checked when this was made"
         return last
+
+    @property
+    def keyring(self) -> Keyring:
+        """What seals account numbers and signs PIs. Raises ConfigurationError that names the key that is missing."""
+        if self.log_key is None:
+            raise ConfigurationError("log_key is missing; without it no call can be logged")
+        if self.signing_key is None:
+            raise ConfigurationError("signing_key is missing; without it no payment instruction can be made")
+        sealer = Sealer.from_config(self.log_key, self.old_log_keys)
+        return Keyring(sealer, Signer.from_config(self.signing_key, self.old_signing_keys))
 
     @property
     def account(self) -> str:

@@ -142,17 +142,15 @@ class Creator:
             pa.remember(sweep, found)
             if not pending:
                 sweep.db.transact(lambda c: release_holds(c, [payment_number]))
-            assert sweep.calls is not None
             master = platform.master_data((tenant_id,))
             scope = Scope((tenant_id,), payments=(payment_number,))
-            PaymentInstructions(sweep, treasury, platform, sweep.calls.sealer, master, scope)()
+            PaymentInstructions(sweep, treasury, platform, TreasuryHook().keyring, master, scope)()
         return sweep.problems
 
     def _revise(self, order: Order, again: tuple[str, ...], left_out: list[LeftOut]) -> list[str]:
         with self._parts("COR", order.by or "") as (sweep, treasury, platform):
-            assert sweep.calls is not None
             master = platform.master_data((order.tenant_id,))
-            corrections = Corrections(sweep, treasury, platform, sweep.calls.sealer, master)
+            corrections = Corrections(sweep, treasury, platform, TreasuryHook().keyring, master)
             if again:
                 corrections.send_again(Scope((order.tenant_id,), pi_numbers=again))
             else:

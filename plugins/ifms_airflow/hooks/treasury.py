@@ -18,6 +18,7 @@ from airflow.sdk.log import mask_secret
 from ifms.errors import ConfigurationError, IfmsError
 from ifms.queries import frames
 from ifms.sealing import Sealer
+from ifms.signing import Keyring
 from ifms.treasury.client import Pace, TreasuryClient
 from ifms.treasury.config import TreasuryConfig
 from ifms.treasury.outcome import Exchange
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _TEXTS = (
     "public_key",
     "log_key",
+    "signing_key",
     "legacy_log_secret",
     "ext_app_name",
     "department_code",
@@ -76,8 +78,9 @@ class TreasuryHook(BaseHook):
 
     host: base URL with its scheme; port: None or 0 if the host names it or it is the scheme's own; login: client id;
     password: client secret; extra: public_key, and what `TreasuryConfig` has a default for. An empty field of the form
-    means the default; `old_log_keys` are separated by blanks or commas. `on_exchange` hears of every login, for the
-    call log. `pace` makes what the client's calls await their turn by, of a connection's calls_per_second.
+    means the default; `old_log_keys` and `old_signing_keys` are separated by blanks or commas. `on_exchange` hears of
+    every login, for the call log. `pace` makes what the client's calls await their turn by, of a connection's
+    calls_per_second.
 
     The frames ask services that tell and change nothing, for whoever wants to compare what the treasury says with what
     the ledger holds. Each of their calls, the login among them, is logged in the ledger of `ledger_conn_id` like a
@@ -110,6 +113,14 @@ class TreasuryHook(BaseHook):
     def get_conn(self) -> TreasuryClient:
         """Make the client, once; nothing is sent before its first call. Closing it is the caller's."""
         return self._client
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        """What seals account numbers and signs PIs. Raises ConfigurationError when the connection lacks a key of it."""
+        try:
+            return self.get_config().keyring
+        except ConfigurationError as error:
+            raise ConfigurationError(f"connection {self.treasury_conn_id!r}: {error}") from None
 
     @cached_property
     def sealer(self) -> Sealer:
@@ -205,9 +216,9 @@ class TreasuryHook(BaseHook):
         connection = self.get_connection(self.treasury_conn_id)
         extra = connection.extra_dejson
         try:
-            old_log_keys = tuple((_text(extra, "old_log_keys") or "").replace(",", " ").split())
-            secrets = (connection.password, _text(extra, "log_key"), _text(extra, "legacy_log_secret"), *old_log_keys)
-            for secret in secrets:
+            old_log_keys, old_signing_keys = _keys(extra, "old_log_keys"), _keys(extra, "old_signing_keys")
+            single = (_text(extra, name) for name in ("log_key", "signing_key", "legacy_log_secret"))
+            for secret in (connection.password, *single, *old_log_keys, *old_signing_keys):
                 _mask(secret)
             given: dict[str, Any] = {name: _text(extra, name) for name in _TEXTS}
             given |= {name: _number(extra, name, kind) for name, kind in _NUMBERS.items()}
@@ -219,6 +230,7 @@ class TreasuryHook(BaseHook):
                 client_id=connection.login or "",
                 client_secret=connection.password or "",
                 old_log_keys=old_log_keys,
+                old_signing_keys=old_signing_keys,
                 **options,
             )
         except ConfigurationError as error:
@@ -232,6 +244,11 @@ def _text(extra: Mapping[str, Any], name: str) -> str | None:
     if not isinstance(value, str):
         raise ConfigurationError(f"{name} in extra must be a text")
     return value.strip() or None
+
+
+def _keys(extra: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """Keys apart by blanks or commas."""
+    return tuple((_text(extra, name) or "").replace(",", " ").split())
 
 
 def _number(extra: Mapping[str, Any], name: str, kind: type[int] | type[float]) -> float | None:

@@ -10,7 +10,7 @@ from ifms_airflow.operators.sweep import TreasurySweepOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from ifms.sealing import Sealer
+    from ifms.signing import Keyring
     from ifms.sweep.run import Sweep
     from ifms.treasury.client import TreasuryClient
 
@@ -23,7 +23,7 @@ class FetchAllotmentsOperator(TreasurySweepOperator):
 
     service_id = "VA"
 
-    def work(self, context: Context, sweep: Sweep, treasury: TreasuryClient, sealer: Sealer) -> None:
+    def work(self, context: Context, sweep: Sweep, treasury: TreasuryClient, keyring: Keyring) -> None:
         """Ask for every watermark that is due."""
         from ifms.services.va import fetch_allotments  # noqa: PLC0415
 

@@ -11,7 +11,7 @@ from ifms_airflow.operators.sweep import TreasurySweepOperator, texts
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from ifms.sealing import Sealer
+    from ifms.signing import Keyring
     from ifms.sweep.run import Sweep
     from ifms.treasury.client import TreasuryClient
 
@@ -54,14 +54,14 @@ class CorrectOperator(TreasurySweepOperator):
         self.new_original = new_original
         self.only_pending = only_pending
 
-    def work(self, context: Context, sweep: Sweep, treasury: TreasuryClient, sealer: Sealer) -> None:
+    def work(self, context: Context, sweep: Sweep, treasury: TreasuryClient, keyring: Keyring) -> None:
         """Settle what is PENDING, then correct what was asked for, or all that is due."""
         from ifms.services.cor import Corrections, Order  # noqa: PLC0415
 
         asked_for = self.asked_for()
         scope = self.scope(context)
         with self.platform() as platform:
-            corrections = Corrections(sweep, treasury, platform, sealer, platform.master_data(scope.tenants))
+            corrections = Corrections(sweep, treasury, platform, keyring, platform.master_data(scope.tenants))
             corrections.send_again(scope)
             if self.only_pending or sweep.stopping:
                 return

@@ -12,7 +12,7 @@ from ifms_airflow.operators.sweep import TreasurySweepOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from ifms.sealing import Sealer
+    from ifms.signing import Keyring
     from ifms.sweep.run import Sweep
     from ifms.treasury.client import TreasuryClient
 
@@ -42,12 +42,12 @@ class FetchFailuresOperator(TreasurySweepOperator):
         self.since = since
         self.until = until
 
-    def work(self, context: Context, sweep: Sweep, treasury: TreasuryClient, sealer: Sealer) -> None:
+    def work(self, context: Context, sweep: Sweep, treasury: TreasuryClient, keyring: Keyring) -> None:
         """Ask day by day, and book what failed."""
         from ifms.services.fd import dates_to_ask, fetch_failures  # noqa: PLC0415
 
         dates = self.period(context)
-        fetch_failures(sweep, treasury, sealer, dates_to_ask(sweep, self.days) if dates is None else dates)
+        fetch_failures(sweep, treasury, keyring.sealer, dates_to_ask(sweep, self.days) if dates is None else dates)
 
     def period(self, context: Context) -> list[date] | None:
         """Every date that the form, or the data interval of such a run, asks for; None where the window counts.

@@ -12,7 +12,7 @@ from ifms_airflow.operators.sweep import TreasurySweepOperator, texts
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from ifms.sealing import Sealer
+    from ifms.signing import Keyring
     from ifms.sweep.run import Sweep
     from ifms.sweep.scope import Scope
     from ifms.treasury.client import TreasuryClient
@@ -36,14 +36,14 @@ class CreatePaymentInstructionsOperator(TreasurySweepOperator):
         self.payments = payments
         self.adopt = adopt
 
-    def work(self, context: Context, sweep: Sweep, treasury: TreasuryClient, sealer: Sealer) -> None:
+    def work(self, context: Context, sweep: Sweep, treasury: TreasuryClient, keyring: Keyring) -> None:
         """Persist, send, record; oldest payment first."""
         from ifms.ledger.payments import release_holds  # noqa: PLC0415
         from ifms.services.pi import PaymentInstructions  # noqa: PLC0415
 
         if self.adopt is not None:
             if self.shard == 0:
-                self.adopted(sweep, treasury, sealer)
+                self.adopted(sweep, treasury, keyring)
             return
         scope = self.scope(context)
         if scope.pi_numbers is not None:
@@ -58,7 +58,7 @@ class CreatePaymentInstructionsOperator(TreasurySweepOperator):
                 sweep.add_warning(str(error))  # the try before this one has made their PIs: settle these
         with self.platform() as platform:
             master = platform.master_data(scope.tenants)
-            PaymentInstructions(sweep, treasury, platform, sealer, master, scope)()
+            PaymentInstructions(sweep, treasury, platform, keyring, master, scope)()
 
     def only(self, sweep: Sweep, pi_numbers: Sequence[str], scope: Scope) -> Scope:
         """The scope of these originals' payments; those whose last PI was declined or rejected may have another."""
@@ -68,7 +68,7 @@ class CreatePaymentInstructionsOperator(TreasurySweepOperator):
         found = sweep.db.transact(lambda c: free_payments_of(c, pi_numbers, free=free))
         return replace(scope, pi_numbers=None, payments=tuple(found))
 
-    def adopted(self, sweep: Sweep, treasury: TreasuryClient, sealer: Sealer) -> None:
+    def adopted(self, sweep: Sweep, treasury: TreasuryClient, keyring: Keyring) -> None:
         """Take the form's bill into the ledger."""
         from ifms.services.adopt import Adoption, LostBill  # noqa: PLC0415
 
@@ -76,4 +76,4 @@ class CreatePaymentInstructionsOperator(TreasurySweepOperator):
             raise BadInputError("adopt must be an object of fields")
         bill = LostBill.of_form(self.adopt)
         with self.platform() as platform:
-            Adoption(sweep, treasury, platform, sealer, platform.master_data([bill.tenant_id]))(bill)
+            Adoption(sweep, treasury, platform, keyring, platform.master_data([bill.tenant_id]))(bill)

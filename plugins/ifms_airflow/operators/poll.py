@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from ifms.sealing import Sealer
+    from ifms.signing import Keyring
     from ifms.sweep.run import Sweep
     from ifms.sweep.status_poll import StatusService
     from ifms.treasury.client import TreasuryClient
@@ -31,7 +32,7 @@ class PollOperator(TreasurySweepOperator):
         """The service code, as the sweep's row names it."""
         return self.service
 
-    def work(self, context: Context, sweep: Sweep, treasury: TreasuryClient, sealer: Sealer) -> None:
+    def work(self, context: Context, sweep: Sweep, treasury: TreasuryClient, keyring: Keyring) -> None:
         """Ask about every PI that is due."""
         from ifms.sweep.status_poll import Poll  # noqa: PLC0415
 
@@ -39,7 +40,7 @@ class PollOperator(TreasurySweepOperator):
         if scope.tenants is not None:
             with self.platform() as platform:
                 platform.master_data(scope.tenants)  # a city that is none is an error, not a sweep with nothing to do
-        Poll(sweep, status_service(self.service, sealer), treasury, scope)()
+        Poll(sweep, status_service(self.service, keyring.sealer), treasury, scope)()
 
 
 def status_service(code: str, sealer: Sealer) -> StatusService[Any]:

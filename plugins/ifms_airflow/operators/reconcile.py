@@ -21,7 +21,9 @@ LONGEST_HOURS = 24 * 366
 
 
 class ReconcileOperator(SweepOperator):
-    """Look at every invariant of the ledger; needs neither the treasury nor the platform.
+    """Look at every invariant of the ledger, check signatures, and compare sums with the platform.
+
+    Of the treasury's connection it needs the keys alone: the treasury is not called.
 
     :param pending_hours: how long a PI may stay PENDING, a number or a template that renders to one; 24 when empty.
     :param limit_days: how long other things may wait, in days by name (`ifms.ledger.limits.IN_DAYS`), or a template
@@ -55,10 +57,16 @@ class ReconcileOperator(SweepOperator):
     def execute(self, context: Context) -> None:
         """Look, write the sweep's row; raises a SweepError that names what is broken."""
         from ifms.services.reconcile import reconcile  # noqa: PLC0415
+        from ifms_airflow.hooks import TreasuryHook  # noqa: PLC0415
 
         limits = self._limits()
-        with self.ledger_hook.ledger() as ledger, self.sweep(context, ledger) as sweep:
-            reconcile(sweep, limits)
+        keyring = TreasuryHook(self.treasury_conn_id).keyring
+        with (
+            self.platform_hook.get_conn() as platform,
+            self.ledger_hook.ledger() as ledger,
+            self.sweep(context, ledger) as sweep,
+        ):
+            reconcile(sweep, limits, keyring=keyring, platform=platform)
 
     def _limits(self) -> Limits:
         """Raise BadInputError unless the form's fields are hours, and days by name."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ifms.ledger.database import Database
     from ifms.ledger.status_log import CallLog
     from ifms.platform.client import PlatformClient
-    from ifms.sealing import Sealer
+    from ifms.signing import Keyring
     from ifms.sweep.run import Sweep
     from ifms.sweep.scope import Scope
     from ifms.treasury.client import TreasuryClient
@@ -147,7 +147,8 @@ class TreasurySweepOperator(SweepOperator):
         from ifms_airflow.hooks import TreasuryHook  # noqa: PLC0415
 
         with ExitStack() as stack:
-            calls = CallLog(TreasuryHook(self.treasury_conn_id).sealer)
+            keyring = TreasuryHook(self.treasury_conn_id).keyring
+            calls = CallLog(keyring.sealer)
             pace = partial(self.ledger_hook.pace, stack, self.stop)
             hook = TreasuryHook(self.treasury_conn_id, on_exchange=calls.record_login, pace=pace)
             ledger = stack.enter_context(self.ledger_hook.ledger())
@@ -155,11 +156,11 @@ class TreasurySweepOperator(SweepOperator):
             sweep = self.sweep(context, ledger, calls=calls, workers=treasury.config.max_concurrency)
             with sweep:
                 ledger.transact(partial(settings.adopt, config=treasury.config))
-                self.work(context, sweep, treasury, calls.sealer)
+                self.work(context, sweep, treasury, keyring)
             if ledger.transact(anything_due):
                 OUTBOX.emit(context)
 
-    def work(self, context: Context, sweep: Sweep, treasury: TreasuryClient, sealer: Sealer) -> None:
+    def work(self, context: Context, sweep: Sweep, treasury: TreasuryClient, keyring: Keyring) -> None:
         """What this service does in its sweep."""
         raise TypeError(f"{type(self).__name__} names no work")
 

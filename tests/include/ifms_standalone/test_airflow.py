@@ -59,7 +59,7 @@ def test_environment(tmp_path: Path, secrets: Secrets, monkeypatch: pytest.Monke
     assert (ledger["conn_type"], ledger["login"]) == ("postgres", "ifms_airflow")
     assert server.password not in ledger["password"]
     assert made["AIRFLOW__OPERATORS__DEFAULT_OWNER"] == "ifms"
-    assert made["AIRFLOW__CORE__SENSITIVE_VAR_CONN_NAMES"] == "log_key"  # old_log_keys holds it, too
+    assert made["AIRFLOW__CORE__SENSITIVE_VAR_CONN_NAMES"] == "log_key,signing_key"  # old_log_keys holds it, too
 
 
 def test_password_is_for_the_owner_alone(tmp_path: Path, secrets: Secrets) -> None:

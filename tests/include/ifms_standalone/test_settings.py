@@ -50,7 +50,8 @@ def test_secrets_are_made_once_and_only_the_owner_reads_them(tmp_path: Path) -> 
     made = Secrets.kept_in(file)
     assert Secrets.kept_in(file) == made
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert len(base64.b64decode(made.log_key)) == 32
+    assert len(base64.b64decode(made.log_key)) == len(base64.b64decode(made.signing_key)) == 32
+    assert made.log_key != made.signing_key
     assert len(base64.urlsafe_b64decode(made.fernet_key)) == 32
     assert not any(value in repr(made) for value in json.loads(file.read_text()).values())
     assert Secrets.kept_in(tmp_path / "others.json") != made

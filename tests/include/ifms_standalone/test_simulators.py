@@ -21,7 +21,7 @@ def test_connections_have_the_port_in_its_own_field(tmp_path: Path, requests_moc
             "port": 9001,
             "login": "sample-client",
             "password": "sample-secret",
-            "extra": {"public_key": "sample-key", "log_key": secrets.log_key},
+            "extra": {"public_key": "sample-key", "log_key": secrets.log_key, "signing_key": secrets.signing_key},
         },
         "ifms_platform": {"conn_type": "ifms_platform", "host": "http://127.0.0.1", "port": 9002},
     }

@@ -211,12 +211,9 @@ def test_pages_may_only_be_framed_by_airflow_and_load_nothing_from_elsewhere(api
 
 
 def accounts(adapter: Adapter) -> list[str]:
-    from support.simulators import LOG_KEY
+    from support.keys import account_numbers
 
-    from ifms.sealing import Sealer
-
-    sealer = Sealer.from_config(LOG_KEY)
-    return [sealer.open(row["account_sealed"]).decode() for row in adapter.rows("SELECT * FROM ifms.beneficiary")]
+    return list(account_numbers(adapter.dsn).values())
 
 
 def test_whole_accounts_are_for_the_roles_that_may_see_them_and_each_look_is_recorded(

@@ -1,10 +1,13 @@
-"""ifms_reconcile's operator: what the form's field means; neither treasury nor platform is needed."""
+"""ifms_reconcile's operator: what the form's field means; the treasury is not called, the platform need not answer."""
 
 from __future__ import annotations
 
+import json
+import os
 from datetime import timedelta
 
 import pytest
+from support.failed import wage_bill
 
 from ifms.errors import BadInputError
 
@@ -64,9 +67,30 @@ def test_it_has_time_for_sums_over_whole_tables(airflow_connections):
         assert ledger.transact(lambda c: c.execute("SHOW statement_timeout").fetchone()) == ("30min",)
 
 
-def test_without_treasury_and_platform(run_dag, airflow_connections, sweeps, monkeypatch):
-    for name in ("TREASURY", "PLATFORM"):
-        monkeypatch.delenv(f"AIRFLOW_CONN_IFMS_{name}")
+def out_of_reach(monkeypatch, name):
+    """Its connection leads nowhere."""
+    known = json.loads(os.environ[f"AIRFLOW_CONN_IFMS_{name}"])
+    monkeypatch.setenv(f"AIRFLOW_CONN_IFMS_{name}", json.dumps(known | {"host": "http://127.0.0.1:9"}))
+
+
+def test_the_treasury_is_not_called(run_dag, airflow_connections, sweeps, monkeypatch):
+    """Its connection has the keys, by which signatures are checked."""
+    out_of_reach(monkeypatch, "TREASURY")
     run = run_dag("ifms_reconcile")
     assert run.state == "success"
     assert [row["state"] for row in sweeps(run)] == ["success"]
+
+
+def test_a_platform_out_of_reach_is_said_once_the_rules_have_been_looked_at(
+    run_dag, airflow_connections, adapter, sweeps, monkeypatch
+):
+    wage_bill(adapter)
+    for service in ("VA", "PA", "PI"):
+        adapter.run(service)
+    out_of_reach(monkeypatch, "PLATFORM")
+    run = run_dag("ifms_reconcile")
+    assert run.state == "failed"
+    [row] = sweeps(run)
+    [problem] = row["problems"]
+    assert problem.startswith("platform_owes_the_same: the platform could not be asked")
+    assert row["counts"]["rules"] > 30

@@ -17,10 +17,10 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Resp
 from pydantic import BaseModel, Field
 
 from ifms import clock
-from ifms.errors import IfmsError
+from ifms.errors import SealError
 from ifms.ledger.statuses import PiStatus
 from ifms.queries import funds, search
-from ifms.queries.instruction import Around, Row, Whole, around, by_number, corrected_as, sealed_accounts
+from ifms.queries.instruction import Around, Row, Whole, account_numbers, around, by_number, corrected_as
 from ifms.queries.search import Criteria, Line, Order
 from ifms.reports.files import sheets
 from ifms.services.instruction_draft import NOTHING_TO_PAY
@@ -212,16 +212,12 @@ def accounts(request: Request, user: User, ledger: Ledger, number: Annotated[Tex
     whole, about = _look(ledger, number)
     dag_runs.note(user, "accounts", dag_id="ifms_pi", pi_number=number, types=sorted(kinds))
     with ledger.connection() as connection:
-        sealed = sealed_accounts(connection, whole.pi["id"])
-    sealer = TreasuryHook().sealer
+        known = account_numbers(connection, whole.pi["pi_number"], TreasuryHook().sealer)
     shown: dict[Any, str] = {}
     for row in whole.beneficiaries:
         if row["beneficiary_type"] in kinds:
-            box = sealed[row["id"]]
-            try:
-                shown[row["id"]] = t("none") if box is None else sealer.open(box).decode()
-            except (IfmsError, UnicodeDecodeError):
-                shown[row["id"]] = t("pi.b.sealed")
+            account = known[row["id"]]
+            shown[row["id"]] = t("pi.b.sealed") if isinstance(account, SealError) else account or t("none")
     return _show(request, user, whole, about, unmasked=shown)
 
 

@@ -7,10 +7,11 @@ import json
 
 import pytest
 from support.calls import ACCOUNT, REK, REPLY, SEK, TOKEN, encoded, exchange, failed, stored, write
+from support.keys import KEYRING
 from support.simulators import LOG_KEY
 
 from ifms.calllog.documents import error_document, request_document
-from ifms.sealing import Sealer
+from ifms.ledger.status_log import call_context
 from ifms.wire.crypto import aes_decrypt
 
 SEED_REQUEST = {"id", "serviceId", "jitBillNo", "encRequest", "decryptionRek", "encResponse", "createdtime"}
@@ -18,8 +19,10 @@ SEED_ERROR = {"id", "serviceId", "requestId", "statusCode", "jitEncRequest", "er
               "authToken", "sekString", "createdtime"}  # fmt: skip
 
 
-def opened(text):
-    return Sealer.from_config(LOG_KEY).open(base64.b64decode(text)).decode()
+def opened(document, name, column):
+    """A sealed field of a document."""
+    which = call_context(column, document["id"], document["serviceId"], document["jitBillNo"])
+    return KEYRING.sealer.open(base64.b64decode(document[name]), which).decode()
 
 
 @pytest.fixture
@@ -37,8 +40,8 @@ def test_a_request_document_has_the_seeds_fields_and_opens(row):
     assert document.keys() >= SEED_REQUEST
     assert (document["id"], document["serviceId"], document["jitBillNo"]) == (str(call.id), "PI", "PI-SA/1")
     assert document["createdtime"] == 1780315200123
-    assert json.loads(opened(document["encRequest"]))["params"]["jitBillNo"] == "PI-SA/1"
-    rek = base64.b64decode(opened(document["decryptionRek"]))
+    assert json.loads(opened(document, "encRequest", "request_sealed"))["params"]["jitBillNo"] == "PI-SA/1"
+    rek = base64.b64decode(opened(document, "decryptionRek", "rek_sealed"))
     assert json.loads(aes_decrypt(rek, base64.b64decode(document["encResponse"]))) == REPLY
 
 
@@ -47,9 +50,9 @@ def test_an_error_document_has_the_seeds_fields_and_opens(row):
     document = error_document(call)
     assert document.keys() >= SEED_ERROR
     assert (document["requestId"], document["statusCode"], document["errorMsg"]) == (str(call.id), 500, "HTTP 500")
-    assert [opened(document[name]) for name in ("decryptionRek", "sekString", "authToken")] == [
-        encoded(REK), encoded(SEK), TOKEN,
-    ]  # fmt: skip
+    assert opened(document, "decryptionRek", "rek_sealed") == encoded(REK)
+    assert opened(document, "sekString", "sek_sealed") == encoded(SEK)
+    assert opened(document, "authToken", "auth_token_sealed") == TOKEN
     assert aes_decrypt(SEK, base64.b64decode(document["encryptionRek"])) == REK
 
 
@@ -64,7 +67,7 @@ def test_a_login_has_a_name_and_no_request(row):
     call = row(failed(encrypted_request=json.dumps({"appKey": "eA=="}), response_plain=TOKEN, **login))
     document = request_document(call)
     assert (document["jitBillNo"], document["encRequest"], document["encResponse"]) == ("AUTH", None, None)
-    assert opened(document["sealedResponse"]) == TOKEN
+    assert opened(document, "sealedResponse", "response_sealed") == TOKEN
     assert error_document(call)["encryptionRek"] is None
 
 

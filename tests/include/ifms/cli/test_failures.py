@@ -3,6 +3,7 @@
 from datetime import date
 
 import pytest
+from support.keys import KEYRING
 
 from ifms.cli import main
 from ifms.ledger import failures
@@ -16,7 +17,7 @@ FAILURE = Failure(
 @pytest.fixture
 def kept(ledger):
     """A failure that matches nothing; its id."""
-    ledger.db.transact(lambda c: failures.keep_unmatched(c, "PI-X", FAILURE, b"sealed", "sample reason"))
+    ledger.db.transact(lambda c: failures.keep_unmatched(c, "PI-X", FAILURE, KEYRING.sealer, "sample reason"))
     return str(ledger.one("SELECT id FROM ifms.unmatched_failure"))
 
 

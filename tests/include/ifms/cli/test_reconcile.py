@@ -2,6 +2,8 @@
 
 from urllib.parse import urlsplit
 
+from support.simulators import LOG_KEY, SIGNING_KEY
+
 from ifms.cli import main
 
 
@@ -48,6 +50,23 @@ def test_reconcile_takes_a_limit_for_each_thing_that_waits(ledger, refused, caps
     capsys.readouterr()
     assert "'pending' is no limit in days" in refused("reconcile", "--dsn", ledger.dsn, "--days", "pending=1")
     assert "the limit held must be" in refused("reconcile", "--dsn", ledger.dsn, "--days", "held=0")
+
+
+def test_reconcile_checks_every_signature_when_it_has_the_keys(ledger, monkeypatch, capsys):
+    ledger.fund(1000)
+    pi, _ = ledger.instruct(*ledger.payment(400))
+    with ledger.connect() as owner:
+        owner.execute("SET session_replication_role = replica")
+        owner.execute("UPDATE ifms.beneficiary SET mobile = '9000000099'")
+        owner.execute("UPDATE ifms.payment_instruction SET updated_at = now() - interval '9 days'")
+    assert main(["reconcile", "--dsn", ledger.dsn]) == 0
+    assert "Signatures are not checked: $IFMS_LOG_KEY and" in capsys.readouterr().out
+    monkeypatch.setenv("IFMS_LOG_KEY", LOG_KEY)
+    monkeypatch.setenv("IFMS_SIGNING_KEY", f"{SIGNING_KEY}, {LOG_KEY}")
+    assert main(["reconcile", "--dsn", ledger.dsn]) == 1
+    said = capsys.readouterr()
+    assert f"instructions_are_signed: PI {pi.pi_number}: its signature does not fit" in said.err
+    assert "not checked" not in said.out
 
 
 def test_reconcile_needs_a_ledger(refused, empty_database):

@@ -7,18 +7,19 @@ from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
+from support.keys import KEYRING
 from support.pis import instruction
-from support.simulators import LOG_KEY
 
 from ifms.ledger import failure_matching
 from ifms.ledger.beneficiaries import Failure, Tally
+from ifms.ledger.binding import seal_account
 from ifms.ledger.instructions import Change
 from ifms.ledger.models import Beneficiary
 from ifms.ledger.statuses import BeneficiaryStatus, Event, PiStatus
-from ifms.sealing import Sealer
 from ifms.wire.scroll import FailedBeneficiary
 
-SEALER = Sealer.from_config(LOG_KEY)
+SEALER = KEYRING.sealer
+PI = instruction()
 
 
 def payee(number, account="000012345678", ifsc="SMPL0000001"):
@@ -28,11 +29,14 @@ def payee(number, account="000012345678", ifsc="SMPL0000001"):
         "beneficiary_id": f"payee-{number}",
         "amount": Decimal(100),
         "line_item_ids": [f"line-{number}"],
-        "account_sealed": None if account is None else SEALER.seal(account),
+        "name": "Sample Payee",
+        "account_last4": "" if account is None else account[-4:],
         "ifsc": ifsc,
         "status": BeneficiaryStatus.SUCCESSFUL,
     }
-    return Beneficiary(**{f.name: known.get(f.name) for f in fields(Beneficiary)})
+    row = Beneficiary(**{f.name: known.get(f.name) for f in fields(Beneficiary)})
+    sealed = None if account is None else seal_account(SEALER, PI.tenant_id, PI.pi_number, row, account)
+    return replace(row, account_sealed=sealed)
 
 
 ROWS = [payee(1), payee(2, "000012345679"), payee(3, "000012345678", "SMPL0000002"), payee(4, None)]
@@ -52,7 +56,7 @@ TOLD = Failure(voucher_date=date(2026, 6, 1), reason="Account is Dormant", chall
     ],
 )
 def test_matched_by_number_else_by_account_and_ifsc(told, number):
-    row = failure_matching.match(ROWS, replace(TOLD, **told), SEALER)
+    row = failure_matching.match(PI, ROWS, replace(TOLD, **told), SEALER)
     assert row is not None
     assert row.id == UUID(int=number)
 
@@ -69,7 +73,7 @@ def test_matched_by_number_else_by_account_and_ifsc(told, number):
     ],
 )
 def test_what_matches_nobody_is_nobody_s(told):
-    assert failure_matching.match(ROWS, replace(TOLD, **told), SEALER) is None
+    assert failure_matching.match(PI, ROWS, replace(TOLD, **told), SEALER) is None
 
 
 def test_failure_of_what_the_treasury_told():

@@ -6,7 +6,9 @@ from uuid import uuid4
 
 import pytest
 from psycopg import errors, sql
+from support.keys import KEYRING
 
+from ifms.errors import SealError
 from ifms.ledger import failures, instructions
 from ifms.ledger.beneficiaries import Failure
 from ifms.ledger.statuses import Event
@@ -27,7 +29,7 @@ FAILURE = Failure(
 
 
 def keep(ledger, failure=FAILURE, bill=BILL, why=WHY):
-    return ledger.db.transact(lambda c: failures.keep_unmatched(c, bill, failure, b"sealed", why))
+    return ledger.db.transact(lambda c: failures.keep_unmatched(c, bill, failure, KEYRING.sealer, why))
 
 
 def count(ledger, where="true"):
@@ -38,14 +40,13 @@ def test_is_kept_as_it_was_told(ledger):
     assert keep(ledger) is True
     assert ledger.row(
         """
-        SELECT bill_number, beneficiary_id, voucher_date, account_sealed, account_last4, ifsc, utr_number,
+        SELECT bill_number, beneficiary_id, voucher_date, account_last4, ifsc, utr_number,
                challan_number, challan_date, reason, why_unmatched, matched_at FROM ifms.unmatched_failure
         """
     ) == (
         BILL,
         "BN-SA/000017",
         date(2024, 6, 3),
-        b"sealed",
         "8901",
         "SAMP0000001",
         "UTR1",
@@ -59,7 +60,7 @@ def test_is_kept_as_it_was_told(ledger):
 
 def test_what_is_unknown_is_left_out(ledger):
     bare = Failure(voucher_date=date(2024, 6, 3), reason=None, challan_number=None, challan_date=None)
-    assert ledger.db.transact(lambda c: failures.keep_unmatched(c, BILL, bare, None, WHY)) is True
+    assert ledger.db.transact(lambda c: failures.keep_unmatched(c, BILL, bare, KEYRING.sealer, WHY)) is True
     assert ledger.row(
         """
         SELECT beneficiary_id, account_sealed, account_last4, ifsc, utr_number, challan_number, reason
@@ -81,7 +82,7 @@ def test_told_again_it_is_known_and_the_last_word_counts(ledger, challan):
 
 def test_told_twice_in_one_reply_it_is_new_once(ledger):
     def keep_both(connection):
-        return [failures.keep_unmatched(connection, BILL, FAILURE, b"sealed", WHY) for _ in range(2)]
+        return [failures.keep_unmatched(connection, BILL, FAILURE, KEYRING.sealer, WHY) for _ in range(2)]
 
     assert ledger.db.transact(keep_both) == [True, False]
 
@@ -163,7 +164,11 @@ def test_what_is_open_of_a_bill_is_read_as_it_was_told_but_for_the_account(ledge
         replace(FAILURE, account_number=None),
         replace(FAILURE, beneficiary_id=None, account_number=None, utr_number="UTR2"),
     ]
-    assert [each.account_sealed for each in found] == [b"sealed", b"sealed"]
+    assert found[1].account_sealed is None
+    assert failures.open_account(KEYRING.sealer, BILL, found[0]) == ACCOUNT
+    for bill, kept in (("PI-SA/2024-25/000018", found[0]), (BILL, replace(found[0], failure=found[1].failure))):
+        with pytest.raises(SealError):
+            failures.open_account(KEYRING.sealer, bill, kept)
 
 
 @pytest.mark.parametrize(("status", "can"), [("PENDING", False), ("INITIATED", True), ("FAILED", False)])

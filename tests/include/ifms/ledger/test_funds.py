@@ -10,6 +10,7 @@ from functools import partial
 
 import psycopg
 import pytest
+from support.keys import KEYRING
 from support.ledger import DDO, HEAD, TENANT, allotment, new_instruction
 
 from ifms.errors import ClaimLostError, ConflictError, InsufficientFundsError, LedgerError
@@ -351,7 +352,7 @@ def test_who_waited_for_money_that_another_then_took_gets_what_else_is_there(led
             assert not second.done(), "it did not wait"
             time.sleep(0.01)
         mine = Claim(uuid.uuid4(), timedelta(minutes=10))
-        instructions.create(first, new_instruction(payment), funding, payment_claim, mine)
+        instructions.create(first, new_instruction(payment), funding, payment_claim, mine, KEYRING)
         first.commit()
         assert second.result(30).master_allotment_id == "901"
 

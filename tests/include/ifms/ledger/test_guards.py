@@ -8,6 +8,7 @@ from datetime import date
 import psycopg
 import pytest
 from psycopg import errors
+from support.keys import KEYRING
 from support.ledger import DDO, HEAD, TENANT, allotment, new_instruction
 
 from ifms.errors import LedgerError
@@ -118,7 +119,7 @@ def test_is_refused(ledger, pi, statement):
 def test_a_second_live_original_for_a_payment_is_refused(ledger, pi):
     columns = """tenant_id, pi_type, payment_number, sanction_id, hoa_code, ddo_code, ssu_id, grantee_code, scheme_code,
         master_allotment_id, ssu_allotment_id, allotment_serial_no, gross_amount, net_amount, beneficiary_count, bill_date,
-        financial_year, purpose"""
+        financial_year, purpose, signature"""
     with ledger.connect() as connection, pytest.raises(errors.UniqueViolation) as refused:
         connection.execute(
             f"INSERT INTO ifms.payment_instruction (pi_number, {columns}) SELECT 'PI-SA/2', {columns} "
@@ -145,7 +146,7 @@ def test_a_header_must_agree_with_its_rows(ledger):
 
     def write(connection):
         funding = funds.choose_funding(connection, TENANT, payment.amount, [(DDO, HEAD)], financial_year="2024-25")
-        made = instructions.create(connection, new_instruction(payment), funding, claim, claim)
+        made = instructions.create(connection, new_instruction(payment), funding, claim, claim, KEYRING)
         connection.execute(
             """INSERT INTO ifms.beneficiary (payment_instruction_id, beneficiary_number, beneficiary_id, beneficiary_type,
                 amount, line_item_ids, name, account_sealed, account_last4, account_type, ifsc, bank_account_id, mobile,

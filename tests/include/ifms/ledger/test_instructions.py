@@ -4,6 +4,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+from support.keys import KEYRING
 from support.ledger import DDO, HEAD, TENANT, new_instruction
 
 from ifms.errors import ClaimLostError, ConflictError, LedgerError, WireError
@@ -102,7 +103,7 @@ def test_an_amount_that_changed_since_the_payment_was_seen_is_a_conflict(ledger)
 
     def write(connection):
         funding = funds.choose_funding(connection, TENANT, Decimal(500), [(DDO, HEAD)], financial_year="2024-25")
-        instructions.create(connection, changed, funding, claim, claim)
+        instructions.create(connection, changed, funding, claim, claim, KEYRING)
 
     with pytest.raises(ConflictError, match=r"first seen with 400\.00, its lines now sum to 500"):
         ledger.db.transact(write)

@@ -47,6 +47,16 @@ def of(name: str) -> str:
 
 
 DAMAGES = {
+    "a payment has no bill": Damage(
+        "payments_pay_bills",
+        f"DELETE FROM ifms.bill WHERE payment_number = (SELECT payment_number FROM {PI} WHERE pi_number = '{{paid}}')",
+        "PI {paid}, is for no bill",
+    ),
+    "a PI has no signature": Damage(
+        "payments_pay_bills",
+        f"UPDATE {PI} SET signature = NULL WHERE pi_number = '{{paid}}'",
+        "PI {paid} is not signed",
+    ),
     "a balance is raised": Damage(
         "balances_are_movements",
         "UPDATE ifms.sanction SET spent_amount = spent_amount + 1 WHERE id = '{sanction}'",
@@ -108,7 +118,7 @@ DAMAGES = {
         "paid_by_its_own_sanction",
         f"UPDATE {PI} SET tenant_id = 'od.sampleb' WHERE pi_number = '{{pending}}'",
         "{pending}",
-        frozenset({"payment_and_its_instruction"}),
+        frozenset({"payment_and_its_instruction", "payments_pay_bills"}),
     ),
     "a PI is booked on another sanction": Damage(
         "paid_by_its_own_sanction",

@@ -1,8 +1,12 @@
 """What was said to the treasury, sealed; announced before it is sent, completed after."""
 
 from datetime import UTC, datetime
+from uuid import UUID
 
+import psycopg
 import pytest
+from psycopg.rows import dict_row
+from support.keys import call_text
 
 from ifms.errors import SealError
 from ifms.ledger.status_log import CallLog, LogStatus, log_status
@@ -39,6 +43,13 @@ def calls():
     return CallLog(Sealer(bytes(range(32))))
 
 
+def written(ledger):
+    """The only call."""
+    with psycopg.connect(ledger.dsn, row_factory=dict_row) as connection:
+        [row] = connection.execute("SELECT * FROM ifms.treasury_call").fetchall()
+    return row
+
+
 def test_an_announced_call_is_completed_and_not_doubled(ledger, calls):
     ledger.fund(1000)
     pi, _ = ledger.instruct(*ledger.payment(400))
@@ -66,10 +77,20 @@ def test_secrets_are_sealed_and_open_with_the_key_only(ledger, calls):
     for secret in (*SECRETS.values(), "123456789012"):
         assert secret not in dump
         assert secret.encode().hex() not in dump
-    sealed = ledger.one("SELECT request_sealed FROM ifms.treasury_call")
-    assert calls.sealer.open(sealed).decode() == SECRETS["request_plain"]
+    row = written(ledger)
+    assert call_text(row, sealer=calls.sealer) == SECRETS["request_plain"]
+    assert call_text(row, "rek_sealed", calls.sealer) == SECRETS["rek"]
     with pytest.raises(SealError):
-        Sealer(bytes(32)).open(sealed)
+        call_text(row, sealer=Sealer(bytes(32)))
+
+
+@pytest.mark.parametrize("changes", [{"id": UUID(int=1)}, {"bill_number": "PI-XX/1"}, {"service_id": "COR"}])
+def test_a_sealed_text_opens_in_its_own_column_of_its_own_call(ledger, calls, changes):
+    ledger.db.transact(lambda c: calls.write(c, [exchange()]))
+    row = written(ledger)
+    for moved in (row | changes, row | {"request_sealed": row["rek_sealed"]}):
+        with pytest.raises(SealError):
+            call_text(moved, sealer=calls.sealer)
 
 
 def test_logins_are_written_once(ledger, calls):

@@ -8,8 +8,10 @@ import psycopg
 import pytest
 from support.adapter import Adapter, Treasury
 from support.failed import last_day, mend, original, paid_and_failed, revisions, wage_bill
+from support.keys import KEYRING
 
-from ifms.queries.instruction import Around, Whole, around, by_number, corrected_as, load, sealed_accounts
+from ifms.errors import SealError
+from ifms.queries.instruction import Around, Whole, account_numbers, around, by_number, corrected_as, load
 
 pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
 
@@ -75,9 +77,22 @@ def test_no_row_holds_an_account_number(adapter: Adapter):
     for call in about.calls:
         assert not [name for name in call if "sealed" in name or name.startswith("enc_")]
     with psycopg.connect(adapter.dsn) as connection:
-        sealed = sealed_accounts(connection, whole.pi["id"])
-    assert {row["id"] for row in whole.beneficiaries} == set(sealed)
-    assert all(sealed.values())
+        numbers = account_numbers(connection, whole.pi["pi_number"], KEYRING.sealer)
+    assert {row["id"] for row in whole.beneficiaries} == set(numbers)
+    assert {str(number)[-4:] for number in numbers.values()} == {row["account_last4"] for row in whole.beneficiaries}
+
+
+def test_an_account_that_does_not_open_is_an_error_in_its_place(adapter: Adapter):
+    paid_and_failed(adapter)
+    number = original(adapter)["pi_number"]
+    with psycopg.connect(adapter.dsn) as connection:
+        connection.execute("SET LOCAL session_replication_role = replica")
+        connection.execute(
+            "UPDATE ifms.beneficiary SET account_last4 = '9999' WHERE id = (SELECT min(id::text)::uuid FROM ifms.beneficiary)"
+        )
+        found = list(account_numbers(connection, number, KEYRING.sealer).values())
+    assert [isinstance(each, SealError) for each in found].count(True) == 1
+    assert len(found) == 3
 
 
 def test_several_come_in_the_order_asked_for(adapter: Adapter):

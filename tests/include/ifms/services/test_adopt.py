@@ -10,6 +10,7 @@ from support import failed
 from support.adapter import Adapter, assert_money_is_right
 from support.databases import as_worker
 from support.java import broken
+from support.keys import KEYRING
 
 from ifms.clock import wire_datetime
 from ifms.errors import (
@@ -88,7 +89,7 @@ def adopt(adapter, **changes):
         PlatformClient(adapter.simulators.platform_config()) as platform,
     ):
         bill = LostBill.of_form(form(adapter, **changes))
-        return Adoption(sweep, treasury, platform, sweep.calls.sealer, platform.master_data())(bill)
+        return Adoption(sweep, treasury, platform, KEYRING, platform.master_data())(bill)
 
 
 def refused(adapter, error, match, **changes):

@@ -9,12 +9,11 @@ import pytest
 from support import failed
 from support.adapter import Adapter
 from support.databases import settle
-from support.simulators import LOG_KEY
+from support.keys import call_text
 
 from ifms import clock
 from ifms.errors import SweepNeedsAttentionError, SweepStoppedError, SweepUnreachableError
 from ifms.ledger.phrases import add_phrase
-from ifms.sealing import Sealer
 from ifms.services.cor import Order
 from ifms.services.fd import dates_to_ask, voucher_dates
 from ifms.sweep.scope import Scope
@@ -52,9 +51,8 @@ def last_days(count=3):
 
 def asked(adapter):
     """The params of all FD calls, in the order of their dates."""
-    sealer = Sealer.from_config(LOG_KEY)
-    rows = adapter.rows("SELECT request_sealed FROM ifms.treasury_call WHERE service_id = 'FD'")
-    said = [json.loads(sealer.open(row["request_sealed"]))["params"] for row in rows]
+    rows = adapter.rows("SELECT * FROM ifms.treasury_call WHERE service_id = 'FD'")
+    said = [json.loads(call_text(row))["params"] for row in rows]
     return sorted((each["voucherDate"], each["finYear"]) for each in said)
 
 

@@ -12,6 +12,7 @@ from support.failed import paid_and_failed, wage_bill
 from ifms.errors import SweepError, SweepNeedsAttentionError
 from ifms.ledger.invariants import INVARIANTS
 from ifms.ledger.limits import Limits
+from ifms.services.witnesses import WITNESSED
 
 pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
 
@@ -43,7 +44,7 @@ def pending(adapter, treasury):
 
 def test_a_right_ledger_is_green_and_says_how_many_rules_it_looked_at(adapter):
     paid_and_failed(adapter)
-    assert adapter.reconcile().counts == {"rules": len(INVARIANTS), "asked_first": 0}
+    assert adapter.reconcile().counts == {"rules": len(INVARIANTS) + len(WITNESSED), "asked_first": 0}
     [row] = adapter.rows("SELECT * FROM ifms.sweep_run WHERE service_id = 'RECONCILE'")
     assert (row["state"], row["problems"], row["message"]) == ("success", [], None)
 
@@ -52,12 +53,13 @@ def test_a_broken_rule_is_red_and_its_rows_are_named_with_what_to_do(adapter):
     paid_and_failed(adapter)
     execute(adapter, "UPDATE ifms.sanction SET spent_amount = spent_amount + 1 WHERE spent_amount > 0")
     execute(adapter, "UPDATE ifms.beneficiary SET amount = amount + 1")
-    with pytest.raises(SweepNeedsAttentionError, match="2 problem.*the first: balances_are_movements: sanction "):
+    with pytest.raises(SweepNeedsAttentionError, match="3 problem.*the first: balances_are_movements: sanction "):
         adapter.reconcile()
     [row] = adapter.rows("SELECT * FROM ifms.sweep_run WHERE service_id = 'RECONCILE'")
     assert row["state"] == "failed"
     assert row["counts"]["balances_are_movements"] == row["counts"]["header_and_rows_agree"] == 1
-    [money, rows] = row["problems"]
+    [money, rows, signed] = row["problems"]
+    assert signed.startswith("instructions_are_signed: the account number of beneficiary ")
     [sanction] = adapter.rows("SELECT id::text FROM ifms.sanction WHERE spent_amount > 0")
     assert sanction["id"] in money
     assert "Pause ifms_pi" in money

@@ -29,3 +29,14 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
+
+-- What is signed stays so; its owner may sign the same content under another key (`ifms reseal`), and says so.
+CREATE FUNCTION ifms.check_signed_anew() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF coalesce(current_setting('ifms.resealing', true), '') <> 'on' OR OLD.signature IS NULL OR NEW.signature IS NULL
+       OR NOT pg_has_role(current_user, (SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'USAGE') THEN
+        RAISE EXCEPTION '% on % is refused: a signature is frozen', TG_OP, TG_TABLE_NAME
+            USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME;
+    END IF;
+    RETURN NEW;
+END $$;

@@ -41,6 +41,8 @@ CREATE TABLE ifms.bill (
     asked_at        timestamptz NOT NULL DEFAULT now(),
     UNIQUE (tenant_id, bill_id)
 );
+-- The bills of a payment are in its PI's signature.
+CREATE INDEX bill_by_payment ON ifms.bill (tenant_id, payment_number) WHERE payment_number IS NOT NULL;
 CREATE FUNCTION ifms.check_paid_once() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF OLD.payment_number IS NOT NULL AND NEW.payment_number IS DISTINCT FROM OLD.payment_number THEN

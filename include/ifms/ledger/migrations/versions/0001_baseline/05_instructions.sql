@@ -124,6 +124,9 @@ CREATE TABLE ifms.payment_instruction (
     imported_at          timestamptz,
     -- Who has taken it in from the treasury, which had it when this ledger had lost it. It was never sent from here.
     adopted_by           text CHECK (btrim(adopted_by) <> ''),
+    -- Over all that it pays, under a key that is not in the database (ifms.ledger.binding): what has no signature, or one
+    -- that does not fit, is not sent. Imported ones have none; another adapter has sent them.
+    signature            bytea,
     created_at           timestamptz NOT NULL DEFAULT now(),
     updated_at           timestamptz NOT NULL DEFAULT now(),
     CHECK ((pi_type = 'REVISED') = (parent_pi_number IS NOT NULL)),
@@ -292,6 +295,11 @@ CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.payment_instructi
     EXECUTE FUNCTION ifms.refuse_change('a payment instruction is never deleted');
 CREATE TRIGGER owner_imports BEFORE INSERT ON ifms.payment_instruction FOR EACH ROW
     WHEN (NEW.imported_at IS NOT NULL) EXECUTE FUNCTION ifms.check_import();
+CREATE TRIGGER signed_when_made BEFORE INSERT ON ifms.payment_instruction FOR EACH ROW
+    WHEN (NEW.signature IS NULL AND NEW.imported_at IS NULL)
+    EXECUTE FUNCTION ifms.refuse_change('a payment instruction is signed when it is made');
+CREATE TRIGGER signature_is_frozen BEFORE UPDATE OF signature ON ifms.payment_instruction
+    FOR EACH ROW WHEN (NEW.signature IS DISTINCT FROM OLD.signature) EXECUTE FUNCTION ifms.check_signed_anew();
 CREATE TRIGGER import_is_frozen BEFORE UPDATE OF imported_at ON ifms.payment_instruction FOR EACH STATEMENT
     EXECUTE FUNCTION ifms.refuse_change('whether a payment instruction was imported does not change');
 CREATE TRIGGER adoption_is_frozen BEFORE UPDATE OF adopted_by ON ifms.payment_instruction FOR EACH STATEMENT

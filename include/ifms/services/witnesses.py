@@ -1,0 +1,114 @@
+"""What the database alone can't tell of the ledger: signatures, by their key, and sums, by the platform.
+
+Looked at with the invariants (`ifms.ledger.invariants`), on PIs that are under way or have changed in the last days, or
+on all of them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from decimal import Decimal
+from functools import partial
+
+from ifms.errors import BadInputError, SealError, SignatureError
+from ifms.ledger import instructions
+from ifms.ledger.binding import check_instruction
+from ifms.ledger.database import Database
+from ifms.ledger.invariants import SHOWN, Finding, Invariant
+from ifms.ledger.models import PaymentInstruction
+from ifms.platform.client import PlatformClient
+from ifms.services.still_owed import Stored
+from ifms.signing import Keyring
+
+RECENT = timedelta(days=2)
+BATCH = 500
+
+SIGNED = Invariant(
+    "instructions_are_signed",
+    "a PI and its beneficiaries are what was signed when it was made",
+    "Pause ifms_pi and ifms_cor; find out who has written the row, and ask the treasury what it has paid",
+    "",
+)
+OWED = Invariant(
+    "platform_owes_the_same",
+    "a payment that has an original PI is on the platform, with the same amount",
+    "Ask the platform what the payment is, and who has changed it; the treasury pays what the PI says",
+    "",
+)
+WITNESSED = (SIGNED, OWED)
+
+
+def unsigned(db: Database, keyring: Keyring, *, every: bool = False) -> Finding | None:
+    """PIs that are not what was signed, of those that are under way or changed in the last days, or of `every` one."""
+    faults = _Faults(SIGNED)
+    for pis in _batches(db, every=every):
+        for stored in db.transact(partial(Stored.read, pis=pis)):
+            try:
+                check_instruction(keyring, stored.pi, stored.rows, stored.bill_ids)
+            except (SignatureError, SealError, BadInputError) as error:
+                faults.add(str(error))
+    return faults.finding
+
+
+def otherwise_owed(db: Database, platform: PlatformClient, *, every: bool = False) -> Finding | None:
+    """Payments of original PIs that the platform lacks or has with another amount; one search per city and batch.
+
+    Raises PlatformError when the platform can't be asked.
+    """
+    faults = _Faults(OWED)
+    for pis in _batches(db, every=every):
+        by_city: dict[str, list[PaymentInstruction]] = defaultdict(list)
+        for pi in pis:
+            if pi.pi_type == "ORIGINAL" and pi.repayment_of is None:
+                by_city[pi.tenant_id].append(pi)
+        for tenant, ours in by_city.items():
+            faults.extend(_otherwise(ours, _amounts(platform, tenant, {pi.payment_number for pi in ours})))
+    return faults.finding
+
+
+def _amounts(platform: PlatformClient, tenant: str, numbers: Iterable[str]) -> dict[str | None, Decimal | None]:
+    found = platform.payments(tenant, numbers=sorted(numbers))
+    return {payment.payment_number: payment.net_payable_amount for payment in found}
+
+
+def _otherwise(pis: Iterable[PaymentInstruction], amounts: dict[str | None, Decimal | None]) -> Iterator[str]:
+    for pi in pis:
+        amount = amounts.get(pi.payment_number)
+        if amount is None:
+            yield f"payment {pi.payment_number} of {pi.tenant_id}, PI {pi.pi_number}, is not found on the platform"
+        elif amount != pi.net_amount:
+            yield f"payment {pi.payment_number} is of {amount} on the platform, PI {pi.pi_number} of {pi.net_amount}"
+
+
+def _batches(db: Database, *, every: bool) -> Iterator[list[PaymentInstruction]]:
+    after, recent = None, None if every else RECENT
+    while pis := db.transact(partial(instructions.made_here, after=after, limit=BATCH, recent=recent)):
+        yield pis
+        after = pis[-1].id
+
+
+class _Faults:
+    """What breaks a rule: all are counted, the first are kept."""
+
+    def __init__(self, rule: Invariant) -> None:
+        self._rule = rule
+        self._count = 0
+        self._rows: list[str] = []
+
+    def add(self, fault: str) -> None:
+        """Count one more."""
+        self._count += 1
+        if len(self._rows) < SHOWN:
+            self._rows.append(fault)
+
+    def extend(self, faults: Iterable[str]) -> None:
+        """Count each."""
+        for fault in faults:
+            self.add(fault)
+
+    @property
+    def finding(self) -> Finding | None:
+        """None when nothing breaks it."""
+        return Finding(self._rule, self._count, self._rows) if self._count else None

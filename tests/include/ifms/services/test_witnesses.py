@@ -1,0 +1,105 @@
+"""What the keys and the platform say of the ledger: each forged, lost or changed PI is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from support.adapter import Adapter
+from support.failed import TENANT, original, paid_and_failed, wage_bill
+from support.keys import KEYRING
+from support.platform_store import change_stored
+
+from ifms.errors import PlatformError, SweepNeedsAttentionError
+from ifms.ledger.database import Database
+from ifms.platform.client import PlatformClient
+from ifms.services import witnesses
+from ifms.services.witnesses import otherwise_owed, unsigned
+
+pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0, "persist_ms": 0})
+
+
+@pytest.fixture
+def done(adapter: Adapter) -> Adapter:
+    """A PI that is PARTIAL and one that is paid."""
+    paid_and_failed(adapter)
+    wage_bill(adapter)
+    adapter.cycle()
+    return adapter
+
+
+def look(adapter: Adapter, *, every: bool = False) -> dict[str, Any]:
+    """Both witnesses' findings by the rule's name."""
+    with (
+        Database(lambda: psycopg.connect(adapter.dsn)) as db,
+        PlatformClient(adapter.simulators.platform_config()) as platform,
+    ):
+        found = [unsigned(db, KEYRING, every=every), otherwise_owed(db, platform, every=every)]
+    return {each.invariant.name: each for each in found if each is not None}
+
+
+def rewrite(adapter: Adapter, statement: str) -> None:
+    """As nobody may: past all triggers."""
+    with psycopg.connect(adapter.dsn) as owner:
+        owner.execute("SET session_replication_role = replica")
+        owner.execute(statement.encode())
+
+
+def test_a_right_ledger_has_both_witnesses(done: Adapter):
+    assert look(done) == look(done, every=True) == {}
+
+
+def test_each_pi_that_is_not_what_was_signed_is_counted_and_the_first_are_named(
+    done: Adapter, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(witnesses, "BATCH", 1)
+    monkeypatch.setattr(witnesses, "SHOWN", 1)
+    rewrite(done, "UPDATE ifms.payment_instruction SET purpose = 'another'")
+    found = look(done)["instructions_are_signed"]
+    assert found.count == 2
+    [row] = found.rows
+    assert "its signature does not fit" in row
+    assert "PI-SA/" in row
+
+
+def test_what_ended_long_ago_is_looked_at_only_when_all_are(done: Adapter):
+    rewrite(
+        done,
+        "UPDATE ifms.payment_instruction SET purpose = 'another', updated_at = now() - interval '3 days'"
+        " WHERE status = 'SUCCESSFUL'",
+    )
+    assert look(done) == {}
+    assert look(done, every=True)["instructions_are_signed"].count == 1
+
+
+def test_an_imported_pi_has_no_signature_and_needs_none(done: Adapter):
+    rewrite(done, "UPDATE ifms.payment_instruction SET signature = NULL, imported_at = now()")
+    assert look(done, every=True) == {}
+
+
+def test_a_payment_that_the_platform_has_with_another_sum_or_not_at_all_is_named(done: Adapter, tmp_path: Path):
+    change_stored(tmp_path, "payment", "$.netPayableAmount", "1")
+    [row] = look(done)["platform_owes_the_same"].rows
+    assert "is of 1 on the platform, PI PI-SA/" in row
+    rewrite(done, "UPDATE ifms.payment_instruction SET payment_number = 'EP/NONE' WHERE status = 'SUCCESSFUL'")
+    rows = look(done)["platform_owes_the_same"].rows
+    assert any(f"payment EP/NONE of {TENANT}, PI PI-SA/" in row and "is not found" in row for row in rows)
+
+
+def test_a_platform_that_is_silent_is_said_and_the_rules_are_looked_at_all_the_same(
+    done: Adapter, monkeypatch: pytest.MonkeyPatch
+):
+    def silent(*_args: object, **_more: object) -> None:
+        raise PlatformError("payment_search did not answer")
+
+    monkeypatch.setattr("ifms.services.reconcile.otherwise_owed", silent)
+    rewrite(done, "UPDATE ifms.payment_instruction SET purpose = 'another'")
+    sweep = done.sweep("RECONCILE")
+    with pytest.raises(SweepNeedsAttentionError, match="3 problem"):
+        done.reconcile()
+    [row] = done.rows("SELECT problems FROM ifms.sweep_run WHERE service_id = 'RECONCILE'")
+    assert sweep.problems == []
+    assert "platform_owes_the_same: the platform could not be asked: payment_search did not answer" in row["problems"]
+    assert original(done)["pi_number"] in "".join(row["problems"])
