@@ -93,6 +93,7 @@ def _in_a_process(dsn: str, report: str, name: str) -> Cost:
 def make_one(dsn: str, report: str, name: str) -> Cost:
     """Make one report in this process, and say what it took."""
     from ifms import clock  # noqa: PLC0415  (what is loaded for it belongs to what it takes)
+    from ifms.ledger import session  # noqa: PLC0415
     from ifms.ledger.database import Database  # noqa: PLC0415
     from ifms.reports.catalogue import REPORTS as KNOWN  # noqa: PLC0415
     from ifms.reports.catalogue import request  # noqa: PLC0415
@@ -101,7 +102,7 @@ def make_one(dsn: str, report: str, name: str) -> Cost:
     started, cpu = time.perf_counter(), time.process_time()
     with (
         tempfile.TemporaryDirectory(prefix="bench-report-", dir=Folder().root) as folder,
-        Database(lambda: psycopg.connect(dsn, options="-c timezone=UTC")) as db,
+        Database(lambda: session.connect(dsn)) as db,
     ):
         asked = request(KNOWN[report], clock.now(), period="all")
         made = make(db, KNOWN[report], asked, (name,), Path(folder))

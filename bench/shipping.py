@@ -17,7 +17,7 @@ from ifms.calllog.documents import request_document
 from ifms.calllog.elastic import CHUNK_BYTES, CHUNK_DOCUMENTS, CallStore
 from ifms.clock import now
 from ifms.delivery.call_log_export import BATCH, BATCH_BYTES, GIVEN_UP_AFTER, ship
-from ifms.ledger import call_store
+from ifms.ledger import call_store, session
 from ifms.ledger.database import Database
 from ifms.sweep.run import Sweep
 from ifms_standalone.errors import StandaloneError
@@ -50,7 +50,7 @@ def measure_shipping(dsn: str, number: int) -> Shipping | str:
         with (
             running({"discovery.type": "single-node"}) as node,
             Elasticsearch(node.url, request_timeout=60, max_retries=0) as client,
-            Database(lambda: psycopg.connect(dsn, options="-c timezone=UTC")) as db,
+            Database(lambda: session.connect(dsn)) as db,
         ):
             store = CallStore(client)
             store.prepare()

@@ -15,8 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-import psycopg
-
+from ifms.ledger import session
 from ifms.ledger.database import Database
 from ifms.ledger.status_log import CallLog
 from ifms.ledger.write_batch import Target
@@ -87,7 +86,7 @@ def run(order: Order) -> Measured:
         tracemalloc.start()
     started = time.perf_counter()
     with (
-        Database(lambda: psycopg.connect(order.dsn, options="-c timezone=UTC")) as db,
+        Database(lambda: session.connect(order.dsn)) as db,
         TreasuryClient(treasury_config, calls.record_login) as treasury,
         PlatformClient(PlatformConfig(order.platform)) as platform,
         Sweep(db, order.service, calls=calls, workers=order.concurrency) as sweep,

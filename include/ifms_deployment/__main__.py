@@ -19,6 +19,7 @@ import requests
 
 from ifms.errors import IfmsError
 from ifms.ledger.migrate import migrate
+from ifms.ledger.session import alone, connect
 from ifms_deployment.errors import DeploymentError
 from ifms_deployment.roles import LEDGER, OWNER, make_roles
 from ifms_deployment.settings import POOL, Settings, treasury_url
@@ -41,12 +42,12 @@ def main() -> int:
 def initialise(environment: Mapping[str, str]) -> None:
     """Make all ready as the environment says. Raises DeploymentError, psycopg.Error, OSError."""
     settings = Settings.of(environment, _public_key(environment))
-    with _connected(settings) as connection:
-        connection.execute("SELECT pg_advisory_lock(%s)", (_ONE_AT_A_TIME,))
+    # First of all, for it waits for the server.
+    with _connected(settings) as connection, alone(_superuser(settings), _ONE_AT_A_TIME, "init", _say):
         _say("roles and databases")
         make_roles(connection, settings)
         _say("the ledger's schema")
-        left_to_do = migrate(settings.dsn(OWNER, settings.owner_password, LEDGER))
+        left_to_do = migrate(settings.dsn(OWNER, settings.owner_password, LEDGER), _say)
         if left_to_do:
             raise DeploymentError("; ".join(left_to_do))
         _say("Airflow's schema, pool and connections")
@@ -74,15 +75,18 @@ def _prepare_airflow(settings: Settings, environment: Mapping[str, str]) -> None
 
 def _connected(settings: Settings) -> psycopg.Connection:
     """The superuser's connection; a server that has just been started is waited for."""
-    dsn = settings.dsn(settings.superuser, settings.superuser_password, "postgres")
     deadline = time.monotonic() + _SERVER_SECONDS
     while True:
         try:
-            return psycopg.connect(dsn, autocommit=True, connect_timeout=10)
+            return connect(_superuser(settings), autocommit=True, connect_timeout=10)
         except psycopg.OperationalError as error:
             if "authentication failed" in str(error) or time.monotonic() > deadline:
                 raise
             time.sleep(1)
+
+
+def _superuser(settings: Settings) -> str:
+    return settings.dsn(settings.superuser, settings.superuser_password, "postgres")
 
 
 def _public_key(environment: Mapping[str, str]) -> str | None:

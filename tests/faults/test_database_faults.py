@@ -3,15 +3,16 @@
 import threading
 from collections import Counter
 from contextlib import contextmanager
+from datetime import timedelta
 
 import psycopg
 import pytest
-from psycopg import sql
 from support.adapter import Adapter, assert_money_is_right
 from support.durable import durable
-from support.processes import UNDER_WAY, Job, at_once, copy, until
+from support.processes import UNDER_WAY, Job, copy, until
 
 from ifms.errors import LedgerError, LedgerMovedError
+from ifms.ledger import session
 from ifms.ledger.database import Database
 from ifms.platform.transport import Transport as PlatformTransport
 from ifms.treasury.transport import Transport as TreasuryTransport
@@ -99,7 +100,7 @@ def test_a_session_that_the_server_ended_while_we_stood_still_is_begun_anew(ledg
         if len(pids) == 1:
             until(lambda: not ledger.row("SELECT count(*) FROM pg_stat_activity WHERE pid = %s", pids[0])[0])
 
-    with Database(lambda: psycopg.connect(ledger.dsn, options="-c idle_in_transaction_session_timeout=50")) as db:
+    with Database(lambda: session.connect(ledger.dsn, session.Timeouts(idle=timedelta(milliseconds=50)))) as db:
         db.transact(work)
     assert len(set(pids)) == 2
     assert written(ledger.dsn) == ["ours"]
@@ -184,7 +185,7 @@ def test_a_lock_that_is_never_given_up_ends_the_sweep_after_a_few_tries(adapter,
     """Nothing is sent for what could not be written; once the lock is gone, the next sweep does it all."""
     adapter.run("VA")
     adapter.run("PA")
-    impatient(adapter, lock_timeout=50)
+    adapter.timeouts = session.Timeouts(lock=timedelta(milliseconds=50))
     with holding(adapter.dsn, "sanction"), pytest.raises(psycopg.errors.LockNotAvailable):
         adapter.run("PI")
     assert treasury.state["calls"].get("PI", 0) == 0
@@ -202,7 +203,7 @@ def test_a_lock_that_is_never_given_up_ends_the_sweep_after_a_few_tries(adapter,
 def test_a_lock_that_is_given_up_in_time_is_waited_for(adapter, treasury):
     adapter.run("VA")
     adapter.run("PA")
-    impatient(adapter, lock_timeout=50)
+    adapter.timeouts = session.Timeouts(lock=timedelta(milliseconds=50))
     with holding(adapter.dsn, "sanction") as other:
         release = threading.Timer(0.3, other.rollback)
         release.start()
@@ -213,59 +214,19 @@ def test_a_lock_that_is_given_up_in_time_is_waited_for(adapter, treasury):
     assert_money_is_right(adapter, treasury)
 
 
-@pytest.mark.simulators(platform=THREE_BILLS)
-def test_sweeps_at_once_get_on_under_the_strictest_isolation(adapter, treasury):
-    """Where the database is set to serializable, conflicts are refused with 40001, and the work is done again."""
-    adapter.run("VA")
-    adapter.run("PA")
-    with psycopg.connect(adapter.dsn, autocommit=True) as connection:
-        alter(connection, "default_transaction_isolation = 'serializable'")
-    endings = at_once(adapter, Job("PI"), Job("PI"))
-    assert [ending.error for ending in endings] == [None, None], endings
-    assert adapter.statuses() == {"INITIATED": 3}
-    assert treasury.state["calls"]["PI"] == 3
-    assert_money_is_right(adapter, treasury)
-
-
 def test_a_serialization_failure_is_done_again(ledger):
-    """Two sessions read what the other one writes: PostgreSQL lets one of them pass."""
-    ledger.fund(1000)
-    gate = threading.Barrier(2, timeout=60)
+    """Where a rule of the database asks for it, as PostgreSQL itself does under stricter isolation."""
     runs = []
 
-    def both():
-        met = []
+    def work(connection):
+        runs.append(1)
+        write("ours")(connection)
+        if len(runs) < 3:
+            connection.execute("DO $$ BEGIN RAISE EXCEPTION 'sample' USING ERRCODE = '40001'; END $$")
 
-        def work(connection):
-            runs.append(1)
-            known = connection.execute("SELECT count(*) FROM ifms.outbox").fetchone()[0]
-            if not met:
-                met.append(1)
-                gate.wait()
-            write(f"after {known}")(connection)
-
-        options = "-c default_transaction_isolation=serializable"
-        with Database(lambda: psycopg.connect(ledger.dsn, options=options)) as db:
-            db.transact(work)
-
-    threads = [threading.Thread(target=both) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert written(ledger.dsn) == ["after 0", "after 1"]
-    assert len(runs) >= 3
-
-
-def impatient(adapter, lock_timeout):
-    with psycopg.connect(adapter.dsn, autocommit=True) as connection:
-        alter(connection, f"lock_timeout = {lock_timeout}")
-
-
-def alter(connection, setting):
-    connection.execute(
-        sql.SQL("ALTER DATABASE {} SET {}").format(sql.Identifier(connection.info.dbname), sql.SQL(setting))
-    )
+    ledger.db.transact(work)
+    assert written(ledger.dsn) == ["ours"]
+    assert len(runs) == 3
 
 
 # No call while a transaction is open ----------------------------------------------------------------------------------

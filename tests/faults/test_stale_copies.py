@@ -1,10 +1,13 @@
 """F10: a copy of a task stands still, its claim runs out, another sweep finishes its work; then the copy wakes up."""
 
+from datetime import timedelta
+
 import psycopg
 import pytest
-from psycopg import sql
 from support.adapter import assert_money_is_right
 from support.processes import ANSWERED, BEFORE_SENDING, SETTLING, UNDER_WAY, Job, copy, until
+
+from ifms.ledger import session
 
 TENANT = "od.samplea"
 TABLES = (
@@ -82,11 +85,9 @@ def test_what_a_copy_that_lost_its_claim_learned_touches_no_row(due, treasury, s
 
 @pytest.mark.parametrize("service", ["PI", "COR", "PIS"])
 def test_a_copy_that_stands_still_in_its_transaction_loses_it(due, treasury, service):
-    """It holds the row's lock, so nobody can take over: the server ends its session, as the connection says."""
+    """It holds the row's lock, so nobody can take over: the server ends its session, as its transaction says."""
     adapter = due(service)
-    with psycopg.connect(adapter.dsn, autocommit=True) as connection:
-        name = sql.Identifier(connection.info.dbname)
-        connection.execute(sql.SQL("ALTER DATABASE {} SET idle_in_transaction_session_timeout = 300").format(name))
+    adapter.timeouts = session.Timeouts(idle=timedelta(milliseconds=300))
     with copy(adapter, Job(service), SETTLING) as stale:
         claims_run_out(adapter)
         adapter.run(service)

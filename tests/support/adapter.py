@@ -19,7 +19,7 @@ from ifms import clock
 from ifms.delivery.kafka import Publisher
 from ifms.delivery.notifications import NotificationSettings, notify
 from ifms.delivery.payment_status import deliver
-from ifms.ledger import settings
+from ifms.ledger import session, settings
 from ifms.ledger.database import Database
 from ifms.ledger.limits import Limits
 from ifms.ledger.rate_limit import Rate
@@ -61,6 +61,7 @@ class Adapter:
     dsn: str
     simulators: Simulators
     treasury_changes: dict[str, Any] = field(default_factory=dict)
+    timeouts: session.Timeouts = session.NONE
 
     def run(self, service: str, scope: Scope = EVERYTHING, stop: threading.Event | None = None) -> Sweep:
         """One sweep; raises what its task would end with. The sweep's counts and problems are on what it returns."""
@@ -164,7 +165,7 @@ class Adapter:
                 PaymentInstructions(sweep, treasury, platform, keyring, master, scope)()
 
     def _ledger(self) -> Database:
-        return Database(lambda: psycopg.connect(as_worker(self.dsn), options="-c timezone=UTC"))
+        return Database(lambda: session.connect(as_worker(self.dsn), self.timeouts))
 
     def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
         """What a query finds."""

@@ -9,7 +9,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from support import failed
 from support.adapter import Adapter, Treasury
@@ -18,6 +17,7 @@ from support.simulators import both
 
 from ifms import clock
 from ifms.errors import NothingToReportError, SweepError
+from ifms.ledger import session
 from ifms.ledger.database import Database
 from ifms.reports import writer
 from ifms.reports.catalogue import REPORTS, request
@@ -34,7 +34,7 @@ class Reported:
 
     def db(self) -> Database:
         """The ledger, as a task reads it."""
-        return Database(lambda: psycopg.connect(as_worker(self.adapter.dsn), options="-c timezone=UTC"))
+        return Database(lambda: session.connect(as_worker(self.adapter.dsn)))
 
     def make(self, name: str, folder: Path, *formats: str, as_of: datetime | None = None, **asked: Any) -> Made:
         """One report's files; CSV unless it is said."""

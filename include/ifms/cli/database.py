@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.errors import InvalidSchemaName, UndefinedColumn, UndefinedTable
+from psycopg.errors import InvalidSchemaName, UndefinedColumn, UndefinedFunction, UndefinedTable
 
 from ifms.errors import ConfigurationError
 
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 @contextmanager
 def connected(dsn: str) -> Iterator[Database]:
     """The ledger of `dsn`. Raises ConfigurationError for what is no address, or when there is none of this version."""
+    from ifms.ledger import session
     from ifms.ledger.database import Database
 
     check_address(dsn)
-    with current_schema(), Database(partial(psycopg.connect, dsn, options="-c timezone=UTC")) as db:
+    with current_schema(), Database(partial(session.connect, dsn)) as db:
         yield db
 
 
@@ -32,7 +33,7 @@ def current_schema() -> Iterator[None]:
     """Raises ConfigurationError where the ledger turns out to be none of this version."""
     try:
         yield
-    except (UndefinedTable, UndefinedColumn, InvalidSchemaName):
+    except (UndefinedTable, UndefinedColumn, UndefinedFunction, InvalidSchemaName):
         raise ConfigurationError("the database has no ledger of this version: run `ifms migrate` first") from None
 
 

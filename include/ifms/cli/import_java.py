@@ -8,7 +8,6 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import psycopg
 import typer
 
 from ifms.cli.command import OwnerDsn
@@ -55,13 +54,15 @@ def import_java(
     $IFMS_PLATFORM_TOKEN.
     """
     from ifms.importing.java import run
+    from ifms.ledger import session
 
     check_address(dsn)
     check_address(from_dsn)
     masters = _masters(platform, state_tenant, units)
-    connect = partial(psycopg.connect, autocommit=True, options="-c timezone=UTC")
+    connect = partial(session.connect, autocommit=True)
     with connect(dsn) as target, connect(from_dsn) as source, current_schema():
-        _check_owner(target)
+        with target.transaction():
+            _check_owner(target)
         report = run(
             target,
             source,

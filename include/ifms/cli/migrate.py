@@ -19,7 +19,11 @@ def migrate(
     from ifms.ledger import migrate as ledger
 
     check_address(dsn)
-    left_to_do = ledger.migrate(dsn)
+    left_to_do = ledger.migrate(dsn, _say)
     print("schema ifms is up to date")
     for sentence in left_to_do:
-        print(f"ifms: {sentence}", file=sys.stderr)
+        _say(sentence)
+
+
+def _say(sentence: str) -> None:
+    print(f"ifms: {sentence}", file=sys.stderr, flush=True)

@@ -11,6 +11,7 @@ from psycopg import sql
 
 from ifms.errors import BadInputError, ConfigurationError
 from ifms.importing.write import SOURCE_TABLES
+from ifms.ledger import session
 from ifms.ledger.database import Connection
 
 _STAGE = Path(__file__).with_name("stage.sql")
@@ -34,7 +35,7 @@ def stage(target: Connection, source: Connection, schema: str, masters: Masters,
         "CREATE TEMP TABLE java_row (place bigint GENERATED ALWAYS AS IDENTITY, source text, content jsonb)"
         " ON COMMIT DROP"
     )
-    source.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    session.begin(source, session.LOOK)
     try:
         for table in SOURCE_TABLES:
             _copy(target, source, schema, table)

@@ -12,12 +12,18 @@ import psycopg
 from psycopg import errors as pg
 
 from ifms.errors import ConflictError, InsufficientFundsError, LedgerDataError, LedgerError, LedgerMovedError
+from ifms.ledger import session
 
 T = TypeVar("T")
 Connection = psycopg.Connection[Any]
 
 _ATTEMPTS = 5
-_BEGIN = b"BEGIN; SELECT pg_current_xact_id()::text"
+_STATUS = "SELECT pg_catalog.pg_xact_status(%s::pg_catalog.xid8)"  # in a transaction of its own, without its settings
+# Which life of the server it is, and whether somebody has switched the ledger's rules off: triggers, all of them.
+_LIFE = b"""
+    SELECT (extract(epoch FROM stats_reset) * 1000000)::bigint, current_setting('session_replication_role')
+    FROM pg_stat_bgwriter
+"""
 _TRANSIENT = (pg.DeadlockDetected, pg.SerializationFailure, pg.LockNotAvailable)
 # What no other try would mend: a rule of the database, or a value that it can't hold (too large, no date, too long for
 # an index; and what psycopg can't write or read).
@@ -70,7 +76,7 @@ class Database:
             committing: str | None = None
             try:
                 connection = self._open()
-                transaction_id = _begin(connection)
+                transaction_id = session.begin(connection, session.WORK)
                 try:
                     result = work(connection)
                 except BaseException:
@@ -101,8 +107,13 @@ class Database:
         Raises psycopg.OperationalError when the database goes away (nothing was written, so it can be run again), and
         LedgerDataError for a row that can't be read or reckoned with.
         """
-        connection = self._open()
-        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        try:
+            connection = self._open()
+            session.begin(connection, session.LOOK)
+        except _BROKEN:  # the server has closed it while nobody asked
+            self._drop()
+            connection = self._open()
+            session.begin(connection, session.LOOK)
         try:
             return work(connection)
         except REFUSED as error:
@@ -114,8 +125,20 @@ class Database:
         if self._connection is None or self._connection.closed:
             self._connection = self._connect()
             self._connection.autocommit = True  # so that transact() is the one way to write
-            self._life = self._connection.execute("SELECT stats_reset FROM pg_stat_bgwriter").fetchone()
+            self._life = self._look_at_life(self._connection)
         return self._connection
+
+    def _look_at_life(self, connection: Connection) -> object:
+        session.begin(connection, session.LOOK)
+        row = connection.execute(_LIFE, prepare=False).fetchone()
+        connection.rollback()
+        life, role = row or (None, None)
+        if role != "origin":
+            raise LedgerError(
+                f"session_replication_role is {role!r} for this login, which switches the ledger's rules off: let an "
+                "administrator RESET it for the role and the database"
+            )
+        return life
 
     def _drop(self) -> None:
         if self._connection is not None:
@@ -131,7 +154,7 @@ class Database:
         life = self._life
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                row = self._open().execute("SELECT pg_xact_status(%s::text::xid8)", (transaction_id,)).fetchone()
+                row = self._open().execute(_STATUS, (transaction_id,)).fetchone()
             except pg.InvalidParameterValue:  # "is in the future": lost in a crash, and not given to another yet
                 return False
             except _BROKEN:
@@ -149,15 +172,6 @@ class Database:
                     return bool(status == "committed")
             time.sleep(0.1 * 2**attempt)
         raise LedgerError(f"transaction {transaction_id} is still in progress at the server; run the task again")
-
-
-def _begin(connection: Connection) -> str:
-    """Begin a transaction in one trip to the server; its id, by which it can be asked about later."""
-    cursor = connection.execute(_BEGIN, prepare=False)  # two statements, which can't be prepared as one
-    cursor.nextset()
-    row = cursor.fetchone()
-    assert row is not None
-    return str(row[0])
 
 
 def _roll_back(connection: Connection) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -11,9 +13,11 @@ from alembic.util.exc import CommandError
 from psycopg import errors as pg
 from psycopg import sql
 from sqlalchemy import create_engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from ifms.errors import LedgerError
+from ifms.ledger import session
 from ifms.ledger.statuses import transition_rows
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -23,26 +27,34 @@ READER = "ifms_read"
 _ONE_AT_A_TIME = 4937001  # an advisory lock: two `ifms migrate` at once wait for each other
 
 
-def migrate(dsn: str) -> list[str]:
+def migrate(dsn: str, say: Callable[[str], None] = lambda _: None) -> list[str]:
     """Create or upgrade schema `ifms` in the database of `dsn` (a libpq URI or keyword string), and grant its use.
 
-    Each revision is one transaction, so an interrupted run is started again and goes on. Returns what is left to do
-    for somebody with more rights, as sentences. Raises psycopg.Error when the database refuses, LedgerError when its
-    schema is newer than this package.
+    Each revision is one transaction, so an interrupted run is started again and goes on. Another that is at work is
+    waited for, and `say` hears of it. Returns what is left to do for somebody with more rights, as sentences. Raises
+    psycopg.Error when the database refuses, LedgerError when its schema is newer than this package, or the other does
+    not end.
     """
-    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(dsn), poolclass=NullPool)
-    with psycopg.connect(dsn, autocommit=True) as guard, engine.connect() as connection:
-        guard.execute("SELECT pg_advisory_lock(%s)", (_ONE_AT_A_TIME,))
-        guard.execute("CREATE SCHEMA IF NOT EXISTS ifms")
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        config.attributes["connection"] = connection
-        try:
+    with session.alone(dsn, _ONE_AT_A_TIME, "`ifms migrate`", say), session.connect(dsn, autocommit=True) as connection:
+        with connection.transaction():
+            connection.execute("CREATE SCHEMA IF NOT EXISTS ifms")
+        _upgrade(dsn)
+        _write_transitions(connection)
+        return _grant(connection)
+
+
+def _upgrade(dsn: str) -> None:
+    engine = create_engine("postgresql+psycopg://", creator=partial(session.connect, dsn), poolclass=NullPool)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    try:
+        with engine.connect() as connection:
+            config.attributes["connection"] = connection
             command.upgrade(config, "head")
-        except CommandError as error:
-            raise LedgerError(f"the ledger's schema is not one that this package can upgrade: {error}") from None
-        _write_transitions(guard)
-        return _grant(guard)
+    except CommandError as error:
+        raise LedgerError(f"the ledger's schema is not one that this package can upgrade: {error}") from None
+    except DBAPIError as error:  # around the driver's own, whose text is a sentence
+        raise error.orig or error from None
 
 
 def _write_transitions(connection: psycopg.Connection) -> None:
@@ -72,7 +84,8 @@ def _role_exists(connection: psycopg.Connection, role: str) -> bool:
     if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (role,)).fetchone() is not None:
         return True
     try:
-        connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
+        with connection.transaction():
+            connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
     except (pg.DuplicateObject, pg.UniqueViolation):  # made meanwhile, for another database
         return True
     except pg.InsufficientPrivilege:

@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Annotated, cast
 
 import psycopg
@@ -16,15 +17,12 @@ from ifms_airflow.hooks import LedgerHook
 
 SIZE = 8
 WAIT_SECONDS = 10.0
-_OPTIONS = (
-    "-c statement_timeout=20000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=60000 -c timezone=UTC"
-    " -c default_transaction_read_only=on"
-)
+_STATEMENT, _LOCK = timedelta(seconds=20), timedelta(seconds=5)
 
 
 def _connect() -> Connection:
     """A connection of `ifms_db` that can't write."""
-    connection = cast("Connection", LedgerHook(options=_OPTIONS).get_conn())
+    connection = cast("Connection", LedgerHook(statement_timeout=_STATEMENT, lock_timeout=_LOCK).get_conn())
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ  # a page shows one moment
     connection.read_only = True
     return connection

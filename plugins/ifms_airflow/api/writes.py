@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TypeVar
 
 from ifms.ledger.database import Connection
@@ -14,14 +15,12 @@ from ifms_airflow.hooks import LedgerHook
 T = TypeVar("T")
 
 # Somebody waits for the page: what is locked for longer is tried again by that person.
-_OPTIONS = (
-    "-c statement_timeout=20000 -c lock_timeout=3000 -c idle_in_transaction_session_timeout=60000 -c timezone=UTC"
-)
+_STATEMENT, _LOCK = timedelta(seconds=20), timedelta(seconds=3)
 
 
 def transact(work: Callable[[Connection], T]) -> T:
     """Run `work` in one transaction of the ledger and commit it; whom it has news for is told so."""
-    with LedgerHook(options=_OPTIONS).ledger() as db:
+    with LedgerHook(statement_timeout=_STATEMENT, lock_timeout=_LOCK).ledger() as db:
         done = db.transact(work)
         due = db.transact(anything_due)
     if due:

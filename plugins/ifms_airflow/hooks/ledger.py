@@ -14,6 +14,7 @@ from airflow.providers.postgres.hooks.postgres import PostgresHook
 from psycopg.rows import tuple_row
 
 from ifms.errors import BadInputError
+from ifms.ledger import session
 from ifms.ledger.database import Connection, Database
 from ifms.ledger.rate_limit import Rate
 from ifms.queries import frames, views
@@ -47,19 +48,23 @@ class LedgerHook(PostgresHook):
     default_conn_name = "ifms_db"
     hook_name = "IFMS ledger"
 
-    def __init__(self, *args: Any, statement_timeout: timedelta = timedelta(minutes=5), **kwargs: Any) -> None:
-        # A killed task leaves no statement and no lock behind for longer than this.
-        self._milliseconds = int(statement_timeout.total_seconds() * 1000)
-        kwargs.setdefault(
-            "options",
-            f"-c statement_timeout={self._milliseconds} -c lock_timeout=30000"
-            " -c idle_in_transaction_session_timeout=60000 -c timezone=UTC",
-        )
+    def __init__(
+        self,
+        *args: Any,
+        statement_timeout: timedelta = timedelta(minutes=5),
+        lock_timeout: timedelta = timedelta(seconds=30),
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
+        # A killed task leaves no statement and no lock behind for longer than this.
+        self._timeouts = session.Timeouts(statement_timeout, lock_timeout, idle=timedelta(minutes=1))
 
     def ledger(self) -> Database:
         """The ledger, for one thread; it connects when first used. Use as a context manager."""
         return Database(lambda: cast("Connection", self.get_conn()))
+
+    def _create_connection(self, conn_args: dict[str, Any]) -> Any:  # noqa: ANN401  (as in PostgresHook, which calls it)
+        return session.connect(timeouts=self._timeouts, **conn_args)
 
     def pace(self, stack: ExitStack, stop: threading.Event, config: TreasuryConfig) -> Rate | None:
         """What calls to the treasury await their turn by, on a connection of its own; None where it sets no limit.
@@ -125,7 +130,7 @@ class LedgerHook(PostgresHook):
             connection.execute(
                 "SELECT set_config('idle_in_transaction_session_timeout', %s, true),"
                 " set_config('cursor_tuple_fraction', '1', true)",
-                (str(self._milliseconds),),
+                (f"{self._timeouts.statement / timedelta(milliseconds=1):.0f}",),
             )
             with connection.cursor(name=f"frames_{uuid4().hex}", row_factory=tuple_row) as cursor:
                 cursor.execute(sql.encode(), parameters)
