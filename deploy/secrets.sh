@@ -55,7 +55,7 @@ trap 'rm -f "$fresh"' EXIT
         echo "IFMS_TREASURY_CA_BUNDLE=/opt/airflow/tls/treasury.pem"
         echo "IFMS_PLATFORM_URL=http://platform:8092"
     else
-        echo "# The treasury: its address, who we are there, its public key (base64 of the DER), its calls a second."
+        echo "# The treasury: its address, who we are there, its public key (base64 of DER or PEM), its calls a second."
         echo "IFMS_TREASURY_URL="
         echo "IFMS_TREASURY_CLIENT_ID="
         echo "IFMS_TREASURY_CLIENT_SECRET="

@@ -52,12 +52,13 @@ def room(rooms: str = "", libraries: str = "", *, network: bool = False) -> Room
     return Room(frozenset(rooms.split()), frozenset(libraries.split()), network)
 
 
-GROUND = frozenset({"errors", "clock", "money"})  # words that every room may use
+GROUND = frozenset({"errors", "clock", "money", "pasted"})  # words that every room may use
 NETWORK = frozenset({"http", "socket", "ssl", "urllib", "smtplib", "ftplib", "asyncio", "xmlrpc"})
 ROOMS = {
     "errors": room(),
     "clock": room(),
     "money": room(),
+    "pasted": room(),
     "settings": room(libraries="pydantic pydantic_settings"),
     "sealing": room(libraries="cryptography"),
     "signing": room("sealing"),

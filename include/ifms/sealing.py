@@ -13,10 +13,9 @@ All of it is authenticated: a record with one changed bit does not open.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Mapping
 from typing import Self
 
@@ -24,8 +23,10 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ifms.errors import ConfigurationError, SealError
+from ifms.pasted import base64_readings, unwrapped
 
 KEY_BYTES = 32
+_HEX_KEY = re.compile(rf"[0-9a-fA-F]{{{2 * KEY_BYTES}}}")
 _VERSION = 1
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
@@ -101,14 +102,20 @@ class Sealer:
 
 
 def decode_key(text: str, what: str = "log key") -> bytes:
-    """The 32 bytes of a base64 key; `what` names it in the ConfigurationError for anything else."""
-    try:
-        key = base64.b64decode(text.strip(), validate=True)
-    except (binascii.Error, ValueError):
-        raise ConfigurationError(f"the {what} is not base64") from None
-    if len(key) != KEY_BYTES:
-        raise ConfigurationError(f"the {what} has {len(key)} bytes; it must be the base64 of exactly {KEY_BYTES}")
-    return key
+    """The 32 bytes of a base64 key; `what` names it in the ConfigurationError for anything else.
+
+    Either alphabet of base64, with its padding or without; quotes and blanks around it don't count.
+    """
+    bare = unwrapped(text)
+    if _HEX_KEY.fullmatch(bare):
+        raise ConfigurationError(f"the {what} is hexadecimal; it must be the base64 of exactly {KEY_BYTES} bytes")
+    read = base64_readings(bare)
+    if not read:
+        raise ConfigurationError(f"the {what} is not base64")
+    for key in read:
+        if len(key) == KEY_BYTES:
+            return key
+    raise ConfigurationError(f"the {what} has {len(read[0])} bytes; it must be the base64 of exactly {KEY_BYTES}")
 
 
 def _cipher(name: str, key: bytes) -> AESGCM:

@@ -70,7 +70,9 @@ _WEBSERVICES = "/webservices/jitfs/v1.0"
 
 _TREASURY_FIELDS: Fields = {
     "public_key": _field(
-        "Treasury's public key", "RSA, 2048 bits or more: base64 of the DER (SPKI), or PEM.", _text(format="multiline")
+        "Treasury's public key",
+        "RSA, 2048 bits or more: PEM, base64 of the DER, or a certificate.",
+        _text(format="multiline"),
     ),
     "log_key": _field(
         "Call log key", "32 random bytes in base64; seals the secrets in the log of calls.", _text(format="password")

@@ -13,7 +13,7 @@ import typer
 
 from ifms.cli.command import Command, Dsn, group
 from ifms.cli.database import connected
-from ifms.cli.settings import KEY, LEGACY_SECRET, Settings, keys_in
+from ifms.cli.settings import KEY, LEGACY_SECRET, Settings
 from ifms.cli.terminal import console, os_user, printable
 from ifms.errors import BadInputError, ConfigurationError
 
@@ -120,11 +120,12 @@ def _from_document(document: str, call_id: str, keys: Keys) -> OpenCall:
 
 
 def _keys(key_file: Path | None, legacy_secret_file: Path | None) -> Keys:
+    from ifms import pasted
     from ifms.calllog.decryption import Keys
     from ifms.sealing import Sealer
 
     settings = Settings.read()
-    log_keys = keys_in(_secret(key_file, settings.log_key))
+    log_keys = pasted.split(_secret(key_file, settings.log_key))
     legacy = _secret(legacy_secret_file, settings.legacy_log_secret).strip("\r\n")
     if not log_keys and not legacy:
         raise ConfigurationError(f"no key: give --key-file or ${KEY} (Java records: see --help)")

@@ -9,10 +9,12 @@ import typer
 
 from ifms.cli.command import OwnerDsn
 from ifms.cli.database import connected
-from ifms.cli.settings import KEY, SIGNING_KEY, Settings, keys_in
+from ifms.cli.settings import KEY, SIGNING_KEY, Settings
 from ifms.errors import ConfigurationError, SealError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pydantic import SecretStr
 
 
@@ -54,8 +56,10 @@ def reseal(
         raise SealError("sweeps had some of them in their hands: run it again")
 
 
-def _keys(file: Path | None, reported: SecretStr, where: str) -> list[str]:
-    keys = keys_in(reported if file is None else file.read_text(encoding="utf-8"))
+def _keys(file: Path | None, reported: SecretStr, where: str) -> Sequence[str]:
+    from ifms import pasted
+
+    keys = pasted.split(reported.get_secret_value() if file is None else file.read_text(encoding="utf-8"))
     if not keys:
         raise ConfigurationError(f"no key: give {where}, the new key first")
     return keys

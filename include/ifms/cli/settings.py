@@ -17,11 +17,6 @@ LEGACY_SECRET = "IFMS_LEGACY_LOG_SECRET"  # noqa: S105  (the variable's name)
 TOKEN = "IFMS_PLATFORM_TOKEN"  # noqa: S105
 
 
-def keys_in(text: SecretStr | str) -> list[str]:
-    """Keys apart by blanks, commas or lines, the one in use first."""
-    return (text if isinstance(text, str) else text.get_secret_value()).replace(",", " ").split()
-
-
 class Settings(FromEnvironment):
     """The command line's settings; each is empty when its variable is not set."""
 
@@ -40,10 +35,11 @@ class Settings(FromEnvironment):
     @property
     def keyring(self) -> Keyring | None:
         """What opens account numbers and checks signatures; None unless both keys are set."""
+        from ifms import pasted
         from ifms.sealing import Sealer
         from ifms.signing import Keyring, Signer
 
-        log_keys, signing_keys = keys_in(self.log_key), keys_in(self.signing_key)
+        log_keys, signing_keys = (pasted.split(key.get_secret_value()) for key in (self.log_key, self.signing_key))
         if not log_keys or not signing_keys:
             return None
         return Keyring(

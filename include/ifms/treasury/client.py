@@ -31,9 +31,10 @@ from ifms.treasury.outcome import (
     Unknown,
 )
 from ifms.treasury.transport import HttpReply, Progress, Transport, TransportError
-from ifms.wire.crypto import AES_KEY_BYTES, PublicKeySource, aes_decrypt, aes_encrypt, load_public_key, rsa_encrypt
+from ifms.wire.crypto import AES_KEY_BYTES, aes_decrypt, aes_encrypt, rsa_encrypt
 from ifms.wire.envelope import Reply, WireRequest, parse_reply
 from ifms.wire.phrasebook import says_no_session
+from ifms.wire.public_key import PublicKeySource, load_public_key
 
 log = logging.getLogger(__name__)
 

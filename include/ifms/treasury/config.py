@@ -11,10 +11,11 @@ from typing import get_args
 from urllib.parse import SplitResult, urlsplit
 
 from ifms.errors import ConfigurationError
-from ifms.sealing import Sealer
+from ifms.sealing import Sealer, decode_key
 from ifms.signing import Keyring, Signer
 from ifms.wire.cor import ListKey
-from ifms.wire.crypto import LEGACY_KEY_BYTES, load_public_key
+from ifms.wire.crypto import LEGACY_KEY_BYTES
+from ifms.wire.public_key import load_public_key
 
 AUTHENTICATE_PATH = "/webservices/jitfs/v1.0/authenticate"
 SERVICE_PATH = "/webservices/jitfs/v1.0/get-jit-service-data"
@@ -29,7 +30,7 @@ class TreasuryConfig:
     """The connection to the treasury. Raises ConfigurationError that names the field, never its secret.
 
     `calls_per_second` is the treasury's own limit for this client id, for all workers together; None: no limit.
-    `base_url` is https, but for a loopback host. `public_key` is the treasury's, as base64 DER (SPKI) or PEM.
+    `base_url` is https, but for a loopback host. `public_key` is the treasury's, as `load_public_key` takes it.
     `log_key` seals account numbers and the call log (base64 of 32 bytes), `old_log_keys` still open older records,
     `legacy_log_secret` (16 bytes of UTF-8) the Java adapter's. `signing_key` (base64 of 32 other bytes) signs PIs, by
     `old_signing_keys` older ones are checked. `timeout_seconds` is the deadline of one HTTP call from connecting to its
@@ -72,16 +73,20 @@ class TreasuryConfig:
         _check_header("client_id", self.client_id)
         _check_header("client_secret", self.client_secret)
         if not self.public_key.strip():
-            raise ConfigurationError("public_key is missing: the treasury's RSA key, as base64 DER (SPKI) or PEM")
+            raise ConfigurationError(
+                "public_key is missing: the treasury's RSA key, as PEM, base64 of the DER, or a certificate"
+            )
         load_public_key(self.public_key)
         if self.log_key is not None:
             Sealer.from_config(self.log_key, self.old_log_keys)
         if self.signing_key is not None:
             Signer.from_config(self.signing_key, self.old_signing_keys)
-            if self.signing_key in (self.log_key, *self.old_log_keys):
+            log_keys = {decode_key(key) for key in (self.log_key, *self.old_log_keys) if key is not None}
+            if decode_key(self.signing_key) in log_keys:
                 raise ConfigurationError("signing_key is also a log key: whoever reads the log could sign")
         if self.legacy_log_secret is not None and len(self.legacy_log_secret.encode()) != LEGACY_KEY_BYTES:
-            raise ConfigurationError(f"legacy_log_secret must have exactly {LEGACY_KEY_BYTES} bytes")
+            has = len(self.legacy_log_secret.encode())
+            raise ConfigurationError(f"legacy_log_secret must have exactly {LEGACY_KEY_BYTES} bytes, and has {has}")
         for name in ("ext_app_name", "department_code", "purpose"):
             if not getattr(self, name).strip():
                 raise ConfigurationError(f"{name} is empty")

@@ -6,17 +6,13 @@ package keeps for itself is sealed by `ifms.sealing`.
 
 from __future__ import annotations
 
-import base64
-import binascii
-
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding as rsa_padding
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
 from ifms.errors import ConfigurationError, WireError
+from ifms.wire.public_key import PublicKeySource, load_public_key
 
 __all__ = [
     "AES_KEY_BYTES",
@@ -32,10 +28,7 @@ __all__ = [
 
 AES_KEY_BYTES = 32
 LEGACY_KEY_BYTES = 16
-MIN_RSA_BITS = 2048
 BLOCK_BYTES = 16
-
-PublicKeySource = RSAPublicKey | bytes | str
 
 _OAEP = rsa_padding.OAEP(mgf=rsa_padding.MGF1(hashes.SHA1()), algorithm=hashes.SHA1(), label=None)  # noqa: S303
 
@@ -67,18 +60,6 @@ def rsa_encrypt(public_key: PublicKeySource, plaintext: bytes) -> bytes:
         return key.encrypt(plaintext, _OAEP)
     except ValueError as error:
         raise WireError(f"{len(plaintext)} bytes do not fit an RSA key of {key.key_size} bits") from error
-
-
-def load_public_key(source: PublicKeySource) -> RSAPublicKey:
-    """The treasury's RSA public key from DER (SPKI) or PEM bytes, from PEM or base64 text, or as loaded before.
-
-    Raises ConfigurationError, without a byte of the key in its text, for anything else: a private key, another
-    algorithm, fewer than 2048 bits, garbage.
-    """
-    key = source if isinstance(source, RSAPublicKey) else _parse_public_key(_key_bytes(source))
-    if key.key_size < MIN_RSA_BITS:
-        raise ConfigurationError(f"the public key has {key.key_size} bits; at least {MIN_RSA_BITS} are needed")
-    return key
 
 
 def legacy_encrypt(key: str, text: str) -> bytes:
@@ -122,37 +103,3 @@ def _ecb_decrypt(key: bytes, ciphertext: bytes) -> bytes:
         return unpadder.update(decryptor.update(ciphertext) + decryptor.finalize()) + unpadder.finalize()
     except ValueError:
         raise WireError("the ciphertext's padding is wrong: another key, or not AES-ECB") from None
-
-
-def _key_bytes(source: bytes | str) -> bytes:
-    if isinstance(source, bytes) or "-----BEGIN" in source:
-        return source.encode() if isinstance(source, str) else source
-    try:
-        return base64.b64decode("".join(source.split()), validate=True)
-    except (binascii.Error, ValueError):
-        raise ConfigurationError("the public key is neither PEM nor base64 of a DER key") from None
-
-
-def _parse_public_key(data: bytes) -> RSAPublicKey:
-    is_pem = data.lstrip().startswith(b"-----BEGIN")
-    try:
-        key = serialization.load_pem_public_key(data) if is_pem else serialization.load_der_public_key(data)
-    except (ValueError, UnsupportedAlgorithm):
-        if _is_private_key(data, is_pem=is_pem):
-            raise ConfigurationError("that is a private key; the treasury's public key belongs here") from None
-        raise ConfigurationError(
-            "the public key can't be read: an RSA key in SPKI form (DER or PEM) is needed"
-        ) from None
-    if not isinstance(key, RSAPublicKey):
-        raise ConfigurationError(f"the public key is a {type(key).__name__}; the treasury's is RSA")
-    return key
-
-
-def _is_private_key(data: bytes, *, is_pem: bool) -> bool:
-    if is_pem and b"PRIVATE KEY-----" in data:
-        return True  # an encrypted one too, which can't be loaded without its password
-    try:
-        serialization.load_der_private_key(data, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        return False
-    return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -15,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
+from ifms import pasted
 from ifms.errors import ConfigurationError, IfmsError
 from ifms.queries import frames
-from ifms.sealing import Sealer
+from ifms.sealing import Sealer, decode_key
 from ifms.signing import Keyring
 from ifms.treasury.client import Pace, TreasuryClient
 from ifms.treasury.config import TreasuryConfig
@@ -248,7 +248,7 @@ def _text(extra: Mapping[str, Any], name: str) -> str | None:
 
 def _keys(extra: Mapping[str, Any], name: str) -> tuple[str, ...]:
     """Keys apart by blanks or commas."""
-    return tuple((_text(extra, name) or "").replace(",", " ").split())
+    return tuple(pasted.split(_text(extra, name) or ""))
 
 
 def _number(extra: Mapping[str, Any], name: str, kind: type[int] | type[float]) -> float | None:
@@ -277,8 +277,8 @@ def _mask(secret: str | None) -> None:
     if not secret:
         return
     forms = {secret.encode()}
-    with suppress(binascii.Error, ValueError):
-        forms.add(base64.b64decode(secret, validate=True))  # a key that is given as base64
+    with suppress(ConfigurationError):
+        forms.add(decode_key(secret))
     mask_secret(secret)
     for form in forms:
         mask_secret(base64.b64encode(form).decode())

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ifms.errors import ConfigurationError, SealError
-from ifms.sealing import Sealer, key_fingerprint
+from ifms.sealing import Sealer, decode_key, key_fingerprint
 
 KEY, OTHER = bytes(range(32)), bytes(range(1, 33))
 
@@ -114,3 +114,37 @@ def test_nothing_shows_the_key():
     shown = repr(Sealer(key)) + key_fingerprint(key)
     assert key.hex() not in shown
     assert text_of(key) not in shown
+
+
+RARE = bytes([1, 2, 3] + [0xFB, 0xFF, 0xFE] * 9 + [4, 5])  # of every digit that the alphabets differ in
+PASTED = {
+    "url-safe": base64.urlsafe_b64encode(RARE).decode(),
+    "without padding": text_of(RARE).rstrip("="),
+    "url-safe without padding": base64.urlsafe_b64encode(RARE).decode().rstrip("="),
+    "quoted": f'"{text_of(RARE)}"',
+    "with blanks and breaks": f" {text_of(RARE)[:20]}\r\n{text_of(RARE)[20:]} \n",
+    "with a written break": text_of(RARE) + "\\n",
+    "with a mark before it": "\ufeff" + text_of(RARE),
+    "its plus signs lost in an address": text_of(RARE).replace("+", " "),
+}
+
+
+@pytest.mark.parametrize("text", PASTED.values(), ids=PASTED.keys())
+def test_a_key_is_taken_as_it_was_pasted(text):
+    assert decode_key(text) == RARE
+
+
+REFUSED_KEYS = {
+    "empty": ("", "0 bytes"),
+    "too short": (text_of(RARE[:31]), "31 bytes"),
+    "too long": (text_of(RARE + b"x"), "33 bytes"),
+    "no base64": ("sample key, obviously", "not base64"),
+    "hexadecimal": (RARE.hex(), "hexadecimal"),
+}
+
+
+@pytest.mark.parametrize(("text", "said"), REFUSED_KEYS.values(), ids=REFUSED_KEYS.keys())
+def test_a_key_that_is_none_is_named_and_not_shown(text, said):
+    with pytest.raises(ConfigurationError, match=said) as refused:
+        decode_key(text)
+    assert not text or text not in str(refused.value)

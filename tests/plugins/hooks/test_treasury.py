@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from support.databases import LOGINS
 
 from ifms.errors import ConfigurationError
+from ifms.sealing import Sealer, key_fingerprint
 from ifms.treasury.client import TreasuryClient
 from ifms.treasury.config import TreasuryConfig
 from ifms.treasury.outcome import Exchange
@@ -177,6 +178,18 @@ def test_every_secret_is_masked_in_every_form(connect, masked):
         assert {secret, base64.b64encode(secret.encode()).decode(), secret.encode().hex()} <= set(masked)
     assert bytes(range(32)).hex() in masked
     assert "" not in masked
+
+
+def test_keys_are_taken_as_people_paste_them(connect, private_key, masked):
+    form = (serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    pem = private_key.public_key().public_bytes(*form).decode().replace("\n", "\\n")
+    key = bytes([1, 2, 3] + [0xFB, 0xFF, 0xFE] * 9 + [4, 5])
+    pasted = base64.urlsafe_b64encode(key).decode().rstrip("=")
+    hook = connect(extra={"public_key": f'"{pem}"', "log_key": f"'{pasted}'\n", "old_log_keys": "\\n".join(OLD_KEYS)})
+    usual = Sealer(key, old_keys={key_fingerprint(old): old for old in map(base64.b64decode, OLD_KEYS)})
+    assert usual.open(hook.sealer.seal(b"sample")) == b"sample"
+    assert hook.sealer.open(Sealer(base64.b64decode(OLD_KEYS[1])).seal(b"older")) == b"older"
+    assert {base64.b64encode(key).decode(), key.hex(), *OLD_KEYS} <= set(masked)
 
 
 def test_secrets_are_masked_even_if_the_connection_is_wrong(connect, masked):

@@ -70,7 +70,7 @@ def test_a_call_is_shown_masked_and_that_is_recorded(ledger, ledger_dsn, open_lo
 
 def test_whole_numbers_are_shown_for_a_reason_that_is_recorded(ledger, ledger_dsn, open_log, tmp_path):
     [call_id] = write(ledger.db, exchange())
-    (tmp_path / "key").write_text(f"{LOG_KEY}\n")
+    (tmp_path / "key").write_text(f'\ufeff"{LOG_KEY}"\r\n')
     code, shown, _ = open_log(call_id, "--key-file", tmp_path / "key", "--unmasked", "--reason", "complaint 7")
     assert code == 0
     assert ACCOUNT in shown
