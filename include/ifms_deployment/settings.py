@@ -69,6 +69,7 @@ class Settings:
             "login": "ifms_airflow",
             "password": self.tasks_password,
             "schema": "ifms",
+            "extra": _json({"prepare_threshold": 5}),  # no pooler stands between
         }
 
 

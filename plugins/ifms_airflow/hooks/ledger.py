@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     Parameters = Sequence[Any] | Mapping[str, Any] | None
 
+PREPARED_AFTER = 5  # runs of a statement, where the connection says that no pooler stands before the server
 CHUNK = 10_000
 """Rows of one frame where many are read: some megabytes."""
 
@@ -42,6 +43,9 @@ class LedgerHook(PostgresHook):
 
     Frames are read in a transaction that can't write, and no statement runs longer than `statement_timeout`: then it
     raises psycopg.errors.QueryCanceled. Who asks for more at a time than that gives the hook a longer one.
+
+    No statement is prepared at the server, since a pooler may stand before it, unless the connection's extra says
+    `"pooler": "none"`, or has psycopg's own `prepare_threshold`.
     """
 
     conn_name_attr = "ledger_conn_id"
@@ -64,7 +68,10 @@ class LedgerHook(PostgresHook):
         return Database(lambda: cast("Connection", self.get_conn()))
 
     def _create_connection(self, conn_args: dict[str, Any]) -> Any:  # noqa: ANN401  (as in PostgresHook, which calls it)
-        return session.connect(timeouts=self._timeouts, **conn_args)
+        options = dict(conn_args)
+        if options.pop("pooler", None) == "none":
+            options.setdefault("prepare_threshold", PREPARED_AFTER)
+        return session.connect(timeouts=self._timeouts, **options)
 
     def pace(self, stack: ExitStack, stop: threading.Event, config: TreasuryConfig) -> Rate | None:
         """What calls to the treasury await their turn by, on a connection of its own; None where it sets no limit.

@@ -69,6 +69,32 @@ def test_the_data_team_reads_the_tables():
     assert LedgerHook().get_records("SELECT count(*) FROM ifms.payment_instruction") == [(0,)]
 
 
+@pytest.mark.parametrize(
+    ("extra", "prepared"),
+    [
+        ({}, 0),
+        ({"pooler": "none"}, 1),
+        ({"pooler": "pgbouncer"}, 0),
+        ({"pooler": None}, 0),
+        ({"prepare_threshold": 5}, 1),
+        ({"prepare_threshold": None}, 0),
+        ({"pooler": "none", "prepare_threshold": None}, 0),
+    ],
+)
+def test_statements_are_prepared_where_the_connection_says_that_no_pooler_is_there(
+    ledger_dsn: str, monkeypatch: pytest.MonkeyPatch, extra: dict[str, object], prepared: int
+):
+    from ifms_airflow.hooks import LedgerHook
+
+    monkeypatch.setenv("AIRFLOW_CONN_IFMS_DB", json.dumps(connection_to(ledger_dsn) | {"extra": extra}))
+    with LedgerHook().ledger() as ledger:
+        for _ in range(10):
+            ledger.transact(lambda c: c.execute("SELECT %s::int", (1,)).fetchone())
+        assert ledger.transact(lambda c: c.execute("SELECT count(*) FROM pg_prepared_statements").fetchone()) == (
+            prepared,
+        )
+
+
 @pytest.mark.usefixtures("_connection")
 def test_a_closed_ledger_leaves_no_session(ledger_dsn: str):
     from ifms_airflow.hooks import LedgerHook
