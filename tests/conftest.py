@@ -51,7 +51,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.postgres)
         if "airflow_db" in fixtures:
             item.add_marker(pytest.mark.airflow)
-        for shared in ("elasticsearch", "kafka", "reported"):
+        for shared in ("elasticsearch", "elasticsearch_8", "kafka", "reported"):
             if shared in fixtures:
                 item.add_marker(pytest.mark.xdist_group(shared))
         if "PYTEST_XDIST_WORKER" in os.environ:

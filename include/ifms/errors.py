@@ -91,6 +91,10 @@ class CallStoreError(IfmsError):
     """Elasticsearch can't be reached, or takes nothing now. Nothing is lost: the calls stay in the ledger."""
 
 
+class CallStoreUnsuitedError(CallStoreError):
+    """What is there is no Elasticsearch, or none that its client here can talk to: somebody must change something."""
+
+
 # The ledger -----------------------------------------------------------------------------------------------------------
 
 

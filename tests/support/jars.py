@@ -15,8 +15,11 @@ class UnavailableError(Exception):
     """A server can't be had here; the text is one sentence that says why."""
 
 
-def fetch(what: str, folder: Path, mark: str, finish: Callable[[], None] = lambda: None) -> None:
-    """Fetch the jars of `folder`'s pom.xml and `finish`, unless target/`mark` is there. Raises UnavailableError."""
+def fetch(what: str, folder: Path, mark: str, finish: Callable[[], None] = lambda: None, *given: str) -> None:
+    """Fetch the jars of `folder`'s pom.xml and `finish`, unless target/`mark` is there. Raises UnavailableError.
+
+    `given` are further arguments of mvn, such as the pom's properties.
+    """
     target = folder / "target"
     target.mkdir(exist_ok=True)
     with (target / "lock").open("w") as lock:
@@ -27,7 +30,7 @@ def fetch(what: str, folder: Path, mark: str, finish: Callable[[], None] = lambd
         if maven is None:
             raise UnavailableError(f"there is no {what} here: its jars are not fetched, and mvn is missing")
         fetched = subprocess.run(
-            [maven, "-q", "-B", "generate-resources"], cwd=folder, capture_output=True, text=True, check=False
+            [maven, "-q", "-B", *given, "generate-resources"], cwd=folder, capture_output=True, text=True, check=False
         )
         if fetched.returncode != 0:
             said = (fetched.stdout.strip().splitlines() or ["it says nothing"])[0]

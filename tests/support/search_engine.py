@@ -69,8 +69,18 @@ def settings() -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def _node() -> Iterator[Node]:
+    yield from _running(9)
+
+
+@pytest.fixture(scope="module")
+def elasticsearch_8() -> Iterator[Node]:
+    """A running Elasticsearch of the major version before the client's; its indexes stay for the module."""
+    yield from _running(8)
+
+
+def _running(major: int) -> Iterator[Node]:
     try:
-        with running(settings()) as node:
+        with running(settings(), major=major) as node:
             yield node
     except UnavailableError as reason:
         if os.environ.get("CI") == "true":

@@ -8,13 +8,21 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+import elasticsearch
 from elastic_transport import TransportError
-from elasticsearch import ApiError, AuthorizationException, Elasticsearch, helpers
+from elasticsearch import (
+    ApiError,
+    AuthorizationException,
+    BadRequestError,
+    Elasticsearch,
+    UnsupportedProductError,
+    helpers,
+)
 
 from ifms.calllog.documents import error_document, request_document
 from ifms.calllog.search import CallQuery, CallRow, Page
 from ifms.clock import epoch_ms, from_epoch_ms
-from ifms.errors import CallStoreError, ConfigurationError
+from ifms.errors import CallStoreError, CallStoreUnsuitedError, ConfigurationError
 from ifms.ledger.call_store import StoredCall
 from ifms.wire.bank import mask_long_numbers
 
@@ -26,6 +34,8 @@ LONGEST_REASON = 500  # characters of Elasticsearch's reason that are kept
 # index (403), no room or no time (429), no such index and no right to make it (404), its own trouble (5xx).
 _BAD_DOCUMENT = frozenset({400})
 _TOO_LARGE = 413
+# What a server says to the media types of a client of another kind or major version.
+_OTHER_MEDIA = frozenset({406, 415})
 _NEWER_IS_THERE = 409
 _INDEX_NAME = re.compile(r"(?!\.\.?$)[a-z0-9.][a-z0-9._-]{0,200}", re.ASCII)
 
@@ -85,11 +95,14 @@ class CallStore:
         self._client = client
         self.indexes = indexes or Indexes()
 
-    def prepare(self) -> None:
+    def prepare(self) -> list[str]:
         """Let indexes that are made from now on be right for searching by bill, service and date.
 
-        A user who may not do that writes all the same. Raises CallStoreError when Elasticsearch can't be reached.
+        Where that is refused (the user may not; the site has templates of its own), calls are written all the same;
+        returns what is worth knowing of it. Raises CallStoreError when Elasticsearch can't be reached, and
+        CallStoreUnsuitedError when it is none of ours.
         """
+        remarks: list[str] = []
         for index in (self.indexes.requests, self.indexes.errors):
             try:
                 self._client.indices.put_index_template(
@@ -99,9 +112,15 @@ class CallStore:
                     template={"settings": {"number_of_shards": 1}, "mappings": _MAPPING},
                 )
             except AuthorizationException:
-                return
+                return remarks
             except (ApiError, TransportError) as error:
-                raise CallStoreError(f"Elasticsearch takes no index template: {_error_text(error)}") from None
+                failure = self._failure("Elasticsearch takes no index template", error)
+                if not isinstance(error, BadRequestError) or isinstance(failure, CallStoreUnsuitedError):
+                    raise failure from None
+                remarks.append(
+                    f"{failure}; calls are shipped all the same, into indexes that are made as its own templates say"
+                )
+        return remarks
 
     def write(self, calls: Sequence[StoredCall]) -> Written:
         """Write the calls' documents. Each has the row's id, and never replaces a newer one: twice changes nothing.
@@ -147,7 +166,7 @@ class CallStore:
                 track_total_hits=False,
             )
         except (ApiError, TransportError) as error:
-            raise CallStoreError(f"Elasticsearch does not answer the search: {_error_text(error)}") from None
+            raise self._failure("Elasticsearch does not answer the search", error) from None
         return query.page([_row(hit["_source"]) for hit in found["hits"]["hits"]])
 
     def _bulk(self, calls: Iterable[StoredCall]) -> Iterator[tuple[UUID, int, str]]:
@@ -189,7 +208,36 @@ class CallStore:
                     status = 500  # of the request as a whole: no document's fault
                 yield document, status, _reason(item.get("error"))
         except (TransportError, ApiError) as error:
-            raise CallStoreError(f"Elasticsearch takes no calls: {_error_text(error)}") from None
+            raise self._failure("Elasticsearch takes no calls", error) from None
+
+    def _failure(self, what: str, error: ApiError | TransportError) -> CallStoreError:
+        """What an error of the client means: another server than it can talk to, or something that may pass."""
+        refused = isinstance(error, ApiError) and (
+            error.status_code in _OTHER_MEDIA or "media_type_header_exception" in str(error.body)
+        )
+        if not refused and not isinstance(error, UnsupportedProductError):
+            return CallStoreError(f"{what}: {_error_text(error)}")
+        kind, number = self._server()
+        if kind not in (None, "elasticsearch"):
+            return CallStoreUnsuitedError(
+                f"the server is {kind} {number}, which Elasticsearch's client does not talk to: use Elasticsearch 8 or "
+                "9, or remove the connection and search the ledger's calls"
+            )
+        server = f"Elasticsearch {number}" if number else "no Elasticsearch, or one of another version"
+        client, major = ".".join(map(str, elasticsearch.__version__)), (number or "8").partition(".")[0]
+        return CallStoreUnsuitedError(
+            f"the server is {server}, and its client here is {client} ({_error_text(error)}): set "
+            f"AIRFLOW__ELASTICSEARCH__ES_COMPAT_WITH={major} for all of Airflow's services"
+        )
+
+    def _server(self) -> tuple[str | None, str | None]:
+        """What the server says that it is, in words that every version understands; None for what it does not say."""
+        try:
+            _, reported = self._client.transport.perform_request("GET", "/", headers={"accept": "application/json"})
+            version = reported["version"]
+            return str(version.get("distribution", "elasticsearch")), str(version["number"])
+        except (TransportError, ValueError, TypeError, KeyError, AttributeError):
+            return None, None
 
 
 def _action(index: str, call: StoredCall, document: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from functools import partial
 
 from ifms.calllog.elastic import CallStore, Written
 from ifms.clock import now
-from ifms.errors import CallStoreError
+from ifms.errors import CallStoreError, CallStoreUnsuitedError
 from ifms.ledger import call_store
 from ifms.ledger.call_store import StoredCall
 from ifms.ledger.claims import Claim
@@ -31,7 +31,8 @@ REMOVED_AT_A_TIME = 1000
 def ship(sweep: Sweep, store: CallStore, *, again: bool = False, longest: timedelta = LONGEST_RUN) -> None:
     """Ship what is due, oldest first; before that let what was set aside be tried `again`.
 
-    An Elasticsearch that is away is a remark, and a problem once a call has waited for a day.
+    An Elasticsearch that is away is a remark, and a problem once a call has waited for a day; one that the client can't
+    talk to is a problem at once.
     """
     if again:
         sweep.counts["sent_again"] += sweep.db.transact(call_store.ship_again)
@@ -40,8 +41,11 @@ def ship(sweep: Sweep, store: CallStore, *, again: bool = False, longest: timede
         sweep.add_warning("another run is shipping calls; this one leaves them to it")
         return
     try:
-        store.prepare()
+        for remark in store.prepare():
+            sweep.add_warning(remark)
         _ship_all(sweep, store, claim, time.monotonic() + longest.total_seconds())
+    except CallStoreUnsuitedError as error:
+        sweep.add_problem(f"{error}; the calls stay in the ledger")
     except CallStoreError as error:
         _waiting(sweep, str(error))
     finally:

@@ -9,7 +9,9 @@ import pytest
 from support.calls import ACCOUNT, TOKEN, exchange, failed, stored, write, write_many
 from support.databases import as_reader
 
+from ifms.delivery.call_log_export import ship
 from ifms.errors import BadInputError, ConfigurationError
+from ifms.sweep.run import Sweep
 
 pytestmark = pytest.mark.airflow
 
@@ -76,6 +78,27 @@ def test_the_test_button(connect, monkeypatch):
     good, said = hook().test_connection()
     assert not good
     assert "Elasticsearch" in said
+
+
+def test_an_elasticsearch_8_works_where_airflow_is_told_so_and_says_so_where_it_is_not(
+    calls, ledger, elasticsearch_8, monkeypatch
+):
+    address = {"conn_type": "elasticsearch", "host": "127.0.0.1", "port": elasticsearch_8.port, "schema": "http"}
+    monkeypatch.setenv("AIRFLOW_CONN_IFMS_ELASTICSEARCH", json.dumps(address))
+    good, said = hook().test_connection()
+    assert (good, "AIRFLOW__ELASTICSEARCH__ES_COMPAT_WITH=8" in said) == (False, True)
+    monkeypatch.setenv("AIRFLOW__ELASTICSEARCH__ES_COMPAT_WITH", "8")
+    client = hook().get_conn()
+    with Sweep(ledger.db, "SHIP") as sweep:
+        ship(sweep, hook().store(client))
+    client.indices.refresh(index="ifms-request-logs")
+    client.close()
+    assert (sweep.counts["shipped"], sweep.problems) == (3, [])
+    pages = [hook().search(where, bill="PI-SA/1", since=calls[0].created_at) for where in ("ledger", "elasticsearch")]
+    assert [[(row.id, row.outcome) for row in page.rows] for page in pages] == [
+        [(str(calls[1].id), "unknown"), (str(calls[0].id), "answered")]
+    ] * 2
+    assert hook().test_connection() == (True, "Elasticsearch answers")
 
 
 def test_without_a_connection_the_ledger_is_asked_and_elasticsearch_is_not(calls):

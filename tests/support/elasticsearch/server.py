@@ -23,9 +23,8 @@ from ..jars import UnavailableError, fetch, free_port, java
 
 __all__ = ["UnavailableError", "running"]
 
-VERSION = "9.5.3"  # also in pom.xml
+VERSIONS = {9: "9.5.3", 8: "8.19.0"}  # by major version, which src has a folder for
 HERE = Path(__file__).resolve().parent
-TARGET = HERE / "target"
 STARTED_WITHIN_SECONDS = 180.0
 
 _LIBZSTD = ("/usr/lib/*/libzstd.so.1", "/usr/lib64/libzstd.so.1", "/lib/*/libzstd.so.1")
@@ -49,31 +48,36 @@ class Node:
         return int(self.url.rsplit(":", 1)[1])
 
 
-def build() -> None:
-    """Fetch the jars and compile what starts them, unless that was done; raises UnavailableError."""
-    made_by = java("Elasticsearch", "ES_JAVA_HOME")
-    fetch("Elasticsearch", HERE, f"built-{VERSION}-with-settings", lambda: _compile(made_by))
+def build(major: int) -> Path:
+    """Fetch the jars and compile what starts them, unless that was done; where it is. Raises UnavailableError."""
+    made_by, version = java("Elasticsearch", "ES_JAVA_HOME"), VERSIONS[major]
+    target = HERE / "target" / version
+    fetch(
+        f"Elasticsearch {version}", HERE, f"built-{version}", lambda: _compile(made_by, target, major),
+        f"-Des.version={version}", f"-Dplace={target}",
+    )  # fmt: skip
+    return target
 
 
-def _compile(made_by: str) -> None:
-    classes = TARGET / "classes"
-    sources = sorted(str(path) for path in (HERE / "src").glob("*.java"))
-    compiler = [made_by, "-jar", str(TARGET / "ecj.jar"), "-21", "-nowarn", "-cp", os.pathsep.join(_jars())]
+def _compile(made_by: str, target: Path, major: int) -> None:
+    classes, version = target / "classes", VERSIONS[major]
+    sources = sorted(str(path) for path in (HERE / f"src{major}").glob("*.java"))
+    compiler = [made_by, "-jar", str(target / "ecj.jar"), "-21", "-nowarn", "-cp", os.pathsep.join(_jars(target))]
     subprocess.run([*compiler, "-d", str(classes), *sources], check=True)
     for folder, name in _BUNDLES.items():
-        bundle = TARGET / "home" / folder
+        bundle = target / "home" / folder
         bundle.mkdir(parents=True, exist_ok=True)
         (bundle / "plugin-descriptor.properties").write_text(
-            f"name={bundle.name}\ndescription={bundle.name}\nversion={VERSION}\n"
-            f"elasticsearch.version={VERSION}\njava.version=21\nclassname={name}\n"
+            f"name={bundle.name}\ndescription={bundle.name}\nversion={version}\n"
+            f"elasticsearch.version={version}\njava.version=21\nclassname={name}\n"
         )
     plugin = classes / "node" / "RootInfo.class"
-    with zipfile.ZipFile(TARGET / "home/plugins/root-info/root-info.jar", "w") as jar:
+    with zipfile.ZipFile(target / "home/plugins/root-info/root-info.jar", "w") as jar:
         jar.write(plugin, "node/RootInfo.class")
     plugin.unlink()
     library = next((path for pattern in _LIBZSTD for path in sorted(glob.glob(pattern))), None)
     if library is not None:
-        native = TARGET / "native"
+        native = target / "native"
         native.mkdir(exist_ok=True)
         link = native / "libzstd.so"
         link.unlink(missing_ok=True)
@@ -81,21 +85,21 @@ def _compile(made_by: str) -> None:
 
 
 @contextmanager
-def running(settings: Mapping[str, str], heap: str = "256m") -> Iterator[Node]:
+def running(settings: Mapping[str, str], heap: str = "256m", major: int = 9) -> Iterator[Node]:
     """Run a node with these settings on a free port until the block ends.
 
     Raises UnavailableError; RuntimeError when it does not start, as with a setting that it does not know.
     """
-    build()
+    target = build(major)
     work = Path(tempfile.mkdtemp(prefix="ifms-es-"))
     port = free_port()
     options = [f"-Xms{heap}", f"-Xmx{heap}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
                "--enable-native-access=ALL-UNNAMED", f"-Djava.io.tmpdir={work}"]  # fmt: skip
-    if (TARGET / "native").exists():
-        options += [f"-Des.nativelibs.path={TARGET / 'native'}",
+    if (target / "native").exists():
+        options += [f"-Des.nativelibs.path={target / 'native'}",
                     "-Dorg.elasticsearch.nativeaccess.enableVectorLibrary=false"]  # fmt: skip
-    path = os.pathsep.join([str(TARGET / "classes"), *_jars()])
-    arguments = [str(TARGET / "home"), str(work), str(port), *(f"{name}={value}" for name, value in settings.items())]
+    path = os.pathsep.join([str(target / "classes"), *_jars(target)])
+    arguments = [str(target / "home"), str(work), str(port), *(f"{name}={value}" for name, value in settings.items())]
     with (work / "out").open("wb") as out:
         process = subprocess.Popen(
             [java("Elasticsearch", "ES_JAVA_HOME"), *options, "-cp", path, "node.EsMain", *arguments],
@@ -127,5 +131,5 @@ def _wait(process: subprocess.Popen[bytes], url: str, out: Path) -> None:
             return
 
 
-def _jars() -> list[str]:
-    return [str(path) for path in sorted((TARGET / "lib").glob("*.jar"))]
+def _jars(target: Path) -> list[str]:
+    return [str(path) for path in sorted((target / "lib").glob("*.jar"))]

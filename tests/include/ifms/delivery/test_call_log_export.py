@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import psycopg
 import pytest
+from elasticsearch import Elasticsearch
 from support.calls import exchange, failed, write, write_many
 
 from ifms.calllog.elastic import CallStore, Indexes
@@ -225,3 +228,71 @@ def test_old_calls_are_removed_in_batches_once_they_are_shipped(old, removal, ru
 def test_without_an_elasticsearch_only_where_that_is_said(old, removal):
     assert removal() == 0
     assert removal(unshipped_too=True) == 25
+
+
+# Servers of another kind ---------------------------------------------------------------------------------------------
+
+
+def test_an_elasticsearch_of_another_version_is_red_at_once_and_named(ledger, run, elasticsearch_8):
+    write(ledger.db, exchange())
+    with (
+        Elasticsearch(elasticsearch_8.url, request_timeout=60, max_retries=0) as client,
+        pytest.raises(
+            SweepNeedsAttentionError,
+            match=r"Elasticsearch 8\.19\.0, and its client here is 9\..*AIRFLOW__ELASTICSEARCH__ES_COMPAT_WITH=8",
+        ),
+    ):
+        run(CallStore(client))
+    assert waiting(ledger) == 1
+
+
+class OpenSearch(BaseHTTPRequestHandler):
+    """Answers as OpenSearch does: it knows no media types of Elasticsearch's, and says what it is."""
+
+    def _answer(self, status, body):
+        told = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(told)))
+        self.end_headers()
+        self.wfile.write(told)
+
+    def do_GET(self):
+        self._answer(200, {"version": {"distribution": "opensearch", "number": "2.19.1"}})
+
+    def do_PUT(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        kind = self.headers["Content-Type"]
+        self._answer(406, {"error": f"Content-Type header [{kind}] is not supported", "status": 406})
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+def test_an_opensearch_is_refused_by_its_name(ledger, run):
+    write(ledger.db, exchange())
+    server = ThreadingHTTPServer(("127.0.0.1", 0), OpenSearch)
+    serving = threading.Thread(target=server.serve_forever)
+    serving.start()
+    try:
+        with (
+            Elasticsearch(f"http://127.0.0.1:{server.server_port}", max_retries=0) as client,
+            pytest.raises(SweepNeedsAttentionError, match=r"opensearch 2\.19\.1, which .* use Elasticsearch 8 or 9"),
+        ):
+            run(CallStore(client))
+    finally:
+        server.shutdown()
+        serving.join()
+        server.server_close()
+    assert waiting(ledger) == 1
+
+
+def test_a_site_s_own_template_is_a_remark_and_calls_are_shipped(ledger, run, elasticsearch):
+    elasticsearch.client.indices.put_index_template(
+        name="site", index_patterns=["ifms-*"], priority=500, template={"settings": {"number_of_replicas": 0}}
+    )
+    write(ledger.db, exchange(), failed(1))
+    sweep = run()
+    assert [REQUESTS in each or ERRORS in each for each in sweep.problems] == [True, True]
+    assert all("same priority" in each and "shipped all the same" in each for each in sweep.problems)
+    assert (sweep.counts["shipped"], waiting(ledger)) == (2, 0)
