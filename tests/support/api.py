@@ -26,7 +26,6 @@ def airflow_app(airflow_db: str) -> Any:
 @pytest.fixture
 def api(airflow_app: Any, airflow_connections: Any) -> Iterator[Any]:
     """`api("user")`: a client with that role's bearer token; `api()`: one that nobody knows; cookie=True: a browser."""
-    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
     from fastapi.testclient import TestClient
 
     made = []
@@ -35,9 +34,7 @@ def api(airflow_app: Any, airflow_connections: Any) -> Iterator[Any]:
         new = TestClient(airflow_app, follow_redirects=False, **options)
         made.append(new)
         if role is not None:
-            token = airflow_app.state.auth_manager.generate_jwt(
-                SimpleAuthManagerUser(username=f"sample-{role}", role=role.upper())
-            )
+            token = token_of(airflow_app, f"sample-{role}", role)
             if cookie:
                 new.cookies.set("_token", token)
                 new.headers["Origin"] = ORIGIN
@@ -47,10 +44,16 @@ def api(airflow_app: Any, airflow_connections: Any) -> Iterator[Any]:
         return new
 
     yield client
-    sub = next(route.app for route in airflow_app.routes if getattr(route, "path", "") == "/ifms")
-    sub.state.reads.close()
+    our_app(airflow_app).state.reads.close()
     for each in made:
         each.close()
+
+
+def token_of(airflow_app: Any, name: str, role: str) -> str:
+    """What a user of this name and role logs in with."""
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+
+    return str(airflow_app.state.auth_manager.generate_jwt(SimpleAuthManagerUser(username=name, role=role.upper())))
 
 
 @pytest.fixture
@@ -96,3 +99,8 @@ def rung(airflow_db: str, name: str) -> int:
         ).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def our_app(airflow_app: Any) -> Any:
+    """The adapter's app, as it is mounted."""
+    return next(route.app for route in airflow_app.routes if getattr(route, "path", "") == "/ifms")

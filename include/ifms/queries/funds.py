@@ -163,6 +163,25 @@ _OF_YEAR = """
 _REGISTERED = "m.kind IN ('ALLOTMENT', 'WITHDRAWAL', 'DEBIT', 'REVERSAL')"
 
 
+_CHOSEN = f"""
+    FROM ifms.fund_movement m LEFT JOIN ifms.allotment a ON a.id = m.allotment_id
+    WHERE m.sanction_id IN ({_OF_YEAR}) AND {_REGISTERED}
+      AND (%(kind)s::text IS NULL OR m.kind = %(kind)s)
+      AND (%(allotment_kind)s::text IS NULL OR (a.kind = 'INITIAL') = (%(allotment_kind)s::text = 'INITIAL'))
+"""
+
+
+def count(connection: Connection, criteria: RegisterCriteria, most: int) -> int:
+    """How many rows the register has, whatever the page; `most` + 1 stands for more than `most`."""
+    row = connection.execute(
+        f"SELECT count(*) FROM (SELECT {_CHOSEN} LIMIT %(limit)s) counted".encode(),  # noqa: S608  (as above)
+        _register_values(criteria) | {"limit": most + 1},
+        prepare=False,
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 def register(connection: Connection, criteria: RegisterCriteria) -> list[Transaction]:
     """A page of the register in the order in which things happened; one row more than `limit` when there are more.
 
@@ -172,13 +191,7 @@ def register(connection: Connection, criteria: RegisterCriteria) -> list[Transac
         return cursor.execute(
             f"""
             WITH page AS MATERIALIZED (
-                SELECT m.id FROM ifms.fund_movement m
-                LEFT JOIN ifms.allotment a ON a.id = m.allotment_id
-                WHERE m.sanction_id IN ({_OF_YEAR}) AND {_REGISTERED} AND m.id > %(after)s
-                  AND (%(kind)s::text IS NULL OR m.kind = %(kind)s)
-                  AND (%(allotment_kind)s::text IS NULL
-                       OR (a.kind = 'INITIAL') = (%(allotment_kind)s::text = 'INITIAL'))
-                ORDER BY m.id LIMIT %(limit)s + 1
+                SELECT m.id {_CHOSEN} AND m.id > %(after)s ORDER BY m.id LIMIT %(limit)s + 1
             )
             SELECT r.movement_id, r.tenant_id, r.hoa_code, r.master_allotment_id, r.transaction_type,
                    r.transaction_number, r.transaction_date, r.transaction_amount, r.sanctioned_balance,

@@ -129,12 +129,12 @@ def find(connection: Connection, criteria: Criteria) -> Page:
     return Page(lines, cursor_of(lines[-1], criteria.order) if more and lines else None)
 
 
-def count(connection: Connection, criteria: Criteria) -> int:
-    """How many PIs meet the criteria, whatever the page; COUNT_LIMIT + 1 stands for more than COUNT_LIMIT."""
+def count(connection: Connection, criteria: Criteria, most: int = COUNT_LIMIT) -> int:
+    """How many PIs meet the criteria, whatever the page; `most` + 1 stands for more than `most`."""
     statement = sql.SQL(
         "SELECT count(*) FROM (SELECT FROM ifms.payment_instruction p WHERE {} {} LIMIT %(limit)s) counted"
     ).format(_conditions(criteria, everything=True), _order(criteria))
-    row = connection.execute(statement, _values(criteria) | {"limit": COUNT_LIMIT + 1}, prepare=False).fetchone()
+    row = connection.execute(statement, _values(criteria) | {"limit": most + 1}, prepare=False).fetchone()
     assert row is not None
     return int(row[0])
 

@@ -29,6 +29,12 @@ UNMASKED_ROLES = "IFMS_UNMASKED_ROLES"
 
 User = Annotated[BaseUser, Depends(get_user)]
 
+
+async def login(request: Request, user: User) -> None:
+    """Raise 401 for who is not logged in; who is, is known to what comes after by an id."""
+    request.state.caller = user.get_id()
+
+
 READ = Depends(requires_access_dag("GET", DagAccessEntity.RUN, INSTRUCTIONS))
 
 
@@ -45,6 +51,16 @@ def require_start(user: BaseUser, dag_id: str) -> None:
         raise HTTPException(403, f"You may not start runs of {dag_id}")
 
 
+def starts(*dag_ids: str) -> Any:  # noqa: ANN401  (what FastAPI calls a dependency)
+    """A route's right: 403 unless the user may start a run of one of these DAGs; it looks at no body."""
+
+    def right(user: User) -> None:
+        if not any(may_start(user, dag_id) for dag_id in dag_ids):
+            raise HTTPException(403, f"You may not start runs of {' or '.join(dag_ids)}")
+
+    return Depends(right)
+
+
 def unmasked_types(user: BaseUser) -> frozenset[str]:
     """The types of beneficiaries whose whole account numbers `user` may see."""
     roles = _roles(user)
@@ -52,6 +68,12 @@ def unmasked_types(user: BaseUser) -> frozenset[str]:
     if roles & everything:
         return frozenset(UNMASKED)
     return frozenset(kind for kind, role in UNMASKED.items() if role in roles)
+
+
+def sees_accounts(user: User) -> None:
+    """Raise 403 for who may see no whole account number."""
+    if not unmasked_types(user):
+        raise HTTPException(403, "You may not see whole account numbers")
 
 
 def same_site(request: Request) -> None:

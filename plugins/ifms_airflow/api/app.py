@@ -6,23 +6,27 @@ import html
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import psycopg
 from airflow.api_fastapi.app import get_auth_manager
-from airflow.api_fastapi.core_api.security import get_user
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from ifms.errors import BadInputError, IfmsError
+from ifms.errors import BadInputError, ConfigurationError, IfmsError
 from ifms_airflow.api import pages, routes
-from ifms_airflow.api.access import READ, same_site
+from ifms_airflow.api.access import READ, login, same_site
 from ifms_airflow.api.create_instruction import Creator
 from ifms_airflow.api.digit import DigitError, errors
+from ifms_airflow.api.exports import Exports, TooManyRowsError
+from ifms_airflow.api.limits import Limits, guard
 from ifms_airflow.api.pages.render import error_page
-from ifms_airflow.api.read_pool import Reads
+from ifms_airflow.api.pages.too_many_rows import refused
+from ifms_airflow.api.read_pool import Reads, connect
 
 log = logging.getLogger(__name__)
 
@@ -36,11 +40,27 @@ _HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-_CODES = {401: "NOT_LOGGED_IN", 403: "NOT_ALLOWED", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
+_CODES = {
+    400: "REQUEST_INVALID",
+    401: "NOT_LOGGED_IN",
+    403: "NOT_ALLOWED",
+    404: "NOT_FOUND",
+    405: "METHOD_NOT_ALLOWED",
+    408: "REQUEST_TIMEOUT",
+    413: "REQUEST_TOO_LARGE",
+    429: "TOO_MANY_REQUESTS",
+}
+
+_OUT_OF_ORDER = ("OUT_OF_ORDER", "a setting of the adapter is wrong; the log of Airflow's API server names it")
 
 
 def create_app() -> FastAPI:
     """The app, complete in itself; it connects to the ledger when first asked."""
+    try:
+        limits = Limits.read()
+    except ConfigurationError as error:
+        log.error("the adapter's API and pages answer nothing until this is mended: %s", error)
+        return _out_of_order()
     app = FastAPI(
         title="IFMS adapter",
         description="Payment instructions and funds, as DIGIT knows them.",
@@ -49,18 +69,29 @@ def create_app() -> FastAPI:
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        dependencies=[Depends(get_user), Depends(same_site)],
+        redirect_slashes=False,  # it would redirect to whatever the Host header says
+        dependencies=[Depends(login), Depends(same_site)],
         lifespan=_lifespan,
     )
-    app.state.reads = Reads()
+    app.state.reads = Reads(partial(connect, limits.read_seconds))
+    app.state.exports = Exports(limits)
     app.state.creator = Creator(app.state.reads)
     app.include_router(routes.router, tags=["DIGIT"])
     app.include_router(pages.router, include_in_schema=False)
     app.add_api_route("/openapi.json", _openapi, dependencies=[READ], include_in_schema=False)
     app.add_api_route("/docs", _docs, dependencies=[READ], include_in_schema=False)
+    guard(app, limits)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=limits.hosts, www_redirect=False)
     app.middleware("http")(_with_headers)
     for kind, handler in _HANDLERS.items():
         app.add_exception_handler(kind, handler)
+    return app
+
+
+def _out_of_order() -> FastAPI:
+    """What stands for the app while a setting of it is wrong: the rest of Airflow works."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    app.add_exception_handler(404, lambda *_: JSONResponse(errors(_OUT_OF_ORDER), 503))
     return app
 
 
@@ -104,7 +135,8 @@ def _docs(request: Request) -> HTMLResponse:
 def _answer(request: Request, status: int, code: str, message: str) -> Response:
     """DIGIT's envelope for programs; a page for people, and the login for those whom nobody knows."""
     if "text/html" in request.headers.get("accept", "") and request.method in {"GET", "HEAD"} and status == 401:
-        return RedirectResponse(get_auth_manager().get_url_login(next_url=str(request.url)), 303)
+        there = request.url.replace(scheme="", netloc="")  # a path: the Host header is not to be trusted
+        return RedirectResponse(get_auth_manager().get_url_login(next_url=str(there)), 303)
     if "text/html" in request.headers.get("accept", ""):
         return error_page(request, status, message)
     return JSONResponse(errors((code, message)), status)
@@ -113,6 +145,11 @@ def _answer(request: Request, status: int, code: str, message: str) -> Response:
 def _digit(request: Request, error: Exception) -> Response:
     assert isinstance(error, DigitError)
     return _answer(request, error.status, error.code, error.message)
+
+
+def _too_many_rows(request: Request, error: Exception) -> Response:
+    assert isinstance(error, TooManyRowsError)
+    return refused(request, error) if "text/html" in request.headers.get("accept", "") else _digit(request, error)
 
 
 def _http(request: Request, error: Exception) -> Response:
@@ -139,6 +176,8 @@ def _ours(request: Request, error: Exception) -> Response:
 def _no_ledger(request: Request, error: Exception) -> Response:
     """The database's own text may quote a row: it goes to the log, not to the caller."""
     log.error("the ledger did not answer", exc_info=error)
+    if isinstance(error, psycopg.errors.QueryCanceled):
+        return _answer(request, 503, "LEDGER_UNAVAILABLE", "this takes too long to look for; ask for less at a time")
     if isinstance(error, psycopg.DataError):
         return _answer(request, 400, "REQUEST_INVALID", "a value of this request can't be looked for")
     return _answer(request, 503, "LEDGER_UNAVAILABLE", "the ledger can't be read now; try again in a moment")
@@ -146,6 +185,7 @@ def _no_ledger(request: Request, error: Exception) -> Response:
 
 _HANDLERS: dict[type[Exception], Any] = {
     DigitError: _digit,
+    TooManyRowsError: _too_many_rows,
     HTTPException: _http,
     StarletteHTTPException: _http,
     RequestValidationError: _invalid,

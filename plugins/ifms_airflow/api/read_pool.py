@@ -17,12 +17,12 @@ from ifms_airflow.hooks import LedgerHook
 
 SIZE = 8
 WAIT_SECONDS = 10.0
-_STATEMENT, _LOCK = timedelta(seconds=20), timedelta(seconds=5)
 
 
-def _connect() -> Connection:
-    """A connection of `ifms_db` that can't write."""
-    connection = cast("Connection", LedgerHook(statement_timeout=_STATEMENT, lock_timeout=_LOCK).get_conn())
+def connect(seconds: int, lock_seconds: int = 5) -> Connection:
+    """A connection of `ifms_db` that can't write; no statement runs for longer than `seconds`."""
+    hook = LedgerHook(statement_timeout=timedelta(seconds=seconds), lock_timeout=timedelta(seconds=lock_seconds))
+    connection = cast("Connection", hook.get_conn())
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ  # a page shows one moment
     connection.read_only = True
     return connection
@@ -31,7 +31,7 @@ def _connect() -> Connection:
 class Reads:
     """Connections for reading, at most SIZE at a time; they are opened when first needed and kept."""
 
-    def __init__(self, connect: Callable[[], Connection] = _connect) -> None:
+    def __init__(self, connect: Callable[[], Connection]) -> None:
         self._connect = connect
         self._free: deque[Connection] = deque()
         self._places = threading.BoundedSemaphore(SIZE)

@@ -15,7 +15,7 @@ from ifms.queries.instruction import load
 from ifms.queries.search import Criteria, Order
 from ifms.services.cor import Order as CorrectionOrder
 from ifms_airflow.api import dag_runs, digit
-from ifms_airflow.api.access import READ, User, require_start
+from ifms_airflow.api.access import READ, User, require_start, starts
 from ifms_airflow.api.create_instruction import Creator, Unpaid
 from ifms_airflow.api.digit import Body, DigitError, Errors, ResponseInfo, Text
 from ifms_airflow.api.read_pool import Ledger
@@ -28,6 +28,9 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     401: {"model": Errors, "description": "Nobody is logged in"},
     403: {"model": Errors, "description": "This user may not do that"},
     404: {"model": Errors, "description": "Airflow does not know the DAG"},
+    408: {"model": Errors, "description": "The body did not arrive in time"},
+    413: {"model": Errors, "description": "The body is too large"},
+    429: {"model": Errors, "description": "Too many requests are under way; Retry-After says when to try again"},
     503: {"model": Errors, "description": "The ledger can't be reached, or is busy"},
 }
 
@@ -82,6 +85,7 @@ class CreateAnswer(BaseModel):
 
 @router.post(
     "/pi/v1/_create",
+    dependencies=[starts("ifms_pi", "ifms_cor")],
     summary="A PI for a payment, or a revised PI",
     response_model=CreateAnswer,
     response_model_exclude_unset=True,
@@ -334,7 +338,13 @@ def schedule(
 
 
 for _path, _name in (("/_scheduler", "scheduler"), ("/scheduler", "scheduler_by_its_documented_name")):
-    router.post(_path, name=_name, summary="Start a service's DAG", response_model=SchedulerAnswer)(schedule)
+    router.post(
+        _path,
+        name=_name,
+        dependencies=[starts(*DAGS.values(), *(f"ifms_{each.lower()}" for each in BY_THEMSELVES))],
+        summary="Start a service's DAG",
+        response_model=SchedulerAnswer,
+    )(schedule)
 
 
 def _limit(limit: int | None) -> int:

@@ -55,6 +55,7 @@ ROUTES: dict[tuple[str, str], tuple[str, dict[str, Any], set[str]]] = {
     ("GET", "/register.csv"): ("", {}, READERS),
     ("GET", "/register.xlsx"): ("", {}, READERS),
     ("GET", "/register.pdf"): ("", {}, READERS),
+    ("POST", "/register/report"): ("", {"data": {"year": "1999-00", "format": "pdf", "token": "0" * 32}}, ACTORS),
     ("GET", "/runs"): ("", {}, READERS),
     ("GET", "/static/{name}"): ("", {}, READERS),
     ("GET", "/openapi.json"): ("", {}, READERS),

@@ -21,7 +21,7 @@ from ifms.queries.unknown_answers import Again
 from ifms.wire.envelope import Service
 from ifms.wire.phrasebook import MEANINGS, Meaning, shipped
 from ifms_airflow.api import dag_runs, writes
-from ifms_airflow.api.access import INSTRUCTIONS, READ, User, may_start, require_start
+from ifms_airflow.api.access import INSTRUCTIONS, READ, User, may_start, require_start, starts
 from ifms_airflow.api.digit import Text
 from ifms_airflow.api.pages.messages import t
 from ifms_airflow.api.pages.render import page, run_text
@@ -59,10 +59,9 @@ def answers(
     return _show(request, user, ledger, added=added, started=_run(dag, run))
 
 
-@router.post("/answers")
+@router.post("/answers", dependencies=[starts(INSTRUCTIONS)])
 def add(request: Request, user: User, ledger: Ledger, form: Annotated[NewPhrase, Form()]) -> Response:
     """Say what a text means from now on."""
-    require_start(user, INSTRUCTIONS)
     with ledger.connection() as connection:
         answer = next((each for each in phrases.unknown_answers(connection) if each.id == form.answer), None)
     if answer is None:
@@ -100,7 +99,7 @@ def add(request: Request, user: User, ledger: Ledger, form: Annotated[NewPhrase,
     return _back(request, added=str(phrase))
 
 
-@router.post("/answers/withdraw")
+@router.post("/answers/withdraw", dependencies=[starts(INSTRUCTIONS)])
 def withdraw(
     request: Request,
     user: User,
@@ -109,7 +108,6 @@ def withdraw(
     reason: Annotated[Reason, Form()] = "",
 ) -> Response:
     """A phrase of this site counts no more."""
-    require_start(user, INSTRUCTIONS)
     with ledger.connection() as connection:
         known = next((each for each in phrases.site_phrases(connection) if each.id == phrase), None)
     if known is None:
@@ -124,7 +122,7 @@ def withdraw(
     return _back(request)
 
 
-@router.post("/answers/ask")
+@router.post("/answers/ask", dependencies=[starts(*(f"ifms_{service.lower()}" for service in Service))])
 def ask(
     request: Request,
     user: User,

@@ -15,7 +15,7 @@ from ifms.queries import funds
 from ifms.queries.health import problems_of_run
 from ifms.services.chosen import MOST, bill_numbers
 from ifms_airflow.api import dag_runs
-from ifms_airflow.api.access import READ, User, may_start, require_start
+from ifms_airflow.api.access import READ, User, may_start, starts
 from ifms_airflow.api.digit import Text
 from ifms_airflow.api.pages.messages import t
 from ifms_airflow.api.pages.render import page, run_text
@@ -48,10 +48,9 @@ def bills(
     return _show(request, user, ledger, started=started)
 
 
-@router.post("/bills/confirm")
+@router.post("/bills/confirm", dependencies=[starts(PAYMENTS)])
 def confirm(request: Request, user: User, ledger: Ledger, form: Annotated[Choice, Form()]) -> HTMLResponse:
     """The numbers as they were understood, before anything is paid for them."""
-    require_start(user, PAYMENTS)
     try:
         numbers = bill_numbers([form.numbers])
     except BadInputError as error:
@@ -59,10 +58,9 @@ def confirm(request: Request, user: User, ledger: Ledger, form: Annotated[Choice
     return page(request, "bills_confirm.html", active="bills", form=form, numbers=numbers, token=uuid.uuid4().hex)
 
 
-@router.post("/bills")
+@router.post("/bills", dependencies=[starts(PAYMENTS)])
 def choose(request: Request, user: User, ledger: Ledger, form: Annotated[Confirmed, Form()]) -> Response:
     """Start the run that has the payments made."""
-    require_start(user, PAYMENTS)
     try:
         numbers = bill_numbers([form.numbers])
     except BadInputError as error:

@@ -16,7 +16,7 @@ from ifms.ledger.statuses import PiStatus
 from ifms.queries.instruction import Row, Whole, by_number
 from ifms.services.manual_settlement import cancel
 from ifms_airflow.api import dag_runs, writes
-from ifms_airflow.api.access import INSTRUCTIONS, READ, User, require_start
+from ifms_airflow.api.access import INSTRUCTIONS, READ, User, starts
 from ifms_airflow.api.digit import Text
 from ifms_airflow.api.pages.messages import t
 from ifms_airflow.api.pages.render import page
@@ -39,20 +39,18 @@ def never_sent(pi: Row) -> bool:
     return pi["status"] == PiStatus.PENDING and not arrived
 
 
-@router.get("/cancel")
-def ask(request: Request, user: User, ledger: Ledger, number: Annotated[Text, Query(min_length=1)]) -> HTMLResponse:
+@router.get("/cancel", dependencies=[starts(INSTRUCTIONS)])
+def ask(request: Request, ledger: Ledger, number: Annotated[Text, Query(min_length=1)]) -> HTMLResponse:
     """What cancelling does, and the form."""
-    require_start(user, INSTRUCTIONS)
     whole = _look(ledger, number)
     if not never_sent(whole.pi):
         raise HTTPException(409, t("cancel.gone", number=number))
     return _show(request, whole.pi, Cancellation(number=number))
 
 
-@router.post("/cancel")
+@router.post("/cancel", dependencies=[starts(INSTRUCTIONS)])
 def end(request: Request, user: User, ledger: Ledger, form: Annotated[Cancellation, Form()]) -> Response:
     """Cancel it under the person's name, and show the PI with what became of it."""
-    require_start(user, INSTRUCTIONS)
     person = user.get_name()
     whole = _look(ledger, form.number)
     work = partial(cancel, pi_number=form.number, reason=form.reason, person=person, typed=form.typed)

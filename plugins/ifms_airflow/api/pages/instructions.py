@@ -8,16 +8,17 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from datetime import time as day_time
 from decimal import Decimal
-from itertools import chain, islice
+from functools import partial
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Form, HTTPException, Query, Request
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
+from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from pydantic import BaseModel, Field
 
 from ifms import clock
 from ifms.errors import SealError
+from ifms.ledger.database import Connection
 from ifms.ledger.statuses import PiStatus
 from ifms.queries import funds, search
 from ifms.queries.instruction import Around, Row, Whole, account_numbers, around, by_number, corrected_as
@@ -25,8 +26,18 @@ from ifms.queries.search import Criteria, Line, Order
 from ifms.reports.files import sheets
 from ifms.services.instruction_draft import NOTHING_TO_PAY
 from ifms_airflow.api import dag_runs
-from ifms_airflow.api.access import INSTRUCTIONS, READ, User, may_start, require_start, unmasked_types
+from ifms_airflow.api.access import (
+    INSTRUCTIONS,
+    READ,
+    User,
+    may_start,
+    require_start,
+    sees_accounts,
+    starts,
+    unmasked_types,
+)
 from ifms_airflow.api.digit import Text
+from ifms_airflow.api.exports import CSV, REPORTS, XLSX, Exporting, TooManyRowsError, Work
 from ifms_airflow.api.pages.cancel import never_sent
 from ifms_airflow.api.pages.messages import t
 from ifms_airflow.api.pages.render import count, page, run_text
@@ -35,8 +46,6 @@ from ifms_airflow.api.read_pool import Ledger, Reads
 from ifms_airflow.hooks import TreasuryHook
 
 PAGE = 50
-SHEET_ROWS = 100_000
-"""As many as a workbook is given; a CSV file has no end."""
 SORTS = {
     "created_desc": (Order.CREATED, False),
     "created_asc": (Order.CREATED, True),
@@ -139,36 +148,33 @@ _HEADER = ("pis.c.number", "pi.type", "pi.parent", "pi.payment", "pi.bill", "pi.
 
 
 @router.get("/instructions.csv")
-def instructions_csv(form: Annotated[ListForm, Query()], ledger: Ledger) -> StreamingResponse:
-    """Everything that the search finds, page after page while it is read."""
-    return StreamingResponse(
-        sheets.csv_rows([t(key) for key in _HEADER], map(_cells, _everything(form, ledger))),
-        media_type="text/csv; charset=utf-8",
-        headers=_attached("payment-instructions.csv"),
-    )
+async def instructions_csv(form: Annotated[ListForm, Query()], export: Exporting) -> Response:
+    """Everything that the search finds."""
+    return await export.made(partial(_write, form=form, media_type=CSV), CSV, "payment-instructions.csv")
 
 
 @router.get("/instructions.xlsx")
-def instructions_xlsx(form: Annotated[ListForm, Query()], ledger: Ledger) -> Response:
-    """What the search finds, as a workbook: the first SHEET_ROWS, and a last row that says so if there are more."""
-    found = _everything(form, ledger)
-    rows = map(_cells, islice(found, SHEET_ROWS))
-    more = ([t("pis.cut", rows=count(SHEET_ROWS))] for _ in islice(found, 1))
-    return Response(
-        sheets.xlsx(t("pis.title"), [t(key) for key in _HEADER], chain(rows, more)),
-        media_type="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-        headers=_attached("payment-instructions.xlsx"),
-    )
+async def instructions_xlsx(form: Annotated[ListForm, Query()], export: Exporting) -> Response:
+    """Everything that the search finds, as a workbook."""
+    return await export.made(partial(_write, form=form, media_type=XLSX), XLSX, "payment-instructions.xlsx")
 
 
-def _everything(form: ListForm, ledger: Reads) -> Iterator[Line]:
-    """All lines of the search. Each page is a transaction of its own: a slow reader holds nothing at the database."""
-    if not form.asks or form.fault:
-        return
-    criteria = replace(form.criteria(), limit=1000)
+def _write(work: Work, *, form: ListForm, media_type: str) -> None:
+    lines: Iterator[Line] = iter(())
+    if form.asks and not form.fault:
+        connection, criteria = work.connection(), form.criteria()
+        if search.count(connection, criteria, most=work.rows) > work.rows:
+            raise TooManyRowsError(t("pis.too_many", rows=count(work.rows), dag=REPORTS))
+        lines = _everything(work, connection, criteria)
+    work.table(media_type, t("pis.title"), [t(key) for key in _HEADER], map(_cells, lines))
+
+
+def _everything(work: Work, connection: Connection, criteria: Criteria) -> Iterator[Line]:
+    """All lines of the search, in one snapshot."""
+    criteria = replace(criteria, limit=1000)
     while True:
-        with ledger.connection() as connection:
-            found = search.find(connection, criteria)
+        work.check()
+        found = search.find(connection, criteria)
         yield from found.lines
         if found.next is None:
             return
@@ -203,12 +209,10 @@ def instruction(
     return _show(request, user, whole, about, started=started)
 
 
-@router.post("/accounts")
+@router.post("/accounts", dependencies=[Depends(sees_accounts)])
 def accounts(request: Request, user: User, ledger: Ledger, number: Annotated[Text, Form()]) -> HTMLResponse:
     """The same page with whole account numbers, for roles that may see them; each look is recorded first."""
     kinds = unmasked_types(user)
-    if not kinds:
-        raise HTTPException(403, "You may not see whole account numbers")
     whole, about = _look(ledger, number)
     dag_runs.note(user, "accounts", dag_id="ifms_pi", pi_number=number, types=sorted(kinds))
     with ledger.connection() as connection:
@@ -384,6 +388,7 @@ def _late(whole: Whole) -> list[Row]:
 
 
 Name = Annotated[str, Query(pattern="^(resubmit|revise|repay)$")]
+_ASKING = ("pis", "pag", "pd", "ftps", "ftfps")
 
 
 @router.get("/confirm")
@@ -418,7 +423,7 @@ def confirm(request: Request, user: User, ledger: Ledger, number: Number, action
     )
 
 
-@router.post("/act")
+@router.post("/act", dependencies=[starts(*(f"ifms_{each}" for each in ("pi", "cor", *_ASKING)))])
 def act(
     request: Request,
     user: User,
@@ -448,7 +453,7 @@ def act(
 def _earlier(action: str, token: str) -> dag_runs.Started | None:
     """The run that this very form has started before: sent twice, it is done once, whatever has changed since."""
     candidates = {"resubmit": ["ifms_pi"], "revise": ["ifms_cor"], "repay": ["ifms_cor"]}
-    dag_ids = candidates.get(action, [f"ifms_{each}" for each in ("pis", "pag", "pd", "ftps", "ftfps")])
+    dag_ids = candidates.get(action, [f"ifms_{each}" for each in _ASKING])
     found = (dag_runs.find(dag_id, f"{action}__{token}") for dag_id in dag_ids)
     return next((each for each in found if each is not None), None)
 
@@ -469,7 +474,3 @@ def _day(text: str) -> date | None:
 
 def _midnight(day: date) -> datetime:
     return datetime.combine(day, day_time(), clock.IST)
-
-
-def _attached(name: str) -> dict[str, str]:
-    return {"Content-Disposition": f'attachment; filename="{name}"'}

@@ -31,7 +31,10 @@ TEXTS = {
     "pis.search": "Search",
     "pis.clear": "Clear",
     "pis.export": "Export",
-    "pis.cut": "There are more than these {rows}: narrow the search, or take the CSV file, which has all.",
+    "pis.too_many": "These are more than {rows} rows, the most that a file is given while you wait: narrow the search, "
+    "or start {dag}, whose report reconciliation has every payment instruction.",
+    "many.link": "Open {dag} in Airflow, and its form with Trigger",
+    "many.start": "Start {dag} for this file",
     "pis.next": "Next page",
     "pis.first": "First page",
     "pis.filters": "Filters",
@@ -347,6 +350,9 @@ TEXTS = {
     "sweep.",
     # Register
     "reg.title": "Fund allocation register",
+    "reg.too_many": "These are more than {rows} rows, the most that a file is given while you wait: narrow the "
+    "register, or start {dag}, which makes the same file of any size.",
+    "reg.reported": "ifms_reports has ended: the file is where it writes its reports (its page in Airflow says where).",
     "reg.year": "Financial year",
     "reg.hoa": "Head of account",
     "reg.type": "Transaction type",

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, HTTPException, Query, Request
-from fastapi.responses import HTMLResponse, Response, StreamingResponse
+from fastapi import APIRouter, Form, HTTPException, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import BaseModel, Field
 
 from ifms import clock
+from ifms.ledger.database import Connection
 from ifms.queries import funds
 from ifms.queries.funds import Month, RegisterCriteria, Transaction
 from ifms.reports.files import sheets
 from ifms.reports.period import parse
-from ifms_airflow.api.access import READ
+from ifms_airflow.api import dag_runs
+from ifms_airflow.api.access import READ, User, may_start, starts
 from ifms_airflow.api.digit import Text
+from ifms_airflow.api.exports import CSV, REPORTS, XLSX, Exporting, TooManyRowsError, Work
 from ifms_airflow.api.pages.messages import t
-from ifms_airflow.api.pages.render import page, rupees
-from ifms_airflow.api.read_pool import Ledger, Reads
-from ifms_airflow.hooks import LedgerHook
+from ifms_airflow.api.pages.render import count, page, run_text, rupees
+from ifms_airflow.api.read_pool import Ledger
 
 PAGE = 100
 _MAKING = threading.Lock()
@@ -42,6 +46,7 @@ class RegisterForm(BaseModel):
     type: Text = ""
     city: Text = ""
     after: Annotated[int, Field(ge=0, le=2**62)] = 0
+    run: Text = ""
 
     def criteria(self) -> RegisterCriteria:
         """Which part of the register."""
@@ -59,7 +64,17 @@ class RegisterForm(BaseModel):
     @property
     def filled(self) -> dict[str, str]:
         """What is filled in, without the place in the register."""
-        return {name: value for name, value in self.model_dump().items() if value and name != "after"}
+        return {name: value for name, value in self.model_dump().items() if value and name in _FILTERS}
+
+
+_FILTERS = ("year", "hoa", "type", "city")
+
+
+class ReportForm(RegisterForm):
+    """The form that has ifms_reports make the file."""
+
+    format: Literal["csv", "xlsx", "pdf"]
+    token: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
 
 
 def current_year() -> str:
@@ -68,9 +83,14 @@ def current_year() -> str:
 
 
 @router.get("/register")
-def register(request: Request, form: Annotated[RegisterForm, Query()], ledger: Ledger) -> HTMLResponse:
-    """The register's page."""
+def register(
+    request: Request,
+    form: Annotated[RegisterForm, Query()],
+    ledger: Ledger,
+) -> HTMLResponse:
+    """The register's page; with `run`, how the run of ifms_reports stands that was started for a file of it."""
     criteria = form.criteria()
+    started = dag_runs.find(REPORTS, form.run) if form.run else None
     with ledger.connection() as connection:
         years, heads, cities = funds.choices(connection)
         rows = funds.register(connection, criteria)
@@ -93,6 +113,8 @@ def register(request: Request, form: Annotated[RegisterForm, Query()], ledger: L
         chart=chart(months),
         months=months,
         query=urlencode(form.filled),
+        started=started,
+        run_text=_run_text(started) if started else "",
         next=urlencode(form.filled | {"after": rows[-1].movement_id}) if more else None,
     )
 
@@ -102,28 +124,62 @@ _HEADER = ("reg.c.hoa", "reg.c.city", "reg.c.number", "reg.c.date", "reg.c.type"
 
 
 @router.get("/register.csv")
-def register_csv(form: Annotated[RegisterForm, Query()], ledger: Ledger) -> StreamingResponse:
-    """The whole register, page after page while it is read."""
-    return StreamingResponse(
-        sheets.csv_rows([t(key) for key in _HEADER], map(_cells, _everything(form, ledger))),
-        media_type="text/csv; charset=utf-8",
-        headers=_attached(form, "csv"),
-    )
+async def register_csv(form: Annotated[RegisterForm, Query()], user: User, export: Exporting) -> Response:
+    """The whole register."""
+    return await export.made(partial(_write_rows, form=form, user=user), CSV, _name(form, "csv"))
 
 
 @router.get("/register.xlsx")
-def register_xlsx(form: Annotated[RegisterForm, Query()]) -> Response:
+async def register_xlsx(form: Annotated[RegisterForm, Query()], user: User, export: Exporting) -> Response:
     """The register as a workbook, as ifms_reports makes it: all rows, sums, charts."""
-    return _as_reported(form, "xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
+    return await export.made(partial(_write_report, form=form, user=user, kind="xlsx"), XLSX, _name(form, "xlsx"))
 
 
 @router.get("/register.pdf")
-def register_pdf(form: Annotated[RegisterForm, Query()]) -> Response:
+async def register_pdf(form: Annotated[RegisterForm, Query()], user: User, export: Exporting) -> Response:
     """The register on paper, as ifms_reports makes it: sums, charts, and the rows while they are few."""
-    return _as_reported(form, "pdf", "application/pdf")
+    write = partial(_write_report, form=form, user=user, kind="pdf")
+    return await export.made(write, "application/pdf", _name(form, "pdf"))
 
 
-def _as_reported(form: RegisterForm, kind: str, media_type: str) -> Response:
+@router.post("/register/report", dependencies=[starts(REPORTS)])
+def report(request: Request, user: User, form: Annotated[ReportForm, Form()]) -> RedirectResponse:
+    """Have ifms_reports make a file that is too large to wait for, and show the register with how the run stands."""
+    criteria = form.criteria()
+    conf = {
+        "report": "fund_register",
+        "period": criteria.financial_year,
+        "format": form.format,
+        "tenants": [form.city] if form.city else None,
+        "hoa_code": criteria.hoa_code,
+        "transaction_type": criteria.transaction_type,
+    }
+    reported = {name: value for name, value in conf.items() if value is not None}
+    started = dag_runs.start(user, REPORTS, "register", reported, form.token, page=True)
+    there = urlencode(form.filled | {"run": started.run_id})
+    return RedirectResponse(f"{request.scope.get('root_path', '')}/register?{there}", 303)
+
+
+def _run_text(started: dag_runs.Started) -> str:
+    return t("reg.reported") if started.state == "success" else run_text(started)
+
+
+def _refuse_many(connection: Connection, work: Work, form: RegisterForm, user: User, kind: str) -> None:
+    """Raise TooManyRowsError for a file that nobody should wait for; with the form, for who may have it made."""
+    if funds.count(connection, form.criteria(), most=work.rows) > work.rows:
+        raise TooManyRowsError(
+            t("reg.too_many", rows=count(work.rows), dag=REPORTS),
+            form.filled | {"format": kind} if may_start(user, REPORTS) else None,
+        )
+
+
+def _write_rows(work: Work, *, form: RegisterForm, user: User) -> None:
+    connection = work.connection()
+    _refuse_many(connection, work, form, user, "csv")
+    work.table(CSV, t("reg.title"), [t(key) for key in _HEADER], map(_cells, _everything(work, connection, form)))
+
+
+def _write_report(work: Work, *, form: RegisterForm, user: User, kind: str) -> None:
     # What makes it is slow to load, and most processes that serve pages never need it.
     from ifms.reports import catalogue, writer  # noqa: PLC0415
     from ifms.reports.fund_register import FUND_REGISTER  # noqa: PLC0415
@@ -139,11 +195,12 @@ def _as_reported(form: RegisterForm, kind: str, media_type: str) -> Response:
         hoa_code=form.hoa or None,
         transaction_type=form.type or None,
     )
-    # One at a time: what matplotlib is set to is the process's.
-    with _MAKING, TemporaryDirectory() as folder, LedgerHook().ledger() as ledger:
-        [made] = writer.make(ledger, FUND_REGISTER, asked, [kind], Path(folder)).files
-        content = made.read_bytes()
-    return Response(content, media_type=media_type, headers=_attached(form, kind))
+    with work.ledger() as ledger, TemporaryDirectory() as folder:
+        ledger.read_snapshot(partial(_refuse_many, work=work, form=form, user=user, kind=kind))
+        with _MAKING:  # one at a time: what matplotlib is set to is the process's
+            [made] = writer.make(ledger, FUND_REGISTER, asked, [kind], Path(folder)).files
+        with made.open("rb") as whole:
+            shutil.copyfileobj(whole, work.file)
 
 
 @dataclass(frozen=True)
@@ -201,11 +258,11 @@ def _short(amount: Decimal) -> str:
     return f"₹{amount:.0f}"
 
 
-def _everything(form: RegisterForm, ledger: Reads) -> Iterator[Transaction]:
+def _everything(work: Work, connection: Connection, form: RegisterForm) -> Iterator[Transaction]:
     criteria = replace(form.criteria(), limit=2000, after=0)
     while True:
-        with ledger.connection() as connection:
-            rows = funds.register(connection, criteria)
+        work.check()
+        rows = funds.register(connection, criteria)
         yield from rows[: criteria.limit]
         if len(rows) <= criteria.limit:
             return
@@ -220,6 +277,5 @@ def _cells(row: Transaction) -> list[sheets.Cell]:
     ]  # fmt: skip
 
 
-def _attached(form: RegisterForm, kind: str) -> dict[str, str]:
-    name = f"fund-register-{form.year or current_year()}.{kind}"
-    return {"Content-Disposition": f'attachment; filename="{name}"'}
+def _name(form: RegisterForm, kind: str) -> str:
+    return f"fund-register-{form.year or current_year()}.{kind}"

@@ -15,7 +15,7 @@ from ifms.errors import BadInputError, ConflictError
 from ifms.ledger import sanctions
 from ifms.queries import funds
 from ifms_airflow.api import dag_runs, writes
-from ifms_airflow.api.access import INSTRUCTIONS, READ, User, may_start, require_start
+from ifms_airflow.api.access import INSTRUCTIONS, READ, User, may_start, starts
 from ifms_airflow.api.digit import Text
 from ifms_airflow.api.pages.render import page
 from ifms_airflow.api.read_pool import Ledger
@@ -41,10 +41,9 @@ def show(request: Request, user: User, ledger: Ledger, city: Annotated[Text, Que
     return _show(request, user, ledger, city)
 
 
-@router.post("/sanctions")
+@router.post("/sanctions", dependencies=[starts(INSTRUCTIONS)])
 def change(request: Request, user: User, ledger: Ledger, form: Annotated[Closing, Form()]) -> Response:
     """Close a sanction under the person's name, or open it again."""
-    require_start(user, INSTRUCTIONS)
     work = partial(
         sanctions.set_closed,
         sanction_id=form.sanction,

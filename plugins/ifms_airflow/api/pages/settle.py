@@ -17,7 +17,7 @@ from ifms.queries.instruction import Row, Whole, by_number
 from ifms.services.manual_settlement import Verdict, settle
 from ifms.wire.bank import mask_long_numbers
 from ifms_airflow.api import dag_runs, writes
-from ifms_airflow.api.access import INSTRUCTIONS, READ, User, require_start
+from ifms_airflow.api.access import INSTRUCTIONS, READ, User, starts
 from ifms_airflow.api.digit import Text
 from ifms_airflow.api.pages.messages import t
 from ifms_airflow.api.pages.render import page
@@ -42,20 +42,18 @@ class Settlement(SettleForm):
     number: Annotated[Text, Field(min_length=1)]
 
 
-@router.get("/settle")
-def ask(request: Request, user: User, ledger: Ledger, number: Annotated[Text, Query(min_length=1)]) -> HTMLResponse:
+@router.get("/settle", dependencies=[starts(INSTRUCTIONS)])
+def ask(request: Request, ledger: Ledger, number: Annotated[Text, Query(min_length=1)]) -> HTMLResponse:
     """What is known of the PI, what either word would do, and the form."""
-    require_start(user, INSTRUCTIONS)
     whole = _look(ledger, number)
     if whole.pi["status"] != PiStatus.PENDING:
         raise HTTPException(409, t("settle.gone", number=number, status=t(f"status.{whole.pi['status']}")))
     return _show(request, whole, SettleForm())
 
 
-@router.post("/settle")
+@router.post("/settle", dependencies=[starts(INSTRUCTIONS)])
 def say(request: Request, user: User, ledger: Ledger, form: Annotated[Settlement, Form()]) -> Response:
     """Settle it under the person's name, and show the PI with what became of it."""
-    require_start(user, INSTRUCTIONS)
     person = user.get_name()
     whole = _look(ledger, form.number)
     if form.verdict is None:
