@@ -164,7 +164,7 @@ def test_when_the_client_has_gone_the_statement_is_cancelled_and_the_place_is_fr
                 group.start_soon(gone.send)
                 await until(lambda: reading(ledger_dsn) == 1)
                 gone.go_away()
-            assert reading(ledger_dsn) == 0
+                await until(lambda: reading(ledger_dsn) == 0)
         assert (pool.places.inside, pool.of_each._of) == (0, {})
 
     anyio.run(main)

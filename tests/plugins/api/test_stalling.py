@@ -1,0 +1,94 @@
+"""Airflow's API server, listening, under what is thrown at it: by who has no login, and by who has one."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.request import urlopen
+
+import psycopg
+import pytest
+from support import figures
+from support.api import token_of
+from support.memory_peak import peak
+
+from ifms_simulator.serve import running
+
+MB = 1_000_000
+PART = b" " * 100_000
+
+pytestmark = pytest.mark.airflow
+
+
+@pytest.fixture
+def port(airflow_app: Any, airflow_connections: Any) -> Iterator[int]:
+    """Where Airflow's API server listens."""
+    with running(airflow_app) as url:
+        yield int(url.rsplit(":", 1)[1])
+
+
+def begin(port: int, method: str, path: str, *headers: str) -> socket.socket:
+    """A connection on which a request has begun."""
+    connection = socket.create_connection(("127.0.0.1", port), timeout=60)
+    head = [f"{method} /ifms{path} HTTP/1.1", f"Host: 127.0.0.1:{port}", "Content-Type: application/json", *headers]
+    connection.sendall("\r\n".join([*head, "", ""]).encode())
+    return connection
+
+
+def throw(port: int, size: int, *headers: str) -> int:
+    """Send a body of so many bytes, whether it is wanted or not; the status of the answer."""
+    chunked = "Transfer-Encoding: chunked" in headers
+    part = b"%x\r\n%s\r\n" % (len(PART), PART) if chunked else PART
+    with begin(port, "POST", "/pi/v1/_search", *headers) as connection:
+        try:
+            for _ in range(size // len(PART)):
+                connection.sendall(part)
+        except OSError:
+            pass  # it has heard enough
+        return int(connection.recv(1000).split()[1])
+
+
+def test_airflow_answers_while_bodies_of_100_mb_are_thrown_at_it(port: int, airflow_app: Any):
+    login = f"Authorization: Bearer {token_of(airflow_app, 'sample-viewer', 'viewer')}"
+    size = 100 * MB
+    kinds = [(how, *who) for who in ((), (login,)) for how in (f"Content-Length: {size}", "Transfer-Encoding: chunked")]
+    answers: list[int] = []
+
+    def attack() -> None:
+        with ThreadPoolExecutor(4) as attackers:
+            thrown = [attackers.submit(throw, port, size, *each) for each in kinds]
+            over = False
+            while not over:
+                over = all(each.done() for each in thrown)
+                with urlopen(f"http://127.0.0.1:{port}/api/v2/monitor/health", timeout=10) as health:
+                    assert health.status == 200
+        answers.extend(each.result() for each in thrown)
+
+    held = peak(attack)
+    assert answers == [401, 401, 413, 413]
+    figures.add("kB held at most while four bodies of 100 MB come", held // 1000)
+    assert held < 20 * MB
+
+
+def test_a_file_for_which_nobody_waits_any_more_is_not_made(port: int, airflow_app: Any, ledger_dsn: str):
+    login = f"Authorization: Bearer {token_of(airflow_app, 'sample-viewer', 'viewer')}"
+
+    def becomes(number: int) -> None:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            [waiting] = other.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            ).fetchone() or [None]
+            if waiting == number:
+                return
+            time.sleep(0.02)
+        raise AssertionError(f"{waiting} statements wait, not {number}")
+
+    with psycopg.connect(ledger_dsn) as holder, psycopg.connect(ledger_dsn, autocommit=True) as other:
+        holder.execute("LOCK TABLE ifms.sanction")
+        with begin(port, "GET", "/register.pdf", login):
+            becomes(1)
+        becomes(0)
