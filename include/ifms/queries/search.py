@@ -129,8 +129,9 @@ def find(connection: Connection, criteria: Criteria) -> Page:
     return Page(lines, cursor_of(lines[-1], criteria.order) if more and lines else None)
 
 
-def count(connection: Connection, criteria: Criteria, most: int = COUNT_LIMIT) -> int:
-    """How many PIs meet the criteria, whatever the page; `most` + 1 stands for more than `most`."""
+def count(connection: Connection, criteria: Criteria, most: int | None = None) -> int:
+    """How many PIs meet the criteria, whatever the page; `most` (COUNT_LIMIT) + 1 stands for more than that."""
+    most = COUNT_LIMIT if most is None else most
     statement = sql.SQL(
         "SELECT count(*) FROM (SELECT FROM ifms.payment_instruction p WHERE {} {} LIMIT %(limit)s) counted"
     ).format(_conditions(criteria, everything=True), _order(criteria))

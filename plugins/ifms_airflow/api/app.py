@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import html
 import logging
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
 import psycopg
-from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.app import get_auth_manager, get_cookie_path
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
@@ -22,10 +23,9 @@ from ifms_airflow.api import pages, routes
 from ifms_airflow.api.access import READ, login, same_site
 from ifms_airflow.api.create_instruction import Creator
 from ifms_airflow.api.digit import DigitError, errors
-from ifms_airflow.api.exports import Exports, TooManyRowsError
+from ifms_airflow.api.exports import REPORTS, Exports, TooManyRowsError
 from ifms_airflow.api.limits import Limits, guard
-from ifms_airflow.api.pages.render import error_page
-from ifms_airflow.api.pages.too_many_rows import refused
+from ifms_airflow.api.pages.render import error_page, page
 from ifms_airflow.api.read_pool import Reads, connect
 
 log = logging.getLogger(__name__)
@@ -149,7 +149,18 @@ def _digit(request: Request, error: Exception) -> Response:
 
 def _too_many_rows(request: Request, error: Exception) -> Response:
     assert isinstance(error, TooManyRowsError)
-    return refused(request, error) if "text/html" in request.headers.get("accept", "") else _digit(request, error)
+    if "text/html" not in request.headers.get("accept", ""):
+        return _digit(request, error)
+    return page(
+        request,
+        "too_many_rows.html",
+        error.status,
+        message=error.message,
+        report=error.report,
+        dag=REPORTS,
+        form=f"{get_cookie_path()}dags/{REPORTS}",  # below the path that Airflow itself is served at
+        token=uuid.uuid4().hex,
+    )
 
 
 def _http(request: Request, error: Exception) -> Response:

@@ -164,14 +164,14 @@ def test_a_payee_without_account_is_an_error_by_its_name(adapter: Adapter, treas
 
 def test_a_server_that_ends_settles_what_is_under_way(adapter: Adapter, treasury: Treasury, airflow_connections: Any):
     from ifms_airflow.api.create_instruction import Creator
-    from ifms_airflow.api.read_pool import Reads
+    from ifms_airflow.api.read_pool import Reads, connect
 
     wage_bill(adapter)
     adapter.run("VA")
     adapter.run("PA")
     number = adapter.rows("SELECT payment_number FROM ifms.payment")[0]["payment_number"]
     treasury.rule("PI", "latency", ms=1500)
-    reads = Reads()
+    reads = Reads(lambda: connect(20))
     creator = Creator(reads)
     with ThreadPoolExecutor(1) as pool:
         under_way = pool.submit(creator.pay, TENANT, number, "sample")

@@ -56,6 +56,15 @@ def test_the_register_has_every_transaction_and_its_balances(filled: Ledger):
     assert rows(filled)[0].sanctioned_balance == 4000 + 1000 - 0 - 0 or rows(filled)[0].sanctioned_balance >= 0
 
 
+def test_rows_are_counted_as_they_are_found_up_to_a_limit(filled: Ledger):
+    with filled.connect() as connection:
+        for kind in (None, *funds.KINDS):
+            for place in ({}, {"hoa_code": HEAD}, {"tenant_id": "od.none"}):
+                asked = RegisterCriteria(YEAR, transaction_type=kind, limit=1, after=3, **place)
+                assert funds.count(connection, asked, most=100) == len(rows(filled, transaction_type=kind, **place))
+        assert funds.count(connection, RegisterCriteria(YEAR), most=2) == 3
+
+
 @pytest.mark.parametrize("kind", list(funds.KINDS))
 def test_each_type_by_itself(filled: Ledger, kind: str):
     everything = [row.movement_id for row in rows(filled) if row.transaction_type == kind]

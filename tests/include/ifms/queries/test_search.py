@@ -73,6 +73,7 @@ def test_totals_are_counted_up_to_a_limit(filled: Ledger, monkeypatch: pytest.Mo
         assert search.count(connection, Criteria(bill_number="WB/none")) == 0
         monkeypatch.setattr(search, "COUNT_LIMIT", 10)
         assert search.count(connection, Criteria()) == 11
+        assert search.count(connection, Criteria(), most=11) == 12
 
 
 def test_for_action_leaves_out_what_has_a_successor(filled: Ledger):
