@@ -27,12 +27,19 @@ UNMASKED = {"IND": "VIEW_WS_UNMASKED", "ORG": "VIEW_ORG_UNMASKED", "DEPT": "VIEW
 UNMASKED_ROLES = "IFMS_UNMASKED_ROLES"
 """Environment variable: further roles, separated by commas, that see all of them; none when unset."""
 
-User = Annotated[BaseUser, Depends(get_user)]
+
+async def login(request: Request, user: Annotated[BaseUser, Depends(get_user)]) -> None:
+    """Raise 401 for who is not logged in; who is, is `User` for what comes after."""
+    request.state.caller = user  # Airflow asks its database for each token: once a request is enough
 
 
-async def login(request: Request, user: User) -> None:
-    """Raise 401 for who is not logged in; who is, is known to what comes after by an id."""
-    request.state.caller = user.get_id()
+async def _caller(request: Request) -> BaseUser:
+    caller: BaseUser = request.state.caller
+    return caller
+
+
+User = Annotated[BaseUser, Depends(_caller)]
+"""Who has sent the request, on every route of the app."""
 
 
 READ = Depends(requires_access_dag("GET", DagAccessEntity.RUN, INSTRUCTIONS))

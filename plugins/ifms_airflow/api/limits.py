@@ -146,7 +146,7 @@ def _guarded(route: APIRoute, most: int, everybody: Places, each: PlacesOfEach) 
         stack = request.scope["fastapi_inner_astack"]
         await solve_dependencies(request=request, dependant=rights, async_exit_stack=stack, embed_body_fields=False)
         bounded = BoundedRequest(request.scope, request.receive, most=most)
-        async with each.place(request.state.caller):
+        async with each.place(request.state.caller.get_id()):
             if route.body_field is not None:
                 await bounded.body()
             if route.dependant.is_coroutine_callable:

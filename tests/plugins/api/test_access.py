@@ -161,6 +161,21 @@ def test_our_own_pages_may(api: Any, failed_pi: str, adapter: Adapter, headers: 
     assert answer.status_code == 303, answer.text
 
 
+def test_the_login_is_looked_at_once_in_a_request(api: Any, airflow_app: Any, monkeypatch: pytest.MonkeyPatch):
+    manager, asked = airflow_app.state.auth_manager, []
+    look = manager.get_user_from_token
+
+    async def counted(token: str) -> Any:
+        asked.append(token)
+        return await look(token)
+
+    monkeypatch.setattr(manager, "get_user_from_token", counted)
+    for method, path in (("POST", "/pi/v1/_search"), ("GET", "/register.csv"), ("GET", "/settle"), ("POST", "/bills")):
+        ask(api("user"), method, path)
+        assert len(asked) == 1, path
+        asked.clear()
+
+
 def test_a_bearer_token_needs_no_origin(api: Any):
     answer = ask(api("admin", headers={"Origin": "https://elsewhere.invalid"}), "POST", "/pi/v1/_search")
     assert answer.status_code == 200

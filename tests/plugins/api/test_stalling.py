@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -12,15 +13,18 @@ from urllib.request import urlopen
 import psycopg
 import pytest
 from support import figures
+from support.adapter import Adapter
 from support.api import token_of
+from support.failed import wage_bill
 from support.memory_peak import peak
 
+from ifms_airflow.api.exports import WAITING
 from ifms_simulator.serve import running
 
 MB = 1_000_000
 PART = b" " * 100_000
 
-pytestmark = pytest.mark.airflow
+pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})]
 
 
 @pytest.fixture
@@ -71,6 +75,31 @@ def test_airflow_answers_while_bodies_of_100_mb_are_thrown_at_it(port: int, airf
     assert answers == [401, 401, 413, 413]
     figures.add("kB held at most while four bodies of 100 MB come", held // 1000)
     assert held < 20 * MB
+
+
+def test_airflow_answers_while_fifty_files_are_wanted_at_once(port: int, airflow_app: Any, adapter: Adapter):
+    wage_bill(adapter)
+    adapter.cycle()
+    [year] = {row["financial_year"] for row in adapter.rows("SELECT financial_year FROM ifms.sanction")}
+
+    tokens = [token_of(airflow_app, f"sample-{number}", "viewer") for number in range(50)]
+
+    def take(token: str) -> int:
+        with begin(port, "GET", f"/register.pdf?year={year}", f"Authorization: Bearer {token}") as connection:
+            return int(connection.recv(1000).split()[1])
+
+    slowest = 0.0
+    with ThreadPoolExecutor(50) as users:
+        taken = [users.submit(take, token) for token in tokens]
+        while not all(each.done() for each in taken):
+            began = time.monotonic()
+            with urlopen(f"http://127.0.0.1:{port}/api/v2/monitor/health", timeout=10) as health:
+                assert health.status == 200
+            slowest = max(slowest, time.monotonic() - began)
+    told = Counter(each.result() for each in taken)
+    assert set(told) == {200, 429}
+    assert told[200] >= 2 + WAITING
+    figures.add("ms that Airflow's health took at most while 50 files were wanted", round(slowest * 1000))
 
 
 def test_a_file_for_which_nobody_waits_any_more_is_not_made(port: int, airflow_app: Any, ledger_dsn: str):
