@@ -24,8 +24,9 @@ from psycopg.conninfo import conninfo_to_dict
 
 from ifms.errors import LedgerError
 
-LOOK = "ISOLATION LEVEL REPEATABLE READ READ ONLY NOT DEFERRABLE"
-WORK = "ISOLATION LEVEL READ COMMITTED READ WRITE NOT DEFERRABLE"
+# Whether they are deferrable counts for serializable ones alone.
+LOOK = "ISOLATION LEVEL REPEATABLE READ READ ONLY"
+WORK = "ISOLATION LEVEL READ COMMITTED READ WRITE"
 
 # What results or safety depend on. Not lc_messages, which takes a superuser: no message of the server is read.
 _SETTINGS = {
@@ -146,7 +147,6 @@ def connect(dsn: str = "", timeouts: Timeouts = NONE, **options: Any) -> Session
     made.timeouts = timeouts
     made.isolation_level = IsolationLevel.READ_COMMITTED
     made.read_only = False
-    made.deferrable = False
     return made
 
 

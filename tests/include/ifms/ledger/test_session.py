@@ -33,7 +33,7 @@ def shown(connection: psycopg.Connection, name: str) -> str:
 
 
 WANTED = {name: wanted for name, (_, wanted) in HOSTILE.items() if wanted is not None}
-MODES = {"transaction_isolation": "read committed", "transaction_read_only": "off", "transaction_deferrable": "off"}
+MODES = {"transaction_isolation": "read committed", "transaction_read_only": "off"}
 
 
 def test_a_transaction_of_the_ledger_has_its_own_settings(mistreated: str):
