@@ -76,8 +76,10 @@ def test_a_backfill_of_a_week_asks_for_every_date_and_the_second_one_changes_not
     assert money() == once
 
 
+@pytest.mark.parametrize("reading", ["on", "since"])
 @pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
-def test_a_return_of_99_days_ago_is_booked(run_dag, airflow_connections, adapter, treasury, sweeps):
+def test_a_return_of_99_days_ago_is_booked(run_dag, airflow_connections, adapter, treasury, sweeps, reading):
+    treasury.settings(fd_reading=reading)
     failed.wage_bill(adapter)
     adapter.run("VA")
     treasury.settings(clock_offset_seconds=-99 * 86400)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
+
 import psycopg
 import pytest
 from support import failed
 from support.adapter import Adapter, assert_money_is_right
+from support.sanctions import allot_of_last_year, close
 
 from ifms.clock import wire_datetime
 from ifms.errors import SweepError
@@ -25,6 +29,29 @@ def test_each_payment_gets_one_instruction(run_dag, airflow_connections, adapter
     [sums] = adapter.rows("SELECT sum(reserved_amount) AS reserved, sum(spent_amount) AS spent FROM ifms.sanction")
     [owed] = adapter.rows("SELECT sum(amount) AS owed FROM ifms.payment")
     assert (sums["reserved"], sums["spent"]) == (0, owed["owed"])
+
+
+@pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 1})
+def test_a_closed_sanction_pays_nobody_and_one_of_last_year_only_by_the_connections_setting(
+    run_dag, airflow_connections, adapter, treasury, monkeypatch
+):
+    adapter.run("VA")
+    adapter.run("PA")
+    old = allot_of_last_year(adapter)
+    close(adapter, other_than=old)
+    assert run_dag("ifms_pi").state == "success"
+    assert treasury.accepted == {}
+    [held] = adapter.rows("SELECT hold_message FROM ifms.payment")
+    assert f"{old} (of " in held["hold_message"]
+    assert "(closed)" in held["hold_message"]
+    known = json.loads(os.environ["AIRFLOW_CONN_IFMS_TREASURY"])
+    extra = known["extra"] | {"use_earlier_years": True}
+    monkeypatch.setenv("AIRFLOW_CONN_IFMS_TREASURY", json.dumps(known | {"extra": extra}))
+    assert run_dag("ifms_pi").state == "success"
+    assert adapter.rows("SELECT master_allotment_id AS id, status FROM ifms.payment_instruction") == [
+        {"id": old, "status": "INITIATED"}
+    ]
+    assert_money_is_right(adapter, treasury)
 
 
 @pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 1})

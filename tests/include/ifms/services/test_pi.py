@@ -18,9 +18,9 @@ from support import figures
 from support.adapter import assert_money_is_right
 from support.keys import account_numbers, call_text
 from support.platform_store import change_stored
+from support.sanctions import allot_of_last_year, close
 from support.uncertain import on
 
-from ifms import clock
 from ifms.errors import (
     ClaimLostError,
     SweepNeedsAttentionError,
@@ -251,36 +251,13 @@ def test_a_payment_without_funds_is_said_once_and_paid_when_money_comes(adapter,
     assert_money_is_right(adapter, treasury)
 
 
-def allot_of_last_year(adapter, simulators):
-    """The treasury tells of a sanction of the financial year before this one; its master allotment id."""
-    this = adapter.rows("SELECT * FROM ifms.sanction ORDER BY hoa_code, master_allotment_id")[0]
-    day = f"{clock.financial_year(clock.now()) - 1}-06-01"
-    order = {
-        "ddoCode": this["ddo_code"], "hoa": this["hoa_code"], "granteeAgCode": this["grantee_code"],
-        "allotmentTxnType": "Initial Allotment", "allotmentAmount": "900000.00", "allotmentDate": day,
-    }  # fmt: skip
-    number = simulators.ask_treasury("POST", "allotments", order)[0]["mstAllotmentDistId"]
-    adapter.run("VA")
-    return number
-
-
 def used(adapter):
     rows = adapter.rows("SELECT DISTINCT master_allotment_id AS id FROM ifms.payment_instruction")
     return {row["id"] for row in rows}
 
 
-def close(adapter, other_than=None):
-    """A person closes all sanctions but one."""
-    with psycopg.connect(adapter.dsn) as connection:
-        connection.execute(
-            "INSERT INTO ifms.sanction_closing (sanction_id, closed, reason, person) SELECT id, true, 'sample', 'a tester'"
-            " FROM ifms.sanction WHERE closed_at IS NULL AND master_allotment_id IS DISTINCT FROM %s",
-            (other_than,),
-        )
-
-
 def test_money_of_last_year_pays_only_when_the_connection_says_so_and_last(funded, treasury, simulators):
-    old = allot_of_last_year(funded, simulators)
+    old = allot_of_last_year(funded)
     funded.run("PI")
     assert old not in used(funded)  # though it was told last
     simulators.ask_platform("POST", "bills", ONE_PAYMENT)
