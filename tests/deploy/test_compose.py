@@ -110,6 +110,11 @@ def test_no_secret_stands_in_the_file():
             assert "${" in value, variable
 
 
+def test_no_stored_password_can_be_sent_elsewhere_by_testing_a_connection(services):
+    for name, service in services.items():
+        assert service.get("environment", {}).get("AIRFLOW__CORE__TEST_CONNECTION", "Disabled") == "Disabled", name
+
+
 def test_each_service_is_given_only_the_secrets_that_it_needs(environment, services):
     def holders(variable: str) -> set[str]:
         value = environment[variable]
