@@ -42,6 +42,8 @@ trap 'rm -f "$fresh"' EXIT
     echo "IFMS_LOG_KEY=$(key)"
     echo "# Signs payment instructions; those that it has not signed are not sent."
     echo "IFMS_SIGNING_KEY=$(key)"
+    echo "# Since when this installation asks what came back from banks: today, in India."
+    echo "IFMS_START_DATE=$(TZ=IST-5:30 date +%Y-%m-%d)"
     echo "KAFKA_CLUSTER_ID=$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=\n')"
     echo
     if [ "$simulators" = yes ]; then

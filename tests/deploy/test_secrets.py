@@ -8,6 +8,8 @@ import subprocess
 import pytest
 from support import compose
 
+from ifms import clock
+
 SIZES = {"AIRFLOW_FERNET_KEY": 32, "IFMS_LOG_KEY": 32, "IFMS_SIGNING_KEY": 32}
 
 
@@ -20,7 +22,8 @@ def run(*arguments):
 def test_only_its_owner_reads_it_and_no_two_are_alike(tmp_path):
     made = compose.secrets(tmp_path)
     assert stat.S_IMODE((tmp_path / "made.env").stat().st_mode) == 0o600
-    secret = {name: value for name, value in made.items() if value and not name.startswith("IFMS_TREASURY")}
+    plain = ("IFMS_TREASURY", "IFMS_START_DATE")
+    secret = {name: value for name, value in made.items() if value and not name.startswith(plain)}
     assert len(secret) == 14
     assert len(set(secret.values())) == len(secret)
     assert all(len(value) >= 22 for value in secret.values())
@@ -28,6 +31,12 @@ def test_only_its_owner_reads_it_and_no_two_are_alike(tmp_path):
         assert len(base64.b64decode(made[name].translate(str.maketrans("-_", "+/")), validate=True)) == size
     (tmp_path / "other").mkdir()
     assert not set(secret.values()) & set(compose.secrets(tmp_path / "other").values())
+
+
+def test_it_asks_for_returned_payments_from_the_day_on_which_it_was_made(tmp_path):
+    before = clock.to_ist(clock.now()).date()
+    made = compose.secrets(tmp_path)
+    assert before.isoformat() <= made["IFMS_START_DATE"] <= clock.to_ist(clock.now()).date().isoformat()
 
 
 def test_the_keys_are_keys(tmp_path):
