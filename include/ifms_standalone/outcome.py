@@ -17,6 +17,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from ifms.money import grouped
+
 SUCCESSFUL = "SUCCESSFUL"
 _SHOWN = 100
 
@@ -299,8 +301,8 @@ class Outcome:
             as_it_should = "green" if each.status == SUCCESSFUL else "yellow"
             state = Text(each.status, style=as_it_should if each.status == self._expected(each) else "red")
             remark = escape(self._remark(each))
-            came_back = f"{each.came_back:,}" if each.came_back else ""
-            amounts = (f"{each.net_amount:,}", came_back)
+            came_back = grouped(each.came_back) if each.came_back else ""
+            amounts = (grouped(each.net_amount), came_back)
             table.add_row(each.tenant_id, each.pi_number, each.payment_number, state, *amounts, remark)
         console.print(table)
         states = Counter(each.status for each in self.instructions)
@@ -308,7 +310,7 @@ class Outcome:
         spending = [each.net_amount for each in self.instructions if not each.money_back and not each.corrects]
         parts = ", ".join(f"{count} {status}" for status, count in states.most_common()) or "none"
         more = f" ({len(self.instructions) - _SHOWN} more than shown)" if len(self.instructions) > _SHOWN else ""
-        total = f"together they spend ₹ {sum(spending, Decimal()):,}"
+        total = f"together they spend ₹ {grouped(sum(spending, Decimal()))}"
         console.print(f"{len(self.instructions)} payment instructions{more}: {parts}; {total}\n", highlight=False)
 
 
@@ -339,7 +341,7 @@ def _show_held(console: Console, held: list[Held]) -> None:
         table.add_column(column, overflow="fold")
     table.add_column("₹", justify="right", no_wrap=True)
     for each in held[:_SHOWN]:
-        table.add_row(each.tenant_id, each.payment_number, escape(each.message), f"{each.amount:,}")
+        table.add_row(each.tenant_id, each.payment_number, escape(each.message), grouped(each.amount))
     console.print(table)
 
 
@@ -354,10 +356,10 @@ def _show_funds(console: Console, funds: list[Funds]) -> None:
     table.add_column("allotment", overflow="fold")
     for name in ("allotted", "reserved", "spent", "available"):
         total = sum((getattr(each, name) for each in funds), Decimal())
-        table.add_column(name, f"{total:,}", justify="right", no_wrap=True)
+        table.add_column(name, grouped(total), justify="right", no_wrap=True)
     for each in funds:
         if each.spent or each.reserved:
-            amounts = (f"{amount:,}" for amount in (each.allotted, each.reserved, each.spent, each.available))
+            amounts = (grouped(amount) for amount in (each.allotted, each.reserved, each.spent, each.available))
             table.add_row(each.tenant_id, each.hoa_code, each.master_allotment_id, *amounts)
     console.print(table)
     untouched = sum(1 for each in funds if not each.spent and not each.reserved)
