@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+
+import psycopg
 import pytest
 from support import failed
 from support.adapter import assert_money_is_right
@@ -44,7 +48,11 @@ def test_one_pi_by_its_number(run_dag, form, adapter, treasury):
     failed.mend(adapter)
     assert run_dag("ifms_cor", conf=form()).state == "success"
     assert statuses(adapter) == ["INITIATED"]
-    assert failed.revisions(adapter)[0]["beneficiary_count"] == 2
+    [revision] = failed.revisions(adapter)
+    assert revision["beneficiary_count"] == 2
+    numbers = failed.original(adapter)["additional_details"]
+    assert numbers["billNumber"] != []
+    assert revision["additional_details"] == numbers  # it is found by them, too
     assert adapter.statuses() == {"COMPLETED": 1, "INITIATED": 1}
     assert_money_is_right(adapter, treasury)
 
@@ -153,6 +161,19 @@ def test_a_form_with_something_else_in_it_starts_nothing(run_dag, airflow_connec
         run_dag("ifms_cor", conf={"pi_number": "PI-SA/2024-25/000001", "tenant": failed.TENANT} | change)
     assert adapter.rows("SELECT id FROM ifms.sweep_run") == []
     assert treasury.state["calls"] == {}
+
+
+def test_the_deadline_is_the_connections(run_dag, form, refused, adapter, monkeypatch):
+    """A day after its 90 days: refused, unless the connection says more."""
+    failed.mend(adapter)
+    with psycopg.connect(adapter.dsn) as connection:
+        connection.execute("UPDATE ifms.beneficiary SET failed_on = failed_on - 91 WHERE failed_on IS NOT NULL")
+    assert "start ifms_cor with 'new original'" in refused(form())
+    known = json.loads(os.environ["AIRFLOW_CONN_IFMS_TREASURY"])
+    extra = known["extra"] | {"correction_days": 400, "correction_last_day": "12-31"}
+    monkeypatch.setenv("AIRFLOW_CONN_IFMS_TREASURY", json.dumps(known | {"extra": extra}))
+    assert run_dag("ifms_cor", conf=form()).state == "success"
+    assert statuses(adapter) == ["INITIATED"]
 
 
 def test_after_the_deadline_a_new_original_is_offered_and_pays(run_dag, form, refused, adapter, treasury):

@@ -10,7 +10,9 @@ import pytest
 from support import failed
 from support.adapter import Adapter, assert_money_is_right
 from support.sanctions import allot_of_last_year, close
+from support.uncertain import nobody_listens
 
+from ifms.cli import main
 from ifms.clock import wire_datetime
 from ifms.errors import SweepError
 from ifms.ledger import restores
@@ -137,6 +139,25 @@ def test_the_form_makes_a_new_one_for_a_payment_that_was_declined(run_dag, airfl
     assert len(adapter.rows("SELECT id FROM ifms.payment")) == 1
     assert len(airflow_connections.ask_platform("GET", "state")["payments"]) == 1
     assert len(treasury.accepted) == 1
+    assert_money_is_right(adapter, treasury)
+
+
+@pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
+def test_one_that_was_never_sent_and_is_cancelled_is_not_sent_and_waits_for_the_form(
+    run_dag, airflow_connections, adapter, treasury, capsys
+):
+    number = one_payment(adapter)
+    with nobody_listens(adapter):
+        adapter.run("PI")
+    [pi] = adapter.rows("SELECT pi_number FROM ifms.payment_instruction")
+    given = ["cancel", pi["pi_number"], "--reason", "a sample", "--confirm", pi["pi_number"], "--dsn", adapter.dsn]
+    assert main(given) == 0, capsys.readouterr().err
+    assert run_dag("ifms_pi").state == "success"
+    assert statuses(adapter) == ["FAILED"]
+    assert treasury.accepted == {}
+    assert run_dag("ifms_pi", conf={"payments": [number]}).state == "success"
+    assert statuses(adapter) == ["FAILED", "INITIATED"]
+    assert pi["pi_number"] not in treasury.accepted
     assert_money_is_right(adapter, treasury)
 
 
