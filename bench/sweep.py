@@ -25,9 +25,9 @@ from ifms.sealing import Sealer
 from ifms.services.pi import PaymentInstructions
 from ifms.services.pis import InstructionStatus
 from ifms.services.va import fetch_allotments
-from ifms.sweep.run import Sweep
 from ifms.sweep.scope import Scope
 from ifms.sweep.status_poll import Poll
+from ifms.sweep.treasury_sweep import TreasurySweep
 from ifms.treasury.client import TreasuryClient
 from ifms.treasury.config import TreasuryConfig
 from ifms.treasury.outcome import Exchange
@@ -89,7 +89,7 @@ def run(order: Order) -> Measured:
         Database(lambda: session.connect(order.dsn)) as db,
         TreasuryClient(treasury_config, calls.record_login) as treasury,
         PlatformClient(PlatformConfig(order.platform)) as platform,
-        Sweep(db, order.service, calls=calls, workers=order.concurrency) as sweep,
+        TreasurySweep(db, order.service, calls=calls, workers=order.concurrency) as sweep,
     ):
         scope = Scope(tenants=tuple(order.tenants))
         match order.service:

@@ -19,7 +19,7 @@ from support.simulators import Simulators
 from support.workers import Crew
 
 from ifms.ledger.rate_limit import BATCH_SECONDS
-from ifms.sweep.run import AHEAD
+from ifms.sweep.pipeline import AHEAD
 from ifms_standalone import postgres
 
 pytestmark = [

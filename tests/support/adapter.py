@@ -36,9 +36,9 @@ from ifms.services.pi import PaymentInstructions
 from ifms.services.pis import InstructionStatus
 from ifms.services.reconcile import reconcile
 from ifms.services.va import fetch_allotments
-from ifms.sweep.run import Sweep
 from ifms.sweep.scope import Scope
 from ifms.sweep.status_poll import Poll
+from ifms.sweep.treasury_sweep import TreasurySweep
 from ifms.treasury.client import TreasuryClient
 
 STATUS_SERVICES: dict[str, Any] = {
@@ -63,35 +63,35 @@ class Adapter:
     treasury_changes: dict[str, Any] = field(default_factory=dict)
     timeouts: session.Timeouts = session.NONE
 
-    def run(self, service: str, scope: Scope = EVERYTHING, stop: threading.Event | None = None) -> Sweep:
+    def run(self, service: str, scope: Scope = EVERYTHING, stop: threading.Event | None = None) -> TreasurySweep:
         """One sweep; raises what its task would end with. The sweep's counts and problems are on what it returns."""
         sweep = self.sweep(service, stop)
         with sweep:
             self.work(sweep, scope)
         return sweep
 
-    def correct(self, *orders: Order) -> Sweep:
+    def correct(self, *orders: Order) -> TreasurySweep:
         """One sweep of ifms_cor: what was asked for, or all that is due."""
         sweep = self.sweep("COR")
         with sweep:
             self.work(sweep, EVERYTHING, orders)
         return sweep
 
-    def relay(self, again: list[int] | None = None) -> Sweep:
+    def relay(self, again: list[int] | None = None) -> TreasurySweep:
         """One sweep of ifms_relay; `again`: messages that were set aside."""
         sweep = self.sweep("RELAY")
         with sweep, PlatformClient(self.simulators.platform_config()) as platform:
             deliver(sweep, platform, again=again)
         return sweep
 
-    def notify(self, publisher: Publisher, notices: NotificationSettings, **options: Any) -> Sweep:
+    def notify(self, publisher: Publisher, notices: NotificationSettings, **options: Any) -> TreasurySweep:
         """One sweep of what others hear through Kafka."""
         sweep = self.sweep("NOTIFY")
         with sweep, PlatformClient(self.simulators.platform_config()) as platform:
             notify(sweep, platform, publisher, notices, **options)
         return sweep
 
-    def reconcile(self, limits: Limits | None = None) -> Sweep:
+    def reconcile(self, limits: Limits | None = None) -> TreasurySweep:
         """One sweep of ifms_reconcile."""
         sweep = self.sweep("RECONCILE")
         keyring = self.simulators.treasury_config(**self.treasury_changes).keyring
@@ -104,11 +104,11 @@ class Adapter:
         for service in CYCLE:
             self.run(service)
 
-    def sweep(self, service: str, stop: threading.Event | None = None) -> Sweep:
+    def sweep(self, service: str, stop: threading.Event | None = None) -> TreasurySweep:
         """A sweep that has not begun."""
         config = self.simulators.treasury_config(**self.treasury_changes)
         calls = CallLog(config.keyring.sealer)
-        return Sweep(
+        return TreasurySweep(
             self._ledger(),
             service,
             calls=calls,
@@ -116,10 +116,9 @@ class Adapter:
             stop=stop or threading.Event(),
         )
 
-    def work(self, sweep: Sweep, scope: Scope = EVERYTHING, orders: tuple[Order, ...] = ()) -> None:
+    def work(self, sweep: TreasurySweep, scope: Scope = EVERYTHING, orders: tuple[Order, ...] = ()) -> None:
         """What the operator of the sweep's service does inside it."""
         config = self.simulators.treasury_config(**self.treasury_changes)
-        assert sweep.calls is not None
         with (
             self._ledger() as turns,
             TreasuryClient(

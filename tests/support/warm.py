@@ -118,11 +118,11 @@ def _sweep(order: SweepOrder) -> None:
 
     from ifms.errors import IfmsError
     from ifms.services.cor import Order
-    from ifms.sweep import run as sweeps
+    from ifms.sweep import pipeline
 
     points: list[str] = []
     error = None
-    sweeps.AHEAD = 1  # one call at a time: the effects come in the same order in every process
+    pipeline.AHEAD = 1  # one call at a time: the effects come in the same order in every process
 
     def visit(point: str) -> None:
         if len(points) == order.kill_at:

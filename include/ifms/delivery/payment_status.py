@@ -29,6 +29,7 @@ from ifms.ledger.outbox import Message
 from ifms.ledger.payments import lines_at_the_treasury
 from ifms.platform.client import PlatformClient
 from ifms.platform.models import Payment
+from ifms.sweep.pipeline import drive
 from ifms.sweep.run import Sweep
 
 REFUSALS = 5  # tries until a refused message is set aside: the platform may not have stored the payment yet
@@ -104,7 +105,7 @@ def deliver(sweep: Sweep, platform: PlatformClient, *, again: Collection[int] | 
 
     while not sweep.stopping:
         before = sweep.counts["delivered"] + sweep.counts["cancelled"]
-        sweep.drive(deliveries(), call, settle, give_back)
+        drive(sweep, deliveries(), call, settle, give_back)
         if (
             sweep.counts["delivered"] + sweep.counts["cancelled"] == before
         ):  # what was delivered may have freed the next message of its payment

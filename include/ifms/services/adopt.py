@@ -35,8 +35,8 @@ from ifms.services.pag import PaymentAdvice
 from ifms.services.pi import Instruction
 from ifms.services.pis import InstructionStatus
 from ifms.signing import Keyring
-from ifms.sweep.run import Sweep
 from ifms.sweep.status_poll import LEASE, StatusService, require_same
+from ifms.sweep.treasury_sweep import TreasurySweep
 from ifms.treasury.client import TreasuryClient
 from ifms.treasury.outcome import Answered, NeverSent, Outcome, Rejected, Unknown
 from ifms.wire.envelope import Reply, parse_rows
@@ -121,7 +121,7 @@ class _Known:
 class Adoption:
     """Adopts bills in a sweep."""
 
-    sweep: Sweep
+    sweep: TreasurySweep
     treasury: TreasuryClient
     platform: PlatformClient
     keyring: Keyring

@@ -46,10 +46,12 @@ from ifms.services.instruction_draft import sendable_address, sendable_mobile, s
 from ifms.services.pi import Instruction, request_of, taken_over
 from ifms.services.still_owed import Stored, unsettled
 from ifms.signing import Keyring
-from ifms.sweep.run import Sweep
+from ifms.sweep.pipeline import drive
 from ifms.sweep.scope import Scope
 from ifms.sweep.status_poll import LEASE, of_scope, require_same, require_single_row
 from ifms.sweep.submission import Ready, Receipt, Sender, accept, checked_receipt, decline
+from ifms.sweep.takeover import drain_with_takeover
+from ifms.sweep.treasury_sweep import TreasurySweep
 from ifms.treasury.client import TreasuryClient
 from ifms.wire.cor import Correction, CorRequest, CorRow
 from ifms.wire.envelope import Reply, ReplyError, Service, parse_rows
@@ -148,7 +150,7 @@ class Revision:
 class Corrections:
     """One sweep of ifms_cor."""
 
-    sweep: Sweep
+    sweep: TreasurySweep
     treasury: TreasuryClient
     platform: PlatformClient
     keyring: Keyring
@@ -180,14 +182,14 @@ class Corrections:
         """Correct what an operator asked for; what is refused is reported, and the run is not green."""
         for sender, wanted in ((self.revisions, False), (self.repayments, True)):
             ours = [order for order in orders if order.new_original is wanted]
-            self.sweep.drive(self._ready(ours, asked_for=True), sender.send, sender.settle, sender.not_begun)
+            drive(self.sweep, self._ready(ours, asked_for=True), sender.send, sender.settle, sender.not_begun)
 
     def correct_due(self, scope: Scope) -> None:
         """Correct everybody who has failed and has another account now; the others wait, and nobody waits for them."""
         found = self.sweep.db.transact(partial(corrections.originals_with_failures, tenants=scope.tenant_list))
         orders = [Order(tenant, number) for tenant, number in found]
         sender = self.revisions
-        self.sweep.drive(self._ready(orders, asked_for=False), sender.send, sender.settle, sender.not_begun)
+        drive(self.sweep, self._ready(orders, asked_for=False), sender.send, sender.settle, sender.not_begun)
 
     def send_again(self, scope: Scope) -> None:
         """Settle the revisions that stayed PENDING: the same number, the same content."""
@@ -202,9 +204,9 @@ class Corrections:
                     yield ready
 
         def work() -> None:
-            self.sweep.drive(pending(), sender.send, sender.settle, sender.not_begun)
+            drive(self.sweep, pending(), sender.send, sender.settle, sender.not_begun)
 
-        self.sweep.drain_with_takeover(instructions.UNSETTLED_REVISIONS, LEASE, of_scope(scope), work)
+        drain_with_takeover(self.sweep, instructions.UNSETTLED_REVISIONS, LEASE, of_scope(scope), work)
 
     def _ready(self, orders: Sequence[Order], *, asked_for: bool) -> Generator[Ready, None, None]:
         for order in orders:

@@ -17,8 +17,8 @@ from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.payments import IN_DOUBT, TREASURY_SILENT
 from ifms.services.ftps import RevisedSuccess
 from ifms.services.pis import InstructionStatus
-from ifms.sweep.run import Sweep
 from ifms.sweep.status_poll import StatusService
+from ifms.sweep.treasury_sweep import TreasurySweep
 from ifms.treasury.client import TreasuryClient
 from ifms.treasury.outcome import Answered, NeverSent, Outcome, Rejected, Unknown
 from ifms.wire.phrasebook import Meaning
@@ -28,7 +28,7 @@ from ifms.wire.phrasebook import Meaning
 class EarlierNumbers:
     """Asks about FAILED PIs in a sweep, from the thread that owns the ledger; each call is logged."""
 
-    sweep: Sweep
+    sweep: TreasurySweep
     treasury: TreasuryClient
 
     def doubt(self, earlier: Iterable[PaymentInstruction]) -> tuple[str, str] | None:

@@ -20,7 +20,8 @@ from ifms.ledger.database import Connection
 from ifms.ledger.failure_matching import NO_SUCH_BENEFICIARY, book_and_log, failure_of, match, rematch, why_not
 from ifms.ledger.statuses import PiStatus
 from ifms.sealing import Sealer
-from ifms.sweep.run import Sweep
+from ifms.sweep.pipeline import drive
+from ifms.sweep.treasury_sweep import TreasurySweep
 from ifms.treasury.client import TreasuryClient
 from ifms.treasury.outcome import Answered, NeverSent, Outcome, Rejected, Unknown
 from ifms.wire.bank import mask_long_numbers
@@ -37,7 +38,7 @@ def voucher_dates(since: datetime, until: datetime) -> list[date]:
     return [first + timedelta(days=number) for number in range((last - first).days + 1)]
 
 
-def dates_to_ask(sweep: Sweep, days: int = WINDOW_DAYS) -> list[date]:
+def dates_to_ask(sweep: TreasurySweep, days: int = WINDOW_DAYS) -> list[date]:
     """The voucher dates, from `days` days ago to today, on which a payment of ours may still come back.
 
     So many days ago is asked about, too: of what the bank told that day after the run, this is the first to hear.
@@ -46,7 +47,7 @@ def dates_to_ask(sweep: Sweep, days: int = WINDOW_DAYS) -> list[date]:
     return sweep.db.transact(lambda c: failures.dates_to_ask(c, today - timedelta(days=days), today))
 
 
-def fetch_failures(sweep: Sweep, treasury: TreasuryClient, sealer: Sealer, dates: Sequence[date]) -> None:
+def fetch_failures(sweep: TreasurySweep, treasury: TreasuryClient, sealer: Sealer, dates: Sequence[date]) -> None:
     """Ask for each of these voucher dates, side by side, and book what failed."""
 
     def days() -> Generator[date, None, None]:
@@ -86,7 +87,7 @@ def fetch_failures(sweep: Sweep, treasury: TreasuryClient, sealer: Sealer, dates
         if understood:
             sweep.db.transact(lambda c: failures.note_asked(c, day, sweep.run.id))
 
-    sweep.drive(days(), call, settle, give_back=lambda day: missed.update({day: "the sweep was stopped"}))
+    drive(sweep, days(), call, settle, give_back=lambda day: missed.update({day: "the sweep was stopped"}))
     answers.rest()
     if missed:
         raise SweepUnreachableError(f"nothing was heard about {', '.join(map(str, sorted(missed)))}; run it again")
@@ -95,7 +96,7 @@ def fetch_failures(sweep: Sweep, treasury: TreasuryClient, sealer: Sealer, dates
 class _Answers:
     """What the answers of one sweep tell: each row counts once, though the answers about earlier dates repeat it."""
 
-    def __init__(self, sweep: Sweep, sealer: Sealer) -> None:
+    def __init__(self, sweep: TreasurySweep, sealer: Sealer) -> None:
         self._sweep = sweep
         self._sealer = sealer
         self._known: set[bytes] = set()
@@ -125,7 +126,7 @@ class _Answers:
                 self._sweep.add_problem(f"failures of {day}: {fault}")
 
 
-def _nothing_came_back(sweep: Sweep, day: date, errors: tuple[ReplyError, ...]) -> bool:
+def _nothing_came_back(sweep: TreasurySweep, day: date, errors: tuple[ReplyError, ...]) -> bool:
     """Whether an error about a whole day is known to mean that nothing came back; any other is a problem."""
     texts = "; ".join(map(str, errors))
     if sweep.phrasebook.errors(Service.FD, errors, None) is Meaning.NO_NEWS:
@@ -136,7 +137,7 @@ def _nothing_came_back(sweep: Sweep, day: date, errors: tuple[ReplyError, ...]) 
     return False
 
 
-def _rematch_kept(sweep: Sweep, sealer: Sealer) -> None:
+def _rematch_kept(sweep: TreasurySweep, sealer: Sealer) -> None:
     """Book what was reported before its PI could take it: the PI may have moved by other news than a sweep's."""
     for bill_number in sweep.db.transact(failures.matchable_bills):
         again = partial(rematch, bill_number=bill_number, sealer=sealer, sweep_run_id=sweep.run.id)
@@ -148,7 +149,7 @@ def _rematch_kept(sweep: Sweep, sealer: Sealer) -> None:
             sweep.counts["failures_matched_late"] += booked
 
 
-def _book_bill(sweep: Sweep, sealer: Sealer, day: date, row: FdRow) -> None:
+def _book_bill(sweep: TreasurySweep, sealer: Sealer, day: date, row: FdRow) -> None:
     """Book one bill's failures in one transaction; its trouble is not the others'."""
     reported = [failure_of(each, day) for each in row.benf_dtls]
     try:
@@ -161,7 +162,7 @@ def _book_bill(sweep: Sweep, sealer: Sealer, day: date, row: FdRow) -> None:
 
 
 def _write(
-    connection: Connection, sweep: Sweep, sealer: Sealer, bill_number: str, reported: Sequence[Failure]
+    connection: Connection, sweep: TreasurySweep, sealer: Sealer, bill_number: str, reported: Sequence[Failure]
 ) -> list[str]:
     pi = instructions.lock(connection, bill_number)
     why = why_not(pi)

@@ -32,6 +32,7 @@ from ifms.platform.client import PlatformClient
 from ifms.platform.masterdata import MasterData
 from ifms.platform.models import Bill, NewPayment, Payment
 from ifms.services.chosen import ChosenBills
+from ifms.sweep.pipeline import drive
 from ifms.sweep.run import Sweep
 from ifms.sweep.scope import Scope
 
@@ -122,7 +123,7 @@ def create_payments(sweep: Sweep, platform: PlatformClient, master: MasterData, 
         sweep.db.transact(lambda c: give_up_bill(c, due.bill.tenant_id, due.bill.id, due.claim))
 
     try:
-        sweep.drive(bills(), call, settle, give_back)
+        drive(sweep, bills(), call, settle, give_back)
     finally:
         if chosen is not None:
             chosen.report_payments()

@@ -42,10 +42,12 @@ from ifms.services.instruction_draft import BAD_PAYMENT, Draft, Drafter, numbere
 from ifms.services.pis import InstructionStatus
 from ifms.services.still_owed import Stored, unsettled
 from ifms.signing import Keyring
-from ifms.sweep.run import Sweep
+from ifms.sweep.pipeline import drive
 from ifms.sweep.scope import Scope
 from ifms.sweep.status_poll import LEASE, of_scope, require_same, require_single_row
 from ifms.sweep.submission import Ready, Receipt, Sender, accept, checked_receipt, decline
+from ifms.sweep.takeover import await_others, drain_with_takeover, taken_by_others
+from ifms.sweep.treasury_sweep import TreasurySweep
 from ifms.treasury.client import TreasuryClient
 from ifms.wire.envelope import Reply, ReplyError, Service, parse_rows
 from ifms.wire.pi import PiBeneficiary, PiRequest, PiRow
@@ -123,7 +125,7 @@ def taken_over(connection: Connection, pi: PaymentInstruction, original_number: 
 class PaymentInstructions:
     """One sweep of ifms_pi."""
 
-    sweep: Sweep
+    sweep: TreasurySweep
     treasury: TreasuryClient
     platform: PlatformClient
     keyring: Keyring
@@ -158,18 +160,18 @@ class PaymentInstructions:
         sender = self.sender
 
         def settle() -> None:
-            self.sweep.drive(self._pending(), sender.send, sender.settle, sender.not_begun)
+            drive(self.sweep, self._pending(), sender.send, sender.settle, sender.not_begun)
 
         def create() -> None:
-            self.sweep.drive(self._new(), sender.send, sender.settle, sender.not_begun)
+            drive(self.sweep, self._new(), sender.send, sender.settle, sender.not_begun)
 
-        sent = self.sweep.taken_by_others(instructions.UNSETTLED, LEASE, of_scope(self.scope))
+        sent = taken_by_others(self.sweep, instructions.UNSETTLED, LEASE, of_scope(self.scope))
         settle()
         if not self.sweep.stopping:
             self._discover()
-            self.sweep.drain_with_takeover(payments.UNPAID, LEASE, self._unpaid, create)
+            drain_with_takeover(self.sweep, payments.UNPAID, LEASE, self._unpaid, create)
             # The other run may have made a PI of a payment before it let go: so PIs are awaited last.
-            self.sweep.await_others(sent, settle)
+            await_others(self.sweep, sent, settle)
 
     # What stayed PENDING ----------------------------------------------------------------------------------------------
 

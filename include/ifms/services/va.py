@@ -19,8 +19,10 @@ from ifms.ledger.database import Connection
 from ifms.ledger.models import AllotmentKind, NewAllotment, Watermark
 from ifms.money import MAX_AMOUNT
 from ifms.platform.masterdata import MasterData
-from ifms.sweep.run import Sweep
+from ifms.sweep.pipeline import drive
 from ifms.sweep.scope import Scope
+from ifms.sweep.takeover import drain_with_takeover
+from ifms.sweep.treasury_sweep import TreasurySweep
 from ifms.treasury.client import TreasuryClient
 from ifms.treasury.outcome import Answered, NeverSent, Outcome, Rejected, Unknown
 from ifms.wire.bank import mask_long_numbers, quoted
@@ -51,7 +53,7 @@ class _Ask:
         return f"allotments of {mark.tenant_id}, DDO {mark.ddo_code}, head of account {mark.hoa_code}"
 
 
-def fetch_allotments(sweep: Sweep, treasury: TreasuryClient, master: MasterData, scope: Scope) -> None:
+def fetch_allotments(sweep: TreasurySweep, treasury: TreasuryClient, master: MasterData, scope: Scope) -> None:
     """Ask for every mark in `scope` and record what is new; with `scope.since`, ask again from there.
 
     Such a backfill asks about every mark itself, whoever else is at work on it: another run asks from another day. What
@@ -126,15 +128,15 @@ def fetch_allotments(sweep: Sweep, treasury: TreasuryClient, master: MasterData,
             sweep.db.transact(lambda c: release(c, funds.WATERMARKS, ask.mark.id, own_claim, untouched=True))
 
     def work() -> None:
-        sweep.drive(asks(), call, settle, give_back)
+        drive(sweep, asks(), call, settle, give_back)
 
     if scope.since:
-        sweep.drive(again(), call, settle, give_back)
+        drive(sweep, again(), call, settle, give_back)
     else:
-        sweep.drain_with_takeover(funds.WATERMARKS, LEASE, in_shard, work)
+        drain_with_takeover(sweep, funds.WATERMARKS, LEASE, in_shard, work)
 
 
-def _open_marks(sweep: Sweep, master: MasterData, scope: Scope) -> None:
+def _open_marks(sweep: TreasurySweep, master: MasterData, scope: Scope) -> None:
     """One watermark per city, unit and head of account; a city without a unit is reported, and the others go on."""
     for tenant in scope.cities(master):
         units = master.units.get(tenant, ())
@@ -153,7 +155,7 @@ def _open_marks(sweep: Sweep, master: MasterData, scope: Scope) -> None:
             sweep.add_problem(f"the spending units or heads of account of {tenant}: {error}")
 
 
-def _settle(sweep: Sweep, ask: _Ask, outcome: Outcome) -> None:
+def _settle(sweep: TreasurySweep, ask: _Ask, outcome: Outcome) -> None:
     mark = ask.mark
     where = ask.where
     allotments: list[NewAllotment] = []

@@ -22,8 +22,11 @@ from ifms.ledger.failure_matching import rematch
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.status_log import LogStatus
 from ifms.ledger.write_batch import Writes
+from ifms.sweep.pipeline import drive
 from ifms.sweep.run import Sweep
 from ifms.sweep.scope import Scope
+from ifms.sweep.takeover import drain_with_takeover
+from ifms.sweep.treasury_sweep import TreasurySweep
 from ifms.treasury.client import TreasuryClient
 from ifms.treasury.config import TreasuryConfig
 from ifms.treasury.outcome import Answered, NeverSent, Outcome, Rejected, Unknown
@@ -107,7 +110,7 @@ class _Written:
 class Poll(Generic[News]):
     """One sweep of one status service."""
 
-    sweep: Sweep
+    sweep: TreasurySweep
     service: StatusService[News]
     treasury: TreasuryClient
     scope: Scope
@@ -117,14 +120,15 @@ class Poll(Generic[News]):
         queue = self.service.queue
 
         def work() -> None:
-            self.sweep.drive(
+            drive(
+                self.sweep,
                 claimed(self.sweep, queue, self.scope),
                 self._call,
                 self._settle,
                 lambda item: give_back(self.sweep, queue, item),
             )
 
-        self.sweep.drain_with_takeover(queue, LEASE, of_scope(self.scope), work)
+        drain_with_takeover(self.sweep, queue, LEASE, of_scope(self.scope), work)
 
     def _call(self, item: Claimed) -> Outcome | _Unaskable:
         try:
@@ -199,7 +203,6 @@ class Poll(Generic[News]):
                 sweep_run_id=self.sweep.run.id,
             )
         if pi.unmatched_failures:
-            assert self.sweep.calls is not None, "a sweep that calls the treasury is given a call log"
             rematch(connection, pi.pi_number, self.sweep.calls.sealer, self.sweep.run.id)
 
     def _read(self, pi: PaymentInstruction, outcome: Outcome) -> _Read[News]:

@@ -36,8 +36,8 @@ from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.status_log import LogStatus
 from ifms.ledger.statuses import Event
 from ifms.ledger.write_batch import Target, Writes
-from ifms.sweep.run import Sweep
 from ifms.sweep.status_poll import Claimed, StatusService
+from ifms.sweep.treasury_sweep import TreasurySweep
 from ifms.treasury.client import TreasuryClient
 from ifms.treasury.outcome import Answered, NeverSent, Outcome, Rejected, Unknown
 from ifms.wire.bank import mask_long_numbers, quoted, zero_long_numbers
@@ -120,15 +120,14 @@ class _Concluded:
 
 @dataclass(frozen=True)
 class Sender:
-    """Sends bills of one kind in a sweep: `send`, `settle` and `not_begun` are for Sweep.drive."""
+    """Sends bills of one kind in a sweep: `send`, `settle` and `not_begun` are for pipeline.drive."""
 
-    sweep: Sweep
+    sweep: TreasurySweep
     treasury: TreasuryClient
     kind: SubmittableBill
 
     def announce(self, target: Target, pi: PaymentInstruction, request: Request) -> UUID:
         """Write that the request is about to be sent, in the transaction that makes it so."""
-        assert self.sweep.calls is not None
         return self.sweep.calls.announce(
             target, self.kind.service, pi.pi_number, request.to_wire(), pi.id, self.sweep.run.id
         )
@@ -305,7 +304,6 @@ class Sender:
         done = self._write(writes, item, sent, fault)
         writes.flush()
         if item.pi.unmatched_failures:  # told while it was PENDING: it may take them now
-            assert self.sweep.calls is not None
             rematch(connection, item.pi.pi_number, self.sweep.calls.sealer, self.sweep.run.id)
         return done
 
@@ -479,7 +477,6 @@ class Sender:
         return "not_sent" if never_sent else "outcome_unknown"
 
     def _withdraw(self, target: Target, item: Ready) -> None:
-        assert self.sweep.calls is not None
         self.sweep.calls.withdraw(target, item.announced)
 
     def _log(

@@ -31,8 +31,8 @@ from ifms.queries.instruction import Whole, load
 from ifms.services import pa
 from ifms.services.cor import Corrections, LeftOut, Order
 from ifms.services.pi import NO_FUNDS, PaymentInstructions
-from ifms.sweep.run import Sweep
 from ifms.sweep.scope import Scope
+from ifms.sweep.treasury_sweep import TreasurySweep
 from ifms.treasury.client import TreasuryClient
 from ifms_airflow.api import dag_runs
 from ifms_airflow.api.digit import DigitError
@@ -159,7 +159,7 @@ class Creator:
         return sweep.problems
 
     @contextmanager
-    def _parts(self, service: str, by: str) -> Iterator[tuple[Sweep, TreasuryClient, PlatformClient]]:
+    def _parts(self, service: str, by: str) -> Iterator[tuple[TreasurySweep, TreasuryClient, PlatformClient]]:
         """A sweep with its connections; what ends it is read from its problems and from the ledger."""
         with ExitStack() as stack:
             calls = CallLog(TreasuryHook().sealer)
@@ -167,7 +167,7 @@ class Creator:
             treasury = stack.enter_context(TreasuryHook(on_exchange=calls.record_login, pace=pace).get_conn())
             platform = stack.enter_context(PlatformHook().get_conn())
             ledger = stack.enter_context(LedgerHook().ledger())
-            sweep = Sweep(
+            sweep = TreasurySweep(
                 ledger, service, RunContext(run_id=f"_create by {by}"), calls=calls, workers=1, stop=self._stop
             )
             try:

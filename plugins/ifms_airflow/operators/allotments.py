@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from ifms.signing import Keyring
-    from ifms.sweep.run import Sweep
+    from ifms.sweep.treasury_sweep import TreasurySweep
     from ifms.treasury.client import TreasuryClient
 
 
@@ -23,7 +23,7 @@ class FetchAllotmentsOperator(TreasurySweepOperator):
 
     service_id = "VA"
 
-    def work(self, context: Context, sweep: Sweep, treasury: TreasuryClient, keyring: Keyring) -> None:
+    def work(self, context: Context, sweep: TreasurySweep, treasury: TreasuryClient, keyring: Keyring) -> None:
         """Ask for every watermark that is due."""
         from ifms.services.va import fetch_allotments  # noqa: PLC0415
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from ifms.signing import Keyring
-    from ifms.sweep.run import Sweep
+    from ifms.sweep.treasury_sweep import TreasurySweep
     from ifms.treasury.client import TreasuryClient
 
 
@@ -54,7 +54,7 @@ class CorrectOperator(TreasurySweepOperator):
         self.new_original = new_original
         self.only_pending = only_pending
 
-    def work(self, context: Context, sweep: Sweep, treasury: TreasuryClient, keyring: Keyring) -> None:
+    def work(self, context: Context, sweep: TreasurySweep, treasury: TreasuryClient, keyring: Keyring) -> None:
         """Settle what is PENDING, then correct what was asked for, or all that is due."""
         from ifms.services.cor import Corrections, Order  # noqa: PLC0415
 

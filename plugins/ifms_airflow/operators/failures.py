@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from ifms.signing import Keyring
-    from ifms.sweep.run import Sweep
+    from ifms.sweep.treasury_sweep import TreasurySweep
     from ifms.treasury.client import TreasuryClient
 
 DEFAULT_DAYS = 100
@@ -42,7 +42,7 @@ class FetchFailuresOperator(TreasurySweepOperator):
         self.since = since
         self.until = until
 
-    def work(self, context: Context, sweep: Sweep, treasury: TreasuryClient, keyring: Keyring) -> None:
+    def work(self, context: Context, sweep: TreasurySweep, treasury: TreasuryClient, keyring: Keyring) -> None:
         """Ask day by day, and book what failed."""
         from ifms.services.fd import dates_to_ask, fetch_failures  # noqa: PLC0415
 

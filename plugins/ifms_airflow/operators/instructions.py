@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from ifms.signing import Keyring
-    from ifms.sweep.run import Sweep
     from ifms.sweep.scope import Scope
+    from ifms.sweep.treasury_sweep import TreasurySweep
     from ifms.treasury.client import TreasuryClient
 
 
@@ -36,7 +36,7 @@ class CreatePaymentInstructionsOperator(TreasurySweepOperator):
         self.payments = payments
         self.adopt = adopt
 
-    def work(self, context: Context, sweep: Sweep, treasury: TreasuryClient, keyring: Keyring) -> None:
+    def work(self, context: Context, sweep: TreasurySweep, treasury: TreasuryClient, keyring: Keyring) -> None:
         """Persist, send, record; oldest payment first."""
         from ifms.ledger.payments import release_holds  # noqa: PLC0415
         from ifms.services.pi import PaymentInstructions  # noqa: PLC0415
@@ -60,7 +60,7 @@ class CreatePaymentInstructionsOperator(TreasurySweepOperator):
             master = platform.master_data(scope.tenants)
             PaymentInstructions(sweep, treasury, platform, keyring, master, scope)()
 
-    def only(self, sweep: Sweep, pi_numbers: Sequence[str], scope: Scope) -> Scope:
+    def only(self, sweep: TreasurySweep, pi_numbers: Sequence[str], scope: Scope) -> Scope:
         """The scope of these originals' payments; those whose last PI was declined or rejected may have another."""
         from ifms.ledger.payments import free_payments_of  # noqa: PLC0415
 
@@ -68,7 +68,7 @@ class CreatePaymentInstructionsOperator(TreasurySweepOperator):
         found = sweep.db.transact(lambda c: free_payments_of(c, pi_numbers, free=free))
         return replace(scope, pi_numbers=None, payments=tuple(found))
 
-    def adopted(self, sweep: Sweep, treasury: TreasuryClient, keyring: Keyring) -> None:
+    def adopted(self, sweep: TreasurySweep, treasury: TreasuryClient, keyring: Keyring) -> None:
         """Take the form's bill into the ledger."""
         from ifms.services.adopt import Adoption, LostBill  # noqa: PLC0415
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from ifms.sealing import Sealer
     from ifms.signing import Keyring
-    from ifms.sweep.run import Sweep
     from ifms.sweep.status_poll import StatusService
+    from ifms.sweep.treasury_sweep import TreasurySweep
     from ifms.treasury.client import TreasuryClient
 
 
@@ -32,7 +32,7 @@ class PollOperator(TreasurySweepOperator):
         """The service code, as the sweep's row names it."""
         return self.service
 
-    def work(self, context: Context, sweep: Sweep, treasury: TreasuryClient, keyring: Keyring) -> None:
+    def work(self, context: Context, sweep: TreasurySweep, treasury: TreasuryClient, keyring: Keyring) -> None:
         """Ask about every PI that is due."""
         from ifms.sweep.status_poll import Poll  # noqa: PLC0415
 

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from ifms.ledger.database import Database
-    from ifms.ledger.status_log import CallLog
     from ifms.platform.client import PlatformClient
     from ifms.signing import Keyring
     from ifms.sweep.run import Sweep
     from ifms.sweep.scope import Scope
+    from ifms.sweep.treasury_sweep import TreasurySweep
     from ifms.treasury.client import TreasuryClient
     from ifms_airflow.hooks import LedgerHook, PlatformHook
 
@@ -109,27 +109,24 @@ class SweepOperator(BaseOperator):
         only = None if self.pi_numbers is None else tuple(texts("pi_numbers", self.pi_numbers))
         return Scope(tenant_ids(self.tenants), since, until, self.shard, self.shards, pi_numbers=only)
 
-    def sweep(
-        self, context: Context, ledger: Database, *, calls: CallLog | None = None, workers: int | None = None
-    ) -> Sweep:
+    def sweep(self, context: Context, ledger: Database, *, workers: int = 16) -> Sweep:
         """A sweep with this task's name on it."""
-        from ifms.ledger.runs import RunContext  # noqa: PLC0415
         from ifms.sweep.run import Sweep  # noqa: PLC0415
+
+        return Sweep(ledger, self.service_id, workers=workers, **self.of_task(context))
+
+    def of_task(self, context: Context) -> dict[str, Any]:
+        """What a sweep has of its task: the run's name, how it is stopped, where its metrics go."""
+        from ifms.ledger.runs import RunContext  # noqa: PLC0415
         from ifms_airflow import metrics  # noqa: PLC0415
 
         ti = context["ti"]
-        sweep = Sweep(
-            ledger,
-            self.service_id,
-            RunContext(ti.dag_id, ti.run_id, self.shard, ti.try_number),
-            calls=calls,
-            stop=self.stop,
-            patience_seconds=PATIENCE_SECONDS,
-            ended=metrics.emit,
-        )
-        if workers:
-            sweep.workers = workers
-        return sweep
+        return {
+            "context": RunContext(ti.dag_id, ti.run_id, self.shard, ti.try_number),
+            "stop": self.stop,
+            "patience_seconds": PATIENCE_SECONDS,
+            "ended": metrics.emit,
+        }
 
 
 class TreasurySweepOperator(SweepOperator):
@@ -144,6 +141,7 @@ class TreasurySweepOperator(SweepOperator):
         from ifms.ledger import settings  # noqa: PLC0415
         from ifms.ledger.outbox import anything_due  # noqa: PLC0415
         from ifms.ledger.status_log import CallLog  # noqa: PLC0415
+        from ifms.sweep.treasury_sweep import TreasurySweep  # noqa: PLC0415
         from ifms_airflow.hooks import TreasuryHook  # noqa: PLC0415
 
         with ExitStack() as stack:
@@ -153,14 +151,14 @@ class TreasurySweepOperator(SweepOperator):
             hook = TreasuryHook(self.treasury_conn_id, on_exchange=calls.record_login, pace=pace)
             ledger = stack.enter_context(self.ledger_hook.ledger())
             treasury = stack.enter_context(hook.get_conn())
-            sweep = self.sweep(context, ledger, calls=calls, workers=treasury.config.max_concurrency)
-            with sweep:
+            workers, task = treasury.config.max_concurrency, self.of_task(context)
+            with TreasurySweep(ledger, self.service_id, calls=calls, workers=workers, **task) as sweep:
                 ledger.transact(partial(settings.adopt, config=treasury.config))
                 self.work(context, sweep, treasury, keyring)
             if ledger.transact(anything_due):
                 OUTBOX.emit(context)
 
-    def work(self, context: Context, sweep: Sweep, treasury: TreasuryClient, keyring: Keyring) -> None:
+    def work(self, context: Context, sweep: TreasurySweep, treasury: TreasuryClient, keyring: Keyring) -> None:
         """What this service does in its sweep."""
         raise TypeError(f"{type(self).__name__} names no work")
 

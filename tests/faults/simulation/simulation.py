@@ -34,7 +34,7 @@ import ifms.ledger.claims
 import ifms.ledger.database
 import ifms.platform.client
 import ifms.services.pi
-import ifms.sweep.run
+import ifms.sweep.pipeline
 import ifms.treasury.client
 import ifms_simulator.platform.state
 import ifms_simulator.treasury.state
@@ -42,8 +42,8 @@ from ifms.errors import IfmsError, LedgerError
 from ifms.ledger import restores
 from ifms.ledger.database import Database, refusal
 from ifms.platform.client import PlatformClient
-from ifms.sweep.run import Sweep
 from ifms.sweep.scope import Scope
+from ifms.sweep.treasury_sweep import TreasurySweep
 from ifms_standalone.postgres import Server
 
 CYCLE = ("VA", "PA", "PI", "PIS", "PAG", "PD", "FD", "COR", "FTPS", "FTFPS", "RELAY")
@@ -74,7 +74,7 @@ class Verdict:
 class _Adapter(Adapter):
     """The adapter of the tests, with the seams of a process instead of its own connections."""
 
-    def sweep(self, service: str, stop: Any = None) -> Sweep:
+    def sweep(self, service: str, stop: Any = None) -> TreasurySweep:
         assert Process.current is not None
         process = Process.current
         sweep = super().sweep(service, process.stop)
@@ -244,8 +244,8 @@ def seams(world: World, office: Office, town: Town) -> Iterator[None]:
         (ifms.treasury.client, "now", clock.now),
         (ifms.treasury.client, "Transport", TreasuryLine),
         (ifms.platform.client, "Transport", PlatformLine),
-        (ifms.sweep.run, "ThreadPoolExecutor", Workers),
-        (ifms.sweep.run, "SimpleQueue", Done),
+        (ifms.sweep.pipeline, "ThreadPoolExecutor", Workers),
+        (ifms.sweep.pipeline, "SimpleQueue", Done),
         (ifms.services.pi, "ThreadPoolExecutor", Workers),
         (ifms.ledger.database, "time", time),
         (ifms.ledger.database, "refusal", partial(_refusal, world)),

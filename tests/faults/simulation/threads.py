@@ -1,6 +1,6 @@
 """Threads that are none: the sweep's workers run in the sweep's own thread, when it waits, in an order that chance picks.
 
-`Sweep.drive` hands items to an executor and reads what is done from a queue. Here the queue, when it is asked, lets some
+`pipeline.drive` hands items to an executor and reads what is done from a queue. Here the queue, when it is asked, lets some
 of the waiting items run first: as many, and in such an order, as real threads might have. What is under way when the
 process is killed is then in every state: not sent, sent, answered and not yet settled.
 """

@@ -1,180 +1,70 @@
-"""The engine: bounded calls, one ledger thread, a row at the end, whatever happens in between."""
+"""A sweep's row: what it counted, what a person should see, what its end is called."""
 
 import threading
-import time
 
 import pytest
 
-from ifms.errors import (
-    ClaimLostError,
-    LedgerError,
-    SweepNeedsAttentionError,
-    SweepStoppedError,
-    SweepUnreachableError,
-    TreasuryLoginError,
-)
-from ifms.sweep.run import AHEAD, Sweep
-from ifms.treasury.outcome import Answered, NeverSent, Rejected, Unknown
-from ifms.wire.envelope import Reply, ReplyError
-
-
-def items(count, taken=None):
-    for number in range(count):
-        if taken is not None:
-            taken.append(number)
-        yield number
-
-
-def run(ledger, count, call, settle=None, *, workers=4, stop=None, taken=None, returned=None):
-    sweep = Sweep(ledger.db, "PIS", workers=workers, stop=stop or threading.Event())
-    with sweep:
-        sweep.drive(
-            items(count, taken),
-            call,
-            settle or (lambda item, result: None),
-            lambda item: returned.append(item) if returned is not None else None,
-        )
-    return sweep
+from ifms.errors import ClaimLostError, LedgerError, SweepNeedsAttentionError, SweepStoppedError
+from ifms.ledger import runs
+from ifms.sweep.run import Sweep
 
 
 def row(ledger):
     return ledger.row("SELECT state, counts, problems, message FROM ifms.sweep_run")
 
 
-def test_every_item_is_called_and_settled_in_this_thread(ledger):
-    settled, threads = [], set()
-
-    def settle(item, result):
-        settled.append((item, result))
-        threads.add(threading.current_thread())
-
-    run(ledger, 50, lambda item: item * 2, settle)
-    assert sorted(settled) == [(number, number * 2) for number in range(50)]
-    assert threads == {threading.current_thread()}
-    assert row(ledger)[:2] == ("success", {"done": 50})
+def test_a_sweep_without_work_ends_green(ledger):
+    with Sweep(ledger.db, "PIS"):
+        assert row(ledger)[0] == "running"
+    assert row(ledger) == ("success", {}, [], None)
 
 
-def test_no_more_calls_than_workers_and_few_items_ahead(ledger):
-    lock, running, most, ahead, taken, done = threading.Lock(), [0], [0], [0], [], []
-
-    def call(item):
-        with lock:
-            running[0] += 1
-            most[0] = max(most[0], running[0])
-        time.sleep(0.002)
-        with lock:
-            running[0] -= 1
-        return item
-
-    def settle(item, result):
-        done.append(item)
-        ahead[0] = max(ahead[0], len(taken) - len(done))
-
-    run(ledger, 200, call, settle, taken=taken)
-    assert most[0] == 4
-    assert ahead[0] <= 4 * AHEAD
+def test_a_problem_makes_it_red_and_a_warning_does_not(ledger):
+    with Sweep(ledger.db, "PIS") as sweep:
+        sweep.add_warning("sample: worth knowing")
+    assert sweep.problems == ["sample: worth knowing"]
+    with pytest.raises(SweepNeedsAttentionError, match=r"1 problem\(s\), the first: sample"), sweep:
+        sweep.add_problem("sample: look at this")
 
 
-def test_one_item_s_typed_error_is_its_own_problem(ledger):
-    def settle(item, result):
-        if item == 3:
-            raise LedgerError("sample refusal of item 3")
-        if item == 4:
-            raise ClaimLostError("item 4 was taken over")
-
-    with pytest.raises(SweepNeedsAttentionError, match="sample refusal of item 3"):
-        run(ledger, 10, lambda item: item, settle)
-    state, counts, problems, message = row(ledger)
-    assert (state, counts["done"], counts["claim_lost"], counts["problems"]) == ("failed", 8, 1, 1)
-    assert problems == ["sample refusal of item 3"]
-    assert "SweepNeedsAttentionError" in message
+def test_an_error_from_inside_is_kept_on_the_row_and_goes_on(ledger):
+    with pytest.raises(LedgerError, match="sample"), Sweep(ledger.db, "PIS"):
+        raise LedgerError("sample refusal")
+    state, _, _, message = row(ledger)
+    assert (state, message) == ("failed", "LedgerError: sample refusal")
 
 
-def test_an_error_that_is_nobody_s_ends_the_sweep_and_gives_back_the_rest(ledger):
-    returned, taken = [], []
-
-    def call(item):
-        if item == 5:
-            raise TreasuryLoginError("sample: refused")
-        time.sleep(0.01)
-        return item
-
-    with pytest.raises(TreasuryLoginError):
-        run(ledger, 1000, call, taken=taken, returned=returned)
-    assert len(taken) < 50
-    assert 5 in returned
-    assert row(ledger)[0] == "failed"
+def test_stopped_on_request_it_says_so(ledger):
+    stop = threading.Event()
+    with pytest.raises(SweepStoppedError), Sweep(ledger.db, "PIS", stop=stop) as sweep:
+        stop.set()
+        assert sweep.stopping
 
 
-def test_an_error_of_the_source_ends_the_sweep_after_what_is_under_way(ledger):
-    settled, returned = [], []
+def test_what_another_copy_took_over_is_counted_and_no_error(ledger):
+    def give_back():
+        raise ClaimLostError("sample: taken over")
 
-    def source():
-        yield 1
-        yield 2
-        raise LedgerError("sample: the next batch could not be claimed")
-
-    sweep = Sweep(ledger.db, "PIS", workers=2)
-    with pytest.raises(LedgerError, match="could not be claimed"), sweep:
-        sweep.drive(source(), lambda item: item, lambda item, result: settled.append(item), returned.append)
-    assert sorted(settled + returned) == [1, 2]
+    with Sweep(ledger.db, "PIS") as sweep:
+        sweep.ignore_lost_claim(give_back)
+        sweep.ignore_lost_claim(lambda: None)
+    assert row(ledger)[:2] == ("success", {"claim_lost": 1})
 
 
-def test_told_to_stop_it_makes_no_new_call_and_settles_those_under_way(ledger):
-    stop, called, settled, returned = threading.Event(), [], [], []
-
-    def call(item):
-        called.append(item)
-        if len(called) == 4:
-            stop.set()
-        time.sleep(0.05)
-        return item
-
-    with pytest.raises(SweepStoppedError):
-        run(ledger, 1000, call, lambda item, result: settled.append(item), stop=stop, returned=returned)
-    assert sorted(settled) == sorted(called)
-    assert not set(called) & set(returned)
-    assert len(called) <= 8
+def test_the_row_keeps_so_many_problems_and_counts_the_rest(ledger):
+    with pytest.raises(SweepNeedsAttentionError), Sweep(ledger.db, "PIS") as sweep:
+        for number in range(runs.MAX_PROBLEMS + 5):
+            sweep.add_problem(f"sample {number}")
+    _, counts, problems, _ = row(ledger)
+    assert (counts["problems"], len(problems)) == (runs.MAX_PROBLEMS + 5, runs.MAX_PROBLEMS)
 
 
-def heard(ledger, *outcomes, workers=1):
-    sweep = Sweep(ledger.db, "PIS", workers=workers)
-    with sweep:
-        for outcome in outcomes:
-            sweep.record_outcome(outcome)
-    return sweep
+def test_who_wants_to_hear_of_the_end_does_after_the_row_is_written(ledger):
+    heard = []
 
+    def ended(sweep, seconds, failure):
+        heard.append((row(ledger)[0], seconds >= 0, failure))
 
-NEVER = NeverSent("refused", ())
-LOST = Unknown("timed out", (), understood=True)
-GARBLED = Unknown("not base64", (), understood=False)
-ANSWER = Answered(Reply("PIS"), ())
-REFUSAL = Rejected((ReplyError(None, "sample"),), ())
-
-
-def test_a_treasury_that_never_answered_makes_it_red(ledger):
-    with pytest.raises(SweepUnreachableError, match="none of 1 call"):
-        heard(ledger, LOST)
-
-
-def test_one_answer_among_lost_ones_leaves_it_green(ledger):
-    assert heard(ledger, LOST, REFUSAL, LOST).counts == {"unknown": 2, "refused": 1}
-
-
-def test_many_failures_in_a_row_end_it_early(ledger):
-    with pytest.raises(SweepUnreachableError, match="4 calls in a row"):
-        heard(ledger, ANSWER, NEVER, LOST, NEVER, LOST, workers=2)
-
-
-def test_an_answer_in_between_starts_the_count_anew(ledger):
-    heard(ledger, NEVER, NEVER, LOST, ANSWER, NEVER, NEVER, LOST, workers=2)
-    assert row(ledger)[0] == "success"
-
-
-def test_garbage_does_not_count_as_out_of_reach(ledger):
-    sweep = Sweep(ledger.db, "PIS", workers=1)
-    with pytest.raises(SweepNeedsAttentionError), sweep:
-        for _ in range(10):
-            sweep.record_outcome(GARBLED)
-        assert not sweep.stopping
-        sweep.add_problem("sample: not base64")
+    with Sweep(ledger.db, "PIS", ended=ended):
+        pass
+    assert heard == [("success", True, None)]
