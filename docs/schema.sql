@@ -1053,11 +1053,11 @@ CREATE TABLE ifms.call_rate (
 --
 
 CREATE TABLE ifms.call_shipping (
-    one boolean DEFAULT true NOT NULL,
+    id boolean DEFAULT true NOT NULL,
     claim_token uuid,
     claimed_until timestamp with time zone,
     CONSTRAINT call_shipping_claimed_until_in_bounds CHECK (((claimed_until >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (claimed_until < '2100-01-01 00:00:00+00'::timestamp with time zone))),
-    CONSTRAINT call_shipping_one_check CHECK (one)
+    CONSTRAINT call_shipping_id_check CHECK (id)
 );
 
 --
@@ -1986,14 +1986,14 @@ CREATE TABLE ifms.outbox (
     set_aside_at timestamp with time zone,
     claim_token uuid,
     claimed_until timestamp with time zone,
-    unheard boolean DEFAULT false NOT NULL,
+    undeliverable boolean DEFAULT false NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT outbox_claimed_until_in_bounds CHECK (((claimed_until >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (claimed_until < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT outbox_created_at_in_bounds CHECK (((created_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT outbox_delivered_at_in_bounds CHECK (((delivered_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (delivered_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT outbox_next_attempt_at_in_bounds CHECK (((next_attempt_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (next_attempt_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT outbox_set_aside_at_in_bounds CHECK (((set_aside_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (set_aside_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
-    CONSTRAINT unheard_is_closed CHECK (((delivered_at IS NOT NULL) OR (NOT unheard)))
+    CONSTRAINT undeliverable_is_closed CHECK (((delivered_at IS NOT NULL) OR (NOT undeliverable)))
 );
 
 --
@@ -2647,7 +2647,7 @@ ALTER TABLE ONLY ifms.call_rate
 --
 
 ALTER TABLE ONLY ifms.call_shipping
-    ADD CONSTRAINT call_shipping_pkey PRIMARY KEY (one);
+    ADD CONSTRAINT call_shipping_pkey PRIMARY KEY (id);
 
 --
 -- Name: fund_movement fund_movement_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -

@@ -148,7 +148,7 @@ def returned_again(adapter: Adapter, treasury: Treasury) -> None:
     failed.fail(adapter, 1, numbers(adapter, "REVISED")[0])
 
 
-def unheard(adapter: Adapter, treasury: Treasury) -> None:
+def undeliverable(adapter: Adapter, treasury: Treasury) -> None:
     """RELAY: several messages about each of two payments, of whole payments and of single lines."""
     failed_payments(adapter, treasury)
 
@@ -169,7 +169,7 @@ SCENARIOS = {
     "COR, anew": Scenario("COR", late_failures, then=("PI",)),
     "FTPS": Scenario("FTPS", corrected),
     "FTFPS": Scenario("FTFPS", returned_again),
-    "RELAY": Scenario("RELAY", unheard),
+    "RELAY": Scenario("RELAY", undeliverable),
 }
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
 from ifms.errors import ConflictError
-from ifms.ledger.claims import Claim
+from ifms.ledger.claims import Claim, Queue, claim, settle
 from ifms.ledger.database import Connection
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.write_batch import Target, write
@@ -16,23 +17,40 @@ from ifms.ledger.write_batch import Target, write
 STORED_WITHIN = timedelta(hours=1)
 
 
-def claim_bills(connection: Connection, tenant_id: str, bill_ids: Collection[str], claim: Claim) -> set[str]:
-    """Take the right to create the payments of these bills; returns those that were free.
+@dataclass(frozen=True)
+class ClaimedBill:
+    """A bill whose payment this run may ask the platform for."""
+
+    id: UUID
+    bill_id: str
+
+
+_UNPAID = Queue(
+    table="bill",
+    due="q.tenant_id = %(tenant)s AND q.bill_id = ANY(%(bills)s) AND q.payment_number IS NULL",
+    order="q.bill_id",
+    polled=None,
+    also="asked_at = now()",
+)
+
+
+def claim_bills(
+    connection: Connection, tenant_id: str, bill_ids: Collection[str], lease: timedelta
+) -> tuple[Claim, dict[str, ClaimedBill]]:
+    """Take the right to create the payments of these bills; returns those that were free, by the platform's id.
 
     A bill whose payment is known, or that another run is asking for, is not free.
     """
-    rows = connection.execute(
+    bills = sorted(bill_ids)
+    connection.execute(
         """
-        INSERT INTO ifms.bill (tenant_id, bill_id, claim_token, claimed_until)
-        SELECT %(tenant)s, wanted, %(token)s, clock_timestamp() + %(lease)s FROM unnest(%(ids)s::text[]) wanted
-        ON CONFLICT (tenant_id, bill_id) DO UPDATE
-        SET claim_token = excluded.claim_token, claimed_until = excluded.claimed_until, asked_at = now()
-        WHERE bill.payment_number IS NULL AND (bill.claimed_until IS NULL OR bill.claimed_until < clock_timestamp())
-        RETURNING bill_id
+        INSERT INTO ifms.bill (tenant_id, bill_id) SELECT %s, wanted FROM unnest(%s::text[]) wanted
+        ON CONFLICT DO NOTHING
         """,
-        {"tenant": tenant_id, "ids": sorted(bill_ids), "token": claim.token, "lease": claim.lease},
-    ).fetchall()
-    return {row[0] for row in rows}
+        (tenant_id, bills),
+    )
+    mine, taken = claim(connection, _UNPAID, ClaimedBill, limit=None, lease=lease, tenant=tenant_id, bills=bills)
+    return mine, {bill.bill_id: bill for bill in taken}
 
 
 def never_stored(connection: Connection, tenant_id: str, bill_ids: Collection[str]) -> list[tuple[str, str]]:
@@ -74,18 +92,12 @@ def bills_of(connection: Connection, pis: Collection[PaymentInstruction]) -> dic
     return found
 
 
-def give_up_bill(connection: Connection, tenant_id: str, bill_id: str, claim: Claim) -> None:
+def give_up_bill(connection: Connection, bill: ClaimedBill, claim: Claim) -> None:
     """The platform has refused the payment: whoever comes next may ask again.
 
     Not for a request that may have arrived: then the claim runs out by itself, when the platform has long stored it.
     """
-    connection.execute(
-        """
-        UPDATE ifms.bill SET claim_token = NULL, claimed_until = NULL
-        WHERE tenant_id = %s AND bill_id = %s AND claim_token = %s
-        """,
-        (tenant_id, bill_id, claim.token),
-    )
+    settle(connection, _UNPAID.table, bill.id, claim)
 
 
 def bind_bills(target: Target, tenant_id: str, bill_ids: Collection[str], payment_number: str) -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from psycopg import sql
 from psycopg.rows import class_row
 
-from ifms.ledger.claims import Claim
+from ifms.ledger.claims import Claim, Queue, claim, renew, settle
 from ifms.ledger.database import Connection
 
 LEASE = timedelta(minutes=2)
@@ -53,35 +53,28 @@ def find_call(connection: Connection, call_id: UUID) -> StoredCall | None:
 # Shipping -------------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class _Shipping:
+    id: bool
+
+
+_SHIPPING = Queue(table="call_shipping", due="true", order="q.id", polled=None)
+
+
 def claim_shipping(connection: Connection) -> Claim | None:
     """Take the right to ship; None while another run holds it."""
-    claim = Claim(uuid4(), LEASE)
-    cursor = connection.execute(
-        """
-        UPDATE ifms.call_shipping SET claim_token = %s, claimed_until = clock_timestamp() + %s
-        WHERE one IN (
-            SELECT one FROM ifms.call_shipping WHERE claimed_until IS NULL OR claimed_until < clock_timestamp()
-            FOR UPDATE SKIP LOCKED)
-        """,
-        (claim.token, claim.lease),
-    )
-    return claim if cursor.rowcount == 1 else None
+    mine, taken = claim(connection, _SHIPPING, _Shipping, limit=1, lease=LEASE)
+    return mine if taken else None
 
 
 def keep_shipping(connection: Connection, claim: Claim) -> bool:
     """Begin the lease anew; False when another run has taken over meanwhile."""
-    cursor = connection.execute(
-        "UPDATE ifms.call_shipping SET claimed_until = clock_timestamp() + %s WHERE claim_token = %s",
-        (claim.lease, claim.token),
-    )
-    return cursor.rowcount == 1
+    return renew(connection, _SHIPPING.table, True, claim)
 
 
 def end_shipping(connection: Connection, claim: Claim) -> None:
     """Give the right back, if it is still this run's."""
-    connection.execute(
-        "UPDATE ifms.call_shipping SET claim_token = NULL, claimed_until = NULL WHERE claim_token = %s", (claim.token,)
-    )
+    settle(connection, _SHIPPING.table, True, claim)
 
 
 def unshipped(

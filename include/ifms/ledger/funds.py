@@ -19,7 +19,7 @@ from psycopg.rows import class_row
 
 from ifms import clock
 from ifms.errors import BadInputError, ClaimLostError, LedgerError
-from ifms.ledger.claims import Claim, Queue
+from ifms.ledger.claims import Claim, Queue, settle
 from ifms.ledger.database import REFUSED, Connection, refusal
 from ifms.ledger.models import AllotmentKind, Funding, NewAllotment, Watermark
 from ifms.ledger.write_batch import Target, write
@@ -68,15 +68,8 @@ def move_watermark(connection: Connection, mark: Watermark, claim: Claim, asked_
 
     Raises ClaimLostError when another run has taken the row over.
     """
-    cursor = connection.execute(
-        """
-        UPDATE ifms.va_watermark
-        SET fetched_until = greatest(fetched_until, %s), claim_token = NULL, claimed_until = NULL
-        WHERE id = %s AND claim_token = %s
-        """,
-        (asked_at, mark.id, claim.token),
-    )
-    if cursor.rowcount != 1:
+    moved = "fetched_until = greatest(fetched_until, %(asked_at)s)"
+    if not settle(connection, "va_watermark", mark.id, claim, moved, asked_at=asked_at):
         raise ClaimLostError(f"the watermark of {mark.tenant_id}, {mark.hoa_code} was taken over by another run")
 
 

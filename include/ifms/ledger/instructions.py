@@ -19,7 +19,7 @@ from ifms.errors import ClaimLostError, ConflictError
 from ifms.ledger import beneficiaries, funds
 from ifms.ledger.bills import bills_of, bind_bills
 from ifms.ledger.binding import sign_instruction
-from ifms.ledger.claims import Claim, Queue
+from ifms.ledger.claims import GIVEN_BACK, Claim, Queue
 from ifms.ledger.database import Connection
 from ifms.ledger.funds import Movement
 from ifms.ledger.models import Beneficiary, Funding, NewBeneficiary, Payment, PaymentInstruction
@@ -503,7 +503,7 @@ def _updating(columns: tuple[str, ...], *, counted: bool, keep_claim: bool) -> s
     if counted:
         sets.append(sql.SQL("attempts = attempts + 1, last_attempt_at = clock_timestamp()"))
     if not keep_claim:
-        sets.append(sql.SQL("claim_token = NULL, claimed_until = NULL"))
+        sets.append(sql.SQL(GIVEN_BACK))
     statement = sql.SQL(
         """
         UPDATE ifms.payment_instruction SET {}

@@ -9,13 +9,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
-from uuid import uuid4
 
-from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from ifms.errors import BadInputError, ClaimLostError
-from ifms.ledger.claims import Claim
+from ifms.ledger.claims import Claim, Queue, claim, settle
 from ifms.ledger.database import Connection
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.statuses import BeneficiaryStatus
@@ -152,7 +150,7 @@ def set_subscriptions(connection: Connection, wanted: Collection[str]) -> int:
             connection.execute("UPDATE ifms.notice SET wanted_until = now() WHERE topic = %s", (topic,))
     return connection.execute(
         """
-        UPDATE ifms.outbox SET delivered_at = now(), unheard = true, set_aside_at = NULL, claim_token = NULL,
+        UPDATE ifms.outbox SET delivered_at = now(), undeliverable = true, set_aside_at = NULL, claim_token = NULL,
                claimed_until = NULL, last_error = 'nobody wants to hear it any more'
         WHERE delivered_at IS NULL AND topic = ANY(%s)
         """,
@@ -173,19 +171,26 @@ def _write(target: Target, tenant_id: str, payment_number: str, payload: Mapping
     )
 
 
+_DUE = """
+    q.delivered_at IS NULL AND q.set_aside_at IS NULL AND q.next_attempt_at <= now()
+    AND NOT EXISTS (
+        SELECT FROM ifms.outbox earlier
+        WHERE earlier.topic = q.topic AND earlier.ordering_key = q.ordering_key
+          AND earlier.id < q.id AND earlier.delivered_at IS NULL)"""
+"""Of each key the earliest that is undelivered, when its time has come."""
+
+_MESSAGES = Queue(
+    table="outbox",
+    due="q.topic = ANY(%(topics)s) AND" + _DUE,
+    order="q.id",
+    polled=None,
+    also="attempts = attempts + 1",
+)
+
+
 def anything_due(connection: Connection) -> bool:
     """Whether a message could be delivered now."""
-    row = connection.execute(
-        """
-        SELECT EXISTS (
-            SELECT FROM ifms.outbox o
-            WHERE o.delivered_at IS NULL AND o.set_aside_at IS NULL AND o.next_attempt_at <= now()
-              AND NOT EXISTS (
-                  SELECT FROM ifms.outbox earlier
-                  WHERE earlier.topic = o.topic AND earlier.ordering_key = o.ordering_key
-                    AND earlier.id < o.id AND earlier.delivered_at IS NULL))
-        """
-    ).fetchone()
+    row = connection.execute(f"SELECT EXISTS (SELECT FROM ifms.outbox q WHERE {_DUE})").fetchone()  # noqa: S608  (a text of this module)
     return bool(row and row[0])
 
 
@@ -193,29 +198,7 @@ def claim_messages(
     connection: Connection, limit: int, topics: Collection[str] = (PAYMENT_STATUS,)
 ) -> tuple[Claim, list[Message]]:
     """Take the next message of each key that has one due: the earliest, and only if none before it is undelivered."""
-    claim = Claim(uuid4(), LEASE)
-    with connection.cursor(row_factory=class_row(Message)) as cursor:
-        found = cursor.execute(
-            """
-            WITH due AS (
-                SELECT o.id FROM ifms.outbox o
-                WHERE o.delivered_at IS NULL AND o.set_aside_at IS NULL AND o.next_attempt_at <= now()
-                  AND o.topic = ANY(%(topics)s)
-                  AND (o.claimed_until IS NULL OR o.claimed_until < clock_timestamp())
-                  AND NOT EXISTS (
-                      SELECT FROM ifms.outbox earlier
-                      WHERE earlier.topic = o.topic AND earlier.ordering_key = o.ordering_key
-                        AND earlier.id < o.id AND earlier.delivered_at IS NULL)
-                ORDER BY o.id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-            )
-            UPDATE ifms.outbox t
-            SET claim_token = %(token)s, claimed_until = clock_timestamp() + %(lease)s, attempts = attempts + 1
-            FROM due WHERE t.id = due.id
-            RETURNING t.id, t.topic, t.tenant_id, t.ordering_key, t.payload, t.attempts
-            """,
-            {"limit": limit, "topics": list(topics), "token": claim.token, "lease": claim.lease},
-        ).fetchall()
-    return claim, sorted(found, key=lambda message: message.id)
+    return claim(connection, _MESSAGES, Message, limit=limit, lease=LEASE, topics=list(topics))
 
 
 def history_by_message(connection: Connection, messages: Collection[Message]) -> dict[int, list[Mapping[str, Any]]]:
@@ -265,7 +248,7 @@ def all_delivered(connection: Connection, ids: Collection[int], claim: Claim) ->
 
 def close_undeliverable(connection: Connection, message: Message, claim: Claim, why: str) -> None:
     """There is nobody to deliver it to: it is closed with the reason, and holds nothing up. Raises ClaimLostError."""
-    _settle(connection, message, claim, "delivered_at = now(), unheard = true, last_error = %(error)s", error=why)
+    _settle(connection, message, claim, "delivered_at = now(), undeliverable = true, last_error = %(error)s", error=why)
 
 
 def try_later(
@@ -297,12 +280,7 @@ def _settle(
     pause: timedelta | None = None,
     error: str | None = None,
 ) -> None:
-    cursor = connection.execute(
-        f"UPDATE ifms.outbox SET {sets}, claim_token = NULL, claimed_until = NULL"  # noqa: S608  (texts of this module)
-        " WHERE id = %(id)s AND claim_token = %(token)s",
-        {"id": message.id, "token": claim.token, "pause": pause, "error": error},
-    )
-    if cursor.rowcount != 1:
+    if not settle(connection, "outbox", message.id, claim, sets, pause=pause, error=error):
         raise ClaimLostError(f"message {message.id} of the outbox was taken over by another run; nothing was written")
 
 
@@ -314,10 +292,10 @@ def send_again(connection: Connection, ids: Collection[int] | None) -> int:
     """
     found = connection.execute(
         """
-        UPDATE ifms.outbox SET set_aside_at = NULL, delivered_at = NULL, unheard = false, attempts = 0,
+        UPDATE ifms.outbox SET set_aside_at = NULL, delivered_at = NULL, undeliverable = false, attempts = 0,
                next_attempt_at = now()
         WHERE (set_aside_at IS NOT NULL AND delivered_at IS NULL AND (%(ids)s::bigint[] IS NULL OR id = ANY(%(ids)s)))
-           OR (unheard AND id = ANY(%(ids)s))
+           OR (undeliverable AND id = ANY(%(ids)s))
         RETURNING id
         """,
         {"ids": None if ids is None else list(ids)},

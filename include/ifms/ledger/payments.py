@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from ifms.errors import BadInputError, ClaimLostError
-from ifms.ledger.claims import Claim, Queue
+from ifms.ledger.claims import Claim, Queue, settle
 from ifms.ledger.database import Connection
 from ifms.ledger.funds import IN_A_YEAR_OF_USE
 from ifms.ledger.models import NewPayment, Payment
@@ -80,17 +80,10 @@ def hold_payment(connection: Connection, payment: Payment, claim: Claim, code: s
 
     Raises ClaimLostError when another run has taken it over.
     """
-    row = connection.execute(
-        """
-        UPDATE ifms.payment SET
-            held_since = CASE WHEN hold_code = %(code)s AND hold_message = %(message)s THEN held_since ELSE now() END,
-            hold_code = %(code)s, hold_message = %(message)s, claim_token = NULL, claimed_until = NULL
-        WHERE id = %(id)s AND claim_token = %(token)s
-        RETURNING id
-        """,
-        {"code": code, "message": message, "id": payment.id, "token": claim.token},
-    ).fetchone()
-    if row is None:
+    held = """
+        held_since = CASE WHEN hold_code = %(code)s AND hold_message = %(message)s THEN held_since ELSE now() END,
+        hold_code = %(code)s, hold_message = %(message)s"""
+    if not settle(connection, "payment", payment.id, claim, held, code=code, message=message):
         raise ClaimLostError(f"payment {payment.payment_number} was taken over by another run; nothing was written")
     return (payment.hold_code, payment.hold_message) != (code, message)
 

@@ -7,7 +7,6 @@ Facts: digit-services.md §2 (PA job) and §3.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,7 +22,7 @@ from ifms.errors import (
     PlatformRefusedError,
     PlatformReplyError,
 )
-from ifms.ledger.bills import STORED_WITHIN, bind_bills, claim_bills, give_up_bill, never_stored
+from ifms.ledger.bills import STORED_WITHIN, ClaimedBill, bind_bills, claim_bills, give_up_bill, never_stored
 from ifms.ledger.claims import Claim
 from ifms.ledger.models import NewPayment as LedgerPayment
 from ifms.ledger.payments import payments_due, remember_payments
@@ -45,6 +44,7 @@ class _Due:
     """A bill that this run alone may create the payment of."""
 
     bill: Bill
+    claimed: ClaimedBill
     claim: Claim
 
 
@@ -109,7 +109,7 @@ def create_payments(sweep: Sweep, platform: PlatformClient, master: MasterData, 
             if chosen is not None:
                 chosen.made(bill, raised.payment)
         elif not raised.unsure:
-            sweep.db.transact(lambda c: give_up_bill(c, bill.tenant_id, bill.id, due.claim))
+            sweep.db.transact(lambda c: give_up_bill(c, due.claimed, due.claim))
         if raised.late:
             sweep.counts["fallen_behind"] += 1
             if chosen is not None:
@@ -120,7 +120,7 @@ def create_payments(sweep: Sweep, platform: PlatformClient, master: MasterData, 
             sweep.add_problem(raised.fault)
 
     def give_back(due: _Due) -> None:
-        sweep.db.transact(lambda c: give_up_bill(c, due.bill.tenant_id, due.bill.id, due.claim))
+        sweep.db.transact(lambda c: give_up_bill(c, due.claimed, due.claim))
 
     try:
         drive(sweep, bills(), call, settle, give_back)
@@ -135,9 +135,10 @@ def _claimed(
 ) -> Generator[_Due, None, None]:
     """The bills that nobody else is asking for; what is not taken when the sweep stops is given back."""
     ids = [bill.id for bill in found]
-    claim = Claim(uuid.uuid4(), LEASE)
+    if not ids:
+        return
     try:
-        free = sweep.db.transact(lambda c: claim_bills(c, tenant, ids, claim)) if ids else set()
+        claim, free = sweep.db.transact(lambda c: claim_bills(c, tenant, ids, LEASE))
     except LedgerDataError as error:
         sweep.add_problem(f"the bills of {tenant} could not be claimed: {error}")
         return
@@ -155,10 +156,10 @@ def _claimed(
     try:
         for bill in due:
             taken += 1
-            yield _Due(bill, claim)
+            yield _Due(bill, free[bill.id], claim)
     finally:
         for bill in due[taken:]:
-            sweep.db.transact(partial(give_up_bill, tenant_id=tenant, bill_id=bill.id, claim=claim))
+            sweep.db.transact(partial(give_up_bill, bill=free[bill.id], claim=claim))
 
 
 def remember(sweep: Sweep, payments: Iterable[Payment]) -> None:

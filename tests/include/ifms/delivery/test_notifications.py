@@ -134,8 +134,8 @@ def test_each_who_is_paid_hears_of_it_once_and_the_index_of_each_status(adapter,
         assert body.keys() == {"mobileNumber", "message"}
         assert body["mobileNumber"] == row["mobile"]
     assert [body["paymentInstruction"]["piStatus"] for body, _ in index(kafka)] == ["SUCCESSFUL"] * 5
-    assert counts["told"] == 3 + 5  # PENDING, INITIATED, APPROVED, IN PROCESS, SUCCESSFUL
-    assert told()["told"] == 0
+    assert counts["delivered"] == 3 + 5  # PENDING, INITIATED, APPROVED, IN PROCESS, SUCCESSFUL
+    assert told()["delivered"] == 0
     assert (len(sms(kafka)), len(index(kafka))) == (3, 5)
 
 
@@ -178,7 +178,7 @@ def test_each_whose_payment_failed_hears_of_it_and_of_its_success_later(adapter,
     assert "sent to your registered account" in messages[0]
     assert "has failed" in messages[1]
     adapter.run("FD")  # told again, it is no news
-    assert told()["told"] == 0
+    assert told()["delivered"] == 0
     failed.mend(adapter)
     adapter.correct()
     adapter.run("FTPS")
@@ -225,8 +225,8 @@ def test_a_department_hears_nothing_and_a_payee_without_phone_holds_nobody_up(ad
             ('{"payee": "gone"}', some["beneficiary_id"]),
         )
     counts = told()
-    assert counts["nobody_to_hear"] == 1
-    [row] = [row for row in rows(adapter, "sms") if row["unheard"]]
+    assert counts["undeliverable"] == 1
+    [row] = [row for row in rows(adapter, "sms") if row["undeliverable"]]
     assert row["last_error"] == "the registry has no mobile number of payee gone"
     assert len(sms(kafka)) == 1
     assert adapter.reconcile().counts["problems"] == 0  # nothing waits
@@ -234,7 +234,7 @@ def test_a_department_hears_nothing_and_a_payee_without_phone_holds_nobody_up(ad
     with sweep:
         assert sweep.db.transact(lambda c: outbox.send_again(c, None)) == 0
         assert sweep.db.transact(lambda c: outbox.send_again(c, [row["id"]])) == 1
-    assert told()["nobody_to_hear"] == 1
+    assert told()["undeliverable"] == 1
 
 
 def test_additional_fields_are_what_digits_sms_service_wants(adapter, kafka, publisher):
@@ -327,7 +327,7 @@ def test_a_broker_that_is_away_delays_and_drops_nothing(adapter, kafka, told, im
     adapter.cycle()
     with kafka.broker.away():
         counts = impatiently()  # green: a remark
-        assert counts["told"] == 0
+        assert counts["delivered"] == 0
         assert counts["try_later"] == 2 + 1  # the index's next ones wait behind its first
         waiting = [row for row in rows(adapter, "sms") if row["delivered_at"] is None]
         assert [row["attempts"] for row in waiting] == [1, 1]
@@ -343,7 +343,7 @@ def test_a_broker_that_is_away_delays_and_drops_nothing(adapter, kafka, told, im
     assert pauses
     assert all(timedelta(minutes=5) < row["for"] <= LONGEST_PAUSE for row in pauses)
     due(adapter)
-    assert told()["told"] == 2 + 5
+    assert told()["delivered"] == 2 + 5
     assert (len(sms(kafka)), len(index(kafka))) == (2, 5)
 
 
@@ -351,9 +351,9 @@ def test_a_broker_that_hangs_is_given_up_in_time_and_nothing_is_lost(adapter, ka
     failed.wage_bill(adapter, payees=1)
     adapter.cycle()
     with kafka.broker.hanging():
-        assert impatiently()["told"] == 0
+        assert impatiently()["delivered"] == 0
     due(adapter)
-    assert told()["told"] == 1 + 5
+    assert told()["delivered"] == 1 + 5
     ids = Counter(record.headers[MESSAGE_ID] for _, record in index(kafka) + sms(kafka))
     assert len(ids) == 6
 
@@ -374,9 +374,9 @@ def test_killed_between_the_brokers_word_and_ours_it_is_told_twice_with_the_same
     assert killed.returncode == -signal.SIGKILL
     first = {record.headers[MESSAGE_ID] for _, record in sms(kafka) + index(kafka)}
     assert len(first) == 3
-    assert told()["told"] == 0  # in the hands of the one that was killed
+    assert told()["delivered"] == 0  # in the hands of the one that was killed
     owner(adapter, "UPDATE ifms.outbox SET claimed_until = now() - interval '1 second'")
-    assert told()["told"] == 2 + 5
+    assert told()["delivered"] == 2 + 5
     ids = Counter(record.headers[MESSAGE_ID] for _, record in sms(kafka) + index(kafka))
     assert {each: ids[each] for each in first} == dict.fromkeys(first, 2)
     assert len(ids) == 2 + 5
@@ -386,8 +386,8 @@ def test_killed_between_the_brokers_word_and_ours_it_is_told_twice_with_the_same
 def test_a_run_has_an_end_and_leaves_the_rest_to_the_next_one(adapter, told, publisher, notices):
     failed.wage_bill(adapter, payees=1)
     adapter.cycle()
-    assert adapter.notify(publisher, notices, longest=timedelta(0)).counts["told"] == 0
-    assert told()["told"] == 1 + 5
+    assert adapter.notify(publisher, notices, longest=timedelta(0)).counts["delivered"] == 0
+    assert told()["delivered"] == 1 + 5
 
 
 def test_a_copy_that_has_fallen_behind_says_nothing(adapter, kafka, told, monkeypatch):
@@ -415,14 +415,14 @@ def test_a_message_that_is_too_large_is_set_aside_and_the_others_go_on(adapter, 
         told()
     small = [row["pi_number"] for row in adapter.rows("SELECT * FROM ifms.payment_instruction ORDER BY created_at")][1]
     assert [body["paymentInstruction"]["jitBillNo"] for body, _ in index(kafka)] == [small, small]
-    assert told()["told"] == 0
+    assert told()["delivered"] == 0
     [lag] = adapter.rows("SELECT * FROM ifms.outbox_lag WHERE topic = 'pi_index'")
     assert (lag["due"], lag["set_aside"]) == (1, 1)  # the second one of the same PI waits behind the first
     owner(adapter, "UPDATE ifms.payment_instruction SET additional_details = '{}'")
     sweep = adapter.sweep("RELAY")
     with sweep:
         sweep.db.transact(lambda c: outbox.send_again(c, None))
-    assert told()["told"] == 2
+    assert told()["delivered"] == 2
 
 
 def test_a_registry_that_is_away_delays_the_sms_and_not_the_index(adapter, kafka, told):
@@ -431,10 +431,10 @@ def test_a_registry_that_is_away_delays_the_sms_and_not_the_index(adapter, kafka
     rule = {"service": "individual", "effect": "http_status", "status": 503}
     adapter.simulators.ask_platform("POST", "rules", rule)
     counts = told()
-    assert (counts["told"], counts["try_later"]) == (5, 2)
+    assert (counts["delivered"], counts["try_later"]) == (5, 2)
     adapter.simulators.ask_platform("DELETE", "rules")
     due(adapter)
-    assert told()["told"] == 2
+    assert told()["delivered"] == 2
 
 
 def test_one_entry_that_can_not_be_read_spoils_nobody_elses_sms(adapter, kafka, told):
@@ -443,9 +443,9 @@ def test_one_entry_that_can_not_be_read_spoils_nobody_elses_sms(adapter, kafka, 
     spoiled = {"service": "individual", "effect": "http_status", "status": 200, "body": '{"Individual": [{"name": 7}]}'}
     adapter.simulators.ask_platform("POST", "rules", spoiled | {"times": 2})  # for all, then for the first
     counts = told()
-    assert (counts["told"], counts["try_later"]) == (2 + 5, 1)
+    assert (counts["delivered"], counts["try_later"]) == (2 + 5, 1)
     due(adapter)
-    assert told()["told"] == 1
+    assert told()["delivered"] == 1
     assert len({body["mobileNumber"] for body, _ in sms(kafka)}) == 3
 
 

@@ -298,7 +298,7 @@ def test_a_message_about_a_payment_without_instruction_revives_nothing(adapter, 
     after = platform_payment(simulators)
     assert (after["status"], lines(after)) == ("CANCELLED", lines(before))
     [message] = outbox(adapter)
-    assert message["unheard"]
+    assert message["undeliverable"]
     assert "cancelled" in message["last_error"]
     assert adapter.run("RELAY").counts["cancelled"] == 0
 

@@ -1,7 +1,6 @@
 """One payment per bill."""
 
 import time
-import uuid
 from datetime import timedelta
 
 import psycopg
@@ -10,35 +9,33 @@ from support.ledger import LEASE, TENANT
 
 from ifms.errors import ConflictError
 from ifms.ledger.bills import bind_bills, claim_bills, give_up_bill, never_stored
-from ifms.ledger.claims import Claim
 
 
-def fresh(lease=LEASE):
-    return Claim(uuid.uuid4(), lease)
+def claimed(ledger, *ids, lease=LEASE):
+    return ledger.db.transact(lambda c: claim_bills(c, TENANT, ids, lease))
 
 
-def take(ledger, mine, *ids):
-    return ledger.db.transact(lambda c: claim_bills(c, TENANT, ids, mine))
+def take(ledger, *ids, lease=LEASE):
+    return set(claimed(ledger, *ids, lease=lease)[1])
 
 
 def test_only_one_run_may_ask_for_a_bill(ledger):
-    assert take(ledger, fresh(), "B1", "B2") == {"B1", "B2"}
-    assert take(ledger, fresh(), "B1", "B2", "B3") == {"B3"}
+    assert take(ledger, "B1", "B2") == {"B1", "B2"}
+    assert take(ledger, "B1", "B2", "B3") == {"B3"}
 
 
 def test_a_refused_bill_is_free_again_and_an_unsure_one_after_its_lease(ledger):
-    mine = fresh()
-    take(ledger, mine, "B1")
-    ledger.db.transact(lambda c: give_up_bill(c, TENANT, "B1", mine))
-    assert take(ledger, fresh(timedelta(milliseconds=1)), "B1") == {"B1"}
+    mine, bills = claimed(ledger, "B1")
+    ledger.db.transact(lambda c: give_up_bill(c, bills["B1"], mine))
+    assert take(ledger, "B1", lease=timedelta(milliseconds=1)) == {"B1"}
     time.sleep(0.02)
-    assert take(ledger, fresh(), "B1") == {"B1"}
+    assert take(ledger, "B1") == {"B1"}
 
 
 def test_a_bill_with_its_payment_is_never_free_and_never_paid_by_another(ledger):
     ledger.db.transact(lambda c: bind_bills(c, TENANT, ["B1"], "P1"))
     ledger.db.transact(lambda c: bind_bills(c, TENANT, ["B1", "B1"], "P1"))
-    assert take(ledger, fresh(), "B1") == set()
+    assert take(ledger, "B1") == set()
     with pytest.raises(ConflictError, match="P2 pays bill B1, which payment P1 pays already"):
         ledger.db.transact(lambda c: bind_bills(c, TENANT, ["B1", "B2"], "P2"))
     assert ledger.one("SELECT count(*) FROM ifms.bill") == 1

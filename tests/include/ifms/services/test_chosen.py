@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -15,7 +14,6 @@ from support.processes import Job, at_once
 
 from ifms.errors import BadInputError, SweepNeedsAttentionError
 from ifms.ledger.bills import claim_bills
-from ifms.ledger.claims import Claim
 from ifms.ledger.runs import RunContext
 from ifms.platform.client import PlatformClient
 from ifms.platform.models import Bill, NewPayment
@@ -166,7 +164,7 @@ def test_a_city_that_can_not_be_read_is_told_and_the_others_are_paid(adapter: Ad
 def test_a_bill_that_another_run_is_asking_for_is_left_to_it(adapter: Adapter):
     bill = order(adapter)
     with psycopg.connect(adapter.dsn) as connection:
-        claim_bills(connection, "od.samplea", [bill["id"]], Claim(uuid.uuid4(), timedelta(minutes=5)))
+        claim_bills(connection, "od.samplea", [bill["id"]], timedelta(minutes=5))
     said, red = choose(adapter, bill["billNumber"])
     assert red
     assert "another run is asking for its payment now" in said[0]

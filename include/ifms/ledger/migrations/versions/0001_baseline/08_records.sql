@@ -69,7 +69,7 @@ CREATE TRIGGER never_emptied BEFORE TRUNCATE ON ifms.treasury_call FOR EACH STAT
 
 -- One run ships at a time: a claim on each call would write its row once more.
 CREATE TABLE ifms.call_shipping (
-    one            boolean PRIMARY KEY DEFAULT true CHECK (one),
+    id             boolean PRIMARY KEY DEFAULT true CHECK (id),
     claim_token    uuid,
     claimed_until  timestamptz
 );
@@ -149,9 +149,9 @@ CREATE TABLE ifms.outbox (
     claim_token      uuid,
     claimed_until    timestamptz,
     -- Closed without anybody having heard it: `last_error` says why (a payee without a phone).
-    unheard          boolean NOT NULL DEFAULT false,
+    undeliverable          boolean NOT NULL DEFAULT false,
     created_at       timestamptz NOT NULL DEFAULT now(),
-    CONSTRAINT unheard_is_closed CHECK (delivered_at IS NOT NULL OR NOT unheard)
+    CONSTRAINT undeliverable_is_closed CHECK (delivered_at IS NOT NULL OR NOT undeliverable)
 );
 CREATE INDEX outbox_due ON ifms.outbox (id) WHERE delivered_at IS NULL;
 CREATE INDEX outbox_by_key ON ifms.outbox (topic, ordering_key, id);
