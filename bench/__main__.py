@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     console.print(reading.table(timings, pis, filling))
                     made.new_ledger("plans")
                     plans.fill(made.server.dsn("plans"), pis)
-                    console.print(plans.table(plans.look(made.server.dsn("plans")), pis))
+                    console.print(plans.table(plans.measure(made.server.dsn("plans")), pis))
                 if everything or given.reports:
                     console.print(reporting.table(reporting.measure(made.server.dsn("reading"), console), pis))
     except StandaloneError as error:

@@ -66,7 +66,7 @@ def _bytes(query: object, connection: psycopg.Connection[Any]) -> bytes:
     return query.as_bytes(connection) if isinstance(query, sql.Composable) else str(query).encode()
 
 
-def look(dsn: str) -> list[LookUp]:
+def measure(dsn: str) -> list[LookUp]:
     """Run and explain each look-up on the filled ledger of `dsn`; nothing is kept."""
     found = []
     with psycopg.connect(dsn) as connection:

@@ -26,7 +26,7 @@ def filled(module_ledger_dsn, plans):
 
 
 def test_each_look_up_goes_by_its_index(plans, filled):
-    found = plans.look(filled)
+    found = plans.measure(filled)
     assert len(found) > 20
     for each in found:
         assert each.by_index, f"{each.what}: {each.plan}"
@@ -39,5 +39,5 @@ def test_a_scan_would_be_seen(plans, filled):
     with psycopg.connect(filled) as connection:
         connection.execute("DROP INDEX ifms.payment_instruction_claimed")
         connection.commit()
-    held = {each.what: each.by_index for each in plans.look(filled)}
+    held = {each.what: each.by_index for each in plans.measure(filled)}
     assert not held["held: INITIATED originals"]

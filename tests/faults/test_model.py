@@ -38,7 +38,7 @@ from ifms.ledger.claims import Claim
 from ifms.ledger.database import Connection, Database
 from ifms.ledger.failure_matching import book
 from ifms.ledger.instructions import Change
-from ifms.ledger.invariants import look
+from ifms.ledger.invariants import find_violations
 from ifms.ledger.models import AllotmentKind, Funding, NewBeneficiary, PaymentInstruction
 from ifms.ledger.status_log import LogStatus
 from ifms.ledger.write_batch import Writes
@@ -355,7 +355,7 @@ class LedgerBesideItsModel(RuleBasedStateMachine):
 
     @invariant()
     def no_invariant_is_broken(self) -> None:
-        assert look(self.reading) == []
+        assert find_violations(self.reading) == []
 
     # ----------------------------------------------------------------------------------------------------------------
 

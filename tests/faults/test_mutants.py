@@ -113,11 +113,11 @@ MUTANTS = {
             (SENDING, "never_sent = status is LogStatus.NOT_SENT and not item.ask_first", "never_sent = status in (LogStatus.NOT_SENT, LogStatus.ERROR)"),
             (SENDING, 'maybe_there = item.pi.uncertain or item.pi.last_attempt != "never_sent"', 'maybe_there = item.pi.last_attempt != "never_sent"'),
         ),
-        ("tests/include/ifms/services/test_uncertain.py",),
+        ("tests/include/ifms/services/test_uncertain_submissions.py",),
     ),
     "the refusal of a second submission declines": Mutant(
         ((SENDING, "if meaning is Meaning.CONTENT_ERROR and not item.ask_first:", "if meaning is Meaning.CONTENT_ERROR:"),),
-        ("tests/include/ifms/services/test_uncertain.py::test_a_second_submission_that_is_refused_declines_nothing",),
+        ("tests/include/ifms/services/test_uncertain_submissions.py::test_a_second_submission_that_is_refused_declines_nothing",),
     ),
     "empty data counts as absence": Mutant(
         (
@@ -128,11 +128,11 @@ MUTANTS = {
                 '                what = "shows no amount or count of it" if news is not None else "has no news of it"\n',
             ),
         ),
-        ("tests/include/ifms/services/test_uncertain.py::test_empty_data_never_means_that_the_treasury_lacks_it",),
+        ("tests/include/ifms/services/test_uncertain_submissions.py::test_empty_data_never_means_that_the_treasury_lacks_it",),
     ),
     "a duplicate on a first submission is accepted": Mutant(
         ((SENDING, "if meaning is Meaning.DUPLICATE and item.ask_first:", "if meaning is Meaning.DUPLICATE:"),),
-        ("tests/include/ifms/services/test_uncertain.py",),
+        ("tests/include/ifms/services/test_uncertain_submissions.py",),
     ),
     "the relay tells the last word only": Mutant(
         (("include/ifms/delivery/payment_status.py", "    for payload in history:\n", "    for payload in history[-1:]:\n"),),
@@ -156,7 +156,7 @@ MUTANTS = {
     ),
     "PD says SUCCESSFUL despite a failure": Mutant(
         (("include/ifms/services/pd.py", "    if not tally.failed:\n", "    if True:\n"),),
-        ("tests/include/ifms/services/test_telling.py", "tests/include/ifms/services/test_cor.py::test_a_failure_before_the_scroll_completes_the_pi_as_partial"),
+        ("tests/include/ifms/services/test_line_statuses.py", "tests/include/ifms/services/test_cor.py::test_a_failure_before_the_scroll_completes_the_pi_as_partial"),
     ),
 }  # fmt: skip
 

@@ -199,7 +199,7 @@ def imported(world: Any, here: Adapter, **options: Any) -> Report:
 def broken(here: Adapter) -> dict[str, list[str]]:
     """The invariants that do not hold, with the rows that break them."""
     with psycopg.connect(here.dsn) as connection:
-        return {f.invariant.name: list(f.rows) for f in invariants.look(connection)}
+        return {f.invariant.name: list(f.rows) for f in invariants.find_violations(connection)}
 
 
 def statuses(adapter: Adapter) -> Counter[tuple[str, str]]:

@@ -274,7 +274,7 @@ def _settle(sweep: Sweep, batch: _Batch) -> None:
     if result.acknowledged:
         lost = sweep.db.transact(partial(outbox.all_delivered, ids=result.acknowledged, claim=claim))
         sweep.counts["claim_lost"] += lost
-        sweep.counts["told"] += len(result.acknowledged) - lost
+        sweep.counts["delivered"] += len(result.acknowledged) - lost
     acknowledged = set(result.acknowledged)
     for message in batch.messages:
         if message.id in acknowledged:
@@ -291,7 +291,7 @@ def _settle(sweep: Sweep, batch: _Batch) -> None:
             sweep.counts["set_aside"] += 1
             sweep.add_problem(f"message {message.id} ({message.topic}) is set aside: {result.refused[message.id]}")
         elif message.id in batch.nobody:
-            sweep.counts["nobody_to_hear"] += 1
+            sweep.counts["undeliverable"] += 1
         elif message.id in result.later:
             sweep.counts["try_later"] += 1
 

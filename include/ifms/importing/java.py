@@ -70,7 +70,7 @@ def run(
         before = _broken(target)
         stage(target, source, schema, masters, by_rows)
         doubts.mark(target, phrases.phrasebook(target))
-        rules.look(target)
+        rules.find_violations(target)
         changed = write(target)
         tables = reconcile_totals.tables(target)
         wrong = [f"{table.name}: {table}" for table in tables if not table.agrees] + reconcile_totals.differences(
@@ -85,7 +85,7 @@ def run(
 def _broken(connection: Connection) -> set[str]:
     return {
         f"{found.invariant.name}: {row}"
-        for found in invariants.look(connection, shown=1000)
+        for found in invariants.find_violations(connection, shown=1000)
         if found.invariant.name not in EXPECTED
         for row in found.rows
     }

@@ -14,7 +14,7 @@ from ifms.ledger.database import Connection
 _RULES = Path(__file__).with_suffix(".sql")
 
 
-def look(connection: Connection) -> None:
+def find_violations(connection: Connection) -> None:
     """Fill java_misfit: sanctions first, for what is said of them leaves out payments."""
     for block in _RULES.read_text(encoding="utf-8").split("\n-- rule: ")[1:]:
         heading, _, query = block.partition("\n")

@@ -40,15 +40,15 @@ class Finding:
     rows: Sequence[str]
 
 
-def look(connection: Connection, limits: Limits | None = None, *, shown: int = SHOWN) -> list[Finding]:
+def find_violations(connection: Connection, limits: Limits | None = None, *, shown: int = SHOWN) -> list[Finding]:
     """What is broken, rule by rule; in one state of all rows when run by `Database.read_snapshot`."""
     values = parameters(limits or Limits()) | {"shown": shown}
     findings = []
     for invariant in INVARIANTS:
         row = connection.execute(
             f"""
-            WITH found (said) AS MATERIALIZED ({invariant.query})
-            SELECT (SELECT count(*) FROM found), ARRAY(SELECT said FROM found ORDER BY said LIMIT %(shown)s)
+            WITH found (violation) AS MATERIALIZED ({invariant.query})
+            SELECT (SELECT count(*) FROM found), ARRAY(SELECT violation FROM found ORDER BY violation LIMIT %(shown)s)
             """,  # noqa: S608  (queries of this module)
             values,
         ).fetchone()

@@ -420,7 +420,7 @@ SELECT 'message ' || id || ' about ' || ordering_key
        || coalesce(': ' || last_error, '')
 FROM (SELECT DISTINCT ON (topic, ordering_key) * FROM ifms.outbox WHERE delivered_at IS NULL
       ORDER BY topic, ordering_key, id) next  -- what is behind it waits for it
-WHERE set_aside_at IS NOT NULL OR created_at < now() - %(unheard)s
+WHERE set_aside_at IS NOT NULL OR created_at < now() - %(undelivered)s
 
 -- Time ----------------------------------------------------------------------------------------------------------------
 

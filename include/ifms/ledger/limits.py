@@ -25,7 +25,7 @@ class Limits:
     unmatched: timedelta = timedelta(days=7)  # until a failure that the bank told of is booked
     unasked: timedelta = timedelta(hours=25)  # until a voucher date is asked about again: a day, and an hour to do it
     returnable: timedelta = timedelta(days=100)  # for so long a payment may come back from the bank
-    unheard: timedelta = timedelta(hours=24)  # until the platform has heard of a change
+    undelivered: timedelta = timedelta(hours=24)  # until the platform has heard of a change
     forgotten: timedelta = timedelta(hours=24)  # until a row whose claim has run out is taken over
 
     def with_days(self, days: Mapping[str, object]) -> Limits:

@@ -50,7 +50,7 @@ class Candidates:
     platform: PlatformClient
     sealer: Sealer
 
-    def look(
+    def accounts(
         self, original: PaymentInstruction, failed: Mapping[str, History]
     ) -> tuple[dict[str, Accounts], dict[str, str]]:
         """The accounts of each by beneficiary number; of those who can't be paid as they stand, why not."""

@@ -297,7 +297,7 @@ class Corrections:
 
         Raises CorrectionRefusedError when somebody who was named can't be revised so, or when nobody can.
         """
-        accounts, faults = self.candidates.look(original, failed)
+        accounts, faults = self.candidates.accounts(original, failed)
         late = {} if order.named is not None else self.sweep.db.transact(partial(_too_late, failed=failed))
         why_not: dict[str, str] = {}
         taken: list[tuple[str, Account]] = []

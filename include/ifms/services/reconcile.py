@@ -12,7 +12,7 @@ from functools import partial
 
 from ifms.errors import PlatformError
 from ifms.ledger.claims import ask_first
-from ifms.ledger.invariants import INVARIANTS, Finding, look
+from ifms.ledger.invariants import INVARIANTS, Finding, find_violations
 from ifms.ledger.limits import Limits
 from ifms.platform.client import PlatformClient
 from ifms.services.witnesses import OWED, otherwise_owed, unsigned
@@ -34,7 +34,7 @@ def reconcile(
     one.
     """
     limits = limits or Limits()
-    findings = sweep.db.read_snapshot(partial(look, limits=limits))
+    findings = sweep.db.read_snapshot(partial(find_violations, limits=limits))
     sweep.counts["rules"] = len(INVARIANTS) + (keyring is not None) + (platform is not None)
     if keyring is not None:
         findings += filter(None, [unsigned(sweep.db, keyring, every=every)])

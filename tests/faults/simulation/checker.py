@@ -381,7 +381,7 @@ class Checker:
     def _reconciled(self, pis: dict[str, dict[str, Any]], *, done: bool) -> list[str]:
         """I6: reconciliation is red while a PI is stuck, and green once nothing waits (`done`)."""
         with self.books.person() as connection:
-            findings = {f.invariant.name: f for f in invariants.look(connection, shown=1000)}
+            findings = {f.invariant.name: f for f in invariants.find_violations(connection, shown=1000)}
         unfollowed = UNFOLLOWED if self.people.unfollowed() else set()
         unmatched = findings.get("failures_are_matched")
         if unmatched and all(any(n in row for n in self.people.unaccounted) for row in unmatched.rows):

@@ -52,7 +52,7 @@ def choosable(ledger: Reads, original_number: str, rows: Sequence[Row]) -> list[
     wanted = {number: histories[number] for number in (row["beneficiary_number"] for row in rows)}
     try:
         with PlatformHook().get_conn() as platform:
-            accounts, faults = Candidates(platform, TreasuryHook().sealer).look(original, wanted)
+            accounts, faults = Candidates(platform, TreasuryHook().sealer).accounts(original, wanted)
     except PlatformError as error:
         raise HTTPException(503, t("rev.no_registry", why=error)) from None
     found: list[Choosable] = []

@@ -11,7 +11,7 @@ from support.failed import fail, mend, wage_bill
 
 from ifms.cli import main
 from ifms.errors import LedgerMovedError, SweepNeedsAttentionError
-from ifms.ledger.invariants import look
+from ifms.ledger.invariants import find_violations
 from ifms.ledger.payments import release_holds
 from ifms.services import manual_settlement
 from ifms.services.cor import Order
@@ -46,7 +46,7 @@ def restored(adapter, postgres, tmp_path):
 
 def broken(adapter):
     with psycopg.connect(adapter.dsn) as connection:
-        return {finding.invariant.name: list(finding.rows) for finding in look(connection)}
+        return {finding.invariant.name: list(finding.rows) for finding in find_violations(connection)}
 
 
 def test_what_was_paid_after_the_backup_is_not_paid_again(adapter, treasury, restored, capsys):

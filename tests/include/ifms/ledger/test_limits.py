@@ -12,7 +12,7 @@ from ifms.ledger.limits import IN_DAYS, Limits
 def test_limits_are_set_by_name_in_days():
     limits = Limits(pending=timedelta(hours=2)).with_days({"initiated": 20, "unmatched": 0.5})
     assert limits == Limits(pending=timedelta(hours=2), initiated=timedelta(days=20), unmatched=timedelta(hours=12))
-    assert set(IN_DAYS) | {"pending", "returnable", "unheard", "forgotten"} == set(asdict(Limits()))
+    assert set(IN_DAYS) | {"pending", "returnable", "undelivered", "forgotten"} == set(asdict(Limits()))
 
 
 @pytest.mark.parametrize(

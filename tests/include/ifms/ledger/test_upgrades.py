@@ -9,7 +9,7 @@ from psycopg import sql
 from support.adapter import Adapter
 
 from ifms.ledger import migrate as module
-from ifms.ledger.invariants import look
+from ifms.ledger.invariants import find_violations
 from ifms.ledger.migrate import MIGRATIONS, migrate
 
 EARLIER = sorted(re.match("[0-9]+", path.name)[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))[:-1]
@@ -81,7 +81,7 @@ def counted(dsn, tables):
 
 def broken(dsn):
     with psycopg.connect(dsn) as connection:
-        return {finding.invariant.name: list(finding.rows) for finding in look(connection)}
+        return {finding.invariant.name: list(finding.rows) for finding in find_violations(connection)}
 
 
 @pytest.mark.parametrize("revision", EARLIER)

@@ -25,7 +25,9 @@ def look(adapter, simulators):
             histories = db.transact(lambda c: corrections.histories(c, original))
         sealer = sealer or Sealer.from_config(simulators.treasury_config().log_key)
         with PlatformClient(simulators.platform_config()) as platform:
-            return Candidates(platform, sealer).look(original, {n: h for n, h in histories.items() if h.last.failed})
+            return Candidates(platform, sealer).accounts(
+                original, {n: h for n, h in histories.items() if h.last.failed}
+            )
 
     return ask
 

@@ -12,7 +12,7 @@ import time_machine
 from support.adapter import assert_money_is_right
 
 from ifms.errors import SweepNeedsAttentionError, SweepUnreachableError, TreasuryLoginError
-from ifms.ledger.invariants import look
+from ifms.ledger.invariants import find_violations
 from ifms.ledger.runs import RunContext
 from ifms.queries.search import Criteria, find
 from ifms.services.cor import Order
@@ -183,7 +183,7 @@ def choices(adapter):
 def none_is_wrong(adapter, treasury):
     assert_money_is_right(adapter, treasury)
     with psycopg.connect(adapter.dsn) as connection:
-        assert look(connection) == []
+        assert find_violations(connection) == []
 
 
 @pytest.mark.parametrize("asked", [True, False], ids=["by its number", "all that are due"])
