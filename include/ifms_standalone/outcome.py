@@ -17,6 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from ifms.ledger.invariants import find_violations
 from ifms.money import grouped
 
 SUCCESSFUL = "SUCCESSFUL"
@@ -55,27 +56,12 @@ _FUNDS = """
     ORDER BY tenant_id, hoa_code, master_allotment_id
 """
 
-# A sanction's balances beside what its movements and its payment instructions say they must be. An accepted instruction
-# has spent its amount, whatever became of it later, unless it was declined or rejected.
-_BALANCES = """
-    SELECT s.tenant_id, s.master_allotment_id,
-           s.allotted_amount AS allotted, s.spent_amount AS spent, s.reserved_amount AS reserved,
-           coalesce((SELECT sum(CASE kind WHEN 'ALLOTMENT' THEN amount ELSE -amount END) FROM ifms.fund_movement
-                     WHERE sanction_id = s.id AND kind IN ('ALLOTMENT', 'WITHDRAWAL')), 0) AS moved,
-           coalesce(sum(p.net_amount) FILTER (WHERE p.status NOT IN ('PENDING', 'FAILED')), 0) AS accepted,
-           coalesce(sum(p.net_amount) FILTER (WHERE p.status = 'PENDING'), 0) AS pending
-    FROM ifms.sanction s
-    LEFT JOIN ifms.payment_instruction p ON p.sanction_id = s.id AND p.pi_type = 'ORIGINAL'
-    GROUP BY s.id
-    ORDER BY s.tenant_id, s.master_allotment_id
-"""
-
 _ACCEPTED = """
     SELECT pi_number, net_amount FROM ifms.payment_instruction
     WHERE pi_type = 'ORIGINAL' AND status NOT IN ('PENDING', 'FAILED')
 """
 
-_UNHEARD = """
+_UNDELIVERED = """
     SELECT count(*), min(id), max(last_error) FROM ifms.outbox WHERE delivered_at IS NULL
 """
 
@@ -166,27 +152,6 @@ class Funds:
 
 
 @dataclass(frozen=True)
-class _Balances:
-    tenant_id: str
-    master_allotment_id: str
-    allotted: Decimal
-    spent: Decimal
-    reserved: Decimal
-    moved: Decimal
-    accepted: Decimal
-    pending: Decimal
-
-    def complaint(self) -> str | None:
-        if (self.allotted, self.spent, self.reserved) == (self.moved, self.accepted, self.pending):
-            return None
-        return (
-            f"sanction {self.master_allotment_id} of {self.tenant_id} has {self.allotted} allotted, {self.spent} spent "
-            f"and {self.reserved} reserved, but its movements and payment instructions say {self.moved}, "
-            f"{self.accepted} and {self.pending}"
-        )
-
-
-@dataclass(frozen=True)
 class Outcome:
     """What the ledger says after a cycle, and where it disagrees with itself, the treasury's books or the platform."""
 
@@ -204,7 +169,7 @@ class Outcome:
         with psycopg.connect(dsn) as connection:
             parameters = {"since": scope.since, "open": scope.open}
             instructions = connection.cursor(row_factory=class_row(Instruction)).execute(_INSTRUCTIONS, parameters)
-            balances = connection.cursor(row_factory=class_row(_Balances)).execute(_BALANCES).fetchall()
+            broken = find_violations(connection)
             accepted: dict[str, Decimal] = dict(connection.execute(_ACCEPTED).fetchall())
             ours = instructions.fetchall()
             return cls(
@@ -212,7 +177,7 @@ class Outcome:
                 connection.cursor(row_factory=class_row(Held)).execute(_HELD).fetchall(),
                 connection.cursor(row_factory=class_row(Funds)).execute(_FUNDS).fetchall(),
                 [
-                    *filter(None, (each.complaint() for each in balances)),
+                    *(f"{each.invariant.name}: {row}" for each in broken for row in each.rows),
                     *_disagreements(accepted, books.accepted),
                     *_undelivered(connection),
                     *_otherwise_on_platform({each.payment_number for each in ours}, books.statuses),
@@ -315,7 +280,7 @@ class Outcome:
 
 
 def _undelivered(connection: psycopg.Connection) -> Iterator[str]:
-    row = connection.execute(_UNHEARD).fetchone()
+    row = connection.execute(_UNDELIVERED).fetchone()
     if row and row[0]:
         yield f"the platform has not heard of {row[0]} changes, the first is message {row[1]} of the outbox: {row[2]}"
 

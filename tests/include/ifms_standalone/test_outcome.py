@@ -133,5 +133,6 @@ def test_a_balance_that_its_movements_do_not_explain_is_said(ledger_dsn: str) ->
         )
     outcome = Outcome.of(ledger_dsn, Scope.from_now(ledger_dsn), Planted(), Books())
     (wrong,) = outcome.wrong
-    assert wrong.startswith("sanction 1911 of od.samplea has 100.00 allotted, 40.00 spent and 0.00 reserved, but")
+    assert wrong.startswith("balances_are_movements: sanction ")
+    assert "allotted 100.00, reserved 0.00, spent 40.00; its movements say 0, 0, 0" in wrong
     assert [each.available for each in outcome.funds] == [Decimal("60.00")]
