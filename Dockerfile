@@ -1,6 +1,11 @@
 # The adapter on Airflow's official image: its requirements as they are pinned and hashed, then the package itself.
 FROM apache/airflow:3.3.2-python3.11
 
+LABEL org.opencontainers.image.title="IFMS adapter" \
+      org.opencontainers.image.description="Pays MUKTASoft's wage seekers through Odisha's treasury (JIT-FS), run by Airflow" \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.base.name="apache/airflow:3.3.2-python3.11"
+
 USER airflow
 WORKDIR /opt/airflow
 

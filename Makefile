@@ -1,14 +1,14 @@
-# Every target is a name that others rely on: run, run ONCE=1, test, simulate, mutants, bench, lint, install, schema, pins.
+# Every target is a name that others rely on: run, run ONCE=1, test, simulate, mutants, bench, lint, supply-chain, install, schema, pins.
 PYTHON ?= python3
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: run test simulate mutants bench lint install schema pins clean
+.PHONY: run test simulate mutants bench lint supply-chain install schema pins clean
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
 
 install: .venv/.installed ## the environment, in .venv
 
@@ -44,6 +44,9 @@ lint: install ## ruff and mypy
 	$(BIN)/ruff check --preview --select AIR .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+supply-chain: install ## what is shipped (dist/sbom.cdx.json), its licences, and advisories where a source of them is in reach
+	@$(BIN)/python deploy/supply_chain.py
 
 schema: install ## docs/schema.sql, all of the ledger's schema, from the migrations
 	@PYTHONPATH=tests $(BIN)/python -m support.schema

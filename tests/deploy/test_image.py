@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from fnmatch import fnmatch
 from pathlib import Path
@@ -45,6 +46,13 @@ def test_it_is_built_on_the_airflow_of_the_pins():
     pinned = (compose.REPO / "requirements.txt").read_text()
     assert f"\napache-airflow=={version} " in pinned
     assert tuple(map(int, python.split("."))) >= (3, 11)
+
+
+def test_its_labels_say_what_it_is():
+    labels = dict(re.findall(r'org\.opencontainers\.image\.([\w.]+)="([^"]*)"', DOCKERFILE))
+    project = tomllib.loads((compose.REPO / "pyproject.toml").read_text())["project"]
+    assert (labels["version"], labels["description"]) == (project["version"], project["description"])
+    assert [labels["base.name"]] == instructions("FROM")
 
 
 def test_nobody_is_root_in_it():
