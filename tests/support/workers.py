@@ -18,6 +18,7 @@ from .real_airflow import RealAirflow, until
 from .redis import Server as Broker
 
 HOST = "sample-host"
+CONFIG_OPTIONS = "AIRFLOW__CELERY__CELERY_CONFIG_OPTIONS"
 SERVICE = compose.written()["services"]["worker"]
 
 
@@ -29,6 +30,7 @@ def settings(broker: Broker, server: postgres.Server) -> dict[str, str]:
         "AIRFLOW__CELERY__RESULT_BACKEND": f"db+postgresql+psycopg2://{server.dsn('airflow').partition('://')[2]}",
         "AIRFLOW__CELERY__WORKER_CONCURRENCY": "1",
         "AIRFLOW__CELERY__SYNC_PARALLELISM": "1",
+        CONFIG_OPTIONS: compose.written()["x-airflow-environment"][CONFIG_OPTIONS],
     }
 
 

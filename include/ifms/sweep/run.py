@@ -26,6 +26,7 @@ from ifms.errors import (
     SweepNeedsAttentionError,
     SweepStoppedError,
     SweepUnreachableError,
+    TreasuryStoppedError,
 )
 from ifms.ledger import phrases, runs
 from ifms.ledger.claims import Queue, held
@@ -42,6 +43,7 @@ Result = TypeVar("Result")
 
 PROGRESS_SECONDS = 5.0
 PAUSE_SECONDS = 2.0  # between two looks at what another run holds
+HEARS_SECONDS = 0.5  # how soon a sweep that only waits for answers hears that it shall stop
 AHEAD = 2  # items handed to the pool per worker, so that no worker waits while the ledger is written
 
 log = logging.getLogger("ifms.sweep")
@@ -148,7 +150,7 @@ class Sweep:
         that item's problem; TreasuryLoginError and the like, raised by `call`, end the sweep.
         """
         done: SimpleQueue[tuple[Item, Future[Result | None]]] = SimpleQueue()
-        under_way = 0
+        under_way: set[Future[Result | None]] = set()
 
         def guarded(item: Item) -> Result | None:
             return None if self.stopping else call(item)
@@ -156,12 +158,17 @@ class Sweep:
         with ThreadPoolExecutor(self.workers, thread_name_prefix=f"ifms-{self.service_id}") as pool:
             try:
                 while True:
-                    item = self._next(items) if under_way < self.workers * AHEAD and not self.stopping else None
+                    if self.stopping:  # whoever stops this may not wait for the calls: what is not begun goes back now
+                        items.close()
+                        for future in under_way:
+                            future.cancel()
+                    room = len(under_way) < self.workers * AHEAD and not self.stopping
+                    item = self._next(items) if room else None
                     if item is not None:
                         future = pool.submit(guarded, item)
-                        under_way += 1
+                        under_way.add(future)
                         future.add_done_callback(lambda f, item=item: done.put((item, f)))  # type: ignore[misc]
-                    elif under_way == 0:
+                    elif not under_way:
                         break
                     under_way -= self._settle_done(done, settle, give_back, wait=item is None)
                     self._write_logins()
@@ -171,7 +178,7 @@ class Sweep:
                 raise
             finally:
                 items.close()
-        if self._fatal is not None:
+        if self._fatal is not None and not isinstance(self._fatal, TreasuryStoppedError):
             raise self._fatal
 
     def drain_with_takeover(
@@ -268,18 +275,20 @@ class Sweep:
         give_back: Callable[[Item], None],
         *,
         wait: bool,
-    ) -> int:
-        """Settle what has come back, waiting for the first of it if nothing else is to do; how many."""
-        settled = 0
+    ) -> set[Future[Result | None]]:
+        """Settle what has come back, waiting a little for the first of it if nothing else is to do; give its futures."""
+        settled: set[Future[Result | None]] = set()
         while True:
             try:
-                item, future = done.get(block=wait and settled == 0)
+                item, future = done.get(block=wait and not settled, timeout=HEARS_SECONDS)
             except Empty:
                 return settled
-            settled += 1
-            error = future.exception()
+            settled.add(future)
+            error = None if future.cancelled() else future.exception()
             try:
-                if error is not None:
+                if future.cancelled():
+                    give_back(item)
+                elif error is not None:
                     if self._fatal is None:
                         self._fatal = error
                     give_back(item)
@@ -306,10 +315,10 @@ class Sweep:
             return SweepUnreachableError(f"{self._unreachable}; the rest is still due, run again when it is back")
         if self.counts["problems"]:
             return SweepNeedsAttentionError(f"{self.counts['problems']} problem(s), the first: {self.problems[0]}")
-        if silent and not spoken:
-            return SweepUnreachableError(f"none of {silent} call(s) was answered; run again when the treasury is back")
         if self.stop.is_set():
             return SweepStoppedError("stopped on request; what was under way is settled, the rest is still due")
+        if silent and not spoken:
+            return SweepUnreachableError(f"none of {silent} call(s) was answered; run again when the treasury is back")
         return None
 
     def _progress(self) -> None:
