@@ -37,6 +37,10 @@ class TreasuryUnreachableError(TreasuryError):
     """No call got through: the network, TLS, or the treasury's server. Worth a retry later."""
 
 
+class TreasuryStoppedError(TreasuryUnreachableError):
+    """No login at the treasury: the sweep was told to stop before its turn came."""
+
+
 class TreasuryLoginError(TreasuryError):
     """The treasury refused the client id, the secret or the key. Not worth a retry before somebody has looked."""
 

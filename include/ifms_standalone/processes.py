@@ -59,6 +59,11 @@ class Processes:
         """Name the file that holds what process `name` says."""
         return self._logs / f"{name}.log"
 
+    def code(self, pid: int) -> int | None:
+        """With what the process has ended that was started as `pid`; None while it is alive."""
+        [process] = [process for record, process in self._running if record.pid == pid]
+        return process.poll()
+
     def check(self) -> None:
         """Raise StandaloneError if one of them has ended by itself."""
         for record, process in self._running:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from support import failed
 from support.adapter import Adapter, Treasury, assert_money_is_right
+from support.processes import until
 
 from ifms.errors import SweepError
 
@@ -22,6 +23,8 @@ pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 1,
 WITHIN_SECONDS = 30
 CONCURRENCY = 2
 BILLS = 8
+SLOW_MS = 25_000
+GIVEN_BACK_WITHIN_SECONDS = 4.5
 
 
 @dataclass
@@ -35,18 +38,19 @@ class Terminated:
 
 
 @pytest.fixture
-def terminate(run_dag, treasury: Treasury, change_connection, without_retries) -> Callable[[str, str], Terminated]:
+def terminate(run_dag, treasury: Treasury, change_connection, without_retries) -> Callable[..., Terminated]:
     """`terminate(dag_id, service)`: run it, with SIGTERM to its process once the treasury has got a call of `service`.
 
-    The treasury answers calls of that service late; two are under way at a time.
+    The treasury answers calls of that service late, after `ms`; two are under way at a time.
     """
     change_connection("ifms_treasury", max_concurrency=CONCURRENCY)
 
     def made(service: str) -> int:
-        return int(treasury.state["calls"].get(service, 0))
+        state = treasury.state
+        return int(state["logins"] if service == "AUTH" else state["calls"].get(service, 0))
 
-    def run_and_terminate(dag_id: str, service: str) -> Terminated:
-        treasury.rule(service, "latency", ms=800, after=True)  # the call has had its effect, and its answer is awaited
+    def run_and_terminate(dag_id: str, service: str, ms: int = 800) -> Terminated:
+        treasury.rule(service, "latency", ms=ms, after=True)  # the call has had its effect, and its answer is awaited
         before = made(service)
         over, sent = threading.Event(), {"at": 0.0, "calls": 0}
 
@@ -108,6 +112,45 @@ def test_new_instructions(run_dag, terminate, stopped, adapter: Adapter, treasur
     assert adapter.statuses() == {"INITIATED": BILLS}
     assert set(treasury.accepted.values()) == {1}
     assert treasury.state["calls"]["PI"] == BILLS, "what was not begun was never sent"
+    assert_money_is_right(adapter, treasury)
+
+
+def test_what_is_not_begun_is_given_back_while_slow_calls_are_under_way(
+    terminate, stopped, adapter: Adapter, treasury: Treasury
+):
+    """Airflow kills a task five seconds after it has told it to end when a person has marked it failed, say."""
+    adapter.run("VA")
+    for _ in range(BILLS):
+        failed.wage_bill(adapter, 2)
+    adapter.run("PA")
+    held: list[int] = []
+
+    def look() -> None:
+        until(lambda: int(treasury.state["calls"].get("PI", 0)) >= 1)
+        time.sleep(GIVEN_BACK_WITHIN_SECONDS)
+        held.append(len(adapter.rows("SELECT id FROM ifms.payment WHERE claim_token IS NOT NULL")))
+        held.append(len(adapter.rows("SELECT id FROM ifms.payment_instruction WHERE claim_token IS NOT NULL")))
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    ended = terminate("ifms_pi", "PI", ms=SLOW_MS)
+    looking.join()
+    stopped(ended)
+    assert held == [0, ended.calls], "only what is under way is still held"
+    assert adapter.statuses()["INITIATED"] == ended.calls == len(treasury.accepted)
+    assert_money_is_right(adapter, treasury)
+
+
+def test_no_call_is_made_after_a_slow_login(terminate, adapter: Adapter, treasury: Treasury, sweeps):
+    adapter.run("VA")
+    for _ in range(BILLS):
+        failed.wage_bill(adapter, 2)
+    adapter.run("PA")
+    ended = terminate("ifms_pi", "AUTH", ms=2000)
+    [row] = sweeps(ended.run)
+    assert row["message"].startswith("SweepStoppedError: ")
+    assert "PI" not in treasury.state["calls"]
+    assert adapter.rows("SELECT id FROM ifms.payment_instruction WHERE claim_token IS NOT NULL") == []
     assert_money_is_right(adapter, treasury)
 
 

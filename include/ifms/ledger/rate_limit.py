@@ -28,6 +28,20 @@ MOST_WORKERS = 256
 """More never wait: a next turn beyond a batch of each is left from before the server's clock was put back."""
 
 
+STOPPED = "the sweep was stopped before its turn"
+
+
+@dataclass(frozen=True)
+class NoRate:
+    """Where there is no limit: every call's turn has come, until `stop` is set."""
+
+    stop: threading.Event
+
+    def wait(self, until: float) -> str | None:
+        """None, or why the call may not begin."""
+        return STOPPED if self.stop.is_set() else None
+
+
 @dataclass
 class Rate:
     """The turns of one sweep's calls: `calls_per_second` for all that call as `account`. Safe to share between threads.
@@ -50,7 +64,7 @@ class Rate:
         """Wait for a call's turn; None when it has come, or why it does not come by `until` (monotonic seconds)."""
         with self._counted(), self._turn:
             if self.stop.is_set():
-                return "the sweep was stopped before its turn"
+                return STOPPED
             try:
                 moment = self._next()
             except (psycopg.Error, LedgerError) as error:
@@ -58,7 +72,7 @@ class Rate:
             if moment > until:
                 return f"its turn among {self.calls_per_second:g} calls a second comes too late"
             if self.stop.wait(max(0.0, moment - time.monotonic())):
-                return "the sweep was stopped before its turn"
+                return STOPPED
             self._moments.popleft()
             return None
 

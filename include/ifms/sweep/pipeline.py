@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
-from ifms.errors import ClaimLostError, IfmsError
+from ifms.errors import ClaimLostError, IfmsError, TreasuryStoppedError
 from ifms.sweep.run import Sweep
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 PROGRESS_SECONDS = 5.0
+STOP_HEARD_SECONDS = 0.5  # how soon a sweep that only waits for answers hears that it shall stop
 AHEAD = 2  # items handed to the pool per worker, so that no worker waits while the ledger is written
 
 log = logging.getLogger("ifms.sweep")
@@ -57,16 +58,21 @@ class _Pipeline(Generic[Item, Result]):
         return self.sweep.stopping or self.fatal is not None
 
     def run(self) -> None:
-        sweep, under_way, progress = self.sweep, 0, time.monotonic()
+        sweep, progress = self.sweep, time.monotonic()
+        under_way: set[Future[Result | None]] = set()
         with ThreadPoolExecutor(sweep.workers, thread_name_prefix=f"ifms-{sweep.service_id}") as pool:
             try:
                 while True:
-                    item = self._next() if under_way < sweep.workers * AHEAD and not self.stopping else None
+                    if self.stopping:  # whoever stops this may not wait for the calls: what is not begun goes back now
+                        self.items.close()
+                        for future in under_way:
+                            future.cancel()
+                    item = self._next() if len(under_way) < sweep.workers * AHEAD and not self.stopping else None
                     if item is not None:
                         future = pool.submit(self._guarded, item)
-                        under_way += 1
+                        under_way.add(future)
                         future.add_done_callback(lambda f, item=item: self.done.put((item, f)))  # type: ignore[misc]
-                    elif under_way == 0:
+                    elif not under_way:
                         break
                     under_way -= self._settle_done(wait=item is None)
                     sweep.between_settlements()
@@ -78,7 +84,7 @@ class _Pipeline(Generic[Item, Result]):
                 raise
             finally:
                 self.items.close()
-        if self.fatal is not None:
+        if self.fatal is not None and not isinstance(self.fatal, TreasuryStoppedError):
             raise self.fatal
 
     def _guarded(self, item: Item) -> Result | None:
@@ -92,18 +98,20 @@ class _Pipeline(Generic[Item, Result]):
             self.fatal = error
             return None
 
-    def _settle_done(self, *, wait: bool) -> int:
-        """Settle what has come back, waiting for the first of it if nothing else is to do; how many."""
-        settled = 0
+    def _settle_done(self, *, wait: bool) -> set[Future[Result | None]]:
+        """Settle what has come back, waiting a little for the first if nothing else is to do; give its futures."""
+        settled: set[Future[Result | None]] = set()
         while True:
             try:
-                item, future = self.done.get(block=wait and settled == 0)
+                item, future = self.done.get(block=wait and not settled, timeout=STOP_HEARD_SECONDS)
             except Empty:
                 return settled
-            settled += 1
-            error = future.exception()
+            settled.add(future)
+            error = None if future.cancelled() else future.exception()
             try:
-                if error is not None:
+                if future.cancelled():
+                    self.give_back(item)
+                elif error is not None:
                     if self.fatal is None:
                         self.fatal = error
                     self.give_back(item)

@@ -85,7 +85,7 @@ class TreasurySweep(Sweep):
             return SweepUnreachableError(f"{self._unreachable}; the rest is still due, run again when it is back")
         silent = self.counts["never_sent"] + self.counts["unknown"]
         spoken = self.counts["answered"] + self.counts["refused"]
-        if silent and not spoken and not self.counts["problems"]:
+        if silent and not spoken and not self.counts["problems"] and not self.stop.is_set():
             return SweepUnreachableError(f"none of {silent} call(s) was answered; run again when the treasury is back")
         return super().ending()
 

@@ -18,7 +18,14 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from ifms.clock import now
-from ifms.errors import IfmsError, TreasuryError, TreasuryLoginError, TreasuryUnreachableError, WireError
+from ifms.errors import (
+    IfmsError,
+    TreasuryError,
+    TreasuryLoginError,
+    TreasuryStoppedError,
+    TreasuryUnreachableError,
+    WireError,
+)
 from ifms.treasury.config import TreasuryConfig
 from ifms.treasury.outcome import (
     AUTH,
@@ -61,7 +68,11 @@ class _Attempt:
 
 
 class Pace(Protocol):
-    """What lets calls begin no faster than the treasury takes them."""
+    """What lets calls begin no faster than the treasury takes them, and none once the sweep is stopped."""
+
+    @property
+    def stop(self) -> threading.Event:
+        """Set when no call's turn comes any more."""
 
     def wait(self, until: float) -> str | None:
         """Wait for a call's turn; None when it has come, or why it does not come by `until` (monotonic seconds)."""
@@ -192,6 +203,8 @@ class TreasuryClient:
         while True:
             try:
                 session = self._try_login()
+            except TreasuryStoppedError:
+                raise
             except TreasuryUnreachableError as error:
                 pause = next(pauses, None)
                 if pause is None or self._closed.wait(pause):
@@ -208,7 +221,8 @@ class TreasuryClient:
 
     def _try_login(self) -> _Session:
         if (late := self._awaited(math.inf)) is not None:
-            raise TreasuryUnreachableError(f"no login: {late}")
+            stopped = self._pace is not None and self._pace.stop.is_set()
+            raise (TreasuryStoppedError if stopped else TreasuryUnreachableError)(f"no login: {late}")
         client_id, client_secret, public_key = self._credentials()
         app_key = os.urandom(AES_KEY_BYTES)
         body = json.dumps({"appKey": _b64(rsa_encrypt(public_key, app_key))})

@@ -16,7 +16,7 @@ from psycopg.rows import tuple_row
 from ifms.errors import BadInputError
 from ifms.ledger import session
 from ifms.ledger.database import Connection, Database
-from ifms.ledger.rate_limit import Rate
+from ifms.ledger.rate_limit import NoRate, Rate
 from ifms.queries import frames, views
 from ifms.treasury.config import TreasuryConfig
 
@@ -73,13 +73,13 @@ class LedgerHook(PostgresHook):
             options.setdefault("prepare_threshold", PREPARED_AFTER)
         return session.connect(timeouts=self._timeouts, **options)
 
-    def pace(self, stack: ExitStack, stop: threading.Event, config: TreasuryConfig) -> Rate | None:
-        """What calls to the treasury await their turn by, on a connection of its own; None where it sets no limit.
+    def pace(self, stack: ExitStack, stop: threading.Event, config: TreasuryConfig) -> Rate | NoRate:
+        """What calls to the treasury await their turn by; where there is a limit, on a connection of its own.
 
-        Until `stack` closes; nobody waits any longer once `stop` is set.
+        Until `stack` closes; no call begins once `stop` is set.
         """
         if config.calls_per_second is None:
-            return None
+            return NoRate(stop)
         return Rate(stack.enter_context(self.ledger()), config.account, config.calls_per_second, stop)
 
     # Frames ----------------------------------------------------------------------------------------------------------

@@ -96,7 +96,7 @@ class Done:
         """Add an item."""
         self._items.append(item)
 
-    def get(self, block: bool = True) -> Any:
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
         """The next item; with `block`, whoever must run for that does."""
         assert self.workers is not None, "the executor is made after its queue"
         for _ in range(self.world.random.randrange(3) if not self._items else 0):

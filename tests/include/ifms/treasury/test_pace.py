@@ -1,12 +1,13 @@
 """Every HTTP call waits for its turn, and what gets none is not sent."""
 
+import threading
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pytest
 
-from ifms.errors import TreasuryUnreachableError
+from ifms.errors import TreasuryStoppedError, TreasuryUnreachableError
 from ifms.treasury.client import TreasuryClient
 from ifms.treasury.outcome import Answered, NeverSent, Unknown
 from ifms.wire.pis import PisRequest
@@ -23,6 +24,7 @@ class Turns:
 
     left: int
     untils: list[float] = field(default_factory=list)
+    stop: threading.Event = field(default_factory=threading.Event)
 
     def wait(self, until: float) -> str | None:
         self.untils.append(until)
@@ -64,6 +66,15 @@ def test_without_a_turn_nothing_is_sent(treasury, paced):
 def test_a_login_without_a_turn_is_a_treasury_out_of_reach(treasury, paced):
     with pytest.raises(TreasuryUnreachableError, match="no login: sample: no turn"):
         paced(Turns(0)).call(REQUEST)
+    assert treasury.login_attempts == 0
+
+
+def test_a_login_that_a_stopped_sweep_does_not_make_is_not_tried_again(treasury, config):
+    turns = Turns(0)
+    turns.stop.set()
+    with TreasuryClient(config(), pace=turns) as client, pytest.raises(TreasuryStoppedError):
+        client.call(REQUEST)
+    assert len(turns.untils) == 1
     assert treasury.login_attempts == 0
 
 
