@@ -405,7 +405,6 @@ TEXTS = {
     # Runs
     "rep.title": "Reports",
     "rep.what": "What {dag} has made, the latest first; each speaks of what was known at its time.",
-    "rep.make": "Open {dag} in Airflow, and its form with Trigger",
     "rep.day": "As of, up to",
     "rep.none": "No report is here.",
     "rep.none.more": "They are made daily at midnight, and by the form of {dag}. Or try a later day.",
