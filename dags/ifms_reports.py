@@ -23,7 +23,7 @@ The schema `ifms`, in one snapshot per report; nothing is asked of the treasury 
 
 ## Writes
 Files into `IFMS_REPORTS_PATH` (a folder, or a URL like `s3://connection@bucket/reports`; the folder `reports` of
-AIRFLOW_HOME), below the time that they are as of; and `ifms.sweep_run`.
+AIRFLOW_HOME), below the time that they are as of; the page "Reports" lists them. And `ifms.sweep_run`.
 
 ## If it fails
 No half-written file is left. What was asked for may have no rows, or name an unknown city: the message says so. A place

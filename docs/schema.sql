@@ -2447,6 +2447,120 @@ ALTER TABLE ifms.restored ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 );
 
 --
+-- Name: returned_payment; Type: VIEW; Schema: ifms; Owner: -
+--
+
+CREATE VIEW ifms.returned_payment AS
+ SELECT b.id,
+    p.tenant_id,
+    p.pi_number,
+    p.payment_number,
+    b.beneficiary_number,
+    b.amount,
+    ifms.without_numbers(b.status_message) AS reason,
+    b.challan_number,
+    b.challan_date,
+    b.failed_on,
+    ifms.correct_by(b.failed_on, o.correction_days, o.correction_last_month, o.correction_last_day) AS correct_by,
+    b.payment_instruction_id,
+    b.created_at,
+    b.updated_at AS recorded_at
+   FROM ((ifms.beneficiary b
+     JOIN ifms.payment_instruction p ON ((p.id = b.payment_instruction_id)))
+     CROSS JOIN ifms.setting o)
+  WHERE ((b.status = 'Payment Failed'::text) AND (b.failed_on IS NOT NULL));
+
+--
+-- Name: VIEW returned_payment; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON VIEW ifms.returned_payment IS 'Payments that the bank gave back: one row per beneficiary and PI, also where a later PI has paid them since; failed_beneficiary has those that wait for somebody. Cheap to ask by failed_on and payment_instruction_id.';
+
+--
+-- Name: COLUMN returned_payment.id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.returned_payment.id IS 'The ledger''s id of the payment: failed_beneficiary has the same.';
+
+--
+-- Name: COLUMN returned_payment.tenant_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.returned_payment.tenant_id IS 'The city, as DIGIT names it.';
+
+--
+-- Name: COLUMN returned_payment.pi_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.returned_payment.pi_number IS 'The PI by which it was paid.';
+
+--
+-- Name: COLUMN returned_payment.payment_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.returned_payment.payment_number IS 'DIGIT''s payment that it is part of.';
+
+--
+-- Name: COLUMN returned_payment.beneficiary_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.returned_payment.beneficiary_number IS 'The payment''s number at the treasury (benefId); revised PIs keep it.';
+
+--
+-- Name: COLUMN returned_payment.amount; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.returned_payment.amount IS 'Rupees that came back.';
+
+--
+-- Name: COLUMN returned_payment.reason; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.returned_payment.reason IS 'Why, in the bank''s words; long numbers are hidden but for their last four digits. NULL when it gave none.';
+
+--
+-- Name: COLUMN returned_payment.challan_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.returned_payment.challan_number IS 'Challan by which the money came back; NULL when none was told.';
+
+--
+-- Name: COLUMN returned_payment.challan_date; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.returned_payment.challan_date IS 'Date of the challan, IST; NULL when none was told.';
+
+--
+-- Name: COLUMN returned_payment.failed_on; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.returned_payment.failed_on IS 'Date of the failure, IST, from which the days of a correction count.';
+
+--
+-- Name: COLUMN returned_payment.correct_by; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.returned_payment.correct_by IS 'Last date, IST, on which it can be corrected, or could be: see failed_beneficiary.';
+
+--
+-- Name: COLUMN returned_payment.payment_instruction_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.returned_payment.payment_instruction_id IS 'The ledger''s id of the PI.';
+
+--
+-- Name: COLUMN returned_payment.created_at; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.returned_payment.created_at IS 'Instant, UTC: when the PI was written.';
+
+--
+-- Name: COLUMN returned_payment.recorded_at; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.returned_payment.recorded_at IS 'Instant, UTC: when the ledger recorded that it came back.';
+
+--
 -- Name: sanction_closing_id_seq; Type: SEQUENCE; Schema: ifms; Owner: -
 --
 
@@ -3967,6 +4081,36 @@ REVOKE ALL ON FUNCTION ifms.guard_balances() FROM PUBLIC;
 GRANT SELECT,INSERT,UPDATE ON TABLE ifms.payment TO ifms_work;
 
 --
+-- Name: COLUMN payment.tenant_id; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(tenant_id) ON TABLE ifms.payment TO ifms_read;
+
+--
+-- Name: COLUMN payment.payment_number; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(payment_number) ON TABLE ifms.payment TO ifms_read;
+
+--
+-- Name: COLUMN payment.amount; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(amount) ON TABLE ifms.payment TO ifms_read;
+
+--
+-- Name: COLUMN payment.raised_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(raised_at) ON TABLE ifms.payment TO ifms_read;
+
+--
+-- Name: COLUMN payment.seen_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(seen_at) ON TABLE ifms.payment TO ifms_read;
+
+--
 -- Name: FUNCTION in_doubt(of ifms.payment); Type: ACL; Schema: ifms; Owner: -
 --
 
@@ -3978,6 +4122,60 @@ GRANT ALL ON FUNCTION ifms.in_doubt(of ifms.payment) TO ifms_work;
 --
 
 GRANT SELECT,INSERT,UPDATE ON TABLE ifms.payment_instruction TO ifms_work;
+
+--
+-- Name: COLUMN payment_instruction.id; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(id) ON TABLE ifms.payment_instruction TO ifms_read;
+
+--
+-- Name: COLUMN payment_instruction.tenant_id; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(tenant_id) ON TABLE ifms.payment_instruction TO ifms_read;
+
+--
+-- Name: COLUMN payment_instruction.pi_number; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(pi_number) ON TABLE ifms.payment_instruction TO ifms_read;
+
+--
+-- Name: COLUMN payment_instruction.pi_type; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(pi_type) ON TABLE ifms.payment_instruction TO ifms_read;
+
+--
+-- Name: COLUMN payment_instruction.repayment_of; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(repayment_of) ON TABLE ifms.payment_instruction TO ifms_read;
+
+--
+-- Name: COLUMN payment_instruction.payment_number; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(payment_number) ON TABLE ifms.payment_instruction TO ifms_read;
+
+--
+-- Name: COLUMN payment_instruction.hoa_code; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(hoa_code) ON TABLE ifms.payment_instruction TO ifms_read;
+
+--
+-- Name: COLUMN payment_instruction.net_amount; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(net_amount) ON TABLE ifms.payment_instruction TO ifms_read;
+
+--
+-- Name: COLUMN payment_instruction.created_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(created_at) ON TABLE ifms.payment_instruction TO ifms_read;
 
 --
 -- Name: FUNCTION in_doubt(of ifms.payment_instruction); Type: ACL; Schema: ifms; Owner: -
@@ -4024,6 +4222,12 @@ REVOKE ALL ON FUNCTION ifms.tell_index() FROM PUBLIC;
 GRANT SELECT,INSERT ON TABLE ifms.sanction TO ifms_work;
 
 --
+-- Name: COLUMN sanction.tenant_id; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(tenant_id) ON TABLE ifms.sanction TO ifms_read;
+
+--
 -- Name: COLUMN sanction.updated_at; Type: ACL; Schema: ifms; Owner: -
 --
 
@@ -4057,10 +4261,82 @@ GRANT SELECT,INSERT,UPDATE ON TABLE ifms.allotment TO ifms_work;
 GRANT SELECT,INSERT,UPDATE ON TABLE ifms.beneficiary TO ifms_work;
 
 --
+-- Name: COLUMN beneficiary.payment_instruction_id; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(payment_instruction_id) ON TABLE ifms.beneficiary TO ifms_read;
+
+--
+-- Name: COLUMN beneficiary.beneficiary_number; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(beneficiary_number) ON TABLE ifms.beneficiary TO ifms_read;
+
+--
+-- Name: COLUMN beneficiary.amount; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(amount) ON TABLE ifms.beneficiary TO ifms_read;
+
+--
+-- Name: COLUMN beneficiary.status; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(status) ON TABLE ifms.beneficiary TO ifms_read;
+
+--
+-- Name: COLUMN beneficiary.voucher_number; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(voucher_number) ON TABLE ifms.beneficiary TO ifms_read;
+
+--
+-- Name: COLUMN beneficiary.failed_on; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(failed_on) ON TABLE ifms.beneficiary TO ifms_read;
+
+--
+-- Name: COLUMN beneficiary.created_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(created_at) ON TABLE ifms.beneficiary TO ifms_read;
+
+--
+-- Name: COLUMN beneficiary.updated_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(updated_at) ON TABLE ifms.beneficiary TO ifms_read;
+
+--
 -- Name: TABLE bill; Type: ACL; Schema: ifms; Owner: -
 --
 
 GRANT SELECT,INSERT,UPDATE ON TABLE ifms.bill TO ifms_work;
+
+--
+-- Name: COLUMN bill.tenant_id; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(tenant_id) ON TABLE ifms.bill TO ifms_read;
+
+--
+-- Name: COLUMN bill.bill_id; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(bill_id) ON TABLE ifms.bill TO ifms_read;
+
+--
+-- Name: COLUMN bill.payment_number; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(payment_number) ON TABLE ifms.bill TO ifms_read;
+
+--
+-- Name: COLUMN bill.asked_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(asked_at) ON TABLE ifms.bill TO ifms_read;
 
 --
 -- Name: TABLE call_access; Type: ACL; Schema: ifms; Owner: -
@@ -4113,6 +4389,30 @@ GRANT SELECT ON TABLE ifms.failed_beneficiary TO ifms_read;
 GRANT SELECT,INSERT ON TABLE ifms.fund_movement TO ifms_work;
 
 --
+-- Name: COLUMN fund_movement.kind; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(kind) ON TABLE ifms.fund_movement TO ifms_read;
+
+--
+-- Name: COLUMN fund_movement.amount; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(amount) ON TABLE ifms.fund_movement TO ifms_read;
+
+--
+-- Name: COLUMN fund_movement.payment_instruction_id; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(payment_instruction_id) ON TABLE ifms.fund_movement TO ifms_read;
+
+--
+-- Name: COLUMN fund_movement.created_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(created_at) ON TABLE ifms.fund_movement TO ifms_read;
+
+--
 -- Name: TABLE sanction_closing; Type: ACL; Schema: ifms; Owner: -
 --
 
@@ -4154,6 +4454,36 @@ GRANT SELECT,INSERT,UPDATE ON TABLE ifms.notice TO ifms_work;
 --
 
 GRANT SELECT,INSERT ON TABLE ifms.status_log TO ifms_work;
+
+--
+-- Name: COLUMN status_log.id; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(id) ON TABLE ifms.status_log TO ifms_read;
+
+--
+-- Name: COLUMN status_log.payment_instruction_id; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(payment_instruction_id) ON TABLE ifms.status_log TO ifms_read;
+
+--
+-- Name: COLUMN status_log.from_status; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(from_status) ON TABLE ifms.status_log TO ifms_read;
+
+--
+-- Name: COLUMN status_log.to_status; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(to_status) ON TABLE ifms.status_log TO ifms_read;
+
+--
+-- Name: COLUMN status_log.created_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(created_at) ON TABLE ifms.status_log TO ifms_read;
 
 --
 -- Name: TABLE open_payment_instruction; Type: ACL; Schema: ifms; Owner: -
@@ -4201,6 +4531,13 @@ GRANT SELECT ON TABLE ifms.restore_cleared TO ifms_work;
 GRANT SELECT ON TABLE ifms.restored TO ifms_work;
 
 --
+-- Name: TABLE returned_payment; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT ON TABLE ifms.returned_payment TO ifms_work;
+GRANT SELECT ON TABLE ifms.returned_payment TO ifms_read;
+
+--
 -- Name: TABLE status_transition; Type: ACL; Schema: ifms; Owner: -
 --
 
@@ -4229,6 +4566,12 @@ GRANT SELECT,INSERT,UPDATE ON TABLE ifms.unmatched_failure TO ifms_work;
 --
 
 GRANT SELECT,INSERT,UPDATE ON TABLE ifms.va_watermark TO ifms_work;
+
+--
+-- Name: COLUMN va_watermark.tenant_id; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(tenant_id) ON TABLE ifms.va_watermark TO ifms_read;
 
 --
 -- Name: TABLE voucher_date_asked; Type: ACL; Schema: ifms; Owner: -

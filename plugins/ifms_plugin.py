@@ -40,6 +40,7 @@ class IfmsPlugin(AirflowPlugin):
                 ("instructions", "Payments"),
                 ("bills", "Choose bills"),
                 ("register", "Fund allocation register"),
+                ("reports", "IFMS reports"),
                 ("runs", "IFMS runs"),
                 ("answers", "Unknown treasury answers"),
             )

@@ -153,6 +153,10 @@ class ReportTargetError(ReportError):
     """The place where reports go can't be written to; the text says which and why."""
 
 
+class ReportSourceError(ReportError):
+    """The place where made reports are kept can't be read; the text says what kind of error it was."""
+
+
 # A sweep, as a whole --------------------------------------------------------------------------------------------------
 
 

@@ -4,8 +4,8 @@ By itself Celery waits for its tasks and does not tell them: a sweep would go on
 loads this module because Airflow takes Celery's settings, which are its own, from it: with
 ``AIRFLOW__CELERY__CELERY_CONFIG_OPTIONS=ifms_airflow.celery_worker.CONFIG``.
 
-Each task gets what Airflow itself would send, SIGTERM, once: its ``on_kill`` is called. Celery then ends as always, when
-the last of its tasks has.
+Each task gets what Airflow itself would send, SIGTERM, once: its ``on_kill`` is called. Celery then ends as always,
+when the last of its tasks has.
 
 A worker also touches the file ``<hostname>.alive`` in the folder for temporary files, so that whether it is well can be
 asked without a Python of one's own.
@@ -21,9 +21,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 from airflow.providers.celery.executors.default_celery import DEFAULT_CELERY_CONFIG
-from celery.signals import heartbeat_sent, worker_ready, worker_shutting_down
+from celery.signals import heartbeat_sent, worker_ready, worker_shutting_down  # type: ignore[import-untyped]
 
 CONFIG = DEFAULT_CELERY_CONFIG
 
@@ -34,19 +34,19 @@ log = logging.getLogger("ifms.celery")
 _stopping = threading.Event()
 
 
-@worker_ready.connect
+@worker_ready.connect  # type: ignore[untyped-decorator]
 def wait_for_the_signal(sender: Any, **_: Any) -> None:  # noqa: ANN401  (Celery's consumer has no types)
     """The worker is up: from now on there may be tasks. The thread is begun here, not by a handler of a signal."""
     threading.Thread(target=_tell_tasks, args=(sender.pool,), daemon=True, name="ifms-tell-tasks").start()
 
 
-@worker_shutting_down.connect
+@worker_shutting_down.connect  # type: ignore[untyped-decorator]
 def on_signal(**_: Any) -> None:
     """Celery has got its signal; called in the handler."""
     _stopping.set()
 
 
-@heartbeat_sent.connect
+@heartbeat_sent.connect  # type: ignore[untyped-decorator]
 def on_heartbeat(sender: Any, **_: Any) -> None:  # noqa: ANN401
     """Every other second, while the worker's loop turns and reaches the broker: a file that a health check looks at."""
     (Path(tempfile.gettempdir()) / f"{sender.eventer.hostname}.alive").touch()

@@ -83,6 +83,29 @@ def test_every_volume_is_named_and_used(services):
     assert used == named
 
 
+def test_workers_write_reports_where_the_pages_read_them_and_they_are_kept(services, environment):
+    path = "/opt/airflow/reports"
+    mounted = {
+        name: [each for each in service.get("volumes", ()) if path in each] for name, service in services.items()
+    }
+    assert {name: found for name, found in mounted.items() if found} == {
+        "api-server": [f"reports:{path}:ro"],
+        "worker": [f"reports:{path}"],
+    }
+    for name in ("api-server", "dag-processor", "worker"):  # who parses the DAG, who makes, who shows
+        assert services[name]["environment"]["IFMS_REPORTS_PATH"] == path
+    elsewhere = compose.services(environment | {"IFMS_REPORTS_PATH": "s3://sample@bucket/reports"})
+    assert elsewhere["worker"]["environment"]["IFMS_REPORTS_PATH"] == "s3://sample@bucket/reports"
+
+
+def test_a_volume_belongs_to_who_runs(services):
+    """Docker gives an empty volume the owner of the image's folder that it is laid over: it must be made there."""
+    [made] = re.findall(r"RUN mkdir -p ([a-z ]+)\n", (compose.REPO / "Dockerfile").read_text())
+    named = {volume.split(":")[1] for name in (*AIRFLOW_SERVICES, "treasury", "platform")
+             for volume in services[name].get("volumes", ())}  # fmt: skip
+    assert {f"/opt/airflow/{folder}" for folder in made.split()} == named
+
+
 def test_only_the_api_server_is_reached_from_outside_and_only_from_this_machine(services):
     assert {name for name, service in services.items() if "ports" in service} == {"api-server"}
     assert services["api-server"]["ports"] == ["127.0.0.1:8080:8080"]

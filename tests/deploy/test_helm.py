@@ -72,6 +72,17 @@ def test_secrets_are_named_and_never_said(values):
     assert values["createUserJob"] == {"enabled": False}, "the chart's first login has a password that all know"
 
 
+def test_tasks_write_reports_where_the_pages_read_them(values):
+    [path] = [each["value"] for each in values["env"] if each["name"] == "IFMS_REPORTS_PATH"]
+    mounted = {}
+    for part in ("workers", "apiServer"):
+        [volume] = values[part]["extraVolumes"]
+        [mount] = values[part]["extraVolumeMounts"]
+        assert (mount["name"], mount["mountPath"]) == (volume["name"], path)
+        mounted[part] = (volume["persistentVolumeClaim"]["claimName"], mount.get("readOnly", False))
+    assert mounted == {"workers": ("ifms-airflow-reports", False), "apiServer": ("ifms-airflow-reports", True)}
+
+
 def _variables():
     import re
 

@@ -17,6 +17,8 @@ from psycopg import errors
 from psycopg.conninfo import make_conninfo
 from support import compose
 
+from ifms.cli import main
+from ifms.reports.catalogue import REPORTS
 from ifms_standalone.postgres import LOOPBACK, Server, throwaway
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("init")]  # an installation takes half a minute to make
@@ -126,6 +128,16 @@ def test_tasks_work_on_the_ledger_and_do_not_own_it_readers_read_reports(made):
         reader.execute("SELECT count(*) FROM ifms.fund_register")
         with pytest.raises(errors.InsufficientPrivilege):
             reader.execute("SELECT account_sealed FROM ifms.beneficiary")
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_the_login_for_reports_makes_every_report(made, tmp_path, capsys, report):
+    dsn = make_conninfo(
+        host=LOOPBACK, port=made["IFMS_POSTGRES_PORT"], user="ifms_reports", password=made["IFMS_REPORTS_PASSWORD"],
+        dbname="ifms",
+    )  # fmt: skip
+    assert main(["report", report, "--to-folder", str(tmp_path), "--dsn", dsn]) == 1
+    assert f"{report} has nothing" in capsys.readouterr().err
 
 
 def test_the_first_login_s_password_is_its_owner_s_alone(made):

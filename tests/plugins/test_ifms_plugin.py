@@ -22,10 +22,11 @@ def test_airflow_mounts_the_app_and_shows_the_pages(airflow_app: Any):
         "/ifms/instructions",
         "/ifms/bills",
         "/ifms/register",
+        "/ifms/reports",
         "/ifms/runs",
         "/ifms/answers",
     ]
-    assert [view["nav_top_level"] for view in ours] == [True, False, False, False, False]
+    assert [view["nav_top_level"] for view in ours] == [True, False, False, False, False, False]
 
 
 def test_below_another_path_the_pages_are_found_too(monkeypatch: pytest.MonkeyPatch):

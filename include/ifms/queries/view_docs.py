@@ -20,7 +20,9 @@ its type and its meaning, new ones come behind the last. Amounts are rupees, `nu
 time zone`) are shown in the session's time zone, which is UTC through LedgerHook; dates are IST, as are the treasury's.
 No view holds an account number.
 
-A login that is a member of `ifms_read` sees the views, and nothing else of the ledger.
+A login that is a member of `ifms_read` sees the views, and of the tables the numbers, amounts, statuses and instants
+that the reports count (`grants.sql` has the columns): no name, no account, no text of anybody's. So it can make every
+report, and is refused `SELECT *` of a table.
 """
 
 

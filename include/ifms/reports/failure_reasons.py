@@ -16,30 +16,29 @@ _REASONS = 500
 """The treasury's texts are free: so many are told apart."""
 
 _QUERY = f"""
-    SELECT p.tenant_id, p.hoa_code, p.pi_number, p.payment_number, b.beneficiary_number, b.amount,
-           coalesce(b.status_message, 'the treasury gave no reason') AS reason, b.failed_on, b.challan_number,
-           b.updated_at AS recorded_at, later.pi_number AS corrected_by,
+    SELECT r.tenant_id, p.hoa_code, r.pi_number, r.payment_number, r.beneficiary_number, r.amount,
+           coalesce(r.reason, 'the treasury gave no reason') AS reason, r.failed_on, r.challan_number,
+           r.recorded_at, later.pi_number AS corrected_by,
            CASE WHEN st.status = 'FAILED' THEN 'not to be corrected'
                 WHEN later.pi_number IS NULL THEN 'not corrected'
                 WHEN later.failed_at < %(as_of)s THEN 'failed again'
                 WHEN later.status IN {point_in_time.PAID} THEN 'paid'
                 ELSE 'under way' END AS outcome,
-           ifms.correct_by(b.failed_on) AS correct_by
-    FROM ifms.beneficiary b
-    JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id
+           r.correct_by
+    FROM ifms.returned_payment r
+    JOIN ifms.payment_instruction p ON p.id = r.payment_instruction_id
     {point_in_time.state("p", "st")}
     LEFT JOIN LATERAL (
         SELECT n.pi_number, ns.status, CASE WHEN nb.failed_on IS NOT NULL THEN nb.updated_at END AS failed_at
         FROM ifms.beneficiary nb
         JOIN ifms.payment_instruction n ON n.id = nb.payment_instruction_id
         {point_in_time.state("n", "ns")}
-        WHERE nb.beneficiary_number = b.beneficiary_number AND nb.created_at > b.created_at
+        WHERE nb.beneficiary_number = r.beneficiary_number AND nb.created_at > r.created_at
           AND nb.created_at < %(as_of)s AND ns.status <> 'FAILED'
         ORDER BY nb.created_at, n.pi_number LIMIT 1
     ) later ON true
-    WHERE b.status = 'Payment Failed' AND b.failed_on IS NOT NULL AND {point_in_time.within("b.updated_at")}
-      AND {point_in_time.of_cities("p.tenant_id")}
-    ORDER BY b.updated_at, p.pi_number, b.beneficiary_number
+    WHERE {point_in_time.within("r.recorded_at")} AND {point_in_time.of_cities("r.tenant_id")}
+    ORDER BY r.recorded_at, r.pi_number, r.beneficiary_number
 """  # noqa: S608  (texts of this package)
 
 _WORDS = {outcome: outcome.replace(" ", "_") for outcome in OUTCOMES}

@@ -56,26 +56,33 @@ def ist(instant: datetime) -> datetime:
 def wait_until_settled(db: Database, as_of: datetime, sleep: Callable[[float], None] = time.sleep) -> bool:
     """Wait for transactions that began before `as_of` and may still write something of that time; bounded.
 
-    Without it a report made at once would lack what the same report has later. Raises BadInputError when `as_of` is
-    yet to come. False when one is still open after PATIENCE_SECONDS.
+    Without it a report made at once would lack what the same report has later. Of another login's transactions who may
+    not see its statistics is not told when they began: those that write at the first look are waited for. Raises
+    BadInputError when `as_of` is yet to come. False when one is still open after PATIENCE_SECONDS.
     """
+    at_first: set[str] | None = None
     for _ in range(int(PATIENCE_SECONDS / _PAUSE_SECONDS)):
-        if not db.read_snapshot(lambda c: _open_before(c, as_of)):
+        began_before, began_sometime = db.read_snapshot(lambda c: _open(c, as_of))
+        at_first = began_sometime if at_first is None else at_first & began_sometime
+        if not began_before and not at_first:
             return True
         sleep(_PAUSE_SECONDS)
     return False
 
 
-def _open_before(connection: Connection, as_of: datetime) -> bool:
+def _open(connection: Connection, as_of: datetime) -> tuple[set[str], set[str]]:
+    """The transactions that write: those that began before `as_of`, and those of which that is not told."""
     row = connection.execute(
         """
-        SELECT now() < %(as_of)s, EXISTS (
-            SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
-            AND backend_xid IS NOT NULL AND xact_start < %(as_of)s)
+        SELECT now() < %(as_of)s,
+               coalesce(array_agg(backend_xid::text) FILTER (WHERE xact_start < %(as_of)s), '{}'),
+               coalesce(array_agg(backend_xid::text) FILTER (WHERE xact_start IS NULL), '{}')
+        FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_xid IS NOT NULL
         """,
         {"as_of": as_of},
     ).fetchone()
     assert row is not None
     if row[0]:
         raise BadInputError(f"{clock.wire_datetime(as_of)} IST is yet to come: a report tells what was known then")
-    return bool(row[1])
+    return set(row[1]), set(row[2])

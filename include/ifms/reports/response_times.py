@@ -26,7 +26,7 @@ def _measured(*by: str, order: str) -> str:
         FROM (
             SELECT (c.created_at AT TIME ZONE 'Asia/Kolkata')::date AS day, c.service_id AS service, c.outcome,
                    c.duration_ms, c.outcome IN ('answered', 'rejected') AS spoke
-            FROM ifms.treasury_call c LEFT JOIN ifms.payment_instruction p ON p.id = c.payment_instruction_id
+            FROM ifms.call_log c LEFT JOIN ifms.payment_instruction p ON p.id = c.payment_instruction_id
             WHERE {point_in_time.within("c.created_at")} AND {point_in_time.of_cities("p.tenant_id")}
               AND c.outcome IS NOT NULL
               AND c.created_at + coalesce(c.duration_ms, 0) * interval '1 millisecond' < %(as_of)s

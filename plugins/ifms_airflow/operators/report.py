@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from ifms.errors import BadInputError, NothingToReportError
+from ifms_airflow import report_storage
 from ifms_airflow.operators.sweep import SweepOperator, tenant_ids
 
 if TYPE_CHECKING:
@@ -22,9 +23,8 @@ if TYPE_CHECKING:
     from ifms.reports.report import Report, Request
     from ifms_airflow.hooks import LedgerHook
 
-REPORTS = ("fund_register", "payment_ageing", "failure_reasons", "reconciliation", "response_times")
-"""The names that `report` may have; the same as in `ifms.reports.catalogue`, which no DAG file loads."""
-FORMATS = ("xlsx", "csv", "pdf")
+REPORTS, FORMATS = report_storage.REPORTS, report_storage.FORMATS
+"""The values that `report` and `format` may have."""
 TRANSACTION_TYPES = ("Initial Allotment", "Additional Allotment", "Withdrawal", "Expense", "Expense Reversed")
 
 
@@ -122,20 +122,15 @@ class ReportOperator(SweepOperator):
 
     def _folder(self, as_of: datetime) -> ObjectStoragePath:
         """Where the files of this `as of` go; made if it is not there. Raises ReportTargetError when it can't be."""
-        from airflow.sdk import ObjectStoragePath  # noqa: PLC0415
-
-        from ifms import clock  # noqa: PLC0415
         from ifms.reports.writer import unwritable  # noqa: PLC0415
 
-        home = Path(os.environ.get("AIRFLOW_HOME") or "~/airflow").expanduser()
-        root = self.path or str(home / "reports")
         try:
-            folder = ObjectStoragePath(root) / f"{clock.to_ist(as_of):%Y-%m-%dT%H%M%S}"
+            folder = report_storage.root(self.path) / report_storage.folder_name(as_of)
             folder.fs.makedirs(folder.path, exist_ok=True)
             if folder.protocol in ("", "file", "local") and not os.access(folder.path, os.W_OK):
                 raise PermissionError(13, "Permission denied")
         except Exception as error:  # each kind of storage has its own
-            raise unwritable(root, error) from None
+            raise unwritable(report_storage.location(self.path), error) from None
         return folder
 
 

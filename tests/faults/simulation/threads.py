@@ -1,8 +1,8 @@
 """Threads that are none: the sweep's workers run in the sweep's own thread, when it waits, in an order that chance picks.
 
-`pipeline.drive` hands items to an executor and reads what is done from a queue. Here the queue, when it is asked, lets some
-of the waiting items run first: as many, and in such an order, as real threads might have. What is under way when the
-process is killed is then in every state: not sent, sent, answered and not yet settled.
+`pipeline.drive` hands items to an executor and reads what is done from a queue. Here the queue, when it is asked, lets
+some of the waiting items run first: as many, and in such an order, as real threads might have. What is under way when
+the process is killed is then in every state: not sent, sent, answered and not yet settled.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ class Deferred(Future[Any]):
 
     def run(self) -> None:
         """Do the work, once. A killed process ends here and now, and nobody hears a result any more."""
+        if self.cancelled():
+            return
         work, self._work = self._work, None
         if work is None:
             if not self.done():

@@ -56,6 +56,8 @@ ROUTES: dict[tuple[str, str], tuple[str, dict[str, Any], set[str]]] = {
     ("GET", "/register.xlsx"): ("", {}, READERS),
     ("GET", "/register.pdf"): ("", {}, READERS),
     ("POST", "/register/report"): ("", {"data": {"year": "1999-00", "format": "pdf", "token": "0" * 32}}, ACTORS),
+    ("GET", "/reports"): ("", {}, READERS),
+    ("GET", "/reports/{folder}/{name}"): ("", {}, READERS),
     ("GET", "/runs"): ("", {}, READERS),
     ("GET", "/static/{name}"): ("", {}, READERS),
     ("GET", "/openapi.json"): ("", {}, READERS),

@@ -1,6 +1,7 @@
 -- Who may do what; run by `ifms migrate` each time, after the revisions, so that later tables and views have their part.
 -- The owner migrates. `ifms_work` works: Airflow's connection ifms_db logs in as a member of it. `ifms_read` reads
--- reports: only views, which show no account number but its last four digits; docs/views.md says what is in them.
+-- reports: views, which show no account number but its last four digits (docs/views.md says what is in them), and of the
+-- tables no more than what reports count.
 
 GRANT USAGE ON SCHEMA ifms TO ifms_work, ifms_read;
 
@@ -37,6 +38,18 @@ BEGIN
         EXECUTE 'GRANT SELECT ON ' || report || ' TO ifms_read';
     END LOOP;
 END $$;
+
+-- What reports (include/ifms/reports) count, as it stood at an instant, beside the views: numbers, amounts, statuses and
+-- instants. No name, no account, no text of anybody's.
+GRANT SELECT (tenant_id, bill_id, payment_number, asked_at) ON ifms.bill TO ifms_read;
+GRANT SELECT (tenant_id, payment_number, amount, raised_at, seen_at) ON ifms.payment TO ifms_read;
+GRANT SELECT (id, tenant_id, hoa_code, pi_number, pi_type, repayment_of, payment_number, net_amount, created_at)
+    ON ifms.payment_instruction TO ifms_read;
+GRANT SELECT (payment_instruction_id, beneficiary_number, amount, status, voucher_number, failed_on, created_at, updated_at)
+    ON ifms.beneficiary TO ifms_read;
+GRANT SELECT (id, payment_instruction_id, from_status, to_status, created_at) ON ifms.status_log TO ifms_read;
+GRANT SELECT (payment_instruction_id, kind, amount, created_at) ON ifms.fund_movement TO ifms_read;
+GRANT SELECT (tenant_id) ON ifms.sanction, ifms.va_watermark TO ifms_read;
 
 -- Tables that the owner makes by other means than `ifms migrate`.
 ALTER DEFAULT PRIVILEGES IN SCHEMA ifms GRANT SELECT, INSERT, UPDATE ON TABLES TO ifms_work;

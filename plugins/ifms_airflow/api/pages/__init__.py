@@ -2,8 +2,19 @@
 
 from fastapi import APIRouter
 
-from ifms_airflow.api.pages import answers, bills, cancel, instructions, register, render, runs, sanctions, settle
+from ifms_airflow.api.pages import (
+    answers,
+    bills,
+    cancel,
+    instructions,
+    register,
+    render,
+    reports,
+    runs,
+    sanctions,
+    settle,
+)
 
 router = APIRouter()
-for _part in (render, instructions, settle, cancel, register, sanctions, runs, answers, bills):
+for _part in (render, instructions, settle, cancel, register, reports, sanctions, runs, answers, bills):
     router.include_router(_part.router)

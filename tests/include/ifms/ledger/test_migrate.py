@@ -21,7 +21,24 @@ REPORTS = {
     "open_payment_instruction",
     "payment_instruction_summary",
     "outbox_lag",
+    "returned_payment",
 }
+# What of the tables a reader sees: what reports count, and nothing that somebody has written or is called by.
+COUNTED = {
+    "bill": {"tenant_id", "bill_id", "payment_number", "asked_at"},
+    "payment": {"tenant_id", "payment_number", "amount", "raised_at", "seen_at"},
+    "payment_instruction": {
+        "id", "tenant_id", "hoa_code", "pi_number", "pi_type", "repayment_of", "payment_number", "net_amount", "created_at",
+    },
+    "beneficiary": {
+        "payment_instruction_id", "beneficiary_number", "amount", "status", "voucher_number", "failed_on", "created_at",
+        "updated_at",
+    },
+    "status_log": {"id", "payment_instruction_id", "from_status", "to_status", "created_at"},
+    "fund_movement": {"payment_instruction_id", "kind", "amount", "created_at"},
+    "sanction": {"tenant_id"},
+    "va_watermark": {"tenant_id"},
+}  # fmt: skip
 WRITTEN_BY_THE_OWNER = {
     "status_transition",
     "alembic_version",
@@ -81,7 +98,22 @@ def test_who_works_deletes_nothing_and_rewrites_no_record(ledger_dsn):
     )
 
 
-def test_who_reads_sees_the_views_alone(ledger_dsn):
+def test_who_reads_sees_of_the_tables_what_reports_count(ledger_dsn):
+    with psycopg.connect(as_reader(ledger_dsn), autocommit=True) as connection:
+        seen = connection.execute(
+            """
+            SELECT relname, attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+            WHERE relnamespace = 'ifms'::regnamespace AND relkind = 'r' AND NOT attisdropped
+              AND has_column_privilege(c.oid, attnum, 'SELECT, INSERT, UPDATE, REFERENCES')
+            """
+        ).fetchall()
+        assert set(seen) == {(table, column) for table, columns in COUNTED.items() for column in columns}
+        for column in ("account_sealed", "account_last4", "status_message", "name", "mobile", "*"):
+            with pytest.raises(errors.InsufficientPrivilege):
+                connection.execute(f"SELECT {column} FROM ifms.beneficiary")
+
+
+def test_who_reads_sees_the_views(ledger_dsn):
     assert relations(ledger_dsn, "v") == REPORTS
     assert rights(ledger_dsn, READER) == {(name, "SELECT") for name in REPORTS}
     with psycopg.connect(as_reader(ledger_dsn), autocommit=True) as connection:

@@ -34,6 +34,7 @@ VIEWS = [
     "open_payment_instruction",
     "outbox_lag",
     "payment_instruction_summary",
+    "returned_payment",
 ]
 # What a reader may run: they reckon with what they are given, and look at no row.
 RUN_BY_READERS = {"correct_by", "financial_year", "without_numbers"}

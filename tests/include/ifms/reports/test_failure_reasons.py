@@ -44,7 +44,7 @@ def test_one_that_failed_again_and_one_that_the_ssu_rejected(reported: Reported)
         connection.execute("SET LOCAL session_replication_role = replica")
         connection.execute(
             """
-            UPDATE ifms.beneficiary b SET status = 'Payment Failed', failed_on = current_date, status_message = 'Again',
+            UPDATE ifms.beneficiary b SET status = 'Payment Failed', failed_on = current_date, status_message = 'A/c 00123456789012 closed',
                    updated_at = now() - interval '1 minute'
             FROM ifms.payment_instruction p WHERE p.id = b.payment_instruction_id AND p.pi_type = 'REVISED'
             """
@@ -58,6 +58,9 @@ def test_one_that_failed_again_and_one_that_the_ssu_rejected(reported: Reported)
             ["failed again", "failed again", "not corrected", "not corrected"],
             ["not corrected", "not corrected", "failed again", "failed again"],
         )
+        told = {row[names.index("reason")] for row in found}
+        assert not [reason for reason in told if "0012345678" in reason], "the bank quotes a whole account number"
+        assert [reason for reason in told if "9012 closed" in reason]
         connection.execute(
             """
             INSERT INTO ifms.status_log (payment_instruction_id, tenant_id, payment_number, service_id, status, from_status,

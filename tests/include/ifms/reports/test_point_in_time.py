@@ -8,12 +8,14 @@ from datetime import timedelta
 
 import psycopg
 import pytest
-from support.databases import as_worker
+from support.databases import as_reader, as_worker
 from support.ledger import Ledger
 from support.reported import Reported
 
 from ifms import clock
 from ifms.errors import BadInputError
+from ifms.ledger import session
+from ifms.ledger.database import Database
 from ifms.reports import point_in_time
 
 
@@ -52,6 +54,25 @@ def test_a_transaction_that_began_before_is_waited_for(ledger: Ledger):
     assert point_in_time.wait_until_settled(ledger.db, as_of, commit)
     assert len(pauses) in (2, 3)  # what the server shows of a session may lag a moment
     writing.close()
+
+
+def test_who_is_not_told_when_others_began_waits_for_those_that_write(ledger: Ledger):
+    """A reader is told of another login's transaction that it writes, and not since when."""
+    with Database(lambda: session.connect(as_reader(ledger.dsn))) as reads:
+        with psycopg.connect(as_worker(ledger.dsn)) as writing:
+            writing.execute("SELECT pg_current_xact_id()")
+            pauses: list[float] = []
+
+            def commit(pause: float) -> None:
+                pauses.append(pause)
+                if len(pauses) == 2:
+                    writing.commit()
+                if len(pauses) > 2:  # one that began later is not waited for
+                    later.execute("SELECT pg_current_xact_id()")
+
+            with psycopg.connect(as_worker(ledger.dsn)) as later:
+                assert point_in_time.wait_until_settled(reads, clock.now(), commit)
+        assert len(pauses) in (2, 3)
 
 
 def test_patience_ends(ledger: Ledger):

@@ -12,10 +12,14 @@ from pathlib import Path
 import psycopg
 import pytest
 from openpyxl import load_workbook
+from support.databases import as_reader
 from support.reported import Reported
 
 from ifms import clock
+from ifms.cli import main
 from ifms.errors import BadInputError, NothingToReportError, ReportTargetError
+from ifms.ledger import session
+from ifms.ledger.database import Database
 from ifms.reports import writer
 from ifms.reports.catalogue import REPORTS, request
 
@@ -165,3 +169,30 @@ def test_rows_come_some_at_a_time_and_progress_is_told(
 def test_a_report_is_read_where_nothing_can_be_written(reported: Reported):
     with reported.db() as db, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
         db.read_snapshot(lambda c: c.execute("UPDATE ifms.payment SET polled_at = now()"))
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_the_reading_login_makes_the_same(reported: Reported, tmp_path: Path, name: str):
+    """`ifms report`, as who logs in as ifms_reports runs it."""
+    for step in ("pending", "settled"):
+        at, told = reported.told[step]
+        assert told[name] is not None
+        words = [
+            "--dsn",
+            as_reader(reported.adapter.dsn),
+            "--as-of",
+            at.isoformat(),
+            "--to-folder",
+            str(tmp_path / step),
+        ]
+        assert main(["report", name, "--format", "csv", "xlsx", "pdf", *words]) == 0
+        [csv] = (tmp_path / step).glob("*.csv")
+        assert csv.read_bytes() == told[name]
+        assert len(list((tmp_path / step).iterdir())) == 3
+
+
+def test_the_reading_login_is_told_of_an_unknown_city(reported: Reported):
+    with Database(lambda: session.connect(as_reader(reported.adapter.dsn))) as db:
+        asked = request(REPORTS["reconciliation"], clock.now(), tenants=["od.nowhere"])
+        with pytest.raises(BadInputError, match="is not known here; the ledger knows od"):
+            writer.make(db, REPORTS["reconciliation"], asked, ["csv"], Path())
