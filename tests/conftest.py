@@ -11,7 +11,7 @@ from _pytest.nodeid import coerce_node_id
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests import their helpers as `support.…`
 
-from support import environment
+from support import environment, guard
 
 pytest_plugins = [
     "support.figures",
@@ -28,6 +28,7 @@ pytest_plugins = [
     "support.api",
 ]
 
+guard.start()
 _environment = environment.prepare()
 
 
