@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # tests import their helpers as 
 from support import environment, guard
 
 pytest_plugins = [
+    "support.tiers",
     "support.figures",
     "support.databases",
     "support.dags",
