@@ -26,14 +26,14 @@ install: .venv/.installed ## the environment, in .venv
 run: install ## one whole cycle in a running Airflow; ONCE=1 ends after it
 	@$(BIN)/python -m ifms_standalone $(if $(ONCE),--once)
 
-PYTEST = $(BIN)/pytest -n auto --dist loadgroup
+PYTEST = $(BIN)/pytest -n auto --dist loadgroup $(if $(TIMINGS),--renew-timings)
 
 check: install ## the quick loop: ruff, mypy, the tests that need no server
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(PYTEST) --tier check
 
-test: install ## what every change must pass: all tests but those of prove
+test: install ## what every change must pass: all tests but those of prove; TIMINGS=1 renews tests/timings.json
 	$(PYTEST) --tier check,test
 
 prove: install ## the long tests: IFMS_SEEDS=n cycles under faults (20, with CI set 100), crashes, planted faults, whole systems

@@ -15,6 +15,7 @@ from support import environment, guard
 
 pytest_plugins = [
     "support.tiers",
+    "support.timings",
     "support.figures",
     "support.databases",
     "support.dags",

@@ -15,6 +15,8 @@ import psutil
 import pytest
 from support.environment import REPO
 
+pytestmark = pytest.mark.tier("prove")  # runs of pytest, which are started to be killed
+
 PATIENCE_SECONDS = 90
 
 HOLDS_POSTGRES = """

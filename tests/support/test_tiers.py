@@ -54,6 +54,7 @@ def test_the_targets_of_the_makefile_run_each_tier_and_ci_all_of_them():
     assert [line for line in lines if line.startswith("make ")] == ["make test", "make prove", "make lint"]
 
 
+@pytest.mark.tier("prove")  # it collects half of all tests
 def test_every_tier_has_tests_and_those_of_money_are_in_what_every_change_must_pass():
     seeds, quick = "tests/faults/test_simulation.py", "tests/include/ifms/test_money.py"
     everything = collected(seeds, quick, *MONEY)
