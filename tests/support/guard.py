@@ -28,6 +28,8 @@ LOOK_EVERY_SECONDS = 0.2
 FOLDERS = "ifms-"
 
 _guards: list[subprocess.Popen[bytes]] = []
+_pipes: list[tuple[int, int]] = []
+"""The guard's pipe, by which it is known again."""
 
 
 def start() -> None:
@@ -47,6 +49,7 @@ def start() -> None:
         )
     )
     os.environ[mark] = "1"
+    _pipes.append(_identity(_number()))
     popen, mkdtemp = subprocess.Popen.__init__, tempfile.mkdtemp
 
     @functools.wraps(popen)
@@ -69,10 +72,20 @@ def start() -> None:
 
 
 def _report(line: str) -> None:
+    with contextlib.suppress(OSError):  # somebody has ended the guard: the tests go on
+        if _identity(_number()) in _pipes:  # a forked child may have closed it, and given its number to another file
+            os.write(_number(), f"{line}\n".encode())
+
+
+def _number() -> int:
     pipe = _guards[0].stdin
     assert pipe is not None
-    with contextlib.suppress(OSError):  # somebody has ended the guard: the tests go on
-        os.write(pipe.fileno(), f"{line}\n".encode())
+    return pipe.fileno()
+
+
+def _identity(number: int) -> tuple[int, int]:
+    found = os.fstat(number)
+    return found.st_dev, found.st_ino
 
 
 # The guard's own process ----------------------------------------------------------------------------------------------

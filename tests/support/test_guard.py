@@ -169,6 +169,18 @@ def test_a_forked_child_that_stands_still_ends_with_the_run(tmp_path: Path, cont
     until(lambda: not alive(left), "it stayed")
 
 
+def test_a_child_that_has_closed_the_guards_pipe_writes_into_no_other_file(tmp_path: Path):
+    child = (
+        "import os, subprocess; from support import guard; guard.start();"
+        "number = guard._guards[0].stdin.fileno();"
+        "other = os.open('other', os.O_CREAT | os.O_WRONLY); os.dup2(other, number);"
+        "subprocess.run(['true']); os.fork()"
+    )
+    environment = os.environ | {"PYTHONPATH": str(REPO / "tests")}
+    subprocess.run([sys.executable, "-c", child], cwd=tmp_path, env=environment, check=True)
+    assert (tmp_path / "other").read_bytes() == b""
+
+
 def test_what_is_not_of_the_run_stays(tmp_path: Path):
     with subprocess.Popen(["sleep", "600"], start_new_session=True) as stranger:
         kept = tmp_path / "ifms-kept"
