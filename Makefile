@@ -1,10 +1,10 @@
-# Every target is a name that others rely on: run, run ONCE=1, test, simulate, mutants, bench, lint, supply-chain, install, schema, pins.
+# Every target is a name that others rely on: run, run ONCE=1, check, test, prove, simulate, mutants, bench, lint, supply-chain, install, schema, pins.
 PYTHON ?= python3
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: run test simulate mutants bench lint supply-chain install schema pins clean
+.PHONY: run check test prove simulate mutants bench lint supply-chain install schema pins clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -26,8 +26,18 @@ install: .venv/.installed ## the environment, in .venv
 run: install ## one whole cycle in a running Airflow; ONCE=1 ends after it
 	@$(BIN)/python -m ifms_standalone $(if $(ONCE),--once)
 
-test: install ## all tests; IFMS_SEEDS=n simulated cycles under faults among them (20, with CI set 200)
-	IFMS_SEEDS=$${IFMS_SEEDS:-$(if $(CI),200,20)} $(BIN)/pytest -n auto --dist loadgroup
+PYTEST = $(BIN)/pytest -n auto --dist loadgroup $(if $(TIMINGS),--renew-timings)
+
+check: install ## the quick loop: ruff, mypy, the tests that need no server
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(PYTEST) --tier check
+
+test: install ## what every change must pass: all tests but those of prove; TIMINGS=1 renews tests/timings.json
+	$(PYTEST) --tier check,test
+
+prove: install ## the long tests: IFMS_SEEDS=n cycles under faults (20, with CI set 100), crashes, planted faults, whole systems
+	IFMS_SEEDS=$${IFMS_SEEDS:-$(if $(CI),100,20)} $(PYTEST) --tier prove
 
 simulate: install ## cycles under faults: SEEDS=n of them on all cores, or SEED=k with all that happens; PAYMENTS=m of each
 	@PYTHONPATH=tests $(BIN)/python -m faults.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100)) \

@@ -11,9 +11,11 @@ from _pytest.nodeid import coerce_node_id
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests import their helpers as `support.…`
 
-from support import environment
+from support import environment, guard
 
 pytest_plugins = [
+    "support.tiers",
+    "support.timings",
     "support.figures",
     "support.databases",
     "support.dags",
@@ -28,6 +30,7 @@ pytest_plugins = [
     "support.api",
 ]
 
+guard.start()
 _environment = environment.prepare()
 
 

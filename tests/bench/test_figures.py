@@ -52,6 +52,7 @@ def test_workers_are_held_against_all_of_them_side_by_side_and_against_the_treas
     assert Workers(4, 1000, 200, 2, 100.0, (55.0,), 1.2).limit == 25.0
 
 
+@pytest.mark.timeout(600)
 def test_it_measures_every_figure_and_leaves_nothing_behind(capsys):
     from bench.__main__ import main
 

@@ -16,6 +16,8 @@ from support.broker import PATIENCE_SECONDS, Kafka, needed
 from support.jars import free_port
 from support.kafka.server import Broker, as_the_image, run
 
+pytestmark = pytest.mark.tier("prove")  # a Kafka of its own, started by what the image is told
+
 DATA = "/var/lib/kafka/data"
 HEALTH = "/opt/kafka/bin/kafka-broker-api-versions.sh"
 HEALTH_CLASS = "org.apache.kafka.tools.BrokerApiVersionsCommand"  # what that script runs

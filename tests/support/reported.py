@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support import failed
@@ -19,10 +19,10 @@ from ifms import clock
 from ifms.errors import NothingToReportError, SweepError
 from ifms.ledger import session
 from ifms.ledger.database import Database
-from ifms.reports import writer
-from ifms.reports.catalogue import REPORTS, request
-from ifms.reports.writer import Made
 from ifms.services.cor import Order
+
+if TYPE_CHECKING:  # they import pandas, which takes as long as many a module's tests
+    from ifms.reports.writer import Made
 
 
 @dataclass
@@ -38,6 +38,9 @@ class Reported:
 
     def make(self, name: str, folder: Path, *formats: str, as_of: datetime | None = None, **asked: Any) -> Made:
         """One report's files; CSV unless it is said."""
+        from ifms.reports import writer
+        from ifms.reports.catalogue import REPORTS, request
+
         report = REPORTS[name]
         with self.db() as db:
             return writer.make(db, report, request(report, as_of or clock.now(), **asked), formats or ("csv",), folder)
@@ -52,6 +55,9 @@ class Reported:
 
     def rows(self, name: str, **asked: Any) -> list[dict[str, Any]]:
         """One report's rows by the names of its columns."""
+        from ifms.reports import writer
+        from ifms.reports.catalogue import REPORTS, request
+
         report = REPORTS[name]
         with self.db() as db:
             chunks = db.read_snapshot(
@@ -67,6 +73,8 @@ class Reported:
 @pytest.fixture(scope="session")
 def reported(postgres: Any, ledger_template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reported]:
     """Paid, failed, corrected; rejected and paid anew; declined; pending, then settled; made once for all tests of reports."""
+    from ifms.reports.catalogue import REPORTS
+
     folder = tmp_path_factory.mktemp("reported")
     postgres.create_database("reported", ledger_template)
     with both(folder, platform={"cities": 2, "bills_per_city": 0}) as simulators:

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from http.client import HTTPResponse
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
@@ -80,6 +81,12 @@ class Progress:
     sent: bool = True
 
 
+@cache
+def _public_authorities() -> ssl.SSLContext:
+    """Trusts the public authorities; made once, because reading them takes longer than many a sweep."""
+    return ssl.create_default_context(cafile=certifi.where())
+
+
 class Transport:
     """POSTs to the treasury from any number of threads; each call has a pooled connection to itself."""
 
@@ -95,7 +102,7 @@ class Transport:
         self._timeout_seconds = timeout_seconds
         self._connect_timeout = min(connect_timeout_seconds, timeout_seconds)
         self._max_reply_bytes = max_reply_bytes
-        self._tls = ssl.create_default_context(cafile=ca_bundle or certifi.where())
+        self._tls = ssl.create_default_context(cafile=ca_bundle) if ca_bundle else _public_authorities()
         self._idle: deque[_Session] = deque()
         self._closed = False
 
