@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from ifms.ledger.invariants import INVARIANTS, look, parameters
+from ifms.ledger.invariants import INVARIANTS, find_violations, parameters
 from ifms.ledger.limits import Limits, overdue
 from ifms.ledger.statuses import BeneficiaryStatus, PiStatus
 
@@ -566,13 +566,13 @@ def test_nothing_is_found_where_everything_has_happened(world):
         *("PENDING", "INITIATED", "SUCCESSFUL", "PARTIAL", "COMPLETED", "FAILED")
     }
     with psycopg.connect(world.adapter.dsn) as connection:
-        assert look(connection) == []
+        assert find_violations(connection) == []
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
 def test_that_rule_names_that_row(behind, names, damage):
     behind.execute(damage.statement.format_map(names))
-    findings = {finding.invariant.name: finding for finding in look(behind, damage.limits)}
+    findings = {finding.invariant.name: finding for finding in find_violations(behind, damage.limits)}
     assert set(findings) - damage.also == {damage.rule}
     finding = findings[damage.rule]
     assert (finding.count, len(finding.rows)) == (damage.rows, damage.rows)
@@ -589,7 +589,7 @@ def test_a_closed_or_a_young_failure_is_no_finding(behind):
                ('PI-X', '3', '2026-06-01', 'w', now() - interval '6 days', NULL, NULL, NULL, NULL)
         """
     )
-    assert look(behind) == []
+    assert find_violations(behind) == []
 
 
 def paid_so_long_ago(behind, names, days):
@@ -627,7 +627,7 @@ def asked(behind, day, hours):
 def test_a_window_that_was_not_covered_lately(behind, names, days, hours, limits, found):
     voucher, _ = paid_so_long_ago(behind, names, days)
     asked(behind, voucher, hours)
-    said = [row for finding in look(behind, limits) for row in finding.rows]
+    said = [row for finding in find_violations(behind, limits) for row in finding.rows]
     assert [row.split(": ")[0] for row in said] == ([f"voucher date {voucher}"] if found else [])
     assert all("the last answer about what came back was on 20" in row for row in said)
 
@@ -638,7 +638,7 @@ def test_dates_that_were_not_asked_about_are_told_together(behind, names):
         f"UPDATE {PI} SET created_at = now() - interval '9 days', bill_date = now() - interval '9 days',"
         f" status_since = now() WHERE pi_number = '{names['initiated']}'"
     )
-    [finding] = look(behind)
+    [finding] = find_violations(behind)
     assert finding.invariant.name == "failures_are_asked_for"
     [row] = finding.rows
     assert row.startswith("9 voucher dates, ") or row.startswith("10 voucher dates, ")
@@ -649,7 +649,7 @@ def test_who_has_failed_needs_no_asking(behind, names):
     behind.execute(
         f"UPDATE ifms.beneficiary SET status = 'Payment Failed', failed_on = voucher_date WHERE {of('paid').format_map(names)}"
     )
-    assert "failures_are_asked_for" not in {finding.invariant.name for finding in look(behind)}
+    assert "failures_are_asked_for" not in {finding.invariant.name for finding in find_violations(behind)}
 
 
 @pytest.mark.parametrize("since", [timedelta(days=14, hours=23), timedelta(days=15, hours=1)])
@@ -658,7 +658,7 @@ def test_the_pages_and_the_rule_go_by_the_same_limits(behind, names, since):
     [(status, at, now)] = behind.execute(
         f"SELECT status, status_since, now() FROM {PI} WHERE pi_number = %s", (names["initiated"],)
     )
-    assert overdue("ORIGINAL", status, at, now) == bool(look(behind))
+    assert overdue("ORIGINAL", status, at, now) == bool(find_violations(behind))
 
 
 def test_each_rule_has_its_damage():
@@ -675,7 +675,7 @@ def test_each_rule_says_what_it_means_and_what_to_do():
 
 def test_many_rows_are_counted_and_some_are_named(behind):
     behind.execute("UPDATE ifms.beneficiary SET amount = amount + 1")
-    [finding] = [each for each in look(behind, shown=3) if each.invariant.name == "header_and_rows_agree"]
+    [finding] = [each for each in find_violations(behind, shown=3) if each.invariant.name == "header_and_rows_agree"]
     assert finding.count == len(behind.execute("SELECT FROM ifms.payment_instruction").fetchall())
     assert len(finding.rows) == 3
 
