@@ -63,8 +63,9 @@ ROOMS = {
     "sealing": room(libraries="cryptography"),
     "signing": room("sealing"),
     "wire": room(libraries="cryptography pydantic pydantic_core"),
-    "treasury": room("wire sealing signing", "certifi requests urllib3", network=True),
-    "platform": room("wire.bank", libraries="pydantic requests tenacity urllib3", network=True),
+    "http": room(libraries="certifi urllib3", network=True),
+    "treasury": room("wire sealing signing http", network=True),
+    "platform": room("wire.bank http", libraries="pydantic tenacity", network=True),
     # What was said to the treasury is kept as it was said: the outcome's shape, without the client.
     "ledger": room(
         "sealing signing treasury.outcome wire.bank wire.envelope wire.phrasebook wire.scroll",

@@ -26,6 +26,7 @@ from ifms.errors import (
     TreasuryUnreachableError,
     WireError,
 )
+from ifms.http import HttpReply, Progress, TransportError
 from ifms.treasury.config import TreasuryConfig
 from ifms.treasury.outcome import (
     AUTH,
@@ -37,7 +38,7 @@ from ifms.treasury.outcome import (
     Rejected,
     Unknown,
 )
-from ifms.treasury.transport import HttpReply, Progress, Transport, TransportError
+from ifms.treasury.transport import Transport
 from ifms.wire.crypto import AES_KEY_BYTES, aes_decrypt, aes_encrypt, rsa_encrypt
 from ifms.wire.envelope import Reply, WireRequest, parse_reply
 from ifms.wire.phrasebook import says_no_session
@@ -110,12 +111,7 @@ class TreasuryClient:
         self._public_key = load_public_key(config.public_key)
         self._on_exchange = on_exchange
         self._login_pauses = login_pauses_seconds
-        self._transport = Transport(
-            timeout_seconds=config.timeout_seconds,
-            connect_timeout_seconds=config.connect_timeout_seconds,
-            max_reply_bytes=config.max_reply_bytes,
-            ca_bundle=config.ca_bundle,
-        )
+        self._transport = Transport(config)
         self._lock = threading.Lock()
         self._session: _Session | None = None
         self._login_failure: TreasuryError | None = None
@@ -307,8 +303,7 @@ class TreasuryClient:
             exchange = draft.exchange(_outcome_of(error), status=error.status, error=error.reason)
             if not error.sent:
                 return _Attempt(NeverSent(error.reason, (exchange,)))
-            understood = not (error.oversized or error.unexpected)
-            return _Attempt(Unknown(error.reason, (exchange,), understood=understood))
+            return _Attempt(Unknown(error.reason, (exchange,), understood=not error.unreadable))
         except Exception as error:
             # Whatever it is: once a byte has left, the treasury may have what was sent (money-rules.md R2).
             if not progress.sent:

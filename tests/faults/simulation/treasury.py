@@ -18,7 +18,7 @@ from faults.simulation.process import Process
 from faults.simulation.world import World
 from support.simulators import CLIENT_ID, CLIENT_SECRET
 
-from ifms.treasury.transport import HttpReply, Progress, TransportError
+from ifms.http import HttpReply, Progress, TransportError
 from ifms_simulator import crypto
 from ifms_simulator.rules import Rule
 from ifms_simulator.store import dump_bytes, load

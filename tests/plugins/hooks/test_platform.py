@@ -6,7 +6,9 @@ from decimal import Decimal
 import pytest
 
 from ifms.errors import BadInputError, ConfigurationError
+from ifms.http import HttpReply, HttpTransport
 from ifms.platform.client import PlatformClient
+from ifms.platform.encoding import encode
 from ifms.platform.models import NewPayment
 from ifms_airflow.hooks import platform as hook_module
 from ifms_airflow.hooks.platform import PlatformHook
@@ -92,11 +94,18 @@ def test_a_value_that_cannot_work_names_the_connection(connect, host, extra):
     assert "connection ifms_platform" in text
 
 
-def test_the_client_is_made_once_and_calls_nobody(connect, requests_mock):
+@pytest.fixture
+def services(monkeypatch):
+    """The replies by address, in place of the network; none is called that is not here."""
+    replies: dict[str, HttpReply] = {}
+    monkeypatch.setattr(HttpTransport, "post", lambda _, url, *__: replies[url.partition("?")[0]])
+    return replies
+
+
+def test_the_client_is_made_once_and_calls_nobody(connect, services):
     connect()
     hook = PlatformHook()
     assert hook.get_conn() is hook.get_conn()
-    assert requests_mock.call_count == 0
 
 
 def test_the_token_is_masked_in_task_logs(connect, monkeypatch):
@@ -107,22 +116,22 @@ def test_the_token_is_masked_in_task_logs(connect, monkeypatch):
     assert masked == ["token-1"]
 
 
-def test_the_test_button_says_what_the_platform_answers(connect, requests_mock):
+def test_the_test_button_says_what_the_platform_answers(connect, services):
     connect()
-    requests_mock.post(
-        f"{BASE}/user/v1/_search", json={"user": [{"uuid": "u", "userName": "IFMS_CRONJOB", "roles": []}]}
-    )
+    users = {"user": [{"uuid": "u", "userName": "IFMS_CRONJOB", "roles": []}]}
+    services[f"{BASE}/user/v1/_search"] = HttpReply(200, encode(users))
     tenants = [{"code": "od"}, {"code": "od.demo"}]
-    requests_mock.post(f"{BASE}/egov-mdms-service/v1/_search", json={"MdmsRes": {"tenant": {"tenants": tenants}}})
+    masters = {"MdmsRes": {"tenant": {"tenants": tenants}}}
+    services[f"{BASE}/egov-mdms-service/v1/_search"] = HttpReply(200, encode(masters))
     worked, text = PlatformHook().test_connection()
     assert worked
     assert text.startswith("1 cities of od; user IFMS_CRONJOB")
 
 
-def test_the_test_button_tells_a_refusal(connect, requests_mock):
+def test_the_test_button_tells_a_refusal(connect, services):
     connect()
     error = {"Errors": [{"code": "TENANT_ID", "message": "no such tenant"}]}
-    requests_mock.post(f"{BASE}/user/v1/_search", json=error, status_code=400)
+    services[f"{BASE}/user/v1/_search"] = HttpReply(400, encode(error))
     assert PlatformHook().test_connection() == (False, "user_search for od: HTTP 400: TENANT_ID no such tenant")
 
 

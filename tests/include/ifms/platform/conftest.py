@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 from decimal import Decimal
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
+from ifms.http import HttpReply, HttpTransport
 from ifms.platform.client import PlatformClient
 from ifms.platform.config import DEFAULT_PATHS, PlatformConfig
 from ifms.platform.encoding import decode, encode
@@ -176,28 +178,30 @@ def account_row() -> dict[str, Any]:
 
 
 class FakePlatform:
-    """Answers by service name through requests-mock, and remembers what it was sent."""
+    """Answers by service name instead of the HTTP transport, and remembers what it was sent."""
 
-    def __init__(self, mocker: Any) -> None:
-        self._mocker = mocker
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._answers: dict[str, Any] = {}
         self.sent: dict[str, list[Any]] = {}
         self.queries: dict[str, list[dict[str, list[str]]]] = {}
+        monkeypatch.setattr(HttpTransport, "post", self._post)
         self.answer("user_search", lambda _: {"responseInfo": None, "user": [copy.deepcopy(_USER)]})
 
     def answer(self, service: str, reply: Any, status: int = 200) -> None:
         """Answer `service` with `reply`: a JSON value, or a function of the request's body that returns one."""
 
-        def respond(request: Any, context: Any) -> bytes:
-            body = decode(request.body)
-            self.sent.setdefault(service, []).append(body)
-            self.queries.setdefault(service, []).append(request.qs)
-            value = reply(body) if callable(reply) else reply
-            context.status_code = status
-            if isinstance(value, tuple):
-                context.status_code, value = value
-            return value if isinstance(value, bytes) else encode(value)
+        self._answers[f"{BASE}/{DEFAULT_PATHS[service]}"] = (service, reply, status)
 
-        self._mocker.post(f"{BASE}/{DEFAULT_PATHS[service]}", content=respond)
+    def _post(self, url: str, _: object, body: bytes) -> HttpReply:
+        address, _, query = url.partition("?")
+        service, reply, status = self._answers[address]
+        request = decode(body)
+        self.sent.setdefault(service, []).append(request)
+        self.queries.setdefault(service, []).append(parse_qs(query.lower()))
+        value = reply(request) if callable(reply) else reply
+        if isinstance(value, tuple):
+            status, value = value
+        return HttpReply(status, value if isinstance(value, bytes) else encode(value))
 
     def refuse(self, service: str, code: str, message: str = "no", status: int = 400) -> None:
         """Answer `service` with the tracer's envelope."""
@@ -206,9 +210,9 @@ class FakePlatform:
 
 
 @pytest.fixture
-def platform(requests_mock: Any) -> FakePlatform:
+def platform(monkeypatch: pytest.MonkeyPatch) -> FakePlatform:
     """The services, as this test sets them up."""
-    return FakePlatform(requests_mock)
+    return FakePlatform(monkeypatch)
 
 
 @pytest.fixture

@@ -170,8 +170,14 @@ def test_every_framing_of_a_reply_is_read(serve, head):
     assert call(serve(lambda peer: peer.sendall(head + b'{"a": [1]}' + tail))) == {"a": [1]}
 
 
-def test_a_thread_keeps_its_connection_and_threads_do_not_share_one(serve):
-    server = serve(reply(b"{}"))
+def test_connections_are_kept_and_calls_at_a_time_do_not_share_one(serve):
+    together = threading.Barrier(3, timeout=10)  # each call is under way while two others are
+
+    def answer(peer: socket.socket) -> None:
+        together.wait()
+        peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    server = serve(answer)
     shared = Transport(PlatformConfig(server.url))
 
     def calls() -> None:

@@ -456,7 +456,7 @@ def test_an_error_of_ours_before_anything_is_sent_is_raised(treasury, client, mo
     def broken(*_: object, **__: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("ifms.treasury.transport.requests.Request", broken)
+    monkeypatch.setattr("ifms.http.PoolManager.urlopen", broken)
     with pytest.raises(MemoryError):
         client.call(pi())
     assert not treasury.requests

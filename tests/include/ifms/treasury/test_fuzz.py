@@ -13,8 +13,8 @@ from support import figures
 from support.mutations import fuzzed, mutated
 
 from ifms.errors import TreasuryLoginError, TreasuryUnreachableError, WireError
+from ifms.http import HttpReply
 from ifms.treasury.client import _decrypt, _read_login
-from ifms.treasury.transport import HttpReply
 from ifms.wire.crypto import aes_encrypt
 
 APP_KEY, REK = bytes(range(32)), bytes(range(32, 64))
