@@ -1,7 +1,7 @@
 """Lets a Celery worker that is told to end tell its tasks first, so that they settle what they have in their hands.
 
 By itself Celery waits for its tasks and does not tell them: a sweep would go on until the worker is killed. A worker
-loads this module because Airflow takes Celery's settings, which are its own, from it: with
+loads this module because Airflow takes Celery's settings, which are its own, from it, where
 ``AIRFLOW__CELERY__CELERY_CONFIG_OPTIONS=ifms_airflow.celery_worker.CONFIG``.
 
 Each task gets what Airflow itself would send, SIGTERM, once: its ``on_kill`` is called. Celery then ends as always,
@@ -23,7 +23,11 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 from airflow.providers.celery.executors.default_celery import DEFAULT_CELERY_CONFIG
-from celery.signals import heartbeat_sent, worker_ready, worker_shutting_down  # type: ignore[import-untyped]
+from celery.signals import (  # type: ignore[import-untyped]
+    heartbeat_sent,
+    worker_ready,
+    worker_shutting_down,
+)
 
 CONFIG = DEFAULT_CELERY_CONFIG
 
@@ -34,19 +38,16 @@ log = logging.getLogger("ifms.celery")
 _stopping = threading.Event()
 
 
-@worker_ready.connect  # type: ignore[untyped-decorator]
 def wait_for_the_signal(sender: Any, **_: Any) -> None:  # noqa: ANN401  (Celery's consumer has no types)
     """The worker is up: from now on there may be tasks. The thread is begun here, not by a handler of a signal."""
     threading.Thread(target=_tell_tasks, args=(sender.pool,), daemon=True, name="ifms-tell-tasks").start()
 
 
-@worker_shutting_down.connect  # type: ignore[untyped-decorator]
 def on_signal(**_: Any) -> None:
     """Celery has got its signal; called in the handler."""
     _stopping.set()
 
 
-@heartbeat_sent.connect  # type: ignore[untyped-decorator]
 def on_heartbeat(sender: Any, **_: Any) -> None:  # noqa: ANN401
     """Every other second, while the worker's loop turns and reaches the broker: a file that a health check looks at."""
     (Path(tempfile.gettempdir()) / f"{sender.eventer.hostname}.alive").touch()
@@ -77,3 +78,8 @@ def _children(workers: list[int]) -> list[psutil.Process]:
         with suppress(psutil.Error):
             found += psutil.Process(worker).children()
     return found
+
+
+worker_ready.connect(wait_for_the_signal)
+worker_shutting_down.connect(on_signal)
+heartbeat_sent.connect(on_heartbeat)

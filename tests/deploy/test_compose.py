@@ -223,9 +223,10 @@ def test_what_has_no_health_server_is_asked_for_at_airflow_s_health_page(service
     from airflow.api_fastapi.core_api.datamodels.monitor import HealthInfoResponse
 
     def page(status):
-        well = {"status": "healthy"}
-        answer = {"metadatabase": well, "scheduler": well, "triggerer": well, "dag_processor": well}
-        answer[part] = {"status": status}
+        parts = ("scheduler", "triggerer", "dag_processor")
+        answer = {"metadatabase": {"status": "healthy"}} | {
+            each: {"status": status if each == part else "healthy", f"latest_{each}_heartbeat": None} for each in parts
+        }
         return HealthInfoResponse.model_validate(answer).model_dump(mode="json")
 
     assert [said_of(name, services, page(status), tmp_path) for status in ("healthy", "unhealthy", None)] == [0, 1, 1]
