@@ -9,7 +9,8 @@ Failed with the bank's reason; their PI is PARTIAL once all others are paid. A f
 instruction is kept in `ifms.unmatched_failure` and shown.
 
 ## When
-Daily at 22:00 IST (`IFMS_SCHEDULE_FD`), from `IFMS_START_DATE` on. The data interval of a run is the day before it, its
+Daily at 22:00 IST (`IFMS_SCHEDULE_FD`), from `IFMS_START_DATE` (yyyy-mm-dd) on; missed days are caught up
+with from there, and not at all where it is not set. The data interval of a run is the day before it, its
 logical date that day's start; what it asks for is the whole window, up to the day when it runs. So the next run makes
 good for a day without one, up to the window's length. Airflow makes up for missed runs, too: each of them asks for
 every date of its own data interval, whether or not a voucher of ours has it, so that no date is left out however long
@@ -41,14 +42,15 @@ from ifms_airflow.operators import FetchFailuresOperator
 from ifms_airflow.schedules import DEFAULT_ARGS, clock, failure_days, start_date
 
 INTERVAL = timedelta(days=1)
+START = start_date()
 
 with DAG(
     "ifms_fd",
     description="Failed payments of the last months: daily 22:00 IST",
     schedule=clock("FD", "0 22 * * *", interval=INTERVAL),
     # A run is dated by its interval's start, and Airflow leaves out the tasks of runs dated before the start date.
-    start_date=start_date() - INTERVAL,
-    catchup=True,
+    start_date=None if START is None else START - INTERVAL,
+    catchup=START is not None,
     doc_md=__doc__,
     tags=["ifms", "treasury"],
     default_args=DEFAULT_ARGS,

@@ -1,24 +1,29 @@
 """Lets a Celery worker that is told to end tell its tasks first, so that they settle what they have in their hands.
 
 By itself Celery waits for its tasks and does not tell them: a sweep would go on until the worker is killed. A worker
-loads this module, for Airflow takes Celery's settings from it: ``AIRFLOW__CELERY__CELERY_CONFIG_OPTIONS`` is
-``ifms_airflow.celery_worker.CONFIG``. They are Airflow's own.
+loads this module because Airflow takes Celery's settings, which are its own, from it, where
+``AIRFLOW__CELERY__CELERY_CONFIG_OPTIONS=ifms_airflow.celery_worker.CONFIG``.
 
-Each task gets what Airflow itself would send, SIGTERM, once: its ``on_kill`` is called. Celery then ends as always, when
-the last of its tasks has.
+Each task gets what Airflow itself would send, SIGTERM, once: its ``on_kill`` is called. Celery then ends as always,
+when the last of its tasks has.
+
+A worker also touches the file ``<hostname>.alive`` in the folder for temporary files, so that whether it is well can be
+asked without a Python of one's own.
 """
 
 from __future__ import annotations
 
 import logging
+import tempfile
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import psutil
 from airflow.providers.celery.executors.default_celery import DEFAULT_CELERY_CONFIG
-from celery.signals import worker_ready, worker_shutting_down
+from celery.signals import heartbeat_sent, worker_ready, worker_shutting_down
 
 CONFIG = DEFAULT_CELERY_CONFIG
 
@@ -36,9 +41,15 @@ def wait_for_the_signal(sender: Any, **_: Any) -> None:  # noqa: ANN401  (Celery
 
 
 @worker_shutting_down.connect
-def on_signal(**_: Any) -> None:  # noqa: ANN401
+def on_signal(**_: Any) -> None:
     """Celery has got its signal; called in the handler."""
     _stopping.set()
+
+
+@heartbeat_sent.connect
+def on_heartbeat(sender: Any, **_: Any) -> None:  # noqa: ANN401
+    """Every other second, while the worker's loop turns and reaches the broker: a file that a health check looks at."""
+    (Path(tempfile.gettempdir()) / f"{sender.eventer.hostname}.alive").touch()
 
 
 def _tell_tasks(pool: Any) -> None:  # noqa: ANN401

@@ -93,10 +93,10 @@ PI_NUMBERS = Param(
 )
 
 
-def start_date() -> datetime:
-    """The day (IST) from which on a DAG that catches up asks: IFMS_START_DATE as yyyy-mm-dd."""
-    chosen = os.environ.get("IFMS_START_DATE", "").strip() or "2026-11-01"
-    return datetime.combine(date.fromisoformat(chosen), time(), ZoneInfo(TIMEZONE))
+def start_date() -> datetime | None:
+    """The day (IST) from which on ifms_fd catches up: IFMS_START_DATE as yyyy-mm-dd; None, if unset: on none."""
+    chosen = os.environ.get("IFMS_START_DATE", "").strip()
+    return None if not chosen else datetime.combine(date.fromisoformat(chosen), time(), ZoneInfo(TIMEZONE))
 
 
 def clock(service: str, cron: str, *, interval: timedelta = timedelta(days=1)) -> CronTriggerTimetable | None:

@@ -15,6 +15,16 @@ from support.keys import call_text
 from ifms.services.fd import voucher_dates
 
 pytestmark = pytest.mark.airflow
+START = "2026-11-01"
+
+
+@pytest.fixture(autouse=True)
+def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An installation that says from when on it catches up."""
+    monkeypatch.setenv("IFMS_START_DATE", START)
+    support_dags._bag.cache_clear()
+    yield
+    support_dags._bag.cache_clear()
 
 
 def asked(adapter) -> list[date]:

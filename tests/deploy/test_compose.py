@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ from support.search_engine import SearchEngine
 
 from ifms_standalone.postgres import Server, free_port
 
-AIRFLOW_SERVICES = {"init", "api-server", "scheduler", "dag-processor", "triggerer", "worker"}
-SERVICES = AIRFLOW_SERVICES | {"postgres", "redis", "elasticsearch", "kafka", "treasury", "platform"}
+AIRFLOW_SERVICES = {"init", "api-server", "scheduler", "dag-processor", "triggerer", "worker", "housekeeping"}
+SIMULATORS = {"treasury", "platform"}
+SERVICES = AIRFLOW_SERVICES | SIMULATORS | {"postgres", "redis", "elasticsearch", "kafka"}
 BIN = Path(sys.executable).parent
 
 
@@ -150,13 +152,25 @@ def test_every_setting_of_airflow_is_one(services):
 def test_airflow_knows_every_command(services):
     from airflow.cli.cli_parser import get_parser
 
-    for name in AIRFLOW_SERVICES - {"init"}:
+    for name in AIRFLOW_SERVICES - {"init", "housekeeping"}:
         get_parser().parse_args(services[name]["command"])
-    for name in ("dag-processor", "triggerer"):
-        program, *arguments = services[name]["healthcheck"]["test"][1].split()
-        assert program == "airflow"
-        get_parser().parse_args(arguments)
     assert services["init"]["entrypoint"] == ["python", "-m", "ifms_deployment"]
+    assert services["housekeeping"]["entrypoint"] == ["python", "-m", "ifms_airflow.housekeeping"]
+
+
+def test_the_image_is_built_once(services):
+    assert [name for name, service in services.items() if "build" in service] == ["init"]
+    ours = services["init"]["image"]
+    assert {name for name, service in services.items() if service["image"] == ours} == AIRFLOW_SERVICES | SIMULATORS
+
+
+def test_health_is_asked_seldom_once_a_service_is_up_and_starts_no_airflow(services):
+    for name, service in services.items():
+        if name != "init":
+            check = service["healthcheck"]
+            assert check["interval"] == "120s", name
+            assert check["start_interval"] in ("5s", "20s"), name
+            assert not {"airflow", "celery", "python"} & set(" ".join(check["test"]).split()), name
 
 
 def test_the_health_servers_are_where_they_are_asked(services):
@@ -170,15 +184,62 @@ def test_the_health_servers_are_where_they_are_asked(services):
     assert api["environment"]["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == "http://api-server:8080/execution/"
 
 
-def test_a_worker_s_health_is_asked_by_a_command_that_celery_knows(services):
-    program, *arguments = services["worker"]["healthcheck"]["test"][1].replace("$HOSTNAME", "sample").split()
-    done = subprocess.run(
-        [str(BIN / program), *arguments[:4], "--help"], capture_output=True, text=True, check=False,
-        env={**os.environ, "AIRFLOW__CELERY__BROKER_URL": "redis://127.0.0.1:1/0"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert arguments[4:] == ["--destination", '"celery@sample"']
-    assert "--destination" in done.stdout
+def said_of(name, services, answer, tmp_path):
+    """What a service's check says of an answer of Airflow's health page."""
+    page = tmp_path / "health"
+    page.write_text(json.dumps(answer, separators=(",", ":")))
+    check = services[name]["healthcheck"]["test"][1]
+    url = "http://api-server:8080/api/v2/monitor/health"
+    assert url in check
+    return subprocess.run(["sh", "-c", check.replace(url, page.as_uri())], check=False).returncode
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
+@pytest.mark.parametrize(("name", "part"), [("dag-processor", "dag_processor"), ("triggerer", "triggerer")])
+def test_what_has_no_health_server_is_asked_for_at_airflow_s_health_page(services, tmp_path, name, part):
+    from airflow.api_fastapi.core_api.datamodels.monitor import HealthInfoResponse
+
+    def page(status):
+        parts = ("scheduler", "triggerer", "dag_processor")
+        answer = {"metadatabase": {"status": "healthy"}} | {
+            each: {"status": status if each == part else "healthy", f"latest_{each}_heartbeat": None} for each in parts
+        }
+        return HealthInfoResponse.model_validate(answer).model_dump(mode="json")
+
+    assert [said_of(name, services, page(status), tmp_path) for status in ("healthy", "unhealthy", None)] == [0, 1, 1]
+
+
+def test_a_worker_is_well_while_its_heart_beats(services, tmp_path):
+    from types import SimpleNamespace
+
+    from ifms_airflow import celery_worker
+
+    check = services["worker"]["healthcheck"]["test"][1].replace("$HOSTNAME", "sample").replace("/tmp", str(tmp_path))
+
+    def is_well():
+        return subprocess.run(["sh", "-c", check], capture_output=True, check=False).returncode == 0
+
+    assert not is_well()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tempfile.tempdir", str(tmp_path))
+        celery_worker.on_heartbeat(SimpleNamespace(eventer=SimpleNamespace(hostname="celery@sample")))
+    assert is_well()
+    os.utime(tmp_path / "celery@sample.alive", (0, 0))
+    assert not is_well()
+
+
+def test_housekeeping_is_well_for_a_day_after_it_went_well(services, tmp_path):
+    from ifms_airflow.housekeeping import ALIVE
+
+    check = services["housekeeping"]["healthcheck"]["test"][1].replace("/tmp", str(tmp_path))
+    assert ALIVE in check
+    said = []
+    for hours in (0, 24.5, 26):
+        (tmp_path / ALIVE).touch()
+        then = time.time() - hours * 3600
+        os.utime(tmp_path / ALIVE, (then, then))
+        said.append(subprocess.run(["sh", "-c", check], check=False).returncode)
+    assert said == [0, 0, 1]
 
 
 # The servers ----------------------------------------------------------------------------------------------------------

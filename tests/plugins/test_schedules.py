@@ -18,6 +18,7 @@ WORTH_A_RETRY = {
     errors.PlatformUnavailableError,
     errors.SweepStoppedError,
     errors.SweepUnreachableError,
+    errors.TreasuryStoppedError,
     errors.TreasuryUnreachableError,
 }
 OURS = [each for _, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, IfmsError)]
@@ -122,13 +123,23 @@ def test_shards(monkeypatch: pytest.MonkeyPatch, given: str, expected: list[int]
 
 @pytest.mark.parametrize(
     ("given", "expected"),
-    [("", "2026-11-01"), (" ", "2026-11-01"), (" 2027-04-01 ", "2027-04-01"), ("2028-02-29", "2028-02-29")],
+    [(" 2027-04-01 ", "2027-04-01"), ("2028-02-29", "2028-02-29")],
 )
 def test_the_start_is_a_midnight_in_odisha(monkeypatch: pytest.MonkeyPatch, given: str, expected: str):
     from ifms_airflow.schedules import start_date
 
     monkeypatch.setenv("IFMS_START_DATE", given)
-    assert start_date().isoformat() == f"{expected}T00:00:00+05:30"
+    start = start_date()
+    assert start is not None
+    assert start.isoformat() == f"{expected}T00:00:00+05:30"
+
+
+@pytest.mark.parametrize("given", ["", " "])
+def test_nothing_is_caught_up_with_from_a_date_that_nobody_has_said(monkeypatch: pytest.MonkeyPatch, given: str):
+    from ifms_airflow.schedules import start_date
+
+    monkeypatch.setenv("IFMS_START_DATE", given)
+    assert start_date() is None
 
 
 def test_a_start_that_is_no_day_is_an_error(monkeypatch: pytest.MonkeyPatch):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
+import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import psycopg
 
@@ -18,6 +17,7 @@ from .real_airflow import RealAirflow, until
 from .redis import Server as Broker
 
 HOST = "sample-host"
+ALIVE = tempfile.gettempdir()
 CONFIG_OPTIONS = "AIRFLOW__CELERY__CELERY_CONFIG_OPTIONS"
 SERVICE = compose.written()["services"]["worker"]
 
@@ -75,8 +75,5 @@ class Crew:
 
     def is_well(self, name: str) -> bool:
         """What docker-compose.yaml's health check says of a worker."""
-        check = SERVICE["healthcheck"]["test"][1].replace('"celery@$$HOSTNAME"', f"{name}@{HOST}")
-        path = os.pathsep.join([str(Path(sys.executable).parent), self.airflow.environment["PATH"]])
-        return subprocess.run(
-            ["sh", "-c", check], env={**self.airflow.environment, "PATH": path}, capture_output=True, check=False
-        ).returncode == 0  # fmt: skip
+        check = SERVICE["healthcheck"]["test"][1].replace("/tmp/celery@$$HOSTNAME", f"{ALIVE}/{name}@{HOST}")
+        return subprocess.run(["sh", "-c", check], capture_output=True, check=False).returncode == 0

@@ -37,7 +37,7 @@ class NoRate:
 
     stop: threading.Event
 
-    def wait(self, until: float) -> str | None:  # noqa: ARG002  (as Rate's)
+    def wait(self, until: float) -> str | None:
         """None, or why the call may not begin."""
         return STOPPED if self.stop.is_set() else None
 

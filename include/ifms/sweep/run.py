@@ -276,7 +276,7 @@ class Sweep:
         *,
         wait: bool,
     ) -> set[Future[Result | None]]:
-        """Settle what has come back, waiting a little for the first of it if nothing else is to do; give its futures."""
+        """Settle what has come back, waiting a little for the first if nothing else is to do; give its futures."""
         settled: set[Future[Result | None]] = set()
         while True:
             try:
