@@ -21,9 +21,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 from airflow.providers.celery.executors.default_celery import DEFAULT_CELERY_CONFIG
-from celery.signals import heartbeat_sent, worker_ready, worker_shutting_down
+from celery.signals import (  # type: ignore[import-untyped]
+    heartbeat_sent,
+    worker_ready,
+    worker_shutting_down,
+)
 
 CONFIG = DEFAULT_CELERY_CONFIG
 
@@ -34,19 +38,16 @@ log = logging.getLogger("ifms.celery")
 _stopping = threading.Event()
 
 
-@worker_ready.connect
 def wait_for_the_signal(sender: Any, **_: Any) -> None:  # noqa: ANN401  (Celery's consumer has no types)
     """The worker is up: from now on there may be tasks. The thread is begun here, not by a handler of a signal."""
     threading.Thread(target=_tell_tasks, args=(sender.pool,), daemon=True, name="ifms-tell-tasks").start()
 
 
-@worker_shutting_down.connect
 def on_signal(**_: Any) -> None:
     """Celery has got its signal; called in the handler."""
     _stopping.set()
 
 
-@heartbeat_sent.connect
 def on_heartbeat(sender: Any, **_: Any) -> None:  # noqa: ANN401
     """Every other second, while the worker's loop turns and reaches the broker: a file that a health check looks at."""
     (Path(tempfile.gettempdir()) / f"{sender.eventer.hostname}.alive").touch()
@@ -77,3 +78,8 @@ def _children(workers: list[int]) -> list[psutil.Process]:
         with suppress(psutil.Error):
             found += psutil.Process(worker).children()
     return found
+
+
+worker_ready.connect(wait_for_the_signal)
+worker_shutting_down.connect(on_signal)
+heartbeat_sent.connect(on_heartbeat)
