@@ -27,8 +27,6 @@ from ifms_standalone.progress import Progress
 from ifms_standalone.simulators import Simulator, accepted_bills, add_bills, payment_statuses
 
 BILLS = 160
-SLOW_MS = 4000
-"""How long the treasury takes while something is killed or stopped: there must be work under way."""
 PATIENCE_SECONDS = 900.0
 
 
@@ -98,24 +96,25 @@ def doorbell() -> dict[str, Any]:
     return {"runs": counted[0][0]}
 
 
-def crowd() -> dict[str, Any]:
+def crowd(latency_ms: str) -> dict[str, Any]:
     """New bills for a slow treasury; returns as soon as each shard of ifms_pi calls it: the workers that they are on."""
     client = ready()
     city = PLATFORM.control("GET", "state")["cities"][0]
     until("ifms_pi rests", lambda: not client.active_runs("ifms_pi"))
     PLATFORM.control("POST", "bills", {"type": "wage", "tenantId": city, "payees": 1, "count": BILLS})
-    TREASURY.control("POST", "settings", {"latency_ms": SLOW_MS})
+    TREASURY.control("POST", "settings", {"latency_ms": int(latency_ms)})
     for dag_id in ("ifms_pi", "ifms_pa"):
         client.unpause(dag_id)
     client.trigger("ifms_pa", f"crowd__{time.time():.0f}")
     shards = int(os.environ.get("IFMS_SHARDS") or 4)
+    since = rows(LEDGER, "SELECT now()")[0][0]
 
     def calling() -> bool:
         query = """
             SELECT count(DISTINCT r.shard) FROM ifms.sweep_run r JOIN ifms.treasury_call c ON c.sweep_run_id = r.id
-            WHERE r.dag_id = 'ifms_pi' AND r.state = 'running' AND c.service_id = 'PI'
+            WHERE r.dag_id = 'ifms_pi' AND r.state = 'running' AND r.started_at > %s AND c.service_id = 'PI'
         """
-        return bool(rows(LEDGER, query)[0][0] >= shards)
+        return bool(rows(LEDGER, query, since)[0][0] >= shards)
 
     until("all shards are at work", calling)
     query = """
@@ -135,8 +134,7 @@ LEFT = """
 def left() -> dict[str, Any]:
     """Payments without an instruction, instructions of unknown fate, and what somebody has claimed."""
     unpaid, pending, claimed = rows(LEDGER, LEFT)[0]
-    running = rows(LEDGER, "SELECT count(*) FROM ifms.sweep_run WHERE state = 'running'")[0][0]
-    return {"unpaid": unpaid, "pending": pending, "claimed": claimed, "sweeps running": running}
+    return {"unpaid": unpaid, "pending": pending, "claimed": claimed}
 
 
 def settle() -> dict[str, Any]:
@@ -213,5 +211,7 @@ def pages() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    commands = {each.__name__: each for each in (cycle, doorbell, crowd, left, settle, books, pages)}
-    sys.stdout.write(json.dumps(commands[sys.argv[1]]()) + "\n")
+    commands: dict[str, Callable[..., dict[str, Any]]] = {
+        each.__name__: each for each in (cycle, doorbell, crowd, left, settle, books, pages)
+    }
+    sys.stdout.write(json.dumps(commands[sys.argv[1]](*sys.argv[2:])) + "\n")
