@@ -118,7 +118,8 @@ def lowered_limits(folder: Path) -> list[Path]:
 
 def walked(found: dict[str, Any]) -> None:
     """A cycle has ended as it should."""
-    expect(not found["complaints"], "; ".join(found["complaints"]))
+    wrong = found["complaints"]
+    expect(not wrong, f"{len(wrong)} complaints, the first: {'; '.join(wrong[:5])}")
     console.print(f"    {found['instructions']} payment instructions")
 
 
