@@ -1,10 +1,10 @@
-# Every target is a name that others rely on: run, run ONCE=1, check, test, prove, simulate, mutants, bench, lint, supply-chain, install, schema, pins.
+# Every target is a name that others rely on: run, run ONCE=1, check, test, prove, simulate, mutants, bench, lint, supply-chain, install, schema, pins, containers, manifests.
 PYTHON ?= python3
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: run check test prove simulate mutants bench lint supply-chain install schema pins clean
+.PHONY: run check test prove simulate mutants bench lint supply-chain install schema pins containers manifests clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -64,3 +64,12 @@ schema: install ## docs/schema.sql, all of the ledger's schema, from the migrati
 pins: install ## renew requirements*.txt from the .in files
 	$(BIN)/uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes --upgrade --quiet -o requirements.txt
 	$(BIN)/uv pip compile requirements-dev.in --universal --python-version 3.11 --generate-hashes --upgrade --quiet -o requirements-dev.txt
+
+containers: install ## docker-compose.yaml run in a Docker engine of its own, on stand-in images (root, Debian, some 5 GB)
+	@PYTHONPATH=tests $(BIN)/python -m containers
+
+manifests: install ## deploy/kubernetes against Kubernetes' own schemas, which a package brings (needs kubectl)
+	@command -v kubectl >/dev/null || { echo "make: no kubectl here, whose kustomize puts the manifests together"; exit 1; }
+	@set -e; for each in deploy/kubernetes deploy/kubernetes/init; do kubectl kustomize $$each; echo ---; done \
+	  | cat - deploy/kubernetes/task-pod.yaml \
+	  | $(BIN)/uv tool run --quiet --from kubernetes-validate==1.37.0 kubernetes-validate --strict --kubernetes-version 1.37 -

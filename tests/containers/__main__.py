@@ -1,0 +1,226 @@
+"""`make containers`: docker-compose.yaml, unchanged, in a real Docker engine; on stand-ins for the images it names.
+
+A whole cycle of payments with the simulators, Kafka's doorbell, four workers of which one is killed, all of them
+stopped at work, everything taken down and up again; after that the books must be right.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from support import compose
+from support.jars import free_port
+
+from containers import engine, standins
+from containers.engine import CheckError, Engine
+
+KEPT = Path(os.environ.get("IFMS_CONTAINERS", "/var/lib/ifms-containers"))
+"""Where the engine's images are between two runs, and Compose; some 5 GB."""
+INSIDE = Path(__file__).with_name("inside.py").read_bytes()
+TOPIC = "expense-payment-create"
+WORKERS = 4
+UP_SECONDS = 900.0
+KILLED_MS, STOPPED_MS = 4_000, 20_000
+"""How long the treasury takes to reply while a worker is killed, and while all are stopped: work must be under way."""
+console = Console(highlight=False, markup=False, soft_wrap=True)
+
+
+def main() -> int:
+    """Run it; 0, or 1 with what was found."""
+    try:
+        engine.check_machine()
+        KEPT.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with engine.running(KEPT) as running, tempfile.TemporaryDirectory(prefix="ifms-containers-") as folder:
+            check(running, Path(folder))
+    except CheckError as error:
+        console.print(f"containers: {error}", style="red")
+        return 1
+    console.print("containers: all of it held")
+    return 0
+
+
+def check(running: Engine, folder: Path) -> None:
+    """All steps, one after the other. Raises CheckError with all that did not hold."""
+    found: list[str] = []
+    with step("stand-in images"):
+        standins.build(running)
+    with step("compose"):
+        environment = secrets(folder)
+        running.use(compose.FILE, *lowered_limits(folder), folder=compose.REPO, environment=environment)
+        running.compose("down", "--volumes", "--remove-orphans", quiet=True)  # what a run that was ended has left
+    try:
+        with step("build and first start"):
+            running.compose("up", "--detach", "--build", quiet=True)
+            up(running)
+        with step("a cycle", found):
+            walked(inside(running, "cycle"))
+        with step("Kafka's doorbell starts ifms_pi", found):
+            doorbell(running)
+        with step(f"{WORKERS} workers, one is killed at work", found):
+            killed(running)
+        with step("all workers are stopped at work", found):
+            stopped(running)
+        with step("down and up", found):
+            running.compose("down", quiet=True)
+            running.compose("up", "--detach", quiet=True)
+            up(running)
+        with step("a second cycle, which ends what is open", found):
+            walked(inside(running, "cycle"))
+        with step("pages", found):
+            answered = inside(running, "pages")
+            expect(set(answered.values()) == {200}, f"pages answer {answered}")
+        with step("books", found):
+            told = inside(running, "books")
+            console.print(f"    {told}")
+            expect(not told["wrong"], "; ".join(told["wrong"]))
+        with step("health checks", found):
+            healthy(running)
+        expect(not found, "; ".join(found))
+    except CheckError:
+        logs = KEPT / "last-failure.log"
+        logs.write_text(running.compose("ps", "--all") + running.compose("logs", "--no-color", quiet=True))
+        console.print(f"containers: what the services said is in {logs}")
+        raise
+    finally:
+        running.compose("down", "--volumes", "--remove-orphans", quiet=True)
+
+
+def secrets(folder: Path) -> Path:
+    """The installation's .env, with a port that nobody has."""
+    made = compose.secrets(folder, "--simulators") | {"IFMS_PORT": str(free_port())}
+    file = folder / ".env"
+    file.write_text("".join(f"{name}={value}\n" for name, value in made.items()))
+    return file
+
+
+def lowered_limits(folder: Path) -> list[Path]:
+    """An override where this machine may not open as many files as Elasticsearch is to: nobody can give what he lacks."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    wanted = compose.written()["services"]["elasticsearch"]["ulimits"]["nofile"]["hard"]
+    if hard == resource.RLIM_INFINITY or hard >= wanted:
+        return []
+    console.print(f"    this machine allows {hard} open files: Elasticsearch gets them in place of {wanted}")
+    file = folder / "limits.yaml"
+    limit = {"nofile": {"soft": hard, "hard": hard}}
+    file.write_text(json.dumps({"services": {"elasticsearch": {"ulimits": limit}}}))
+    return [file]
+
+
+def walked(found: dict[str, Any]) -> None:
+    """A cycle has ended as it should."""
+    wrong = found["complaints"]
+    expect(not wrong, f"{len(wrong)} complaints, the first: {'; '.join(wrong[:5])}")
+    console.print(f"    {found['instructions']} payment instructions")
+
+
+def doorbell(running: Engine) -> None:
+    """A message on the topic starts a run."""
+    before = inside(running, "doorbell")["runs"]
+    producer = ["/opt/kafka/bin/kafka-console-producer.sh", "--bootstrap-server", "kafka:9092", "--topic", TOPIC]
+    end = time.monotonic() + 300
+    running.compose("exec", "-T", "-e", "KAFKA_HEAP_OPTS=-Xmx96m", "kafka", *producer, given=b"{}\n", quiet=True)
+    while inside(running, "doorbell")["runs"] == before:
+        expect(time.monotonic() < end, "no run of ifms_pi came of a message")
+        time.sleep(2)
+
+
+def killed(running: Engine) -> None:
+    """Of four workers the busiest is killed; what it held is taken over by the others."""
+    running.compose("up", "--detach", "--no-recreate", "--scale", f"worker={WORKERS}", quiet=True)
+    up(running)
+    at_work = inside(running, "crowd", str(KILLED_MS))
+    expect(len(at_work["workers"]) > 1, f"the shards are all on one worker: {at_work}")
+    busiest = max(at_work["workers"], key=at_work["workers"].get)
+    running.docker("kill", busiest.partition(".")[0])
+    settled = inside(running, "settle")
+    console.print(f"    {at_work}; killed {busiest}, left {settled['held']}, taken over in {settled['seconds']} s")
+
+
+def stopped(running: Engine) -> None:
+    """Workers that are told to stop end by themselves, and nothing stays claimed."""
+    running.compose("up", "--detach", "--scale", f"worker={WORKERS}", quiet=True)
+    up(running)
+    at_work = inside(running, "crowd", str(STOPPED_MS))
+    began = time.monotonic()
+    running.compose("stop", "worker", quiet=True)
+    took = time.monotonic() - began
+    workers = running.compose("ps", "--all", "--quiet", "worker", quiet=True).split()
+    codes = [running.docker("inspect", "--format", "{{.State.ExitCode}}", worker).strip() for worker in workers]
+    found = inside(running, "left")
+    console.print(f"    {at_work}; stopped in {took:.0f} s, exit codes {', '.join(codes)}, left {found}")
+    expect(set(codes) == {"0"}, f"workers that were told to stop ended with {', '.join(codes)}")
+    expect(found["claimed"] == 0, f"stopped workers have left {found['claimed']} rows claimed")
+
+
+def up(running: Engine) -> None:
+    """Wait until every service runs, and `init` has ended well. Whether Airflow is ready, its own API is asked then."""
+    end = time.monotonic() + UP_SECONDS
+    while bad := [each for each in _states(running) if not _runs(each)]:
+        said = ", ".join(f"{each['Name']} is {each['State']}" for each in bad)
+        expect(time.monotonic() < end and not any(each["State"] == "exited" for each in bad), f"not up: {said}")
+        time.sleep(2)
+
+
+def healthy(running: Engine) -> None:
+    """Wait until every service is well by its own health check, which a busy machine may take long to answer."""
+    end = time.monotonic() + UP_SECONDS
+    while bad := [each for each in _states(running) if each["Service"] != "init" and each["Health"] != "healthy"]:
+        said = ", ".join(f"{each['Name']} is {each['Health']}" for each in bad)
+        expect(time.monotonic() < end, f"not well by the compose file's health checks: {said}")
+        time.sleep(2)
+
+
+def _states(running: Engine) -> list[dict[str, Any]]:
+    said = running.compose("ps", "--all", "--format", "json")
+    return [json.loads(line) for line in said.splitlines()]
+
+
+def _runs(container: dict[str, Any]) -> bool:
+    if container["Service"] == "init":
+        return bool(container["State"] == "exited" and container["ExitCode"] == 0)
+    return bool(container["State"] == "running")
+
+
+def inside(running: Engine, *command: str) -> dict[str, Any]:
+    """What inside.py answers from a container in the project's network."""
+    options = ["run", "--rm", "--no-TTY", "--no-deps", "--entrypoint", "python", "init", "-", *command]
+    said = running.compose(*options, given=INSIDE).strip().splitlines()
+    for line in said[:-1]:
+        console.print(f"    {line}")
+    found: dict[str, Any] = json.loads(said[-1])
+    return found
+
+
+def expect(holds: bool, otherwise: str) -> None:
+    """Raise CheckError unless it holds."""
+    if not holds:
+        raise CheckError(otherwise)
+
+
+@contextmanager
+def step(what: str, found: list[str] | None = None) -> Iterator[None]:
+    """Say what begins, and how long it took; what does not hold is put into `found`, and the next step goes on."""
+    console.print(f"{what} …")
+    began = time.monotonic()
+    try:
+        yield
+    except CheckError as error:
+        if found is None:
+            raise
+        console.print(f"  {error}", style="red")
+        found.append(f"{what}: {error}")
+    console.print(f"  {time.monotonic() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

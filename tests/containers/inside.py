@@ -1,0 +1,218 @@
+"""What `make containers` does from within the project's network: given on standard input to a container of `init`.
+
+It has that service's environment, and finds Airflow, the ledger and the simulators by their names. Its last line is
+the answer, as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import requests
+from psycopg.conninfo import make_conninfo
+from rich.console import Console
+
+from ifms_standalone.airflow import Client
+from ifms_standalone.cycle import DAG_IDS, Cycle
+from ifms_standalone.injected_failures import LATE_DAYS, InjectedFailures
+from ifms_standalone.outcome import Books, Outcome, Scope
+from ifms_standalone.progress import Progress
+from ifms_standalone.simulators import Simulator, accepted_bills, add_bills, payment_statuses
+
+BILLS = 160
+PATIENCE_SECONDS = 900.0
+
+
+def simulator(name: str, address: str) -> Simulator:
+    made = Simulator(name, 0)
+    made.address = address
+    return made
+
+
+# requests must know the treasury's certificate as the adapter does.
+os.environ["REQUESTS_CA_BUNDLE"] = os.environ["IFMS_TREASURY_CA_BUNDLE"]
+TREASURY = simulator("treasury", os.environ["IFMS_TREASURY_URL"])
+PLATFORM = simulator("platform", os.environ["IFMS_PLATFORM_URL"])
+SESSION = requests.Session()
+"""Logged in to Airflow, once it is ready."""
+LEDGER, AIRFLOW = (
+    make_conninfo(host="postgres", user="postgres", password=os.environ["POSTGRES_PASSWORD"], dbname=name)
+    for name in ("ifms", "airflow")
+)
+
+
+def ready() -> Client:
+    """Airflow's API once all of its parts are well and every DAG is there."""
+    client = Client(0, os.environ["IFMS_ADMIN_PASSWORD"])
+    client.address = "http://api-server:8080"
+    until("Airflow is up", lambda: not client.unhealthy_parts())
+    client.log_in()
+    body = {"username": "admin", "password": os.environ["IFMS_ADMIN_PASSWORD"]}
+    token = SESSION.post(f"{client.address}/auth/token", json=body, timeout=60).json()["access_token"]
+    SESSION.headers["Authorization"] = f"Bearer {token}"
+    until("the DAGs are there", lambda: not client.missing_dags(DAG_IDS))
+    return client
+
+
+def until(what: str, there: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:
+    """Wait for it, and return it."""
+    end = time.monotonic() + seconds
+    while not (found := there()):
+        if time.monotonic() > end:
+            raise SystemExit(f"not within {seconds:.0f} s: {what}")
+        time.sleep(1)
+    return found
+
+
+def rows(dsn: str, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+    with psycopg.connect(dsn) as connection:
+        return connection.execute(query, parameters or None).fetchall()
+
+
+def cycle() -> dict[str, Any]:
+    """One whole cycle, with a rejection and a return, as `make run` walks it; what was wrong with it."""
+    client, console = ready(), Console(width=140)
+    TREASURY.control("POST", "settings", {"latency_ms": 0})
+    add_bills(PLATFORM)
+    scope = Scope.from_now(LEDGER)
+    with psycopg.connect(LEDGER, autocommit=True) as ledger, Progress(console) as progress:
+        injected = InjectedFailures(TREASURY, PLATFORM, ledger, scope)
+        complaints = Cycle(client, ledger, scope.since, lambda: None, injected).walk(progress)
+    books = Books(accepted_bills(TREASURY), payment_statuses(PLATFORM))
+    outcome = Outcome.of(LEDGER, scope, injected.planted, books)
+    return {"complaints": [*complaints, *outcome.complaints()], "instructions": len(outcome.instructions)}
+
+
+def doorbell() -> dict[str, Any]:
+    """How many runs of ifms_pi assets have started."""
+    counted = rows(AIRFLOW, "SELECT count(*) FROM dag_run WHERE dag_id = 'ifms_pi' AND run_type = 'asset_triggered'")
+    return {"runs": counted[0][0]}
+
+
+def crowd(latency_ms: str) -> dict[str, Any]:
+    """New bills for a slow treasury; returns as soon as each shard of ifms_pi calls it: the workers that they are on."""
+    client = ready()
+    city = PLATFORM.control("GET", "state")["cities"][0]
+    until("ifms_pi rests", lambda: not client.active_runs("ifms_pi"))
+    PLATFORM.control("POST", "bills", {"type": "wage", "tenantId": city, "payees": 1, "count": BILLS})
+    # As early as the next cycle lets the treasury's calendar begin: what is accepted later than that is not paid in it.
+    TREASURY.control("POST", "settings", {"latency_ms": int(latency_ms), "clock_offset_seconds": -LATE_DAYS * 86400})
+    for dag_id in ("ifms_pi", "ifms_pa"):
+        client.unpause(dag_id)
+    client.trigger("ifms_pa", f"crowd__{time.time():.0f}")
+    shards = int(os.environ.get("IFMS_SHARDS") or 4)
+    since = rows(LEDGER, "SELECT now()")[0][0]
+
+    def calling() -> bool:
+        query = """
+            SELECT count(DISTINCT r.shard) FROM ifms.sweep_run r JOIN ifms.treasury_call c ON c.sweep_run_id = r.id
+            WHERE r.dag_id = 'ifms_pi' AND r.state = 'running' AND r.started_at > %s AND c.service_id = 'PI'
+        """
+        return bool(rows(LEDGER, query, since)[0][0] >= shards)
+
+    until("all shards are at work", calling)
+    query = """
+        SELECT hostname, count(*) FROM task_instance WHERE dag_id = 'ifms_pi' AND state = 'running' GROUP BY hostname
+    """
+    return {"workers": dict(rows(AIRFLOW, query)), "accepted": len(accepted_bills(TREASURY))}
+
+
+LEFT = """
+    SELECT (SELECT count(*) FROM ifms.payment WHERE paid_by IS NULL AND hold_code IS NULL),
+           (SELECT count(*) FROM ifms.payment_instruction WHERE status = 'PENDING'),
+           (SELECT count(*) FROM ifms.payment WHERE claim_token IS NOT NULL)
+         + (SELECT count(*) FROM ifms.payment_instruction WHERE claim_token IS NOT NULL)
+"""
+
+
+def left() -> dict[str, Any]:
+    """Payments without an instruction, instructions of unknown fate, and what somebody has claimed."""
+    unpaid, pending, claimed = rows(LEDGER, LEFT)[0]
+    return {"unpaid": unpaid, "pending": pending, "claimed": claimed}
+
+
+def settle() -> dict[str, Any]:
+    """What a dead worker held is taken over, as an operator does it who does not wait.
+
+    By itself it takes ten minutes: the leases', and Airflow's until it believes a task dead and tries it again. So the
+    leases are let run out, the dead run is marked as failed, and a new one is started.
+    """
+    client = ready()
+    TREASURY.control("POST", "settings", {"latency_ms": 100})
+    seen: list[int] = []
+
+    def rests() -> bool:
+        seen.append(len(accepted_bills(TREASURY)))
+        return len(seen) > 8 and len(set(seen[-8:])) == 1
+
+    until("the workers that live come to an end", rests)
+    held = left()
+    with psycopg.connect(LEDGER) as connection:
+        for table in ("payment", "payment_instruction"):
+            connection.execute(f"UPDATE ifms.{table} SET claimed_until = now() WHERE claim_token IS NOT NULL")
+    started = time.monotonic()
+    for run_id in client.active_runs("ifms_pi"):
+        marked = SESSION.patch(
+            f"{client.address}/api/v2/dags/ifms_pi/dagRuns/{run_id}", json={"state": "failed"}, timeout=60
+        )
+        marked.raise_for_status()
+    client.trigger("ifms_pi", f"after_the_kill__{time.time():.0f}")
+    until("all of it is taken over", lambda: not any(rows(LEDGER, LEFT)[0][:2]))
+    return {"held": held, "seconds": round(time.monotonic() - started)}
+
+
+def books() -> dict[str, Any]:
+    """Whether anything is lost or there twice, by the ledger, the treasury and `ifms reconcile`."""
+    wrong = []
+    twice = """
+        SELECT payment_number FROM ifms.payment_instruction
+        WHERE pi_type = 'ORIGINAL' AND status <> 'FAILED' GROUP BY 1 HAVING count(*) > 1
+    """
+    wrong += [f"payment {number} has two instructions" for (number,) in rows(LEDGER, twice)]
+    ours = dict(rows(LEDGER, "SELECT pi_number, net_amount FROM ifms.payment_instruction WHERE pi_type = 'ORIGINAL'"
+                             " AND status NOT IN ('PENDING', 'FAILED')"))  # fmt: skip
+    theirs = accepted_bills(TREASURY)
+    wrong += [f"{number} is not the same in the ledger and at the treasury" for number in ours.keys() | theirs.keys()
+              if ours.get(number) != theirs.get(number)]  # fmt: skip
+    wrong += [f"{count} {what}" for what, count in left().items() if count]
+    wrong += [
+        f"payment {n} is held: {code}"
+        for n, code in rows(
+            LEDGER, "SELECT payment_number, hold_code FROM ifms.payment WHERE paid_by IS NULL AND hold_code IS NOT NULL"
+        )
+    ]
+    dsn = {
+        "PGHOST": "postgres",
+        "PGUSER": "postgres",
+        "PGPASSWORD": os.environ["POSTGRES_PASSWORD"],
+        "PGDATABASE": "ifms",
+    }
+    done = subprocess.run(["ifms", "reconcile"], env=os.environ | dsn, capture_output=True, text=True, check=False)
+    if done.returncode:
+        wrong.append(f"ifms reconcile: {done.stdout}{done.stderr}")
+    shipped = requests.get("http://elasticsearch:9200/ifms-*-logs*/_count", timeout=30).json()["count"]
+    calls = rows(LEDGER, "SELECT count(*) FROM ifms.treasury_call")[0][0]
+    return {"wrong": wrong, "bills": len(theirs), "calls": calls, "shipped": shipped}
+
+
+def pages() -> dict[str, Any]:
+    """What pages and files of ours answer, to somebody who has logged in."""
+    address = ready().address
+    said = {}
+    for path in ("/ifms/", "/ifms/register", "/ifms/register.xlsx", "/ifms/instructions.xlsx", "/ifms/runs"):
+        said[path] = SESSION.get(address + path, timeout=60).status_code
+    return said
+
+
+if __name__ == "__main__":
+    commands: dict[str, Callable[..., dict[str, Any]]] = {
+        each.__name__: each for each in (cycle, doorbell, crowd, left, settle, books, pages)
+    }
+    sys.stdout.write(json.dumps(commands[sys.argv[1]](*sys.argv[2:])) + "\n")
