@@ -552,6 +552,12 @@ CREATE TABLE ifms.payment (
 );
 
 --
+-- Name: TABLE payment; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.payment IS 'Payments of the platform as they were first seen, and why one has no payment instruction yet.';
+
+--
 -- Name: in_doubt(ifms.payment); Type: FUNCTION; Schema: ifms; Owner: -
 --
 
@@ -644,7 +650,7 @@ CREATE TABLE ifms.payment_instruction (
     bill_numbers text[] GENERATED ALWAYS AS (ifms.texts_of((additional_details -> 'billNumber'::text))) STORED NOT NULL,
     work_order_numbers text[] GENERATED ALWAYS AS (ifms.texts_of((additional_details -> 'referenceId'::text))) STORED NOT NULL,
     bill_type text GENERATED ALWAYS AS (ifms.bill_type(ifms.texts_of((additional_details -> 'billNumber'::text)))) STORED,
-    project_numbers text[] DEFAULT '{}'::text[] NOT NULL,
+    project_numbers text[] GENERATED ALWAYS AS (ifms.texts_of((additional_details -> 'projectNumber'::text))) STORED NOT NULL,
     CONSTRAINT adopted_is_an_original CHECK (((adopted_by IS NULL) OR ((pi_type = 'ORIGINAL'::text) AND (repayment_of IS NULL) AND (imported_at IS NULL)))),
     CONSTRAINT amount_is_a_number CHECK (((net_amount <> 'NaN'::numeric) AND (gross_amount <> 'NaN'::numeric))),
     CONSTRAINT payment_instruction_absent_since_in_bounds CHECK (((absent_since >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (absent_since < '2100-01-01 00:00:00+00'::timestamp with time zone))),
@@ -673,6 +679,12 @@ CREATE TABLE ifms.payment_instruction (
     CONSTRAINT payment_instruction_updated_at_in_bounds CHECK (((updated_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (updated_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT sanction_is_known CHECK (((sanction_id IS NOT NULL) OR ((imported_at IS NOT NULL) AND (pi_type = 'ORIGINAL'::text) AND (status = ANY (ARRAY['PENDING'::text, 'FAILED'::text])))))
 );
+
+--
+-- Name: TABLE payment_instruction; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.payment_instruction IS 'Payment instructions: what was sent to the treasury, frozen, and where each stands.';
 
 --
 -- Name: in_doubt(ifms.payment_instruction); Type: FUNCTION; Schema: ifms; Owner: -
@@ -807,6 +819,12 @@ CREATE TABLE ifms.sanction (
 );
 
 --
+-- Name: TABLE sanction; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.sanction IS 'Money that the treasury has sanctioned, and what of it is allotted, reserved and spent.';
+
+--
 -- Name: withheld(ifms.sanction); Type: FUNCTION; Schema: ifms; Owner: -
 --
 
@@ -855,6 +873,12 @@ CREATE TABLE ifms.allotment (
     CONSTRAINT allotment_received_at_in_bounds CHECK (((received_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (received_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT amount_is_a_number CHECK ((amount <> 'NaN'::numeric))
 );
+
+--
+-- Name: TABLE allotment; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.allotment IS 'Money that the treasury has allotted to a sanction, or withdrawn: each as it told it, once.';
 
 --
 -- Name: beneficiary; Type: TABLE; Schema: ifms; Owner: -
@@ -906,6 +930,12 @@ CREATE TABLE ifms.beneficiary (
 );
 
 --
+-- Name: TABLE beneficiary; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.beneficiary IS 'Who is paid by a payment instruction, how much and on which account (sealed), and what became of it.';
+
+--
 -- Name: beneficiary_payment; Type: VIEW; Schema: ifms; Owner: -
 --
 
@@ -947,18 +977,15 @@ CREATE VIEW ifms.beneficiary_payment AS
     b.ifsc,
     b.line_item_ids,
         CASE
-            WHEN (b.status = 'Payment Failed'::text) THEN COALESCE(( SELECT q.pi_number
+            WHEN ((p.status = 'FAILED'::text) AND (p.pi_type = 'ORIGINAL'::text) AND (p.repayment_of IS NULL)) THEN ( SELECT q.pi_number
+               FROM ifms.payment_instruction q
+              WHERE ((q.tenant_id = p.tenant_id) AND (q.payment_number = p.payment_number) AND (q.pi_type = 'ORIGINAL'::text) AND (q.status <> 'FAILED'::text) AND (q.repayment_of IS NULL)))
+            WHEN (b.status = 'Payment Failed'::text) THEN ( SELECT q.pi_number
                FROM (ifms.beneficiary later
                  JOIN ifms.payment_instruction q ON ((q.id = later.payment_instruction_id)))
               WHERE ((later.beneficiary_number = b.beneficiary_number) AND (later.created_at > b.created_at) AND ((later.status <> 'Payment Failed'::text) OR (later.failed_on IS NOT NULL)))
               ORDER BY later.created_at
-             LIMIT 1),
-            CASE
-                WHEN ((p.status = 'FAILED'::text) AND (p.pi_type = 'ORIGINAL'::text) AND (p.repayment_of IS NULL)) THEN ( SELECT q.pi_number
-                   FROM ifms.payment_instruction q
-                  WHERE ((q.tenant_id = p.tenant_id) AND (q.payment_number = p.payment_number) AND (q.pi_type = 'ORIGINAL'::text) AND (q.status <> 'FAILED'::text) AND (q.repayment_of IS NULL)))
-                ELSE NULL::text
-            END)
+             LIMIT 1)
             ELSE NULL::text
         END AS superseded_by,
     b.updated_at
@@ -1041,7 +1068,7 @@ COMMENT ON COLUMN ifms.beneficiary_payment.work_order_numbers IS 'The work order
 -- Name: COLUMN beneficiary_payment.project_numbers; Type: COMMENT; Schema: ifms; Owner: -
 --
 
-COMMENT ON COLUMN ifms.beneficiary_payment.project_numbers IS 'The projects of these bills; empty when they are not known, as of PIs that were imported or made before this column.';
+COMMENT ON COLUMN ifms.beneficiary_payment.project_numbers IS 'The projects of these bills; empty when they are not known, as of PIs that were imported.';
 
 --
 -- Name: COLUMN beneficiary_payment.hoa_code; Type: COMMENT; Schema: ifms; Owner: -
@@ -1113,7 +1140,7 @@ COMMENT ON COLUMN ifms.beneficiary_payment.amount IS 'Rupees. Add up those of on
 -- Name: COLUMN beneficiary_payment.status; Type: COMMENT; Schema: ifms; Owner: -
 --
 
-COMMENT ON COLUMN ifms.beneficiary_payment.status IS 'Payment Pending, Payment Initiated, Payment In Process, Payment Successful or Payment Failed: see statuses.md.';
+COMMENT ON COLUMN ifms.beneficiary_payment.status IS 'Payment Pending, Payment Initiated, Payment In Process, Payment Successful or Payment Failed. Of a PI that FAILED it says how far it had come: nothing of it is on its way (pi_status).';
 
 --
 -- Name: COLUMN beneficiary_payment.voucher_number; Type: COMMENT; Schema: ifms; Owner: -
@@ -1191,7 +1218,7 @@ COMMENT ON COLUMN ifms.beneficiary_payment.line_item_ids IS 'DIGIT''s payable li
 -- Name: COLUMN beneficiary_payment.superseded_by; Type: COMMENT; Schema: ifms; Owner: -
 --
 
-COMMENT ON COLUMN ifms.beneficiary_payment.superseded_by IS 'Of a failed payment the next PI that pays it anew: a revised one, a new original, or, where the whole PI failed, its payment''s later original. NULL while there is none, and of payments that have not failed.';
+COMMENT ON COLUMN ifms.beneficiary_payment.superseded_by IS 'Of a failed payment the next PI that pays it anew: a revised one, a new original, or, where the whole PI FAILED, its payment''s later original. NULL while there is none, and of payments that have not failed.';
 
 --
 -- Name: COLUMN beneficiary_payment.updated_at; Type: COMMENT; Schema: ifms; Owner: -
@@ -1216,6 +1243,12 @@ CREATE TABLE ifms.bill (
 );
 
 --
+-- Name: TABLE bill; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.bill IS 'Bills of the platform and the one payment that pays each.';
+
+--
 -- Name: call_access; Type: TABLE; Schema: ifms; Owner: -
 --
 
@@ -1233,6 +1266,12 @@ CREATE TABLE ifms.call_access (
     CONSTRAINT call_access_looked_at_in_bounds CHECK (((looked_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (looked_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT call_access_source_check CHECK ((source = ANY (ARRAY['ledger'::text, 'document'::text])))
 );
+
+--
+-- Name: TABLE call_access; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.call_access IS 'Who has opened which call to the treasury.';
 
 --
 -- Name: call_access_id_seq; Type: SEQUENCE; Schema: ifms; Owner: -
@@ -1275,6 +1314,12 @@ CREATE TABLE ifms.treasury_call (
     CONSTRAINT treasury_call_outcome_check CHECK ((outcome = ANY (ARRAY['answered'::text, 'rejected'::text, 'never_sent'::text, 'unknown'::text]))),
     CONSTRAINT treasury_call_shipped_at_in_bounds CHECK (((shipped_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (shipped_at < '2100-01-01 00:00:00+00'::timestamp with time zone)))
 );
+
+--
+-- Name: TABLE treasury_call; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.treasury_call IS 'Calls to the treasury, sealed; logins included.';
 
 --
 -- Name: call_log; Type: VIEW; Schema: ifms; Owner: -
@@ -1370,6 +1415,12 @@ CREATE TABLE ifms.call_rate (
 );
 
 --
+-- Name: TABLE call_rate; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.call_rate IS 'When the next call to the treasury may begin, per account there.';
+
+--
 -- Name: call_shipping; Type: TABLE; Schema: ifms; Owner: -
 --
 
@@ -1380,6 +1431,12 @@ CREATE TABLE ifms.call_shipping (
     CONSTRAINT call_shipping_claimed_until_in_bounds CHECK (((claimed_until >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (claimed_until < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT call_shipping_one_check CHECK (one)
 );
+
+--
+-- Name: TABLE call_shipping; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.call_shipping IS 'Who ships calls to Elasticsearch at the moment.';
 
 --
 -- Name: setting; Type: TABLE; Schema: ifms; Owner: -
@@ -1397,6 +1454,12 @@ CREATE TABLE ifms.setting (
     CONSTRAINT setting_correction_days_check CHECK (((correction_days >= 1) AND (correction_days <= 3650))),
     CONSTRAINT setting_only_one_check CHECK (only_one)
 );
+
+--
+-- Name: TABLE setting; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.setting IS 'The settings of the treasury''s connection that the database must know: one row.';
 
 --
 -- Name: failed_beneficiary; Type: VIEW; Schema: ifms; Owner: -
@@ -1641,6 +1704,12 @@ CREATE TABLE ifms.fund_movement (
 );
 
 --
+-- Name: TABLE fund_movement; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.fund_movement IS 'Movements of a sanction''s money: append-only; its balances change by them and by nothing else.';
+
+--
 -- Name: fund_movement_id_seq; Type: SEQUENCE; Schema: ifms; Owner: -
 --
 
@@ -1668,6 +1737,12 @@ CREATE TABLE ifms.sanction_closing (
     CONSTRAINT sanction_closing_person_check CHECK ((btrim(person) <> ''::text)),
     CONSTRAINT sanction_closing_reason_check CHECK ((btrim(reason) <> ''::text))
 );
+
+--
+-- Name: TABLE sanction_closing; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.sanction_closing IS 'Who has closed a sanction or opened it again, and why; the last row counts.';
 
 --
 -- Name: fund_register; Type: VIEW; Schema: ifms; Owner: -
@@ -1937,6 +2012,12 @@ CREATE TABLE ifms.home (
 );
 
 --
+-- Name: TABLE home; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.home IS 'Where the ledger lives: a copy or a restored one pays nothing before somebody has said what it is.';
+
+--
 -- Name: home_id_seq; Type: SEQUENCE; Schema: ifms; Owner: -
 --
 
@@ -1963,6 +2044,12 @@ CREATE TABLE ifms.import_row (
 );
 
 --
+-- Name: TABLE import_row; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.import_row IS 'Rows of the Java adapter''s tables as they were taken in.';
+
+--
 -- Name: import_withheld; Type: TABLE; Schema: ifms; Owner: -
 --
 
@@ -1985,6 +2072,12 @@ CREATE TABLE ifms.import_withheld (
 );
 
 --
+-- Name: TABLE import_withheld; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.import_withheld IS 'Payments of the Java adapter that could not be taken in: nothing is paid for them until that is settled.';
+
+--
 -- Name: notice; Type: TABLE; Schema: ifms; Owner: -
 --
 
@@ -1996,6 +2089,12 @@ CREATE TABLE ifms.notice (
     CONSTRAINT notice_wanted_since_in_bounds CHECK (((wanted_since >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (wanted_since < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT notice_wanted_until_in_bounds CHECK (((wanted_until >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (wanted_until < '2100-01-01 00:00:00+00'::timestamp with time zone)))
 );
+
+--
+-- Name: TABLE notice; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.notice IS 'Which messages besides the platform''s anybody wants to hear.';
 
 --
 -- Name: status_log; Type: TABLE; Schema: ifms; Owner: -
@@ -2015,6 +2114,12 @@ CREATE TABLE ifms.status_log (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT status_log_created_at_in_bounds CHECK (((created_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '2100-01-01 00:00:00+00'::timestamp with time zone)))
 );
+
+--
+-- Name: TABLE status_log; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.status_log IS 'What was heard of payments and payment instructions: append-only.';
 
 --
 -- Name: open_payment_instruction; Type: VIEW; Schema: ifms; Owner: -
@@ -2316,6 +2421,12 @@ CREATE TABLE ifms.outbox (
     CONSTRAINT outbox_set_aside_at_in_bounds CHECK (((set_aside_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (set_aside_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT unheard_is_closed CHECK (((delivered_at IS NOT NULL) OR (NOT unheard)))
 );
+
+--
+-- Name: TABLE outbox; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.outbox IS 'What others must hear, written with the change that they must hear of.';
 
 --
 -- Name: outbox_id_seq; Type: SEQUENCE; Schema: ifms; Owner: -
@@ -2714,7 +2825,7 @@ COMMENT ON COLUMN ifms.payment_instruction_summary.bill_type IS 'WAGE, PURCHASE 
 -- Name: COLUMN payment_instruction_summary.project_numbers; Type: COMMENT; Schema: ifms; Owner: -
 --
 
-COMMENT ON COLUMN ifms.payment_instruction_summary.project_numbers IS 'The projects of these bills; empty when they are not known, as of PIs that were imported or made before this column.';
+COMMENT ON COLUMN ifms.payment_instruction_summary.project_numbers IS 'The projects of these bills; empty when they are not known, as of PIs that were imported.';
 
 --
 -- Name: phrase; Type: TABLE; Schema: ifms; Owner: -
@@ -2741,6 +2852,12 @@ CREATE TABLE ifms.phrase (
     CONSTRAINT phrase_text_check CHECK ((btrim(text) <> ''::text)),
     CONSTRAINT phrase_withdrawn_at_in_bounds CHECK (((withdrawn_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (withdrawn_at < '2100-01-01 00:00:00+00'::timestamp with time zone)))
 );
+
+--
+-- Name: TABLE phrase; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.phrase IS 'A site''s own rows of the phrasebook: what texts of the treasury mean.';
 
 --
 -- Name: reported_failure; Type: TABLE; Schema: ifms; Owner: -
@@ -2775,6 +2892,12 @@ CREATE TABLE ifms.reported_failure (
 );
 
 --
+-- Name: TABLE reported_failure; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.reported_failure IS 'Failures that the treasury reported and that matched nothing when they were told.';
+
+--
 -- Name: restore_cleared; Type: TABLE; Schema: ifms; Owner: -
 --
 
@@ -2789,6 +2912,12 @@ CREATE TABLE ifms.restore_cleared (
 );
 
 --
+-- Name: TABLE restore_cleared; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.restore_cleared IS 'What somebody has asked the treasury about after a restore.';
+
+--
 -- Name: restored; Type: TABLE; Schema: ifms; Owner: -
 --
 
@@ -2800,6 +2929,12 @@ CREATE TABLE ifms.restored (
     CONSTRAINT restored_last_known_in_bounds CHECK (((last_known >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (last_known < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT restored_restored_at_in_bounds CHECK (((restored_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (restored_at < '2100-01-01 00:00:00+00'::timestamp with time zone)))
 );
+
+--
+-- Name: TABLE restored; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.restored IS 'When the ledger was restored from a backup.';
 
 --
 -- Name: restored_id_seq; Type: SEQUENCE; Schema: ifms; Owner: -
@@ -3202,6 +3337,12 @@ CREATE TABLE ifms.status_transition (
 );
 
 --
+-- Name: TABLE status_transition; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.status_transition IS 'Which status may follow which; a copy of the code''s table.';
+
+--
 -- Name: sweep_run; Type: TABLE; Schema: ifms; Owner: -
 --
 
@@ -3224,6 +3365,12 @@ CREATE TABLE ifms.sweep_run (
 );
 
 --
+-- Name: TABLE sweep_run; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.sweep_run IS 'Runs of the sweeps: their state, counts and problems.';
+
+--
 -- Name: unknown_answer; Type: TABLE; Schema: ifms; Owner: -
 --
 
@@ -3239,6 +3386,12 @@ CREATE TABLE ifms.unknown_answer (
     CONSTRAINT unknown_answer_first_heard_at_in_bounds CHECK (((first_heard_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (first_heard_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT unknown_answer_last_heard_at_in_bounds CHECK (((last_heard_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (last_heard_at < '2100-01-01 00:00:00+00'::timestamp with time zone)))
 );
+
+--
+-- Name: TABLE unknown_answer; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.unknown_answer IS 'Texts of the treasury that no phrase matched.';
 
 --
 -- Name: unmatched_failure; Type: VIEW; Schema: ifms; Owner: -
@@ -3426,6 +3579,12 @@ CREATE TABLE ifms.va_watermark (
 );
 
 --
+-- Name: TABLE va_watermark; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.va_watermark IS 'Up to when allotments have been fetched.';
+
+--
 -- Name: voucher_date_asked; Type: TABLE; Schema: ifms; Owner: -
 --
 
@@ -3436,6 +3595,12 @@ CREATE TABLE ifms.voucher_date_asked (
     CONSTRAINT voucher_date_asked_answered_at_in_bounds CHECK (((answered_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (answered_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT voucher_date_asked_voucher_date_in_bounds CHECK (((voucher_date >= '2000-01-01'::date) AND (voucher_date < '2100-01-01'::date)))
 );
+
+--
+-- Name: TABLE voucher_date_asked; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.voucher_date_asked IS 'When the treasury last told what came back of a voucher date.';
 
 --
 -- Name: waiting_payment; Type: VIEW; Schema: ifms; Owner: -
@@ -3999,7 +4164,13 @@ CREATE INDEX payment_due ON ifms.payment USING btree (raised_at, id) WHERE (paid
 -- Name: payment_instruction_by_bill; Type: INDEX; Schema: ifms; Owner: -
 --
 
-CREATE INDEX payment_instruction_by_bill ON ifms.payment_instruction USING gin (bill_numbers);
+CREATE INDEX payment_instruction_by_bill ON ifms.payment_instruction USING gin (((additional_details -> 'billNumber'::text)) jsonb_path_ops);
+
+--
+-- Name: payment_instruction_by_bill_numbers; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX payment_instruction_by_bill_numbers ON ifms.payment_instruction USING gin (bill_numbers);
 
 --
 -- Name: payment_instruction_by_change; Type: INDEX; Schema: ifms; Owner: -

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from psycopg import sql
 from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
 
 from ifms import clock
 from ifms.errors import BadInputError
@@ -190,7 +191,7 @@ _TEXTS = {
     "pi_numbers": "p.pi_number = ANY(%(pi_numbers)s)",
     "number": "p.pi_number LIKE %(number)s",
     "parent_pi_number": "p.parent_pi_number = %(parent_pi_number)s",
-    "bill_number": "p.bill_numbers @> ARRAY[%(bill_number)s]",
+    "bill_number": "p.additional_details -> 'billNumber' @> %(bill_number)s",
     "created_from": "p.created_at >= %(created_from)s",
     "created_to": "p.created_at < %(created_to)s",
 }
@@ -204,6 +205,8 @@ def _values(criteria: Criteria) -> dict[str, Any]:
     if criteria.number is not None:
         escaped = criteria.number.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         values["number"] = f"{escaped}%"
+    if criteria.bill_number is not None:
+        values["bill_number"] = Jsonb([criteria.bill_number])
     if criteria.after is not None:
         values["after_at"], values["after_id"] = _position(criteria.after)
     return values

@@ -18,10 +18,11 @@ ALTER TABLE ifms.payment_instruction
         GENERATED ALWAYS AS (ifms.texts_of(additional_details -> 'referenceId')) STORED,
     ADD COLUMN bill_type text
         GENERATED ALWAYS AS (ifms.bill_type(ifms.texts_of(additional_details -> 'billNumber'))) STORED,
-    -- Of its bills, as the platform's calculator names them: for people to read, like additional_details.
-    ADD COLUMN project_numbers text[] NOT NULL DEFAULT '{}';
-DROP INDEX ifms.payment_instruction_by_bill;
-CREATE INDEX payment_instruction_by_bill ON ifms.payment_instruction USING gin (bill_numbers);
+    ADD COLUMN project_numbers text[] NOT NULL
+        GENERATED ALWAYS AS (ifms.texts_of(additional_details -> 'projectNumber')) STORED;
+-- Beside that on the JSON, by which the pages' search goes: of an array PostgreSQL expects thousands with one number, and
+-- a search for the newest would rather read them all in the order of time.
+CREATE INDEX payment_instruction_by_bill_numbers ON ifms.payment_instruction USING gin (bill_numbers);
 
 -- A bank reconciles by these. They come with the debit scroll, so most rows have one and none has many.
 CREATE INDEX beneficiary_by_utr ON ifms.beneficiary (utr_number) WHERE utr_number IS NOT NULL;
@@ -76,7 +77,7 @@ COMMENT ON VIEW ifms.payment_instruction_summary IS
     'Payment instructions (PI): one row each, with what became of its beneficiaries. Cheap to ask by pi_number (with its beginning, too), payment_number, status, tenant_id, created_at, updated_at, by tenant_id and status together, and by bill_numbers (&& or @>); narrow financial_year by one of these.';
 COMMENT ON COLUMN ifms.payment_instruction_summary.paid_at IS 'Instant, UTC, at which the ledger learned that all its beneficiaries had their debit scrolls, also where the bank has given some back since; NULL before, and where some failed instead.';
 COMMENT ON COLUMN ifms.payment_instruction_summary.bill_type IS 'WAGE, PURCHASE or SUPERVISION, by the beginnings of bill_numbers; MIXED for bills of several types, NULL when no type is known.';
-COMMENT ON COLUMN ifms.payment_instruction_summary.project_numbers IS 'The projects of these bills; empty when they are not known, as of PIs that were imported or made before this column.';
+COMMENT ON COLUMN ifms.payment_instruction_summary.project_numbers IS 'The projects of these bills; empty when they are not known, as of PIs that were imported.';
 
 -- Who was paid what ----------------------------------------------------------------------------------------------------
 
@@ -89,17 +90,16 @@ SELECT b.id, p.id AS payment_instruction_id, p.tenant_id, p.pi_number, p.pi_type
        b.voucher_number, b.voucher_date, b.utr_number, b.utr_date, b.end_to_end_id,
        ifms.without_numbers(b.status_message) AS reason, b.challan_number, b.challan_date, b.failed_on,
        b.account_last4, b.ifsc, b.line_item_ids,
-       CASE WHEN b.status = 'Payment Failed' THEN coalesce(
-           (SELECT q.pi_number FROM ifms.beneficiary later
-            JOIN ifms.payment_instruction q ON q.id = later.payment_instruction_id
-            WHERE later.beneficiary_number = b.beneficiary_number AND later.created_at > b.created_at
-              AND (later.status <> 'Payment Failed' OR later.failed_on IS NOT NULL)
-            ORDER BY later.created_at LIMIT 1),
-           CASE WHEN p.status = 'FAILED' AND p.pi_type = 'ORIGINAL' AND p.repayment_of IS NULL THEN
-               (SELECT q.pi_number FROM ifms.payment_instruction q
+       CASE WHEN p.status = 'FAILED' AND p.pi_type = 'ORIGINAL' AND p.repayment_of IS NULL THEN (
+                SELECT q.pi_number FROM ifms.payment_instruction q
                 WHERE q.tenant_id = p.tenant_id AND q.payment_number = p.payment_number AND q.pi_type = 'ORIGINAL'
                   AND q.status <> 'FAILED' AND q.repayment_of IS NULL)
-           END)
+            WHEN b.status = 'Payment Failed' THEN (
+                SELECT q.pi_number FROM ifms.beneficiary later
+                JOIN ifms.payment_instruction q ON q.id = later.payment_instruction_id
+                WHERE later.beneficiary_number = b.beneficiary_number AND later.created_at > b.created_at
+                  AND (later.status <> 'Payment Failed' OR later.failed_on IS NOT NULL)
+                ORDER BY later.created_at LIMIT 1)
        END AS superseded_by,
        b.updated_at
 FROM ifms.beneficiary b
@@ -118,7 +118,7 @@ COMMENT ON COLUMN ifms.beneficiary_payment.payment_number IS 'DIGIT''s payment t
 COMMENT ON COLUMN ifms.beneficiary_payment.bill_numbers IS 'DIGIT''s bills that the PI pays; empty when they are not known.';
 COMMENT ON COLUMN ifms.beneficiary_payment.bill_type IS 'WAGE, PURCHASE or SUPERVISION, by the beginnings of bill_numbers; MIXED for bills of several types, NULL when no type is known.';
 COMMENT ON COLUMN ifms.beneficiary_payment.work_order_numbers IS 'The work orders (contracts) of these bills; empty when they are not known.';
-COMMENT ON COLUMN ifms.beneficiary_payment.project_numbers IS 'The projects of these bills; empty when they are not known, as of PIs that were imported or made before this column.';
+COMMENT ON COLUMN ifms.beneficiary_payment.project_numbers IS 'The projects of these bills; empty when they are not known, as of PIs that were imported.';
 COMMENT ON COLUMN ifms.beneficiary_payment.hoa_code IS 'Head of account that it is paid from.';
 COMMENT ON COLUMN ifms.beneficiary_payment.financial_year IS 'The PI''s financial year, like 2024-25: from 1 April to 31 March, IST.';
 COMMENT ON COLUMN ifms.beneficiary_payment.ddo_code IS 'Drawing and disbursing officer of the spending unit.';
@@ -130,7 +130,7 @@ COMMENT ON COLUMN ifms.beneficiary_payment.beneficiary_number IS 'The payment''s
 COMMENT ON COLUMN ifms.beneficiary_payment.beneficiary_id IS 'Who is paid: DIGIT''s id of the individual or organisation, or of a department''s account.';
 COMMENT ON COLUMN ifms.beneficiary_payment.beneficiary_type IS 'IND (individual), ORG (organisation) or DEPT (department).';
 COMMENT ON COLUMN ifms.beneficiary_payment.amount IS 'Rupees. Add up those of one status: over all, who is paid anew would count twice.';
-COMMENT ON COLUMN ifms.beneficiary_payment.status IS 'Payment Pending, Payment Initiated, Payment In Process, Payment Successful or Payment Failed: see statuses.md.';
+COMMENT ON COLUMN ifms.beneficiary_payment.status IS 'Payment Pending, Payment Initiated, Payment In Process, Payment Successful or Payment Failed. Of a PI that FAILED it says how far it had come: nothing of it is on its way (pi_status).';
 COMMENT ON COLUMN ifms.beneficiary_payment.voucher_number IS 'The treasury''s voucher of the transfer; NULL before its debit scroll, and when none was told. A failed payment keeps it.';
 COMMENT ON COLUMN ifms.beneficiary_payment.voucher_date IS 'Date of the voucher, IST: the day on which it counts as paid. NULL before its debit scroll, and when none was told.';
 COMMENT ON COLUMN ifms.beneficiary_payment.utr_number IS 'The bank''s reference of the transfer (UTR); NULL before its debit scroll, and when none was told.';
@@ -143,7 +143,7 @@ COMMENT ON COLUMN ifms.beneficiary_payment.failed_on IS 'Date, IST, on which the
 COMMENT ON COLUMN ifms.beneficiary_payment.account_last4 IS 'The last four digits of the account.';
 COMMENT ON COLUMN ifms.beneficiary_payment.ifsc IS 'IFSC of the branch; empty where it was imported and nobody has asked for it yet.';
 COMMENT ON COLUMN ifms.beneficiary_payment.line_item_ids IS 'DIGIT''s payable lines of the bills that it pays.';
-COMMENT ON COLUMN ifms.beneficiary_payment.superseded_by IS 'Of a failed payment the next PI that pays it anew: a revised one, a new original, or, where the whole PI failed, its payment''s later original. NULL while there is none, and of payments that have not failed.';
+COMMENT ON COLUMN ifms.beneficiary_payment.superseded_by IS 'Of a failed payment the next PI that pays it anew: a revised one, a new original, or, where the whole PI FAILED, its payment''s later original. NULL while there is none, and of payments that have not failed.';
 COMMENT ON COLUMN ifms.beneficiary_payment.updated_at IS 'Instant, UTC: when the ledger last changed it.';
 
 -- Sanctions ------------------------------------------------------------------------------------------------------------
@@ -310,3 +310,34 @@ COMMENT ON COLUMN ifms.waiting_payment.held_since IS 'Instant, UTC: since when t
 COMMENT ON COLUMN ifms.waiting_payment.age_days IS 'Whole days of 24 hours since it was raised.';
 COMMENT ON COLUMN ifms.waiting_payment.attempts IS 'How many PIs it had, all of which have failed.';
 COMMENT ON COLUMN ifms.waiting_payment.last_pi_number IS 'The last of them; NULL when it had none.';
+
+-- Tables ---------------------------------------------------------------------------------------------------------------
+
+COMMENT ON TABLE ifms.allotment IS 'Money that the treasury has allotted to a sanction, or withdrawn: each as it told it, once.';
+COMMENT ON TABLE ifms.beneficiary IS 'Who is paid by a payment instruction, how much and on which account (sealed), and what became of it.';
+COMMENT ON TABLE ifms.bill IS 'Bills of the platform and the one payment that pays each.';
+COMMENT ON TABLE ifms.call_access IS 'Who has opened which call to the treasury.';
+COMMENT ON TABLE ifms.call_rate IS 'When the next call to the treasury may begin, per account there.';
+COMMENT ON TABLE ifms.call_shipping IS 'Who ships calls to Elasticsearch at the moment.';
+COMMENT ON TABLE ifms.fund_movement IS 'Movements of a sanction''s money: append-only; its balances change by them and by nothing else.';
+COMMENT ON TABLE ifms.home IS 'Where the ledger lives: a copy or a restored one pays nothing before somebody has said what it is.';
+COMMENT ON TABLE ifms.import_row IS 'Rows of the Java adapter''s tables as they were taken in.';
+COMMENT ON TABLE ifms.import_withheld IS 'Payments of the Java adapter that could not be taken in: nothing is paid for them until that is settled.';
+COMMENT ON TABLE ifms.notice IS 'Which messages besides the platform''s anybody wants to hear.';
+COMMENT ON TABLE ifms.outbox IS 'What others must hear, written with the change that they must hear of.';
+COMMENT ON TABLE ifms.payment IS 'Payments of the platform as they were first seen, and why one has no payment instruction yet.';
+COMMENT ON TABLE ifms.payment_instruction IS 'Payment instructions: what was sent to the treasury, frozen, and where each stands.';
+COMMENT ON TABLE ifms.phrase IS 'A site''s own rows of the phrasebook: what texts of the treasury mean.';
+COMMENT ON TABLE ifms.reported_failure IS 'Failures that the treasury reported and that matched nothing when they were told.';
+COMMENT ON TABLE ifms.restore_cleared IS 'What somebody has asked the treasury about after a restore.';
+COMMENT ON TABLE ifms.restored IS 'When the ledger was restored from a backup.';
+COMMENT ON TABLE ifms.sanction IS 'Money that the treasury has sanctioned, and what of it is allotted, reserved and spent.';
+COMMENT ON TABLE ifms.sanction_closing IS 'Who has closed a sanction or opened it again, and why; the last row counts.';
+COMMENT ON TABLE ifms.setting IS 'The settings of the treasury''s connection that the database must know: one row.';
+COMMENT ON TABLE ifms.status_log IS 'What was heard of payments and payment instructions: append-only.';
+COMMENT ON TABLE ifms.status_transition IS 'Which status may follow which; a copy of the code''s table.';
+COMMENT ON TABLE ifms.sweep_run IS 'Runs of the sweeps: their state, counts and problems.';
+COMMENT ON TABLE ifms.treasury_call IS 'Calls to the treasury, sealed; logins included.';
+COMMENT ON TABLE ifms.unknown_answer IS 'Texts of the treasury that no phrase matched.';
+COMMENT ON TABLE ifms.va_watermark IS 'Up to when allotments have been fetched.';
+COMMENT ON TABLE ifms.voucher_date_asked IS 'When the treasury last told what came back of a voucher date.';
