@@ -58,7 +58,7 @@ lint: install ## ruff and mypy
 supply-chain: install ## what is shipped (dist/sbom.cdx.json), its licences, and advisories where a source of them is in reach
 	@$(BIN)/python deploy/supply_chain.py
 
-schema: install ## docs/schema.sql, all of the ledger's schema, from the migrations
+schema: install ## docs/schema.sql and docs/data-dictionary.md, all of the ledger's schema, from the migrations
 	@PYTHONPATH=tests $(BIN)/python -m support.schema
 
 pins: install ## renew requirements*.txt from the .in files
