@@ -17,7 +17,7 @@ from ifms.ledger import funds
 from ifms.ledger.claims import Claim, claim, release
 from ifms.ledger.database import Connection
 from ifms.ledger.models import AllotmentKind, NewAllotment, Watermark
-from ifms.money import MAX_AMOUNT
+from ifms.money import MAX_AMOUNT, Tally
 from ifms.platform.masterdata import MasterData
 from ifms.sweep.run import Sweep
 from ifms.sweep.scope import Scope
@@ -51,8 +51,8 @@ class _Ask:
         return f"allotments of {mark.tenant_id}, DDO {mark.ddo_code}, head of account {mark.hoa_code}"
 
 
-def fetch_allotments(sweep: Sweep, treasury: TreasuryClient, master: MasterData, scope: Scope) -> None:
-    """Ask for every mark in `scope` and record what is new; with `scope.since`, ask again from there.
+def fetch_allotments(sweep: Sweep, treasury: TreasuryClient, master: MasterData, scope: Scope) -> Tally:
+    """Ask for every mark in `scope` and record what is new, which it returns; with `scope.since`, ask from there.
 
     Such a backfill asks about every mark itself, whoever else is at work on it: another run asks from another day. What
     it hears counts once like everything; the watermarks stay.
@@ -62,6 +62,7 @@ def fetch_allotments(sweep: Sweep, treasury: TreasuryClient, master: MasterData,
         for head in master.heads
     }
     gone: set[str] = set()
+    new = Tally()
     _open_marks(sweep, master, scope)
     in_shard: dict[str, object] = {"tenants": list(scope.cities(master))}
 
@@ -111,6 +112,7 @@ def fetch_allotments(sweep: Sweep, treasury: TreasuryClient, master: MasterData,
         return treasury.call(request)
 
     def settle(ask: _Ask, outcome: Outcome | BadInputError) -> None:
+        nonlocal new
         if isinstance(outcome, BadInputError):
             own_claim = ask.claim
             if own_claim is not None:
@@ -118,7 +120,7 @@ def fetch_allotments(sweep: Sweep, treasury: TreasuryClient, master: MasterData,
             sweep.add_problem(f"{ask.where} can't be asked for: {outcome}")
             return
         sweep.record_outcome(outcome)
-        _settle(sweep, ask, outcome)
+        new += _settle(sweep, ask, outcome)
 
     def give_back(ask: _Ask) -> None:
         own_claim = ask.claim
@@ -132,6 +134,7 @@ def fetch_allotments(sweep: Sweep, treasury: TreasuryClient, master: MasterData,
         sweep.drive(again(), call, settle, give_back)
     else:
         sweep.drain_with_takeover(funds.WATERMARKS, LEASE, in_shard, work)
+    return new
 
 
 def _open_marks(sweep: Sweep, master: MasterData, scope: Scope) -> None:
@@ -153,7 +156,8 @@ def _open_marks(sweep: Sweep, master: MasterData, scope: Scope) -> None:
             sweep.add_problem(f"the spending units or heads of account of {tenant}: {error}")
 
 
-def _settle(sweep: Sweep, ask: _Ask, outcome: Outcome) -> None:
+def _settle(sweep: Sweep, ask: _Ask, outcome: Outcome) -> Tally:
+    """Write down what was answered; the allotments that are new."""
     mark = ask.mark
     where = ask.where
     allotments: list[NewAllotment] = []
@@ -203,6 +207,7 @@ def _settle(sweep: Sweep, ask: _Ask, outcome: Outcome) -> None:
             sweep.add_problem(f"{where}: {reason}")
         case Unknown(reason=reason) | NeverSent(reason=reason):
             sweep.add_warning(f"{where}: {reason}")
+    return Tally(recorded.new, recorded.added)
 
 
 def _allotment(mark: Watermark, row: VaRow) -> NewAllotment:

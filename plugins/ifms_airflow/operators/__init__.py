@@ -11,8 +11,10 @@ from ifms_airflow.operators.poll import PollOperator
 from ifms_airflow.operators.reconcile import ReconcileOperator
 from ifms_airflow.operators.relay import RelayOperator
 from ifms_airflow.operators.report import ReportOperator
+from ifms_airflow.operators.settled import AnnounceSettledDaysOperator
 
 __all__ = [
+    "AnnounceSettledDaysOperator",
     "CorrectOperator",
     "CreatePaymentInstructionsOperator",
     "CreatePaymentsOperator",

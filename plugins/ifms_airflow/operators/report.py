@@ -95,6 +95,7 @@ class ReportOperator(SweepOperator):
                         continue
                     for file in made.files:
                         _put(file, folder)
+                        self.written.append(str(folder / file.name))
                         self.log.info("%s is at %s", file.name, folder / file.name)
                     sweep.counts["rows"] += made.rows
                     sweep.counts["files"] += len(made.files)
