@@ -45,7 +45,7 @@ lint: install ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-schema: install ## docs/schema.sql, all of the ledger's schema, from the migrations
+schema: install ## docs/schema.sql and docs/data-dictionary.md, all of the ledger's schema, from the migrations
 	@PYTHONPATH=tests $(BIN)/python -m support.schema
 
 pins: install ## renew requirements*.txt from the .in files

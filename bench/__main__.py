@@ -16,7 +16,7 @@ from statistics import median_low
 
 from rich.console import Console
 
-from bench import plans, reading, reporting
+from bench import frames, plans, reading, reporting
 from bench.figures import Figure, Growth, Logging, Shipping, Workers, table, workers_table
 from bench.harness import Harness, harness
 from bench.shipping import measure_shipping
@@ -77,6 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 timings, filling = reading.measure(made.server.dsn("reading"), pis, console)
                 if everything or given.reading:
                     console.print(reading.table(timings, pis, filling))
+                    month = frames.measure(made.server.dsn("reading"), console)
+                    console.print(frames.table(month, pis * reading.PER_PI))
                     made.new_ledger("plans")
                     plans.fill(made.server.dsn("plans"), pis)
                     console.print(plans.table(plans.look(made.server.dsn("plans")), pis))

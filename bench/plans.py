@@ -25,7 +25,7 @@ from ifms.ledger.claims import Queue
 from ifms.ledger.models import Payment, PaymentInstruction
 from ifms.ledger.statuses import PiStatus
 
-LARGE = ("payment_instruction", "payment", "unmatched_failure", "outbox", "beneficiary")
+LARGE = ("payment_instruction", "payment", "reported_failure", "outbox", "beneficiary")
 LEASE = timedelta(minutes=10)
 MANY = ("INITIATED originals", "payments without a PI")
 TIMES = 7  # more than the five after which a statement is prepared
@@ -109,7 +109,7 @@ def _timed(connection: psycopg.Connection[Any], work: Callable[[psycopg.Connecti
 
 
 _DUE = "payment_instruction_due"
-_FAILURES_KEY = "unmatched_failure_bill_number_beneficiary_id_voucher_date_c_key"
+_FAILURES_KEY = "reported_failure_bill_number_beneficiary_id_voucher_date_c_key"
 _PIS: dict[str, object] = {"tenants": None, "created_from": None, "created_to": None}
 _PAYMENTS: dict[str, object] = {
     "tenants": None,
@@ -135,7 +135,7 @@ def _look_ups() -> Iterator[tuple[str, tuple[str, ...], Callable[[psycopg.Connec
             (f"{queue.table}_claimed", *few),
             partial(claims.held, queue=queue, lease=LEASE, sweep_started=started, **conditions),
         )
-    number, open_ones = "PI-SA/000000007", "unmatched_failure_open"
+    number, open_ones = "PI-SA/000000007", "reported_failure_open"
     matches = partial(failures.now_matched, bill_number=number, failure=_FAILURE)
     yield "a failure that matches now", (open_ones, _FAILURES_KEY), matches
     yield "a bill's failures that match nothing", (open_ones,), partial(failures.unmatched, bill_number=number)
@@ -234,7 +234,7 @@ _ROWS = (
     FROM ifms.payment_instruction p
     """,
     """
-    INSERT INTO ifms.unmatched_failure (bill_number, beneficiary_id, voucher_date, challan_number, utr_number,
+    INSERT INTO ifms.reported_failure (bill_number, beneficiary_id, voucher_date, challan_number, utr_number,
         why_unmatched, matched_at)
     SELECT 'PI-SA/' || lpad(n::text, 9, '0'), 'BN-' || n, '2026-06-01', 'C' || n, 'UTR' || n, 'sample',
            CASE WHEN n %% 1000 <> 7 THEN now() END

@@ -16,14 +16,14 @@ from psycopg import sql
 from rich.console import Console
 from rich.table import Table
 
-from ifms.queries import funds, health, search
+from ifms.queries import funds, health, search, views
 from ifms.queries.funds import RegisterCriteria
 from ifms.queries.instruction import around, by_number, load
 from ifms.queries.search import Criteria, Order
 
 PER_PI = 10
 TIMES = 9
-PAGE_LIMIT, REGISTER_LIMIT = 0.1, 1.0
+PAGE_LIMIT, REGISTER_LIMIT, PAYMENT_LIMIT = 0.1, 1.0, 0.05
 CITY = "od.city7"
 
 
@@ -119,6 +119,14 @@ def _measured(connection: psycopg.Connection) -> Iterator[tuple[str, Callable[[]
     yield "one PI's page", lambda: _one(connection, number), PAGE_LIMIT
     years = [year for (year,) in connection.execute("SELECT DISTINCT financial_year FROM ifms.sanction ORDER BY 1")]
     yield "the register of one financial year", lambda: _register(connection, years[-2]), REGISTER_LIMIT
+    of_one = {
+        "a UTR": views.beneficiary_payments(utr_numbers=[f"UTR{int(number[-9:]) * PER_PI}"]),
+        "a voucher": views.beneficiary_payments(voucher_numbers=[f"V{int(number[-9:])}"]),
+        "a bill": views.beneficiary_payments(bill_numbers=[bill]),
+        "a PI": views.beneficiary_payments(pi_numbers=[number]),
+    }
+    for name, question in of_one.items():
+        yield f"beneficiary_payment of {name}", lambda q=question: _payments(connection, q), PAYMENT_LIMIT  # type: ignore[misc]
     yield "how it runs", lambda: health.health(connection), REGISTER_LIMIT
 
 
@@ -146,6 +154,12 @@ def _register(connection: psycopg.Connection, year: str) -> object:
         funds.months(connection, criteria),
         funds.sums(connection, criteria),
     )
+
+
+def _payments(connection: psycopg.Connection, question: views.Question) -> object:
+    rows = connection.execute(question.statement.encode(), question.values).fetchall()
+    assert rows, question
+    return rows
 
 
 def _timed(work: Callable[[], object]) -> float:
@@ -224,14 +238,19 @@ _INSTRUCTIONS = f"""
 _BENEFICIARIES = f"""
     INSERT INTO ifms.beneficiary (id, payment_instruction_id, beneficiary_number, beneficiary_id, beneficiary_type,
         amount, line_item_ids, name, account_sealed, account_last4, account_type, ifsc, bank_account_id, mobile,
-        address, status, failed_on)
+        address, status, failed_on, voucher_number, voucher_date, utr_number, utr_date, end_to_end_id)
     SELECT {_ID.format(_BENEFICIARY, f"n * {PER_PI} + part")}, {_ID.format(_PI, "n")},
            'BN-SA/' || lpad((n * {PER_PI} + part)::text, 10, '0'), 'payee-' || n % 100000, 'IND', 100,
            ARRAY['line-' || n], 'Sample Payee ' || n % 100000, '\\x00', '0001', 'SAVINGS', 'SAMP0000001', 'a',
            '9999999999', 'Sample Ward 1',
            CASE WHEN n % 500 = 0 OR part = 0 AND n % 300 = 0 THEN 'Payment Failed' ELSE 'Payment Successful' END,
-           CASE WHEN part = 0 AND n % 300 = 0 THEN current_date - 10 END
-    FROM generate_series(1, {{n}}) n, generate_series(0, {PER_PI - 1}) part
+           CASE WHEN part = 0 AND n % 300 = 0 THEN current_date - 10 END,
+           CASE WHEN told THEN 'V' || n END, CASE WHEN told THEN day END,
+           CASE WHEN told THEN 'UTR' || n * {PER_PI} + part END, CASE WHEN told THEN day + 1 END,
+           CASE WHEN told THEN 'E2E' || n * {PER_PI} + part END
+    FROM (SELECT n, n <= {{n}} * 0.998 AND n % 500 <> 0 AS told,
+                 (now() - ({{n}} - n) * (interval '{_YEARS} years' / {{n}}))::date + 3 AS day
+          FROM generate_series(1, {{n}}) n) made, generate_series(0, {PER_PI - 1}) part
 """  # noqa: S608
 
 _MOVEMENTS = """

@@ -6,7 +6,7 @@ after it was paid: so each run asks, side by side, for every voucher date of the
 a payment of ours may still come back. That is who is paid, by the date of the voucher, and who is not paid yet, from
 the day of the bill on; dates of which nothing can come back are not asked for. The beneficiaries named become Payment
 Failed with the bank's reason; their PI is PARTIAL once all others are paid. A failure that matches no payment
-instruction is kept in `ifms.unmatched_failure` and shown.
+instruction is kept in `ifms.reported_failure` and shown.
 
 ## When
 Daily at 22:00 IST (`IFMS_SCHEDULE_FD`), from `IFMS_START_DATE` on. The data interval of a run is the day before it, its
@@ -21,7 +21,7 @@ date of a period, of up to a year, in one run. Asking twice changes nothing.
 The treasury's service FD; `ifms.payment_instruction`, `ifms.beneficiary`.
 
 ## Writes
-`ifms.beneficiary`, `ifms.payment_instruction`, `ifms.unmatched_failure`, `ifms.voucher_date_asked`,
+`ifms.beneficiary`, `ifms.payment_instruction`, `ifms.reported_failure`, `ifms.voucher_date_asked`,
 `ifms.status_log`, `ifms.treasury_call`, `ifms.outbox`, `ifms.sweep_run` (how many dates were asked for, the oldest and
 the newest). Updates the asset `ifms_outbox` while the platform must hear of something.
 

@@ -81,6 +81,19 @@ BEGIN
 END $$;
 
 --
+-- Name: bill_type(text[]); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.bill_type(bill_numbers text[]) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN min(kind) IS DISTINCT FROM max(kind) THEN 'MIXED' ELSE nullif(min(kind), '') END
+    FROM (SELECT CASE left(number, 3) WHEN 'WB/' THEN 'WAGE' WHEN 'PB/' THEN 'PURCHASE' WHEN 'SB/' THEN 'SUPERVISION'
+                                      ELSE '' END AS kind
+          FROM unnest(bill_numbers) number) kinds
+$$;
+
+--
 -- Name: check_adopted(); Type: FUNCTION; Schema: ifms; Owner: -
 --
 
@@ -539,6 +552,12 @@ CREATE TABLE ifms.payment (
 );
 
 --
+-- Name: TABLE payment; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.payment IS 'Payments of the platform as they were first seen, and why one has no payment instruction yet.';
+
+--
 -- Name: in_doubt(ifms.payment); Type: FUNCTION; Schema: ifms; Owner: -
 --
 
@@ -547,6 +566,16 @@ CREATE FUNCTION ifms.in_doubt(of ifms.payment) RETURNS boolean
     AS $$
     SELECT EXISTS (SELECT FROM ifms.restored r WHERE of.raised_at < r.restored_at AND NOT EXISTS (
         SELECT FROM ifms.restore_cleared c WHERE c.restored_id = r.id AND c.number = of.payment_number))
+$$;
+
+--
+-- Name: texts_of(jsonb); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.texts_of(value jsonb) RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT ARRAY(SELECT jsonb_array_elements_text(CASE jsonb_typeof(value) WHEN 'array' THEN value ELSE '[]' END))
 $$;
 
 --
@@ -618,6 +647,10 @@ CREATE TABLE ifms.payment_instruction (
     signature bytea,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    bill_numbers text[] GENERATED ALWAYS AS (ifms.texts_of((additional_details -> 'billNumber'::text))) STORED NOT NULL,
+    work_order_numbers text[] GENERATED ALWAYS AS (ifms.texts_of((additional_details -> 'referenceId'::text))) STORED NOT NULL,
+    bill_type text GENERATED ALWAYS AS (ifms.bill_type(ifms.texts_of((additional_details -> 'billNumber'::text)))) STORED,
+    project_numbers text[] GENERATED ALWAYS AS (ifms.texts_of((additional_details -> 'projectNumber'::text))) STORED NOT NULL,
     CONSTRAINT adopted_is_an_original CHECK (((adopted_by IS NULL) OR ((pi_type = 'ORIGINAL'::text) AND (repayment_of IS NULL) AND (imported_at IS NULL)))),
     CONSTRAINT amount_is_a_number CHECK (((net_amount <> 'NaN'::numeric) AND (gross_amount <> 'NaN'::numeric))),
     CONSTRAINT payment_instruction_absent_since_in_bounds CHECK (((absent_since >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (absent_since < '2100-01-01 00:00:00+00'::timestamp with time zone))),
@@ -646,6 +679,12 @@ CREATE TABLE ifms.payment_instruction (
     CONSTRAINT payment_instruction_updated_at_in_bounds CHECK (((updated_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (updated_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT sanction_is_known CHECK (((sanction_id IS NOT NULL) OR ((imported_at IS NOT NULL) AND (pi_type = 'ORIGINAL'::text) AND (status = ANY (ARRAY['PENDING'::text, 'FAILED'::text])))))
 );
+
+--
+-- Name: TABLE payment_instruction; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.payment_instruction IS 'Payment instructions: what was sent to the treasury, frozen, and where each stands.';
 
 --
 -- Name: in_doubt(ifms.payment_instruction); Type: FUNCTION; Schema: ifms; Owner: -
@@ -780,6 +819,12 @@ CREATE TABLE ifms.sanction (
 );
 
 --
+-- Name: TABLE sanction; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.sanction IS 'Money that the treasury has sanctioned, and what of it is allotted, reserved and spent.';
+
+--
 -- Name: withheld(ifms.sanction); Type: FUNCTION; Schema: ifms; Owner: -
 --
 
@@ -828,6 +873,12 @@ CREATE TABLE ifms.allotment (
     CONSTRAINT allotment_received_at_in_bounds CHECK (((received_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (received_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT amount_is_a_number CHECK ((amount <> 'NaN'::numeric))
 );
+
+--
+-- Name: TABLE allotment; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.allotment IS 'Money that the treasury has allotted to a sanction, or withdrawn: each as it told it, once.';
 
 --
 -- Name: beneficiary; Type: TABLE; Schema: ifms; Owner: -
@@ -879,6 +930,303 @@ CREATE TABLE ifms.beneficiary (
 );
 
 --
+-- Name: TABLE beneficiary; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.beneficiary IS 'Who is paid by a payment instruction, how much and on which account (sealed), and what became of it.';
+
+--
+-- Name: beneficiary_payment; Type: VIEW; Schema: ifms; Owner: -
+--
+
+CREATE VIEW ifms.beneficiary_payment AS
+ SELECT b.id,
+    p.id AS payment_instruction_id,
+    p.tenant_id,
+    p.pi_number,
+    p.pi_type,
+    COALESCE(p.parent_pi_number, p.pi_number) AS original_pi_number,
+    p.repayment_of,
+    p.payment_number,
+    p.bill_numbers,
+    p.bill_type,
+    p.work_order_numbers,
+    p.project_numbers,
+    p.hoa_code,
+    p.financial_year,
+    p.ddo_code,
+    p.ssu_id,
+    p.master_allotment_id,
+    p.status AS pi_status,
+    p.created_at,
+    b.beneficiary_number,
+    b.beneficiary_id,
+    b.beneficiary_type,
+    b.amount,
+    b.status,
+    b.voucher_number,
+    b.voucher_date,
+    b.utr_number,
+    b.utr_date,
+    b.end_to_end_id,
+    ifms.without_numbers(b.status_message) AS reason,
+    b.challan_number,
+    b.challan_date,
+    b.failed_on,
+    b.account_last4,
+    b.ifsc,
+    b.line_item_ids,
+        CASE
+            WHEN ((p.status = 'FAILED'::text) AND (p.pi_type = 'ORIGINAL'::text) AND (p.repayment_of IS NULL)) THEN ( SELECT q.pi_number
+               FROM ifms.payment_instruction q
+              WHERE ((q.tenant_id = p.tenant_id) AND (q.payment_number = p.payment_number) AND (q.pi_type = 'ORIGINAL'::text) AND (q.status <> 'FAILED'::text) AND (q.repayment_of IS NULL)))
+            WHEN (b.status = 'Payment Failed'::text) THEN ( SELECT q.pi_number
+               FROM (ifms.beneficiary later
+                 JOIN ifms.payment_instruction q ON ((q.id = later.payment_instruction_id)))
+              WHERE ((later.beneficiary_number = b.beneficiary_number) AND (later.created_at > b.created_at) AND ((later.status <> 'Payment Failed'::text) OR (later.failed_on IS NOT NULL)))
+              ORDER BY later.created_at
+             LIMIT 1)
+            ELSE NULL::text
+        END AS superseded_by,
+    b.updated_at
+   FROM (ifms.beneficiary b
+     JOIN ifms.payment_instruction p ON ((p.id = b.payment_instruction_id)));
+
+--
+-- Name: VIEW beneficiary_payment; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON VIEW ifms.beneficiary_payment IS 'Who is paid what: one row per beneficiary and payment instruction (PI), from the day on which the PI was made. Who is paid anew after a failure has a row in each PI that has tried it; only one of them can be paid, so amounts of the status Payment Successful add up to what was paid. Cheap to ask by utr_number, voucher_number, voucher_date, pi_number, payment_number, beneficiary_number, bill_numbers (&& or @>), created_at, and by tenant_id with created_at; narrow bill_type, hoa_code and financial_year by one of these.';
+
+--
+-- Name: COLUMN beneficiary_payment.id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary_payment.id IS 'The ledger''s id of the row; failed_beneficiary has the same.';
+
+--
+-- Name: COLUMN beneficiary_payment.payment_instruction_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary_payment.payment_instruction_id IS 'The ledger''s id of the PI.';
+
+--
+-- Name: COLUMN beneficiary_payment.tenant_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary_payment.tenant_id IS 'The city, as DIGIT names it.';
+
+--
+-- Name: COLUMN beneficiary_payment.pi_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary_payment.pi_number IS 'The PI that pays it: the bill number by which the treasury knows it.';
+
+--
+-- Name: COLUMN beneficiary_payment.pi_type; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary_payment.pi_type IS 'ORIGINAL, or REVISED for one that pays beneficiaries of its original whose payments failed.';
+
+--
+-- Name: COLUMN beneficiary_payment.original_pi_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary_payment.original_pi_number IS 'Of a revised PI its original; else pi_number.';
+
+--
+-- Name: COLUMN beneficiary_payment.repayment_of; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary_payment.repayment_of IS 'Of an original that pays failed payments anew, which can''t be corrected any more: the PI whose they were. Else NULL.';
+
+--
+-- Name: COLUMN beneficiary_payment.payment_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary_payment.payment_number IS 'DIGIT''s payment that it is part of.';
+
+--
+-- Name: COLUMN beneficiary_payment.bill_numbers; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary_payment.bill_numbers IS 'DIGIT''s bills that the PI pays; empty when they are not known.';
+
+--
+-- Name: COLUMN beneficiary_payment.bill_type; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary_payment.bill_type IS 'WAGE, PURCHASE or SUPERVISION, by the beginnings of bill_numbers; MIXED for bills of several types, NULL when no type is known.';
+
+--
+-- Name: COLUMN beneficiary_payment.work_order_numbers; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary_payment.work_order_numbers IS 'The work orders (contracts) of these bills; empty when they are not known.';
+
+--
+-- Name: COLUMN beneficiary_payment.project_numbers; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary_payment.project_numbers IS 'The projects of these bills; empty when they are not known, as of PIs that were imported.';
+
+--
+-- Name: COLUMN beneficiary_payment.hoa_code; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary_payment.hoa_code IS 'Head of account that it is paid from.';
+
+--
+-- Name: COLUMN beneficiary_payment.financial_year; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary_payment.financial_year IS 'The PI''s financial year, like 2024-25: from 1 April to 31 March, IST.';
+
+--
+-- Name: COLUMN beneficiary_payment.ddo_code; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary_payment.ddo_code IS 'Drawing and disbursing officer of the spending unit.';
+
+--
+-- Name: COLUMN beneficiary_payment.ssu_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary_payment.ssu_id IS 'Spending unit (SSU), as the treasury names it.';
+
+--
+-- Name: COLUMN beneficiary_payment.master_allotment_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary_payment.master_allotment_id IS 'The treasury''s name of the sanction that it is paid from.';
+
+--
+-- Name: COLUMN beneficiary_payment.pi_status; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary_payment.pi_status IS 'Status of the PI: see statuses.md.';
+
+--
+-- Name: COLUMN beneficiary_payment.created_at; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary_payment.created_at IS 'Instant, UTC: when the PI was written and its money reserved.';
+
+--
+-- Name: COLUMN beneficiary_payment.beneficiary_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary_payment.beneficiary_number IS 'The payment''s number at the treasury (benefId); later PIs that pay it anew keep it.';
+
+--
+-- Name: COLUMN beneficiary_payment.beneficiary_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary_payment.beneficiary_id IS 'Who is paid: DIGIT''s id of the individual or organisation, or of a department''s account.';
+
+--
+-- Name: COLUMN beneficiary_payment.beneficiary_type; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary_payment.beneficiary_type IS 'IND (individual), ORG (organisation) or DEPT (department).';
+
+--
+-- Name: COLUMN beneficiary_payment.amount; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary_payment.amount IS 'Rupees. Add up those of one status: over all, who is paid anew would count twice.';
+
+--
+-- Name: COLUMN beneficiary_payment.status; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary_payment.status IS 'Payment Pending, Payment Initiated, Payment In Process, Payment Successful or Payment Failed. Of a PI that FAILED it says how far it had come: nothing of it is on its way (pi_status).';
+
+--
+-- Name: COLUMN beneficiary_payment.voucher_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary_payment.voucher_number IS 'The treasury''s voucher of the transfer; NULL before its debit scroll, and when none was told. A failed payment keeps it.';
+
+--
+-- Name: COLUMN beneficiary_payment.voucher_date; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary_payment.voucher_date IS 'Date of the voucher, IST: the day on which it counts as paid. NULL before its debit scroll, and when none was told.';
+
+--
+-- Name: COLUMN beneficiary_payment.utr_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary_payment.utr_number IS 'The bank''s reference of the transfer (UTR); NULL before its debit scroll, and when none was told.';
+
+--
+-- Name: COLUMN beneficiary_payment.utr_date; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary_payment.utr_date IS 'Date of that, IST; NULL when none was told.';
+
+--
+-- Name: COLUMN beneficiary_payment.end_to_end_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary_payment.end_to_end_id IS 'The transfer''s end-to-end id at the bank; NULL when none was told.';
+
+--
+-- Name: COLUMN beneficiary_payment.reason; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary_payment.reason IS 'What the treasury or the bank said last of it, of a failure why; long numbers are hidden but for their last four digits. NULL without words.';
+
+--
+-- Name: COLUMN beneficiary_payment.challan_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary_payment.challan_number IS 'Challan by which the money came back; NULL when none was told.';
+
+--
+-- Name: COLUMN beneficiary_payment.challan_date; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary_payment.challan_date IS 'Date of the challan, IST; NULL when none was told.';
+
+--
+-- Name: COLUMN beneficiary_payment.failed_on; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary_payment.failed_on IS 'Date, IST, on which the bank gave it back; NULL otherwise, also where the whole PI failed before it was paid.';
+
+--
+-- Name: COLUMN beneficiary_payment.account_last4; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary_payment.account_last4 IS 'The last four digits of the account.';
+
+--
+-- Name: COLUMN beneficiary_payment.ifsc; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary_payment.ifsc IS 'IFSC of the branch; empty where it was imported and nobody has asked for it yet.';
+
+--
+-- Name: COLUMN beneficiary_payment.line_item_ids; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary_payment.line_item_ids IS 'DIGIT''s payable lines of the bills that it pays.';
+
+--
+-- Name: COLUMN beneficiary_payment.superseded_by; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary_payment.superseded_by IS 'Of a failed payment the next PI that pays it anew: a revised one, a new original, or, where the whole PI FAILED, its payment''s later original. NULL while there is none, and of payments that have not failed.';
+
+--
+-- Name: COLUMN beneficiary_payment.updated_at; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary_payment.updated_at IS 'Instant, UTC: when the ledger last changed it.';
+
+--
 -- Name: bill; Type: TABLE; Schema: ifms; Owner: -
 --
 
@@ -893,6 +1241,12 @@ CREATE TABLE ifms.bill (
     CONSTRAINT bill_asked_at_in_bounds CHECK (((asked_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (asked_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT bill_claimed_until_in_bounds CHECK (((claimed_until >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (claimed_until < '2100-01-01 00:00:00+00'::timestamp with time zone)))
 );
+
+--
+-- Name: TABLE bill; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.bill IS 'Bills of the platform and the one payment that pays each.';
 
 --
 -- Name: call_access; Type: TABLE; Schema: ifms; Owner: -
@@ -912,6 +1266,12 @@ CREATE TABLE ifms.call_access (
     CONSTRAINT call_access_looked_at_in_bounds CHECK (((looked_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (looked_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT call_access_source_check CHECK ((source = ANY (ARRAY['ledger'::text, 'document'::text])))
 );
+
+--
+-- Name: TABLE call_access; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.call_access IS 'Who has opened which call to the treasury.';
 
 --
 -- Name: call_access_id_seq; Type: SEQUENCE; Schema: ifms; Owner: -
@@ -954,6 +1314,12 @@ CREATE TABLE ifms.treasury_call (
     CONSTRAINT treasury_call_outcome_check CHECK ((outcome = ANY (ARRAY['answered'::text, 'rejected'::text, 'never_sent'::text, 'unknown'::text]))),
     CONSTRAINT treasury_call_shipped_at_in_bounds CHECK (((shipped_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (shipped_at < '2100-01-01 00:00:00+00'::timestamp with time zone)))
 );
+
+--
+-- Name: TABLE treasury_call; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.treasury_call IS 'Calls to the treasury, sealed; logins included.';
 
 --
 -- Name: call_log; Type: VIEW; Schema: ifms; Owner: -
@@ -1049,6 +1415,12 @@ CREATE TABLE ifms.call_rate (
 );
 
 --
+-- Name: TABLE call_rate; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.call_rate IS 'When the next call to the treasury may begin, per account there.';
+
+--
 -- Name: call_shipping; Type: TABLE; Schema: ifms; Owner: -
 --
 
@@ -1059,6 +1431,12 @@ CREATE TABLE ifms.call_shipping (
     CONSTRAINT call_shipping_claimed_until_in_bounds CHECK (((claimed_until >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (claimed_until < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT call_shipping_one_check CHECK (one)
 );
+
+--
+-- Name: TABLE call_shipping; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.call_shipping IS 'Who ships calls to Elasticsearch at the moment.';
 
 --
 -- Name: setting; Type: TABLE; Schema: ifms; Owner: -
@@ -1076,6 +1454,12 @@ CREATE TABLE ifms.setting (
     CONSTRAINT setting_correction_days_check CHECK (((correction_days >= 1) AND (correction_days <= 3650))),
     CONSTRAINT setting_only_one_check CHECK (only_one)
 );
+
+--
+-- Name: TABLE setting; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.setting IS 'The settings of the treasury''s connection that the database must know: one row.';
 
 --
 -- Name: failed_beneficiary; Type: VIEW; Schema: ifms; Owner: -
@@ -1320,6 +1704,12 @@ CREATE TABLE ifms.fund_movement (
 );
 
 --
+-- Name: TABLE fund_movement; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.fund_movement IS 'Movements of a sanction''s money: append-only; its balances change by them and by nothing else.';
+
+--
 -- Name: fund_movement_id_seq; Type: SEQUENCE; Schema: ifms; Owner: -
 --
 
@@ -1347,6 +1737,12 @@ CREATE TABLE ifms.sanction_closing (
     CONSTRAINT sanction_closing_person_check CHECK ((btrim(person) <> ''::text)),
     CONSTRAINT sanction_closing_reason_check CHECK ((btrim(reason) <> ''::text))
 );
+
+--
+-- Name: TABLE sanction_closing; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.sanction_closing IS 'Who has closed a sanction or opened it again, and why; the last row counts.';
 
 --
 -- Name: fund_register; Type: VIEW; Schema: ifms; Owner: -
@@ -1616,6 +2012,12 @@ CREATE TABLE ifms.home (
 );
 
 --
+-- Name: TABLE home; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.home IS 'Where the ledger lives: a copy or a restored one pays nothing before somebody has said what it is.';
+
+--
 -- Name: home_id_seq; Type: SEQUENCE; Schema: ifms; Owner: -
 --
 
@@ -1642,6 +2044,12 @@ CREATE TABLE ifms.import_row (
 );
 
 --
+-- Name: TABLE import_row; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.import_row IS 'Rows of the Java adapter''s tables as they were taken in.';
+
+--
 -- Name: import_withheld; Type: TABLE; Schema: ifms; Owner: -
 --
 
@@ -1664,6 +2072,12 @@ CREATE TABLE ifms.import_withheld (
 );
 
 --
+-- Name: TABLE import_withheld; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.import_withheld IS 'Payments of the Java adapter that could not be taken in: nothing is paid for them until that is settled.';
+
+--
 -- Name: notice; Type: TABLE; Schema: ifms; Owner: -
 --
 
@@ -1675,6 +2089,12 @@ CREATE TABLE ifms.notice (
     CONSTRAINT notice_wanted_since_in_bounds CHECK (((wanted_since >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (wanted_since < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT notice_wanted_until_in_bounds CHECK (((wanted_until >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (wanted_until < '2100-01-01 00:00:00+00'::timestamp with time zone)))
 );
+
+--
+-- Name: TABLE notice; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.notice IS 'Which messages besides the platform''s anybody wants to hear.';
 
 --
 -- Name: status_log; Type: TABLE; Schema: ifms; Owner: -
@@ -1694,6 +2114,12 @@ CREATE TABLE ifms.status_log (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT status_log_created_at_in_bounds CHECK (((created_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '2100-01-01 00:00:00+00'::timestamp with time zone)))
 );
+
+--
+-- Name: TABLE status_log; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.status_log IS 'What was heard of payments and payment instructions: append-only.';
 
 --
 -- Name: open_payment_instruction; Type: VIEW; Schema: ifms; Owner: -
@@ -1997,6 +2423,12 @@ CREATE TABLE ifms.outbox (
 );
 
 --
+-- Name: TABLE outbox; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.outbox IS 'What others must hear, written with the change that they must hear of.';
+
+--
 -- Name: outbox_id_seq; Type: SEQUENCE; Schema: ifms; Owner: -
 --
 
@@ -2083,11 +2515,7 @@ CREATE VIEW ifms.payment_instruction_summary AS
     p.ssu_id,
     p.ssu_allotment_id,
     p.allotment_serial_no,
-    ARRAY( SELECT jsonb_array_elements_text(
-                CASE jsonb_typeof((p.additional_details -> 'billNumber'::text))
-                    WHEN 'array'::text THEN (p.additional_details -> 'billNumber'::text)
-                    ELSE '[]'::jsonb
-                END) AS jsonb_array_elements_text) AS bill_numbers,
+    p.bill_numbers,
     p.bill_date,
     b.successful_amount,
     b.failed_amount,
@@ -2099,15 +2527,22 @@ CREATE VIEW ifms.payment_instruction_summary AS
     p.pa_bill_ref_number,
     p.pa_token_number,
     p.pa_token_date,
-    p.paid_at,
+        CASE
+            WHEN (p.pi_type = 'REVISED'::text) THEN p.paid_at
+            WHEN (p.status = 'SUCCESSFUL'::text) THEN p.status_since
+            WHEN (p.status = ANY (ARRAY['PARTIAL'::text, 'COMPLETED'::text])) THEN ( SELECT l.created_at
+               FROM ifms.status_log l
+              WHERE ((l.payment_instruction_id = p.id) AND (l.to_status = 'SUCCESSFUL'::text))
+              ORDER BY l.id
+             LIMIT 1)
+            ELSE NULL::timestamp with time zone
+        END AS paid_at,
     p.error_code,
     p.last_attempt_at,
     ((p.created_at AT TIME ZONE 'Asia/Kolkata'::text))::date AS created_on,
-    ARRAY( SELECT jsonb_array_elements_text(
-                CASE jsonb_typeof((p.additional_details -> 'referenceId'::text))
-                    WHEN 'array'::text THEN (p.additional_details -> 'referenceId'::text)
-                    ELSE '[]'::jsonb
-                END) AS jsonb_array_elements_text) AS work_order_numbers
+    p.work_order_numbers,
+    p.bill_type,
+    p.project_numbers
    FROM (ifms.payment_instruction p
      CROSS JOIN LATERAL ( SELECT count(*) FILTER (WHERE (beneficiary.status = 'Payment Successful'::text)) AS successful_count,
             count(*) FILTER (WHERE (beneficiary.status = 'Payment Failed'::text)) AS failed_count,
@@ -2120,7 +2555,7 @@ CREATE VIEW ifms.payment_instruction_summary AS
 -- Name: VIEW payment_instruction_summary; Type: COMMENT; Schema: ifms; Owner: -
 --
 
-COMMENT ON VIEW ifms.payment_instruction_summary IS 'Payment instructions (PI): one row each, with what became of its beneficiaries. Cheap to ask by pi_number (with its beginning, too), payment_number, status, tenant_id, created_at, updated_at, and by tenant_id and status together; narrow financial_year by one of these.';
+COMMENT ON VIEW ifms.payment_instruction_summary IS 'Payment instructions (PI): one row each, with what became of its beneficiaries. Cheap to ask by pi_number (with its beginning, too), payment_number, status, tenant_id, created_at, updated_at, by tenant_id and status together, and by bill_numbers (&& or @>); narrow financial_year by one of these.';
 
 --
 -- Name: COLUMN payment_instruction_summary.id; Type: COMMENT; Schema: ifms; Owner: -
@@ -2354,7 +2789,7 @@ COMMENT ON COLUMN ifms.payment_instruction_summary.pa_token_date IS 'Date of the
 -- Name: COLUMN payment_instruction_summary.paid_at; Type: COMMENT; Schema: ifms; Owner: -
 --
 
-COMMENT ON COLUMN ifms.payment_instruction_summary.paid_at IS 'Of a revised PI the instant, UTC, at which the ledger learned that all had their debit scrolls; NULL before, and for an original.';
+COMMENT ON COLUMN ifms.payment_instruction_summary.paid_at IS 'Instant, UTC, at which the ledger learned that all its beneficiaries had their debit scrolls, also where the bank has given some back since; NULL before, and where some failed instead.';
 
 --
 -- Name: COLUMN payment_instruction_summary.error_code; Type: COMMENT; Schema: ifms; Owner: -
@@ -2379,6 +2814,18 @@ COMMENT ON COLUMN ifms.payment_instruction_summary.created_on IS 'Date, IST, of 
 --
 
 COMMENT ON COLUMN ifms.payment_instruction_summary.work_order_numbers IS 'The work orders (contracts) of these bills; empty when they are not known.';
+
+--
+-- Name: COLUMN payment_instruction_summary.bill_type; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.bill_type IS 'WAGE, PURCHASE or SUPERVISION, by the beginnings of bill_numbers; MIXED for bills of several types, NULL when no type is known.';
+
+--
+-- Name: COLUMN payment_instruction_summary.project_numbers; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.project_numbers IS 'The projects of these bills; empty when they are not known, as of PIs that were imported.';
 
 --
 -- Name: phrase; Type: TABLE; Schema: ifms; Owner: -
@@ -2407,6 +2854,50 @@ CREATE TABLE ifms.phrase (
 );
 
 --
+-- Name: TABLE phrase; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.phrase IS 'A site''s own rows of the phrasebook: what texts of the treasury mean.';
+
+--
+-- Name: reported_failure; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.reported_failure (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    bill_number text NOT NULL,
+    beneficiary_id text NOT NULL,
+    voucher_date date NOT NULL,
+    account_sealed bytea,
+    account_last4 text,
+    ifsc text,
+    utr_number text,
+    challan_number text,
+    challan_date date,
+    reason text,
+    why_unmatched text NOT NULL,
+    first_told_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_told_at timestamp with time zone DEFAULT now() NOT NULL,
+    matched_at timestamp with time zone,
+    settled_at timestamp with time zone,
+    settled_by text,
+    settled_reason text,
+    CONSTRAINT reported_failure_challan_date_in_bounds CHECK (((challan_date >= '2000-01-01'::date) AND (challan_date < '2100-01-01'::date))),
+    CONSTRAINT reported_failure_first_told_at_in_bounds CHECK (((first_told_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (first_told_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT reported_failure_last_told_at_in_bounds CHECK (((last_told_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (last_told_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT reported_failure_matched_at_in_bounds CHECK (((matched_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (matched_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT reported_failure_settled_at_in_bounds CHECK (((settled_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (settled_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT reported_failure_voucher_date_in_bounds CHECK (((voucher_date >= '2000-01-01'::date) AND (voucher_date < '2100-01-01'::date))),
+    CONSTRAINT settled_with_a_reason CHECK ((((settled_at IS NULL) = (settled_by IS NULL)) AND ((settled_at IS NULL) = (settled_reason IS NULL)) AND (btrim(settled_reason) <> ''::text)))
+);
+
+--
+-- Name: TABLE reported_failure; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.reported_failure IS 'Failures that the treasury reported and that matched nothing when they were told.';
+
+--
 -- Name: restore_cleared; Type: TABLE; Schema: ifms; Owner: -
 --
 
@@ -2421,6 +2912,12 @@ CREATE TABLE ifms.restore_cleared (
 );
 
 --
+-- Name: TABLE restore_cleared; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.restore_cleared IS 'What somebody has asked the treasury about after a restore.';
+
+--
 -- Name: restored; Type: TABLE; Schema: ifms; Owner: -
 --
 
@@ -2432,6 +2929,12 @@ CREATE TABLE ifms.restored (
     CONSTRAINT restored_last_known_in_bounds CHECK (((last_known >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (last_known < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT restored_restored_at_in_bounds CHECK (((restored_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (restored_at < '2100-01-01 00:00:00+00'::timestamp with time zone)))
 );
+
+--
+-- Name: TABLE restored; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.restored IS 'When the ledger was restored from a backup.';
 
 --
 -- Name: restored_id_seq; Type: SEQUENCE; Schema: ifms; Owner: -
@@ -2460,6 +2963,356 @@ ALTER TABLE ifms.sanction_closing ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTI
 );
 
 --
+-- Name: sanction_summary; Type: VIEW; Schema: ifms; Owner: -
+--
+
+CREATE VIEW ifms.sanction_summary AS
+ SELECT s.id,
+    s.tenant_id,
+    s.financial_year,
+    s.hoa_code,
+    s.ddo_code,
+    s.ssu_id,
+    s.grantee_code,
+    s.scheme_code,
+    s.master_allotment_id,
+    s.sanctioned_amount,
+    s.allotted_amount,
+    s.reserved_amount,
+    s.spent_amount,
+    s.available_amount,
+    (s.sanctioned_amount - s.allotted_amount) AS sanctioned_balance,
+    (s.allotted_amount - s.spent_amount) AS fund_available,
+        CASE
+            WHEN ((s.closed_at IS NOT NULL) OR unused.earlier) THEN GREATEST(s.available_amount, (0)::numeric)
+            ELSE (0)::numeric
+        END AS not_used,
+        CASE
+            WHEN (s.closed_at IS NOT NULL) THEN 'CLOSED'::text
+            WHEN unused.earlier THEN 'EARLIER YEAR'::text
+            ELSE NULL::text
+        END AS not_used_because,
+    s.closed_at,
+        CASE
+            WHEN (s.closed_at IS NOT NULL) THEN ( SELECT c.reason
+               FROM ifms.sanction_closing c
+              WHERE (c.sanction_id = s.id)
+              ORDER BY c.id DESC
+             LIMIT 1)
+            ELSE NULL::text
+        END AS closed_reason,
+    counted.allotments AS allotment_count,
+    last.kind AS last_allotment_kind,
+    last.ssu_allotment_id AS last_ssu_allotment_id,
+    last.serial_no AS last_allotment_serial_no,
+    last.allotment_date AS last_allotment_date,
+    last.amount AS last_allotment_amount,
+    last.sanction_balance AS treasury_balance,
+    s.created_at,
+    s.updated_at
+   FROM ((((ifms.sanction s
+     CROSS JOIN ifms.setting o)
+     CROSS JOIN LATERAL ( SELECT ((NOT o.use_earlier_years) AND (s.financial_year < ifms.financial_year(((now() AT TIME ZONE 'Asia/Kolkata'::text))::date))) AS earlier) unused)
+     CROSS JOIN LATERAL ( SELECT count(*) AS allotments
+           FROM ifms.allotment a
+          WHERE (a.sanction_id = s.id)) counted)
+     LEFT JOIN LATERAL ( SELECT a.kind,
+            a.ssu_allotment_id,
+            a.serial_no,
+            a.allotment_date,
+            a.amount,
+            a.sanction_balance
+           FROM ifms.allotment a
+          WHERE (a.sanction_id = s.id)
+          ORDER BY a.serial_no DESC, a.received_at DESC, a.id DESC
+         LIMIT 1) last ON (true));
+
+--
+-- Name: VIEW sanction_summary; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON VIEW ifms.sanction_summary IS 'Sanctions: one row each, as they stand now; fund_register says how they came to it. Cheap to ask whole (some of each city and year), by tenant_id with financial_year, and by financial_year with hoa_code.';
+
+--
+-- Name: COLUMN sanction_summary.id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.sanction_summary.id IS 'The ledger''s id of the sanction: sanction_id of fund_register.';
+
+--
+-- Name: COLUMN sanction_summary.tenant_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.sanction_summary.tenant_id IS 'The city, as DIGIT names it.';
+
+--
+-- Name: COLUMN sanction_summary.financial_year; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.sanction_summary.financial_year IS 'Its financial year, like 2024-25: from 1 April to 31 March, IST.';
+
+--
+-- Name: COLUMN sanction_summary.hoa_code; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.sanction_summary.hoa_code IS 'Head of account.';
+
+--
+-- Name: COLUMN sanction_summary.ddo_code; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.sanction_summary.ddo_code IS 'Drawing and disbursing officer of the spending unit.';
+
+--
+-- Name: COLUMN sanction_summary.ssu_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.sanction_summary.ssu_id IS 'Spending unit (SSU), as the treasury names it.';
+
+--
+-- Name: COLUMN sanction_summary.grantee_code; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.sanction_summary.grantee_code IS 'Grantee of the spending unit.';
+
+--
+-- Name: COLUMN sanction_summary.scheme_code; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.sanction_summary.scheme_code IS 'Scheme of the sanction.';
+
+--
+-- Name: COLUMN sanction_summary.master_allotment_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.sanction_summary.master_allotment_id IS 'What the treasury names the sanction by (mstAllotmentDistId).';
+
+--
+-- Name: COLUMN sanction_summary.sanctioned_amount; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.sanction_summary.sanctioned_amount IS 'Rupees: all of the sanction, as its initial allotment told it.';
+
+--
+-- Name: COLUMN sanction_summary.allotted_amount; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.sanction_summary.allotted_amount IS 'Rupees allotted, withdrawals taken off.';
+
+--
+-- Name: COLUMN sanction_summary.reserved_amount; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.sanction_summary.reserved_amount IS 'Rupees reserved for PIs that the treasury has not taken yet.';
+
+--
+-- Name: COLUMN sanction_summary.spent_amount; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.sanction_summary.spent_amount IS 'Rupees spent by PIs that the treasury took, reversed ones taken off.';
+
+--
+-- Name: COLUMN sanction_summary.available_amount; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.sanction_summary.available_amount IS 'Rupees that further PIs could reserve: allotted less reserved and spent; below zero when money that was spent has been withdrawn.';
+
+--
+-- Name: COLUMN sanction_summary.sanctioned_balance; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.sanction_summary.sanctioned_balance IS 'Rupees: sanctioned less allotted, as the register counts it.';
+
+--
+-- Name: COLUMN sanction_summary.fund_available; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.sanction_summary.fund_available IS 'Rupees: allotted less spent, as the register counts it; what is reserved is still in it.';
+
+--
+-- Name: COLUMN sanction_summary.not_used; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.sanction_summary.not_used IS 'Rupees of available_amount that no PI is made from; 0 where PIs are.';
+
+--
+-- Name: COLUMN sanction_summary.not_used_because; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.sanction_summary.not_used_because IS 'CLOSED (by a person: closed_reason) or EARLIER YEAR (today''s payments are not made from it, as the connection''s use_earlier_years is off); NULL where PIs are made from it.';
+
+--
+-- Name: COLUMN sanction_summary.closed_at; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.sanction_summary.closed_at IS 'Instant, UTC, at which it was closed; NULL while it is open.';
+
+--
+-- Name: COLUMN sanction_summary.closed_reason; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.sanction_summary.closed_reason IS 'Why it was closed; NULL while it is open.';
+
+--
+-- Name: COLUMN sanction_summary.allotment_count; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.sanction_summary.allotment_count IS 'How many allotments and withdrawals the treasury has told of it.';
+
+--
+-- Name: COLUMN sanction_summary.last_allotment_kind; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.sanction_summary.last_allotment_kind IS 'The last of them, by its serial number: INITIAL, ADDITIONAL or WITHDRAWAL.';
+
+--
+-- Name: COLUMN sanction_summary.last_ssu_allotment_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.sanction_summary.last_ssu_allotment_id IS 'The treasury''s id of that one (ssuAllotmentId).';
+
+--
+-- Name: COLUMN sanction_summary.last_allotment_serial_no; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.sanction_summary.last_allotment_serial_no IS 'Its serial number (allotmentTxnSlNo).';
+
+--
+-- Name: COLUMN sanction_summary.last_allotment_date; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.sanction_summary.last_allotment_date IS 'Its date, IST, as the treasury has it.';
+
+--
+-- Name: COLUMN sanction_summary.last_allotment_amount; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.sanction_summary.last_allotment_amount IS 'Its rupees, zero or more; the kind says which way they went.';
+
+--
+-- Name: COLUMN sanction_summary.treasury_balance; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.sanction_summary.treasury_balance IS 'Rupees: what the treasury said is left of the sanction after it (availableBalance).';
+
+--
+-- Name: COLUMN sanction_summary.created_at; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.sanction_summary.created_at IS 'Instant, UTC: when the ledger first heard of the sanction.';
+
+--
+-- Name: COLUMN sanction_summary.updated_at; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.sanction_summary.updated_at IS 'Instant, UTC: when the ledger last changed it.';
+
+--
+-- Name: status_history; Type: VIEW; Schema: ifms; Owner: -
+--
+
+CREATE VIEW ifms.status_history AS
+ SELECT l.id,
+    l.payment_instruction_id,
+    l.tenant_id,
+    l.payment_number,
+    p.pi_number,
+    p.pi_type,
+    l.service_id,
+    l.status,
+    l.from_status,
+    l.to_status,
+    ifms.without_numbers(l.message) AS message,
+    l.created_at,
+    l.sweep_run_id
+   FROM (ifms.status_log l
+     LEFT JOIN ifms.payment_instruction p ON ((p.id = l.payment_instruction_id)));
+
+--
+-- Name: VIEW status_history; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON VIEW ifms.status_history IS 'What has happened to payments and their payment instructions (PI): one row each time that a service of the treasury, or a person, was heard. Sort by id for the order in which it happened. Cheap to ask by pi_number, by tenant_id with payment_number, and by created_at.';
+
+--
+-- Name: COLUMN status_history.id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.status_history.id IS 'Number of the row: grows in the order in which it was written.';
+
+--
+-- Name: COLUMN status_history.payment_instruction_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.status_history.payment_instruction_id IS 'The ledger''s id of the PI; NULL for a payment that has none.';
+
+--
+-- Name: COLUMN status_history.tenant_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.status_history.tenant_id IS 'The city, as DIGIT names it.';
+
+--
+-- Name: COLUMN status_history.payment_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.status_history.payment_number IS 'DIGIT''s payment.';
+
+--
+-- Name: COLUMN status_history.pi_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.status_history.pi_number IS 'PI number: the bill number by which the treasury knows it. NULL for a payment that has none.';
+
+--
+-- Name: COLUMN status_history.pi_type; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.status_history.pi_type IS 'ORIGINAL or REVISED; NULL for a payment that has no PI.';
+
+--
+-- Name: COLUMN status_history.service_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.status_history.service_id IS 'The service that was heard, or was not: PI, PIS, PAG, PD, FD, COR, FTPS or FTFPS; IMPORT for what another adapter had, others for what a person did.';
+
+--
+-- Name: COLUMN status_history.status; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.status_history.status IS 'What came of it, as STATUS_LOG_<service>_<outcome>.';
+
+--
+-- Name: COLUMN status_history.from_status; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.status_history.from_status IS 'Status of the PI before it; NULL when it did not change.';
+
+--
+-- Name: COLUMN status_history.to_status; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.status_history.to_status IS 'Status of the PI after it; NULL when it did not change.';
+
+--
+-- Name: COLUMN status_history.message; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.status_history.message IS 'What was said; long numbers are hidden but for their last four digits. NULL without words.';
+
+--
+-- Name: COLUMN status_history.created_at; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.status_history.created_at IS 'Instant, UTC: when the ledger wrote it; of an import when the Java adapter last changed the PI.';
+
+--
+-- Name: COLUMN status_history.sweep_run_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.status_history.sweep_run_id IS 'The run that heard it; NULL without one.';
+
+--
 -- Name: status_log_id_seq; Type: SEQUENCE; Schema: ifms; Owner: -
 --
 
@@ -2484,6 +3337,12 @@ CREATE TABLE ifms.status_transition (
 );
 
 --
+-- Name: TABLE status_transition; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.status_transition IS 'Which status may follow which; a copy of the code''s table.';
+
+--
 -- Name: sweep_run; Type: TABLE; Schema: ifms; Owner: -
 --
 
@@ -2506,6 +3365,12 @@ CREATE TABLE ifms.sweep_run (
 );
 
 --
+-- Name: TABLE sweep_run; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.sweep_run IS 'Runs of the sweeps: their state, counts and problems.';
+
+--
 -- Name: unknown_answer; Type: TABLE; Schema: ifms; Owner: -
 --
 
@@ -2523,36 +3388,175 @@ CREATE TABLE ifms.unknown_answer (
 );
 
 --
--- Name: unmatched_failure; Type: TABLE; Schema: ifms; Owner: -
+-- Name: TABLE unknown_answer; Type: COMMENT; Schema: ifms; Owner: -
 --
 
-CREATE TABLE ifms.unmatched_failure (
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    bill_number text NOT NULL,
-    beneficiary_id text NOT NULL,
-    voucher_date date NOT NULL,
-    account_sealed bytea,
-    account_last4 text,
-    ifsc text,
-    utr_number text,
-    challan_number text,
-    challan_date date,
-    reason text,
-    why_unmatched text NOT NULL,
-    first_told_at timestamp with time zone DEFAULT now() NOT NULL,
-    last_told_at timestamp with time zone DEFAULT now() NOT NULL,
-    matched_at timestamp with time zone,
-    settled_at timestamp with time zone,
-    settled_by text,
-    settled_reason text,
-    CONSTRAINT settled_with_a_reason CHECK ((((settled_at IS NULL) = (settled_by IS NULL)) AND ((settled_at IS NULL) = (settled_reason IS NULL)) AND (btrim(settled_reason) <> ''::text))),
-    CONSTRAINT unmatched_failure_challan_date_in_bounds CHECK (((challan_date >= '2000-01-01'::date) AND (challan_date < '2100-01-01'::date))),
-    CONSTRAINT unmatched_failure_first_told_at_in_bounds CHECK (((first_told_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (first_told_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
-    CONSTRAINT unmatched_failure_last_told_at_in_bounds CHECK (((last_told_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (last_told_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
-    CONSTRAINT unmatched_failure_matched_at_in_bounds CHECK (((matched_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (matched_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
-    CONSTRAINT unmatched_failure_settled_at_in_bounds CHECK (((settled_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (settled_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
-    CONSTRAINT unmatched_failure_voucher_date_in_bounds CHECK (((voucher_date >= '2000-01-01'::date) AND (voucher_date < '2100-01-01'::date)))
-);
+COMMENT ON TABLE ifms.unknown_answer IS 'Texts of the treasury that no phrase matched.';
+
+--
+-- Name: unmatched_failure; Type: VIEW; Schema: ifms; Owner: -
+--
+
+CREATE VIEW ifms.unmatched_failure AS
+ SELECT f.id,
+    f.bill_number,
+    p.tenant_id,
+    p.payment_number,
+    p.status AS pi_status,
+    NULLIF(f.beneficiary_id, ''::text) AS beneficiary_number,
+    f.voucher_date,
+    f.account_last4,
+    f.ifsc,
+    f.utr_number,
+    f.challan_number,
+    f.challan_date,
+    ifms.without_numbers(f.reason) AS reason,
+    ifms.without_numbers(f.why_unmatched) AS why_unmatched,
+        CASE
+            WHEN (f.matched_at IS NOT NULL) THEN 'MATCHED'::text
+            WHEN (f.settled_at IS NOT NULL) THEN 'CLOSED'::text
+            ELSE 'OPEN'::text
+        END AS state,
+    f.first_told_at,
+    f.last_told_at,
+    f.matched_at,
+    f.settled_at,
+    f.settled_by,
+    ifms.without_numbers(f.settled_reason) AS settled_reason
+   FROM (ifms.reported_failure f
+     LEFT JOIN ifms.payment_instruction p ON ((p.pi_number = f.bill_number)));
+
+--
+-- Name: VIEW unmatched_failure; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON VIEW ifms.unmatched_failure IS 'Failures that the treasury reported and that matched no payment instruction (PI) or beneficiary when they were told: one row each. Those of the state OPEN are for a person to look into. Cheap to ask whole (they are few) and by bill_number.';
+
+--
+-- Name: COLUMN unmatched_failure.id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.unmatched_failure.id IS 'The ledger''s id of the failure, by which `ifms failures` closes it.';
+
+--
+-- Name: COLUMN unmatched_failure.bill_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.unmatched_failure.bill_number IS 'The bill number that the treasury named: of ours, a PI number.';
+
+--
+-- Name: COLUMN unmatched_failure.tenant_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.unmatched_failure.tenant_id IS 'The city of the PI with that number; NULL when there is none.';
+
+--
+-- Name: COLUMN unmatched_failure.payment_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.unmatched_failure.payment_number IS 'DIGIT''s payment that the PI pays; NULL when there is none.';
+
+--
+-- Name: COLUMN unmatched_failure.pi_status; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.unmatched_failure.pi_status IS 'Status of the PI: see statuses.md. NULL when there is none.';
+
+--
+-- Name: COLUMN unmatched_failure.beneficiary_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.unmatched_failure.beneficiary_number IS 'The payment''s number at the treasury (benefId) that it named; NULL when it named none.';
+
+--
+-- Name: COLUMN unmatched_failure.voucher_date; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.unmatched_failure.voucher_date IS 'Date of the voucher, IST, that it named.';
+
+--
+-- Name: COLUMN unmatched_failure.account_last4; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.unmatched_failure.account_last4 IS 'The last four digits of the account that it named; NULL when it named none.';
+
+--
+-- Name: COLUMN unmatched_failure.ifsc; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.unmatched_failure.ifsc IS 'IFSC of the branch that it named; NULL when it named none.';
+
+--
+-- Name: COLUMN unmatched_failure.utr_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.unmatched_failure.utr_number IS 'The bank''s reference of the transfer (UTR) that it named; NULL when it named none.';
+
+--
+-- Name: COLUMN unmatched_failure.challan_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.unmatched_failure.challan_number IS 'Challan by which the money came back; NULL when none was told.';
+
+--
+-- Name: COLUMN unmatched_failure.challan_date; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.unmatched_failure.challan_date IS 'Date of the challan, IST; NULL when none was told.';
+
+--
+-- Name: COLUMN unmatched_failure.reason; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.unmatched_failure.reason IS 'Why it failed, in the bank''s words; long numbers are hidden but for their last four digits. NULL when it gave none.';
+
+--
+-- Name: COLUMN unmatched_failure.why_unmatched; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.unmatched_failure.why_unmatched IS 'Why it matched nothing, when it was last looked at.';
+
+--
+-- Name: COLUMN unmatched_failure.state; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.unmatched_failure.state IS 'OPEN, MATCHED (it was booked after all: matched_at) or CLOSED (by a person: settled_reason).';
+
+--
+-- Name: COLUMN unmatched_failure.first_told_at; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.unmatched_failure.first_told_at IS 'Instant, UTC, since which it is kept.';
+
+--
+-- Name: COLUMN unmatched_failure.last_told_at; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.unmatched_failure.last_told_at IS 'Instant, UTC, at which the treasury last told it.';
+
+--
+-- Name: COLUMN unmatched_failure.matched_at; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.unmatched_failure.matched_at IS 'Instant, UTC, at which it was booked; NULL when it was not.';
+
+--
+-- Name: COLUMN unmatched_failure.settled_at; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.unmatched_failure.settled_at IS 'Instant, UTC, at which a person closed it; NULL when nobody has.';
+
+--
+-- Name: COLUMN unmatched_failure.settled_by; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.unmatched_failure.settled_by IS 'Who closed it; NULL when nobody has.';
+
+--
+-- Name: COLUMN unmatched_failure.settled_reason; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.unmatched_failure.settled_reason IS 'Why it was closed; NULL when nobody has.';
 
 --
 -- Name: va_watermark; Type: TABLE; Schema: ifms; Owner: -
@@ -2575,6 +3579,12 @@ CREATE TABLE ifms.va_watermark (
 );
 
 --
+-- Name: TABLE va_watermark; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.va_watermark IS 'Up to when allotments have been fetched.';
+
+--
 -- Name: voucher_date_asked; Type: TABLE; Schema: ifms; Owner: -
 --
 
@@ -2585,6 +3595,153 @@ CREATE TABLE ifms.voucher_date_asked (
     CONSTRAINT voucher_date_asked_answered_at_in_bounds CHECK (((answered_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (answered_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT voucher_date_asked_voucher_date_in_bounds CHECK (((voucher_date >= '2000-01-01'::date) AND (voucher_date < '2100-01-01'::date)))
 );
+
+--
+-- Name: TABLE voucher_date_asked; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.voucher_date_asked IS 'When the treasury last told what came back of a voucher date.';
+
+--
+-- Name: waiting_payment; Type: VIEW; Schema: ifms; Owner: -
+--
+
+CREATE VIEW ifms.waiting_payment AS
+ SELECT y.id,
+    y.tenant_id,
+    y.payment_number,
+    y.payment_id,
+    y.amount,
+    ARRAY( SELECT b.bill_id
+           FROM ifms.bill b
+          WHERE ((b.tenant_id = y.tenant_id) AND (b.payment_number = y.payment_number))
+          ORDER BY b.bill_id) AS bill_ids,
+    COALESCE(earlier.bill_numbers, '{}'::text[]) AS bill_numbers,
+    y.raised_at,
+    y.seen_at,
+    y.polled_at,
+    y.hold_code,
+    COALESCE(ifms.without_numbers(y.hold_message),
+        CASE
+            WHEN (y.polled_at IS NULL) THEN 'no run of ifms_pi has taken it up yet'::text
+            ELSE 'a run of ifms_pi has taken it up and has not said why it has no payment instruction'::text
+        END) AS why,
+    y.held_since,
+    (EXTRACT(day FROM (now() - y.raised_at)))::integer AS age_days,
+    ( SELECT count(*) AS count
+           FROM ifms.payment_instruction p
+          WHERE ((p.tenant_id = y.tenant_id) AND (p.payment_number = y.payment_number) AND (p.pi_type = 'ORIGINAL'::text) AND (p.repayment_of IS NULL))) AS attempts,
+    earlier.pi_number AS last_pi_number
+   FROM (ifms.payment y
+     LEFT JOIN LATERAL ( SELECT p.pi_number,
+            p.bill_numbers
+           FROM ifms.payment_instruction p
+          WHERE ((p.tenant_id = y.tenant_id) AND (p.payment_number = y.payment_number) AND (p.pi_type = 'ORIGINAL'::text) AND (p.repayment_of IS NULL))
+          ORDER BY p.created_at DESC, p.id DESC
+         LIMIT 1) earlier ON (true))
+  WHERE (y.paid_by IS NULL);
+
+--
+-- Name: VIEW waiting_payment; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON VIEW ifms.waiting_payment IS 'Payments that have no payment instruction (PI), or none that has not failed: one row each, with why. Cheap to ask whole (few wait), and by raised_at.';
+
+--
+-- Name: COLUMN waiting_payment.id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.waiting_payment.id IS 'The ledger''s id of the payment.';
+
+--
+-- Name: COLUMN waiting_payment.tenant_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.waiting_payment.tenant_id IS 'The city, as DIGIT names it.';
+
+--
+-- Name: COLUMN waiting_payment.payment_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.waiting_payment.payment_number IS 'DIGIT''s number of the payment.';
+
+--
+-- Name: COLUMN waiting_payment.payment_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.waiting_payment.payment_id IS 'DIGIT''s id of the payment.';
+
+--
+-- Name: COLUMN waiting_payment.amount; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.waiting_payment.amount IS 'Rupees, as it was first seen.';
+
+--
+-- Name: COLUMN waiting_payment.bill_ids; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.waiting_payment.bill_ids IS 'DIGIT''s ids of the bills that it pays; empty where the adapter has not raised it and has made no PI for it.';
+
+--
+-- Name: COLUMN waiting_payment.bill_numbers; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.waiting_payment.bill_numbers IS 'The numbers of these bills, by its last PI; empty when it had none.';
+
+--
+-- Name: COLUMN waiting_payment.raised_at; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.waiting_payment.raised_at IS 'Instant, UTC: when it was raised.';
+
+--
+-- Name: COLUMN waiting_payment.seen_at; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.waiting_payment.seen_at IS 'Instant, UTC: when the ledger first heard of it.';
+
+--
+-- Name: COLUMN waiting_payment.polled_at; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.waiting_payment.polled_at IS 'Instant, UTC: when a run last took it up; NULL before the first, and for one that was put first in the queue.';
+
+--
+-- Name: COLUMN waiting_payment.hold_code; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.waiting_payment.hold_code IS 'Why it has no PI, as a code like PAYMENT_INSUFFICIENT_FUNDS or PAYMENT_NOT_PAYABLE; NULL when nothing holds it.';
+
+--
+-- Name: COLUMN waiting_payment.why; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.waiting_payment.why IS 'The same as a sentence; long numbers are hidden but for their last four digits.';
+
+--
+-- Name: COLUMN waiting_payment.held_since; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.waiting_payment.held_since IS 'Instant, UTC: since when this holds it; NULL when nothing does.';
+
+--
+-- Name: COLUMN waiting_payment.age_days; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.waiting_payment.age_days IS 'Whole days of 24 hours since it was raised.';
+
+--
+-- Name: COLUMN waiting_payment.attempts; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.waiting_payment.attempts IS 'How many PIs it had, all of which have failed.';
+
+--
+-- Name: COLUMN waiting_payment.last_pi_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.waiting_payment.last_pi_number IS 'The last of them; NULL when it had none.';
 
 --
 -- Name: allotment allotment_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
@@ -2734,6 +3891,20 @@ ALTER TABLE ONLY ifms.phrase
     ADD CONSTRAINT phrase_pkey PRIMARY KEY (id);
 
 --
+-- Name: reported_failure reported_failure_bill_number_beneficiary_id_voucher_date_c_key; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.reported_failure
+    ADD CONSTRAINT reported_failure_bill_number_beneficiary_id_voucher_date_c_key UNIQUE NULLS NOT DISTINCT (bill_number, beneficiary_id, voucher_date, challan_number, utr_number, account_last4, ifsc);
+
+--
+-- Name: reported_failure reported_failure_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.reported_failure
+    ADD CONSTRAINT reported_failure_pkey PRIMARY KEY (id);
+
+--
 -- Name: restore_cleared restore_cleared_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
 --
 
@@ -2825,20 +3996,6 @@ ALTER TABLE ONLY ifms.unknown_answer
     ADD CONSTRAINT unknown_answer_service_id_template_key UNIQUE (service_id, template);
 
 --
--- Name: unmatched_failure unmatched_failure_bill_number_beneficiary_id_voucher_date_c_key; Type: CONSTRAINT; Schema: ifms; Owner: -
---
-
-ALTER TABLE ONLY ifms.unmatched_failure
-    ADD CONSTRAINT unmatched_failure_bill_number_beneficiary_id_voucher_date_c_key UNIQUE NULLS NOT DISTINCT (bill_number, beneficiary_id, voucher_date, challan_number, utr_number, account_last4, ifsc);
-
---
--- Name: unmatched_failure unmatched_failure_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
---
-
-ALTER TABLE ONLY ifms.unmatched_failure
-    ADD CONSTRAINT unmatched_failure_pkey PRIMARY KEY (id);
-
---
 -- Name: va_watermark va_watermark_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
 --
 
@@ -2876,6 +4033,24 @@ CREATE UNIQUE INDEX allotment_moves_once ON ifms.fund_movement USING btree (allo
 --
 
 CREATE INDEX beneficiary_by_number ON ifms.beneficiary USING btree (beneficiary_number, created_at DESC);
+
+--
+-- Name: beneficiary_by_utr; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX beneficiary_by_utr ON ifms.beneficiary USING btree (utr_number) WHERE (utr_number IS NOT NULL);
+
+--
+-- Name: beneficiary_by_voucher; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX beneficiary_by_voucher ON ifms.beneficiary USING btree (voucher_number) WHERE (voucher_number IS NOT NULL);
+
+--
+-- Name: beneficiary_by_voucher_date; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX beneficiary_by_voucher_date ON ifms.beneficiary USING btree (voucher_date) WHERE (voucher_date IS NOT NULL);
 
 --
 -- Name: beneficiary_failed; Type: INDEX; Schema: ifms; Owner: -
@@ -2990,6 +4165,12 @@ CREATE INDEX payment_due ON ifms.payment USING btree (raised_at, id) WHERE (paid
 --
 
 CREATE INDEX payment_instruction_by_bill ON ifms.payment_instruction USING gin (((additional_details -> 'billNumber'::text)) jsonb_path_ops);
+
+--
+-- Name: payment_instruction_by_bill_numbers; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX payment_instruction_by_bill_numbers ON ifms.payment_instruction USING gin (bill_numbers);
 
 --
 -- Name: payment_instruction_by_change; Type: INDEX; Schema: ifms; Owner: -
@@ -3136,6 +4317,12 @@ CREATE INDEX payment_instruction_without_token ON ifms.payment_instruction USING
 CREATE UNIQUE INDEX phrase_said_once ON ifms.phrase USING btree (lower(text), services) WHERE (withdrawn_at IS NULL);
 
 --
+-- Name: reported_failure_open; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX reported_failure_open ON ifms.reported_failure USING btree (bill_number) WHERE (matched_at IS NULL);
+
+--
 -- Name: reserved_is_posted_or_released_once; Type: INDEX; Schema: ifms; Owner: -
 --
 
@@ -3182,6 +4369,12 @@ CREATE INDEX status_log_by_instruction ON ifms.status_log USING btree (payment_i
 --
 
 CREATE INDEX status_log_by_payment ON ifms.status_log USING btree (tenant_id, payment_number, id DESC);
+
+--
+-- Name: status_log_by_time; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX status_log_by_time ON ifms.status_log USING brin (created_at) WITH (pages_per_range='32', autosummarize='on');
 
 --
 -- Name: sweep_run_by_dag_run; Type: INDEX; Schema: ifms; Owner: -
@@ -3232,12 +4425,6 @@ CREATE INDEX treasury_call_shipped ON ifms.treasury_call USING btree (created_at
 CREATE INDEX treasury_call_unshipped ON ifms.treasury_call USING btree (created_at, id) WHERE ((shipped_at IS NULL) AND (ship_error IS NULL));
 
 --
--- Name: unmatched_failure_open; Type: INDEX; Schema: ifms; Owner: -
---
-
-CREATE INDEX unmatched_failure_open ON ifms.unmatched_failure USING btree (bill_number) WHERE (matched_at IS NULL);
-
---
 -- Name: va_watermark_due; Type: INDEX; Schema: ifms; Owner: -
 --
 
@@ -3256,10 +4443,10 @@ CREATE TRIGGER account_is_filled_once BEFORE UPDATE OF ifsc, account_last4 ON if
 CREATE TRIGGER account_is_frozen BEFORE UPDATE OF account_sealed ON ifms.beneficiary FOR EACH ROW WHEN (((old.account_sealed IS NOT NULL) AND (new.account_sealed IS DISTINCT FROM old.account_sealed))) EXECUTE FUNCTION ifms.check_resealed();
 
 --
--- Name: unmatched_failure account_is_frozen; Type: TRIGGER; Schema: ifms; Owner: -
+-- Name: reported_failure account_is_frozen; Type: TRIGGER; Schema: ifms; Owner: -
 --
 
-CREATE TRIGGER account_is_frozen BEFORE UPDATE OF account_sealed ON ifms.unmatched_failure FOR EACH ROW WHEN ((new.account_sealed IS DISTINCT FROM old.account_sealed)) EXECUTE FUNCTION ifms.check_resealed();
+CREATE TRIGGER account_is_frozen BEFORE UPDATE OF account_sealed ON ifms.reported_failure FOR EACH ROW WHEN ((new.account_sealed IS DISTINCT FROM old.account_sealed)) EXECUTE FUNCTION ifms.check_resealed();
 
 --
 -- Name: payment_instruction adopted_is_at_the_treasury; Type: TRIGGER; Schema: ifms; Owner: -
@@ -3430,16 +4617,16 @@ CREATE TRIGGER content_is_frozen BEFORE UPDATE OF tenant_id, pi_number, pi_type,
 CREATE TRIGGER content_is_frozen BEFORE UPDATE OF id, services, text, meaning, reason, added_by, added_at ON ifms.phrase FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a phrase is withdrawn, not rewritten');
 
 --
+-- Name: reported_failure content_is_frozen; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER content_is_frozen BEFORE UPDATE OF bill_number, beneficiary_id, voucher_date, account_last4, ifsc, utr_number, challan_number, challan_date, reason, first_told_at ON ifms.reported_failure FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a reported failure is what the treasury said');
+
+--
 -- Name: sanction content_is_frozen; Type: TRIGGER; Schema: ifms; Owner: -
 --
 
 CREATE TRIGGER content_is_frozen BEFORE UPDATE OF id, tenant_id, hoa_code, ddo_code, ssu_id, grantee_code, scheme_code, master_allotment_id, financial_year, sanctioned_amount ON ifms.sanction FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a sanction is what its initial allotment said');
-
---
--- Name: unmatched_failure content_is_frozen; Type: TRIGGER; Schema: ifms; Owner: -
---
-
-CREATE TRIGGER content_is_frozen BEFORE UPDATE OF bill_number, beneficiary_id, voucher_date, account_last4, ifsc, utr_number, challan_number, challan_date, reason, first_told_at ON ifms.unmatched_failure FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a reported failure is what the treasury said');
 
 --
 -- Name: sanction guard_balances; Type: TRIGGER; Schema: ifms; Owner: -
@@ -3514,6 +4701,12 @@ CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.payment_instructi
 CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.phrase FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a phrase is withdrawn, not deleted');
 
 --
+-- Name: reported_failure never_deleted; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.reported_failure FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a reported failure is never dropped');
+
+--
 -- Name: sanction never_deleted; Type: TRIGGER; Schema: ifms; Owner: -
 --
 
@@ -3530,12 +4723,6 @@ CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.setting FOR EACH 
 --
 
 CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.unknown_answer FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('an answer that nobody understood is given a meaning, not forgotten');
-
---
--- Name: unmatched_failure never_deleted; Type: TRIGGER; Schema: ifms; Owner: -
---
-
-CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.unmatched_failure FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a reported failure is never dropped');
 
 --
 -- Name: voucher_date_asked never_deleted; Type: TRIGGER; Schema: ifms; Owner: -
@@ -3628,10 +4815,10 @@ CREATE TRIGGER settled_by_fact BEFORE UPDATE OF status ON ifms.payment_instructi
 CREATE TRIGGER settled_once BEFORE UPDATE OF settled_by ON ifms.payment_instruction FOR EACH ROW WHEN (((old.settled_by IS NOT NULL) AND (new.settled_by IS DISTINCT FROM old.settled_by))) EXECUTE FUNCTION ifms.refuse_change('who has settled a payment instruction stays on record');
 
 --
--- Name: unmatched_failure settled_once; Type: TRIGGER; Schema: ifms; Owner: -
+-- Name: reported_failure settled_once; Type: TRIGGER; Schema: ifms; Owner: -
 --
 
-CREATE TRIGGER settled_once BEFORE UPDATE OF settled_at, settled_by, settled_reason ON ifms.unmatched_failure FOR EACH ROW WHEN ((old.settled_at IS NOT NULL)) EXECUTE FUNCTION ifms.refuse_change('who has closed a reported failure, and why, stays on record');
+CREATE TRIGGER settled_once BEFORE UPDATE OF settled_at, settled_by, settled_reason ON ifms.reported_failure FOR EACH ROW WHEN ((old.settled_at IS NOT NULL)) EXECUTE FUNCTION ifms.refuse_change('who has closed a reported failure, and why, stays on record');
 
 --
 -- Name: payment_instruction signature_is_frozen; Type: TRIGGER; Schema: ifms; Owner: -
@@ -3818,6 +5005,13 @@ REVOKE ALL ON FUNCTION ifms.apply_closing() FROM PUBLIC;
 REVOKE ALL ON FUNCTION ifms.apply_movement() FROM PUBLIC;
 
 --
+-- Name: FUNCTION bill_type(bill_numbers text[]); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.bill_type(bill_numbers text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION ifms.bill_type(bill_numbers text[]) TO ifms_work;
+
+--
 -- Name: FUNCTION check_adopted(); Type: ACL; Schema: ifms; Owner: -
 --
 
@@ -3974,6 +5168,13 @@ REVOKE ALL ON FUNCTION ifms.in_doubt(of ifms.payment) FROM PUBLIC;
 GRANT ALL ON FUNCTION ifms.in_doubt(of ifms.payment) TO ifms_work;
 
 --
+-- Name: FUNCTION texts_of(value jsonb); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.texts_of(value jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ifms.texts_of(value jsonb) TO ifms_work;
+
+--
 -- Name: TABLE payment_instruction; Type: ACL; Schema: ifms; Owner: -
 --
 
@@ -4055,6 +5256,13 @@ GRANT SELECT,INSERT,UPDATE ON TABLE ifms.allotment TO ifms_work;
 --
 
 GRANT SELECT,INSERT,UPDATE ON TABLE ifms.beneficiary TO ifms_work;
+
+--
+-- Name: TABLE beneficiary_payment; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT ON TABLE ifms.beneficiary_payment TO ifms_work;
+GRANT SELECT ON TABLE ifms.beneficiary_payment TO ifms_read;
 
 --
 -- Name: TABLE bill; Type: ACL; Schema: ifms; Owner: -
@@ -4189,6 +5397,12 @@ GRANT SELECT ON TABLE ifms.payment_instruction_summary TO ifms_read;
 GRANT SELECT,INSERT,UPDATE ON TABLE ifms.phrase TO ifms_work;
 
 --
+-- Name: TABLE reported_failure; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE ifms.reported_failure TO ifms_work;
+
+--
 -- Name: TABLE restore_cleared; Type: ACL; Schema: ifms; Owner: -
 --
 
@@ -4199,6 +5413,20 @@ GRANT SELECT ON TABLE ifms.restore_cleared TO ifms_work;
 --
 
 GRANT SELECT ON TABLE ifms.restored TO ifms_work;
+
+--
+-- Name: TABLE sanction_summary; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT ON TABLE ifms.sanction_summary TO ifms_work;
+GRANT SELECT ON TABLE ifms.sanction_summary TO ifms_read;
+
+--
+-- Name: TABLE status_history; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT ON TABLE ifms.status_history TO ifms_work;
+GRANT SELECT ON TABLE ifms.status_history TO ifms_read;
 
 --
 -- Name: TABLE status_transition; Type: ACL; Schema: ifms; Owner: -
@@ -4222,7 +5450,8 @@ GRANT SELECT,INSERT,UPDATE ON TABLE ifms.unknown_answer TO ifms_work;
 -- Name: TABLE unmatched_failure; Type: ACL; Schema: ifms; Owner: -
 --
 
-GRANT SELECT,INSERT,UPDATE ON TABLE ifms.unmatched_failure TO ifms_work;
+GRANT SELECT ON TABLE ifms.unmatched_failure TO ifms_work;
+GRANT SELECT ON TABLE ifms.unmatched_failure TO ifms_read;
 
 --
 -- Name: TABLE va_watermark; Type: ACL; Schema: ifms; Owner: -
@@ -4235,6 +5464,13 @@ GRANT SELECT,INSERT,UPDATE ON TABLE ifms.va_watermark TO ifms_work;
 --
 
 GRANT SELECT,INSERT,UPDATE ON TABLE ifms.voucher_date_asked TO ifms_work;
+
+--
+-- Name: TABLE waiting_payment; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT ON TABLE ifms.waiting_payment TO ifms_work;
+GRANT SELECT ON TABLE ifms.waiting_payment TO ifms_read;
 
 --
 -- Name: DEFAULT PRIVILEGES FOR TABLES; Type: DEFAULT ACL; Schema: ifms; Owner: -

@@ -48,7 +48,7 @@ def test_a_failure_that_matches_nothing_is_red_once_and_kept(run_dag, airflow_co
     [row] = adapter.rows("SELECT message FROM ifms.sweep_run")
     assert "PI-XX/2020-21/000001" in row["message"]
     assert run_dag("ifms_fd", form).state == "success"  # it has been shown, and stays in the table
-    assert len(adapter.rows("SELECT id FROM ifms.unmatched_failure WHERE matched_at IS NULL")) == 1
+    assert len(adapter.rows("SELECT id FROM ifms.reported_failure WHERE matched_at IS NULL")) == 1
 
 
 @pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})

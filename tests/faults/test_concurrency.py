@@ -175,7 +175,7 @@ SHAPE = {
     "messages": """
         SELECT tenant_id, payload ->> 'status', payload ->> 'referenceStatus', payload ->> 'lineStatus',
                delivered_at IS NULL, set_aside_at, attempts FROM ifms.outbox""",
-    "unmatched": "SELECT bill_number FROM ifms.unmatched_failure",
+    "unmatched": "SELECT bill_number FROM ifms.reported_failure",
 }
 
 

@@ -18,7 +18,7 @@ from support.adapter import Adapter, Treasury
 
 MONEY = (
     "sanction", "allotment", "fund_movement", "payment", "bill", "payment_instruction", "beneficiary", "va_watermark",
-    "unmatched_failure",
+    "reported_failure",
 )  # fmt: skip
 VARYING = frozenset({
     "id", "payment_id", "sweep_run_id", "claim_token", "attempts", "success_code", "success_description", "error_message",

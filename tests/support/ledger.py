@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -184,6 +185,25 @@ def beneficiary(amount: Decimal, beneficiary_number: str | None = None) -> NewBe
         bank_account_id=f"account-{number}",
         mobile="9999999999",
         address="Sample Ward 1",
+    )
+
+
+def copy_instructions(connection: Connection, changes: Mapping[str, object] | str) -> None:
+    """Insert a copy of each PI, with another id and other values (a mapping, or JSON); its bills' columns reckon anew."""
+    names = connection.execute(
+        """
+        SELECT string_agg(quote_ident(attname), ', ') FROM pg_attribute
+        WHERE attrelid = 'ifms.payment_instruction'::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+        """
+    ).fetchone()
+    assert names is not None
+    connection.execute(
+        f"""
+        INSERT INTO ifms.payment_instruction ({names[0]}) SELECT {names[0]} FROM (
+            SELECT (jsonb_populate_record(p, jsonb_build_object('id', gen_random_uuid()) || %s::jsonb)).*
+            FROM ifms.payment_instruction p) copied
+        """.encode(),
+        (changes if isinstance(changes, str) else json.dumps(changes),),
     )
 
 

@@ -1,4 +1,7 @@
-"""The ledger's whole schema as one file, for those who read it: `python -m support.schema` writes docs/schema.sql."""
+"""The ledger's whole schema as one file, for those who read it: `python -m support.schema` writes docs/schema.sql.
+
+And docs/data-dictionary.md, which says the same with what it means (`support.dictionary`).
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import re
 import secrets
 import subprocess
 
+from support.dictionary import DICTIONARY, dictionary_of
 from support.environment import REPO
 
 from ifms.ledger.migrate import migrate
@@ -34,6 +38,7 @@ def main() -> None:
         server.create_database("ledger")
         migrate(server.dsn("ledger"))
         SCHEMA.write_text(schema_of(server.dsn("ledger")), encoding="utf-8")
+        DICTIONARY.write_text(dictionary_of(server.dsn("ledger")), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ def keep_unmatched(connection: Connection, bill_number: str, failure: Failure, s
     number = failure.account_number
     row = connection.execute(
         """
-        INSERT INTO ifms.unmatched_failure AS known (bill_number, beneficiary_id, voucher_date, account_sealed,
+        INSERT INTO ifms.reported_failure AS known (bill_number, beneficiary_id, voucher_date, account_sealed,
             account_last4, ifsc, utr_number, challan_number, challan_date, reason, why_unmatched)
         VALUES (%(bill)s, %(beneficiary)s, %(voucher_date)s, %(sealed)s, %(last4)s, %(ifsc)s, %(utr)s, %(challan)s,
             %(challan_date)s, %(reason)s, %(why)s)
@@ -120,6 +120,7 @@ def open_account(sealer: Sealer, bill_number: str, kept: Unmatched) -> str:
 
 def _account_context(bill_number: str, failure: Failure, last4: str | None) -> bytes:
     which = (failure.beneficiary_id or "", failure.voucher_date, failure.challan_number, failure.utr_number)
+    # The name that the table had when the first were sealed.
     return context("unmatched_failure.account_sealed", bill_number, *which, failure.ifsc, last4)
 
 
@@ -127,7 +128,7 @@ def now_matched(connection: Connection, bill_number: str, failure: Failure) -> N
     """A failure that had matched nothing has been booked after all."""
     connection.execute(
         """
-        UPDATE ifms.unmatched_failure SET matched_at = now()
+        UPDATE ifms.reported_failure SET matched_at = now()
         WHERE matched_at IS NULL AND bill_number = %s
           AND (beneficiary_id, voucher_date, challan_number, utr_number, account_last4)
               IS NOT DISTINCT FROM (%s, %s, %s, %s, %s)
@@ -159,7 +160,7 @@ def by_id(connection: Connection, ids: Collection[UUID]) -> list[tuple[str, Unma
 
 _KEPT = """
     SELECT bill_number, id, voucher_date, reason, challan_number, challan_date, nullif(beneficiary_id, ''), ifsc,
-           utr_number, account_sealed, account_last4 FROM ifms.unmatched_failure"""
+           utr_number, account_sealed, account_last4 FROM ifms.reported_failure"""
 
 
 def _kept(row: Sequence[Any]) -> Unmatched:
@@ -180,7 +181,7 @@ def matchable_bills(connection: Connection) -> list[str]:
     """The bills with failures that have matched nothing so far, whose payment instruction could take some now."""
     rows = connection.execute(
         """
-        SELECT DISTINCT u.bill_number FROM ifms.unmatched_failure u
+        SELECT DISTINCT u.bill_number FROM ifms.reported_failure u
         JOIN ifms.payment_instruction p ON p.pi_number = u.bill_number
         WHERE u.matched_at IS NULL AND p.status NOT IN ('PENDING', 'FAILED') ORDER BY u.bill_number
         """
@@ -202,7 +203,7 @@ def settle_unmatched(
     """Of a bill's kept failures some have matched now; the others match nothing for the reason `why`."""
     connection.execute(
         """
-        UPDATE ifms.unmatched_failure SET matched_at = CASE WHEN id = ANY(%(matched)s) THEN now() END,
+        UPDATE ifms.reported_failure SET matched_at = CASE WHEN id = ANY(%(matched)s) THEN now() END,
                why_unmatched = CASE WHEN id = ANY(%(matched)s) THEN why_unmatched ELSE %(why)s END
         WHERE id = ANY(%(all)s)
         """,
@@ -220,7 +221,7 @@ def open_ones(connection: Connection) -> list[tuple[UUID, str, str, date, str]]:
         """
         SELECT id, bill_number, coalesce(nullif(beneficiary_id, ''), '***' || account_last4, 'nobody named'),
                voucher_date, why_unmatched
-        FROM ifms.unmatched_failure WHERE matched_at IS NULL AND settled_at IS NULL ORDER BY first_told_at, id
+        FROM ifms.reported_failure WHERE matched_at IS NULL AND settled_at IS NULL ORDER BY first_told_at, id
         """
     ).fetchall()
 
@@ -232,7 +233,7 @@ def close(connection: Connection, failure_id: UUID, reason: str, os_user: str) -
     """
     cursor = connection.execute(
         """
-        UPDATE ifms.unmatched_failure SET settled_at = now(), settled_by = %s, settled_reason = %s
+        UPDATE ifms.reported_failure SET settled_at = now(), settled_by = %s, settled_reason = %s
         WHERE id = %s AND matched_at IS NULL AND settled_at IS NULL
         """,
         (os_user, reason, failure_id),

@@ -480,7 +480,7 @@ WHERE paid_by IS NULL AND hold_code IS NOT NULL
 SELECT 'failure ' || id || ' of bill ' || bill_number || ', '
        || coalesce('beneficiary ' || nullif(beneficiary_id, ''), 'account ***' || account_last4, 'nobody named')
        || ', told since ' || first_told_at || ', matches nothing: ' || why_unmatched
-FROM ifms.unmatched_failure
+FROM ifms.reported_failure
 WHERE matched_at IS NULL AND settled_at IS NULL AND first_told_at < now() - %(unmatched)s::interval
 
 -- invariant: failures_are_asked_for

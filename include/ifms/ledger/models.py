@@ -205,7 +205,7 @@ class PaymentInstruction:
     signature: bytes | None = field(default=None, repr=False)
     """Over all that it pays (`ifms.ledger.binding`); None of one that was imported, which is never sent."""
     additional_details: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    """For people: the numbers of DIGIT's bills (`billNumber`) and of their work orders (`referenceId`)."""
+    """For people: numbers of DIGIT's bills (`billNumber`), work orders (`referenceId`), projects (`projectNumber`)."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "status", PiStatus(self.status))

@@ -69,7 +69,7 @@ def _signatures(connection: Connection, keyring: Keyring, ids: Sequence[UUID]) -
 # said, under the key of their time; they open with it until they are removed.
 COLUMNS = (
     Column("beneficiary", "account_sealed", _accounts),
-    Column("unmatched_failure", "account_sealed", _failures),
+    Column("reported_failure", "account_sealed", _failures),
     Column("payment_instruction", "signature", _signatures),
 )
 

@@ -44,6 +44,7 @@ from ifms.platform.models import (
     Organisation,
     Payment,
     SpendingUnit,
+    Works,
 )
 from ifms.platform.payees import PayeeDirectory, PayeeShare
 from ifms.platform.replies import Masters, as_object, chunks, model_of, models_of, pages, rows_of, unique
@@ -413,13 +414,13 @@ class PlatformClient:
             )
         return ids
 
-    def contract_numbers(self, tenant_id: str, bill_numbers: Collection[str]) -> dict[str, tuple[str, ...]]:
-        """Return the distinct contract numbers of each bill the calculator knows, by bill number (§4).
+    def works(self, tenant_id: str, bill_numbers: Collection[str]) -> dict[str, Works]:
+        """Return the works that each bill is for, of those the calculator knows, by bill number (§4).
 
         They only adorn a PI's additional details: a caller may go on without them.
         """
         service = "calculator_search"
-        found: dict[str, dict[str, None]] = {}
+        found: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
         for chunk in chunks(bill_numbers, _CALCULATOR_PAGE):
 
             def search(offset: int, chunk: list[str] = chunk) -> list[Any]:
@@ -431,10 +432,12 @@ class PlatformClient:
 
             for row in pages(search, _CALCULATOR_PAGE, service, tenant_id):
                 entry = model_of(_CalculatedBill, row, "bills", service, tenant_id)
-                numbers = found.setdefault(entry.bill.bill_number, {})
+                contracts, projects = found.setdefault(entry.bill.bill_number, ({}, {}))
                 if entry.contract_number:
-                    numbers[entry.contract_number] = None
-        return {bill_number: tuple(numbers) for bill_number, numbers in found.items()}
+                    contracts[entry.contract_number] = None
+                if entry.project_number:
+                    projects[entry.project_number] = None
+        return {number: Works(tuple(contracts), tuple(projects)) for number, (contracts, projects) in found.items()}
 
     def localised_messages(self, module: str, locale: str) -> dict[str, str]:
         """Return the texts of a localisation module (`rainmaker-ifms`) by their codes (§12)."""
@@ -576,6 +579,7 @@ class _BillNumber(Model):
 
 class _CalculatedBill(Model):
     contract_number: Key | None = None
+    project_number: Key | None = None
     bill: _BillNumber
 
 

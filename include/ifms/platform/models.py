@@ -6,6 +6,7 @@ A model's repr shows its id only: the rest may be a name, a mobile number or an 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Self
 
@@ -225,6 +226,14 @@ class Bill(Model):
         if amount < 0:
             raise BadInputError(f"{what} {amount} is less than zero")
         return amount
+
+
+@dataclass(frozen=True)
+class Works:
+    """What a bill is for, as the calculator tells it (digit-services.md §4): contracts (work orders) and projects."""
+
+    contract_numbers: tuple[str, ...] = ()
+    project_numbers: tuple[str, ...] = ()
 
 
 # Payments (digit-services.md §3) --------------------------------------------------------------------------------------

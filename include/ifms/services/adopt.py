@@ -30,7 +30,7 @@ from ifms.ledger.write_batch import Target, Writes
 from ifms.platform.client import PlatformClient
 from ifms.platform.masterdata import MasterData
 from ifms.services import pa
-from ifms.services.instruction_draft import Share, additional_details, contract_numbers, draft, numbered, shares_of
+from ifms.services.instruction_draft import Share, additional_details, draft, numbered, shares_of, works_of
 from ifms.services.pag import PaymentAdvice
 from ifms.services.pi import Instruction
 from ifms.services.pis import InstructionStatus
@@ -177,8 +177,8 @@ class Adoption:
         directory = self.platform.payee_directory(bill.tenant_id, payees)
         city = self.master.city(bill.tenant_id).name or bill.tenant_id
         ids = [row.bill_id for row in payment.bills]
-        contracts = contract_numbers(self.platform, bill.tenant_id, bills.values())
-        details = additional_details(bills.values(), contracts, self.master)
+        works = works_of(self.platform, bill.tenant_id, bills.values())
+        details = additional_details(bills.values(), works, self.master)
         return _Owed(draft(city, payees, directory), ids, details)
 
     # What the treasury says -------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from ifms.ledger.claims import Claim
 from ifms.ledger.models import NewBeneficiary
 from ifms.platform.client import PlatformClient
 from ifms.platform.masterdata import MasterData
-from ifms.platform.models import Bill, Payment
+from ifms.platform.models import Bill, Payment, Works
 from ifms.platform.payees import Payee, PayeeDirectory, PayeeShare, merge_by_payee, payable_lines, zero_lines
 from ifms.wire.bank import valid_account_number, valid_ifsc
 from ifms.wire.text import transliterate
@@ -254,7 +254,7 @@ class Drafter:
         config = self.platform.config
         pi_numbers = self.platform.new_ids(config.pi_id_name, tenant, len(ready))
         numbers = iter(self.platform.new_ids(config.beneficiary_id_name, tenant, sum(len(s) for _, _, s in ready)))
-        contracts = contract_numbers(self.platform, tenant, bills.values())
+        works = works_of(self.platform, tenant, bills.values())
         return [
             Draft(
                 payment=row,
@@ -263,7 +263,7 @@ class Drafter:
                 pi_number=pi_number,
                 beneficiary_numbers=[next(numbers) for _ in shares],
                 bill_ids=[bill.bill_id for bill in payment.bills],
-                details=additional_details([bills[bill.bill_id] for bill in payment.bills], contracts, self.master),
+                details=additional_details([bills[bill.bill_id] for bill in payment.bills], works, self.master),
             )
             for (row, payment, shares), pi_number in zip(ready, pi_numbers, strict=True)
         ]
@@ -293,26 +293,29 @@ def _unchanged(row: models.Payment, payment: Payment | None) -> Payment:
     return payment
 
 
-def contract_numbers(platform: PlatformClient, tenant: str, bills: Iterable[Bill]) -> Mapping[str, tuple[str, ...]]:
-    """Contract numbers for people to read on the PI; a PI is not worth less without them."""
+def works_of(platform: PlatformClient, tenant: str, bills: Iterable[Bill]) -> Mapping[str, Works]:
+    """What the bills are for, for people to read on the PI; a PI is not worth less without it."""
     try:
-        return platform.contract_numbers(tenant, [bill.bill_number for bill in bills if bill.bill_number])
+        return platform.works(tenant, [bill.bill_number for bill in bills if bill.bill_number])
     except PlatformError:
         return {}
 
 
-def additional_details(
-    bills: Collection[Bill], contracts: Mapping[str, tuple[str, ...]], master: MasterData
-) -> dict[str, list[Any]]:
+def additional_details(bills: Collection[Bill], works: Mapping[str, Works], master: MasterData) -> dict[str, list[Any]]:
     """The PI's additionalDetails: bill numbers and contract numbers, each once (digit-services.md §4).
 
-    And, where there are some, the bills' lines of zero rupees with their payees: they are in no beneficiary.
+    And, where there are some, the projects' numbers, and the bills' lines of zero rupees with their payees: they are in
+    no beneficiary.
     """
     numbers = sorted({bill.bill_number for bill in bills if bill.bill_number})
+    known = [works[number] for number in numbers if number in works]
     details: dict[str, list[Any]] = {
         "billNumber": numbers,
-        "referenceId": sorted({c for number in numbers for c in contracts.get(number, ())}),
+        "referenceId": sorted({number for each in known for number in each.contract_numbers}),
     }
+    projects = sorted({number for each in known for number in each.project_numbers})
+    if projects:
+        details["projectNumber"] = projects
     nothing = [
         {"lineItemId": line.line_item_id, "beneficiaryId": line.payee_id}
         for bill in bills

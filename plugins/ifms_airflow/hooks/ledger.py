@@ -22,6 +22,7 @@ from ifms.treasury.config import TreasuryConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import date
 
     import pandas as pd
 
@@ -239,6 +240,108 @@ class LedgerHook(PostgresHook):
             views.failed_beneficiaries(tenants=tenants, next_steps=next_steps, days_left_at_most=days_left_at_most)
         )
 
+    def beneficiary_payments_df(
+        self,
+        financial_year: str | None = None,
+        *,
+        tenants: Collection[str] | None = None,
+        statuses: Collection[str] | None = None,
+        bill_types: Collection[str] | None = None,
+        hoa_codes: Collection[str] | None = None,
+        pi_numbers: Collection[str] | None = None,
+        payment_numbers: Collection[str] | None = None,
+        bill_numbers: Collection[str] | None = None,
+        utr_numbers: Collection[str] | None = None,
+        voucher_numbers: Collection[str] | None = None,
+        voucher_from: date | None = None,
+        voucher_until: date | None = None,
+        created_from: datetime | None = None,
+        created_until: datetime | None = None,
+    ) -> pd.DataFrame:
+        """Who is paid what: a row per beneficiary and PI, the oldest PI first (view `beneficiary_payment`).
+
+        `statuses` are a beneficiary's, like Payment Successful; `bill_types` of WAGE, PURCHASE, SUPERVISION, MIXED; a
+        PI is found by any of its `bill_numbers`; voucher dates are IST, `…_from` is included, `…_until` is not. Amounts
+        of one status add up; for more than some hundred thousand rows take `beneficiary_payments_by_chunks`.
+
+        Raises BadInputError for a year, a status, a type, a date or an instant that can't be.
+        """
+        return self._frame(
+            views.beneficiary_payments(
+                financial_year,
+                tenants=tenants,
+                statuses=statuses,
+                bill_types=bill_types,
+                hoa_codes=hoa_codes,
+                pi_numbers=pi_numbers,
+                payment_numbers=payment_numbers,
+                bill_numbers=bill_numbers,
+                utr_numbers=utr_numbers,
+                voucher_numbers=voucher_numbers,
+                voucher_from=voucher_from,
+                voucher_until=voucher_until,
+                created_from=created_from,
+                created_until=created_until,
+            )
+        )
+
+    def sanctions_df(
+        self,
+        financial_year: str | None = None,
+        *,
+        tenants: Collection[str] | None = None,
+        hoa_codes: Collection[str] | None = None,
+    ) -> pd.DataFrame:
+        """Sanctions as they stand now, a row each: allotted, reserved, spent, the last allotment (`sanction_summary`).
+
+        Raises BadInputError for a year that can't be.
+        """
+        return self._frame(views.sanctions(financial_year, tenants=tenants, hoa_codes=hoa_codes))
+
+    def status_history_df(
+        self,
+        *,
+        tenants: Collection[str] | None = None,
+        pi_numbers: Collection[str] | None = None,
+        payment_numbers: Collection[str] | None = None,
+        services: Collection[str] | None = None,
+        created_from: datetime | None = None,
+        created_until: datetime | None = None,
+    ) -> pd.DataFrame:
+        """What has happened to payments and PIs, in the order in which it was written (view `status_history`).
+
+        Raises BadInputError for an instant without zone. For long periods take `status_history_by_chunks`.
+        """
+        return self._frame(
+            views.status_history(
+                tenants=tenants,
+                pi_numbers=pi_numbers,
+                payment_numbers=payment_numbers,
+                services=services,
+                created_from=created_from,
+                created_until=created_until,
+            )
+        )
+
+    def unmatched_failures_df(
+        self,
+        *,
+        states: Collection[str] | None = None,
+        tenants: Collection[str] | None = None,
+        bill_numbers: Collection[str] | None = None,
+    ) -> pd.DataFrame:
+        """Failures that the treasury reported and that matched nothing, the first first (view `unmatched_failure`).
+
+        `states` of OPEN, MATCHED, CLOSED; raises BadInputError for another.
+        """
+        return self._frame(views.unmatched_failures(states=states, tenants=tenants, bill_numbers=bill_numbers))
+
+    def waiting_payments_df(
+        self, *, tenants: Collection[str] | None = None, hold_codes: Collection[str] | None = None
+    ) -> pd.DataFrame:
+        """Payments that have no PI, the oldest first: why, and since when (view `waiting_payment`)."""
+        return self._frame(views.waiting_payments(tenants=tenants, hold_codes=hold_codes))
+
     def fund_register_by_chunks(
         self, financial_year: str | None = None, *, chunksize: int = CHUNK, **narrowed: Any
     ) -> Generator[pd.DataFrame, None, None]:
@@ -250,6 +353,18 @@ class LedgerHook(PostgresHook):
     ) -> Generator[pd.DataFrame, None, None]:
         """What `payment_instructions_df` finds, in frames of `chunksize` rows: see `get_df_by_chunks`."""
         return self._by_chunks(views.payment_instructions(financial_year, **narrowed), chunksize)
+
+    def beneficiary_payments_by_chunks(
+        self, financial_year: str | None = None, *, chunksize: int = CHUNK, **narrowed: Any
+    ) -> Generator[pd.DataFrame, None, None]:
+        """What `beneficiary_payments_df` finds, in frames of `chunksize` rows: see `get_df_by_chunks`."""
+        return self._by_chunks(views.beneficiary_payments(financial_year, **narrowed), chunksize)
+
+    def status_history_by_chunks(
+        self, *, chunksize: int = CHUNK, **narrowed: Any
+    ) -> Generator[pd.DataFrame, None, None]:
+        """What `status_history_df` finds, in frames of `chunksize` rows: see `get_df_by_chunks`."""
+        return self._by_chunks(views.status_history(**narrowed), chunksize)
 
     def _frame(self, question: Question) -> pd.DataFrame:
         return self.get_df(question.statement, question.values)

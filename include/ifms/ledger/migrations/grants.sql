@@ -22,6 +22,8 @@ GRANT EXECUTE ON FUNCTION ifms.correct_by(date, integer, integer, integer), ifms
     TO ifms_work, ifms_read;
 -- The same by the settings, which the views read for their readers.
 GRANT EXECUTE ON FUNCTION ifms.correct_by(date) TO ifms_work;
+-- By which a payment instruction reckons its columns of bills.
+GRANT EXECUTE ON FUNCTION ifms.texts_of, ifms.bill_type TO ifms_work;
 -- The one way in which calls to the treasury are ever deleted: the function keeps what must be kept.
 GRANT EXECUTE ON FUNCTION ifms.remove_old_calls TO ifms_work;
 -- What of a sanction is withheld, and whom a restored ledger may have paid: asked before a PI is made.

@@ -18,7 +18,7 @@ FAILURE = Failure(
 def kept(ledger):
     """A failure that matches nothing; its id."""
     ledger.db.transact(lambda c: failures.keep_unmatched(c, "PI-X", FAILURE, KEYRING.sealer, "sample reason"))
-    return str(ledger.one("SELECT id FROM ifms.unmatched_failure"))
+    return str(ledger.one("SELECT id FROM ifms.reported_failure"))
 
 
 def run(capsys, *arguments):
@@ -35,7 +35,7 @@ def test_it_is_listed_until_it_is_closed(ledger, kept, capsys):
     )
     code, out, _ = run(capsys, "settle", kept, "--dsn", ledger.dsn, "--reason", " the treasury\n meant PI-Y ")
     assert (code, out) == (0, f"failure {kept} is closed\n")
-    who, why = ledger.row("SELECT settled_by, settled_reason FROM ifms.unmatched_failure WHERE settled_at = now()"
+    who, why = ledger.row("SELECT settled_by, settled_reason FROM ifms.reported_failure WHERE settled_at = now()"
                           " OR settled_at IS NOT NULL")  # fmt: skip
     assert why == "the treasury meant PI-Y"
     assert who
@@ -46,10 +46,10 @@ def test_what_is_closed_stays_as_it_was_closed(ledger, kept, capsys):
     assert run(capsys, "settle", kept, "--dsn", ledger.dsn, "--reason", "first")[0] == 0
     code, _, err = run(capsys, "settle", kept, "--dsn", ledger.dsn, "--reason", "second")
     assert (code, "there is no open failure" in err) == (1, True)
-    assert ledger.one("SELECT settled_reason FROM ifms.unmatched_failure") == "first"
+    assert ledger.one("SELECT settled_reason FROM ifms.reported_failure") == "first"
 
 
 def test_without_a_reason_nothing_is_closed(ledger, kept, capsys):
     code, _, err = run(capsys, "settle", kept, "--dsn", ledger.dsn, "--reason", " \n")
     assert (code, "--reason is empty" in err) == (1, True)
-    assert ledger.one("SELECT settled_at FROM ifms.unmatched_failure") is None
+    assert ledger.one("SELECT settled_at FROM ifms.reported_failure") is None

@@ -33,7 +33,7 @@ def keep(ledger, failure=FAILURE, bill=BILL, why=WHY):
 
 
 def count(ledger, where="true"):
-    return ledger.one(f"SELECT count(*) FROM ifms.unmatched_failure WHERE {where}")
+    return ledger.one(f"SELECT count(*) FROM ifms.reported_failure WHERE {where}")
 
 
 def test_is_kept_as_it_was_told(ledger):
@@ -41,7 +41,7 @@ def test_is_kept_as_it_was_told(ledger):
     assert ledger.row(
         """
         SELECT bill_number, beneficiary_id, voucher_date, account_last4, ifsc, utr_number,
-               challan_number, challan_date, reason, why_unmatched, matched_at FROM ifms.unmatched_failure
+               challan_number, challan_date, reason, why_unmatched, matched_at FROM ifms.reported_failure
         """
     ) == (
         BILL,
@@ -64,7 +64,7 @@ def test_what_is_unknown_is_left_out(ledger):
     assert ledger.row(
         """
         SELECT beneficiary_id, account_sealed, account_last4, ifsc, utr_number, challan_number, reason
-        FROM ifms.unmatched_failure
+        FROM ifms.reported_failure
         """
     ) == ("", *[None] * 6)
 
@@ -76,7 +76,7 @@ def test_told_again_it_is_known_and_the_last_word_counts(ledger, challan):
     assert keep(ledger, told, why="the payment instruction is PENDING") is False
     assert keep(ledger, told, why="the payment instruction is PENDING") is False
     assert ledger.row(
-        "SELECT why_unmatched, reason, last_told_at > first_told_at FROM ifms.unmatched_failure"
+        "SELECT why_unmatched, reason, last_told_at > first_told_at FROM ifms.reported_failure"
     ) == ("the payment instruction is PENDING", "Account does not exist", True)  # fmt: skip
 
 
@@ -114,7 +114,7 @@ def test_two_beneficiaries_named_only_by_account_are_two_failures(ledger):
 
 def test_no_whole_account_number_is_in_the_row(ledger):
     keep(ledger)
-    text = ledger.one("SELECT u::text FROM ifms.unmatched_failure u")
+    text = ledger.one("SELECT u::text FROM ifms.reported_failure u")
     assert ACCOUNT not in text
     assert ACCOUNT[:-4] not in text
     assert ACCOUNT not in repr(FAILURE)
@@ -128,9 +128,9 @@ def test_matched_after_all_it_says_when_and_keeps_its_row(ledger):
     ledger.db.transact(lambda c: failures.now_matched(c, BILL, FAILURE))
     assert count(ledger) == 4
     assert count(ledger, "matched_at IS NOT NULL") == 1
-    at = ledger.one("SELECT matched_at FROM ifms.unmatched_failure WHERE matched_at IS NOT NULL")
+    at = ledger.one("SELECT matched_at FROM ifms.reported_failure WHERE matched_at IS NOT NULL")
     ledger.db.transact(lambda c: failures.now_matched(c, BILL, FAILURE))
-    assert ledger.one("SELECT matched_at FROM ifms.unmatched_failure WHERE matched_at IS NOT NULL") == at
+    assert ledger.one("SELECT matched_at FROM ifms.reported_failure WHERE matched_at IS NOT NULL") == at
 
 
 def test_a_failure_without_beneficiary_is_matched_too(ledger):
@@ -147,7 +147,7 @@ def test_what_was_never_unmatched_needs_no_row(ledger):
 
 def test_none_is_dropped_even_by_hand(ledger):
     keep(ledger)
-    for statement in ("DELETE FROM ifms.unmatched_failure", "TRUNCATE ifms.unmatched_failure"):
+    for statement in ("DELETE FROM ifms.reported_failure", "TRUNCATE ifms.reported_failure"):
         with ledger.connect() as connection, pytest.raises(errors.CheckViolation, match="never dropped"):
             connection.execute(statement)
     assert count(ledger) == 1
@@ -193,13 +193,13 @@ def test_bills_are_looked_at_again_whose_pi_can_take_a_failure(ledger, status, c
 
 def test_what_was_closed_is_matched_all_the_same(ledger):
     keep(ledger)
-    failure = ledger.one("SELECT id FROM ifms.unmatched_failure")
+    failure = ledger.one("SELECT id FROM ifms.reported_failure")
     ledger.db.transact(lambda c: failures.close(c, failure, "sample reason", "sample"))
     assert len(ledger.db.transact(lambda c: failures.unmatched(c, BILL))) == 1
     ledger.db.transact(lambda c: failures.now_matched(c, BILL, FAILURE))
     assert count(ledger, "matched_at IS NOT NULL AND settled_reason = 'sample reason'") == 1
     with ledger.connect() as connection, pytest.raises(errors.CheckViolation, match="stays on record"):
-        connection.execute("UPDATE ifms.unmatched_failure SET settled_reason = 'another'")
+        connection.execute("UPDATE ifms.reported_failure SET settled_reason = 'another'")
 
 
 FIRST, LAST = date(2026, 8, 20), date(2026, 11, 28)

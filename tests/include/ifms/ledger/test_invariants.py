@@ -512,7 +512,7 @@ DAMAGES = {
     ),
     "a failure matches nothing for long": Damage(
         "failures_are_matched",
-        "INSERT INTO ifms.unmatched_failure (bill_number, beneficiary_id, voucher_date, why_unmatched, first_told_at) "
+        "INSERT INTO ifms.reported_failure (bill_number, beneficiary_id, voucher_date, why_unmatched, first_told_at) "
         "VALUES ('PI-X', '', '2026-06-01', 'sample reason', now() - interval '8 days')",
         " of bill PI-X, nobody named, told since",
     ),
@@ -582,7 +582,7 @@ def test_that_rule_names_that_row(behind, names, damage):
 def test_a_closed_or_a_young_failure_is_no_finding(behind):
     behind.execute(
         """
-        INSERT INTO ifms.unmatched_failure (bill_number, beneficiary_id, voucher_date, why_unmatched, first_told_at,
+        INSERT INTO ifms.reported_failure (bill_number, beneficiary_id, voucher_date, why_unmatched, first_told_at,
             matched_at, settled_at, settled_by, settled_reason)
         VALUES ('PI-X', '1', '2026-06-01', 'w', now() - interval '8 days', NULL, now(), 'sample', 'sample reason'),
                ('PI-X', '2', '2026-06-01', 'w', now() - interval '8 days', now(), NULL, NULL, NULL),

@@ -70,7 +70,7 @@ def test_all_are_under_the_new_keys_and_are_the_same(paid, monkeypatch):
         waiting = db.transact(lambda c: left(c, NEW))
         assert waiting == {
             "beneficiary.account_sealed": len(accounts),
-            "unmatched_failure.account_sealed": 1,
+            "reported_failure.account_sealed": 1,
             "payment_instruction.signature": len(before),
         }
         assert len(accounts) > 2

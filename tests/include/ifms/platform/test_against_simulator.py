@@ -75,8 +75,8 @@ def test_from_an_approved_bill_to_a_paid_payment(client):
     logs = client.audit_logs(tenant, account)
     cipher = next(log.key_value_map["accountNumber"] for log in logs if "accountNumber" in log.key_value_map)
     assert client.decrypt([cipher]) == [payees[0].account_number]
-    contracts = client.contract_numbers(tenant, [bill.bill_number for bill in fresh.values()])
-    assert set(contracts) <= {bill.bill_number for bill in fresh.values()}
+    works = client.works(tenant, [bill.bill_number for bill in fresh.values()])
+    assert set(works) <= {bill.bill_number for bill in fresh.values()}
 
     client.update_payment(stored[0].with_status("SUCCESSFUL", "PAYMENT_SUCCESS"))
     paid = eventually(lambda: list(client.payments(tenant, statuses=["SUCCESSFUL"])), bool)

@@ -16,7 +16,7 @@ from ifms.errors import (
 )
 from ifms.platform.client import PlatformClient
 from ifms.platform.config import PlatformConfig
-from ifms.platform.models import Bill, NewPayment, Payment
+from ifms.platform.models import Bill, NewPayment, Payment, Works
 from ifms.platform.payees import PayeeShare
 
 BASE = "http://digit.test"
@@ -423,15 +423,18 @@ def test_anything_but_the_ids_asked_for_is_an_error(platform, client, reply, err
         client.new_ids("ifms.pi.reference.number", TENANT, 2)
 
 
-def test_contract_numbers_come_by_bill(platform, client):
+def test_works_come_by_bill(platform, client):
     rows = [
-        {"contractNumber": "CON-1", "bill": {"billNumber": "WB/1"}},
-        {"contractNumber": "CON-1", "bill": {"billNumber": "WB/1"}},
-        {"contractNumber": "CON-2", "bill": {"billNumber": "WB/1"}},
+        {"contractNumber": "CON-1", "projectNumber": "PJ-1", "bill": {"billNumber": "WB/1"}},
+        {"contractNumber": "CON-1", "projectNumber": "PJ-1", "bill": {"billNumber": "WB/1"}},
+        {"contractNumber": "CON-2", "projectNumber": None, "bill": {"billNumber": "WB/1"}},
         {"contractNumber": None, "bill": {"billNumber": "WB/2"}},
     ]
     platform.answer("calculator_search", lambda body: {"bills": page(rows, body, offset="offset")})
-    assert client.contract_numbers(TENANT, ["WB/1", "WB/2", "WB/3"]) == {"WB/1": ("CON-1", "CON-2"), "WB/2": ()}
+    assert client.works(TENANT, ["WB/1", "WB/2", "WB/3"]) == {
+        "WB/1": Works(("CON-1", "CON-2"), ("PJ-1",)),
+        "WB/2": Works(),
+    }
 
 
 def test_localised_messages_come_by_code(platform, client):

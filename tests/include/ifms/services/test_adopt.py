@@ -1,7 +1,6 @@
 """A bill that the treasury has and a restored ledger has lost is taken in as what the treasury says it is, or not."""
 
 import gc
-import json
 from datetime import UTC, datetime
 
 import psycopg
@@ -11,6 +10,7 @@ from support.adapter import Adapter, assert_money_is_right
 from support.databases import as_worker
 from support.java import broken
 from support.keys import KEYRING
+from support.ledger import copy_instructions
 
 from ifms.clock import wire_datetime
 from ifms.errors import (
@@ -294,12 +294,7 @@ def test_a_pi_that_was_pending_in_the_backup_is_settled_first(adapter, treasury,
 
 def copy_of(connection, **changes):
     """Insert a copy of the only PI, with other values."""
-    row = connection.execute("SELECT to_jsonb(p) FROM ifms.payment_instruction p").fetchone()[0]
-    made = row | {"id": "00000000-0000-0000-0000-000000000001"} | changes
-    connection.execute(
-        "INSERT INTO ifms.payment_instruction SELECT * FROM jsonb_populate_record(NULL::ifms.payment_instruction, %s)",
-        (json.dumps(made),),
-    )
+    copy_instructions(connection, {"id": "00000000-0000-0000-0000-000000000001"} | changes)
 
 
 def test_adopting_is_no_way_to_pay_what_is_in_doubt(lost):

@@ -630,7 +630,7 @@ def test_a_failure_of_an_unknown_bill_is_kept_and_shown_once(paid, simulators):
     with pytest.raises(SweepNeedsAttentionError, match="PI-XX/2020-21/000001.*matches nothing"):
         paid.run("FD")
     paid.run("FD")
-    assert len(paid.rows("SELECT * FROM ifms.unmatched_failure")) == 1
+    assert len(paid.rows("SELECT * FROM ifms.reported_failure")) == 1
 
 
 def test_asking_again_changes_nothing(failed, treasury):

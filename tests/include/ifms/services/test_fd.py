@@ -131,7 +131,7 @@ def whole(adapter):
         """
         SELECT p.status AS pi, b.beneficiary_number, b.status, b.status_message, b.failed_on, b.challan_date,
                (SELECT count(*) FROM ifms.status_log l WHERE l.payment_instruction_id = p.id) AS steps,
-               (SELECT count(*) FROM ifms.outbox) AS told, (SELECT count(*) FROM ifms.unmatched_failure) AS unmatched
+               (SELECT count(*) FROM ifms.outbox) AS told, (SELECT count(*) FROM ifms.reported_failure) AS unmatched
         FROM ifms.beneficiary b JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id
         ORDER BY b.beneficiary_number
         """
@@ -200,7 +200,7 @@ def test_a_row_without_a_voucher_date_is_of_the_newest_date_that_it_is_told_abou
     with pytest.raises(SweepNeedsAttentionError, match="PI-XX"):
         adapter.run("FD")
     assert len(failed.failing(adapter)) == 1
-    [row] = adapter.rows("SELECT voucher_date FROM ifms.unmatched_failure")
+    [row] = adapter.rows("SELECT voucher_date FROM ifms.reported_failure")
     assert row["voucher_date"] == today() - timedelta(days=5)
 
 
@@ -327,7 +327,7 @@ def test_what_came_back_while_a_pi_was_pending_is_booked_when_it_is_found(adapte
         adapter.run("FD")
     adapter.run("PI")
     assert adapter.rows("SELECT status FROM ifms.beneficiary") == [{"status": "Payment Failed"}]
-    assert adapter.rows("SELECT matched_at IS NULL AS open FROM ifms.unmatched_failure") == [{"open": False}]
+    assert adapter.rows("SELECT matched_at IS NULL AS open FROM ifms.reported_failure") == [{"open": False}]
     for service in ("PIS", "PAG"):
         adapter.run(service)
     assert failed.original(adapter)["status"] == "PARTIAL"

@@ -281,7 +281,7 @@ def told_early(adapter, treasury):
 
 
 def nothing_unmatched(adapter):
-    assert adapter.rows("SELECT id FROM ifms.unmatched_failure WHERE matched_at IS NULL") == []
+    assert adapter.rows("SELECT id FROM ifms.reported_failure WHERE matched_at IS NULL") == []
     assert not original(adapter)["unmatched_failures"]
     return True
 
@@ -333,12 +333,12 @@ def test_fd_begins_with_what_it_had_left(adapter, treasury, told_early, monkeypa
 def test_a_failure_of_somebody_else_stays_kept_with_its_reason(adapter, treasury, told_early):
     with psycopg.connect(adapter.dsn) as connection:
         connection.execute(
-            "INSERT INTO ifms.unmatched_failure (bill_number, beneficiary_id, voucher_date, why_unmatched) "
+            "INSERT INTO ifms.reported_failure (bill_number, beneficiary_id, voucher_date, why_unmatched) "
             "VALUES (%s, 'BN-X', '2026-06-01', 'sample')",
             (told_early,),
         )
     adapter.run("PI")
     adapter.run("PIS")
-    [row] = adapter.rows("SELECT beneficiary_id, why_unmatched FROM ifms.unmatched_failure WHERE matched_at IS NULL")
+    [row] = adapter.rows("SELECT beneficiary_id, why_unmatched FROM ifms.reported_failure WHERE matched_at IS NULL")
     assert row == {"beneficiary_id": "BN-X", "why_unmatched": failure_matching.NO_SUCH_BENEFICIARY}
     assert not original(adapter)["unmatched_failures"]

@@ -1,0 +1,102 @@
+"""What the frames of a month cost: all that was paid in it, as the data team's hook reads it, in a process of its own.
+
+The ledger is the one that `bench.reading` fills: a month is one of 36. Time is wall clock, memory the process's peak,
+Airflow and pandas in it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from datetime import date
+from decimal import Decimal
+
+import psycopg
+from rich.console import Console
+from rich.table import Table
+
+from ifms_standalone.errors import StandaloneError
+from ifms_standalone.settings import REPOSITORY
+
+SECONDS_LIMIT, BYTES_LIMIT = 60.0, 300 * 2**20
+
+
+@dataclass(frozen=True)
+class Month:
+    """The month that begins on `day`: its rows and rupees, and what reading it took: seconds, bytes at the peak."""
+
+    day: str
+    rows: int
+    rupees: str
+    seconds: float
+    peak_bytes: int
+
+    @property
+    def kept(self) -> bool:
+        """Whether it took no more than a minute, and memory that has nothing to do with its rows."""
+        return self.seconds <= SECONDS_LIMIT and self.peak_bytes <= BYTES_LIMIT
+
+
+def measure(dsn: str, console: Console) -> Month:
+    """Read a month in the middle. Raises StandaloneError when that fails, or its sum is not the ledger's."""
+    with psycopg.connect(dsn) as connection:
+        row = connection.execute(
+            """
+            SELECT m.day, sum(b.amount) FROM ifms.beneficiary b,
+                (SELECT date_trunc('month', now() - interval '18 months')::date AS day) m
+            WHERE b.voucher_date >= m.day AND b.voucher_date < m.day + interval '1 month' GROUP BY 1
+            """
+        ).fetchone()
+    if row is None:
+        raise StandaloneError("The frames of a month can't be measured: it has no rows.")
+    with console.status("the frames of a month"):
+        # The order goes through stdin: it holds a password, which the list of processes would show.
+        done = subprocess.run(
+            [sys.executable, "-m", "bench.frames"], input=json.dumps({"dsn": dsn, "day": row[0].isoformat()}),
+            capture_output=True, text=True, cwd=REPOSITORY, check=False,
+        )  # fmt: skip
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise StandaloneError(f"The frames of a month failed: {lines[-1]}.")
+    month = Month(**json.loads(done.stdout.splitlines()[-1]))
+    if Decimal(month.rupees) != row[1]:
+        raise StandaloneError(f"The frames of a month hold {month.rupees} rupees, the ledger {row[1]}.")
+    return month
+
+
+def table(month: Month, beneficiaries: int) -> Table:
+    """It as a row."""
+    made = Table(title=f"beneficiary_payments_by_chunks of a month among {beneficiaries:,} beneficiaries")
+    for heading in ("month of", "rows", "time", "allowed", "peak memory", "allowed"):
+        made.add_column(heading, justify="right")
+    made.add_column("")
+    made.add_row(
+        month.day, f"{month.rows:,}", f"{month.seconds:.1f} s", f"{SECONDS_LIMIT:.0f} s",
+        f"{month.peak_bytes / 2**20:.1f} MB", f"{BYTES_LIMIT / 2**20:.0f} MB",
+        "[green]ok[/]" if month.kept else "[red]over[/]",
+    )  # fmt: skip
+    return made
+
+
+def read_one(dsn: str, day: date) -> Month:
+    """Read the month that begins on `day` in this process, and say what it took."""
+    os.environ["AIRFLOW_CONN_IFMS_DB"] = dsn.replace("postgresql://", "postgres://", 1)
+    from bench.reporting import own_peak  # noqa: PLC0415
+    from ifms_airflow.hooks import LedgerHook  # noqa: PLC0415  (what is loaded for it belongs to what it takes)
+
+    until = date(day.year + day.month // 12, day.month % 12 + 1, 1)
+    rows, rupees = 0, Decimal(0)
+    started = time.perf_counter()
+    for chunk in LedgerHook().beneficiary_payments_by_chunks(voucher_from=day, voucher_until=until):
+        rows += len(chunk)
+        rupees += chunk["amount"].sum()
+    return Month(day.isoformat(), rows, str(rupees), time.perf_counter() - started, own_peak())
+
+
+if __name__ == "__main__":
+    given = json.load(sys.stdin)
+    json.dump(asdict(read_one(given["dsn"], date.fromisoformat(given["day"]))), sys.stdout)

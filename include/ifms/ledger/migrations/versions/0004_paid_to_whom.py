@@ -1,0 +1,15 @@
+"""Views of what was paid to whom, of sanctions, statuses, failures that match nothing and payments that wait."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    """Run the SQL file of the same name."""
+    # Straight to psycopg, in alembic's transaction: as a script, in which % is a % and not a parameter.
+    script = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
+    op.get_bind().connection.cursor().execute(script)
