@@ -9,12 +9,13 @@ while a payment has no payment instruction, or only one that is under way or FAI
 later does not open it again; a payment of which the platform tells later does, and the day is announced again.
 
 The event's extra: `day`, `rows` and `rupees` of its payments, `came_back_rows` and `came_back_rupees`, `settled_at`.
-`include/examples/example_ifms_settled.py` waits for it. An event may come twice (a run that is cleared): go by `day`.
+`include/examples/example_ifms_settled.py` waits for it. An event may come twice (of a run that is cleared): go by
+`day`.
 
 ## When
-Daily at 00:30 IST (`IFMS_SCHEDULE_SETTLED`), about what became settled in the data interval that ends then. Missed runs
-are made up for, so no day is left out. Through the form: one day, as it stands now. A backfill announces the days of its
-intervals again.
+Daily at 00:30 IST (`IFMS_SCHEDULE_SETTLED`), about what became settled in the data interval that ends then. Missed
+runs are made up for, so no day is left out. Through the form: one day, as it stands now. A backfill announces the days
+of its intervals again.
 
 ## Reads
 `ifms.payment`, `ifms.payment_instruction`, `ifms.beneficiary`, `ifms.status_log`; nothing is asked of the treasury or

@@ -54,6 +54,7 @@ TABLES: dict[str, Tables] = {
     "SHIP": _tables("treasury_call", "call_shipping sweep_run"),
     "REMOVE_CALLS": _tables("treasury_call call_shipping", "treasury_call sweep_run"),
     "RECONCILE": _tables(f"{_BOOKS} outbox unmatched_failure voucher_date_asked", "payment_instruction sweep_run"),
+    "PARQUET": _tables("beneficiary_payment fund_register payment_instruction_summary", "sweep_run"),
     "REPORTS": _tables(_BOOKS, "sweep_run"),
     "SETTLED": _tables("payment payment_instruction beneficiary status_log", "sweep_run"),
 }

@@ -6,6 +6,7 @@ from ifms_airflow.operators.corrections import CorrectOperator
 from ifms_airflow.operators.failures import FetchFailuresOperator
 from ifms_airflow.operators.instructions import CreatePaymentInstructionsOperator
 from ifms_airflow.operators.notifications import NotifyOperator
+from ifms_airflow.operators.parquet import ExportParquetOperator
 from ifms_airflow.operators.payments import CreatePaymentsOperator
 from ifms_airflow.operators.poll import PollOperator
 from ifms_airflow.operators.reconcile import ReconcileOperator
@@ -18,6 +19,7 @@ __all__ = [
     "CorrectOperator",
     "CreatePaymentInstructionsOperator",
     "CreatePaymentsOperator",
+    "ExportParquetOperator",
     "FetchAllotmentsOperator",
     "FetchFailuresOperator",
     "NotifyOperator",
