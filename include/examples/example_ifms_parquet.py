@@ -1,8 +1,8 @@
 """Example: a month of the fund register as Parquet, for pandas, DuckDB and others
 
 ## What
-Writes `<folder>/<view>/city=<tenant>/month=<yyyy-mm>/rows.parquet`, a file for each city: amounts are decimals, instants
-UTC, and each column says in the file what it means. Made again, each file is replaced as a whole. Read it like
+Writes `<folder>/<view>/city=<tenant>/month=<yyyy-mm>/rows.parquet`, a file for each city: amounts are decimals,
+instants UTC, and each column says in the file what it means. Made again, each file is replaced as a whole. Read it by
 
     pandas.read_parquet("/lake/fund_register", dtype_backend="pyarrow").groupby("city").transaction_amount.sum()
     duckdb.sql("SELECT city, sum(transaction_amount) FROM '/lake/fund_register/**/*.parquet' GROUP BY city")
