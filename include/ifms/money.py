@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from decimal import Decimal
 
 from ifms.errors import BadInputError
 
 MAX_AMOUNT = Decimal("9999999999999.99")  # numeric(15,2)
 _PLAIN = re.compile(r"-?[0-9]{1,16}(\.[0-9]+)?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many rows there are, and their rupees together; false when there are none."""
+
+    rows: int = 0
+    rupees: Decimal = Decimal("0.00")
+
+    def __bool__(self) -> bool:
+        return self.rows > 0
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(self.rows + other.rows, self.rupees + other.rupees)
+
+    @property
+    def plain(self) -> dict[str, int | str]:
+        """As JSON has it: rupees as a text, for a JSON number would be a float to many who read it."""
+        return {"rows": self.rows, "rupees": f"{self.rupees:.2f}"}
 
 
 def rupees(value: str | int | Decimal, what: str = "amount") -> Decimal:

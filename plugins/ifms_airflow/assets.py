@@ -11,6 +11,7 @@ from airflow.sdk.definitions.asset import BaseAsset
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from pydantic import JsonValue
 
 
 @dataclass(frozen=True)
@@ -20,15 +21,17 @@ class Signal:
     asset: Asset
     alias: AssetAlias
 
-    def emit(self, context: Context) -> None:
-        """Update the asset when this task ends well; without the alias among its outlets, do nothing."""
+    def emit(self, context: Context, **extra: JsonValue) -> None:
+        """Update the asset when this task ends well, with `extra`; without the alias among its outlets, do nothing."""
         if self.alias in context["task"].outlets:
-            context["outlet_events"][self.alias].add(self.asset)
+            context["outlet_events"][self.alias].add(self.asset, extra)
 
 
 PAYMENTS = Signal(Asset("ifms_payments", uri="ifms://payments"), AssetAlias("ifms_payments"))
 OUTBOX = Signal(Asset("ifms_outbox", uri="ifms://outbox"), AssetAlias("ifms_outbox"))
 ALLOTMENTS = Signal(Asset("ifms_allotments", uri="ifms://allotments"), AssetAlias("ifms_allotments"))
+
+SETTLED = Signal(Asset("ifms_settled", uri="ifms://settled"), AssetAlias("ifms_settled"))
 
 
 def doorbell() -> Asset | None:

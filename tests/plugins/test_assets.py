@@ -13,19 +13,21 @@ class Recorder:
     """Stands for the outlet events of a task."""
 
     def __init__(self) -> None:
-        self.added: list[object] = []
+        self.added: list[tuple[object, object]] = []
 
-    def add(self, asset: object) -> None:
-        self.added.append(asset)
+    def add(self, asset: object, extra: object = None) -> None:
+        self.added.append((asset, extra))
 
 
-@pytest.mark.parametrize("name", ["PAYMENTS", "ALLOTMENTS", "OUTBOX"])
+@pytest.mark.parametrize("name", ["PAYMENTS", "ALLOTMENTS", "OUTBOX", "SETTLED"])
 def test_a_bell_updates_its_asset_through_its_alias(name: str):
     from ifms_airflow import assets
 
     bell, recorder = getattr(assets, name), Recorder()
-    bell.emit({"task": SimpleNamespace(outlets=[bell.alias]), "outlet_events": {bell.alias: recorder}})
-    assert recorder.added == [bell.asset]
+    bell.emit(
+        {"task": SimpleNamespace(outlets=[bell.alias]), "outlet_events": {bell.alias: recorder}}, rows=2, rupees="7.50"
+    )
+    assert recorder.added == [(bell.asset, {"rows": 2, "rupees": "7.50"})]
 
 
 def test_a_task_without_the_outlet_rings_nothing():
@@ -39,11 +41,15 @@ def test_a_task_without_the_outlet_rings_nothing():
 
 
 def test_names_that_others_rely_on():
-    from ifms_airflow.assets import ALLOTMENTS, OUTBOX, PAYMENTS
+    from ifms_airflow.assets import ALLOTMENTS, OUTBOX, PAYMENTS, SETTLED
 
-    named = {(bell.asset.name, bell.asset.uri.rstrip("/"), bell.alias.name) for bell in (PAYMENTS, ALLOTMENTS, OUTBOX)}
+    named = {
+        (bell.asset.name, bell.asset.uri.rstrip("/"), bell.alias.name)
+        for bell in (PAYMENTS, ALLOTMENTS, OUTBOX, SETTLED)
+    }
     assert named == {
         ("ifms_outbox", "ifms://outbox", "ifms_outbox"),
+        ("ifms_settled", "ifms://settled", "ifms_settled"),
         ("ifms_payments", "ifms://payments", "ifms_payments"),
         ("ifms_allotments", "ifms://allotments", "ifms_allotments"),
     }

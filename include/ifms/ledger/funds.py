@@ -82,6 +82,7 @@ class Recorded:
     waiting: tuple[NewAllotment, ...]  # their initial allotment has not been heard of
     overdrawn: tuple[str, ...]  # master allotment ids whose available money is now below zero
     conflicts: tuple[str, ...]  # told before with another kind or amount; the first telling stands
+    added: Decimal = Decimal("0.00")  # rupees of the new ones, withdrawals taken off
     refused: tuple[str, ...] = ()  # what the database can't take, and why; nothing of it was written
 
 
@@ -113,6 +114,7 @@ def record_allotments(connection: Connection, allotments: Sequence[NewAllotment]
         waiting=tuple(allotment for each in recorded for allotment in each.waiting),
         overdrawn=tuple(sorted({master_id for each in recorded for master_id in each.overdrawn})),
         conflicts=tuple(text for each in recorded for text in each.conflicts),
+        added=sum((each.added for each in recorded), Decimal("0.00")),
         refused=tuple(refused),
     )
 
@@ -153,7 +155,8 @@ def _record(connection: Connection, allotments: Sequence[NewAllotment]) -> Recor
         elif available < 0:
             overdrawn.add(master_id)
     known = len(allotments) - len(new) - len(conflicts)
-    return Recorded(len(new), known, tuple(waiting), tuple(sorted(overdrawn)), tuple(conflicts))
+    added = sum((-a.amount if a.kind is AllotmentKind.WITHDRAWAL else a.amount for a in new), Decimal("0.00"))
+    return Recorded(len(new), known, tuple(waiting), tuple(sorted(overdrawn)), tuple(conflicts), added)
 
 
 def _insert_allotment(connection: Connection, allotment: NewAllotment) -> tuple[str, Decimal] | None:

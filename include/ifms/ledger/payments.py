@@ -9,6 +9,7 @@ from ifms.ledger.claims import Claim, Queue, settle
 from ifms.ledger.database import Connection
 from ifms.ledger.funds import IN_A_YEAR_OF_USE
 from ifms.ledger.models import NewPayment, Payment
+from ifms.money import Tally
 
 DECLINED = "PI_DECLINED"
 REJECTED = "PI_REJECTED"
@@ -62,17 +63,16 @@ def remember_payments(connection: Connection, payments: Sequence[NewPayment]) ->
     return [p for p in payments if first_seen[p.tenant_id, p.payment_number] != p.amount]
 
 
-def payments_due(connection: Connection, tenants: Collection[str] | None = None) -> bool:
-    """Whether a payment waits that no run of ifms_pi has looked at yet."""
+def payments_due(connection: Connection, tenants: Collection[str] | None = None) -> Tally:
+    """The payments that wait and that no run of ifms_pi has looked at yet."""
     row = connection.execute(
         """
-        SELECT EXISTS (SELECT FROM ifms.payment
-                       WHERE paid_by IS NULL AND polled_at IS NULL
-                         AND (%(t)s::text[] IS NULL OR tenant_id = ANY(%(t)s)))
+        SELECT count(*), coalesce(sum(amount), 0.00) FROM ifms.payment
+        WHERE paid_by IS NULL AND polled_at IS NULL AND (%(t)s::text[] IS NULL OR tenant_id = ANY(%(t)s))
         """,
         {"t": None if tenants is None else list(tenants)},
     ).fetchone()
-    return bool(row and row[0])
+    return Tally(*row) if row else Tally()
 
 
 def hold_payment(connection: Connection, payment: Payment, claim: Claim, code: str, message: str) -> bool:

@@ -26,7 +26,7 @@ from ifms.ledger.bills import STORED_WITHIN, ClaimedBill, bind_bills, claim_bill
 from ifms.ledger.claims import Claim
 from ifms.ledger.models import NewPayment as LedgerPayment
 from ifms.ledger.payments import payments_due, remember_payments
-from ifms.money import positive_rupees
+from ifms.money import Tally, positive_rupees
 from ifms.platform.client import PlatformClient
 from ifms.platform.masterdata import MasterData
 from ifms.platform.models import Bill, NewPayment, Payment
@@ -61,8 +61,8 @@ class _Raised:
     late: bool = False
 
 
-def create_payments(sweep: Sweep, platform: PlatformClient, master: MasterData, scope: Scope) -> bool:
-    """Create the payments of the approved bills in `scope`; whether payments wait for a PI now.
+def create_payments(sweep: Sweep, platform: PlatformClient, master: MasterData, scope: Scope) -> Tally:
+    """Create the payments of the approved bills in `scope`; what waits for a PI now.
 
     These are the bills that were created in its period, or those that it names, whenever they were created.
     """

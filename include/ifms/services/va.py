@@ -17,7 +17,7 @@ from ifms.ledger import funds
 from ifms.ledger.claims import Claim, claim, release
 from ifms.ledger.database import Connection
 from ifms.ledger.models import AllotmentKind, NewAllotment, Watermark
-from ifms.money import MAX_AMOUNT
+from ifms.money import MAX_AMOUNT, Tally
 from ifms.platform.masterdata import MasterData
 from ifms.sweep.pipeline import drive
 from ifms.sweep.scope import Scope
@@ -53,8 +53,8 @@ class _Ask:
         return f"allotments of {mark.tenant_id}, DDO {mark.ddo_code}, head of account {mark.hoa_code}"
 
 
-def fetch_allotments(sweep: TreasurySweep, treasury: TreasuryClient, master: MasterData, scope: Scope) -> None:
-    """Ask for every mark in `scope` and record what is new; with `scope.since`, ask again from there.
+def fetch_allotments(sweep: TreasurySweep, treasury: TreasuryClient, master: MasterData, scope: Scope) -> Tally:
+    """Ask for every mark in `scope` and record what is new, which it returns; with `scope.since`, ask from there.
 
     Such a backfill asks about every mark itself, whoever else is at work on it: another run asks from another day. What
     it hears counts once like everything; the watermarks stay.
@@ -64,6 +64,7 @@ def fetch_allotments(sweep: TreasurySweep, treasury: TreasuryClient, master: Mas
         for head in master.heads
     }
     gone: set[str] = set()
+    new = Tally()
     _open_marks(sweep, master, scope)
     in_shard: dict[str, object] = {"tenants": list(scope.cities(master))}
 
@@ -113,6 +114,7 @@ def fetch_allotments(sweep: TreasurySweep, treasury: TreasuryClient, master: Mas
         return treasury.call(request)
 
     def settle(ask: _Ask, outcome: Outcome | BadInputError) -> None:
+        nonlocal new
         if isinstance(outcome, BadInputError):
             own_claim = ask.claim
             if own_claim is not None:
@@ -120,7 +122,7 @@ def fetch_allotments(sweep: TreasurySweep, treasury: TreasuryClient, master: Mas
             sweep.add_problem(f"{ask.where} can't be asked for: {outcome}")
             return
         sweep.record_outcome(outcome)
-        _settle(sweep, ask, outcome)
+        new += _settle(sweep, ask, outcome)
 
     def give_back(ask: _Ask) -> None:
         own_claim = ask.claim
@@ -134,6 +136,7 @@ def fetch_allotments(sweep: TreasurySweep, treasury: TreasuryClient, master: Mas
         drive(sweep, again(), call, settle, give_back)
     else:
         drain_with_takeover(sweep, funds.WATERMARKS, LEASE, in_shard, work)
+    return new
 
 
 def _open_marks(sweep: TreasurySweep, master: MasterData, scope: Scope) -> None:
@@ -155,7 +158,8 @@ def _open_marks(sweep: TreasurySweep, master: MasterData, scope: Scope) -> None:
             sweep.add_problem(f"the spending units or heads of account of {tenant}: {error}")
 
 
-def _settle(sweep: TreasurySweep, ask: _Ask, outcome: Outcome) -> None:
+def _settle(sweep: TreasurySweep, ask: _Ask, outcome: Outcome) -> Tally:
+    """Write down what was answered; the allotments that are new."""
     mark = ask.mark
     where = ask.where
     allotments: list[NewAllotment] = []
@@ -205,6 +209,7 @@ def _settle(sweep: TreasurySweep, ask: _Ask, outcome: Outcome) -> None:
             sweep.add_problem(f"{where}: {reason}")
         case Unknown(reason=reason) | NeverSent(reason=reason):
             sweep.add_warning(f"{where}: {reason}")
+    return Tally(recorded.new, recorded.added)
 
 
 def _allotment(mark: Watermark, row: VaRow) -> NewAllotment:

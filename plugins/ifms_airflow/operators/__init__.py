@@ -6,16 +6,20 @@ from ifms_airflow.operators.corrections import CorrectOperator
 from ifms_airflow.operators.failures import FetchFailuresOperator
 from ifms_airflow.operators.instructions import CreatePaymentInstructionsOperator
 from ifms_airflow.operators.notifications import NotifyOperator
+from ifms_airflow.operators.parquet import ExportParquetOperator
 from ifms_airflow.operators.payments import CreatePaymentsOperator
 from ifms_airflow.operators.poll import PollOperator
 from ifms_airflow.operators.reconcile import ReconcileOperator
 from ifms_airflow.operators.relay import RelayOperator
 from ifms_airflow.operators.report import ReportOperator
+from ifms_airflow.operators.settled import AnnounceSettledDaysOperator
 
 __all__ = [
+    "AnnounceSettledDaysOperator",
     "CorrectOperator",
     "CreatePaymentInstructionsOperator",
     "CreatePaymentsOperator",
+    "ExportParquetOperator",
     "FetchAllotmentsOperator",
     "FetchFailuresOperator",
     "NotifyOperator",

@@ -22,7 +22,8 @@ class CreatePaymentsOperator(SweepOperator):
         told; one that is unknown, not approved or paid already stops no other. None for all that are due.
 
     With the outlet ``AssetAlias("ifms_payments")`` it updates the asset of that name while a payment waits that no run
-    of ifms_pi has looked at: a bell that was lost in a crash is rung again by the next run.
+    of ifms_pi has looked at: a bell that was lost in a crash is rung again by the next run. The event's
+    extra says how many wait so (``rows``), and their ``rupees``.
     """
 
     template_fields: Sequence[str] = (*SweepOperator.template_fields, "bills")
@@ -55,5 +56,6 @@ class CreatePaymentsOperator(SweepOperator):
             self.platform_hook.get_conn() as platform,
             self.sweep(context, ledger) as sweep,
         ):
-            if create_payments(sweep, platform, platform.master_data(scope.tenants), scope):
-                PAYMENTS.emit(context)
+            due = create_payments(sweep, platform, platform.master_data(scope.tenants), scope)
+            if due:
+                PAYMENTS.emit(context, **due.plain)

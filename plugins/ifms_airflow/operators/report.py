@@ -94,7 +94,8 @@ class ReportOperator(SweepOperator):
                         sweep.counts["empty"] += 1
                         continue
                     for file in made.files:
-                        _put(file, folder)
+                        put(file, folder, file.name)
+                        self.written.append(str(folder / file.name))
                         self.log.info("%s is at %s", file.name, folder / file.name)
                     sweep.counts["rows"] += made.rows
                     sweep.counts["files"] += len(made.files)
@@ -140,12 +141,12 @@ def _known_at(context: Context) -> datetime:
     return run.data_interval_end or run.run_after
 
 
-def _put(file: Path, folder: ObjectStoragePath) -> None:
+def put(file: Path, folder: ObjectStoragePath, name: str) -> None:
     """Copy a file into the storage under a passing name, and give it its own when it is whole there."""
     from ifms.reports.writer import unwritable  # noqa: PLC0415
 
-    store, target = folder.fs, (folder / file.name).path
-    passing = (folder / f".{file.name}.{secrets.token_hex(4)}.part").path
+    store, target = folder.fs, (folder / name).path
+    passing = (folder / f".{name}.{secrets.token_hex(4)}.part").path
     try:
         store.put_file(str(file), passing)
         store.mv(passing, target)

@@ -20,6 +20,7 @@ from ifms_airflow.assets import OUTBOX
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context
 
     from ifms.ledger.database import Database
@@ -93,6 +94,17 @@ class SweepOperator(BaseOperator):
         from ifms_airflow.hooks import LedgerHook  # noqa: PLC0415
 
         return LedgerHook(self.ledger_conn_id)
+
+    @cached_property
+    def written(self) -> list[str]:
+        """The URLs of files that the task has written, for its lineage."""
+        return []
+
+    def get_openlineage_facets_on_complete(self, task_instance: object) -> OperatorLineage[Any, Any]:
+        """The tables that it reads and writes: asked by Airflow's OpenLineage provider, red or not."""
+        from ifms_airflow.lineage import of_sweep  # noqa: PLC0415
+
+        return of_sweep(self.service_id, self.ledger_hook, self.written)
 
     def on_kill(self) -> None:
         """Airflow wants the task to end."""

@@ -39,5 +39,5 @@ def test_the_examples_are_not_among_the_dags_of_production():
     from airflow.dag_processing.dagbag import DagBag
 
     names = {path.stem for path in (REPO / "include" / "examples").glob("*.py")}
-    assert len(names) == 4
+    assert len(names) == 6
     assert not names & set(DagBag().dags)

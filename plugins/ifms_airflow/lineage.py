@@ -1,0 +1,79 @@
+"""Which tables of the ledger each kind of work reads and writes, as OpenLineage's events tell it.
+
+Airflow's provider asks the operators, in a task that has ended, when a transport is configured; else nobody does, and
+the provider need not be installed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
+
+    from ifms_airflow.hooks import LedgerHook
+
+SCHEMA = "ifms"
+
+
+class Tables(NamedTuple):
+    """Tables and views of the schema `ifms`."""
+
+    reads: frozenset[str]
+    writes: frozenset[str]
+
+
+def _tables(reads: str, writes: str) -> Tables:
+    return Tables(frozenset(reads.split()), frozenset(writes.split()))
+
+
+_RECORDS = "status_log treasury_call outbox notice sweep_run unknown_answer setting"
+_POLL = _tables("payment_instruction beneficiary phrase", f"payment_instruction beneficiary {_RECORDS}")
+_BOOKS = "sanction allotment fund_movement payment bill payment_instruction beneficiary status_log treasury_call"
+
+TABLES: dict[str, Tables] = {
+    "VA": _tables("va_watermark sanction phrase", f"sanction allotment fund_movement va_watermark {_RECORDS}"),
+    "PA": _tables("bill payment", "bill payment sweep_run"),
+    "PI": _tables(
+        "sanction allotment payment bill payment_instruction beneficiary phrase",
+        f"payment_instruction beneficiary sanction fund_movement payment bill {_RECORDS}",
+    ),
+    "COR": _tables(
+        "failed_beneficiary sanction allotment payment bill payment_instruction beneficiary phrase",
+        f"payment_instruction beneficiary sanction fund_movement {_RECORDS}",
+    ),
+    "PIS": Tables(_POLL.reads, _POLL.writes | {"sanction", "fund_movement", "payment"}),
+    "PAG": _POLL,
+    "PD": _POLL,
+    "FTPS": _POLL,
+    "FTFPS": Tables(_POLL.reads, _POLL.writes | {"unmatched_failure"}),
+    "FD": Tables(_POLL.reads, _POLL.writes | {"unmatched_failure", "voucher_date_asked"}),
+    "RELAY": _tables("outbox payment_instruction beneficiary payment bill", "outbox sweep_run"),
+    "NOTIFY": _tables("outbox notice payment_instruction beneficiary", "outbox notice sweep_run"),
+    "SHIP": _tables("treasury_call", "call_shipping sweep_run"),
+    "REMOVE_CALLS": _tables("treasury_call call_shipping", "treasury_call sweep_run"),
+    "RECONCILE": _tables(f"{_BOOKS} outbox unmatched_failure voucher_date_asked", "payment_instruction sweep_run"),
+    "PARQUET": _tables("beneficiary_payment fund_register payment_instruction_summary", "sweep_run"),
+    "REPORTS": _tables(_BOOKS, "sweep_run"),
+    "SETTLED": _tables("payment payment_instruction beneficiary status_log", "sweep_run"),
+}
+"""By the code that a sweep's row has."""
+
+
+def of_sweep(service_id: str, hook: LedgerHook, files: Iterable[str] = ()) -> OperatorLineage[Any, Any]:
+    """What a sweep reads and writes: tables, named as OpenLineage names PostgreSQL's, and files by their URLs."""
+    from airflow.providers.common.compat.openlineage.facet import Dataset  # noqa: PLC0415
+    from airflow.providers.openlineage.extractors import OperatorLineage  # noqa: PLC0415
+    from airflow.providers.openlineage.extractors.manager import ExtractorManager  # noqa: PLC0415
+
+    connection = hook.get_connection(hook.get_conn_id())
+    known: Any = hook.get_openlineage_database_info(connection)
+    namespace = f"{known.scheme}://{known.authority}"
+
+    def tables(names: Iterable[str]) -> list[Dataset]:
+        return [Dataset(namespace=namespace, name=f"{known.database}.{SCHEMA}.{name}") for name in sorted(names)]
+
+    reads, writes = TABLES[service_id]
+    written = [ExtractorManager.convert_to_ol_dataset_from_object_storage_uri(url) for url in files]
+    return OperatorLineage(inputs=tables(reads), outputs=tables(writes) + [file for file in written if file])
