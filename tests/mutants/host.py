@@ -39,7 +39,7 @@ ROOM = 2 * 1024**3
 
 @dataclass(frozen=True)
 class Trial:
-    """A module as it is to be imported, and the tests that look at it, the likeliest to fail first."""
+    """A module, or a file of SQL, as it is to be read, and the tests that look at it, the likeliest to fail first."""
 
     path: str
     code: str | None
@@ -180,12 +180,27 @@ class _Planted(importlib.machinery.SourceFileLoader, importlib.abc.MetaPathFinde
         return compile(self.text, self.path, "exec", dont_inherit=True)
 
 
+def _read_instead(file: Path, text: str) -> None:
+    """Whoever reads that file in this process reads `text`."""
+    read_text, read_bytes = Path.read_text, Path.read_bytes
+
+    def text_of(self: Path, *args: Any, **kwargs: Any) -> str:
+        return text if self.resolve() == file.resolve() else read_text(self, *args, **kwargs)
+
+    def bytes_of(self: Path) -> bytes:
+        return text.encode() if self.resolve() == file.resolve() else read_bytes(self)
+
+    Path.read_text, Path.read_bytes = text_of, bytes_of  # type: ignore[method-assign]
+
+
 def _try(root: Path, trial: Trial, kept: Mapping[str, Any], folder: Path, tell: Tell) -> Verdict:
     tempfile.tempdir = str(folder)
     os.environ["TMPDIR"] = str(folder)
     name = trial.path.removeprefix("include/").removesuffix(".py").replace("/", ".")
     watched = _Watched(root / trial.path) if trial.code is None else None
-    if trial.code is not None:
+    if trial.code is not None and trial.path.endswith(".sql"):
+        _read_instead(root / trial.path, trial.code)
+    elif trial.code is not None:
         sys.meta_path.insert(0, _Planted(name, root / trial.path, trial.code))
     plugin = _Plugin(kept, trial.tests, watched, tell)
     options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", f"--basetemp={folder / 'pytest'}"]
