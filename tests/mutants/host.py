@@ -32,7 +32,6 @@ from psycopg import sql
 
 from ifms_standalone.postgres import Server, throwaway
 
-OURS = {"ifms", "ifms_airflow", "support", "conftest", "tests", "mutants", "ifms_deployment"}
 ROOM = 2 * 1024**3
 """Bytes that must be free in memory's own file system for PostgreSQL to live there, where a copy costs 20 ms."""
 
@@ -115,9 +114,9 @@ def _warm_up() -> None:
 
 
 def _preload(modules: Sequence[str]) -> None:
-    """Import what a trial has imported, but for what can hold a fault, or knows what can."""
+    """Import what a trial has imported and the project does not have: nothing that can hold a fault, or knows what can."""
     for name in modules:
-        if name.partition(".")[0] not in OURS and not name.startswith("airflow") and name not in sys.modules:
+        if not name.startswith("airflow") and name not in sys.modules:
             with contextlib.suppress(Exception):
                 importlib.import_module(name)
 
@@ -198,6 +197,8 @@ def _try(root: Path, trial: Trial, kept: Mapping[str, Any], folder: Path, tell: 
     os.environ["TMPDIR"] = str(folder)
     name = trial.path.removeprefix("include/").removesuffix(".py").replace("/", ".")
     watched = _Watched(root / trial.path) if trial.code is None else None
+    if name in sys.modules:
+        raise RuntimeError(f"{name} is imported before its fault could be planted: every fault would seem to survive")
     if trial.code is not None and trial.path.endswith(".sql"):
         _read_instead(root / trial.path, trial.code)
     elif trial.code is not None:
@@ -210,7 +211,18 @@ def _try(root: Path, trial: Trial, kept: Mapping[str, Any], folder: Path, tell: 
     if code not in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
         return Verdict(failed="(none)", said=out.getvalue()[-2000:])
     lines = watched.by_test() if watched else {}
-    return Verdict(seconds=plugin.seconds, lines=lines, modules=tuple(sys.modules) if watched else ())
+    return Verdict(seconds=plugin.seconds, lines=lines, modules=_installed(root) if watched else ())
+
+
+def _installed(root: Path) -> tuple[str, ...]:
+    """The modules here that are none of the project's own."""
+    own, environment = str(root.resolve()), str(Path(sys.prefix))
+
+    def is_own(module: ModuleType) -> bool:
+        file = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), "")
+        return file.startswith(own) and not file.startswith(environment)
+
+    return tuple(name for name, module in list(sys.modules.items()) if not is_own(module))
 
 
 class _Watched:

@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar
 
@@ -77,7 +78,10 @@ def _in_python(path: str, source: str) -> Iterator[tuple[MutationSpec, str]]:
 
 
 def _in_sql(path: str, source: str) -> Iterator[tuple[MutationSpec, str]]:
-    for occurrence, (start, end, put) in enumerate(sql_faults(source)):
+    # What a comment after an empty line begins is another statement: no condition goes on there.
+    starts = [0, *(found.start() for found in re.finditer(r"\n\n(?=--)", source)), len(source)]
+    found = [(at + a, at + b, put) for at, to in pairwise(starts) for a, b, put in sql_faults(source[at:to])]
+    for occurrence, (start, end, put) in enumerate(found):
         line = source[:start].count("\n") + 1
         yield MutationSpec(path, "ifms/SqlFault", occurrence, (line, 0), (line, 1)), source[:start] + put + source[end:]
 

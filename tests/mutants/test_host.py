@@ -76,6 +76,12 @@ def test_what_never_ends_or_dies_ends_the_fork_only(host, does, seconds, timed_o
     assert tried(host, CODE).failed is None
 
 
+def test_what_the_project_has_of_its_own_is_imported_by_no_trial_for_the_next(host):
+    modules = host.ask(Trial(PATH, None, [FILE], None, 60)).modules
+    assert "pytest" in modules
+    assert not {"sample", "test_sample"} & {name.rpartition(".")[2] for name in modules}
+
+
 def test_a_file_of_sql_is_read_with_its_fault_by_the_fork_only(host, root):
     (root / "include" / "sample.sql").write_text("SELECT 1")
     (root / "tests" / "test_sql.py").write_text(

@@ -69,8 +69,8 @@ def test_a_key_outlives_what_changes_elsewhere(module):
 
 
 def test_faults_are_planted_in_a_file_of_sql_too_and_not_in_what_it_says_of_itself(tmp_path):
-    (tmp_path / "m.sql").write_text("-- rule: a AND b = c\nSELECT 1\nWHERE a = 1\n")
-    assert [(fault.line, fault.diff) for fault in plant(tmp_path, "m.sql")] == [
+    (tmp_path / "m.sql").write_text("-- rule: a AND b = c\nSELECT 1\nWHERE a = 1\n\n-- rule: d\nSELECT a FROM b\n")
+    assert [(fault.line, fault.diff) for fault in plant(tmp_path, "m.sql")] == [  # the next rule is no part of it
         (3, "-WHERE a = 1\n+WHERE ((a = 1) OR true)"),
         (3, "-WHERE a = 1\n+WHERE a <> 1"),
     ]
