@@ -55,14 +55,21 @@ class Rows:
         for table in TABLES:
             self.database.run(f"INSERT INTO {table} SELECT * FROM kept.{table}")
 
-    def misfits(self, *by_rows: str) -> dict[str, list[str]]:
-        """What does not fit, by the name of what is left out for it: the sanction, the payment, the row."""
+    def misfits(self, *by_rows: str, here: str = "SELECT") -> dict[str, list[str]]:
+        """What does not fit, by the name of what is left out for it: the sanction, the payment, the row.
+
+        `here` is done to the ledger before.
+        """
         with self.ledger.transaction(force_rollback=True), psycopg.connect(self.database.dsn, autocommit=True) as there:
+            self.ledger.execute(here)
             source.stage(self.ledger, there, "public", MASTERS, by_rows)
             doubts.mark(self.ledger, phrases.phrasebook(self.ledger))
             rules.look(self.ledger)
             found: dict[str, list[str]] = {}
-            said = "SELECT DISTINCT name, why FROM java_misfit WHERE remedy <> '' AND about <> '' ORDER BY 1, 2"
+            said = (
+                "SELECT DISTINCT name, why FROM java_misfit"
+                " WHERE remedy <> '' AND about ~ '^(sanction|PIs?|beneficiary|jit_[a-z_]+) ' ORDER BY 1, 2"
+            )
             for name, why in self.ledger.execute(said):
                 found.setdefault(name, []).append(why)
             return found
@@ -81,7 +88,7 @@ def _funds(database: JavaDatabase) -> None:
         ("b2", "s2", 2, 80, "Additional allotment", 0), ("b3", "s2", 3, 30, "Allotment withdrawal", 0),
         ("b4", "s2", 4, 0, "Additional allotment", 0), ("b5", "s2", 2, 80, "Additional allotment", 1),
     ):  # fmt: skip
-        database.keep("jit_allotment_details", id=key, tenantId=CITY, sanctionId=sanction, allotmentSerialNo=serial, ssuAllotmentId=f"A-{sanction}", allotmentAmount=amount, allotmentTransactionType=kind, sanctionBalance=100, allotmentDate=NEW_YEAR, createdtime=NEW_YEAR + later)  # fmt: skip
+        database.keep("jit_allotment_details", id=key, tenantId=CITY, sanctionId=sanction, allotmentSerialNo=serial, ssuAllotmentId="A", allotmentAmount=amount, allotmentTransactionType=kind, sanctionBalance=100, allotmentDate=NEW_YEAR, createdtime=NEW_YEAR + later)  # fmt: skip
     database.keep("jit_executed_va_logs", id="va", tenantId=CITY, hoaCode="H1", ddoCode="D1", granteeCode="G1", lastExecuted=NEW_YEAR)  # fmt: skip
 
 
@@ -189,7 +196,8 @@ WRONG = {
     "an allotment without id": (allotment("b4", ssuallotmentid="null"), {"s2": [ALLOTMENT]}),
     "an allotment without day": (allotment("b4", allotmentdate=1), {"s2": [ALLOTMENT]}),
     "an allotment without balance": (allotment("b4", sanctionbalance=None), {"s2": [ALLOTMENT]}),
-    "an allotment told with two amounts": (allotment("b5", allotmentamount=81), {"s2": ["allotment A-s2/2 is there as ADDITIONAL of 80.00 and as ADDITIONAL of 81.00"]}),
+    "an allotment told with two amounts": (allotment("b5", allotmentamount=81), {"s2": ["allotment A/2 is there as ADDITIONAL of 80.00 and as ADDITIONAL of 81.00"]}),
+    "an allotment told with three amounts": (f"{allotment('b5', allotmentamount=81)}; INSERT INTO jit_allotment_details SELECT (jsonb_populate_record(t, '{{\"id\": \"b6\", \"allotmentamount\": 82}}')).* FROM jit_allotment_details t WHERE id = 'b5'", {"s2": ["and as ADDITIONAL of 81.00", "and as ADDITIONAL of 82.00"]}),
     "an allotment told as two kinds": (allotment("b5", allotmenttransactiontype="Initial Allotment"), {"s2": ["is there as ADDITIONAL of 80.00 and as INITIAL of 80.00"]}),
     "a summary that allots more": ("UPDATE jit_funds_summary SET allottedamount = 301 WHERE sanctionid = 's2'", {"s2": [SUMMARY]}),
     "a summary with less available": ("UPDATE jit_funds_summary SET availableamount = 299 WHERE sanctionid = 's2'", {"s2": [SUMMARY]}),
@@ -199,6 +207,7 @@ WRONG = {
     "a PI without number": (pi("initiated", pinumber="null"), {"INITIATED": [NAMELESS]}),
     "a PI without payment": (pi("initiated", muktareferenceid=""), {"PI PI-initiated": [NAMELESS]}),
     "a PI without time": (pi("initiated", createdtime=None), {"INITIATED": [NAMELESS]}),
+    "a payment that is named like a sanction": (pi("declined", muktareferenceid="s1", createdtime=None), {"s1": [NAMELESS]}),
     "a PI number twice": (pi("initiated", pinumber="PI-approved"), {"INITIATED": ["there are 2 PIs"], "APPROVED": ["there are 2 PIs"]}),
     "a PI without status": (pi("declined", pistatus=None), {"DECLINED": ["it has no status"]}),
     "a PI of unknown status": (pi("initiated", pistatus="SENT"), {"INITIATED": ["its status SENT means nothing here"]}),
@@ -234,7 +243,7 @@ WRONG = {
     "in process without year": (advice("processed", pafinyear=None), {"PROCESSED": [f"{UNTOLD}its year"]}),
     "two advices": (copied("jit_payment_advice_details", "paid-advice", "more"), {"PAID": [f"{UNTOLD}one advice, not 2"]}),
     "a revision without token": (advice("completed-2", patokennumber=None), {"COMPLETED": [f"{UNTOLD}its token"]}),
-    "two originals of a payment": (pi("approved", muktareferenceid="INITIATED"), {"INITIATED": [TWICE]}),
+    "two originals of a payment": (pi("approved", muktareferenceid="INITIATED", pistatus="INITIATED"), {"INITIATED": [TWICE]}),
     "no debit": ("DELETE FROM jit_transaction_details WHERE paymentinstid = 'initiated'", {"INITIATED": [DEBITS], "s1": [SUMMARY]}),
     "a debit of another amount": (moved("initiated-DEBIT", transactionamount=99), {"INITIATED": [DEBITS], "s1": [SUMMARY]}),
     "another kind beside the debit": (copied("jit_transaction_details", "initiated-DEBIT", "more", transactiontype="OTHER", transactionamount=0), {"INITIATED": [DEBITS]}),
@@ -255,7 +264,7 @@ WRONG = {
     "a revision with another amount": (f"{person('again-2-0', amount=41)}; {pi('again-2', netamount=41, grossamount=42)}", {"AGAIN": [UNFAILED]}),
     "a revision of who was paid": (f"{person('again-2-0', beneficiarynumber='N-again-0', amount=60)}; {pi('again-2', netamount=60, grossamount=61)}", {"AGAIN": [UNFAILED, LIVE]}),
     "two revisions under way": (f"{pi('again-2', parentpinumber='PI-partial', muktareferenceid='PARTIAL')}; {person('again-2-0', beneficiarynumber='N-partial-1')}; {pi('completed-2', parentpinumber='PI-partial', muktareferenceid='PARTIAL', pistatus='INITIATED')}; {person('completed-2-0', beneficiarynumber='N-partial-1', paymentstatus='Payment Initiated')}", {"PARTIAL": ["more than one revision is under way", LIVE]}),
-    "a number that is live twice": (person("approved-0", beneficiarynumber="N-initiated-0"), {"APPROVED": [LIVE], "INITIATED": [LIVE]}),
+    "a number that is live twice": (f"{person('approved-0', beneficiarynumber='N-initiated-0')}; {person('declined-0', beneficiarynumber='N-initiated-0')}", {"APPROVED": [LIVE], "INITIATED": [LIVE]}),
     "an advice of nothing": (advice("declined", piid="none"), {"jit_payment_advice_details declined-advice": [ORPHAN]}),
     "a beneficiary of nothing": (copied("jit_beneficiary_details", "paid-0", "lost", piid="none", beneficiarynumber="N-lost"), {"jit_beneficiary_details lost": [ORPHAN]}),
     "a log of nothing": ("UPDATE jit_pi_status_logs SET piid = 'none' WHERE id = 'paid-log'", {"jit_pi_status_logs paid-log": [ORPHAN]}),
@@ -273,6 +282,7 @@ RIGHT = {
     "a year of the other century": sanction("s2", financialyear="2099-00"),
     "an original that has failed before another": pi("declined", muktareferenceid="INITIATED"),
     "a failed PI with a beneficiary of another": person("declined-0", beneficiarynumber="N-paid-0"),
+    "a revision after one that has failed": f"{pi('completed-2', parentpinumber='PI-again', muktareferenceid='AGAIN', pistatus='FAILED')}; {person('completed-2-0', beneficiarynumber='N-again-1', paymentstatus=FAILED)}",
     "a failed PI whose beneficiary was paid without UTR": person("declined-0", paymentstatus=SUCCESSFUL),
 }  # fmt: skip
 
@@ -287,7 +297,7 @@ def test_what_fits_is_not_left_out(rows, change):
 def test_one_wrong_thing_is_said_of_what_is_left_out_for_it_and_of_nothing_else(rows, change, expected):
     rows.database.run(change)
     found = rows.misfits()
-    if "s1" in expected and MONEY not in expected.get("PAID", []):  # the money of all is there, and left out with it
+    if expected.get("s1") == [SUMMARY]:  # the money of all is there, and left out with it
         found = {name: [why for why in said if MONEY not in why] for name, said in found.items()}
         found = {name: said for name, said in found.items() if said}
     assert found.keys() == expected.keys()
@@ -301,6 +311,37 @@ def test_a_sanction_that_an_operator_imports_by_its_rows_needs_no_summary_that_a
     rows.database.run(f"UPDATE jit_funds_summary SET availableamount = 1 WHERE sanctionid = 's2'; {change}")
     assert rows.misfits().keys() == {"s2"}
     assert rows.misfits("M-s2") == {}
+
+
+def test_what_sums_say_is_told_with_all_that_they_come_to(rows):
+    rows.database.run("DELETE FROM jit_transaction_details WHERE paymentinstid = 'initiated'")
+    rows.database.run(
+        copied("jit_transaction_details", "paid-DEBIT", "more", transactiontype="OTHER", transactionamount=0)
+    )
+    rows.database.run("DELETE FROM jit_funds_summary WHERE sanctionid = 's2'")
+    found = rows.misfits()
+    said = "; its allotments (each once) and transactions say"
+    assert found["s1"] == [f"its summary says allotted 5000.00, available 4200.00{said} 5000.00 and 4300.00"]
+    assert found["s2"] == [f"its summary says allotted nothing, available nothing{said} 300.00 and 300.00; 1 allotment(s) are there twice"]  # fmt: skip
+    [initiated] = [why for why in found["INITIATED"] if DEBITS in why]
+    assert initiated == "it is INITIATED, active, for 100.00; its transactions are 0 DEBIT of 0, 0 REVERSAL of 0"
+    [paid] = [why for why in found["PAID"] if DEBITS in why]
+    assert paid.endswith("1 DEBIT of 100.00, 0 REVERSAL of 0, and others")
+
+
+@pytest.mark.parametrize(
+    ("payment", "amount", "city", "expected"),
+    [
+        ("INITIATED", 99, CITY, ["this ledger knows its payment with 99.00, not with 100.00"]),
+        ("INITIATED", 100, CITY, []),
+        ("INITIATED", 99, OTHER, []),
+        ("AGAIN", 100, CITY, []),  # its revision pays less
+        ("DECLINED", 99, CITY, []),
+    ],
+)
+def test_a_payment_is_known_here_with_what_its_live_original_pays(rows, payment, amount, city, expected):
+    known = f"INSERT INTO ifms.payment (tenant_id, payment_number, payment_id, amount, raised_at) VALUES ('{city}', '{payment}', '', {amount}, now())"  # fmt: skip
+    assert rows.misfits(here=known) == ({payment: expected} if expected else {})
 
 
 # What a beneficiary may be while its PI is what it is; of what has failed as a whole nothing is asked.
