@@ -344,6 +344,82 @@ def test_a_payment_is_known_here_with_what_its_live_original_pays(rows, payment,
     assert rows.misfits(here=known) == ({payment: expected} if expected else {})
 
 
+SOME_ID = "00000000-0000-4000-8000-000000000000"
+
+
+def kept(number, payment, status="INITIATED", **values):
+    """SQL that writes a PI into the ledger as it stands, by none of the ledger's steps."""
+    row = {"tenant_id": CITY, "pi_number": number, "payment_number": payment, "status": status, "pi_type": "ORIGINAL"}
+    row |= {"is_active": status != "FAILED", "gross_amount": 100, "net_amount": 100, "beneficiary_count": 2}
+    row |= {"bill_date": "2026-01-01", "financial_year": "2025-26", "purpose": "sample", "allotment_serial_no": 1}
+    row |= {"sanction_id": SOME_ID}
+    names = ("hoa_code", "ddo_code", "ssu_id", "grantee_code", "scheme_code", "master_allotment_id", "ssu_allotment_id")
+    row |= dict.fromkeys(names, "1") | values
+    literals = ", ".join("NULL" if value is None else f"'{value}'" for value in row.values())
+    return (
+        "SET LOCAL session_replication_role = replica;"
+        f"INSERT INTO ifms.payment_instruction ({', '.join(row)}) VALUES ({literals})"
+    )
+
+
+OWN = "of its own for this payment"
+
+
+@pytest.mark.parametrize(
+    ("here", "expected"),
+    [
+        (kept("PI-here", "INITIATED"), {"INITIATED": [f"this ledger has PI PI-here (INITIATED) {OWN}"]}),
+        (kept("PI-here", "PAID", "FAILED"), {"PAID": [f"this ledger has PI PI-here (FAILED) {OWN}"]}),
+        (kept("PI-declined", "DECLINED", "FAILED"), {"DECLINED": [f"this ledger has PI PI-declined (FAILED) {OWN}"]}),
+        (kept("PI-here", "DECLINED"), {}),  # the one there is over, and has another number
+        (kept("PI-here", "INITIATED", tenant_id=OTHER), {}),
+        (kept("PI-here", "INITIATED", imported_at="2026-02-01"), {}),
+        (
+            kept(
+                "PI-here",
+                "INITIATED",
+                pi_type="REVISED",
+                parent_pi_number="PI-x",
+                org_bill_ref_number="B",
+                org_bill_date="2026-01-01",
+            ),
+            {},
+        ),
+        (kept("PI-here", "INITIATED", repayment_of=SOME_ID), {}),
+    ],
+)
+def test_a_payment_that_has_a_pi_here_is_not_taken_in_with_another(rows, here, expected):
+    """Both may have been sent: it would be paid twice."""
+    assert rows.misfits(here=here) == expected
+
+
+EARLIER = "2026-02-01"  # an earlier import took it in
+
+
+@pytest.mark.parametrize(
+    ("here", "expected"),
+    [
+        (kept("PI-paid", "PAID", "SUCCESSFUL", imported_at=EARLIER), {}),
+        (kept("PI-paid", "PAID", "APPROVED", imported_at=EARLIER), {}),  # it has gone on there since
+        (kept("PI-approved", "APPROVED", "SUCCESSFUL", imported_at=EARLIER), {"APPROVED": ["it is APPROVED there and SUCCESSFUL here"]}),
+        (kept("PI-paid", "PAID", "FAILED", imported_at=EARLIER), {"PAID": ["it is SUCCESSFUL there and FAILED here"]}),
+    ],
+)  # fmt: skip
+def test_what_an_earlier_import_took_in_may_only_have_gone_further_there(rows, here, expected):
+    assert rows.misfits(here=here) == expected
+
+
+def test_what_has_gone_further_here_by_itself_is_no_misfit(rows):
+    here = kept("PI-approved", "APPROVED", "SUCCESSFUL", imported_at=EARLIER)
+    moved_on = (
+        "INSERT INTO ifms.status_log (payment_instruction_id, tenant_id, payment_number, service_id, status, from_status,"
+        " to_status) SELECT id, tenant_id, payment_number, 'PAG', 'sample', '{}', 'IN PROCESS'"
+        " FROM ifms.payment_instruction"
+    )
+    assert rows.misfits(here=f"{here}; {moved_on.format('APPROVED')}") == {}
+    assert rows.misfits(here=f"{here}; {moved_on.format('INITIATED')}").keys() == {"APPROVED"}
+
+
 # What a beneficiary may be while its PI is what it is; of what has failed as a whole nothing is asked.
 MAY_BE = {
     "initiated": {"Payment Initiated"},
