@@ -84,7 +84,7 @@ def _funds(database: JavaDatabase) -> None:
         database.keep("jit_sanction_details", id=key, tenantId=tenant, hoaCode=head, ddoCode=ddo, masterAllotmentId=f"M-{key}", sanctionedAmount=9000, financialYear="2025-26", **audit)  # fmt: skip
         database.keep("jit_funds_summary", id=f"f-{key}", tenantId=tenant, sanctionId=key, allottedAmount=allotted, availableAmount=allotted - used, **audit)  # fmt: skip
     for key, sanction, serial, amount, kind, later in (
-        ("a1", "s1", 1, 5000, "Initial Allotment", 0), ("b1", "s2", 1, 250, "Initial Allotment", 0),
+        ("a1", "s1", 1, 4990, "Initial Allotment", 0), ("a2", "s1", 2, 10, "Additional allotment", 0), ("b1", "s2", 1, 250, "Initial Allotment", 0),
         ("b2", "s2", 2, 80, "Additional allotment", 0), ("b3", "s2", 3, 30, "Allotment withdrawal", 0),
         ("b4", "s2", 4, 0, "Additional allotment", 0), ("b5", "s2", 2, 80, "Additional allotment", 1),
     ):  # fmt: skip
@@ -210,6 +210,7 @@ WRONG = {
     "a payment that is named like a sanction": (pi("declined", muktareferenceid="s1", createdtime=None), {"s1": [NAMELESS]}),
     "a PI number twice": (pi("initiated", pinumber="PI-approved"), {"INITIATED": ["there are 2 PIs"], "APPROVED": ["there are 2 PIs"]}),
     "a PI without status": (pi("declined", pistatus=None), {"DECLINED": ["it has no status"]}),
+    "neither status nor beneficiaries": (f"{pi('declined', pistatus=None)}; DELETE FROM jit_beneficiary_lineitems WHERE beneficiaryid LIKE 'declined-_'; DELETE FROM jit_beneficiary_details WHERE piid = 'declined'", {"DECLINED": ["it has no status", SUMS]}),
     "a PI of unknown status": (pi("initiated", pistatus="SENT"), {"INITIATED": ["its status SENT means nothing here"]}),
     "a revision that is approved": (pi("again-2", pistatus="APPROVED"), {"AGAIN": ["its status APPROVED means nothing here"]}),
     "another number of beneficiaries": (pi("initiated", numbeneficiaries=3), {"INITIATED": [SUMS]}),

@@ -112,6 +112,21 @@ def test_a_row_that_the_database_refuses_keeps_no_other_from_counting(ledger):
     assert ledger.balances()[0] == MOST - 5 + Decimal("0.01")
 
 
+def test_what_became_of_each_row_is_told_when_they_are_recorded_one_by_one_too(ledger):
+    known = [allotment(master_allotment_id=master) for master in ("901", "902", "905", "906")]
+    assert (ledger.allot(*known).known, ledger.allot(known[0], known[0]).known) == (0, 2)
+    waiting = [allotment(master_allotment_id=m, serial_no=1, kind=AllotmentKind.ADDITIONAL) for m in ("903", "904")]
+    told = ledger.allot(
+        allotment(amount=MOST, sanction_balance=Decimal("0.01")),
+        *known[:2],
+        *waiting,
+        *(allotment(master_allotment_id=master, amount=Decimal(5)) for master in ("905", "906")),
+        *(allotment(master_allotment_id=m, serial_no=1, kind=AllotmentKind.WITHDRAWAL, amount=Decimal(2000)) for m in ("901", "902")),
+    )  # fmt: skip
+    assert (len(told.refused), told.new, told.known, len(told.conflicts)) == (1, 4, 2, 2)
+    assert (told.waiting, told.overdrawn) == (tuple(waiting), ("901", "902"))
+
+
 def test_a_sanctioned_amount_beyond_its_column_is_refused_and_named(ledger):
     told = ledger.allot(allotment(amount=MOST, sanction_balance=Decimal("0.01")))
     assert (told.new, len(told.refused)) == (0, 1)
