@@ -86,8 +86,10 @@ def test_an_addition_before_its_initial_allotment_waits_and_then_counts(ledger):
     early = allotment(serial_no=1, kind=AllotmentKind.ADDITIONAL, amount=Decimal(250))
     assert ledger.allot(early).waiting == (early,)
     assert ledger.one("SELECT count(*) FROM ifms.sanction") == 0
+    ledger.allot(allotment(master_allotment_id="901", serial_no=1, kind=AllotmentKind.ADDITIONAL))  # another's
     assert ledger.allot(allotment()).waiting == ()
     assert ledger.balances() == (1250, 0, 0, 1250)
+    assert ledger.one("SELECT master_allotment_id FROM ifms.allotment WHERE sanction_id IS NULL") == "901"
 
 
 MOST = Decimal("9999999999999.99")
@@ -320,8 +322,9 @@ def test_what_is_not_used_is_named(ledger):
         allotment(master_allotment_id="1"),
         allotment(master_allotment_id="2", allotment_date=date(2024, 3, 1)),
         allotment(master_allotment_id="3", allotment_date=date(2025, 4, 1)),
-        allotment(master_allotment_id="4", amount=Decimal(10)),
+        allotment(master_allotment_id="4", allotment_date=date(2024, 3, 1), amount=Decimal(10)),
         allotment(master_allotment_id="5"),
+        allotment(master_allotment_id="6", allotment_date=date(2024, 3, 1), tenant_id=OTHER),
     )
     with ledger.connect() as connection:
         connection.execute("INSERT INTO ifms.sanction_closing (sanction_id, closed, reason, person) "
