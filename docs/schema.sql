@@ -4425,6 +4425,12 @@ CREATE INDEX payment_instruction_unknown_answer ON ifms.payment_instruction USIN
 CREATE INDEX payment_instruction_without_token ON ifms.payment_instruction USING btree (polled_at NULLS FIRST) WHERE ((pi_type = 'REVISED'::text) AND (pa_token_number IS NULL) AND (status = ANY (ARRAY['PARTIAL'::text, 'COMPLETED'::text])));
 
 --
+-- Name: payment_raised; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX payment_raised ON ifms.payment USING btree (raised_at);
+
+--
 -- Name: phrase_said_once; Type: INDEX; Schema: ifms; Owner: -
 --
 
@@ -4489,6 +4495,12 @@ CREATE INDEX status_log_by_payment ON ifms.status_log USING btree (tenant_id, pa
 --
 
 CREATE INDEX status_log_by_time ON ifms.status_log USING brin (created_at) WITH (pages_per_range='32', autosummarize='on');
+
+--
+-- Name: status_log_of_outcomes; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX status_log_of_outcomes ON ifms.status_log USING btree (created_at) WHERE (to_status = ANY (ARRAY['SUCCESSFUL'::text, 'PARTIAL'::text]));
 
 --
 -- Name: sweep_run_by_dag_run; Type: INDEX; Schema: ifms; Owner: -

@@ -32,14 +32,13 @@ from psycopg import sql
 
 from ifms_standalone.postgres import Server, throwaway
 
-OURS = {"ifms", "ifms_airflow", "support", "conftest", "tests", "mutants", "ifms_deployment"}
 ROOM = 2 * 1024**3
 """Bytes that must be free in memory's own file system for PostgreSQL to live there, where a copy costs 20 ms."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A module as it is to be imported, and the tests that look at it, the likeliest to fail first."""
+    """A module, or a file of SQL, as it is to be read, and the tests that look at it, the likeliest to fail first."""
 
     path: str
     code: str | None
@@ -115,9 +114,9 @@ def _warm_up() -> None:
 
 
 def _preload(modules: Sequence[str]) -> None:
-    """Import what a trial has imported, but for what can hold a fault, or knows what can."""
+    """Import what a trial has imported and the project does not have: nothing that can hold a fault, or knows what can."""
     for name in modules:
-        if name.partition(".")[0] not in OURS and not name.startswith("airflow") and name not in sys.modules:
+        if not name.startswith("airflow") and name not in sys.modules:
             with contextlib.suppress(Exception):
                 importlib.import_module(name)
 
@@ -180,12 +179,29 @@ class _Planted(importlib.machinery.SourceFileLoader, importlib.abc.MetaPathFinde
         return compile(self.text, self.path, "exec", dont_inherit=True)
 
 
+def _read_instead(file: Path, text: str) -> None:
+    """Whoever reads that file in this process reads `text`."""
+    read_text, read_bytes = Path.read_text, Path.read_bytes
+
+    def text_of(self: Path, *args: Any, **kwargs: Any) -> str:
+        return text if self.resolve() == file.resolve() else read_text(self, *args, **kwargs)
+
+    def bytes_of(self: Path) -> bytes:
+        return text.encode() if self.resolve() == file.resolve() else read_bytes(self)
+
+    Path.read_text, Path.read_bytes = text_of, bytes_of  # type: ignore[method-assign]
+
+
 def _try(root: Path, trial: Trial, kept: Mapping[str, Any], folder: Path, tell: Tell) -> Verdict:
     tempfile.tempdir = str(folder)
     os.environ["TMPDIR"] = str(folder)
     name = trial.path.removeprefix("include/").removesuffix(".py").replace("/", ".")
     watched = _Watched(root / trial.path) if trial.code is None else None
-    if trial.code is not None:
+    if name in sys.modules:
+        raise RuntimeError(f"{name} is imported before its fault could be planted: every fault would seem to survive")
+    if trial.code is not None and trial.path.endswith(".sql"):
+        _read_instead(root / trial.path, trial.code)
+    elif trial.code is not None:
         sys.meta_path.insert(0, _Planted(name, root / trial.path, trial.code))
     plugin = _Plugin(kept, trial.tests, watched, tell)
     options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", f"--basetemp={folder / 'pytest'}"]
@@ -195,7 +211,18 @@ def _try(root: Path, trial: Trial, kept: Mapping[str, Any], folder: Path, tell: 
     if code not in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
         return Verdict(failed="(none)", said=out.getvalue()[-2000:])
     lines = watched.by_test() if watched else {}
-    return Verdict(seconds=plugin.seconds, lines=lines, modules=tuple(sys.modules) if watched else ())
+    return Verdict(seconds=plugin.seconds, lines=lines, modules=_installed(root) if watched else ())
+
+
+def _installed(root: Path) -> tuple[str, ...]:
+    """The modules here that are none of the project's own."""
+    own, environment = str(root.resolve()), str(Path(sys.prefix))
+
+    def is_own(module: ModuleType) -> bool:
+        file = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), "")
+        return file.startswith(own) and not file.startswith(environment)
+
+    return tuple(name for name, module in list(sys.modules.items()) if not is_own(module))
 
 
 class _Watched:

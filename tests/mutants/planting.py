@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,6 +18,7 @@ from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.work_item import MutationSpec, WorkItem
 
+from mutants.sql import faults as sql_faults
 from mutants.statements import Operators
 
 plugins.OPERATOR_PROVIDERS["ifms"] = Operators()
@@ -45,14 +47,17 @@ class Fault:
 
 
 def plant(root: Path, path: str) -> list[Fault]:
-    """Every fault that is planted in the module at `path`, in the order of its lines."""
+    """Every fault that is planted in the module, or the file of SQL, at `path`, in the order of its lines."""
     source = (root / path).read_text(encoding="utf-8")
+    if path.endswith(".sql"):
+        wrong = ((spec, code, code) for spec, code in _in_sql(path, source))
+    else:
+        wrong = ((spec, code, _meaning(code)) for spec, code in _in_python(path, source))
     found: dict[str, Fault] = {}
     told: Counter[str] = Counter()
-    for spec in sorted(_places(path, source), key=lambda each: each.start_pos):
-        code = mutate_code(source, plugins.get_operator(spec.operator_name)(), spec.occurrence)
-        means = code and _meaning(code)
-        if code is None or means is None or means in found or means == _meaning(source):
+    same = source if path.endswith(".sql") else _meaning(source)
+    for spec, code, means in sorted(wrong, key=lambda each: each[0].start_pos):
+        if means is None or means in found or means == same:
             continue
         diff = "\n".join(difflib.unified_diff(source.splitlines(), code.splitlines(), lineterm="", n=0))
         changes = [line for line in diff.splitlines()[2:] if not line.startswith("@@")]
@@ -63,6 +68,22 @@ def plant(root: Path, path: str) -> list[Fault]:
         key = hashlib.sha256(f"{text}\n{told[text]}".encode()).hexdigest()[:10]
         found[means] = Fault(key, path, spec.start_pos[0], code, "\n".join(changes), WorkItem.single(key, spec))
     return list(found.values())
+
+
+def _in_python(path: str, source: str) -> Iterator[tuple[MutationSpec, str]]:
+    for spec in _places(path, source):
+        code = mutate_code(source, plugins.get_operator(spec.operator_name)(), spec.occurrence)
+        if code is not None:
+            yield spec, code
+
+
+def _in_sql(path: str, source: str) -> Iterator[tuple[MutationSpec, str]]:
+    # What a comment after an empty line begins is another statement: no condition goes on there.
+    starts = [0, *(found.start() for found in re.finditer(r"\n\n(?=--)", source)), len(source)]
+    found = [(at + a, at + b, put) for at, to in pairwise(starts) for a, b, put in sql_faults(source[at:to])]
+    for occurrence, (start, end, put) in enumerate(found):
+        line = source[:start].count("\n") + 1
+        yield MutationSpec(path, "ifms/SqlFault", occurrence, (line, 0), (line, 1)), source[:start] + put + source[end:]
 
 
 def _places(path: str, source: str) -> Iterator[MutationSpec]:

@@ -76,5 +76,24 @@ def test_what_never_ends_or_dies_ends_the_fork_only(host, does, seconds, timed_o
     assert tried(host, CODE).failed is None
 
 
+def test_what_the_project_has_of_its_own_is_imported_by_no_trial_for_the_next(host):
+    modules = host.ask(Trial(PATH, None, [FILE], None, 60)).modules
+    assert "pytest" in modules
+    assert not {"sample", "test_sample", "tests.test_sample"} & set(modules)
+
+
+def test_a_file_of_sql_is_read_with_its_fault_by_the_fork_only(host, root):
+    (root / "include" / "sample.sql").write_text("SELECT 1")
+    (root / "tests" / "test_sql.py").write_text(
+        "import pathlib\n\n\ndef test_it():\n"
+        "    file = pathlib.Path(__file__).parents[1] / 'include' / 'sample.sql'\n"
+        "    assert file.read_text() == file.read_bytes().decode() == 'SELECT 1'\n"
+    )
+    files, tests = ["tests/test_sql.py"], ["tests/test_sql.py::test_it"]
+    assert host.ask(Trial("include/sample.sql", "SELECT 2", files, tests, 60)).failed == tests[0]
+    assert host.ask(Trial("include/sample.sql", None, files, None, 60)).seconds.keys() == set(tests)
+    assert host.ask(Trial("include/sample.sql", "SELECT 1", files, tests, 60)).failed is None
+
+
 def test_a_module_that_can_not_be_imported_has_failed(host):
     assert tried(host, "raise ImportError").failed is not None

@@ -2,6 +2,7 @@
 
 import pytest
 
+from mutants.__main__ import without_a_fault
 from mutants.planting import lines_for, plant
 
 SOURCE = '''"""SELECT nothing WHERE this = docstring."""
@@ -65,6 +66,20 @@ def test_a_key_outlives_what_changes_elsewhere(module):
     before = {fault.diff: fault.key for fault in plant(module, "m.py")}
     (module / "m.py").write_text(f"import a\nimport b\n{SOURCE}")
     assert {fault.diff: fault.key for fault in plant(module, "m.py")} == before
+
+
+def test_faults_are_planted_in_a_file_of_sql_too_and_not_in_what_it_says_of_itself(tmp_path):
+    (tmp_path / "m.sql").write_text("-- rule: a AND b = c\nSELECT 1\nWHERE a = 1\n\n-- rule: d\nSELECT a FROM b\n")
+    assert [(fault.line, fault.diff) for fault in plant(tmp_path, "m.sql")] == [  # the next rule is no part of it
+        (3, "-WHERE a = 1\n+WHERE ((a = 1) OR true)"),
+        (3, "-WHERE a = 1\n+WHERE a <> 1"),
+    ]
+
+
+def test_an_explanation_is_found_that_no_fault_of_its_module_answers_to(module):
+    faults = plant(module, "m.py")
+    of = [{"key": key, "path": path} for key in (faults[0].key, "gone") for path in ("m.py", "another.py")]
+    assert without_a_fault(of, "m.py", faults) == [{"key": "gone", "path": "m.py"}]
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,6 @@ FROM (r.allotted, r.allotted - r.spent))
 SELECT p.tenant_id, p.payment_number, 'PI ' || coalesce(p.pi_number, '(' || p.id || ')'),
         'it has no number, no time, or names no payment'
 FROM java_pi p
-LEFT JOIN java_tally t ON t.pi_id = p.id
 WHERE p.pi_number IS NULL
     OR NOT p.has_payment
     OR p.created IS NULL
@@ -86,7 +85,6 @@ WHERE p.pi_number IS NULL
 SELECT p.tenant_id, p.payment_number, 'PI ' || coalesce(p.pi_number, '(' || p.id || ')'), 'there are ' || n.n
         || ' PIs of this number'
 FROM java_pi p
-LEFT JOIN java_tally t ON t.pi_id = p.id
 JOIN (SELECT pi_number, count(*) AS n
 FROM java_pi
 GROUP BY 1
@@ -186,7 +184,6 @@ WHERE p.target IN ('PARTIAL', 'COMPLETED')
 SELECT p.tenant_id, p.payment_number, 'PI ' || coalesce(p.pi_number, '(' || p.id || ')'), 'it is ' || p.reported_status
         || ' without what the treasury must have told by then: ' || m.what
 FROM java_pi p
-LEFT JOIN java_tally t ON t.pi_id = p.id
 CROSS JOIN LATERAL (SELECT concat_ws(', ', CASE
     WHEN p.pi_type = 'ORIGINAL'
     AND p.approved_id IS NULL THEN 'its id' END, CASE
@@ -223,7 +220,6 @@ SELECT p.tenant_id, p.payment_number, 'PI ' || coalesce(p.pi_number, '(' || p.id
     WHEN p.transactions > p.debits + p.reversals THEN ', and others'
     ELSE '' END
 FROM java_pi p
-LEFT JOIN java_tally t ON t.pi_id = p.id
 WHERE p.transactions <> p.debits + p.reversals
     OR CASE
     WHEN p.pi_type = 'REVISED' THEN p.transactions > 0
@@ -235,7 +231,6 @@ WHERE p.transactions <> p.debits + p.reversals
 SELECT p.tenant_id, p.payment_number, 'PI ' || coalesce(p.pi_number, '(' || p.id || ')'),
         'its money is on sanction ' || p.sanction_id || ', which can''t be imported, or on more than one'
 FROM java_pi p
-LEFT JOIN java_tally t ON t.pi_id = p.id
 WHERE p.transactions > 0
     AND (p.sanctions > 1
     OR NOT EXISTS (SELECT
@@ -251,7 +246,6 @@ WHERE m.scope = 'sanction'
 SELECT p.tenant_id, p.payment_number, 'PI ' || coalesce(p.pi_number, '(' || p.id || ')'), 'it revises ' || p.parent
         || ', which is no original of this payment with a bill reference'
 FROM java_pi p
-LEFT JOIN java_tally t ON t.pi_id = p.id
 WHERE p.pi_type = 'REVISED'
     AND NOT EXISTS (SELECT
 FROM java_pi o
@@ -299,7 +293,6 @@ WHERE b.target <> 'Payment Failed'
 SELECT p.tenant_id, p.payment_number, 'PI ' || coalesce(p.pi_number, '(' || p.id || ')'), 'this ledger has PI '
         || i.pi_number || ' (' || i.status || ') of its own for this payment'
 FROM java_pi p
-LEFT JOIN java_tally t ON t.pi_id = p.id
 JOIN ifms.payment_instruction i ON (i.tenant_id, i.payment_number) = (p.tenant_id, p.payment_number)
     AND i.imported_at IS NULL
     AND i.pi_type = 'ORIGINAL'
@@ -313,7 +306,6 @@ WHERE p.pi_type = 'ORIGINAL'
 SELECT p.tenant_id, p.payment_number, 'PI ' || coalesce(p.pi_number, '(' || p.id || ')'),
         'this ledger knows its payment with ' || y.amount || ', not with ' || p.net
 FROM java_pi p
-LEFT JOIN java_tally t ON t.pi_id = p.id
 JOIN ifms.payment y ON (y.tenant_id, y.payment_number) = (p.tenant_id, p.payment_number)
 WHERE p.pi_type = 'ORIGINAL'
     AND p.reported_status <> 'FAILED'
@@ -323,7 +315,6 @@ WHERE p.pi_type = 'ORIGINAL'
 SELECT p.tenant_id, p.payment_number, 'PI ' || coalesce(p.pi_number, '(' || p.id || ')'), 'it is ' || p.reported_status
         || ' there and ' || i.status || ' here'
 FROM java_pi p
-LEFT JOIN java_tally t ON t.pi_id = p.id
 JOIN ifms.payment_instruction i ON i.id = p.ledger_id
 WHERE p.target <> i.status
     AND i.imported_at <> now()

@@ -86,8 +86,10 @@ def test_an_addition_before_its_initial_allotment_waits_and_then_counts(ledger):
     early = allotment(serial_no=1, kind=AllotmentKind.ADDITIONAL, amount=Decimal(250))
     assert ledger.allot(early).waiting == (early,)
     assert ledger.one("SELECT count(*) FROM ifms.sanction") == 0
+    ledger.allot(allotment(master_allotment_id="901", serial_no=1, kind=AllotmentKind.ADDITIONAL))  # another's
     assert ledger.allot(allotment()).waiting == ()
     assert ledger.balances() == (1250, 0, 0, 1250)
+    assert ledger.one("SELECT master_allotment_id FROM ifms.allotment WHERE sanction_id IS NULL") == "901"
 
 
 MOST = Decimal("9999999999999.99")
@@ -110,6 +112,21 @@ def test_a_row_that_the_database_refuses_keeps_no_other_from_counting(ledger):
     again = ledger.allot(more)  # there is room for it now
     assert (again.new, again.refused) == (1, ())
     assert ledger.balances()[0] == MOST - 5 + Decimal("0.01")
+
+
+def test_what_became_of_each_row_is_told_when_they_are_recorded_one_by_one_too(ledger):
+    known = [allotment(master_allotment_id=master) for master in ("901", "902", "905", "906")]
+    assert (ledger.allot(*known).known, ledger.allot(known[0], known[0]).known) == (0, 2)
+    waiting = [allotment(master_allotment_id=m, serial_no=1, kind=AllotmentKind.ADDITIONAL) for m in ("903", "904")]
+    told = ledger.allot(
+        allotment(amount=MOST, sanction_balance=Decimal("0.01")),
+        *known[:2],
+        *waiting,
+        *(allotment(master_allotment_id=master, amount=Decimal(5)) for master in ("905", "906")),
+        *(allotment(master_allotment_id=m, serial_no=1, kind=AllotmentKind.WITHDRAWAL, amount=Decimal(2000)) for m in ("901", "902")),
+    )  # fmt: skip
+    assert (len(told.refused), told.new, told.known, len(told.conflicts)) == (1, 4, 2, 2)
+    assert (told.waiting, told.overdrawn) == (tuple(waiting), ("901", "902"))
 
 
 def test_a_sanctioned_amount_beyond_its_column_is_refused_and_named(ledger):
@@ -305,8 +322,9 @@ def test_what_is_not_used_is_named(ledger):
         allotment(master_allotment_id="1"),
         allotment(master_allotment_id="2", allotment_date=date(2024, 3, 1)),
         allotment(master_allotment_id="3", allotment_date=date(2025, 4, 1)),
-        allotment(master_allotment_id="4", amount=Decimal(10)),
+        allotment(master_allotment_id="4", allotment_date=date(2024, 3, 1), amount=Decimal(10)),
         allotment(master_allotment_id="5"),
+        allotment(master_allotment_id="6", allotment_date=date(2024, 3, 1), tenant_id=OTHER),
     )
     with ledger.connect() as connection:
         connection.execute("INSERT INTO ifms.sanction_closing (sanction_id, closed, reason, person) "

@@ -1,0 +1,15 @@
+"""Which days are settled is answered by an index each: the day of a payment, and when its outcome became known."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+
+
+def upgrade() -> None:
+    """Run the SQL file of the same name."""
+    # Straight to psycopg, in alembic's transaction: as a script, in which % is a % and not a parameter.
+    script = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
+    op.get_bind().connection.cursor().execute(script)
