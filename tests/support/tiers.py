@@ -25,6 +25,7 @@ TESTS = Path(__file__).parents[1]
 FOLDERS = {
     "bench": CHECK,
     "conformance": CHECK,
+    "containers": TEST,
     "faults": CHECK,
     "include": CHECK,
     "include/examples": TEST,
