@@ -52,13 +52,14 @@ def room(rooms: str = "", libraries: str = "", *, network: bool = False) -> Room
     return Room(frozenset(rooms.split()), frozenset(libraries.split()), network)
 
 
-GROUND = frozenset({"errors", "clock", "money", "pasted"})  # words that every room may use
+GROUND = frozenset({"errors", "clock", "money", "pasted", "strict_json"})  # words that every room may use
 NETWORK = frozenset({"http", "socket", "ssl", "urllib", "smtplib", "ftplib", "asyncio", "xmlrpc"})
 ROOMS = {
     "errors": room(),
     "clock": room(),
     "money": room(),
     "pasted": room(),
+    "strict_json": room(),
     "settings": room(libraries="pydantic pydantic_settings"),
     "sealing": room(libraries="cryptography"),
     "signing": room("sealing"),
@@ -73,7 +74,7 @@ ROOMS = {
     ),
     "calllog": room("wire ledger sealing", "elastic_transport elasticsearch psycopg"),
     "queries": room("wire.bank ledger sealing", "pandas psycopg"),
-    "reports": room("queries ledger", "matplotlib pandas psycopg pypdf reportlab xlsxwriter"),
+    "reports": room("queries ledger", "matplotlib pandas psycopg pyarrow pypdf reportlab xlsxwriter"),
     "sweep": room("wire treasury ledger platform.masterdata"),
     "delivery": room("sweep queries calllog ledger platform", "confluent_kafka psycopg"),
     "services": room("sweep wire treasury platform ledger sealing signing"),

@@ -80,13 +80,3 @@ def test_by_itself_each_day_of_its_interval_once(told):
     assert [extra["day"] for extra in extras] == sorted({extra["day"] for extra in extras})
     assert all(extra["rows"] == 0 and extra["rupees"] == "0.00" for extra in extras)  # the paid one is settled after it
     assert told(logical_date=now + timedelta(microseconds=1)) == (state, extras)
-
-
-def test_the_example_waits_for_the_asset_of_the_dag():
-    from airflow.dag_processing.dagbag import DagBag
-
-    from ifms_airflow.assets import SETTLED
-
-    dag = DagBag(REPO / "include" / "examples" / "example_ifms_settled.py").dags["example_ifms_settled"]
-    waits = dag.timetable.asset_condition.objects
-    assert [(each.name, each.uri) for each in waits] == [(SETTLED.asset.name, SETTLED.asset.uri)]

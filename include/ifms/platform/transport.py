@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 from ifms.errors import PlatformRefusedError, PlatformReplyError, PlatformUnavailableError
 from ifms.http import HttpReply, HttpTransport, TransportError
 from ifms.platform.config import PlatformConfig
-from ifms.platform.encoding import decode, encode
 from ifms.platform.replies import printable
+from ifms.strict_json import decode, encode
 
 Query = Mapping[str, str | int]
 

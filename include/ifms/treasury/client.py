@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from ifms.clock import now
 from ifms.errors import (
@@ -27,6 +27,7 @@ from ifms.errors import (
     WireError,
 )
 from ifms.http import HttpReply, Progress, TransportError
+from ifms.strict_json import decode
 from ifms.treasury.config import TreasuryConfig
 from ifms.treasury.outcome import (
     AUTH,
@@ -418,7 +419,7 @@ def _read_login(reply: HttpReply, app_key: bytes) -> tuple[str, bytes]:
         hint = "check the host" if reply.status < 400 else "check client id, client secret and public key"
         raise TreasuryLoginError(f"the treasury refuses the login with HTTP {reply.status}: {hint}")
     try:
-        document = json.loads(reply.body)
+        document: Any = decode(reply.body)
         token, sealed_sek = document["authToken"], document["sek"]
         sek = aes_decrypt(app_key, base64.b64decode(sealed_sek, validate=True))
     except (ValueError, TypeError, KeyError, RecursionError):

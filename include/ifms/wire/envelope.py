@@ -6,7 +6,6 @@ for a reply's and a request's values are here.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -31,6 +30,7 @@ from pydantic.alias_generators import to_camel
 from ifms.clock import wire_date, wire_datetime
 from ifms.errors import BadInputError, WireError
 from ifms.money import positive_rupees, rupees, wire_amount
+from ifms.strict_json import decode
 from ifms.wire.bank import mask_long_numbers, quoted
 
 MAX_DEPTH = 32
@@ -92,7 +92,10 @@ def parse_reply(plain: bytes | str) -> Reply:
     Numbers become int or Decimal, never float. Raises WireError for anything that is not this envelope, without
     quoting from it.
     """
-    document = _load(plain)
+    try:
+        document = decode(plain, MAX_DEPTH)
+    except ValueError as error:
+        raise WireError(f"the reply can't be read: {error}") from None
     if not isinstance(document, dict):
         raise WireError(f"the reply is a JSON {type(document).__name__}, not an object")
     service_id = document.get("serviceId")
@@ -103,47 +106,6 @@ def parse_reply(plain: bytes | str) -> Reply:
         errors=_errors(document),
         data=_data(document.get("data")),
     )
-
-
-def _load(plain: bytes | str) -> Any:  # noqa: ANN401 - any JSON value
-    try:
-        text = plain.decode() if isinstance(plain, bytes) else plain
-        document = _DECODER.decode(text)
-    except RecursionError:
-        raise WireError("the reply is nested too deeply") from None
-    except (ValueError, ArithmeticError) as error:  # not UTF-8, not JSON, a number beyond all bounds
-        reason = error.msg if isinstance(error, json.JSONDecodeError) else type(error).__name__
-        raise WireError(f"the reply is not JSON in UTF-8 ({reason})") from None
-    _check_depth(document)
-    return document
-
-
-def _no_constant(name: str) -> None:
-    raise WireError(f"the reply holds {name}, which is not JSON")
-
-
-def _no_doubled_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    document = dict(pairs)
-    if len(document) != len(pairs):
-        raise WireError("the reply holds a key twice in one object")
-    return document
-
-
-_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_no_doubled_keys)
-
-
-def _check_depth(document: object) -> None:
-    level = [document]
-    for _ in range(MAX_DEPTH):
-        level = [
-            child
-            for node in level
-            for child in (node.values() if isinstance(node, dict) else node if isinstance(node, list) else ())
-            if isinstance(child, (dict, list))
-        ]
-        if not level:
-            return
-    raise WireError(f"the reply is nested more than {MAX_DEPTH} levels deep")
 
 
 def _errors(document: dict[str, Any]) -> tuple[ReplyError, ...]:

@@ -16,7 +16,7 @@ from faults.simulation.world import World
 
 from ifms.errors import PlatformRefusedError, PlatformReplyError, PlatformUnavailableError
 from ifms.platform.config import PlatformConfig
-from ifms.platform.encoding import decode, encode
+from ifms.strict_json import decode, encode
 from ifms_simulator.platform.app import Platform
 from ifms_simulator.platform.envelope import Call, ServiceError
 from ifms_simulator.platform.state import PlatformSettings, State

@@ -8,8 +8,8 @@ import pytest
 from ifms.errors import BadInputError, ConfigurationError
 from ifms.http import HttpReply, HttpTransport
 from ifms.platform.client import PlatformClient
-from ifms.platform.encoding import encode
 from ifms.platform.models import NewPayment
+from ifms.strict_json import encode
 from ifms_airflow.hooks import platform as hook_module
 from ifms_airflow.hooks.platform import PlatformHook
 

@@ -12,7 +12,7 @@ import pytest
 from ifms.http import HttpReply, HttpTransport
 from ifms.platform.client import PlatformClient
 from ifms.platform.config import DEFAULT_PATHS, PlatformConfig
-from ifms.platform.encoding import decode, encode
+from ifms.strict_json import decode, encode
 
 BASE = "http://digit.test"
 TENANT = "od.demo"

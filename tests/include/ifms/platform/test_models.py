@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from ifms.errors import BadInputError
-from ifms.platform.encoding import decode, encode
 from ifms.platform.models import (
     AuditDetails,
     BankAccount,
@@ -19,6 +18,7 @@ from ifms.platform.models import (
     Organisation,
     Payment,
 )
+from ifms.strict_json import decode, encode
 
 
 def test_a_payment_goes_back_as_it_came_but_for_two_decimals(payment_row):

@@ -1,4 +1,4 @@
-"""JSON with money in it: every number that is not an integer is a Decimal, in both directions."""
+"""JSON with money in it, read strictly: every number that is not an integer is a Decimal, in both directions."""
 
 from __future__ import annotations
 
@@ -9,19 +9,14 @@ from decimal import Decimal
 MAX_DEPTH = 64  # what is sent back (an update takes the whole payment) is written level by level
 
 
-def decode(body: bytes) -> object:
-    """Read a JSON text.
+def decode(body: bytes | str, max_depth: int = MAX_DEPTH) -> object:
+    """Read a JSON text; bytes are UTF-8.
 
     Raises ValueError (with nothing of the text in it) if it is not JSON in UTF-8, holds NaN or Infinity, repeats a key
-    within an object, or is nested deeper than `MAX_DEPTH`.
+    within an object, or is nested deeper than `max_depth`.
     """
     try:
-        value: object = json.loads(
-            body.decode("utf-8"),
-            parse_float=Decimal,
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_without_repeated_keys,
-        )
+        value: object = _DECODER.decode(body.decode() if isinstance(body, bytes) else body)
     except UnicodeDecodeError:
         raise ValueError("not UTF-8") from None
     except json.JSONDecodeError as error:
@@ -30,8 +25,8 @@ def decode(body: bytes) -> object:
         raise ValueError("nested too deep") from None
     except ArithmeticError:
         raise ValueError("a number with an impossible exponent") from None
-    if _is_too_deep(value):
-        raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
+    if _is_deeper(value, max_depth):
+        raise ValueError(f"nested deeper than {max_depth} levels")
     return value
 
 
@@ -64,9 +59,9 @@ def _key(key: object) -> str:
     return json.dumps(key)
 
 
-def _is_too_deep(value: object) -> bool:
+def _is_deeper(value: object, max_depth: int) -> bool:
     level = [value]
-    for _ in range(MAX_DEPTH):
+    for _ in range(max_depth):
         level = [
             child
             for node in level
@@ -87,3 +82,8 @@ def _without_repeated_keys(pairs: list[tuple[str, object]]) -> dict[str, object]
     if len(found) != len(pairs):
         raise ValueError("an object with a repeated key")
     return found
+
+
+_DECODER = json.JSONDecoder(
+    parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_without_repeated_keys
+)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ifms.platform.encoding import MAX_DEPTH, decode, encode
+from ifms.strict_json import MAX_DEPTH, decode, encode
 
 json_values = st.recursive(
     st.none()
