@@ -140,7 +140,7 @@ class TreasuryLine:
 
     office: Office
 
-    def __init__(self, **_: object) -> None:
+    def __init__(self, *_: object, **__: object) -> None:
         assert Process.current is not None
         self._process = Process.current
         self._world = self._process.world

@@ -64,7 +64,7 @@ class Rows:
             self.ledger.execute(here)
             source.stage(self.ledger, there, "public", MASTERS, by_rows)
             doubts.mark(self.ledger, phrases.phrasebook(self.ledger))
-            rules.look(self.ledger)
+            rules.find_violations(self.ledger)
             found: dict[str, list[str]] = {}
             said = (
                 "SELECT DISTINCT name, why FROM java_misfit"

@@ -21,7 +21,12 @@ REPORTS = {
     "open_payment_instruction",
     "payment_instruction_summary",
     "outbox_lag",
+    "beneficiary_payment",
     "returned_payment",
+    "sanction_summary",
+    "status_history",
+    "unmatched_failure",
+    "waiting_payment",
 }
 # What of the tables a reader sees: what reports count, and nothing that somebody has written or is called by.
 COUNTED = {
