@@ -20,31 +20,11 @@ No answer and no error changes a PI, so the next run asks again. Red means that 
 again by itself) or that a reply was not understood: the run's log and its `sweep_run` row name the PI.
 """
 
-from airflow.sdk import DAG
+from ifms_airflow.polling import polling_dag
 
-from ifms_airflow.alerts import alerts
-from ifms_airflow.assets import OUTBOX
-from ifms_airflow.operators import PollOperator
-from ifms_airflow.schedules import DEFAULT_ARGS, PI_NUMBERS, TENANTS, clock, shards
-
-with DAG(
-    "ifms_pd",
+dag = polling_dag(
+    "PD",
+    cron="0 22 * * *",
     description="Debit scrolls of payment instructions: daily 22:00 IST",
-    schedule=clock("PD", "0 22 * * *"),
     doc_md=__doc__,
-    tags=["ifms", "treasury"],
-    default_args=DEFAULT_ARGS,
-    params={"tenants": TENANTS, "pi_numbers": PI_NUMBERS},
-    render_template_as_native_obj=True,
-    max_active_runs=1,
-    catchup=False,
-    **alerts(),
-):
-    PollOperator.partial(
-        task_id="poll",
-        service="PD",
-        outlets=[OUTBOX.alias],
-        tenants="{{ params.tenants }}",
-        pi_numbers="{{ params.pi_numbers }}",
-        shards=len(shards()),
-    ).expand(shard=shards())
+)
