@@ -1,6 +1,6 @@
 """How much was transferred, by month, type of bill, city and head of account.
 
-One row for each of these. A payment counts in the month (IST) in which its payment instruction became paid, which is when
+One row for each of these. A payment counts in the month (IST) in which its payment instruction became paid: when
 all its debit scrolls were there; what came back from the bank by `as of` is taken off in that same month.
 """
 
@@ -11,7 +11,7 @@ from ifms.reports.period import of_financial_year
 from ifms.reports.report import Column, Cube, Kind, Report, Table
 
 _QUERY = f"""
-    SELECT to_char(paid.at AT TIME ZONE 'Asia/Kolkata', 'YYYY-MM') AS month, 
+    SELECT to_char(paid.at AT TIME ZONE 'Asia/Kolkata', 'YYYY-MM') AS month,
            coalesce(p.bill_type, 'not known') AS bill_type,
            p.tenant_id, p.hoa_code, count(*) AS payments, sum(b.amount) AS debited,
            coalesce(sum(b.amount) FILTER (WHERE b.came_back), 0.00) AS returned,
