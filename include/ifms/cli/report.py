@@ -26,8 +26,7 @@ def report(
         str,
         typer.Argument(
             metavar="NAME",
-            help="fund_register, payment_ageing, failure_reasons, reconciliation, response_times, "
-            "amounts_transferred",
+            help="fund_register, payment_ageing, failure_reasons, reconciliation, response_times, amounts_transferred",
         ),
     ],
     period: Annotated[
