@@ -22,7 +22,9 @@ from rich.table import Table
 from ifms_standalone.errors import StandaloneError
 from ifms_standalone.settings import REPOSITORY, Folder
 
-REPORTS = ("fund_register", "payment_ageing", "failure_reasons", "reconciliation", "response_times")
+REPORTS = (
+    "fund_register", "payment_ageing", "failure_reasons", "reconciliation", "response_times", "amounts_transferred"
+)  # fmt: skip
 FORMATS = ("csv", "xlsx", "pdf")
 SECONDS_LIMIT, BYTES_LIMIT = 300.0, 400 * 2**20
 

@@ -21,7 +21,9 @@ from ifms.errors import ReportSourceError
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
-REPORTS = ("fund_register", "payment_ageing", "failure_reasons", "reconciliation", "response_times")
+REPORTS = (
+    "fund_register", "payment_ageing", "failure_reasons", "reconciliation", "response_times", "amounts_transferred"
+)  # fmt: skip
 """The names of reports; the same as in `ifms.reports.catalogue`, which no DAG file loads."""
 FORMATS = ("xlsx", "csv", "pdf")
 

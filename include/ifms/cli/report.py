@@ -25,7 +25,8 @@ def report(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="NAME", help="fund_register, payment_ageing, failure_reasons, reconciliation or response_times"
+            metavar="NAME",
+            help="fund_register, payment_ageing, failure_reasons, reconciliation, response_times, amounts_transferred",
         ),
     ],
     period: Annotated[

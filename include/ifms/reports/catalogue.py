@@ -11,6 +11,7 @@ from ifms import clock
 from ifms.errors import BadInputError
 from ifms.ledger.database import Connection
 from ifms.queries.funds import KINDS
+from ifms.reports.amounts_transferred import AMOUNTS_TRANSFERRED
 from ifms.reports.failure_reasons import FAILURE_REASONS
 from ifms.reports.fund_register import FUND_REGISTER
 from ifms.reports.payment_ageing import PAYMENT_AGEING
@@ -20,7 +21,15 @@ from ifms.reports.report import Report, Request
 from ifms.reports.response_times import RESPONSE_TIMES
 
 REPORTS: dict[str, Report] = {
-    report.name: report for report in (FUND_REGISTER, PAYMENT_AGEING, FAILURE_REASONS, RECONCILIATION, RESPONSE_TIMES)
+    report.name: report
+    for report in (
+        FUND_REGISTER,
+        PAYMENT_AGEING,
+        FAILURE_REASONS,
+        RECONCILIATION,
+        RESPONSE_TIMES,
+        AMOUNTS_TRANSFERRED,
+    )
 }
 FORMATS = ("xlsx", "csv", "pdf")
 

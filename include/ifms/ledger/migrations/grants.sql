@@ -45,7 +45,7 @@ END $$;
 -- instants. No name, no account, no text of anybody's.
 GRANT SELECT (tenant_id, bill_id, payment_number, asked_at) ON ifms.bill TO ifms_read;
 GRANT SELECT (tenant_id, payment_number, amount, raised_at, seen_at) ON ifms.payment TO ifms_read;
-GRANT SELECT (id, tenant_id, hoa_code, pi_number, pi_type, repayment_of, payment_number, net_amount, created_at)
+GRANT SELECT (id, tenant_id, hoa_code, pi_number, pi_type, repayment_of, payment_number, bill_type, net_amount, created_at)
     ON ifms.payment_instruction TO ifms_read;
 GRANT SELECT (payment_instruction_id, beneficiary_number, amount, status, voucher_number, failed_on, created_at, updated_at)
     ON ifms.beneficiary TO ifms_read;

@@ -419,6 +419,7 @@ TEXTS = {
     "rep.report.failure_reasons": "Failed payments",
     "rep.report.reconciliation": "Reconciliation",
     "rep.report.response_times": "Response times",
+    "rep.report.amounts_transferred": "Amounts transferred",
     "runs.title": "Runs",
     "runs.sweeps": "Last run of each service",
     "runs.c.service": "Service",
