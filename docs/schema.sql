@@ -5391,6 +5391,12 @@ GRANT SELECT(net_amount) ON TABLE ifms.payment_instruction TO ifms_read;
 GRANT SELECT(created_at) ON TABLE ifms.payment_instruction TO ifms_read;
 
 --
+-- Name: COLUMN payment_instruction.bill_type; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(bill_type) ON TABLE ifms.payment_instruction TO ifms_read;
+
+--
 -- Name: FUNCTION in_doubt(of ifms.payment_instruction); Type: ACL; Schema: ifms; Owner: -
 --
 

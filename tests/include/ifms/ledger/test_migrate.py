@@ -33,7 +33,8 @@ COUNTED = {
     "bill": {"tenant_id", "bill_id", "payment_number", "asked_at"},
     "payment": {"tenant_id", "payment_number", "amount", "raised_at", "seen_at"},
     "payment_instruction": {
-        "id", "tenant_id", "hoa_code", "pi_number", "pi_type", "repayment_of", "payment_number", "net_amount", "created_at",
+        "id", "tenant_id", "hoa_code", "bill_type", "pi_number", "pi_type", "repayment_of", "payment_number", "net_amount",
+        "created_at",
     },
     "beneficiary": {
         "payment_instruction_id", "beneficiary_number", "amount", "status", "voucher_number", "failed_on", "created_at",
