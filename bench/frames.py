@@ -87,8 +87,8 @@ def table(month: Month, beneficiaries: int) -> Table:
 def read_one(dsn: str, day: date) -> Month:
     """Read the month that begins on `day` in this process, and say what it took."""
     os.environ["AIRFLOW_CONN_IFMS_DB"] = dsn.replace("postgresql://", "postgres://", 1)
-    from bench.reporting import own_peak  # noqa: PLC0415
-    from ifms_airflow.hooks import LedgerHook  # noqa: PLC0415  (what is loaded for it belongs to what it takes)
+    from bench.reporting import own_peak
+    from ifms_airflow.hooks import LedgerHook
 
     until = date(day.year + day.month // 12, day.month % 12 + 1, 1)
     rows, rupees = 0, Decimal(0)

@@ -214,7 +214,7 @@ _SANCTIONS = f"""
                || to_char(now() - ({_YEARS} - 2 - year) * interval '1 year', 'YY'),
            1e10, 9e9, 1e8
     FROM generate_series(0, {_CITIES - 1}) city, generate_series(0, {_YEARS - 1}) year
-"""  # noqa: S608
+"""
 
 # The newest wait, some have failed, some are partly failed; of each thousand ten are revisions of the one before.
 _INSTRUCTIONS = f"""
@@ -233,7 +233,7 @@ _INSTRUCTIONS = f"""
            jsonb_build_object('billNumber', jsonb_build_array('WB/' || lpad(n::text, 9, '0'))), at, at, at
     FROM (SELECT n, n % 100 = 0 AS revised, now() - ({{n}} - n) * (interval '{_YEARS} years' / {{n}}) AS at
           FROM generate_series(1, {{n}}) n) made
-"""  # noqa: S608
+"""
 
 _BENEFICIARIES = f"""
     INSERT INTO ifms.beneficiary (id, payment_instruction_id, beneficiary_number, beneficiary_id, beneficiary_type,
@@ -251,7 +251,7 @@ _BENEFICIARIES = f"""
     FROM (SELECT n, n <= {{n}} * 0.998 AND n % 500 <> 0 AS told,
                  (now() - ({{n}} - n) * (interval '{_YEARS} years' / {{n}}))::date + 3 AS day
           FROM generate_series(1, {{n}}) n) made, generate_series(0, {PER_PI - 1}) part
-"""  # noqa: S608
+"""
 
 _MOVEMENTS = """
     INSERT INTO ifms.fund_movement (sanction_id, kind, amount, payment_instruction_id, allotted_after, reserved_after,

@@ -94,12 +94,12 @@ def _in_a_process(dsn: str, report: str, name: str) -> Cost:
 
 def make_one(dsn: str, report: str, name: str) -> Cost:
     """Make one report in this process, and say what it took."""
-    from ifms import clock  # noqa: PLC0415  (what is loaded for it belongs to what it takes)
-    from ifms.ledger import session  # noqa: PLC0415
-    from ifms.ledger.database import Database  # noqa: PLC0415
-    from ifms.reports.catalogue import REPORTS as KNOWN  # noqa: PLC0415
-    from ifms.reports.catalogue import request  # noqa: PLC0415
-    from ifms.reports.writer import make  # noqa: PLC0415
+    from ifms import clock
+    from ifms.ledger import session
+    from ifms.ledger.database import Database
+    from ifms.reports.catalogue import REPORTS as KNOWN
+    from ifms.reports.catalogue import request
+    from ifms.reports.writer import make
 
     started, cpu = time.perf_counter(), time.process_time()
     with (

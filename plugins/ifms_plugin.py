@@ -18,7 +18,7 @@ class IfmsPlugin(AirflowPlugin):
     @cached_property
     def fastapi_apps(self) -> list[Any]:  # type: ignore[override]
         """The app, built when it is first asked for."""
-        from ifms_airflow.api.app import create_app  # noqa: PLC0415
+        from ifms_airflow.api.app import create_app
 
         return [{"app": create_app(), "url_prefix": "/ifms", "name": "IFMS adapter"}]
 

@@ -34,11 +34,11 @@ with DAG(
     @task
     def write_ageing(params: dict[str, Any] | None = None) -> None:
         """Count what waits; the file has a row per city and age, and only its header when nothing waits."""
-        import pandas as pd  # noqa: PLC0415  (only the task needs it, not who parses the file)
+        import pandas as pd
 
-        from ifms.queries.frames import rows_of  # noqa: PLC0415
-        from ifms.reports.files.sheets import csv_rows  # noqa: PLC0415
-        from ifms_airflow.hooks import LedgerHook  # noqa: PLC0415
+        from ifms.queries.frames import rows_of
+        from ifms.reports.files.sheets import csv_rows
+        from ifms_airflow.hooks import LedgerHook
 
         waiting = LedgerHook().open_payment_instructions_df()
         ages = pd.cut(waiting["age_days"].astype("int64"), [-1, *AGES.values()], labels=list(AGES))

@@ -40,10 +40,10 @@ with DAG(
     @task(pool="ifms_treasury")
     def compare_allotments(params: dict[str, Any] | None = None) -> None:
         """Compare, write what differs, and fail when something does."""
-        from ifms.clock import IST  # noqa: PLC0415  (only the task needs them, not who parses the file)
-        from ifms.queries.frames import rows_of  # noqa: PLC0415
-        from ifms.reports.files.sheets import csv_rows  # noqa: PLC0415
-        from ifms_airflow.hooks import LedgerHook, TreasuryHook  # noqa: PLC0415
+        from ifms.clock import IST
+        from ifms.queries.frames import rows_of
+        from ifms.reports.files.sheets import csv_rows
+        from ifms_airflow.hooks import LedgerHook, TreasuryHook
 
         asked = params or {}
         since = datetime.combine(date.fromisoformat(asked["since"]), datetime.min.time(), IST)

@@ -35,11 +35,11 @@ with DAG(
     @task
     def count_calls(params: dict[str, Any] | None = None) -> None:
         """Count calls, page by page; the file has a row per service, and a column per outcome."""
-        import pandas as pd  # noqa: PLC0415  (only the task needs it, not who parses the file)
+        import pandas as pd
 
-        from ifms.queries.frames import rows_of  # noqa: PLC0415
-        from ifms.reports.files.sheets import csv_rows  # noqa: PLC0415
-        from ifms_airflow.hooks import CallLogHook  # noqa: PLC0415
+        from ifms.queries.frames import rows_of
+        from ifms.reports.files.sheets import csv_rows
+        from ifms_airflow.hooks import CallLogHook
 
         asked = params or {}
         since = datetime.now(UTC) - timedelta(days=asked["days"])

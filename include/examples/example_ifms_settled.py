@@ -40,7 +40,7 @@ with DAG(
     @task
     def write_days(params: dict[str, Any] | None = None, triggering_asset_events: Any = None) -> None:  # noqa: ANN401
         """A file for each day that the events name; nothing when it was started by hand."""
-        from ifms.reports.files.sheets import csv_rows  # noqa: PLC0415  (only the task needs it, not who parses)
+        from ifms.reports.files.sheets import csv_rows
 
         told = triggering_asset_events or {}  # by asset
         for event in (each for asset in told for each in told[asset]):

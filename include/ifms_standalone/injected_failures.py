@@ -23,7 +23,7 @@ _MAY_BE_REJECTED = f"""
     SELECT p.pi_number FROM ifms.payment_instruction p
     WHERE p.pi_type = 'ORIGINAL' AND p.repayment_of IS NULL AND p.status = 'INITIATED' AND {_IN_CYCLE}
     ORDER BY p.beneficiary_count, p.created_at, p.pi_number
-"""  # noqa: S608 - texts of this module
+"""
 
 # One payee of several, so that the others show that they keep what they got; not of the payment that was rejected.
 _MAY_BE_RETURNED = f"""
@@ -34,7 +34,7 @@ _MAY_BE_RETURNED = f"""
                      WHERE r.pi_number = %(rejected)s AND r.payment_number = p.payment_number),
              p.beneficiary_count DESC, p.created_at, p.pi_number, b.beneficiary_number
     LIMIT 1
-"""  # noqa: S608 - texts of this module
+"""
 
 LATE_DAYS = 4
 """How many days after its voucher the bank tells that the money has come back."""

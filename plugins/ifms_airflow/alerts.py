@@ -30,7 +30,7 @@ def alerts() -> dict[str, Any]:
     chosen = to_whom()
     if chosen is None:
         return {}
-    from ifms_airflow.notifier import Alert  # noqa: PLC0415  (parsing does not pay for it unless it is wanted)
+    from ifms_airflow.notifier import Alert
 
     given: dict[str, Any] = {"on_failure_callback": Alert(to=chosen)}
     deadline = _deadline(chosen)
@@ -38,10 +38,10 @@ def alerts() -> dict[str, Any]:
 
 
 def _deadline(to: str) -> DeadlineAlert | None:
-    from airflow.sdk.definitions.callback import AsyncCallback  # noqa: PLC0415
-    from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference  # noqa: PLC0415
+    from airflow.sdk.definitions.callback import AsyncCallback
+    from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
-    from ifms_airflow.notifier import Alert  # noqa: PLC0415
+    from ifms_airflow.notifier import Alert
 
     minutes = os.environ.get("IFMS_ALERT_MINUTES", "").strip() or DEFAULT_MINUTES
     if minutes.lower() == "none":

@@ -43,7 +43,7 @@ def doorbell() -> Asset | None:
     topic = os.environ.get("IFMS_PAYMENT_TOPIC", "").strip()
     if not topic:
         return None
-    from ifms_airflow.triggers.doorbell import DoorbellTrigger  # noqa: PLC0415
+    from ifms_airflow.triggers.doorbell import DoorbellTrigger
 
     return Asset(
         "ifms_doorbell", uri="ifms://doorbell", watchers=[AssetWatcher("ifms_doorbell", DoorbellTrigger(topic))]

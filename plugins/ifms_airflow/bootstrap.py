@@ -34,7 +34,7 @@ def prepare(pools: Named, ours: Named, theirs: Named) -> None:
 
 def _airflow(*arguments: str) -> None:
     """Run a command of `airflow`."""
-    from airflow.cli.cli_parser import get_parser  # noqa: PLC0415  (imports all of Airflow)
+    from airflow.cli.cli_parser import get_parser
 
     parsed = get_parser().parse_args(arguments)
     parsed.func(parsed)

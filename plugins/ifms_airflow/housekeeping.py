@@ -66,8 +66,8 @@ def remove_old_rows(before: datetime, *, dry_run: bool = False) -> None:
 
     Raises RuntimeError that names the tables that could not be cleaned.
     """
-    import pendulum  # noqa: PLC0415
-    from airflow.utils.db_cleanup import run_cleanup  # noqa: PLC0415
+    import pendulum
+    from airflow.utils.db_cleanup import run_cleanup
 
     run_cleanup(
         clean_before_timestamp=pendulum.instance(before),
@@ -99,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--dry-run", action="store_true", help="say what would be removed, remove nothing, and end")
     options = parser.parse_args(arguments)
 
-    from airflow.configuration import conf  # noqa: PLC0415
+    from airflow.configuration import conf
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     folder = Path(conf.get("logging", "base_log_folder"))

@@ -63,9 +63,9 @@ TABLES: dict[str, Tables] = {
 
 def of_sweep(service_id: str, hook: LedgerHook, files: Iterable[str] = ()) -> OperatorLineage[Any, Any]:
     """What a sweep reads and writes: tables, named as OpenLineage names PostgreSQL's, and files by their URLs."""
-    from airflow.providers.common.compat.openlineage.facet import Dataset  # noqa: PLC0415
-    from airflow.providers.openlineage.extractors import OperatorLineage  # noqa: PLC0415
-    from airflow.providers.openlineage.extractors.manager import ExtractorManager  # noqa: PLC0415
+    from airflow.providers.common.compat.openlineage.facet import Dataset
+    from airflow.providers.openlineage.extractors import OperatorLineage
+    from airflow.providers.openlineage.extractors.manager import ExtractorManager
 
     connection = hook.get_connection(hook.get_conn_id())
     known: Any = hook.get_openlineage_database_info(connection)

@@ -35,7 +35,7 @@ def emit(sweep: Sweep, seconds: float, failure: str | None) -> None:
 
 
 def _emit(sweep: Sweep, seconds: float, failure: str | None) -> None:
-    from ifms.queries.gauges import latencies, waiting  # noqa: PLC0415  (only where a task runs)
+    from ifms.queries.gauges import latencies, waiting
 
     name = f"ifms.sweep.{sweep.service_id.lower()}"
     stats.incr(f"{name}.{'failed' if failure else 'success'}")

@@ -49,7 +49,7 @@ class Alert(BaseNotifier):
 
 
 def _post(connection: Connection, text: str) -> None:
-    import requests  # noqa: PLC0415  (only where something is told)
+    import requests
 
     host = connection.host or ""
     if "://" not in host:
@@ -66,7 +66,7 @@ def _post(connection: Connection, text: str) -> None:
 
 
 def _mail(conn_id: str, text: str) -> None:
-    from airflow.providers.smtp.hooks.smtp import SmtpHook  # noqa: PLC0415
+    from airflow.providers.smtp.hooks.smtp import SmtpHook
 
     to = [each for each in os.environ.get("IFMS_ALERT_TO", "").replace(",", " ").split() if each]
     if not to:

@@ -76,7 +76,7 @@ def location(path: str | None) -> str:
 
 def root(path: str | None) -> ObjectStoragePath:
     """The place itself: a folder or any URL that ObjectStoragePath takes."""
-    from airflow.sdk import ObjectStoragePath  # noqa: PLC0415  (nothing at parse time)
+    from airflow.sdk import ObjectStoragePath
 
     return ObjectStoragePath(location(path))
 

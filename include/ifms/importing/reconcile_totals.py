@@ -67,7 +67,7 @@ def tables(connection: Connection) -> list[Table]:
         ), here (source, n, money) AS ({_HERE})
         SELECT t.source, t.n, t.money, coalesce(h.n, 0), coalesce(h.money, 0), t.out, t.money_out
         FROM there t LEFT JOIN here h USING (source) ORDER BY 1
-        """  # noqa: S608
+        """
     ).fetchall()
     return [Table(name, n, _rupees(m), int(h), _rupees(mh), o, _rupees(mo)) for name, n, m, h, mh, o, mo in rows]
 

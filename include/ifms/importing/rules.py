@@ -19,7 +19,7 @@ def find_violations(connection: Connection) -> None:
     for block in _RULES.read_text(encoding="utf-8").split("\n-- rule: ")[1:]:
         heading, _, query = block.partition("\n")
         scope, _, remedy = heading.partition(" | ")
-        finding = f"INSERT INTO java_misfit SELECT q.scope, f.* , q.remedy FROM ({query.strip()})"  # noqa: S608
+        finding = f"INSERT INTO java_misfit SELECT q.scope, f.* , q.remedy FROM ({query.strip()})"
         connection.execute(
             sql.SQL("{} f (tenant_id, name, about, why), (VALUES ({}, {})) q (scope, remedy)")
             .format(sql.SQL(finding), sql.Literal(scope), sql.Literal(remedy))

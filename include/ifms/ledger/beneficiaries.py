@@ -25,7 +25,7 @@ _INSERT = f"""
     INSERT INTO ifms.beneficiary (payment_instruction_id, {", ".join(_NEW)})
     SELECT %(instruction)s, {", ".join(_NEW)}
     FROM json_to_recordset(%(rows)s) AS reported ({", ".join(f"{name} {_TYPES.get(name, 'text')}" for name in _NEW)})
-"""  # noqa: S608  (names of this package's own fields)
+"""
 
 _OF = (
     sql.SQL(

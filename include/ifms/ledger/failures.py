@@ -53,7 +53,7 @@ def returnable_dates(first: str, last: str, known_before: str) -> str:
         ) paid
         UNION
         SELECT day FROM days JOIN periods ON day BETWEEN since AND until
-    """  # noqa: S608  (what callers of this package give is SQL)
+    """
 
 
 _RETURNABLE = returnable_dates("%(first)s::date", "%(last)s::date", "'infinity'::timestamptz") + " ORDER BY day"

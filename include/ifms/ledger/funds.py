@@ -287,7 +287,7 @@ def unused_with(connection: Connection, tenant_id: str, amount: Decimal, *, fina
         WHERE s.tenant_id = %(tenant)s AND s.available_amount >= %(amount)s AND s.financial_year <= %(financial_year)s
           AND NOT (s.closed_at IS NULL AND {IN_A_YEAR_OF_USE})
         ORDER BY 1, 2
-        """.encode(),  # noqa: S608  (a text of this module)
+        """.encode(),
         {"tenant": tenant_id, "amount": amount, "financial_year": financial_year},
     ).fetchall()
     return [f"{row[0]} ({row[1]})" for row in rows]
@@ -301,7 +301,7 @@ _FUNDED = f"""
       ON (s.ddo_code, s.hoa_code) = (p.ddo_code, p.hoa_code)
     WHERE s.tenant_id = %(tenant)s AND s.closed_at IS NULL AND {IN_A_YEAR_OF_USE}
       AND s.available_amount >= %(amount)s AND s.available_amount - ifms.withheld(s) >= %(amount)s"""
-_ANY_FUNDED = f"SELECT 1 FROM ifms.sanction s {_FUNDED} LIMIT 1".encode()  # noqa: S608  (texts of this module)
+_ANY_FUNDED = f"SELECT 1 FROM ifms.sanction s {_FUNDED} LIMIT 1".encode()
 # Declined: FAILED without ever having been accepted, by the treasury's refusal. One that a person has settled or
 # cancelled says nothing of its sanction, unless the treasury had refused it in words that settled nothing.
 _FIRST_FUNDED = f"""
@@ -324,7 +324,7 @@ _FIRST_FUNDED = f"""
     ORDER BY s.id IN (SELECT sanction_id FROM declined), s.financial_year DESC,
              array_position(%(hoa)s::text[], s.hoa_code), changed.told DESC, changed.dated DESC, s.created_at DESC, s.id
     LIMIT 1 FOR UPDATE OF s
-""".encode()  # noqa: S608  (texts of this module)
+""".encode()
 
 
 def move(target: Target, movement: Movement, sanction_id: UUID, instruction_id: UUID, amount: Decimal) -> None:

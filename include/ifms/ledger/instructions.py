@@ -65,7 +65,7 @@ RETURNABLE = Queue(
        AND q.status IN ('INITIATED', 'SUCCESSFUL', 'PARTIAL', 'COMPLETED')
        AND (q.paid_at > now() - make_interval(days => (SELECT correction_days FROM ifms.setting)) OR q.paid_at IS NULL)
        AND EXISTS (SELECT FROM ifms.beneficiary b
-                   WHERE b.payment_instruction_id = q.id AND b.status <> 'Payment Failed')"""  # noqa: S608  (texts of this module)
+                   WHERE b.payment_instruction_id = q.id AND b.status <> 'Payment Failed')"""
     + _CONDITIONS,
     order="q.failures_polled_at NULLS FIRST, q.id",
     polled="failures_polled_at",

@@ -49,7 +49,7 @@ def find_violations(connection: Connection, limits: Limits | None = None, *, sho
             f"""
             WITH found (violation) AS MATERIALIZED ({invariant.query})
             SELECT (SELECT count(*) FROM found), ARRAY(SELECT violation FROM found ORDER BY violation LIMIT %(shown)s)
-            """,  # noqa: S608  (queries of this module)
+            """,
             values,
         ).fetchone()
         assert row is not None

@@ -34,7 +34,7 @@ UNPAID = Queue(
               AND s.available_amount >= q.amount AND {IN_A_YEAR_OF_USE}))
        AND NOT EXISTS (SELECT FROM ifms.import_withheld w WHERE w.settled_at IS NULL
                        AND w.tenant_id = q.tenant_id AND w.payment_number = q.payment_number)
-       AND NOT ifms.in_doubt(q)""",  # noqa: S608  (a text of the ledger's)
+       AND NOT ifms.in_doubt(q)""",
     order="q.raised_at, q.id",
 )
 

@@ -125,5 +125,5 @@ def _joined(parts: tuple[tuple[str, bool], ...]) -> bytes:
         own = _PARAMETER.sub(lambda m, p=place, n=positions: f"%(w{p}_{m[1] or next(n)})s", statement)  # type: ignore[misc]
         named.append(f"w{place} AS ({own}{' RETURNING true' if counted else ''})")
         if counted:
-            counts.append(f"(SELECT count(*) FROM w{place})")  # noqa: S608
+            counts.append(f"(SELECT count(*) FROM w{place})")
     return f"WITH {', '.join(named)} SELECT {', '.join(counts) or 'true'}".encode()

@@ -174,7 +174,7 @@ _CHOSEN = f"""
 def count(connection: Connection, criteria: RegisterCriteria, most: int) -> int:
     """How many rows the register has, whatever the page; `most` + 1 stands for more than `most`."""
     row = connection.execute(
-        f"SELECT count(*) FROM (SELECT {_CHOSEN} LIMIT %(limit)s) counted".encode(),  # noqa: S608  (as above)
+        f"SELECT count(*) FROM (SELECT {_CHOSEN} LIMIT %(limit)s) counted".encode(),
         _register_values(criteria) | {"limit": most + 1},
         prepare=False,
     ).fetchone()
@@ -197,7 +197,7 @@ def register(connection: Connection, criteria: RegisterCriteria) -> list[Transac
                    r.transaction_number, r.transaction_date, r.transaction_amount, r.sanctioned_balance,
                    r.fund_available
             FROM ifms.fund_register r WHERE r.movement_id IN (SELECT id FROM page) ORDER BY r.movement_id
-            """.encode(),  # noqa: S608  (texts of this module)
+            """.encode(),
             _register_values(criteria),
             prepare=False,
         ).fetchall()
@@ -215,7 +215,7 @@ def months(connection: Connection, criteria: RegisterCriteria) -> list[Month]:
                 FROM ifms.fund_movement m WHERE m.sanction_id IN ({_OF_YEAR}) AND {_REGISTERED}
                 GROUP BY 1
             ) months GROUP BY 1 ORDER BY 1
-            """.encode(),  # noqa: S608  (texts of this module)
+            """.encode(),
             _register_values(criteria),
             prepare=False,
         ).fetchall()
@@ -231,7 +231,7 @@ def sums(connection: Connection, criteria: RegisterCriteria) -> Sums:
                    coalesce(sum(spent_amount), 0) AS spent,
                    coalesce(sum(greatest(available_amount, 0)) FILTER (WHERE {_NOT_USED}), 0) AS not_used
             FROM ifms.sanction s CROSS JOIN ifms.setting o WHERE s.id IN ({_OF_YEAR})
-            """.encode(),  # noqa: S608  (texts of this module)
+            """.encode(),
             _register_values(criteria),
         ).fetchone()
     assert found is not None
@@ -251,7 +251,7 @@ def standing(connection: Connection, tenant_id: str | None) -> list[Standing]:
             FROM ifms.sanction s CROSS JOIN ifms.setting o
             WHERE %(tenant_id)s::text IS NULL OR s.tenant_id = %(tenant_id)s
             GROUP BY s.tenant_id ORDER BY s.tenant_id
-            """.encode(),  # noqa: S608  (texts of this module)
+            """.encode(),
             {"tenant_id": tenant_id},
         ).fetchall()
 

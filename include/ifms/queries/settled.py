@@ -53,7 +53,7 @@ _DAYS = f"""
     LEFT JOIN LATERAL ({_OUTCOME}) outcome ON true
     LEFT JOIN LATERAL ({_RETURNED}) returned ON true
     GROUP BY d.day, d.ends ORDER BY d.day
-"""  # noqa: S608  (texts of this module)
+"""
 
 
 def days(connection: Connection, asked: list[date], as_of: datetime) -> list[Day]:

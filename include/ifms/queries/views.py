@@ -213,7 +213,7 @@ def _question(view: str, order: str, *conditions: tuple[str, Any]) -> Question:
     asked = [(text, f"v{place}", value) for place, (text, value) in enumerate(conditions) if value is not None]
     where = " AND ".join(text.format(name) for text, name, _ in asked) or "true"
     return Question(
-        f"SELECT * FROM ifms.{view} WHERE {where} ORDER BY {order}",  # noqa: S608  (texts of this module)
+        f"SELECT * FROM ifms.{view} WHERE {where} ORDER BY {order}",
         {name: value for _, name, value in asked},
     )
 

@@ -31,7 +31,7 @@ _QUERY = f"""
       AND {point_in_time.within("paid.at")} AND {point_in_time.of_cities("p.tenant_id")}
     GROUP BY 1, 2, 3, 4
     ORDER BY 1, 2, 3, 4
-"""  # noqa: S608  (texts of this package)
+"""
 
 _SUMS = (
     Column("payments", "Payments", Kind.COUNT, width=10, total=True),

@@ -39,7 +39,7 @@ _QUERY = f"""
     ) later ON true
     WHERE {point_in_time.within("r.recorded_at")} AND {point_in_time.of_cities("r.tenant_id")}
     ORDER BY r.recorded_at, r.pi_number, r.beneficiary_number
-"""  # noqa: S608  (texts of this package)
+"""
 
 _WORDS = {outcome: outcome.replace(" ", "_") for outcome in OUTCOMES}
 _OUTCOMES = tuple(

@@ -37,7 +37,7 @@ _QUERY = f"""
       AND (%(hoa_code)s::text IS NULL OR r.hoa_code = %(hoa_code)s)
       AND (%(transaction_type)s::text IS NULL OR r.transaction_type = %(transaction_type)s)
     ORDER BY r.movement_id
-"""  # noqa: S608  (texts of this package)
+"""
 
 _FLOWS = {
     "allotted": ("Initial Allotment", "Additional Allotment"),

@@ -44,7 +44,7 @@ _QUERY = f"""
     ) waiting
     CROSS JOIN LATERAL (SELECT floor(extract(epoch FROM %(as_of)s - since) / 86400)::bigint AS days) waited
     ORDER BY array_position(%(services)s::text[], service), tenant_id, since, payment_number, pi_number NULLS FIRST
-"""  # noqa: S608  (texts of this package)
+"""
 
 _WAITING = (
     Column("rows", "Waiting", Kind.COUNT, width=9, total=True),

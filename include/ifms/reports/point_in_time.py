@@ -33,7 +33,7 @@ def state(pi: str, name: str) -> str:
             FROM (SELECT l.to_status, l.created_at FROM ifms.status_log l
                   WHERE l.payment_instruction_id = {pi}.id AND l.to_status IS NOT NULL AND l.created_at < %(as_of)s
                   ORDER BY l.id DESC LIMIT 1) told
-        ) {name}"""  # noqa: S608  (aliases of this package's own queries)
+        ) {name}"""
 
 
 def within(column: str) -> str:

@@ -32,7 +32,7 @@ def _measured(*by: str, order: str) -> str:
               AND c.created_at + coalesce(c.duration_ms, 0) * interval '1 millisecond' < %(as_of)s
         ) call
         GROUP BY {", ".join(by)} ORDER BY {order}
-    """  # noqa: S608  (texts of this module)
+    """
 
 
 _BY_SERVICE = f"array_position({_SERVICES}, service) NULLS LAST, service"
@@ -51,7 +51,7 @@ _STAGES = f"""
     GROUP BY pi_type, from_status, to_status
     ORDER BY pi_type, array_position(
         ARRAY['PENDING', 'INITIATED', 'APPROVED', 'IN PROCESS', 'SUCCESSFUL', 'PARTIAL'], from_status), to_status
-"""  # noqa: S608  (texts of this module)
+"""
 
 _MEASURED = (
     Column("calls", "Calls", Kind.COUNT, width=12, total=True),

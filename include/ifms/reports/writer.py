@@ -69,7 +69,7 @@ def make(
 
 
 def _read(connection: Connection, report: Report, asked: Request, sinks: Sequence[Sink], chunk: int) -> Counted:
-    from ifms.reports.aggregates import Counted  # noqa: PLC0415  (pandas is slow to load)
+    from ifms.reports.aggregates import Counted
 
     counted = Counted(report)
     for rows in read(connection, report, asked, chunk=chunk):
@@ -107,14 +107,14 @@ def _values(report: Report, asked: Request) -> dict[str, object]:
 
 def _sink(name: str, stream: BinaryIO, report: Report, asked: Request) -> Sink:
     if name == "csv":
-        from ifms.reports.files.csv_file import CsvFile  # noqa: PLC0415  (each format loads what it alone needs)
+        from ifms.reports.files.csv_file import CsvFile
 
         return CsvFile(stream, report, asked)
     if name == "xlsx":
-        from ifms.reports.files.xlsx_file import XlsxFile  # noqa: PLC0415
+        from ifms.reports.files.xlsx_file import XlsxFile
 
         return XlsxFile(stream, report, asked)
-    from ifms.reports.files.pdf_file import PdfFile  # noqa: PLC0415
+    from ifms.reports.files.pdf_file import PdfFile
 
     return PdfFile(stream, report, asked)
 

@@ -40,7 +40,7 @@ class Accounts:
             values.append(criteria["serviceCode"])
         dropped = _named(call, "drop_account")
         rows = self._store.rows(
-            f"SELECT document, shown, reference FROM account WHERE {' AND '.join(where)} ORDER BY modified DESC, id",  # noqa: S608
+            f"SELECT document, shown, reference FROM account WHERE {' AND '.join(where)} ORDER BY modified DESC, id",
             *values,
         )
         kept = []

@@ -63,10 +63,10 @@ class Bills:
         limit, offset = page_of(pagination, offset_name="offSet", default=100, most=LIMIT_MAX)
         condition = " AND ".join(where)
         rows = self._store.rows(
-            f"SELECT document, workflow FROM bill WHERE {condition} ORDER BY id{_tie(pagination)} LIMIT ? OFFSET ?",  # noqa: S608
+            f"SELECT document, workflow FROM bill WHERE {condition} ORDER BY id{_tie(pagination)} LIMIT ? OFFSET ?",
             *values, limit, offset,
         )  # fmt: skip
-        total = self._store.row(f"SELECT count(*) AS n FROM bill WHERE {condition}", *values)  # noqa: S608
+        total = self._store.row(f"SELECT count(*) AS n FROM bill WHERE {condition}", *values)
         bills = [load(row["document"]) for row in rows]
         for position, (bill, row) in enumerate(zip(bills, rows, strict=True)):
             bill["wfStatus"] = row["workflow"] if position < _WORKFLOW_PAGE else None
@@ -85,7 +85,7 @@ class Bills:
             where += f" AND {any_of('number', numbers)}"
             values += numbers
         rows = self._store.rows(
-            f"SELECT id, origin, document FROM bill WHERE {where} ORDER BY id LIMIT ? OFFSET ?",  # noqa: S608
+            f"SELECT id, origin, document FROM bill WHERE {where} ORDER BY id LIMIT ? OFFSET ?",
             *values, limit, offset,
         )  # fmt: skip
         found = [{**load(row["origin"]), "billId": row["id"], "bill": load(row["document"])} for row in rows]
@@ -95,7 +95,7 @@ class Bills:
     def active(self, ids: list[str], tenant: str) -> dict[str, dict[str, Any]]:
         """The ACTIVE bills among `ids`, by id."""
         rows = self._store.rows(
-            f"SELECT id, document FROM bill WHERE tenant = ? AND status = 'ACTIVE' AND {any_of('id', ids)}",  # noqa: S608
+            f"SELECT id, document FROM bill WHERE tenant = ? AND status = 'ACTIVE' AND {any_of('id', ids)}",
             tenant, *ids,
         )  # fmt: skip
         return {row["id"]: load(row["document"]) for row in rows}

@@ -34,7 +34,7 @@ class Payees:
             paging = f" AND {any_of('id', ids)}"
             values += ids
         rows = self._store.rows(
-            f"SELECT document FROM individual WHERE tenant = ? AND NOT deleted{paging} ORDER BY id",  # noqa: S608
+            f"SELECT document FROM individual WHERE tenant = ? AND NOT deleted{paging} ORDER BY id",
             *values,
         )
         found = [load(row["document"]) for row in rows]
@@ -62,10 +62,10 @@ class Payees:
         )
         condition = " AND ".join(where)
         rows = self._store.rows(
-            f"SELECT document FROM organisation WHERE {condition} ORDER BY id LIMIT ? OFFSET ?",  # noqa: S608
+            f"SELECT document FROM organisation WHERE {condition} ORDER BY id LIMIT ? OFFSET ?",
             *values, limit, offset,
         )  # fmt: skip
-        total = self._store.row(f"SELECT count(*) AS n FROM organisation WHERE {condition}", *values)  # noqa: S608
+        total = self._store.row(f"SELECT count(*) AS n FROM organisation WHERE {condition}", *values)
         return {
             "ResponseInfo": call.response_info(), "organisations": [load(row["document"]) for row in rows],
             "TotalCount": total["n"] if total else 0,

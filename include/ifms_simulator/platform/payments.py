@@ -78,7 +78,7 @@ class Payments:
                 values += wanted
         bills = texts(criteria, "billIds")
         if bills:
-            where.append(f"id IN (SELECT payment FROM paid_bill WHERE {any_of('bill', bills)})")  # noqa: S608
+            where.append(f"id IN (SELECT payment FROM paid_bill WHERE {any_of('bill', bills)})")
             values += bills
         for column, name in (("status", "status"), ("reference_status", "referenceStatus")):
             if criteria.get(name) is not None:
@@ -86,7 +86,7 @@ class Payments:
                 values.append(criteria[name])
         limit, offset = page_of(call.body.get("pagination"), offset_name="offSet", default=100, most=None)
         rows = self._store.rows(
-            f"SELECT document FROM payment WHERE {' AND '.join(where)} ORDER BY id LIMIT ? OFFSET ?",  # noqa: S608
+            f"SELECT document FROM payment WHERE {' AND '.join(where)} ORDER BY id LIMIT ? OFFSET ?",
             *values, max(limit, _UNPAGED), offset,
         )  # fmt: skip
         return {"ResponseInfo": call.response_info(), "payments": [load(row["document"]) for row in rows]}
@@ -118,7 +118,7 @@ class Payments:
             raise ServiceError(("EG_PAYMENT_INVALID_BILLS_ERROR", "The payment names no bills"))
         if len(set(ids)) != len(ids):
             raise ServiceError(("EG_PAYMENT_DUPLICATE_BILLS_ERROR", "The payment names a bill twice"))
-        if self._store.row(f"SELECT 1 FROM paid_bill WHERE {any_of('bill', ids)}", *ids) is not None:  # noqa: S608
+        if self._store.row(f"SELECT 1 FROM paid_bill WHERE {any_of('bill', ids)}", *ids) is not None:
             raise ServiceError(("EG_PAYMENT_DUPLICATE_PAYMENT_ERROR", "A payment exists for the given bills"))
         bills = self._bills.active(ids, tenant)
         missing = [each for each in ids if each not in bills]

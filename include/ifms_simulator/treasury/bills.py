@@ -245,7 +245,7 @@ class Bills:
                 "stage": row["stage"], "accepted_at": row["accepted_at"],
                 **({"params": load(row["document"])} if content else {}),
             }
-            for row in self._store.rows(f"SELECT * FROM bill {where} ORDER BY id", *values)  # noqa: S608
+            for row in self._store.rows(f"SELECT * FROM bill {where} ORDER BY id", *values)
         ]  # fmt: skip
 
     def _known(self, number: str) -> Bill:

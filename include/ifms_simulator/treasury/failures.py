@@ -108,7 +108,7 @@ class Failures:
             self._fail_by_rule(day, since, rules)
         compared = ">=" if since else "="
         numbers = self._store.rows(
-            f"SELECT DISTINCT number, document FROM failure WHERE voucher_date {compared} ? AND challan_date <= ? AND"  # noqa: S608
+            f"SELECT DISTINCT number, document FROM failure WHERE voucher_date {compared} ? AND challan_date <= ? AND"
             " number NOT IN (SELECT number FROM correction) ORDER BY voucher_date, number",
             day, self._today(),
         )  # fmt: skip

@@ -41,7 +41,7 @@ class NotificationHook(BaseHook):
 
     def settings(self) -> NotificationSettings:
         """Who is to hear what. Raises ConfigurationError that names the connection and its field."""
-        from ifms.delivery.notifications import NotificationSettings  # noqa: PLC0415  (Kafka's client: few who use hooks need it)
+        from ifms.delivery.notifications import NotificationSettings
 
         try:
             return NotificationSettings.of(self.get_connection(self.kafka_conn_id).extra_dejson)
@@ -50,7 +50,7 @@ class NotificationHook(BaseHook):
 
     def get_conn(self) -> KafkaPublisher:
         """A publisher; closing it is the caller's. Raises ConfigurationError that names the connection."""
-        from ifms_airflow.hooks.kafka import PublisherHook  # noqa: PLC0415
+        from ifms_airflow.hooks.kafka import PublisherHook
 
         try:
             publisher: KafkaPublisher = PublisherHook(self.kafka_conn_id).get_conn  # type: ignore[no-untyped-call]

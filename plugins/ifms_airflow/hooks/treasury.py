@@ -182,9 +182,9 @@ class TreasuryHook(BaseHook):
 
     @contextmanager
     def _inquiry(self) -> Iterator[TreasuryInquiry]:
-        from ifms.ledger.status_log import CallLog, may_log  # noqa: PLC0415  (only who makes frames needs them)
-        from ifms.services.inquiry import TreasuryInquiry  # noqa: PLC0415
-        from ifms_airflow.hooks.ledger import LedgerHook  # noqa: PLC0415
+        from ifms.ledger.status_log import CallLog, may_log
+        from ifms.services.inquiry import TreasuryInquiry
+        from ifms_airflow.hooks.ledger import LedgerHook
 
         calls = CallLog(self.sealer)
         with ExitStack() as stack:

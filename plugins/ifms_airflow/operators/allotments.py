@@ -26,7 +26,7 @@ class FetchAllotmentsOperator(TreasurySweepOperator):
 
     def work(self, context: Context, sweep: TreasurySweep, treasury: TreasuryClient, keyring: Keyring) -> None:
         """Ask for every watermark that is due."""
-        from ifms.services.va import fetch_allotments  # noqa: PLC0415
+        from ifms.services.va import fetch_allotments
 
         scope = self.scope(context)
         with self.platform() as platform:

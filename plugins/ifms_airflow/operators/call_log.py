@@ -38,13 +38,13 @@ class ShipCallsOperator(SweepOperator):
     @cached_property
     def call_log_hook(self) -> CallLogHook:
         """The way to Elasticsearch."""
-        from ifms_airflow.hooks import CallLogHook  # noqa: PLC0415
+        from ifms_airflow.hooks import CallLogHook
 
         return CallLogHook(self.elasticsearch_conn_id, self.ledger_conn_id)
 
     def execute(self, context: Context) -> None:
         """Do the sweep, write its row; raises a SweepError that says what to look at."""
-        from ifms.delivery.call_log_export import ship  # noqa: PLC0415
+        from ifms.delivery.call_log_export import ship
 
         if self.again not in (True, False, None):
             raise BadInputError("calls_again must be true or false")
@@ -75,7 +75,7 @@ class RemoveOldCallsOperator(SweepOperator):
 
     def execute(self, context: Context) -> None:
         """Do the sweep, write its row. Raises BadInputError for a time that is too short."""
-        from ifms.delivery.call_log_export import remove_old  # noqa: PLC0415
+        from ifms.delivery.call_log_export import remove_old
 
         if self.keep_days is None:
             self.log.info("Calls are kept for good")

@@ -56,7 +56,7 @@ class CorrectOperator(TreasurySweepOperator):
 
     def work(self, context: Context, sweep: TreasurySweep, treasury: TreasuryClient, keyring: Keyring) -> None:
         """Settle what is PENDING, then correct what was asked for, or all that is due."""
-        from ifms.services.cor import Corrections, Order  # noqa: PLC0415
+        from ifms.services.cor import Corrections, Order
 
         asked_for = self.asked_for()
         scope = self.scope(context)

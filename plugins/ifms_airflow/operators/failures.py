@@ -44,7 +44,7 @@ class FetchFailuresOperator(TreasurySweepOperator):
 
     def work(self, context: Context, sweep: TreasurySweep, treasury: TreasuryClient, keyring: Keyring) -> None:
         """Ask day by day, and book what failed."""
-        from ifms.services.fd import dates_to_ask, fetch_failures  # noqa: PLC0415
+        from ifms.services.fd import dates_to_ask, fetch_failures
 
         dates = self.period(context)
         fetch_failures(sweep, treasury, keyring.sealer, dates_to_ask(sweep, self.days) if dates is None else dates)
@@ -54,8 +54,8 @@ class FetchFailuresOperator(TreasurySweepOperator):
 
         Raises BadInputError for what is no period, one of more than a year, or one that is not over today.
         """
-        from ifms import clock  # noqa: PLC0415
-        from ifms.services.fd import voucher_dates  # noqa: PLC0415
+        from ifms import clock
+        from ifms.services.fd import voucher_dates
 
         now = clock.now()
         if self.since or self.until:

@@ -38,8 +38,8 @@ class CreatePaymentInstructionsOperator(TreasurySweepOperator):
 
     def work(self, context: Context, sweep: TreasurySweep, treasury: TreasuryClient, keyring: Keyring) -> None:
         """Persist, send, record; oldest payment first."""
-        from ifms.ledger.payments import release_holds  # noqa: PLC0415
-        from ifms.services.pi import PaymentInstructions  # noqa: PLC0415
+        from ifms.ledger.payments import release_holds
+        from ifms.services.pi import PaymentInstructions
 
         if self.adopt is not None:
             if self.shard == 0:
@@ -62,7 +62,7 @@ class CreatePaymentInstructionsOperator(TreasurySweepOperator):
 
     def only(self, sweep: TreasurySweep, pi_numbers: Sequence[str], scope: Scope) -> Scope:
         """The scope of these originals' payments; those whose last PI was declined or rejected may have another."""
-        from ifms.ledger.payments import free_payments_of  # noqa: PLC0415
+        from ifms.ledger.payments import free_payments_of
 
         free = self.shard == 0
         found = sweep.db.transact(lambda c: free_payments_of(c, pi_numbers, free=free))
@@ -70,7 +70,7 @@ class CreatePaymentInstructionsOperator(TreasurySweepOperator):
 
     def adopted(self, sweep: TreasurySweep, treasury: TreasuryClient, keyring: Keyring) -> None:
         """Take the form's bill into the ledger."""
-        from ifms.services.adopt import Adoption, LostBill  # noqa: PLC0415
+        from ifms.services.adopt import Adoption, LostBill
 
         if not isinstance(self.adopt, Mapping):
             raise BadInputError("adopt must be an object of fields")

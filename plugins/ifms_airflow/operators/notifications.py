@@ -28,13 +28,13 @@ class NotifyOperator(SweepOperator):
     @cached_property
     def notification_hook(self) -> NotificationHook:
         """The way to Kafka."""
-        from ifms_airflow.hooks import NotificationHook  # noqa: PLC0415
+        from ifms_airflow.hooks import NotificationHook
 
         return NotificationHook(self.kafka_conn_id)
 
     def execute(self, context: Context) -> None:
         """Do the sweep, write its row; raises a SweepError that says what to look at."""
-        from ifms.delivery.notifications import notify  # noqa: PLC0415
+        from ifms.delivery.notifications import notify
 
         if not self.notification_hook.configured():
             self.log.info("There is no connection %s: nobody is notified", self.kafka_conn_id)

@@ -41,16 +41,16 @@ class ExportParquetOperator(SweepOperator):
     @cached_property
     def ledger_hook(self) -> LedgerHook:
         """The way to the ledger, with time enough for whole months."""
-        from ifms_airflow.hooks import LedgerHook  # noqa: PLC0415
+        from ifms_airflow.hooks import LedgerHook
 
         return LedgerHook(self.ledger_conn_id, statement_timeout=timedelta(minutes=30))
 
     def execute(self, context: Context) -> None:
         """Write the files, and the sweep's row. Raises BadInputError for what is no month or view."""
-        from airflow.sdk import ObjectStoragePath  # noqa: PLC0415
+        from airflow.sdk import ObjectStoragePath
 
-        from ifms.reports.files import parquet_file  # noqa: PLC0415
-        from ifms.reports.writer import unwritable  # noqa: PLC0415
+        from ifms.reports.files import parquet_file
+        from ifms.reports.writer import unwritable
 
         if not all(isinstance(value, str) and value for value in (self.path, self.view, self.month)):
             raise BadInputError("path, view and month must be texts")

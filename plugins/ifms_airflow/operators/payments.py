@@ -38,7 +38,7 @@ class CreatePaymentsOperator(SweepOperator):
 
         Raises BadInputError for tenants or bills that are no list of texts, and for what can't be a bill's number.
         """
-        from ifms.services.chosen import bill_numbers  # noqa: PLC0415
+        from ifms.services.chosen import bill_numbers
 
         scope = super().scope(context)
         if self.bills is None:
@@ -48,7 +48,7 @@ class CreatePaymentsOperator(SweepOperator):
 
     def execute(self, context: Context) -> None:
         """Do the sweep, write its row; raises a SweepError that says what to look at."""
-        from ifms.services.pa import create_payments  # noqa: PLC0415
+        from ifms.services.pa import create_payments
 
         scope = self.scope(context)
         with (

@@ -34,7 +34,7 @@ class PollOperator(TreasurySweepOperator):
 
     def work(self, context: Context, sweep: TreasurySweep, treasury: TreasuryClient, keyring: Keyring) -> None:
         """Ask about every PI that is due."""
-        from ifms.sweep.status_poll import Poll  # noqa: PLC0415
+        from ifms.sweep.status_poll import Poll
 
         scope = self.scope(context)
         if scope.tenants is not None:
@@ -45,11 +45,11 @@ class PollOperator(TreasurySweepOperator):
 
 def status_service(code: str, sealer: Sealer) -> StatusService[Any]:
     """The status service with this code. Raises ConfigurationError when there is none."""
-    from ifms.services.ftfps import RevisedFailure  # noqa: PLC0415
-    from ifms.services.ftps import RevisedSuccess  # noqa: PLC0415
-    from ifms.services.pag import PaymentAdvice  # noqa: PLC0415
-    from ifms.services.pd import PaymentDetails  # noqa: PLC0415
-    from ifms.services.pis import InstructionStatus  # noqa: PLC0415
+    from ifms.services.ftfps import RevisedFailure
+    from ifms.services.ftps import RevisedSuccess
+    from ifms.services.pag import PaymentAdvice
+    from ifms.services.pd import PaymentDetails
+    from ifms.services.pis import InstructionStatus
 
     match code:
         case "PIS":

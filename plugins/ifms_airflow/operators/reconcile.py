@@ -50,14 +50,14 @@ class ReconcileOperator(SweepOperator):
     @cached_property
     def ledger_hook(self) -> LedgerHook:
         """The way to the ledger, with time enough for sums over whole tables."""
-        from ifms_airflow.hooks import LedgerHook  # noqa: PLC0415
+        from ifms_airflow.hooks import LedgerHook
 
         return LedgerHook(self.ledger_conn_id, statement_timeout=timedelta(minutes=30))
 
     def execute(self, context: Context) -> None:
         """Look, write the sweep's row; raises a SweepError that names what is broken."""
-        from ifms.services.reconcile import reconcile  # noqa: PLC0415
-        from ifms_airflow.hooks import TreasuryHook  # noqa: PLC0415
+        from ifms.services.reconcile import reconcile
+        from ifms_airflow.hooks import TreasuryHook
 
         limits = self._limits()
         keyring = TreasuryHook(self.treasury_conn_id).keyring
@@ -70,7 +70,7 @@ class ReconcileOperator(SweepOperator):
 
     def _limits(self) -> Limits:
         """Raise BadInputError unless the form's fields are hours, and days by name."""
-        from ifms.ledger.limits import Limits  # noqa: PLC0415
+        from ifms.ledger.limits import Limits
 
         days = {} if self.limit_days is None else self.limit_days
         if not isinstance(days, Mapping):

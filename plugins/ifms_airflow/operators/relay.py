@@ -28,7 +28,7 @@ class RelayOperator(SweepOperator):
 
     def execute(self, context: Context) -> None:
         """Do the sweep, write its row; raises a SweepError that says what to look at."""
-        from ifms.delivery.payment_status import deliver  # noqa: PLC0415
+        from ifms.delivery.payment_status import deliver
 
         again = None if self.again is None else self._ids()
         with (

@@ -71,13 +71,13 @@ class ReportOperator(SweepOperator):
     @cached_property
     def ledger_hook(self) -> LedgerHook:
         """The way to the ledger, with time enough for reports of whole tables."""
-        from ifms_airflow.hooks import LedgerHook  # noqa: PLC0415
+        from ifms_airflow.hooks import LedgerHook
 
         return LedgerHook(self.ledger_conn_id, statement_timeout=timedelta(minutes=30))
 
     def execute(self, context: Context) -> None:
         """Make what is asked for, write the sweep's row; raises a SweepError, or an error that says what was wrong."""
-        from ifms.reports import writer  # noqa: PLC0415
+        from ifms.reports import writer
 
         as_of = _known_at(context)
         wanted, formats = self._wanted(as_of)
@@ -102,7 +102,7 @@ class ReportOperator(SweepOperator):
 
     def _wanted(self, as_of: datetime) -> tuple[list[tuple[Report, Request]], tuple[str, ...]]:
         """What to make. Raises BadInputError for what is no report, no period, no format or no list of cities."""
-        from ifms.reports import catalogue  # noqa: PLC0415
+        from ifms.reports import catalogue
 
         for name in ("report", "period", "format", "hoa_code", "transaction_type"):
             value = getattr(self, name)
@@ -123,7 +123,7 @@ class ReportOperator(SweepOperator):
 
     def _folder(self, as_of: datetime) -> ObjectStoragePath:
         """Where the files of this `as of` go; made if it is not there. Raises ReportTargetError when it can't be."""
-        from ifms.reports.writer import unwritable  # noqa: PLC0415
+        from ifms.reports.writer import unwritable
 
         try:
             folder = report_storage.root(self.path) / report_storage.folder_name(as_of)
@@ -143,7 +143,7 @@ def _known_at(context: Context) -> datetime:
 
 def put(file: Path, folder: ObjectStoragePath, name: str) -> None:
     """Copy a file into the storage under a passing name, and give it its own when it is whole there."""
-    from ifms.reports.writer import unwritable  # noqa: PLC0415
+    from ifms.reports.writer import unwritable
 
     store, target = folder.fs, (folder / name).path
     passing = (folder / f".{name}.{secrets.token_hex(4)}.part").path

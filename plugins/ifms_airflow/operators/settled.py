@@ -36,9 +36,9 @@ class AnnounceSettledDaysOperator(SweepOperator):
 
     def execute(self, context: Context) -> None:
         """Look, announce, write the sweep's row; raises a SweepError for a day that was named and is not settled."""
-        from ifms import clock  # noqa: PLC0415
-        from ifms.queries import settled  # noqa: PLC0415
-        from ifms.reports.point_in_time import wait_until_settled  # noqa: PLC0415
+        from ifms import clock
+        from ifms.queries import settled
+        from ifms.reports.point_in_time import wait_until_settled
 
         asked = self._asked()
         run = context["dag_run"]

@@ -84,14 +84,14 @@ class SweepOperator(BaseOperator):
     @cached_property
     def platform_hook(self) -> PlatformHook:
         """The way to the DIGIT platform."""
-        from ifms_airflow.hooks import PlatformHook  # noqa: PLC0415
+        from ifms_airflow.hooks import PlatformHook
 
         return PlatformHook(self.platform_conn_id)
 
     @cached_property
     def ledger_hook(self) -> LedgerHook:
         """The way to the ledger."""
-        from ifms_airflow.hooks import LedgerHook  # noqa: PLC0415
+        from ifms_airflow.hooks import LedgerHook
 
         return LedgerHook(self.ledger_conn_id)
 
@@ -102,7 +102,7 @@ class SweepOperator(BaseOperator):
 
     def get_openlineage_facets_on_complete(self, task_instance: object) -> OperatorLineage[Any, Any]:
         """The tables that it reads and writes: asked by Airflow's OpenLineage provider, red or not."""
-        from ifms_airflow.lineage import of_sweep  # noqa: PLC0415
+        from ifms_airflow.lineage import of_sweep
 
         return of_sweep(self.service_id, self.ledger_hook, self.written)
 
@@ -115,7 +115,7 @@ class SweepOperator(BaseOperator):
 
         Raises BadInputError for tenants or PI numbers that are no list of texts.
         """
-        from ifms.sweep.scope import Scope  # noqa: PLC0415
+        from ifms.sweep.scope import Scope
 
         since, until = backfill_interval(context)
         only = None if self.pi_numbers is None else tuple(texts("pi_numbers", self.pi_numbers))
@@ -123,14 +123,14 @@ class SweepOperator(BaseOperator):
 
     def sweep(self, context: Context, ledger: Database, *, workers: int = 16) -> Sweep:
         """A sweep with this task's name on it."""
-        from ifms.sweep.run import Sweep  # noqa: PLC0415
+        from ifms.sweep.run import Sweep
 
         return Sweep(ledger, self.service_id, workers=workers, **self.of_task(context))
 
     def of_task(self, context: Context) -> dict[str, Any]:
         """What a sweep has of its task: the run's name, how it is stopped, where its metrics go."""
-        from ifms.ledger.runs import RunContext  # noqa: PLC0415
-        from ifms_airflow import metrics  # noqa: PLC0415
+        from ifms.ledger.runs import RunContext
+        from ifms_airflow import metrics
 
         ti = context["ti"]
         return {
@@ -150,11 +150,11 @@ class TreasurySweepOperator(SweepOperator):
 
     def execute(self, context: Context) -> None:
         """Open the connections, do the sweep, write its row; raises a SweepError that says what to look at."""
-        from ifms.ledger import settings  # noqa: PLC0415
-        from ifms.ledger.outbox import anything_due  # noqa: PLC0415
-        from ifms.ledger.status_log import CallLog  # noqa: PLC0415
-        from ifms.sweep.treasury_sweep import TreasurySweep  # noqa: PLC0415
-        from ifms_airflow.hooks import TreasuryHook  # noqa: PLC0415
+        from ifms.ledger import settings
+        from ifms.ledger.outbox import anything_due
+        from ifms.ledger.status_log import CallLog
+        from ifms.sweep.treasury_sweep import TreasurySweep
+        from ifms_airflow.hooks import TreasuryHook
 
         with ExitStack() as stack:
             keyring = TreasuryHook(self.treasury_conn_id).keyring

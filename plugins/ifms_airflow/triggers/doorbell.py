@@ -155,7 +155,7 @@ class Doorbell(SharedStreamProducer):
                 return self._consumer
 
     def _connect(self) -> Consumer:
-        from ifms_airflow.hooks.kafka import ListenerHook  # noqa: PLC0415
+        from ifms_airflow.hooks.kafka import ListenerHook
 
         consumer: Consumer = ListenerHook([self.topic], self.kafka_conn_id).get_consumer()
         return consumer
@@ -175,7 +175,7 @@ class Doorbell(SharedStreamProducer):
         return fresh
 
     def _commit(self, positions: Positions) -> None:
-        from confluent_kafka import TopicPartition  # noqa: PLC0415
+        from confluent_kafka import TopicPartition
 
         if self._consumer is None:
             raise RuntimeError("the doorbell was closed before its messages could be marked as heard")

@@ -99,7 +99,7 @@ class _Document:
 
     def tables(self, counted: Aggregates) -> None:
         """The charts, then the sums that they are drawn from."""
-        from ifms.reports.aggregates import rows_of  # noqa: PLC0415  (pandas is slow to load)
+        from ifms.reports.aggregates import rows_of
 
         made = [(table, rows_of(table.make(counted))) for table in self._report.tables]
         for table, rows in made:

@@ -57,7 +57,7 @@ def csv_line(cells: Sequence[Cell]) -> str:
 
 def xlsx(title: str, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
     """A workbook of one sheet; texts are texts whatever they begin with, amounts are numbers with two decimals."""
-    from ifms.reports.files.workbook import Book  # noqa: PLC0415  (slow to load, and most pages never need it)
+    from ifms.reports.files.workbook import Book
 
     buffer = io.BytesIO()
     with closing(Book(buffer, clock.now())) as book:

@@ -115,7 +115,7 @@ class _Summary:
         self._row = 0
 
     def write(self, counted: Aggregates, sheets: Sequence[str]) -> None:
-        from ifms.reports.aggregates import rows_of  # noqa: PLC0415  (pandas is slow to load)
+        from ifms.reports.aggregates import rows_of
 
         self._sheet.set_column(0, 0, 24)
         self._sheet.set_column(1, max(len(table.columns) for table in self._report.tables) - 1, 18)

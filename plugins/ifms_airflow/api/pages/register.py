@@ -181,8 +181,8 @@ def _write_rows(work: Work, *, form: RegisterForm, user: User) -> None:
 
 def _write_report(work: Work, *, form: RegisterForm, user: User, kind: str) -> None:
     # What makes it is slow to load, and most processes that serve pages never need it.
-    from ifms.reports import catalogue, writer  # noqa: PLC0415
-    from ifms.reports.fund_register import FUND_REGISTER  # noqa: PLC0415
+    from ifms.reports import catalogue, writer
+    from ifms.reports.fund_register import FUND_REGISTER
 
     year = form.year or current_year()
     if (period := parse(year)).year is None:
