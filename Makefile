@@ -49,11 +49,12 @@ mutants: install ## faults planted one by one in the money code: what do the tes
 bench: install ## the figures, against their limits
 	$(BIN)/python -m bench
 
-lint: install ## ruff and mypy
+lint: install ## ruff, mypy, and the arrows between rooms
 	$(BIN)/ruff check .
 	$(BIN)/ruff check --preview --select AIR .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 supply-chain: install ## what is shipped (dist/sbom.cdx.json), its licences, and advisories where a source of them is in reach
 	@$(BIN)/python deploy/supply_chain.py

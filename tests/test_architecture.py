@@ -1,4 +1,7 @@
-"""The three floors (architecture.md §3): imports go down only, each room touches what its line of the table allows."""
+"""The three floors (architecture.md §3): each room touches only what its line of the table allows.
+
+That imports go down and never in a circle, `lint-imports` says (`make lint`).
+"""
 
 from __future__ import annotations
 
@@ -169,26 +172,6 @@ def _out_of_room(inside: Path, name: str) -> str | None:
     return None
 
 
-def circles(root: Path) -> list[list[str]]:
-    """The modules of `ifms` and `ifms_airflow` that import one another, directly or by others; wherever they do it."""
-    files = {
-        ".".join((part, *path.relative_to(root / folder).with_suffix("").parts)).removesuffix(".__init__"): path
-        for folder, part in PARTS.items()
-        if part in {"ifms", "ifms_airflow"}
-        for path in (root / folder).rglob("*.py")
-    }
-    below = {}
-    for module, path in files.items():
-        package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-        named = {name for _, name in imports(path, package)}
-        below[module] = {name if name in files else name.rpartition(".")[0] for name in named} & files.keys() - {module}
-    while leaves := [module for module, names in below.items() if not names]:
-        for module in leaves:
-            del below[module]
-        below = {module: names - {*leaves} for module, names in below.items()}
-    return sorted(sorted({module, *names}) for module, names in below.items())
-
-
 def made_instead_of_given(root: Path) -> list[str]:
     """Each place where a service, a sweep or a delivery makes what it should be given."""
     found = []
@@ -203,21 +186,6 @@ def made_instead_of_given(root: Path) -> list[str]:
 
 def test_imports_go_down_only_and_stay_in_their_rooms():
     assert violations(REPO) == []
-
-
-def test_no_module_imports_itself_by_others():
-    assert circles(REPO) == []
-
-
-def test_a_circle_is_seen(tmp_path: Path):
-    room = tmp_path / "include/ifms/wire"
-    room.mkdir(parents=True)
-    (room / "pi.py").write_text("from ifms.wire import bank")
-    (room / "bank.py").write_text("def f():\n    from ifms.wire.text import latin")
-    (room / "text.py").write_text("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import ifms.wire.bank")
-    assert {name for each in circles(tmp_path) for name in each} >= {"ifms.wire.bank", "ifms.wire.text"}
-    (room / "text.py").write_text("import ifms.wire.cor")
-    assert circles(tmp_path) == []
 
 
 def test_services_are_given_what_they_need():
