@@ -23,7 +23,8 @@ from ifms_standalone.errors import StandaloneError
 from ifms_standalone.settings import REPOSITORY, Folder
 
 REPORTS = (
-    "fund_register", "payment_ageing", "failure_reasons", "reconciliation", "response_times", "amounts_transferred"
+    "fund_register", "payment_ageing", "failure_reasons", "reconciliation", "response_times", "amounts_transferred",
+    "bank_transfers", "project_payments",
 )  # fmt: skip
 FORMATS = ("csv", "xlsx", "pdf")
 SECONDS_LIMIT, BYTES_LIMIT = 300.0, 400 * 2**20

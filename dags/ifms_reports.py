@@ -9,6 +9,8 @@ Makes reports, each as XLSX (rows, sums, charts), CSV (rows) and PDF (for paper)
 - `reconciliation`: bills, payments, payment instructions and debit scrolls side by side, with a verdict each.
 - `response_times`: how fast and how often the treasury answers, and how long each status lasts.
 - `amounts_transferred`: what was paid and came back, by month, type of bill, city and head of account.
+- `bank_transfers`: each transfer by the date of its voucher, with its UTR.
+- `project_payments`: what was paid and came back, by project and type of bill.
 
 Each is as of the end of the run's data interval: from movements, status log and calls with their times, not from what a
 row says now. So the same run makes the same files again, its CSV byte for byte. Calls are
@@ -40,7 +42,7 @@ from ifms_airflow.schedules import DEFAULT_ARGS, NUMBER, TENANTS, clock, reports
 
 with DAG(
     "ifms_reports",
-    description="Fund register, ageing, failures, reconciliation, response times, amounts transferred: daily 00:00 IST",
+    description="Fund register, ageing, failures, reconciliation, response times, transfers, projects: daily 00:00 IST",
     schedule=clock("REPORTS", "0 0 * * *"),
     doc_md=__doc__,
     tags=["ifms", "ledger"],

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
 REPORTS = (
-    "fund_register", "payment_ageing", "failure_reasons", "reconciliation", "response_times", "amounts_transferred"
+    "fund_register", "payment_ageing", "failure_reasons", "reconciliation", "response_times", "amounts_transferred",
+    "bank_transfers", "project_payments",
 )  # fmt: skip
 """The names of reports; the same as in `ifms.reports.catalogue`, which no DAG file loads."""
 FORMATS = ("xlsx", "csv", "pdf")

@@ -50,7 +50,14 @@ def test_the_form_and_by_itself(run_dag, adapter, folder, sweeps):
     assert {name.startswith(known) for name in set(files(folder)) - before} == {True}
     mine = [name.removeprefix(known) for name in set(files(folder)) - before]
     assert {name.split(".")[-1] for name in mine} == {"csv", "xlsx", "pdf"}
-    made = {"fund_register", "reconciliation", "response_times", "amounts_transferred"}
+    made = {
+        "fund_register",
+        "reconciliation",
+        "response_times",
+        "amounts_transferred",
+        "bank_transfers",
+        "project_payments",
+    }
     assert {name.split("_20")[0] for name in mine} == made
     [row] = sweeps(run)
     assert row["counts"]["empty"] == 2  # nothing waits, nothing has failed

@@ -26,7 +26,8 @@ def report(
         str,
         typer.Argument(
             metavar="NAME",
-            help="fund_register, payment_ageing, failure_reasons, reconciliation, response_times, amounts_transferred",
+            help="fund_register, payment_ageing, failure_reasons, reconciliation, response_times, "
+            "amounts_transferred, bank_transfers or project_payments",
         ),
     ],
     period: Annotated[

@@ -12,10 +12,12 @@ from ifms.errors import BadInputError
 from ifms.ledger.database import Connection
 from ifms.queries.funds import KINDS
 from ifms.reports.amounts_transferred import AMOUNTS_TRANSFERRED
+from ifms.reports.bank_transfers import BANK_TRANSFERS
 from ifms.reports.failure_reasons import FAILURE_REASONS
 from ifms.reports.fund_register import FUND_REGISTER
 from ifms.reports.payment_ageing import PAYMENT_AGEING
 from ifms.reports.period import Period, parse
+from ifms.reports.project_payments import PROJECT_PAYMENTS
 from ifms.reports.reconciliation import RECONCILIATION
 from ifms.reports.report import Report, Request
 from ifms.reports.response_times import RESPONSE_TIMES
@@ -29,6 +31,8 @@ REPORTS: dict[str, Report] = {
         RECONCILIATION,
         RESPONSE_TIMES,
         AMOUNTS_TRANSFERRED,
+        BANK_TRANSFERS,
+        PROJECT_PAYMENTS,
     )
 }
 FORMATS = ("xlsx", "csv", "pdf")

@@ -43,6 +43,13 @@ def within(column: str) -> str:
         AND (%(until)s::timestamptz IS NULL OR {column} < %(until)s)"""
 
 
+def on_days(column: str) -> str:
+    """A condition: the date, IST, lies in the period."""
+    return f"""
+        (%(since)s::timestamptz IS NULL OR {column} >= (%(since)s::timestamptz AT TIME ZONE 'Asia/Kolkata')::date)
+        AND (%(until)s::timestamptz IS NULL OR {column} < (%(until)s::timestamptz AT TIME ZONE 'Asia/Kolkata')::date)"""
+
+
 def of_cities(column: str) -> str:
     """A condition: the city is one of those asked for."""
     return f"(%(tenants)s::text[] IS NULL OR {column} = ANY(%(tenants)s))"

@@ -420,6 +420,8 @@ TEXTS = {
     "rep.report.reconciliation": "Reconciliation",
     "rep.report.response_times": "Response times",
     "rep.report.amounts_transferred": "Amounts transferred",
+    "rep.report.bank_transfers": "Transfers by voucher and UTR",
+    "rep.report.project_payments": "Payments by project",
     "runs.title": "Runs",
     "runs.sweeps": "Last run of each service",
     "runs.c.service": "Service",
