@@ -42,7 +42,7 @@ from ifms_airflow.schedules import DEFAULT_ARGS, NUMBER, TENANTS, clock, reports
 
 with DAG(
     "ifms_reports",
-    description="Fund register, ageing, failures, reconciliation, response times, transfers, projects: daily 00:00 IST",
+    description="Funds, ageing, failures, reconciliation, response times, transfers, projects: daily 00:00 IST",
     schedule=clock("REPORTS", "0 0 * * *"),
     doc_md=__doc__,
     tags=["ifms", "ledger"],

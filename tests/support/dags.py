@@ -43,24 +43,16 @@ def _run_dag(dag_id: str, conf: dict[str, Any] | None = None, logical_date: date
         return dag.test(logical_date=logical_date or datetime.now(UTC), run_conf=conf)
 
 
-_WITHOUT_A_RUN: dict[int, tuple[Any, Any]] = {}
-"""Params that a run was given, by their ids, with the values that they had before the first."""
-
-
 @contextmanager
 def _params_left_alone(dag: DAG) -> Iterator[None]:
-    """Airflow writes a run's conf into the DAG's Param objects; here they outlive the run, and serve the next one.
-
-    DAGs share them, and runs may overlap: what a param is without a run is what it was when it was first seen.
-    """
+    """Airflow writes a run's conf into the DAG's Param objects; here they outlive the run, and serve the next one."""
     params = [owner.params.get_param(name) for owner in (dag, *dag.tasks) for name in owner.params]
-    for param in params:
-        _WITHOUT_A_RUN.setdefault(id(param), (param, param.value))
+    values = [param.value for param in params]
     try:
         yield
     finally:
-        for param in params:
-            param.value = _WITHOUT_A_RUN[id(param)][1]
+        for param, value in zip(params, values, strict=True):
+            param.value = value
 
 
 def _run_backfill(dag_id: str, from_date: datetime, to_date: datetime) -> list[DagRun]:
@@ -105,8 +97,9 @@ def _finish(run: DagRun, session: Any, run_task: Callable[..., Any] | None = Non
             task_instance.try_number += 1
             task_instance.state = TaskInstanceState.SCHEDULED
         session.commit()
-        for task_instance in ready:
-            (run_task or _run_task)(ti=task_instance, task=dag.task_dict[task_instance.task_id])
+        with _params_left_alone(dag):
+            for task_instance in ready:
+                (run_task or _run_task)(ti=task_instance, task=dag.task_dict[task_instance.task_id])
         session.expire_all()
 
 

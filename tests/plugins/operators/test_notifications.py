@@ -29,7 +29,7 @@ def test_the_relay_notifies(run_dag, with_kafka, adapter):
     run = run_dag("ifms_relay")
     assert run.state == "success"
     [row] = notified(adapter, run)
-    assert row["counts"]["told"] == 1 + 5
+    assert row["counts"]["delivered"] == 1 + 5
     [record] = with_kafka.messages(f"{with_kafka.name}-sms")
     assert json.loads(record.value).keys() == {"mobileNumber", "message"}
     assert len(with_kafka.messages(f"{with_kafka.name}-index")) == 5

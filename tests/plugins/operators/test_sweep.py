@@ -189,11 +189,11 @@ def test_two_shards_share_the_whole_cycle(run_dag, adapter, airflow_connections,
         run = run_dag(dag_id)
         assert run.state == "success", dag_id
         rows = sweeps(run)
+        shards = [0] if dag_id == "ifms_pa" else [0, 1]  # it runs every five minutes, and finds little
         assert [(row["shard"], row["state"], row["try_number"]) for row in rows] == [
-            (0, "success", 1),
-            (1, "success", 1),
+            (shard, "success", 1) for shard in shards
         ]
-        if dag_id in {"ifms_va", "ifms_pa"}:  # these ask city by city: the cities are shared out
+        if dag_id == "ifms_va":  # it asks city by city: the cities are shared out
             assert all(row["counts"].get("done") for row in rows), dag_id
     assert adapter.statuses() == {"SUCCESSFUL": 6}
     assert set(treasury.accepted.values()) == {1}
