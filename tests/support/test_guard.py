@@ -87,9 +87,14 @@ def held(tmp_path: Path):
         environment["PYTHONPATH"] = os.pathsep.join(str(REPO / each) for each in ("tests", "include", "plugins"))
         command = [sys.executable, "-m", "pytest", "-p", "conftest", "-p", "no:cacheprovider", *options, "test_held.py"]
         with (tmp_path / "output").open("wb") as output:
-            run = subprocess.Popen(
-                command, cwd=tmp_path, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-            )
+            # Whoever started this run in the background has it ignore SIGINT, and what it starts would, too.
+            before = signal.signal(signal.SIGINT, signal.default_int_handler)
+            try:
+                run = subprocess.Popen(
+                    command, cwd=tmp_path, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                )
+            finally:
+                signal.signal(signal.SIGINT, before)
         started.append(run)
         until(lambda: (tmp_path / "held").exists() or run.poll() is not None, "the test did not begin")
         assert run.poll() is None, (tmp_path / "output").read_text()
