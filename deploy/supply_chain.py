@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from packaging.utils import canonicalize_name
+
 REPO = Path(__file__).resolve().parents[1]
 PINS = REPO / "requirements.txt"
 POLICY = Path(__file__).with_name("licences.toml")
@@ -42,18 +44,16 @@ class Policy:
 
 
 def pinned(requirements: str) -> set[str]:
-    """The normalised names that a requirements file pins."""
-    return {normalised(name) for name in re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==", requirements, re.MULTILINE)}
-
-
-def normalised(name: str) -> str:
-    """A distribution's name as packaging compares it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
+    """The names that a requirements file pins, as packaging compares them."""
+    return {
+        canonicalize_name(name)
+        for name in re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==", requirements, re.MULTILINE)
+    }
 
 
 def only_pinned(sbom: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
     """The bill of materials without what only tests and linters need."""
-    components = [each for each in sbom["components"] if normalised(each["name"]) in names]
+    components = [each for each in sbom["components"] if canonicalize_name(each["name"]) in names]
     kept = {each["bom-ref"] for each in components} | {sbom["metadata"]["component"]["bom-ref"]}
     dependencies = [
         each | {"dependsOn": [ref for ref in each.get("dependsOn", ()) if ref in kept]}
@@ -71,10 +71,10 @@ def licences(component: Mapping[str, Any]) -> list[str]:
 
 def unsettled(components: Sequence[Mapping[str, Any]], policy: Policy) -> Iterator[str]:
     """What a person must decide about licences: one sentence each."""
-    names = {normalised(each["name"]) for each in components}
+    names = {canonicalize_name(each["name"]) for each in components}
     for component in components:
         found = licences(component)
-        if normalised(component["name"]) in policy.explained:
+        if canonicalize_name(component["name"]) in policy.explained:
             continue
         if not found:
             yield f"{component['name']} {component['version']} names no licence: look, and explain it in {POLICY.name}"

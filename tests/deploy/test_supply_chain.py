@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from packaging.utils import canonicalize_name
 from support.compose import REPO
 
 
@@ -77,7 +78,7 @@ def test_what_is_explained_is_pinned_and_its_licence_is_not_allowed_anyway(chain
     names = chain.pinned(chain.PINS.read_text())
     assert set(policy.explained) <= names
     told = {
-        chain.normalised(each.metadata["Name"]): each.metadata.get("License-Expression") for each in distributions()
+        canonicalize_name(each.metadata["Name"]): each.metadata.get("License-Expression") for each in distributions()
     }
     assert not [name for name in policy.explained if told.get(name) in policy.allowed]
     unknown = {name: told[name] for name in names & told.keys() if told[name] and name not in policy.explained}
