@@ -29,7 +29,10 @@ def _tables(reads: str, writes: str) -> Tables:
 
 
 _RECORDS = "status_log treasury_call outbox notice sweep_run unknown_answer setting"
-_POLL = _tables("payment_instruction beneficiary phrase", f"payment_instruction beneficiary {_RECORDS}")
+_MATCHED = "reported_failure"  # one that came too early is booked when its PI moves
+_POLL = _tables(
+    f"payment_instruction beneficiary phrase {_MATCHED}", f"payment_instruction beneficiary {_MATCHED} {_RECORDS}"
+)
 _BOOKS = "sanction allotment fund_movement payment bill payment_instruction beneficiary status_log treasury_call"
 
 TABLES: dict[str, Tables] = {
@@ -37,23 +40,23 @@ TABLES: dict[str, Tables] = {
     "PA": _tables("bill payment", "bill payment sweep_run"),
     "PI": _tables(
         "sanction allotment payment bill payment_instruction beneficiary phrase",
-        f"payment_instruction beneficiary sanction fund_movement payment bill {_RECORDS}",
+        f"payment_instruction beneficiary sanction fund_movement payment bill {_MATCHED} {_RECORDS}",
     ),
     "COR": _tables(
         "failed_beneficiary sanction allotment payment bill payment_instruction beneficiary phrase",
-        f"payment_instruction beneficiary sanction fund_movement {_RECORDS}",
+        f"payment_instruction beneficiary sanction fund_movement {_MATCHED} {_RECORDS}",
     ),
     "PIS": Tables(_POLL.reads, _POLL.writes | {"sanction", "fund_movement", "payment"}),
     "PAG": _POLL,
     "PD": _POLL,
     "FTPS": _POLL,
-    "FTFPS": Tables(_POLL.reads, _POLL.writes | {"unmatched_failure"}),
-    "FD": Tables(_POLL.reads, _POLL.writes | {"unmatched_failure", "voucher_date_asked"}),
+    "FTFPS": _POLL,
+    "FD": Tables(_POLL.reads, _POLL.writes | {"voucher_date_asked"}),
     "RELAY": _tables("outbox payment_instruction beneficiary payment bill", "outbox sweep_run"),
     "NOTIFY": _tables("outbox notice payment_instruction beneficiary", "outbox notice sweep_run"),
     "SHIP": _tables("treasury_call", "call_shipping sweep_run"),
     "REMOVE_CALLS": _tables("treasury_call call_shipping", "treasury_call sweep_run"),
-    "RECONCILE": _tables(f"{_BOOKS} outbox unmatched_failure voucher_date_asked", "payment_instruction sweep_run"),
+    "RECONCILE": _tables(f"{_BOOKS} outbox reported_failure voucher_date_asked", "payment_instruction sweep_run"),
     "PARQUET": _tables("beneficiary_payment fund_register payment_instruction_summary", "sweep_run"),
     "REPORTS": _tables(_BOOKS, "sweep_run"),
     "SETTLED": _tables("payment payment_instruction beneficiary status_log", "sweep_run"),

@@ -59,10 +59,13 @@ def test_every_table_that_is_named_is_there(adapter: Adapter):
     from ifms_airflow.lineage import TABLES
 
     known = {
-        row["table_name"]
-        for row in adapter.rows("SELECT table_name FROM information_schema.tables WHERE table_schema = 'ifms'")
+        row["table_name"]: row["table_type"]
+        for row in adapter.rows(
+            "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = 'ifms'"
+        )
     }
-    assert {name for tables in TABLES.values() for name in tables.reads | tables.writes} <= known
+    assert {name for tables in TABLES.values() for name in tables.reads} <= known.keys()
+    assert {known.get(name) for tables in TABLES.values() for name in tables.writes} == {"BASE TABLE"}
 
 
 def test_every_operator_has_its_tables():

@@ -22,8 +22,8 @@ class CreatePaymentsOperator(SweepOperator):
         told; one that is unknown, not approved or paid already stops no other. None for all that are due.
 
     With the outlet ``AssetAlias("ifms_payments")`` it updates the asset of that name while a payment waits that no run
-    of ifms_pi has looked at: a bell that was lost in a crash is rung again by the next run. The event's
-    extra says how many wait so (``rows``), and their ``rupees``.
+    of ifms_pi has looked at: a bell that was lost in a crash is rung again by the next run. The event's extra says
+    how many wait so (``rows``), and their ``rupees``.
     """
 
     template_fields: Sequence[str] = (*SweepOperator.template_fields, "bills")
