@@ -24,6 +24,7 @@ HOSTILE = {
     "lc_time": ("'C.utf8'", "C"),
     "row_security": ("off", "on"),
     "gin_fuzzy_search_limit": ("1", "0"),
+    "jit": ("on", "off"),
     "exit_on_error": ("on", "off"),
     "synchronous_commit": ("off", "on"),
     "default_transaction_isolation": ("serializable", None),

@@ -28,7 +28,7 @@ from ifms.errors import LedgerError
 LOOK = "ISOLATION LEVEL REPEATABLE READ READ ONLY"
 WORK = "ISOLATION LEVEL READ COMMITTED READ WRITE"
 
-# What results or safety depend on. Not lc_messages, which takes a superuser: no message of the server is read.
+# What results, safety or quick plans depend on. Not lc_messages, which takes a superuser: no server's message is read.
 _SETTINGS = {
     "search_path": "pg_catalog",
     "datestyle": "ISO, MDY",
@@ -45,6 +45,7 @@ _SETTINGS = {
     "lc_time": "C",
     "row_security": "on",
     "gin_fuzzy_search_limit": "0",  # above zero an index finds some of the rows
+    "jit": "off",  # one row looked up by a condition that the planner takes for thousands would wait for a compiler
     "exit_on_error": "off",  # a refusal of the ledger's rules ends the transaction, not the session
 }
 # A commit that has been answered is on the disk, or a crash would pay somebody twice; waiting for standbys is as set.

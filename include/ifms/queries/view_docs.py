@@ -23,6 +23,9 @@ No view holds an account number.
 A login that is a member of `ifms_read` sees the views, and of the tables the numbers, amounts, statuses and instants
 that the reports count (`grants.sql` has the columns): no name, no account, no text of anybody's. So it can make every
 report, and is refused `SELECT *` of a table.
+
+LedgerHook says `SET jit = off`; say so in a tool of your own, too. Else PostgreSQL compiles the plan of a search by
+bill, of which it expects thousands, and that takes longer than the search.
 """
 
 

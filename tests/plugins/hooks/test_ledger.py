@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import tracemalloc
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
@@ -15,6 +17,7 @@ from support.databases import as_reader
 from support.ledger import TENANT, Ledger
 
 from ifms.errors import BadInputError
+from ifms.queries import views
 
 pytestmark = pytest.mark.airflow
 
@@ -133,33 +136,69 @@ def test_names_that_airflow_goes_by():
 
 @pytest.fixture
 def _reader(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The connection of somebody who only reads, on a ledger with five PIs of 100."""
+    """The connection of somebody who only reads, on a ledger with five PIs of 100, and a payment that waits for one."""
     ledger.fund(1000)
     for _ in range(5):
         ledger.instruct(*ledger.payment(100))
+    ledger.payment(100)
     monkeypatch.setenv("AIRFLOW_CONN_IFMS_DB", json.dumps(connection_to(as_reader(ledger.dsn))))
 
 
+# What each question to a view asks for, so that it finds what the fixture wrote, and so that it finds nothing.
+QUESTIONS: dict[str, tuple[str, dict[str, Any], dict[str, Any], int]] = {
+    "fund_register": ("fund_register", {"financial_year": "2024-25"}, {"financial_year": "1999-00"}, 1),
+    "payment_instructions": ("payment_instruction_summary", {}, {"tenants": []}, 5),
+    "open_payment_instructions": (
+        "open_payment_instruction", {"statuses": ["PENDING"]}, {"older_than": timedelta(days=1)}, 5
+    ),
+    "failed_beneficiaries": ("failed_beneficiary", {}, {"days_left_at_most": 1}, 0),
+    "beneficiary_payments": (
+        "beneficiary_payment", {"statuses": ["Payment Pending"], "tenants": [TENANT]}, {"utr_numbers": ["U1"]}, 10
+    ),
+    "sanctions": ("sanction_summary", {"tenants": [TENANT]}, {"hoa_codes": ["none"]}, 1),
+    "status_history": ("status_history", {"services": ["PI"]}, {"pi_numbers": ["PI-XX/1"]}, 0),
+    "unmatched_failures": ("unmatched_failure", {"states": ["OPEN"]}, {"bill_numbers": ["PI-XX/1"]}, 0),
+    "waiting_payments": ("waiting_payment", {"tenants": [TENANT]}, {"hold_codes": ["none"]}, 1),
+}  # fmt: skip
+
+
+def test_each_question_to_a_view_has_its_frame_with_the_same_arguments():
+    from ifms_airflow.hooks import LedgerHook
+
+    asked = {
+        name: function
+        for name, function in inspect.getmembers(views, inspect.isfunction)
+        if function.__module__ == views.__name__ and not name.startswith("_")
+    }
+    assert asked.keys() == QUESTIONS.keys()
+    for name, function in asked.items():
+        offered = dict(inspect.signature(getattr(LedgerHook, f"{name}_df")).parameters)
+        del offered["self"]
+        assert list(offered) == list(inspect.signature(function).parameters), name
+
+
 @pytest.mark.usefixtures("_reader")
-def test_frames_have_the_types_of_the_database_also_without_a_row():
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_frames_have_the_types_of_the_database_also_without_a_row(name: str):
     from ifms_airflow.hooks import LedgerHook
 
     hook = LedgerHook()
-    frames = {
-        "fund_register": (hook.fund_register_df("2024-25"), hook.fund_register_df("1999-00")),
-        "payment_instruction_summary": (hook.payment_instructions_df(), hook.payment_instructions_df(tenants=[])),
-        "open_payment_instruction": (
-            hook.open_payment_instructions_df(statuses=["PENDING"]),
-            hook.open_payment_instructions_df(older_than=timedelta(days=1)),
-        ),
-        "failed_beneficiary": (hook.failed_beneficiaries_df(), hook.failed_beneficiaries_df(days_left_at_most=1)),
-    }
-    for view, (full, empty) in frames.items():
-        assert full.dtypes.to_dict() == empty.dtypes.to_dict(), view
-        assert len(empty) == 0
-        assert list(full.columns) == list(hook.get_df(f"SELECT * FROM ifms.{view}").columns)
-    assert [len(full) for full, _ in frames.values()] == [1, 5, 5, 0]
-    amounts = frames["payment_instruction_summary"][0]["net_amount"]
+    view, some, none, rows = QUESTIONS[name]
+    full, empty = getattr(hook, f"{name}_df")(**some), getattr(hook, f"{name}_df")(**none)
+    assert full.dtypes.to_dict() == empty.dtypes.to_dict()
+    assert (len(full), len(empty)) == (rows, 0)
+    assert list(full.columns) == list(hook.get_df(f"SELECT * FROM ifms.{view}").columns)
+    if (by_chunks := getattr(hook, f"{name}_by_chunks", None)) is not None:
+        chunks = list(by_chunks(chunksize=3, **some))
+        assert [len(chunk) for chunk in chunks] == [3] * (rows // 3) + [rows % 3] * (rows % 3 > 0 or rows == 0)
+        assert [*chunks[0].columns] == [*full.columns]
+
+
+@pytest.mark.usefixtures("_reader")
+def test_rupees_are_decimals():
+    from ifms_airflow.hooks import LedgerHook
+
+    amounts = LedgerHook().payment_instructions_df()["net_amount"]
     assert amounts.sum() == Decimal(500)
     assert {type(amount) for amount in amounts} == {Decimal}
 
