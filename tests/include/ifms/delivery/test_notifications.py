@@ -191,7 +191,7 @@ def test_each_whose_payment_failed_hears_of_it_and_of_its_success_later(adapter,
     told()
     owner(adapter, "UPDATE ifms.notice SET wanted_since = wanted_since - interval '1 hour'")
     assert adapter.reconcile().counts["problems"] == 0  # nobody was left out
-    assert "has failed" in [body["message"] for body, _ in sms(kafka) if body["mobileNumber"] == row["mobile"]][3]
+    assert ", failed." in [body["message"] for body, _ in sms(kafka) if body["mobileNumber"] == row["mobile"]][3]
     keys = {record.key for _, record in sms(kafka)}
     assert keys == {f"{failed.TENANT}:{row['payment_number']}" for row in adapter.rows("SELECT * FROM ifms.payment")}
 
