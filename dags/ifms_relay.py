@@ -10,8 +10,11 @@ topic `sms_topic` of the connection's extra (`egov.core.notification.sms`), who 
 has failed; on `pi_index_topic` (`ifms-pi-index-enrich`) the platform's index of PIs, without accounts, names and
 phones. `none` as a topic: nobody hears, and what waited is closed. A message counts as told once a broker has
 acknowledged it; its reader may get it twice, with the same header `ifms-message-id`. Phones are looked up when an SMS
-goes out; a payee without one is not told, which is kept with the message. `sms_paid` and `sms_failed` in the extra
-change the words.
+goes out; a payee without one is not told, which is kept with the message.
+
+The words of an SMS are the platform's (localisation `rainmaker-ifms` in the city's locale, JIT_PAYMENT_SUCCESSFUL and
+JIT_PAYMENT_FAILED), else `sms_paid` and `sms_failed` of the extra, else the story's, letter for letter. A template that
+can't be filled in is a problem of the run, and the next source speaks; a platform without that module is none.
 
 `ship` copies the calls to the treasury into Elasticsearch (connection `ifms_elasticsearch`; without it, nothing), into
 `ifms-request-logs` and `ifms-error-logs`, or as the connection's extra says (`request_index`, `error_index`). What is
@@ -25,7 +28,8 @@ After each DAG that wrote to the outbox, and every 10 minutes (`IFMS_SCHEDULE_RE
 'Send again' or 'Ship again', what was set aside is tried again. A backfill does what is due, as any other run.
 
 ## Reads
-`ifms.outbox`, `ifms.treasury_call`, `ifms.payment_instruction`; the platform's payments, individuals, organisations.
+`ifms.outbox`, `ifms.treasury_call`, `ifms.payment_instruction`; the platform's payments, individuals, organisations,
+localisation.
 
 ## Writes
 Statuses on the platform; messages in Kafka; documents in Elasticsearch; `ifms.outbox`, `ifms.notice`,

@@ -167,7 +167,12 @@ _PLATFORM_FIELDS: Fields = {
     "bill_page_size": _field(
         "Bills per page", "Above 10 the platform leaves workflow states out, and bills wait.", _number(10, 1, 200)
     ),
-    "locale": _field("Locale", "Behind the | of RequestInfo.msgId.", _text("en_IN")),
+    "locale": _field("Locale", "Behind the | of RequestInfo.msgId, and of the SMS.", _text("en_IN")),
+    "city_locales": _field(
+        "Locales of cities",
+        'JSON: a city\'s tenant to the locale of its SMS, where it is another; for example {"od.samplea": "or_IN"}.',
+        {"type": ["object", "null"]},
+    ),
     "pi_id_name": _field("Id name of a PI", "As idgen knows it.", _text("ifms.pi.reference.number")),
     "correction_id_name": _field("Id name of a revised PI", "As idgen knows it.", _text("ifms.repi.reference.number")),
     "beneficiary_id_name": _field(

@@ -19,7 +19,7 @@ from typing import Any
 from ifms import clock
 from ifms.delivery.kafka import KafkaMessage, Publisher, PublishResult
 from ifms.delivery.pi_index import documents
-from ifms.delivery.sms_texts import Texts, mobile_of, texts_of
+from ifms.delivery.sms_texts import CODES, MODULE, Texts, mobile_of, texts_of
 from ifms.errors import (
     BadInputError,
     ClaimLostError,
@@ -27,6 +27,7 @@ from ifms.errors import (
     LedgerError,
     PlatformError,
     PlatformReplyError,
+    PlatformUnavailableError,
 )
 from ifms.ledger import outbox
 from ifms.ledger.claims import Claim
@@ -57,13 +58,14 @@ class NotificationSettings:
     pi_index_topic: str | None = "ifms-pi-index-enrich"
     texts: Texts = field(default_factory=Texts)
     additional_fields: bool = False
-    codes: Mapping[str, str] = field(
-        default_factory=lambda: {"paid": "JIT_PAYMENT_SUCCESSFUL", "failed": "JIT_PAYMENT_FAILED"}
-    )
+    codes: Mapping[str, str] = field(default_factory=lambda: CODES)
 
     @classmethod
     def of(cls, given: Mapping[str, object]) -> NotificationSettings:
-        """The fields of a connection. Raises ConfigurationError that names the field."""
+        """The fields of a connection. Raises ConfigurationError that names the field.
+
+        A template that can't be used is no error: `texts.problems` names it, and another text goes out.
+        """
         texts = texts_of(given)
         words: dict[str, str] = {}
         for name in ("sms_topic", "pi_index_topic", "sms_paid_code", "sms_failed_code"):
@@ -91,6 +93,41 @@ class NotificationSettings:
         return {topic: kafka for topic, kafka in named.items() if kafka is not None}
 
 
+class _Words:
+    """The texts of one run: the platform's by the city's locale, each locale looked up once, else the connection's.
+
+    A localisation that is away or has no such texts stops nothing.
+    """
+
+    def __init__(self, sweep: Sweep, platform: PlatformClient, texts: Texts) -> None:
+        self._sweep = sweep
+        self._platform = platform
+        self._texts = texts
+        self._by_locale: dict[str, Texts] = {}
+        self._away = False
+        for problem in texts.problems:
+            sweep.add_problem(f"connection of the notices: {problem}")
+
+    def of(self, tenant: str) -> Texts:
+        """The texts for a city."""
+        locale = self._platform.config.locale_of(tenant)
+        if locale not in self._by_locale:
+            self._by_locale[locale] = self._texts if self._away else self._look_up(locale)
+        return self._by_locale[locale]
+
+    def _look_up(self, locale: str) -> Texts:
+        try:
+            found = self._platform.localised_messages(MODULE, locale)
+        except PlatformError as error:
+            self._away = isinstance(error, PlatformUnavailableError)
+            self._sweep.add_warning(f"SMS go out in the connection's or the story's words: {error}")
+            return self._texts
+        texts = Texts(self._texts.templates).under(found, CODES)
+        for problem in texts.problems:
+            self._sweep.add_problem(f"localisation {MODULE} of {locale}: {problem}")
+        return texts
+
+
 @dataclass
 class _Batch:
     """Messages under one claim: those that have become Kafka messages, and those that can't."""
@@ -116,13 +153,14 @@ def notify(
     """
     topics = dict(settings.topics)
     sweep.counts["unwanted"] += sweep.db.transact(partial(outbox.set_subscriptions, wanted=tuple(topics)))
+    words = _Words(sweep, platform, settings.texts if SMS in topics else Texts())
     until = time.monotonic() + longest.total_seconds()
     while topics and not sweep.stopping and time.monotonic() < until:
         claim, messages = sweep.db.transact(partial(outbox.claim_messages, limit=BATCH, topics=tuple(topics)))
         if not messages:
             return
         batch = _Batch(claim, messages)
-        silent = _write_sms(batch, platform, settings)
+        silent = _write_sms(batch, platform, settings, words)
         if PI_INDEX in topics:
             _write_documents(sweep, batch, topics[PI_INDEX])
         if claim.seconds_left < NEEDED_SECONDS:
@@ -169,7 +207,7 @@ class _Sms:
         return read
 
 
-def _write_sms(batch: _Batch, platform: PlatformClient, settings: NotificationSettings) -> str | None:
+def _write_sms(batch: _Batch, platform: PlatformClient, settings: NotificationSettings, words: _Words) -> str | None:
     """Make Kafka messages of the SMS in the batch, looking phones up city by city; why a registry does not answer."""
     by_city: dict[str, list[_Sms]] = defaultdict(list)
     for message in batch.messages:
@@ -186,6 +224,7 @@ def _write_sms(batch: _Batch, platform: PlatformClient, settings: NotificationSe
             silent = str(error)
             batch.result.later |= dict.fromkeys((sms.message.id for sms in wanted), silent)
             continue
+        texts = words.of(tenant)
         for sms in wanted:
             found = phones.get(sms.payee)
             if isinstance(found, PlatformReplyError):
@@ -195,12 +234,12 @@ def _write_sms(batch: _Batch, platform: PlatformClient, settings: NotificationSe
             if mobile is None:
                 batch.nobody[sms.message.id] = f"the registry has no mobile number of payee {sms.payee[1]}"
                 continue
-            text = settings.texts.of(sms.outcome, sms.amount, sms.utr, sms.beneficiary_number)
+            text = texts.of(sms.outcome, sms.amount, sms.utr, sms.beneficiary_number)
             body: dict[str, Any] = {"mobileNumber": mobile, "message": text}
             if settings.additional_fields:
                 body["additionalFields"] = {
                     "templateCode": settings.codes[sms.outcome],
-                    "requestInfo": _request_info(platform),
+                    "requestInfo": _request_info(platform.config.locale_of(tenant)),
                     "tenantId": tenant,
                 }
             assert settings.sms_topic is not None
@@ -244,7 +283,7 @@ def _write_documents(sweep: Sweep, batch: _Batch, topic: str) -> None:
         if number not in found:
             batch.result.refused[message.id] = f"there is no payment instruction {number}"
             continue
-        body = {"RequestInfo": _request_info(None), "paymentInstruction": found[number]}
+        body = {"RequestInfo": _request_info(), "paymentInstruction": found[number]}
         batch.kafka_messages.append(KafkaMessage(message.id, topic, message.ordering_key, _json(body)))
 
 
@@ -252,9 +291,8 @@ def _pi_number(message: Message) -> str:
     return str(message.payload.get("piNumber")) if isinstance(message.payload, dict) else "nobody has named"
 
 
-def _request_info(platform: PlatformClient | None) -> dict[str, Any]:
+def _request_info(locale: str = "en_IN") -> dict[str, Any]:
     """DIGIT's envelope, with nobody's token in it."""
-    locale = platform.config.locale if platform is not None else "en_IN"
     return {
         "apiId": "ifms-adapter",
         "ver": "1.0",

@@ -440,11 +440,23 @@ class PlatformClient:
         return {number: Works(tuple(contracts), tuple(projects)) for number, (contracts, projects) in found.items()}
 
     def localised_messages(self, module: str, locale: str) -> dict[str, str]:
-        """Return the texts of a localisation module (`rainmaker-ifms`) by their codes (§12)."""
+        """Return the texts of a localisation module (`rainmaker-ifms`) by their codes (§12).
+
+        A module that the platform does not have is empty. A row that can't be read doesn't spoil the others: it is
+        logged and absent, as are rows of another module or locale.
+        """
         service, tenant_id = "localisation_search", self.config.state_tenant
         query: Query = {"tenantId": tenant_id, "module": module, "locale": locale}
-        rows = rows_of(self._ask(service, tenant_id, {}, query), "messages", service, tenant_id)
-        return {text.code: text.message for text in models_of(_LocalisedText, rows, "messages", service, tenant_id)}
+        found: dict[str, str] = {}
+        for row in rows_of(self._ask(service, tenant_id, {}, query), "messages", service, tenant_id):
+            try:
+                text = model_of(_LocalisedText, row, "messages", service, tenant_id)
+            except PlatformReplyError as error:
+                _log.warning("%s", error)
+                continue
+            if text.module in (None, module) and text.locale in (None, locale):
+                found[text.code] = text.message
+        return found
 
     # Master data ------------------------------------------------------------------------------------------------------
 
@@ -586,3 +598,5 @@ class _CalculatedBill(Model):
 class _LocalisedText(Model):
     code: str
     message: str
+    module: str | None = None
+    locale: str | None = None

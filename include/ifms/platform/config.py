@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -30,6 +31,7 @@ DEFAULT_PATHS: Mapping[str, str] = MappingProxyType(
     }
 )
 
+_LOCALE = re.compile(r"[a-z]{2,3}(_[A-Z]{2})?")
 MAX_BILL_PAGE = (
     200  # the expense service clamps larger pages (digit-services.md §2), which would look like the last one
 )
@@ -42,7 +44,8 @@ class PlatformConfig:
     `services` overrides, by the names of `DEFAULT_PATHS`, a service's whole address (`http://expense:8080/path`), its
     host (`http://expense:8080`, with the default path) or its path (`expense/v2/_search`, at `base_url`).
     `timeout_seconds` is the deadline of one call, from connecting to the reply's last byte. `bill_page_size` above 10
-    is safe but costs calls: see `PlatformClient.bills_to_pay`.
+    is safe but costs calls: see `PlatformClient.bills_to_pay`. `city_locales` names the locale of cities (by tenant)
+    whose SMS are in another one than `locale`.
 
     Raises ConfigurationError for a value that can't work. Plain http is allowed: the services live inside the cluster.
     """
@@ -55,6 +58,7 @@ class PlatformConfig:
     services: Mapping[str, str] = field(default_factory=dict)
     bill_page_size: int = 10
     locale: str = "en_IN"
+    city_locales: Mapping[str, str] = field(default_factory=dict)
     pi_id_name: str = "ifms.pi.reference.number"
     correction_id_name: str = "ifms.repi.reference.number"
     beneficiary_id_name: str = "ifms.benef.reference.number"
@@ -88,6 +92,16 @@ class PlatformConfig:
             if "://" in override:
                 _check_url(override, f"the override of service {name}")
         object.__setattr__(self, "services", MappingProxyType(dict(self.services)))
+        if not isinstance(self.city_locales, Mapping):
+            raise ConfigurationError("city_locales is not a mapping of a city's tenant to its locale")
+        for tenant, locale in self.city_locales.items():
+            if not isinstance(locale, str) or not _LOCALE.fullmatch(locale):
+                raise ConfigurationError(f"the locale of {tenant} in city_locales is none such as en_IN")
+        object.__setattr__(self, "city_locales", MappingProxyType(dict(self.city_locales)))
+
+    def locale_of(self, tenant_id: str) -> str:
+        """The locale of a city's own texts."""
+        return self.city_locales.get(tenant_id, self.locale)
 
     def url(self, service: str) -> str:
         """Return the whole address of `service`, a name of `DEFAULT_PATHS`."""

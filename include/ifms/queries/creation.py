@@ -33,6 +33,17 @@ def originals(connection: Connection, tenant_id: str, payment_number: str) -> li
     )
 
 
+def original_of(connection: Connection, tenant_id: str, pi_number: str) -> str:
+    """The number of the original whose revision a PI is; any other number as it is."""
+    found = _rows(
+        connection,
+        "SELECT parent_pi_number FROM ifms.payment_instruction WHERE tenant_id = %s AND pi_number = %s",
+        tenant_id,
+        pi_number,
+    )
+    return str(found[0]["parent_pi_number"] or pi_number) if found else pi_number
+
+
 def revisions(connection: Connection, tenant_id: str, pi_number: str) -> list[Row]:
     """The original's revised PIs, the newest first: `id`, `pi_number`, `status`, `paid`, `same`.
 

@@ -26,6 +26,7 @@ def control_routes(platform: Platform) -> list[Route]:
         control("statuses", "POST", desk.statuses),
         control("accounts", "POST", desk.accounts),
         control("masters", "POST", desk.masters),
+        control("messages", "POST", desk.messages),
     ]
 
 
@@ -83,4 +84,10 @@ class _Desk:
             self._platform.masters.replace(
                 each["tenantId"], f"{each['module']}.{each['name']}", as_objects(each["data"])
             )
+        return {"replaced": len(as_objects(body))}
+
+    def messages(self, body: Json, _request: Request) -> object:
+        """Put other texts (`texts`, by their codes) in the place of a localisation `module`'s in a `locale`."""
+        for each in as_objects(body):
+            self._platform.masters.replace_messages(each["module"], each["locale"], as_object(each["texts"]))
         return {"replaced": len(as_objects(body))}

@@ -28,6 +28,8 @@ class Masters:
             for row in _read(name):
                 if row["tenantid"] in (STATE_TENANT, *self.cities):
                     self._rows.setdefault((row["tenantid"], row["schemacode"]), []).append(row["data"])
+        for row in _read("localization-en_IN"):
+            self._rows.setdefault((STATE_TENANT, _texts(row["module"], row["locale"])), []).append(row)
         for kept_row in self._store.rows("SELECT * FROM master"):
             self._rows[kept_row["tenant"], kept_row["name"]] = load(kept_row["document"])
 
@@ -67,9 +69,20 @@ class Masters:
         missing = [name for name in ("tenantId", "module", "locale") if not call.query.get(name)]
         if missing:
             raise ServiceError(("MISSING_PARAM", f"{', '.join(missing)} is mandatory"))
-        wanted = (call.query["module"], call.query["locale"])
-        found = [row for row in _read("localization-en_IN") if (row["module"], row["locale"]) == wanted]
-        return {"messages": found if call.query["tenantId"] == STATE_TENANT else []}
+        found = self._rows.get((call.query["tenantId"], _texts(call.query["module"], call.query["locale"])))
+        return {"messages": found or []}
+
+    def replace_messages(self, module: str, locale: str, texts: dict[str, str]) -> None:
+        """Put other texts, by code, in the place of a module's in one locale, for good."""
+        rows = [
+            {"code": code, "message": text, "module": module, "locale": locale} for code, text in texts.items()
+        ]  # fmt: skip
+        self.replace(STATE_TENANT, _texts(module, locale), rows)
+
+
+def _texts(module: str, locale: str) -> str:
+    """Where a module's texts stand among the masters, whose own names have a dot."""
+    return f"{module}:{locale}"
 
 
 def _filtered(rows: list[dict[str, Any]], condition: str | None) -> list[dict[str, Any]]:

@@ -132,6 +132,11 @@ class Creator:
         message = problems[0] if problems else f"the revised PI of {order.pi_number} is still being made; search it"
         raise DigitError("REVISED_PI_GEN_ERROR", message)
 
+    def original_of(self, tenant_id: str, pi_number: str) -> str:
+        """The original that is revised when a screen names the PI that it shows, which may be a revision itself."""
+        with self._reads.connection() as connection:
+            return creation.original_of(connection, tenant_id, pi_number)
+
     # In a thread of the pool ------------------------------------------------------------------------------------------
 
     def _pay(self, tenant_id: str, payment_number: str, by: str, *, pending: bool) -> list[str]:

@@ -76,21 +76,24 @@ class Errors(BaseModel):
 
 
 def errors(*faults: tuple[str, str]) -> dict[str, Any]:
-    """The envelope around (code, message)s."""
+    """The envelope around (code, message)s; some screens show the message, others the description."""
     return {
         "ResponseInfo": None,
-        "Errors": [{"code": code, "message": message, "description": None, "params": None} for code, message in faults],
+        "Errors": [
+            {"code": code, "message": message, "description": message, "params": None} for code, message in faults
+        ],
     }
 
 
 def instruction(whole: Whole, *, created: bool = False) -> dict[str, Any]:
     """A PI as DIGIT's screens know it; `created`, as `_create` answers: with what was sent, without the advice."""
     pi = whole.pi
+    moved = [_movement(pi, row) for row in whole.movements if row["kind"] in ("DEBIT", "REVERSAL")]
     document = digit_document.head(pi) | {
         "parentPiNumber": pi["parent_pi_number"],
         "piErrorResp": pi["error_message"],
         "beneficiaryDetails": [digit_document.beneficiary(pi, row) for row in whole.beneficiaries],
-        "transactionDetails": [_movement(pi, row) for row in whole.movements if row["kind"] in ("DEBIT", "REVERSAL")],
+        "transactionDetails": moved or _link_to_sanction(pi),
     }
     if created:
         document |= _sent(pi)
@@ -198,6 +201,17 @@ def _movement(pi: Row, row: Row) -> dict[str, Any]:
         "additionalDetails": None,
         "auditDetails": digit_document.audit({"created_at": row["created_at"], "updated_at": row["created_at"]}),
     }
+
+
+def _link_to_sanction(pi: Row) -> list[dict[str, Any]]:
+    """A row of no money and no type for a PI without a DEBIT: screens find head and allotment by its sanctionId.
+
+    A PENDING PI has no DEBIT yet, a revised one has none at all, as its original's sanction has paid.
+    """
+    if pi["sanction_id"] is None:  # imported without one
+        return []
+    link = {"id": pi["id"], "sanction_id": pi["sanction_id"], "amount": 0, "created_at": pi["created_at"], "kind": None}
+    return [_movement(pi, link)]
 
 
 def _log(row: Row) -> dict[str, Any]:

@@ -55,7 +55,7 @@ _CHOICES: TypeAdapter[list[Choice]] = TypeAdapter(Annotated[list[Choice], Field(
 
 
 class CreateBody(Body):
-    """One of: a payment's number, an original PI to revise, a whole payment. The first that is given counts."""
+    """One of: a payment's number, a PI to revise (or a revision of it), a whole payment. The first given counts."""
 
     tenantId: Text | None = None
     referenceId: Text | None = None
@@ -111,7 +111,7 @@ def create(body: CreateBody, user: User, request: Request) -> dict[str, Any]:
         )
         return answer | {"paymentInstruction": document}
     require_start(user, "ifms_cor")
-    order = _order(tenant, body.parentPI or "", body.beneficiaries, user.get_name())
+    order = _order(tenant, creator.original_of(tenant, body.parentPI or ""), body.beneficiaries, user.get_name())
     dag_runs.note(
         user,
         "revise",

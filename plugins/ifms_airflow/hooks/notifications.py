@@ -18,9 +18,9 @@ class NotificationHook(BaseHook):
     """Kafka, over a connection of the provider's type `kafka`, which need not be there.
 
     Its extra holds the client's settings (`bootstrap.servers` …) and, each optional, our own fields: `sms_topic` and
-    `pi_index_topic` (`none`: nobody hears), `sms_paid` and `sms_failed` (the words of an SMS, with {amount} and {utr}),
-    and for an SMS service that wants DIGIT's additionalFields `sms_additional_fields`, `sms_paid_code`,
-    `sms_failed_code`.
+    `pi_index_topic` (`none`: nobody hears), `sms_paid` and `sms_failed` (the words of an SMS, with {amount} and
+    {UTRNO}, where the platform's localisation has none), and for an SMS service that wants DIGIT's additionalFields
+    `sms_additional_fields`, `sms_paid_code`, `sms_failed_code`.
     """
 
     conn_name_attr = "kafka_conn_id"
@@ -66,7 +66,8 @@ class NotificationHook(BaseHook):
     def test_connection(self) -> tuple[bool, str]:
         """Read our fields, and ask a broker who is there."""
         try:
-            self.settings()
+            if problems := self.settings().texts.problems:
+                return False, f"connection {self.kafka_conn_id!r}: {'; '.join(problems)}"
             publisher = self.get_conn()
             try:
                 return True, publisher.check()

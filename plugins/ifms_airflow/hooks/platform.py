@@ -229,6 +229,7 @@ def _given(extra: Mapping[str, Any]) -> dict[str, Any]:
                 given[name] = kind(given[name])
             except (TypeError, ValueError):
                 raise ConfigurationError(f"{name} {given[name]!r} is not a number") from None
-    if isinstance(given.get("services"), str):  # as a form or an environment variable may give it
-        given["services"] = json.loads(given["services"])
+    for name in ("services", "city_locales"):
+        if isinstance(given.get(name), str):  # as a form or an environment variable may give it
+            given[name] = json.loads(given[name])
     return given

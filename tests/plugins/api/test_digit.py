@@ -66,7 +66,7 @@ def test_no_account_number_is_told(told: dict[str, Any]):
 def test_the_envelope_of_errors():
     assert digit.errors(("A", "b")) == {
         "ResponseInfo": None,
-        "Errors": [{"code": "A", "message": "b", "description": None, "params": None}],
+        "Errors": [{"code": "A", "message": "b", "description": "b", "params": None}],
     }
 
 

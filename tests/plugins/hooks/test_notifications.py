@@ -40,9 +40,9 @@ def test_with_servers_alone_the_contracts_topics_are_used(hook, connect):
 def test_our_fields_are_ours_and_the_rest_is_the_clients(hook, connect, kafka):
     from ifms.delivery.kafka import KafkaMessage
 
-    connect(kafka.connection(sms_topic="none", sms_paid="{amount}", **{"linger.ms": 1})["extra"])
+    connect(kafka.connection(sms_topic="none", sms_paid="{amount} {utr}", **{"linger.ms": 1})["extra"])
     assert hook.settings().topics.keys() == {"pi_index"}
-    assert hook.settings().texts.paid == "{amount}"
+    assert hook.settings().texts.templates["paid"] == "{amount} {utr}"
     publisher = hook.get_conn()
     posted = publisher.publish([KafkaMessage(1, kafka.topic("index"), "k", b"{}")])
     publisher.close()

@@ -62,6 +62,7 @@ def test_every_field_can_be_set_as_json_or_as_text(connect):
         timeout_seconds="2.5",
         bill_page_size="20",
         services='{"bill_search": "http://expense:8080"}',
+        city_locales='{"od.samplea": "or_IN"}',
         pi_id_name="pi",
         correction_id_name="cor",
         beneficiary_id_name="benf",
@@ -72,6 +73,7 @@ def test_every_field_can_be_set_as_json_or_as_text(connect):
     assert (config.timeout_seconds, config.bill_page_size) == (2.5, 20)
     assert (config.pi_id_name, config.correction_id_name, config.beneficiary_id_name) == ("pi", "cor", "benf")
     assert config.url("bill_search") == "http://expense:8080/expense/bill/v1/_search"
+    assert config.locale_of("od.samplea") == "or_IN"
 
 
 @pytest.mark.parametrize(

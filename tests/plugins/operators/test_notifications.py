@@ -45,7 +45,7 @@ def test_without_a_kafka_nothing_waits_and_nothing_is_red(run_dag, airflow_conne
     assert adapter.rows("SELECT * FROM ifms.outbox WHERE delivered_at IS NULL") == []
 
 
-def test_templates_that_can_not_be_used_are_named_before_anything_is_told(
+def test_a_template_that_can_not_be_used_is_a_problem_of_the_run_and_the_sms_go_out(
     run_dag, with_kafka, adapter, monkeypatch, without_retries
 ):
     run_dag("ifms_relay")
@@ -54,7 +54,8 @@ def test_templates_that_can_not_be_used_are_named_before_anything_is_told(
     monkeypatch.setenv("AIRFLOW_CONN_IFMS_KAFKA", json.dumps(with_kafka.connection(sms_paid="{amount} {account}")))
     run = run_dag("ifms_relay")
     assert run.state == "failed"
-    assert notified(adapter, run) == []
-    assert with_kafka.messages(f"{with_kafka.name}-sms") == []
+    [row] = notified(adapter, run)
+    assert any("sms_paid has '{account}' in it" in problem for problem in row["problems"])
+    assert len(with_kafka.messages(f"{with_kafka.name}-sms")) == 1
     tasks = {task.task_id: task.state for task in run.get_task_instances()}
     assert tasks["deliver"] == "success"  # the platform hears all the same

@@ -1,66 +1,96 @@
-"""The words of an SMS: what fits, what is filled in, and which templates are refused."""
+"""The words of an SMS: the story's letter for letter, what is filled in, and which templates fall to the next source."""
 
 import re
 from decimal import Decimal
 
 import pytest
 
-from ifms.delivery.sms_texts import FAILED, PAID, Texts, mobile_of, texts_of
-from ifms.errors import ConfigurationError
+from ifms.delivery.sms_texts import CODES, FAILED, PAID, STORY, Texts, mobile_of, texts_of
 
 GSM = re.compile(r"[A-Za-z0-9 @£$¥èéùìòÇØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ!\"#¤%&'()*+,\-./:;<=>?¡ÄÖÑÜ§¿äöñüà]*")
+ODIA = "ଆପଣଙ୍କ ଖାତାକୁ Rs. {amount} ପଠାଗଲା (ସାମ୍ପଲ୍\u200c) {UTRNO}"
+UNUSABLE = [
+    ("{amount} {UTRNO} {name}", "has '{name}' in it"),
+    ("{amount} {UTRNO} {amount.real}", "has '{amount.real}' in it"),
+    ("{amount} {UTRNO} {0}", "has '{0}' in it"),
+    ("{amount} {UTRNO} {}", "has '{}' in it"),
+    ("{amount} {UTRNO} {", "has '{' in it"),
+    ("{amount}} {UTRNO}", "has '}' in it"),
+    ("{amount!r} {UTRNO}", "has '{amount!r}' in it"),
+    ("{amount} {utrno}", "has '{utrno}' in it"),
+    ("paid by {utr}", "does not name the {amount}"),
+    ("paid {amount}", "does not name the transaction, {UTRNO}"),
+    ("{amount} {UTRNO}" + "x" * 1000, "has 1016 characters"),
+    ("{amount} {UTRNO}\x00", "can't be printed"),
+    ("{amount} {UTRNO}\ud800", "can't be printed"),
+    (["{amount} {UTRNO}"], "must be a text"),
+    (7, "must be a text"),
+]
 
 
-@pytest.mark.parametrize("outcome", ["paid", "failed"])
-def test_what_is_said_fits_into_one_sms(outcome):
-    said = Texts().of(outcome, Decimal("99999.99"), "CMS1234567890123", "BN-SA/000001")
-    assert len(said) <= 160
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        (
+            "paid",
+            "Payment of Rs. 123456.50 for MUKTA, transaction CMS1234567890123 is made to your registered bank account. "
+            "Contact your bank if not credited within 72 hours. MUKTA - Govt. of Odisha.",
+        ),
+        (
+            "failed",
+            "Payment of Rs. 123456.50 for MUKTA, transaction CMS1234567890123 is failed. "
+            "Contact MUKTA Cell at ULB for more detail. MUKTA - Govt. of Odisha.",
+        ),
+    ],
+)
+def test_where_nobody_says_otherwise_the_words_are_the_storys(outcome, words):
+    said = Texts().of(outcome, Decimal("123456.5"), "CMS1234567890123", "BN-SA/000001")
+    assert said == words
     assert GSM.fullmatch(said)
-    assert "Rs.99,999.99" in said
-    assert "CMS1234567890123" in said
 
 
 def test_without_a_utr_the_payment_has_a_number_all_the_same():
     assert "BN-SA/000001" in Texts().of("failed", Decimal(450), None, "BN-SA/000001")
 
 
-def test_the_platforms_own_templates_can_be_given():
+def test_a_connections_templates_are_used_and_an_empty_one_is_none():
     texts = texts_of({"sms_paid": "{UTRNO}: {amount} rupees", "sms_failed": ""})
     assert texts.of("paid", Decimal(450), "U1", "B1") == "U1: 450.00 rupees"
-    assert texts.failed == FAILED
+    assert texts.templates[FAILED] == STORY[FAILED]
+    assert texts.problems == ()
+
+
+def test_the_platforms_texts_come_first_one_by_one():
+    texts = texts_of({"sms_paid": "own {amount} {utr}", "sms_failed": "own {amount} {utr}"})
+    found = {CODES[PAID]: ODIA, "STATUS_LOG_PI_SUCCESS": "nothing of ours"}
+    over = texts.under(found, CODES)
+    assert over.templates == {PAID: ODIA, FAILED: "own {amount} {utr}"}
+    assert over.of("paid", Decimal(1), "U1", "B1") == ODIA.format(amount="1.00", UTRNO="U1")
 
 
 def test_a_value_is_put_in_as_it_is():
     """A UTR is the treasury's text: nothing in it is a placeholder."""
-    assert Texts("{amount} {utr}").of("paid", Decimal(1), "{amount}\\1", "B1") == "1.00 {amount}\\1"
+    texts = texts_of({"sms_paid": "{amount} {utr}"})
+    assert texts.of("paid", Decimal(1), "{amount}\\1", "B1") == "1.00 {amount}\\1"
 
 
-@pytest.mark.parametrize(
-    ("template", "says"),
-    [
-        ("{amount} {name}", "'{name}'"),
-        ("{amount} {amount.real}", "'{amount.real}'"),
-        ("{amount} {0}", "'{0}'"),
-        ("{amount} {}", "'{}'"),
-        ("{amount} {", "'{'"),
-        ("{amount}}", "'}'"),
-        ("{amount!r}", "'{amount!r}'"),
-        ("paid by {utr}", "does not name the {amount}"),
-        ("{amount}" + "x" * 1000, "characters"),
-        ("{amount}\n", "one line"),
-        ("{amount}\x00", "one line"),
-    ],
-)
-def test_a_template_that_can_not_be_filled_in_is_named(template, says):
-    for name in ("sms_paid", "sms_failed"):
-        with pytest.raises(ConfigurationError, match=rf"{name} .*{re.escape(says)}"):
-            texts_of({name: template})
+@pytest.mark.parametrize(("template", "says"), UNUSABLE)
+@pytest.mark.parametrize("outcome", [PAID, FAILED])
+def test_a_template_that_can_not_be_used_is_named_and_the_next_source_speaks(template, says, outcome):
+    name = f"sms_{outcome}"
+    texts = texts_of({name: template})
+    [problem] = texts.problems
+    assert problem.startswith(f"{name} ")
+    assert says in problem
+    assert texts.templates == STORY
+    own = texts_of({name: "own {amount} {utr}"}).under({CODES[outcome]: template}, CODES)
+    [problem] = own.problems
+    assert problem.startswith(f"{CODES[outcome]} ")
+    assert own.templates == {**STORY, outcome: "own {amount} {utr}"}
 
 
-def test_a_template_is_a_text():
-    with pytest.raises(ConfigurationError, match="sms_paid must be a text"):
-        texts_of({"sms_paid": ["{amount}"]})
-    assert texts_of({}).paid == PAID
+def test_a_template_may_have_lines():
+    assert texts_of({"sms_paid": "{amount}\n{UTRNO}"}).problems == ()
 
 
 @pytest.mark.parametrize(

@@ -445,6 +445,18 @@ def test_localised_messages_come_by_code(platform, client):
     ]
 
 
+def test_a_localised_row_that_is_not_asked_for_or_not_readable_is_absent(platform, client):
+    rows = [
+        {"code": "A", "message": "ours", "module": "rainmaker-ifms", "locale": "en_IN"},
+        {"code": "A", "message": "another's", "module": "rainmaker-ifms", "locale": "or_IN"},
+        {"code": "A", "message": "another's", "module": "rainmaker-common", "locale": "en_IN"},
+        {"code": "B", "message": None},
+        "text",
+    ]
+    platform.answer("localisation_search", {"messages": rows})
+    assert client.localised_messages("rainmaker-ifms", "en_IN") == {"A": "ours"}
+
+
 # Master data ----------------------------------------------------------------------------------------------------------
 
 STATE_MASTERS = {

@@ -81,3 +81,11 @@ def test_it_does_not_change_with_the_mapping_it_was_made_from():
     config = PlatformConfig("http://digit.test", services=services)
     services["bill_search"] = "b"
     assert config.url("bill_search").endswith("/a")
+
+
+def test_a_city_may_have_a_locale_of_its_own():
+    config = PlatformConfig("http://digit.test", city_locales={"od.samplea": "or_IN"})
+    assert (config.locale_of("od.samplea"), config.locale_of("od.sampleb")) == ("or_IN", "en_IN")
+    for given in (["or_IN"], {"od.samplea": 7}, {"od.samplea": "or_IN&tenantId=x"}):
+        with pytest.raises(ConfigurationError, match="city_locales"):
+            PlatformConfig("http://digit.test", city_locales=given)

@@ -69,6 +69,19 @@ def test_message_texts(client):
     assert client.codes(path, {}, tenantId="od") == ["MISSING_PARAM"]
 
 
+def test_message_texts_can_be_replaced_for_good(start_platform, tmp_path):
+    path, query = "localization/messages/v1/_search", {"tenantId": "od", "module": "rainmaker-ifms"}
+    first = start_platform(tmp_path / "state.sqlite3", bills_per_city=0)
+    first.control("messages", {"module": "rainmaker-ifms", "locale": "or_IN", "texts": {"A": "B"}})
+    first.control("messages", {"module": "rainmaker-ifms", "locale": "en_IN", "texts": {}})
+    second = start_platform(tmp_path / "state.sqlite3", bills_per_city=0)
+    for client in (first, second):
+        assert client.call(path, {}, **query, locale="or_IN")["messages"] == [
+            {"code": "A", "message": "B", "module": "rainmaker-ifms", "locale": "or_IN"}
+        ]
+        assert client.call(path, {}, **query, locale="en_IN")["messages"] == []
+
+
 @pytest.mark.parametrize("cities", [0, 28])
 def test_there_are_27_cities(start_platform, cities):
     with pytest.raises(ValueError, match="between 1 and 27"):
