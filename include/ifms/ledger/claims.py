@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, TypeVar
@@ -18,6 +18,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from ifms.errors import ClaimLostError
+from ifms.ledger.columns import columns_of
 from ifms.ledger.database import Connection
 
 Row = TypeVar("Row")
@@ -94,7 +95,7 @@ class Queue:
             due=sql.SQL(" AND ").join(conditions),
             order=sql.SQL(self.order),
             taken=sql.SQL(", ").join(taken),
-            columns=sql.SQL(", ").join(sql.Identifier("q", f.name) for f in fields(row)),
+            columns=columns_of(row, "q"),
         )
 
 
