@@ -16,6 +16,7 @@ from psycopg import sql
 from rich.console import Console
 from rich.table import Table
 
+from ifms.cities import Cities
 from ifms.ledger import session
 from ifms.queries import funds, health, search, views
 from ifms.queries.funds import RegisterCriteria
@@ -110,7 +111,7 @@ def _measured(connection: psycopg.Connection) -> Iterator[tuple[str, Callable[[]
         "a bill number": Criteria(bill_number=bill),
         "an original's revisions": Criteria(parent_pi_number=number),
     }
-    deep = search.find(connection, Criteria(created_to=middle, limit=1))
+    deep = search.find(connection, Criteria(created_to=middle, limit=1), Cities.ALL)
     after = search.cursor_of(deep.lines[0], Order.CREATED)
     for name, criteria in ways.items():
         yield f"search: {name}", lambda c=criteria: _page(connection, c), PAGE_LIMIT  # type: ignore[misc]
@@ -129,32 +130,32 @@ def _measured(connection: psycopg.Connection) -> Iterator[tuple[str, Callable[[]
     }
     for name, question in of_one.items():
         yield f"beneficiary_payment of {name}", lambda q=question: _payments(connection, q), PAYMENT_LIMIT  # type: ignore[misc]
-    yield "how it runs", lambda: health.health(connection), REGISTER_LIMIT
+    yield "how it runs", lambda: health.health(connection, Cities.ALL), REGISTER_LIMIT
 
 
 def _page(connection: psycopg.Connection, criteria: Criteria) -> object:
     """What a page of the list asks for: its lines, and how many there are in all."""
-    return search.find(connection, criteria), search.count(connection, criteria)
+    return search.find(connection, criteria, Cities.ALL), search.count(connection, criteria, Cities.ALL)
 
 
 def _whole(connection: psycopg.Connection) -> object:
-    page = search.find(connection, Criteria(tenant_id=CITY, limit=100))
-    return load(connection, [line.id for line in page.lines])
+    page = search.find(connection, Criteria(tenant_id=CITY, limit=100), Cities.ALL)
+    return load(connection, [line.id for line in page.lines], Cities.ALL)
 
 
 def _one(connection: psycopg.Connection, number: str) -> object:
-    whole = by_number(connection, number)
+    whole = by_number(connection, number, Cities.ALL)
     assert whole is not None
-    return around(connection, whole)
+    return around(connection, whole, Cities.ALL)
 
 
 def _register(connection: psycopg.Connection, year: str) -> object:
     criteria = RegisterCriteria(year)
     return (
-        funds.choices(connection),
-        funds.register(connection, criteria),
-        funds.months(connection, criteria),
-        funds.sums(connection, criteria),
+        funds.choices(connection, Cities.ALL),
+        funds.register(connection, criteria, Cities.ALL),
+        funds.months(connection, criteria, Cities.ALL),
+        funds.sums(connection, criteria, Cities.ALL),
     )
 
 

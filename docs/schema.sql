@@ -3322,6 +3322,30 @@ COMMENT ON COLUMN ifms.sanction_summary.created_at IS 'Instant, UTC: when the le
 COMMENT ON COLUMN ifms.sanction_summary.updated_at IS 'Instant, UTC: when the ledger last changed it.';
 
 --
+-- Name: started_run; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.started_run (
+    dag_id text NOT NULL,
+    run_id text NOT NULL,
+    started_by text NOT NULL,
+    tenants text[],
+    conf_sha256 bytea NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT started_run_conf_sha256_check CHECK ((octet_length(conf_sha256) = 32)),
+    CONSTRAINT started_run_dag_id_check CHECK ((dag_id <> ''::text)),
+    CONSTRAINT started_run_run_id_check CHECK ((run_id <> ''::text)),
+    CONSTRAINT started_run_started_by_check CHECK ((started_by <> ''::text)),
+    CONSTRAINT started_run_tenants_check CHECK ((cardinality(tenants) > 0))
+);
+
+--
+-- Name: TABLE started_run; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.started_run IS 'DAG runs that a person has started through the pages or the API, who had the right to: by whom, for which cities (NULL: all), and the SHA-256 of the form. A run that somebody starts otherwise begins only if IFMS_RIGHTS lets them act in all cities.';
+
+--
 -- Name: status_history; Type: VIEW; Schema: ifms; Owner: -
 --
 
@@ -4066,6 +4090,13 @@ ALTER TABLE ONLY ifms.sanction
 
 ALTER TABLE ONLY ifms.setting
     ADD CONSTRAINT setting_pkey PRIMARY KEY (only_one);
+
+--
+-- Name: started_run started_run_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.started_run
+    ADD CONSTRAINT started_run_pkey PRIMARY KEY (dag_id, run_id);
 
 --
 -- Name: status_log status_log_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
@@ -5775,6 +5806,30 @@ GRANT SELECT ON TABLE ifms.returned_payment TO ifms_read;
 
 GRANT SELECT ON TABLE ifms.sanction_summary TO ifms_work;
 GRANT SELECT ON TABLE ifms.sanction_summary TO ifms_read;
+
+--
+-- Name: TABLE started_run; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE ifms.started_run TO ifms_work;
+
+--
+-- Name: COLUMN started_run.dag_id; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(dag_id) ON TABLE ifms.started_run TO ifms_read;
+
+--
+-- Name: COLUMN started_run.run_id; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(run_id) ON TABLE ifms.started_run TO ifms_read;
+
+--
+-- Name: COLUMN started_run.conf_sha256; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(conf_sha256) ON TABLE ifms.started_run TO ifms_read;
 
 --
 -- Name: TABLE status_history; Type: ACL; Schema: ifms; Owner: -

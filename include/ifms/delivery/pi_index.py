@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from ifms.cities import Cities
 from ifms.ledger.database import Connection
 from ifms.queries import digit_document
 from ifms.queries.instruction import Whole, load
@@ -18,7 +19,9 @@ def documents(connection: Connection, pi_numbers: Collection[str]) -> dict[str, 
     found = connection.execute(
         "SELECT id FROM ifms.payment_instruction WHERE pi_number = ANY(%s)", (list(pi_numbers),)
     ).fetchall()
-    return {whole.pi["pi_number"]: _document(whole) for whole in load(connection, [row[0] for row in found])}
+    return {
+        whole.pi["pi_number"]: _document(whole) for whole in load(connection, [row[0] for row in found], Cities.ALL)
+    }
 
 
 def _document(whole: Whole) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from uuid import UUID
 from psycopg.rows import dict_row
 
 from ifms import clock
+from ifms.cities import Cities, condition
 from ifms.errors import SealError
 from ifms.ledger import beneficiaries, instructions
 from ifms.ledger.binding import open_account
@@ -64,10 +65,15 @@ class Whole:
         return [row for row in self.beneficiaries if row["waits_for_correction"]]
 
 
-def load(connection: Connection, ids: Collection[UUID]) -> list[Whole]:
-    """The PIs with these ids, in the order given; an id that is none is left out."""
-    wanted = list(ids)
-    pis = _rows(connection, "SELECT * FROM ifms.payment_instruction WHERE id = ANY(%s)", wanted)
+def load(connection: Connection, ids: Collection[UUID], cities: Cities) -> list[Whole]:
+    """The PIs of these cities with these ids, in the order given; an id that is none's is left out."""
+    pis = _rows(
+        connection,
+        f"SELECT * FROM ifms.payment_instruction WHERE id = ANY(%(ids)s) AND {condition('tenant_id')}",
+        {"ids": list(ids), "cities": cities.listed},
+    )
+    by_id = {row["id"]: row for row in pis}
+    wanted = [each for each in ids if each in by_id]
     beneficiaries = _rows(
         connection,
         """
@@ -89,14 +95,13 @@ def load(connection: Connection, ids: Collection[UUID]) -> list[Whole]:
         connection, "SELECT * FROM ifms.status_log WHERE payment_instruction_id = ANY(%s) ORDER BY id DESC", wanted
     )
     parts = (_by_pi(beneficiaries), _by_pi(movements), _by_pi(log))
-    by_id = {row["id"]: row for row in pis}
-    return [Whole(by_id[i], *(part.get(i, []) for part in parts)) for i in wanted if i in by_id]
+    return [Whole(by_id[i], *(part.get(i, []) for part in parts)) for i in wanted]
 
 
-def by_number(connection: Connection, pi_number: str) -> Whole | None:
-    """The PI with this number; None when there is none."""
+def by_number(connection: Connection, pi_number: str, cities: Cities) -> Whole | None:
+    """The PI with this number; None when there is none, or none of these cities."""
     row = connection.execute("SELECT id FROM ifms.payment_instruction WHERE pi_number = %s", (pi_number,)).fetchone()
-    return None if row is None else load(connection, [row[0]])[0]
+    return None if row is None else next(iter(load(connection, [row[0]], cities)), None)
 
 
 @dataclass(frozen=True)
@@ -117,20 +122,20 @@ class Around:
     """The number of the revision or repayment under way of the original."""
 
 
-def around(connection: Connection, whole: Whole) -> Around:
-    """What belongs on the page of one PI."""
+def around(connection: Connection, whole: Whole, cities: Cities) -> Around:
+    """What of these cities belongs on the page of one PI."""
     pi = whole.pi
     root = pi["parent_pi_number"] or pi["repayment_of"] or pi["pi_number"]
     family = _rows(
         connection,
-        """
+        f"""
         SELECT pi_number, pi_type, parent_pi_number, repayment_of, status, net_amount, created_at
         FROM ifms.payment_instruction
-        WHERE pi_number = %(root)s OR parent_pi_number = %(root)s OR repayment_of = %(root)s
-           OR (tenant_id = %(tenant)s AND payment_number = %(payment)s)
+        WHERE (pi_number = %(root)s OR parent_pi_number = %(root)s OR repayment_of = %(root)s
+               OR (tenant_id = %(tenant)s AND payment_number = %(payment)s)) AND {condition("tenant_id")}
         ORDER BY created_at, pi_number
         """,
-        {"root": root, "tenant": pi["tenant_id"], "payment": pi["payment_number"]},
+        {"root": root, "tenant": pi["tenant_id"], "payment": pi["payment_number"], "cities": cities.listed},
     )
     calls = _rows(
         connection,
@@ -164,9 +169,16 @@ def corrected_as(pi: Row) -> str:
     return str(pi["parent_pi_number"] or pi["pi_number"])
 
 
-def account_numbers(connection: Connection, pi_number: str, sealer: Sealer) -> dict[UUID, str | SealError | None]:
-    """The account numbers of a PI's beneficiaries by row; None where none was ever known, else why it does not open."""
+def account_numbers(
+    connection: Connection, pi_number: str, sealer: Sealer, cities: Cities
+) -> dict[UUID, str | SealError | None]:
+    """The account numbers of a PI's beneficiaries by row; None where none was ever known, else why it does not open.
+
+    None at all of a PI of another city.
+    """
     pi = instructions.find(connection, [pi_number])[pi_number]
+    if pi.tenant_id not in cities:
+        return {}
     found: dict[UUID, str | SealError | None] = {}
     for row in beneficiaries.of(connection, [pi.id])[pi.id]:
         try:

@@ -20,7 +20,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from ifms.errors import BadInputError, ConfigurationError, IfmsError
 from ifms_airflow.api import pages, routes
-from ifms_airflow.api.access import READ, login, same_site
+from ifms_airflow.api.access import READ, entitle, login, same_site
 from ifms_airflow.api.create_instruction import Creator
 from ifms_airflow.api.digit import DigitError, errors
 from ifms_airflow.api.exports import REPORTS, Exports, TooManyRowsError
@@ -70,7 +70,7 @@ def create_app() -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # it would redirect to whatever the Host header says
-        dependencies=[Depends(login), Depends(same_site)],
+        dependencies=[Depends(login), Depends(same_site), Depends(entitle)],
         lifespan=_lifespan,
     )
     app.state.reads = Reads(partial(connect, limits.read_seconds))

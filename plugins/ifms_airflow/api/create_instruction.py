@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
+from ifms.cities import Cities
 from ifms.errors import IfmsError, SweepError
 from ifms.ledger import settings
 from ifms.ledger.outbox import anything_due
@@ -226,7 +227,7 @@ class Creator:
 
     def _whole(self, instruction_id: UUID) -> Whole:
         with self._reads.connection() as connection:
-            return load(connection, [instruction_id])[0]
+            return load(connection, [instruction_id], Cities.ALL)[0]  # whose, its caller has looked at
 
 
 def _is_of(revision: Row, order: Order) -> bool:

@@ -15,7 +15,7 @@ from ifms.queries.instruction import load
 from ifms.queries.search import Criteria, Order
 from ifms.services.cor import Order as CorrectionOrder
 from ifms_airflow.api import dag_runs, digit
-from ifms_airflow.api.access import READ, User, require_start, starts
+from ifms_airflow.api.access import READ, Entitled, User, require_act, require_start, starts
 from ifms_airflow.api.create_instruction import Creator, Unpaid
 from ifms_airflow.api.digit import Body, DigitError, Errors, ResponseInfo, Text
 from ifms_airflow.api.read_pool import Ledger
@@ -90,7 +90,7 @@ class CreateAnswer(BaseModel):
     response_model=CreateAnswer,
     response_model_exclude_unset=True,
 )
-def create(body: CreateBody, user: User, request: Request) -> dict[str, Any]:
+def create(body: CreateBody, user: User, given: Entitled, request: Request) -> dict[str, Any]:
     """Written first, then sent, then recorded; a caller who has waited long enough is told of the PENDING PI."""
     creator: Creator = request.app.state.creator
     tenant, reference = body.tenantId, body.referenceId
@@ -103,14 +103,20 @@ def create(body: CreateBody, user: User, request: Request) -> dict[str, Any]:
         )
     answer: dict[str, Any] = {"ResponseInfo": body.response_info()}
     if reference:
-        require_start(user, "ifms_pi")
+        require_start(user, given, "ifms_pi")
+        if tenant not in given.read:  # as of a payment that does not exist
+            raise DigitError("PAYMENT_NOT_FIND_ERROR", f"payment {reference} of {tenant} does not exist")
+        require_act(given, tenant)
         dag_runs.note(user, "create", dag_id="ifms_pi", tenant=tenant, payment=reference)
         made = creator.pay(tenant, reference, user.get_name())
         document = (
             digit.unpaid(tenant, made.payment) if isinstance(made, Unpaid) else digit.instruction(made, created=True)
         )
         return answer | {"paymentInstruction": document}
-    require_start(user, "ifms_cor")
+    require_start(user, given, "ifms_cor")
+    if tenant not in given.read:
+        raise DigitError("REVISED_PI_GEN_ERROR", f"PI {body.parentPI} of {tenant} does not exist")
+    require_act(given, tenant)
     order = _order(tenant, creator.original_of(tenant, body.parentPI or ""), body.beneficiaries, user.get_name())
     dag_runs.note(
         user,
@@ -201,7 +207,7 @@ class SearchAnswer(BaseModel):
 
 
 @router.post("/pi/v1/_search", dependencies=[READ], summary="Search PIs", response_model=SearchAnswer)
-def search_instructions(body: SearchBody, ledger: Ledger) -> dict[str, Any]:
+def search_instructions(body: SearchBody, given: Entitled, ledger: Ledger) -> dict[str, Any]:
     """The newest first, 100 of them at most unless a limit says otherwise."""
     asked = body.searchCriteria
     status = asked.piStatus if asked.piStatus in set(PiStatus) else None
@@ -229,9 +235,9 @@ def search_instructions(body: SearchBody, ledger: Ledger) -> dict[str, Any]:
         after=asked.after,
     )
     with ledger.connection() as connection:
-        page = search.find(connection, criteria)
-        total = search.count(connection, criteria)
-        found = load(connection, [line.id for line in page.lines])
+        page = search.find(connection, criteria, given.read)
+        total = search.count(connection, criteria, given.read)
+        found = load(connection, [line.id for line in page.lines], given.read)
     return {
         "ResponseInfo": body.response_info(),
         "paymentInstructions": [digit.instruction(whole) for whole in found],
@@ -275,7 +281,7 @@ class FundsAnswer(BaseModel):
 
 
 @router.post("/funds/v1/_search", dependencies=[READ], summary="Search sanctions", response_model=FundsAnswer)
-def search_funds(body: FundsBody, ledger: Ledger) -> dict[str, Any]:
+def search_funds(body: FundsBody, given: Entitled, ledger: Ledger) -> dict[str, Any]:
     """The last changed first; limits and offsets count sanctions."""
     asked = body.searchCriteria
     criteria = funds.SanctionCriteria(
@@ -291,7 +297,7 @@ def search_funds(body: FundsBody, ledger: Ledger) -> dict[str, Any]:
     if not criteria.narrows:
         raise DigitError("SEARCH_CRITERIA_MANDATORY", "Atleast one search parameter should be provided")
     with ledger.connection() as connection:
-        rows, total = funds.sanctions(connection, criteria)
+        rows, total = funds.sanctions(connection, criteria, given.read)
     return {
         "ResponseInfo": body.response_info(),
         "funds": [digit.sanction(row) for row in rows],
@@ -321,19 +327,22 @@ class SchedulerAnswer(ResponseInfo):
 def schedule(
     body: SchedulerBody,
     user: User,
+    given: Entitled,
+    ledger: Ledger,
     serviceId: Annotated[Text | None, Query(description="PA, VA, PIS, PAG, PD, FD, FTPS, FTFPS")] = None,
 ) -> dict[str, Any]:
-    """Start the service's DAG; a run of it that waits to begin is not followed by another."""
+    """Start the service's DAG, for all cities; a run of it that waits to begin is not followed by another."""
     if not isinstance(about := body.RequestInfo.get("userInfo"), dict) or not about.get("uuid"):
         raise DigitError("REQUEST_INFO_INVALID", "RequestInfo.userInfo.uuid is missing")
     if serviceId in BY_THEMSELVES:
-        require_start(user, f"ifms_{serviceId.lower()}")
+        require_start(user, given, f"ifms_{serviceId.lower()}")
         return body.response_info() | {"dagId": None, "dagRunId": None, "state": None}
     if serviceId not in DAGS:
         raise DigitError("SERVICE_ID_INVALID", f"serviceId is none of {', '.join((*DAGS, *BY_THEMSELVES))}")
     dag_id = DAGS[serviceId]
-    require_start(user, dag_id)
-    run = dag_runs.waiting(dag_id) or dag_runs.start(user, dag_id, "scheduler", {})
+    require_start(user, given, dag_id)
+    require_act(given, None)
+    run = dag_runs.waiting(dag_id, ledger) or dag_runs.start(user, given, dag_id, "scheduler", {})
     return body.response_info() | {"dagId": run.dag_id, "dagRunId": run.run_id, "state": run.state}
 
 

@@ -106,6 +106,12 @@ class SweepOperator(BaseOperator):
 
         return of_sweep(self.service_id, self.ledger_hook, self.written)
 
+    def pre_execute(self, context: Context) -> None:
+        """Before anything: may whoever has started the run? Raises NotAllowedError."""
+        from ifms_airflow import started
+
+        started.check(context, lambda: self.ledger_hook)
+
     def on_kill(self) -> None:
         """Airflow wants the task to end."""
         self.stop.set()

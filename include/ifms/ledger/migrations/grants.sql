@@ -9,7 +9,8 @@ GRANT USAGE ON SCHEMA ifms TO ifms_work, ifms_read;
 -- triggers keep what is frozen.
 REVOKE ALL ON ALL TABLES IN SCHEMA ifms FROM ifms_work, ifms_read;
 GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA ifms TO ifms_work;
-REVOKE UPDATE ON ifms.fund_movement, ifms.status_log, ifms.call_access, ifms.sanction, ifms.sanction_closing FROM ifms_work;
+REVOKE UPDATE ON ifms.fund_movement, ifms.status_log, ifms.call_access, ifms.sanction, ifms.sanction_closing,
+    ifms.started_run FROM ifms_work;
 REVOKE INSERT ON ifms.setting FROM ifms_work;
 REVOKE INSERT, UPDATE ON ifms.status_transition, ifms.alembic_version, ifms.import_row, ifms.import_withheld,
     ifms.restored, ifms.restore_cleared, ifms.home FROM ifms_work;
@@ -52,6 +53,8 @@ GRANT SELECT (payment_instruction_id, beneficiary_number, amount, status, vouche
 GRANT SELECT (id, payment_instruction_id, from_status, to_status, created_at) ON ifms.status_log TO ifms_read;
 GRANT SELECT (payment_instruction_id, kind, amount, created_at) ON ifms.fund_movement TO ifms_read;
 GRANT SELECT (tenant_id) ON ifms.sanction, ifms.va_watermark TO ifms_read;
+-- What an export asks before it begins, if a person has started it.
+GRANT SELECT (dag_id, run_id, conf_sha256) ON ifms.started_run TO ifms_read;
 
 -- Tables that the owner makes by other means than `ifms migrate`.
 ALTER DEFAULT PRIVILEGES IN SCHEMA ifms GRANT SELECT, INSERT, UPDATE ON TABLES TO ifms_work;

@@ -17,6 +17,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Resp
 from pydantic import BaseModel, Field
 
 from ifms import clock
+from ifms.cities import Cities
 from ifms.errors import SealError
 from ifms.ledger.database import Connection
 from ifms.ledger.statuses import PiStatus
@@ -29,12 +30,14 @@ from ifms_airflow.api import dag_runs
 from ifms_airflow.api.access import (
     INSTRUCTIONS,
     READ,
+    Entitled,
+    Unmasked,
     User,
     may_start,
+    require_act,
     require_start,
     sees_accounts,
     starts,
-    unmasked_types,
 )
 from ifms_airflow.api.digit import Text
 from ifms_airflow.api.exports import CSV, REPORTS, XLSX, Exporting, TooManyRowsError, Work
@@ -44,6 +47,7 @@ from ifms_airflow.api.pages.render import count, page, run_text
 from ifms_airflow.api.pages.revising import choosable, narrowed
 from ifms_airflow.api.read_pool import Ledger, Reads
 from ifms_airflow.hooks import TreasuryHook
+from ifms_airflow.rights import Rights
 
 PAGE = 50
 SORTS = {
@@ -117,14 +121,14 @@ class ListForm(BaseModel):
 
 @router.get("/")
 @router.get("/instructions")
-def instructions(request: Request, form: Annotated[ListForm, Query()], ledger: Ledger) -> HTMLResponse:
+def instructions(request: Request, form: Annotated[ListForm, Query()], given: Entitled, ledger: Ledger) -> HTMLResponse:
     """The list: pending for action, or the open search."""
     found, total, fault = None, 0, form.fault
     with ledger.connection() as connection:
-        cities = funds.choices(connection)[2]
+        cities = funds.choices(connection, given.read)[2]
         if form.asks and fault is None:
-            found = search.find(connection, form.criteria())
-            total = search.count(connection, form.criteria())
+            found = search.find(connection, form.criteria(), given.read)
+            total = search.count(connection, form.criteria(), given.read)
     return page(
         request,
         "instructions.html",
@@ -148,33 +152,35 @@ _HEADER = ("pis.c.number", "pi.type", "pi.parent", "pi.payment", "pi.bill", "pi.
 
 
 @router.get("/instructions.csv")
-async def instructions_csv(form: Annotated[ListForm, Query()], export: Exporting) -> Response:
+async def instructions_csv(form: Annotated[ListForm, Query()], given: Entitled, export: Exporting) -> Response:
     """Everything that the search finds."""
-    return await export.made(partial(_write, form=form, media_type=CSV), CSV, "payment-instructions.csv")
+    write = partial(_write, form=form, cities=given.read, media_type=CSV)
+    return await export.made(write, CSV, "payment-instructions.csv")
 
 
 @router.get("/instructions.xlsx")
-async def instructions_xlsx(form: Annotated[ListForm, Query()], export: Exporting) -> Response:
+async def instructions_xlsx(form: Annotated[ListForm, Query()], given: Entitled, export: Exporting) -> Response:
     """Everything that the search finds, as a workbook."""
-    return await export.made(partial(_write, form=form, media_type=XLSX), XLSX, "payment-instructions.xlsx")
+    write = partial(_write, form=form, cities=given.read, media_type=XLSX)
+    return await export.made(write, XLSX, "payment-instructions.xlsx")
 
 
-def _write(work: Work, *, form: ListForm, media_type: str) -> None:
+def _write(work: Work, *, form: ListForm, cities: Cities, media_type: str) -> None:
     lines: Iterator[Line] = iter(())
     if form.asks and not form.fault:
         connection, criteria = work.connection(), form.criteria()
-        if search.count(connection, criteria, most=work.rows) > work.rows:
+        if search.count(connection, criteria, cities, most=work.rows) > work.rows:
             raise TooManyRowsError(t("pis.too_many", rows=count(work.rows), dag=REPORTS))
-        lines = _everything(work, connection, criteria)
+        lines = _everything(work, connection, criteria, cities)
     work.table(media_type, t("pis.title"), [t(key) for key in _HEADER], map(_cells, lines))
 
 
-def _everything(work: Work, connection: Connection, criteria: Criteria) -> Iterator[Line]:
+def _everything(work: Work, connection: Connection, criteria: Criteria, cities: Cities) -> Iterator[Line]:
     """All lines of the search, in one snapshot."""
     criteria = replace(criteria, limit=1000)
     while True:
         work.check()
-        found = search.find(connection, criteria)
+        found = search.find(connection, criteria, cities)
         yield from found.lines
         if found.next is None:
             return
@@ -198,60 +204,71 @@ Number = Annotated[Text, Query(min_length=1)]
 def instruction(
     request: Request,
     user: User,
+    given: Entitled,
+    kinds: Unmasked,
     ledger: Ledger,
     number: Number,
     dag: Annotated[Text, Query()] = "",
     run: Annotated[Text, Query()] = "",
 ) -> HTMLResponse:
     """One PI with its whole history; with `dag` and `run`, how the DAG run stands that was started for it."""
-    whole, about = _look(ledger, number)
-    started = dag_runs.find(dag, run) if dag.startswith("ifms_") and run else None
-    return _show(request, user, whole, about, started=started)
+    whole, about = _look(ledger, given, number)
+    started = dag_runs.find(dag, run, given, ledger) if dag.startswith("ifms_") and run else None
+    return _show(request, user, given, kinds, whole, about, started=started)
 
 
 @router.post("/accounts", dependencies=[Depends(sees_accounts)])
-def accounts(request: Request, user: User, ledger: Ledger, number: Annotated[Text, Form()]) -> HTMLResponse:
+def accounts(
+    request: Request, user: User, given: Entitled, kinds: Unmasked, ledger: Ledger, number: Annotated[Text, Form()]
+) -> HTMLResponse:
     """The same page with whole account numbers, for roles that may see them; each look is recorded first."""
-    kinds = unmasked_types(user)
-    whole, about = _look(ledger, number)
+    whole, about = _look(ledger, given, number)
+    if whole.pi["tenant_id"] not in given.accounts:
+        raise HTTPException(403, f"You may not see whole account numbers of {whole.pi['tenant_id']}")
     dag_runs.note(user, "accounts", dag_id="ifms_pi", pi_number=number, types=sorted(kinds))
     with ledger.connection() as connection:
-        known = account_numbers(connection, whole.pi["pi_number"], TreasuryHook().sealer)
+        known = account_numbers(connection, whole.pi["pi_number"], TreasuryHook().sealer, given.accounts)
     shown: dict[Any, str] = {}
     for row in whole.beneficiaries:
         if row["beneficiary_type"] in kinds:
             account = known[row["id"]]
             shown[row["id"]] = t("pi.b.sealed") if isinstance(account, SealError) else account or t("none")
-    return _show(request, user, whole, about, unmasked=shown)
+    return _show(request, user, given, kinds, whole, about, unmasked=shown)
 
 
 @router.get("/run")
-def run_state(dag: Annotated[Text, Query(pattern="^ifms_")], run: Annotated[Text, Query()]) -> JSONResponse:
+def run_state(
+    given: Entitled, ledger: Ledger, dag: Annotated[Text, Query(pattern="^ifms_")], run: Annotated[Text, Query()]
+) -> JSONResponse:
     """How a DAG run stands, for the page that waits for it."""
-    started = dag_runs.find(dag, run)
+    started = dag_runs.find(dag, run, given, ledger)
     if started is None:
         raise HTTPException(404, "There is no such run")
     return JSONResponse({"state": started.state, "over": started.over, "text": run_text(started)})
 
 
-def _look(ledger: Reads, number: str) -> tuple[Whole, Around]:
+def _look(ledger: Reads, given: Rights, number: str) -> tuple[Whole, Around]:
     with ledger.connection() as connection:
-        whole = by_number(connection, number)
+        whole = by_number(connection, number, given.read)
         if whole is None:
             raise HTTPException(404, t("pis.not_found", number=number))
-        return whole, around(connection, whole)
+        return whole, around(connection, whole, given.read)
 
 
 def _show(
     request: Request,
     user: User,
+    given: Rights,
+    kinds: frozenset[str],
     whole: Whole,
     about: Around,
     *,
     started: dag_runs.Started | None = None,
     unmasked: Mapping[Any, str] | None = None,
 ) -> HTMLResponse:
-    waits = started is not None and not started.over  # nothing more is begun before it has ended
+    city = whole.pi["tenant_id"]
+    may_act = city in given.act and (started is None or started.over)  # nothing more is begun before it has ended
+    may_end = may_act and may_start(user, given, INSTRUCTIONS)
     return page(
         request,
         "instruction.html",
@@ -262,11 +279,11 @@ def _show(
         band=band(whole),
         status_text=_status(whole.pi),
         late=_late(whole),
-        actions=[] if waits else [action for action in offered(whole, about) if may_start(user, action.dag_id)],
-        may_settle=not waits and whole.pi["status"] == "PENDING" and may_start(user, INSTRUCTIONS),
-        may_cancel=not waits and never_sent(whole.pi) and may_start(user, INSTRUCTIONS),
+        actions=[a for a in offered(whole, about) if may_act and may_start(user, given, a.dag_id)],
+        may_settle=may_end and whole.pi["status"] == "PENDING",
+        may_cancel=may_end and never_sent(whole.pi),
         token=uuid.uuid4().hex,
-        may_unmask=bool(unmasked_types(user)),
+        may_unmask=bool(kinds) and city in given.accounts,
         unmasked=unmasked or {},
         started=started,
         run_text=run_text(started) if started else "",
@@ -392,12 +409,14 @@ _ASKING = ("pis", "pag", "pd", "ftps", "ftfps")
 
 
 @router.get("/confirm")
-def confirm(request: Request, user: User, ledger: Ledger, number: Number, action: Name) -> HTMLResponse:
+def confirm(
+    request: Request, user: User, given: Entitled, ledger: Ledger, number: Number, action: Name
+) -> HTMLResponse:
     """What an action will do, before it is done."""
-    whole, about = _look(ledger, number)
+    whole, about = _look(ledger, given, number)
+    require_act(given, whole.pi["tenant_id"])
     chosen = _chosen(whole, about, action)
-    if not may_start(user, chosen.dag_id):
-        raise HTTPException(403, f"You may not start runs of {chosen.dag_id}")
+    require_start(user, given, chosen.dag_id)
     if action == "revise":
         rows = choosable(ledger, corrected_as(whole.pi), chosen.rows)
         ticked = [each for each in rows if each.ticked]
@@ -427,6 +446,7 @@ def confirm(request: Request, user: User, ledger: Ledger, number: Number, action
 def act(
     request: Request,
     user: User,
+    given: Entitled,
     ledger: Ledger,
     number: Annotated[Text, Form(min_length=1)],
     action: Annotated[str, Form(pattern="^(refresh|resubmit|revise|repay)$")],
@@ -438,23 +458,24 @@ def act(
 
     `revise` and `same_account` are the beneficiaries who were ticked for a revised PI, and how.
     """
-    whole, about = _look(ledger, number)
-    started = _earlier(action, token)
+    whole, about = _look(ledger, given, number)
+    require_act(given, whole.pi["tenant_id"])
+    started = _earlier(action, token, given, ledger)
     if started is None:
         chosen = _chosen(whole, about, action)
-        require_start(user, chosen.dag_id)
+        require_start(user, given, chosen.dag_id)
         if action == "revise":
             chosen = replace(chosen, conf=narrowed(chosen.conf, chosen.rows, revise, same_account))
-        started = dag_runs.start(user, chosen.dag_id, chosen.name, chosen.conf, token, page=True)
+        started = dag_runs.start(user, given, chosen.dag_id, chosen.name, chosen.conf, token, page=True)
     there = urlencode({"number": number, "dag": started.dag_id, "run": started.run_id})
     return RedirectResponse(f"{request.scope.get('root_path', '')}/instruction?{there}", 303)
 
 
-def _earlier(action: str, token: str) -> dag_runs.Started | None:
+def _earlier(action: str, token: str, given: Rights, ledger: Reads) -> dag_runs.Started | None:
     """The run that this very form has started before: sent twice, it is done once, whatever has changed since."""
     candidates = {"resubmit": ["ifms_pi"], "revise": ["ifms_cor"], "repay": ["ifms_cor"]}
     dag_ids = candidates.get(action, [f"ifms_{each}" for each in _ASKING])
-    found = (dag_runs.find(dag_id, f"{action}__{token}") for dag_id in dag_ids)
+    found = (dag_runs.find(dag_id, f"{action}__{token}", given, ledger) for dag_id in dag_ids)
     return next((each for each in found if each is not None), None)
 
 

@@ -360,6 +360,7 @@ TEXTS = {
     "reg.city": "City",
     "reg.all": "All",
     "reg.caption": "Transactions of {year}, in the order in which they happened",
+    "reg.no_city": "There is no register of such a city.",
     "reg.none": "Nothing was allotted or spent in {year}.",
     "reg.c.hoa": "Head of account",
     "reg.c.city": "City",

@@ -1,0 +1,12 @@
+-- DAG runs that a person has started through the adapter's pages or its API, which have looked at that person's rights.
+CREATE TABLE ifms.started_run (
+    dag_id text NOT NULL CHECK (dag_id <> ''),
+    run_id text NOT NULL CHECK (run_id <> ''),
+    started_by text NOT NULL CHECK (started_by <> ''),
+    tenants text[] CHECK (cardinality(tenants) > 0),
+    conf_sha256 bytea NOT NULL CHECK (octet_length(conf_sha256) = 32),
+    started_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (dag_id, run_id)
+);
+COMMENT ON TABLE ifms.started_run IS
+    'DAG runs that a person has started through the pages or the API, who had the right to: by whom, for which cities (NULL: all), and the SHA-256 of the form. A run that somebody starts otherwise begins only if IFMS_RIGHTS lets them act in all cities.';
