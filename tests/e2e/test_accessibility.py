@@ -27,8 +27,8 @@ pytestmark = [
 ]
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-NO_PAGES = (".csv", ".xlsx", ".pdf", "/run", "/openapi.json", "/docs")
-"""Ends of the paths that give files or data; FastAPI's own page of the API is not ours."""
+NO_PAGES = (".csv", ".xlsx", ".pdf", "/run", "/openapi.json")
+"""Ends of the paths that give files or data."""
 
 # What the Tab key can reach, and where the focus is. A group of radio buttons is one stop, a closed <details> hides.
 REACHABLE = """
@@ -152,7 +152,7 @@ def test_all_is_reached_and_seen_by_keyboard(chromium: Any, served: str, airflow
     for address in addresses:
         page.goto(served + address)
         stops = page.evaluate(REACHABLE)
-        assert stops > 5, address
+        assert stops > 0, address
         focused: list[dict[str, Any]] = []
         while {each["stop"] for each in focused} < {str(stop) for stop in range(stops)} and len(focused) < 5 * stops:
             page.keyboard.press("Tab")  # a field for a date is several stops in one

@@ -68,6 +68,19 @@ def starts(*dag_ids: str) -> Any:  # noqa: ANN401  (what FastAPI calls a depende
     return Depends(right)
 
 
+def may_administer(user: BaseUser) -> bool:
+    """Whether `user` is an administrator: by role where the auth manager tells roles, by right to edit connections."""
+    manager: Any = get_auth_manager()
+    roles = _roles(user)
+    return (not roles or "ADMIN" in roles) and bool(manager.is_authorized_connection(method="PUT", user=user))
+
+
+def administers(user: User) -> None:
+    """Raise 403 for who is no administrator."""
+    if not may_administer(user):
+        raise HTTPException(403, "Only an administrator may check connections")
+
+
 def unmasked_types(user: BaseUser) -> frozenset[str]:
     """The types of beneficiaries whose whole account numbers `user` may see."""
     roles = _roles(user)
