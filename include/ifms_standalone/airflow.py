@@ -55,7 +55,6 @@ def environment(
         "AIRFLOW__CORE__LOAD_EXAMPLES": False,
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__PARALLELISM": 8,
-        "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
         "AIRFLOW__CORE__FERNET_KEY": secrets.fernet_key,
         # Airflow hides a connection's extra by the names of its keys, and does not know these as secret.
         "AIRFLOW__CORE__SENSITIVE_VAR_CONN_NAMES": "log_key,signing_key",

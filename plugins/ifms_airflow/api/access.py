@@ -109,6 +109,18 @@ def _authorized(user: BaseUser, method: Literal["GET", "POST"], dag_id: str) -> 
     return bool(manager.is_authorized_dag(method=method, access_entity=DagAccessEntity.RUN, details=details, user=user))
 
 
+def may_administer(user: BaseUser, given: Rights) -> bool:
+    """Whether `user` is an administrator: who has every right in every city, and may edit connections."""
+    manager: Any = get_auth_manager()
+    return given == rights.EVERYTHING and bool(manager.is_authorized_connection(method="PUT", user=user))
+
+
+def administers(user: User, given: Entitled) -> None:
+    """Raise 403 for who is no administrator."""
+    if not may_administer(user, given):
+        raise HTTPException(403, "Only an administrator may check connections")
+
+
 def unmasked_types(roles: frozenset[str]) -> frozenset[str]:
     """The types of beneficiaries whose whole account numbers somebody with these roles may see."""
     roles = frozenset(name.upper() for name in roles)

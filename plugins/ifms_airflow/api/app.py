@@ -124,8 +124,9 @@ def _docs(request: Request) -> HTMLResponse:
         for method, what in methods.items()
     )
     return HTMLResponse(
-        f"<!doctype html><html lang='en'><title>IFMS adapter: API</title><h1>API</h1><table>{rows}</table>"
-        "<p>Bodies and answers: <a href='openapi.json'>openapi.json</a></p></html>"
+        "<!doctype html><html lang='en'><meta name='viewport' content='width=device-width, initial-scale=1'>"
+        f"<title>IFMS adapter: API</title><main><h1>API</h1><table>{rows}</table>"
+        "<p>Bodies and answers: <a href='openapi.json'>openapi.json</a></p></main></html>"
     )
 
 

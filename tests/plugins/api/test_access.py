@@ -61,6 +61,8 @@ ROUTES: dict[tuple[str, str], tuple[str, dict[str, Any], set[str]]] = {
     ("GET", "/reports"): ("", {}, READERS),
     ("GET", "/reports/{folder}/{name}"): ("", {}, READERS),
     ("GET", "/runs"): ("", {}, READERS),
+    ("GET", "/connections"): ("", {}, {"admin"}),
+    ("POST", "/connections"): ("", {"data": {"connection": "ifms_kafka"}}, {"admin"}),
     ("GET", "/static/{name}"): ("", {}, READERS),
     ("GET", "/openapi.json"): ("", {}, READERS),
     ("GET", "/docs"): ("", {}, READERS),

@@ -6,6 +6,7 @@ from ifms_airflow.api.pages import (
     answers,
     bills,
     cancel,
+    connections,
     instructions,
     register,
     render,
@@ -16,5 +17,5 @@ from ifms_airflow.api.pages import (
 )
 
 router = APIRouter()
-for _part in (render, instructions, settle, cancel, register, reports, sanctions, runs, answers, bills):
+for _part in (render, instructions, settle, cancel, register, reports, sanctions, runs, answers, bills, connections):
     router.include_router(_part.router)

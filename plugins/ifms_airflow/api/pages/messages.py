@@ -487,6 +487,22 @@ TEXTS = {
     "runs.service.NOTIFY": "SMS and PI index",
     "runs.service.SHIP": "Call log to Elasticsearch",
     "runs.service.RECONCILE": "Reconciliation",
+    "runs.connections": "Check connections",
+    "conn.title": "Check connections",
+    "conn.what": "Only what is stored is tried, as the DAGs use it: no address and no password is entered here. "
+    "Nothing is sent but what each row says, and who has tried is kept in Airflow's audit log.",
+    "conn.c.id": "Connection",
+    "conn.c.what": "What is tried",
+    "conn.c.do": "Try",
+    "conn.do": "Check {id}",
+    "conn.good": "works",
+    "conn.bad": "does not work",
+    "conn.none": "is not set up",
+    "conn.ifms_treasury": "A login with the stored client id and secret. No payment instruction is sent.",
+    "conn.ifms_platform": "The system user is looked up with its roles, and the cities. Nothing is changed.",
+    "conn.ifms_db": "A login, and a row of a view is read. Nothing is written.",
+    "conn.ifms_elasticsearch": "The newest call is asked for. Optional.",
+    "conn.ifms_kafka": "Our own fields are read, and the brokers are asked who is there. No message is sent. Optional.",
 }
 
 
