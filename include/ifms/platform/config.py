@@ -28,6 +28,7 @@ DEFAULT_PATHS: Mapping[str, str] = MappingProxyType(
         "decrypt": "egov-enc-service/crypto/v1/_decrypt",
         "localisation_search": "localization/messages/v1/_search",
         "user_search": "user/v1/_search",
+        "user_details": "user/_details",
     }
 )
 

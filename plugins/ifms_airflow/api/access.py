@@ -14,14 +14,16 @@ from urllib.parse import urlsplit
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
-from airflow.api_fastapi.core_api.security import get_user
+from airflow.api_fastapi.core_api.security import bearer_scheme, get_user
 from airflow.configuration import conf
 from airflow.models.dag import DagModel
 from fastapi import Depends, HTTPException, Request
+from fastapi.security import HTTPAuthorizationCredentials
 from fastapi.security.utils import get_authorization_scheme_param
 
 from ifms_airflow import rights
-from ifms_airflow.api import identity
+from ifms_airflow.api import digit_login, identity
+from ifms_airflow.api.digit_login import DigitLogin, DigitUser
 from ifms_airflow.rights import Rights
 
 INSTRUCTIONS = "ifms_pi"
@@ -33,9 +35,15 @@ UNMASKED_ROLES = "IFMS_UNMASKED_ROLES"
 """Environment variable: further roles, separated by commas, that see all of them; none when unset."""
 
 
-async def login(request: Request, user: Annotated[BaseUser, Depends(get_user)]) -> None:
+async def login(
+    request: Request, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer_scheme)]
+) -> None:
     """Raise 401 for who is not logged in; who is, is `User` for what comes after."""
-    request.state.caller = user  # Airflow asks its database for each token: once a request is enough
+    if digit_login.meant(request):
+        known: DigitLogin = request.app.state.digit_login
+        request.state.caller = await known.user(request)
+    else:  # Airflow asks its database for each token: once a request is enough
+        request.state.caller = await get_user(request, None, bearer)
 
 
 async def _caller(request: Request) -> BaseUser:
@@ -49,6 +57,9 @@ User = Annotated[BaseUser, Depends(_caller)]
 
 def entitle(request: Request, user: User) -> None:
     """Find out, once for the request, in which cities its sender may do what; `Entitled` for what comes after."""
+    if isinstance(user, DigitUser):
+        request.state.roles, request.state.rights = frozenset(), rights.of_digit(user.roles, user.state_tenant)
+        return
     names = identity.names_of(user)
     request.state.roles = names.roles
     request.state.rights = rights.of_user(user.get_name(), names.roles, names.groups)
@@ -103,7 +114,9 @@ def starts(*dag_ids: str) -> Any:  # noqa: ANN401  (what FastAPI calls a depende
 
 
 def _authorized(user: BaseUser, method: Literal["GET", "POST"], dag_id: str) -> bool:
-    """Whether the auth manager lets `user` read, or start, runs of the DAG."""
+    """Whether the auth manager lets `user` read, or start, runs of the DAG; DIGIT's users have their cities alone."""
+    if isinstance(user, DigitUser):
+        return True
     details = DagDetails(id=dag_id, team_name=DagModel.get_team_name(dag_id))
     manager: Any = get_auth_manager()  # generic in its own user
     return bool(manager.is_authorized_dag(method=method, access_entity=DagAccessEntity.RUN, details=details, user=user))
@@ -147,8 +160,11 @@ def sees_accounts(kinds: Unmasked) -> None:
 def same_site(request: Request) -> None:
     """Raise 403 for a request that changes something, is known by its cookie alone, and was not made by these pages.
 
-    A caller with a bearer token of its own needs no such proof: no other site's page can send one.
+    A caller with a token of its own, in the header or in DIGIT's RequestInfo, needs no such proof: no other site's page
+    can send one.
     """
+    if isinstance(request.state.caller, DigitUser):
+        return
     if request.method in {"GET", "HEAD"}:
         return
     scheme, token = get_authorization_scheme_param(request.headers.get("authorization"))

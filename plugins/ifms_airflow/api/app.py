@@ -23,6 +23,7 @@ from ifms_airflow.api import pages, routes
 from ifms_airflow.api.access import READ, entitle, login, same_site
 from ifms_airflow.api.create_instruction import Creator
 from ifms_airflow.api.digit import DigitError, errors
+from ifms_airflow.api.digit_login import DigitLogin
 from ifms_airflow.api.exports import REPORTS, Exports, TooManyRowsError
 from ifms_airflow.api.limits import Limits, guard
 from ifms_airflow.api.pages.render import error_page, page
@@ -75,6 +76,7 @@ def create_app() -> FastAPI:
     )
     app.state.reads = Reads(partial(connect, limits.read_seconds))
     app.state.exports = Exports(limits)
+    app.state.digit_login = DigitLogin()
     app.state.creator = Creator(app.state.reads)
     app.include_router(routes.router, tags=["DIGIT"])
     app.include_router(pages.router, include_in_schema=False)

@@ -11,6 +11,8 @@ from typing import Any
 import jwt
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from airflow.configuration import conf
+from airflow.utils.session import create_session
+from sqlalchemy import inspect
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +33,15 @@ def names_of(user: BaseUser) -> Names:
     token = getattr(user, "access_token", None)
     if isinstance(token, str):
         return _of_keycloak(user, token)
+    state = inspect(user, raiseerr=False)
+    if state is None or not state.detached:
+        return _told(user)
+    with create_session() as session:  # FAB's, whose groups were not read with it
+        fresh = session.get(type(user), state.identity)
+        return Names() if fresh is None else _told(fresh)
+
+
+def _told(user: BaseUser) -> Names:
     role, groups = getattr(user, "role", None), list(getattr(user, "groups", None) or ())
     roles = set(_names([role] if isinstance(role, str) else []))
     roles |= set(_names(getattr(user, "roles", None) or ()))

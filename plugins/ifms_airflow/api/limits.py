@@ -144,8 +144,8 @@ def _guarded(route: APIRoute, most: int, everybody: Places, each: PlacesOfEach) 
 
     async def handle(request: Request) -> Response:
         stack = request.scope["fastapi_inner_astack"]
-        await solve_dependencies(request=request, dependant=rights, async_exit_stack=stack, embed_body_fields=False)
         bounded = BoundedRequest(request.scope, request.receive, most=most)
+        await solve_dependencies(request=bounded, dependant=rights, async_exit_stack=stack, embed_body_fields=False)
         async with each.place(request.state.caller.get_id()):
             if route.body_field is not None:
                 await bounded.body()
