@@ -47,6 +47,8 @@ def environment(
     database = f"{SUPERUSER}:{secrets.postgres_password}@{LOOPBACK}:{ports.postgres}/airflow"
     settings = {
         "IFMS_START_DATE": ours.get("IFMS_START_DATE") or first_day - timedelta(days=1),
+        # The simulated platform speaks plain http on this machine.
+        "IFMS_PLATFORM_HTTP_HOSTS": ours.get("IFMS_PLATFORM_HTTP_HOSTS") or LOOPBACK,
         "AIRFLOW_HOME": folder.airflow,
         "AIRFLOW__CORE__DAGS_FOLDER": REPOSITORY / "dags",
         "AIRFLOW__CORE__PLUGINS_FOLDER": REPOSITORY / "plugins",
