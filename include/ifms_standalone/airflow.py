@@ -49,6 +49,8 @@ def environment(
         "IFMS_START_DATE": ours.get("IFMS_START_DATE") or first_day - timedelta(days=1),
         # What the one user starts in Airflow itself may begin; the pages know that they are an administrator.
         "IFMS_RIGHTS": ours.get("IFMS_RIGHTS") or f"user:{USER} = *:act",
+        # The simulated platform speaks plain http on this machine.
+        "IFMS_PLATFORM_HTTP_HOSTS": ours.get("IFMS_PLATFORM_HTTP_HOSTS") or LOOPBACK,
         "AIRFLOW_HOME": folder.airflow,
         "AIRFLOW__CORE__DAGS_FOLDER": REPOSITORY / "dags",
         "AIRFLOW__CORE__PLUGINS_FOLDER": REPOSITORY / "plugins",

@@ -9,9 +9,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 from airflow.api_fastapi.app import get_auth_manager, get_cookie_path
+from airflow.configuration import conf
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
@@ -83,11 +85,22 @@ def create_app() -> FastAPI:
     app.add_api_route("/openapi.json", _openapi, dependencies=[READ], include_in_schema=False)
     app.add_api_route("/docs", _docs, dependencies=[READ], include_in_schema=False)
     guard(app, limits)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=limits.hosts, www_redirect=False)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=host_names(limits), www_redirect=False)
     app.middleware("http")(_with_headers)
     for kind, handler in _HANDLERS.items():
         app.add_exception_handler(kind, handler)
     return app
+
+
+def host_names(limits: Limits) -> list[str]:
+    """The names that the app answers to: those set for it, else Airflow's own and this machine's, else any.
+
+    The last only where nobody has set a name; `make run`, Compose and the manifests do.
+    """
+    if limits.host_names:
+        return limits.hosts
+    own = urlsplit(conf.get("api", "base_url", fallback="") or "").hostname
+    return [own, "localhost", "127.0.0.1"] if own else ["*"]
 
 
 def _out_of_order() -> FastAPI:

@@ -64,12 +64,12 @@ class Limits(FromEnvironment):
     exports: Annotated[int, Field(ge=1, le=16)] = Field(2, validation_alias="IFMS_EXPORTS")
     """How many files are made at a time."""
     host_names: Annotated[str, AfterValidator(_hosts)] = Field("", validation_alias="IFMS_HOSTS")
-    """The names that this server is called by, separated by commas; any when empty."""
+    """The names that this server is called by, separated by commas; Airflow's own when empty."""
 
     @property
     def hosts(self) -> list[str]:
-        """The names of the server; `*` for any."""
-        return self.host_names.replace(",", " ").lower().split() or ["*"]
+        """The names of the server that are set here."""
+        return self.host_names.replace(",", " ").lower().split()
 
 
 # Places ---------------------------------------------------------------------------------------------------------------
