@@ -541,6 +541,8 @@ CREATE TABLE ifms.payment (
     polled_at timestamp with time zone,
     claim_token uuid,
     claimed_until timestamp with time zone,
+    bill_numbers text[] DEFAULT '{}'::text[] NOT NULL,
+    tries integer DEFAULT 0 NOT NULL,
     CONSTRAINT amount_is_a_number CHECK ((amount <> 'NaN'::numeric)),
     CONSTRAINT payment_amount_check CHECK ((amount > (0)::numeric)),
     CONSTRAINT payment_check CHECK (((hold_code IS NULL) = ((hold_message IS NULL) AND (held_since IS NULL)))),
@@ -548,7 +550,8 @@ CREATE TABLE ifms.payment (
     CONSTRAINT payment_held_since_in_bounds CHECK (((held_since >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (held_since < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT payment_polled_at_in_bounds CHECK (((polled_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (polled_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT payment_raised_at_in_bounds CHECK (((raised_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (raised_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
-    CONSTRAINT payment_seen_at_in_bounds CHECK (((seen_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (seen_at < '2100-01-01 00:00:00+00'::timestamp with time zone)))
+    CONSTRAINT payment_seen_at_in_bounds CHECK (((seen_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (seen_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT payment_tries_check CHECK ((tries >= 0))
 );
 
 --
@@ -774,6 +777,23 @@ BEGIN
 END $$;
 
 --
+-- Name: take_payments_id(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.take_payments_id() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    its_payment uuid := (SELECT y.id FROM ifms.payment y
+                         WHERE y.tenant_id = NEW.tenant_id AND y.payment_number = NEW.payment_number);
+BEGIN
+    IF its_payment IS NOT NULL AND NOT EXISTS (SELECT FROM ifms.payment_instruction p WHERE p.id = its_payment) THEN
+        NEW.id := its_payment;
+    END IF;
+    RETURN NEW;
+END $$;
+
+--
 -- Name: tell_index(); Type: FUNCTION; Schema: ifms; Owner: -
 --
 
@@ -782,9 +802,26 @@ CREATE FUNCTION ifms.tell_index() RETURNS trigger
     AS $$
 BEGIN
     INSERT INTO ifms.outbox (topic, tenant_id, ordering_key, payload)
-    SELECT 'pi_index', NEW.tenant_id, NEW.tenant_id || ':' || NEW.pi_number,
+    SELECT 'pi_index', NEW.tenant_id, NEW.tenant_id || ':' || NEW.payment_number,
            jsonb_build_object('piNumber', NEW.pi_number, 'status', NEW.status)
     WHERE EXISTS (SELECT FROM ifms.notice WHERE topic = 'pi_index' AND wanted_until > now());
+    RETURN NULL;
+END $$;
+
+--
+-- Name: tell_index_of_payment(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.tell_index_of_payment() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    INSERT INTO ifms.outbox (topic, tenant_id, ordering_key, payload)
+    SELECT 'pi_index', NEW.tenant_id, NEW.tenant_id || ':' || NEW.payment_number,
+           jsonb_build_object('paymentNumber', NEW.payment_number)
+    WHERE EXISTS (SELECT FROM ifms.notice WHERE topic = 'pi_index' AND wanted_until > now())
+      AND NOT EXISTS (SELECT FROM ifms.payment_instruction p  -- that one stands for it
+                      WHERE p.tenant_id = NEW.tenant_id AND p.payment_number = NEW.payment_number);
     RETURN NULL;
 END $$;
 
@@ -3730,7 +3767,10 @@ CREATE VIEW ifms.waiting_payment AS
            FROM ifms.bill b
           WHERE ((b.tenant_id = y.tenant_id) AND (b.payment_number = y.payment_number))
           ORDER BY b.bill_id) AS bill_ids,
-    COALESCE(earlier.bill_numbers, '{}'::text[]) AS bill_numbers,
+        CASE
+            WHEN (y.bill_numbers <> '{}'::text[]) THEN y.bill_numbers
+            ELSE COALESCE(earlier.bill_numbers, '{}'::text[])
+        END AS bill_numbers,
     y.raised_at,
     y.seen_at,
     y.polled_at,
@@ -3745,7 +3785,8 @@ CREATE VIEW ifms.waiting_payment AS
     ( SELECT count(*) AS count
            FROM ifms.payment_instruction p
           WHERE ((p.tenant_id = y.tenant_id) AND (p.payment_number = y.payment_number) AND (p.pi_type = 'ORIGINAL'::text) AND (p.repayment_of IS NULL))) AS attempts,
-    earlier.pi_number AS last_pi_number
+    earlier.pi_number AS last_pi_number,
+    y.tries
    FROM (ifms.payment y
      LEFT JOIN LATERAL ( SELECT p.pi_number,
             p.bill_numbers
@@ -3759,7 +3800,7 @@ CREATE VIEW ifms.waiting_payment AS
 -- Name: VIEW waiting_payment; Type: COMMENT; Schema: ifms; Owner: -
 --
 
-COMMENT ON VIEW ifms.waiting_payment IS 'Payments that have no payment instruction (PI), or none that has not failed: one row each, with why. Cheap to ask whole (few wait), and by raised_at.';
+COMMENT ON VIEW ifms.waiting_payment IS 'Payments that have no payment instruction (PI), or none that has not failed: one row each, with why. Cheap to ask whole (few wait), by raised_at, and by tenant_id.';
 
 --
 -- Name: COLUMN waiting_payment.id; Type: COMMENT; Schema: ifms; Owner: -
@@ -3801,7 +3842,7 @@ COMMENT ON COLUMN ifms.waiting_payment.bill_ids IS 'DIGIT''s ids of the bills th
 -- Name: COLUMN waiting_payment.bill_numbers; Type: COMMENT; Schema: ifms; Owner: -
 --
 
-COMMENT ON COLUMN ifms.waiting_payment.bill_numbers IS 'The numbers of these bills, by its last PI; empty when it had none.';
+COMMENT ON COLUMN ifms.waiting_payment.bill_numbers IS 'The numbers of these bills, as the run knew them that raised it or looked at it last, else by its last PI; empty when nobody knew them.';
 
 --
 -- Name: COLUMN waiting_payment.raised_at; Type: COMMENT; Schema: ifms; Owner: -
@@ -3856,6 +3897,12 @@ COMMENT ON COLUMN ifms.waiting_payment.attempts IS 'How many PIs it had, all of 
 --
 
 COMMENT ON COLUMN ifms.waiting_payment.last_pi_number IS 'The last of them; NULL when it had none.';
+
+--
+-- Name: COLUMN waiting_payment.tries; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.waiting_payment.tries IS 'How often a run has looked at it and made no PI.';
 
 --
 -- Name: allotment allotment_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
@@ -4431,6 +4478,18 @@ CREATE INDEX payment_instruction_without_token ON ifms.payment_instruction USING
 CREATE INDEX payment_raised ON ifms.payment USING btree (raised_at);
 
 --
+-- Name: payment_waiting_bills; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX payment_waiting_bills ON ifms.payment USING gin (bill_numbers) WHERE (paid_by IS NULL);
+
+--
+-- Name: payment_waiting_in_city; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX payment_waiting_in_city ON ifms.payment USING btree (tenant_id, raised_at, id) WHERE (paid_by IS NULL);
+
+--
 -- Name: phrase_said_once; Type: INDEX; Schema: ifms; Owner: -
 --
 
@@ -4755,6 +4814,12 @@ CREATE TRIGGER content_is_frozen BEFORE UPDATE OF bill_number, beneficiary_id, v
 CREATE TRIGGER content_is_frozen BEFORE UPDATE OF id, tenant_id, hoa_code, ddo_code, ssu_id, grantee_code, scheme_code, master_allotment_id, financial_year, sanctioned_amount ON ifms.sanction FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a sanction is what its initial allotment said');
 
 --
+-- Name: payment_instruction first_one_has_its_payments_id; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER first_one_has_its_payments_id BEFORE INSERT ON ifms.payment_instruction FOR EACH ROW WHEN (((new.pi_type = 'ORIGINAL'::text) AND (new.repayment_of IS NULL) AND (new.imported_at IS NULL))) EXECUTE FUNCTION ifms.take_payments_id();
+
+--
 -- Name: sanction guard_balances; Type: TRIGGER; Schema: ifms; Owner: -
 --
 
@@ -4993,6 +5058,12 @@ CREATE TRIGGER tell_index_of_a_change AFTER UPDATE OF status ON ifms.payment_ins
 --
 
 CREATE TRIGGER tell_index_of_a_new_one AFTER INSERT ON ifms.payment_instruction FOR EACH ROW EXECUTE FUNCTION ifms.tell_index();
+
+--
+-- Name: payment tell_index_of_why; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER tell_index_of_why AFTER UPDATE OF hold_code, hold_message ON ifms.payment FOR EACH ROW WHEN (((new.paid_by IS NULL) AND ((new.hold_code IS DISTINCT FROM old.hold_code) OR (new.hold_message IS DISTINCT FROM old.hold_message)))) EXECUTE FUNCTION ifms.tell_index_of_payment();
 
 --
 -- Name: phrase withdrawn_once; Type: TRIGGER; Schema: ifms; Owner: -
@@ -5429,10 +5500,22 @@ REVOKE ALL ON FUNCTION ifms.remove_old_calls(before timestamp with time zone, un
 GRANT ALL ON FUNCTION ifms.remove_old_calls(before timestamp with time zone, unshipped_too boolean, at_most integer) TO ifms_work;
 
 --
+-- Name: FUNCTION take_payments_id(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.take_payments_id() FROM PUBLIC;
+
+--
 -- Name: FUNCTION tell_index(); Type: ACL; Schema: ifms; Owner: -
 --
 
 REVOKE ALL ON FUNCTION ifms.tell_index() FROM PUBLIC;
+
+--
+-- Name: FUNCTION tell_index_of_payment(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.tell_index_of_payment() FROM PUBLIC;
 
 --
 -- Name: TABLE sanction; Type: ACL; Schema: ifms; Owner: -

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, WithJsonSchema
 
+from ifms.ledger.database import Connection
 from ifms.ledger.statuses import PiStatus
-from ifms.queries import funds, search
+from ifms.queries import funds, search, stand_in
 from ifms.queries.instruction import load
 from ifms.queries.search import Criteria, Order
 from ifms.services.cor import Order as CorrectionOrder
@@ -107,7 +109,7 @@ def create(body: CreateBody, user: User, request: Request) -> dict[str, Any]:
         dag_runs.note(user, "create", dag_id="ifms_pi", tenant=tenant, payment=reference)
         made = creator.pay(tenant, reference, user.get_name())
         document = (
-            digit.unpaid(tenant, made.payment) if isinstance(made, Unpaid) else digit.instruction(made, created=True)
+            stand_in.document(made.payment) if isinstance(made, Unpaid) else digit.instruction(made, created=True)
         )
         return answer | {"paymentInstruction": document}
     require_start(user, "ifms_cor")
@@ -229,16 +231,37 @@ def search_instructions(body: SearchBody, ledger: Ledger) -> dict[str, Any]:
         after=asked.after,
     )
     with ledger.connection() as connection:
-        page = search.find(connection, criteria)
-        total = search.count(connection, criteria)
-        found = load(connection, [line.id for line in page.lines])
+        found, total, following = _found(connection, criteria)
     return {
         "ResponseInfo": body.response_info(),
-        "paymentInstructions": [digit.instruction(whole) for whole in found],
+        "paymentInstructions": found,
         "totalCount": min(total, search.COUNT_LIMIT),
         "totalCountIsMinimum": total > search.COUNT_LIMIT,
-        "next": page.next,
+        "next": following,
     }
+
+
+def _found(connection: Connection, criteria: Criteria) -> tuple[list[dict[str, Any]], int, str | None]:
+    """A page of what is found, how much there is in all, and the next page's cursor.
+
+    Payments that have no PI come first, where the search is one that they answer.
+    """
+    everything = replace(criteria, after=None)
+    total = search.count(connection, everything)
+    first: list[dict[str, Any]] = []
+    if stand_in.wanted(everything):
+        waiting = stand_in.count(connection, everything)
+        total += waiting
+        if stand_in.wanted(criteria):  # the page begins among them
+            rows = stand_in.find(connection, criteria)
+            first = [stand_in.document(row) for row in rows]
+            if rows and len(rows) == criteria.limit:
+                return first, total, f"{stand_in.AFTER}{rows[-1]['id']}"
+            already = 0 if criteria.after is not None else min(waiting, criteria.offset)
+            criteria = replace(everything, limit=criteria.limit - len(rows), offset=criteria.offset - already)
+    page = search.find(connection, criteria)
+    whole = load(connection, [line.id for line in page.lines])
+    return first + [digit.instruction(each) for each in whole], total, page.next
 
 
 # Funds ----------------------------------------------------------------------------------------------------------------

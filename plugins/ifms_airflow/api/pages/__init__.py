@@ -13,8 +13,9 @@ from ifms_airflow.api.pages import (
     runs,
     sanctions,
     settle,
+    waiting,
 )
 
 router = APIRouter()
-for _part in (render, instructions, settle, cancel, register, reports, sanctions, runs, answers, bills):
+for _part in (render, instructions, settle, cancel, register, reports, sanctions, runs, answers, bills, waiting):
     router.include_router(_part.router)

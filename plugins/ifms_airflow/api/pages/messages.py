@@ -24,7 +24,7 @@ TEXTS = {
     "pis.found": "{n} found",
     "pis.found.one": "1 found",
     "pis.found.many": "more than {n} found",
-    "pis.none.pending": "Nothing waits for you here.",
+    "pis.none.pending": "No payment instruction waits for you here.",
     "pis.none.pending.more": "No payment instruction is pending, declined, or partly failed.",
     "pis.none.open": "No payment instruction matches this search.",
     "pis.none.open.more": "Try fewer filters, or a shorter beginning of the number.",
@@ -65,6 +65,84 @@ TEXTS = {
     "pis.dates": "Created from is later than created to.",
     "pis.future": "Created to is later than today.",
     "pis.not_found": "There is no payment instruction {number}.",
+    # Payments without a payment instruction
+    "wait.title": "Payments without a PI",
+    "wait.tab": "Without a PI",
+    "wait.caption": "Payments without a payment instruction, the oldest first",
+    "wait.c.payment": "Payment number",
+    "wait.c.bills": "Bill numbers",
+    "wait.c.city": "City",
+    "wait.c.amount": "Amount",
+    "wait.c.reason": "Reason",
+    "wait.c.why": "Why it has none",
+    "wait.c.raised": "Raised",
+    "wait.c.since": "This reason since",
+    "wait.c.tries": "Tries",
+    "wait.c.polled": "Last looked at",
+    "wait.c.attempts": "PIs that failed",
+    "wait.c.last_pi": "Last PI",
+    "wait.held": "this reason since {at}",
+    "wait.no_bills": "Bills not known yet",
+    "wait.none": "Every payment has its payment instruction.",
+    "wait.none.found": "No payment without a payment instruction matches this search.",
+    "wait.none.found.more": "It may have its payment instruction already: look for it by its payment number in the "
+    "open search.",
+    "wait.see": "See payments without a PI",
+    "wait.too_many": "These are more than {rows} rows, the most that a file is given while you wait: narrow the "
+    "search, "
+    "or start {dag}, whose report payment_ageing has every payment.",
+    "wait.not_found": "The adapter knows no payment {number} of {city}.",
+    "wait.one.title": "Payment without a payment instruction",
+    "wait.one.facts": "Payment",
+    "wait.one.instructions": "Its payment instructions",
+    "wait.has_pi": "Has its payment instruction",
+    "wait.paid_by": "It has its payment instruction:",
+    "wait.log.none": "Nothing was said of it yet.",
+    "wait.again": "Try again",
+    "wait.gone": "Payment {number} has its payment instruction by now, or can't be tried again: look at it again.",
+    "wait.made": "Payment instruction {number} was made; it is {status} now.",
+    "wait.still": "It still has none: {why}",
+    "wait.withheld": "The adapter before this one has worked on this payment, and it could not be taken over: no "
+    "payment "
+    "instruction is made before an administrator has settled that (ifms import-java).",
+    "wait.withheld.tag": "Not taken over",
+    # Why, and what to do about it
+    "hold.NOT_SAID": "Waits for its turn",
+    "hold.NOT_SAID.do": "The next run of ifms_pi takes it up by itself. You may have it taken up now.",
+    "hold.PAYMENT_INSUFFICIENT_FUNDS": "No funds",
+    "hold.PAYMENT_INSUFFICIENT_FUNDS.do": "It gets its payment instruction by itself once an allotment brings enough "
+    "to a "
+    "sanction of its city. The page Sanctions shows what is available.",
+    "hold.PAYMENT_NOT_PAYABLE": "Can't be paid as it is",
+    "hold.PAYMENT_NOT_PAYABLE.do": "Have what is named above corrected in DIGIT: a payee's account, IFSC or mobile "
+    "number, "
+    "or the bill's sum. Each run looks at it again by itself; you may have it looked at now.",
+    "hold.PLATFORM_TROUBLE": "DIGIT did not answer",
+    "hold.PLATFORM_TROUBLE.do": "Each run asks again by itself. If it stays, show the words above to an administrator.",
+    "hold.SSU_NOT_CONFIGURED": "City not set up",
+    "hold.SSU_NOT_CONFIGURED.do": "Its city lacks an active SSU or head of account in DIGIT's master data: an "
+    "administrator "
+    "adds it, and the next run goes on by itself.",
+    "hold.BILL_NOT_APPROVED": "Bill not approved",
+    "hold.BILL_NOT_APPROVED.do": "Its bill is not approved any more. It is paid once that is undone in DIGIT.",
+    "hold.PAYMENT_CANCELLED": "Cancelled in DIGIT",
+    "hold.PAYMENT_CANCELLED.do": "DIGIT has cancelled it, or a line of it. It is paid once that is undone.",
+    "hold.PI_DECLINED": "Declined by the treasury",
+    "hold.PI_DECLINED.do": "Have what the treasury names corrected in DIGIT: once an account or an amount differs, it "
+    "gets a "
+    "new payment instruction by itself. Try again sends the same content under a new number.",
+    "hold.PI_REJECTED": "Rejected by the SSU",
+    "hold.PI_REJECTED.do": "Ask the SSU why. It gets a new payment instruction only when you try again.",
+    "hold.PI_CANCELLED": "Cancelled by a person",
+    "hold.PI_CANCELLED.do": "Its last payment instruction was cancelled here. It gets a new one only when you try "
+    "again.",
+    "hold.PI_IN_DOUBT": "In doubt at the treasury",
+    "hold.PI_IN_DOUBT.do": "The treasury may have an earlier payment instruction of it. If you try again, the "
+    "treasury is "
+    "asked about that number first, and nothing is paid while it shows it.",
+    "hold.TREASURY_SILENT": "Treasury did not answer",
+    "hold.TREASURY_SILENT.do": "An earlier payment instruction of it could not be asked about. Each run asks again by "
+    "itself.",
     # Choose bills
     "bills.title": "Choose bills",
     "bills.what": "Each approved bill gets its payment by itself, within minutes. Here you have the payments of some "
