@@ -728,6 +728,37 @@ CREATE FUNCTION ifms.place() RETURNS text
 $$;
 
 --
+-- Name: refresh_overview(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.refresh_overview() RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    began timestamptz := clock_timestamp();
+BEGIN
+    IF NOT pg_try_advisory_xact_lock('ifms.overview'::regclass::oid::bigint) OR EXISTS (
+        SELECT FROM ifms.overview WHERE as_of + 20 * took > began) THEN
+        RETURN false;
+    END IF;
+    DELETE FROM ifms.overview_instruction;
+    INSERT INTO ifms.overview_instruction (tenant_id, pi_type, status, since_on, since, instructions, amount)
+    SELECT p.tenant_id, p.pi_type, p.status, day.since_on, CASE WHEN day.since_on IS NOT NULL THEN min(p.status_since) END,
+           count(*), sum(p.net_amount)
+    FROM ifms.payment_instruction p CROSS JOIN LATERAL (
+        SELECT CASE WHEN p.status IN ('PENDING', 'INITIATED', 'APPROVED', 'IN PROCESS')
+                    THEN (p.status_since AT TIME ZONE 'Asia/Kolkata')::date END AS since_on) day
+    GROUP BY 1, 2, 3, 4;
+    DELETE FROM ifms.overview_failed;
+    INSERT INTO ifms.overview_failed (tenant_id, correct_by, busy, payments, amount)
+    SELECT f.tenant_id, f.correct_by, f.busy_pi_number IS NOT NULL, count(*), sum(f.amount)
+    FROM ifms.failed_beneficiary f GROUP BY 1, 2, 3;
+    UPDATE ifms.overview SET as_of = began, took = clock_timestamp() - began;
+    RETURN true;
+END $$;
+
+--
 -- Name: refuse_change(); Type: FUNCTION; Schema: ifms; Owner: -
 --
 
@@ -2522,6 +2553,61 @@ COMMENT ON COLUMN ifms.outbox_lag.set_aside IS 'How many were given up: a person
 COMMENT ON COLUMN ifms.outbox_lag.oldest IS 'Instant, UTC, at which the oldest that waits was written; NULL when none does.';
 
 --
+-- Name: overview; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.overview (
+    only_one boolean DEFAULT true NOT NULL,
+    as_of timestamp with time zone,
+    took interval DEFAULT '00:00:00'::interval NOT NULL,
+    CONSTRAINT overview_only_one_check CHECK (only_one)
+);
+
+--
+-- Name: TABLE overview; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.overview IS 'As of when the overview counts, and how long that took.';
+
+--
+-- Name: overview_failed; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.overview_failed (
+    tenant_id text NOT NULL,
+    correct_by date NOT NULL,
+    busy boolean NOT NULL,
+    payments bigint NOT NULL,
+    amount numeric NOT NULL
+);
+
+--
+-- Name: TABLE overview_failed; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.overview_failed IS 'Failed payments of a city that nobody has taken over, by their last day: how many, and their rupees, as of ifms.overview.';
+
+--
+-- Name: overview_instruction; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.overview_instruction (
+    tenant_id text NOT NULL,
+    pi_type text NOT NULL,
+    status text NOT NULL,
+    since_on date,
+    since timestamp with time zone,
+    instructions bigint NOT NULL,
+    amount numeric NOT NULL
+);
+
+--
+-- Name: TABLE overview_instruction; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.overview_instruction IS 'Payment instructions of a city in a status, since a day: how many, and their rupees, as of ifms.overview.';
+
+--
 -- Name: payment_instruction_summary; Type: VIEW; Schema: ifms; Owner: -
 --
 
@@ -4017,6 +4103,27 @@ ALTER TABLE ONLY ifms.outbox
     ADD CONSTRAINT outbox_pkey PRIMARY KEY (id);
 
 --
+-- Name: overview_failed overview_failed_tenant_id_correct_by_busy_key; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.overview_failed
+    ADD CONSTRAINT overview_failed_tenant_id_correct_by_busy_key UNIQUE (tenant_id, correct_by, busy);
+
+--
+-- Name: overview_instruction overview_instruction_tenant_id_pi_type_status_since_on_key; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.overview_instruction
+    ADD CONSTRAINT overview_instruction_tenant_id_pi_type_status_since_on_key UNIQUE NULLS NOT DISTINCT (tenant_id, pi_type, status, since_on);
+
+--
+-- Name: overview overview_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.overview
+    ADD CONSTRAINT overview_pkey PRIMARY KEY (only_one);
+
+--
 -- Name: payment_instruction payment_instruction_pi_number_key; Type: CONSTRAINT; Schema: ifms; Owner: -
 --
 
@@ -5487,6 +5594,13 @@ REVOKE ALL ON FUNCTION ifms.note_status_since() FROM PUBLIC;
 REVOKE ALL ON FUNCTION ifms.place() FROM PUBLIC;
 
 --
+-- Name: FUNCTION refresh_overview(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.refresh_overview() FROM PUBLIC;
+GRANT ALL ON FUNCTION ifms.refresh_overview() TO ifms_work;
+
+--
 -- Name: FUNCTION refuse_change(); Type: ACL; Schema: ifms; Owner: -
 --
 
@@ -5813,6 +5927,24 @@ GRANT SELECT,INSERT,UPDATE ON TABLE ifms.outbox TO ifms_work;
 
 GRANT SELECT ON TABLE ifms.outbox_lag TO ifms_work;
 GRANT SELECT ON TABLE ifms.outbox_lag TO ifms_read;
+
+--
+-- Name: TABLE overview; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT ON TABLE ifms.overview TO ifms_work;
+
+--
+-- Name: TABLE overview_failed; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT ON TABLE ifms.overview_failed TO ifms_work;
+
+--
+-- Name: TABLE overview_instruction; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT ON TABLE ifms.overview_instruction TO ifms_work;
 
 --
 -- Name: TABLE payment_instruction_summary; Type: ACL; Schema: ifms; Owner: -

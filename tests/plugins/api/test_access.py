@@ -31,6 +31,7 @@ ROUTES: dict[tuple[str, str], tuple[str, dict[str, Any], set[str]]] = {
     ("POST", "/_scheduler"): ("?serviceId=PAG", {"json": {}}, ACTORS),
     ("POST", "/scheduler"): ("?serviceId=PAG", {"json": {}}, ACTORS),
     ("GET", "/"): ("", {}, READERS),
+    ("GET", "/overview"): ("?sort=money", {}, READERS),
     ("GET", "/instructions"): ("", {}, READERS),
     ("GET", "/instructions.csv"): ("", {}, READERS),
     ("GET", "/instructions.xlsx"): ("", {}, READERS),

@@ -7,6 +7,7 @@ from ifms_airflow.api.pages import (
     bills,
     cancel,
     instructions,
+    overview,
     register,
     render,
     reports,
@@ -17,5 +18,18 @@ from ifms_airflow.api.pages import (
 )
 
 router = APIRouter()
-for _part in (render, instructions, settle, cancel, register, reports, sanctions, runs, answers, bills, waiting):
+for _part in (
+    render,
+    overview,
+    instructions,
+    settle,
+    cancel,
+    register,
+    reports,
+    sanctions,
+    runs,
+    answers,
+    bills,
+    waiting,
+):
     router.include_router(_part.router)

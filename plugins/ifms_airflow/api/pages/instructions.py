@@ -115,7 +115,6 @@ class ListForm(BaseModel):
         )
 
 
-@router.get("/")
 @router.get("/instructions")
 def instructions(request: Request, form: Annotated[ListForm, Query()], ledger: Ledger) -> HTMLResponse:
     """The list: pending for action, or the open search."""
