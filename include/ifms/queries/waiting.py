@@ -49,11 +49,17 @@ class Waiting:
     held_since: datetime | None
     polled_at: datetime | None
     tries: int
+    """How often a run has looked at it and made no PI."""
     attempts: int
     """How many PIs it had, all of which have failed."""
     last_pi_number: str | None
     withheld: bool
     """The Java adapter has worked on it and it was not taken over: no run makes a PI of it before that is settled."""
+
+    @property
+    def all_tries(self) -> int:
+        """How often it was tried: with a PI that failed, or without one."""
+        return self.tries + self.attempts
 
     @property
     def since(self) -> datetime:

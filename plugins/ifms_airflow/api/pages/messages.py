@@ -33,7 +33,7 @@ TEXTS = {
     "over.c.on_its_way": "On its way",
     "over.c.failed": "Failed",
     "over.c.last": "Last run",
-    "over.c.runs": "Today",
+    "over.c.runs": "Runs",
     "over.c.red": "Red",
     "over.not_arrived": "Not arrived yet",
     "over.flow": "Where payment instructions stand",

@@ -141,7 +141,7 @@ def _everything(work: Work, connection: Connection, criteria: Criteria) -> Itera
 def _cells(row: Waiting) -> list[sheets.Cell]:
     return [
         row.payment_number, ", ".join(row.bill_numbers), row.tenant_id, row.amount, reason_text(row.reason), row.why,
-        row.raised_at, row.since, row.tries, row.polled_at, row.attempts, row.last_pi_number,
+        row.raised_at, row.since, row.all_tries, row.polled_at, row.attempts, row.last_pi_number,
     ]  # fmt: skip
 
 

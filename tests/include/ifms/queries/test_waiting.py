@@ -99,7 +99,8 @@ def test_one_that_was_declined_waits_with_its_pi(adapter: Adapter, treasury: Tre
         adapter.run("PI")
     [row] = ask(adapter, reads.find, Criteria())
     [pi] = adapter.rows("SELECT * FROM ifms.payment_instruction")
-    assert (row.reason, row.attempts, row.last_pi_number) == ("PI_DECLINED", 1, pi["pi_number"])
+    assert (row.reason, row.attempts, row.all_tries) == ("PI_DECLINED", 1, 1)
+    assert row.last_pi_number == pi["pi_number"]
     assert "123456789012" not in row.why
     assert [each.id for each in ask(adapter, reads.find, Criteria(bill_number=pi["bill_numbers"][0]))] == [row.id]
     known = ask(adapter, reads.standing, TENANT, row.payment_number)
