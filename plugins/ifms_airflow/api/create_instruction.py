@@ -147,7 +147,7 @@ class Creator:
                 raise DigitError("PAYMENT_NOT_FIND_ERROR", f"payment {payment_number} of {tenant_id} does not exist")
             pa.remember(sweep, found)
             if not pending:
-                sweep.db.transact(lambda c: release_holds(c, [payment_number]))
+                sweep.db.transact(lambda c: release_holds(c, [payment_number], [tenant_id]))
             master = platform.master_data((tenant_id,))
             scope = Scope((tenant_id,), payments=(payment_number,))
             PaymentInstructions(sweep, treasury, platform, TreasuryHook().keyring, master, scope)()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, WithJsonSchema
 
+from ifms.cities import Cities
+from ifms.ledger.database import Connection
 from ifms.ledger.statuses import PiStatus
-from ifms.queries import funds, search
+from ifms.queries import funds, search, stand_in
 from ifms.queries.instruction import load
 from ifms.queries.search import Criteria, Order
 from ifms.services.cor import Order as CorrectionOrder
@@ -110,7 +113,7 @@ def create(body: CreateBody, user: User, given: Entitled, request: Request) -> d
         dag_runs.note(user, "create", dag_id="ifms_pi", tenant=tenant, payment=reference)
         made = creator.pay(tenant, reference, user.get_name())
         document = (
-            digit.unpaid(tenant, made.payment) if isinstance(made, Unpaid) else digit.instruction(made, created=True)
+            stand_in.document(made.payment) if isinstance(made, Unpaid) else digit.instruction(made, created=True)
         )
         return answer | {"paymentInstruction": document}
     require_start(user, given, "ifms_cor")
@@ -235,16 +238,37 @@ def search_instructions(body: SearchBody, given: Entitled, ledger: Ledger) -> di
         after=asked.after,
     )
     with ledger.connection() as connection:
-        page = search.find(connection, criteria, given.read)
-        total = search.count(connection, criteria, given.read)
-        found = load(connection, [line.id for line in page.lines], given.read)
+        found, total, following = _found(connection, criteria, given.read)
     return {
         "ResponseInfo": body.response_info(),
-        "paymentInstructions": [digit.instruction(whole) for whole in found],
+        "paymentInstructions": found,
         "totalCount": min(total, search.COUNT_LIMIT),
         "totalCountIsMinimum": total > search.COUNT_LIMIT,
-        "next": page.next,
+        "next": following,
     }
+
+
+def _found(connection: Connection, criteria: Criteria, cities: Cities) -> tuple[list[dict[str, Any]], int, str | None]:
+    """A page of what is found, how much there is in all, and the next page's cursor.
+
+    Payments that have no PI come first, where the search is one that they answer.
+    """
+    everything = replace(criteria, after=None)
+    total = search.count(connection, everything, cities)
+    first: list[dict[str, Any]] = []
+    if stand_in.wanted(everything):
+        waiting = stand_in.count(connection, everything, cities)
+        total += waiting
+        if stand_in.wanted(criteria):  # the page begins among them
+            rows = stand_in.find(connection, criteria, cities)
+            first = [stand_in.document(row) for row in rows]
+            if rows and len(rows) == criteria.limit:
+                return first, total, f"{stand_in.AFTER}{rows[-1]['id']}"
+            already = 0 if criteria.after is not None else min(waiting, criteria.offset)
+            criteria = replace(everything, limit=criteria.limit - len(rows), offset=criteria.offset - already)
+    page = search.find(connection, criteria, cities)
+    whole = load(connection, [line.id for line in page.lines], cities)
+    return first + [digit.instruction(each) for each in whole], total, page.next
 
 
 # Funds ----------------------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ ACTORS = {"user", "op", "admin"}
 NUMBER = "PI-SA/2026-27/000001"
 FORM = {"number": NUMBER, "token": "0" * 32}
 SETTLED = {"number": NUMBER, "verdict": "accepted", "reason": "asked", "typed": NUMBER}
+WAITS = {"city": "od.samplea", "number": "EP/0/none", "token": "0" * 32}
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
 # Each route of the app: how it is asked, and who is let in. What is answered then is not looked at here.
@@ -32,6 +33,7 @@ ROUTES: dict[tuple[str, str], tuple[str, dict[str, Any], set[str]]] = {
     ("POST", "/_scheduler"): ("?serviceId=PAG", {"json": {}}, ACTORS),
     ("POST", "/scheduler"): ("?serviceId=PAG", {"json": {}}, ACTORS),
     ("GET", "/"): ("", {}, READERS),
+    ("GET", "/overview"): ("?sort=money", {}, READERS),
     ("GET", "/instructions"): ("", {}, READERS),
     ("GET", "/instructions.csv"): ("", {}, READERS),
     ("GET", "/instructions.xlsx"): ("", {}, READERS),
@@ -49,6 +51,11 @@ ROUTES: dict[tuple[str, str], tuple[str, dict[str, Any], set[str]]] = {
     ("GET", "/bills"): ("", {}, READERS),
     ("POST", "/bills/confirm"): ("", {"data": {"numbers": "WB/0/none"}}, ACTORS),
     ("POST", "/bills"): ("", {"data": {"numbers": "WB/0/none", "token": "0" * 32}}, ACTORS),
+    ("GET", "/waiting"): ("", {}, READERS),
+    ("GET", "/waiting.csv"): ("", {}, READERS),
+    ("GET", "/waiting.xlsx"): ("", {}, READERS),
+    ("GET", "/waiting/payment"): ("?city=od.samplea&number=EP/0/none", {}, READERS),
+    ("POST", "/waiting/again"): ("", {"data": WAITS}, ACTORS),
     ("GET", "/answers"): ("", {}, READERS),
     ("POST", "/answers"): ("", {"data": {"answer": NOBODY, "text": "x", "meaning": "no news", "reason": "x"}}, ACTORS),
     ("POST", "/answers/withdraw"): ("", {"data": {"phrase": NOBODY, "reason": "x"}}, ACTORS),
@@ -317,7 +324,8 @@ def test_every_route_is_told_the_cities():
     for route in create_app().routes:
         if getattr(route, "dependant", None) is not None and not takes(route.dependant):
             without |= {(method, route.path) for method in route.methods}
-    assert without == {("GET", "/static/{name}"), ("GET", "/openapi.json"), ("GET", "/docs")}
+    administrators = {("GET", "/connections"), ("POST", "/connections")}
+    assert without == {("GET", "/static/{name}"), ("GET", "/openapi.json"), ("GET", "/docs")} | administrators
 
 
 def test_no_other_path_tells_anything(api: Any):

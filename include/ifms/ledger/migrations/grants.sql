@@ -13,7 +13,8 @@ REVOKE UPDATE ON ifms.fund_movement, ifms.status_log, ifms.call_access, ifms.san
     ifms.started_run FROM ifms_work;
 REVOKE INSERT ON ifms.setting FROM ifms_work;
 REVOKE INSERT, UPDATE ON ifms.status_transition, ifms.alembic_version, ifms.import_row, ifms.import_withheld,
-    ifms.restored, ifms.restore_cleared, ifms.home FROM ifms_work;
+    ifms.restored, ifms.restore_cleared, ifms.home, ifms.overview, ifms.overview_instruction, ifms.overview_failed
+    FROM ifms_work;
 -- Enough to lock a sanction; its balances are written by the movements' trigger, which runs as the owner.
 GRANT UPDATE (updated_at) ON ifms.sanction TO ifms_work;
 
@@ -26,6 +27,8 @@ GRANT EXECUTE ON FUNCTION ifms.correct_by(date, integer, integer, integer), ifms
 GRANT EXECUTE ON FUNCTION ifms.correct_by(date) TO ifms_work;
 -- By which a payment instruction reckons its columns of bills.
 GRANT EXECUTE ON FUNCTION ifms.texts_of, ifms.bill_type TO ifms_work;
+-- What the overview counts is written as a whole by this alone.
+GRANT EXECUTE ON FUNCTION ifms.refresh_overview TO ifms_work;
 -- The one way in which calls to the treasury are ever deleted: the function keeps what must be kept.
 GRANT EXECUTE ON FUNCTION ifms.remove_old_calls TO ifms_work;
 -- What of a sanction is withheld, and whom a restored ledger may have paid: asked before a PI is made.

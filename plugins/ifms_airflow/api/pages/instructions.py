@@ -119,7 +119,6 @@ class ListForm(BaseModel):
         )
 
 
-@router.get("/")
 @router.get("/instructions")
 def instructions(request: Request, form: Annotated[ListForm, Query()], given: Entitled, ledger: Ledger) -> HTMLResponse:
     """The list: pending for action, or the open search."""

@@ -46,6 +46,9 @@ COUNTED = {
     "va_watermark": {"tenant_id"},
 }  # fmt: skip
 WRITTEN_BY_THE_OWNER = {
+    "overview",
+    "overview_instruction",
+    "overview_failed",
     "status_transition",
     "alembic_version",
     "import_row",

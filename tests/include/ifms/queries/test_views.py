@@ -518,11 +518,12 @@ def test_a_payment_without_a_pi_says_why_it_waits(adapter: Adapter, treasury: Tr
     row = look()
     assert (row["hold_code"], row["held_since"], row["attempts"], row["last_pi_number"]) == (None, None, 0, None)
     assert row["why"] == "no run of ifms_pi has taken it up yet"
-    assert (len(row["bill_ids"]), row["bill_numbers"], row["age_days"]) == (1, [], 0)
+    assert (len(row["bill_ids"]), len(row["bill_numbers"]), row["age_days"], row["tries"]) == (1, 1, 0, 0)
     adapter.run("PI")  # nothing is allotted
     row = look()
     assert row["hold_code"] == "PAYMENT_INSUFFICIENT_FUNDS"
     assert "no sanction of od.samplea has" in row["why"]
+    assert row["tries"] == 1
     assert row["held_since"] is not None
     treasury.rule("PI", "error", times=1, errorMsg="Insufficient fund")
     adapter.run("VA")
