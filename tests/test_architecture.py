@@ -55,10 +55,11 @@ def room(rooms: str = "", libraries: str = "", *, network: bool = False) -> Room
     return Room(frozenset(rooms.split()), frozenset(libraries.split()), network)
 
 
-GROUND = frozenset({"errors", "clock", "money", "pasted", "strict_json"})  # words that every room may use
+GROUND = frozenset({"errors", "cities", "clock", "money", "pasted", "strict_json"})  # words that every room may use
 NETWORK = frozenset({"http", "socket", "ssl", "urllib", "smtplib", "ftplib", "asyncio", "xmlrpc"})
 ROOMS = {
     "errors": room(),
+    "cities": room(),
     "clock": room(),
     "money": room(),
     "pasted": room(),
