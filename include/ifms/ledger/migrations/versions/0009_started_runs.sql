@@ -10,3 +10,8 @@ CREATE TABLE ifms.started_run (
 );
 COMMENT ON TABLE ifms.started_run IS
     'DAG runs that a person has started through the pages or the API, who had the right to: by whom, for which cities (NULL: all), and the SHA-256 of the form. A run that somebody starts otherwise begins only if IFMS_RIGHTS lets them act in all cities.';
+
+-- Who has asked for a payment instruction through the API: DIGIT is told so as its createdBy.
+ALTER TABLE ifms.payment_instruction ADD COLUMN asked_by text CHECK (btrim(asked_by) <> '');
+CREATE TRIGGER asker_is_frozen BEFORE UPDATE OF asked_by ON ifms.payment_instruction FOR EACH STATEMENT
+    EXECUTE FUNCTION ifms.refuse_change('who has asked for a payment instruction stays on record');
