@@ -3337,6 +3337,7 @@ CREATE TABLE ifms.started_run (
     CONSTRAINT started_run_conf_sha256_check CHECK ((octet_length(conf_sha256) = 32)),
     CONSTRAINT started_run_dag_id_check CHECK ((dag_id <> ''::text)),
     CONSTRAINT started_run_run_id_check CHECK ((run_id <> ''::text)),
+    CONSTRAINT started_run_started_at_check CHECK (((started_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (started_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT started_run_started_by_check CHECK ((started_by <> ''::text)),
     CONSTRAINT started_run_tenants_check CHECK ((cardinality(tenants) > 0))
 );

@@ -5,7 +5,8 @@ CREATE TABLE ifms.started_run (
     started_by text NOT NULL CHECK (started_by <> ''),
     tenants text[] CHECK (cardinality(tenants) > 0),
     conf_sha256 bytea NOT NULL CHECK (octet_length(conf_sha256) = 32),
-    started_at timestamptz NOT NULL DEFAULT now(),
+    started_at timestamptz NOT NULL DEFAULT now()
+        CHECK (started_at >= '2000-01-01 00:00+00' AND started_at < '2100-01-01 00:00+00'),
     PRIMARY KEY (dag_id, run_id)
 );
 COMMENT ON TABLE ifms.started_run IS
