@@ -654,10 +654,12 @@ CREATE TABLE ifms.payment_instruction (
     work_order_numbers text[] GENERATED ALWAYS AS (ifms.texts_of((additional_details -> 'referenceId'::text))) STORED NOT NULL,
     bill_type text GENERATED ALWAYS AS (ifms.bill_type(ifms.texts_of((additional_details -> 'billNumber'::text)))) STORED,
     project_numbers text[] GENERATED ALWAYS AS (ifms.texts_of((additional_details -> 'projectNumber'::text))) STORED NOT NULL,
+    asked_by text,
     CONSTRAINT adopted_is_an_original CHECK (((adopted_by IS NULL) OR ((pi_type = 'ORIGINAL'::text) AND (repayment_of IS NULL) AND (imported_at IS NULL)))),
     CONSTRAINT amount_is_a_number CHECK (((net_amount <> 'NaN'::numeric) AND (gross_amount <> 'NaN'::numeric))),
     CONSTRAINT payment_instruction_absent_since_in_bounds CHECK (((absent_since >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (absent_since < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT payment_instruction_adopted_by_check CHECK ((btrim(adopted_by) <> ''::text)),
+    CONSTRAINT payment_instruction_asked_by_check CHECK ((btrim(asked_by) <> ''::text)),
     CONSTRAINT payment_instruction_beneficiary_count_check CHECK ((beneficiary_count > 0)),
     CONSTRAINT payment_instruction_bill_date_in_bounds CHECK (((bill_date >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (bill_date < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT payment_instruction_cancelled_by_check CHECK ((btrim(cancelled_by) <> ''::text)),
@@ -3458,6 +3460,7 @@ CREATE TABLE ifms.started_run (
     CONSTRAINT started_run_conf_sha256_check CHECK ((octet_length(conf_sha256) = 32)),
     CONSTRAINT started_run_dag_id_check CHECK ((dag_id <> ''::text)),
     CONSTRAINT started_run_run_id_check CHECK ((run_id <> ''::text)),
+    CONSTRAINT started_run_started_at_check CHECK (((started_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (started_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT started_run_started_by_check CHECK ((started_by <> ''::text)),
     CONSTRAINT started_run_tenants_check CHECK ((cardinality(tenants) > 0))
 );
@@ -4860,6 +4863,12 @@ CREATE TRIGGER apply_closing AFTER INSERT ON ifms.sanction_closing FOR EACH ROW 
 --
 
 CREATE TRIGGER apply_movement BEFORE INSERT ON ifms.fund_movement FOR EACH ROW EXECUTE FUNCTION ifms.apply_movement();
+
+--
+-- Name: payment_instruction asker_is_frozen; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER asker_is_frozen BEFORE UPDATE OF asked_by ON ifms.payment_instruction FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('who has asked for a payment instruction stays on record');
 
 --
 -- Name: payment_instruction beneficiaries_agree; Type: TRIGGER; Schema: ifms; Owner: -

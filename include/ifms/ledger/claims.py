@@ -36,6 +36,8 @@ class Claim:
     token: uuid.UUID
     lease: timedelta
     taken: float = field(default_factory=_seconds)
+    person: str | None = None
+    """Who has asked for what is made under it, where somebody has by name."""
 
     @property
     def seconds_left(self) -> float:

@@ -225,6 +225,7 @@ def _write(
         "attempts": 1,
         "last_attempt": "sending",
         "claim_token": claim.token,
+        "asked_by": claim.person,
     }
     values["signature"] = sign_instruction(keyring.signer, values, rows, bill_ids)
     with connection_of(target).cursor(row_factory=class_row(PaymentInstruction)) as cursor:

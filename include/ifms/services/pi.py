@@ -323,7 +323,7 @@ class PaymentInstructions:
             bind_bills(connection, tenant, made.bill_ids, made.payment.payment_number)
             self._no_funds(connection, made, year)
             return None
-        claim = Claim(uuid.uuid4(), LEASE)
+        claim = Claim(uuid.uuid4(), LEASE, person=self.sweep.context.person)
         new = NewInstruction(
             pi_number=made.pi_number,
             payment=made.payment,

@@ -83,8 +83,11 @@ class Creator:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._open()
 
-    def pay(self, tenant_id: str, payment_number: str, by: str) -> Whole | Unpaid:
-        """A PI for the payment, or its PENDING one settled. Raises DigitError that says why there is none."""
+    def pay(self, tenant_id: str, payment_number: str, by: str, person: str | None = None) -> Whole | Unpaid:
+        """A PI for the payment, or its PENDING one settled. Raises DigitError that says why there is none.
+
+        `person` is told to DIGIT as who made it.
+        """
         before = self._originals(tenant_id, payment_number)
         alive = [row for row in before if row["status"] != "FAILED"]
         if any(row["status"] != "PENDING" for row in alive):
@@ -92,7 +95,7 @@ class Creator:
                 "PI_DUPLICATE_ERROR", f"payment {payment_number} has PI {alive[0]['pi_number']}, {alive[0]['status']}"
             )
         deadline = time.monotonic() + SECONDS
-        problems = self._waited(lambda: self._pay(tenant_id, payment_number, by, pending=bool(alive)), deadline)
+        problems = self._waited(lambda: self._pay(tenant_id, payment_number, by, person, pending=bool(alive)), deadline)
         known = {row["id"] for row in before} - {row["id"] for row in alive}
         while True:
             made = [row for row in self._originals(tenant_id, payment_number) if row["id"] not in known]
@@ -109,7 +112,7 @@ class Creator:
                 raise DigitError("UNKNOWN_ERROR", f"the PI of payment {payment_number} is still being made; search it")
             time.sleep(0.2)  # another run has the payment: what becomes of it is the answer
 
-    def revise(self, order: Order) -> Revised:
+    def revise(self, order: Order, person: str | None = None) -> Revised:
         """A revised PI for failed beneficiaries of an original, or its PENDING one settled.
 
         Raises DigitError that says why there is none.
@@ -125,7 +128,7 @@ class Creator:
         again = tuple(row["pi_number"] for row in pending)
         left_out: list[LeftOut] = []
         deadline = time.monotonic() + SECONDS
-        problems = self._waited(lambda: self._revise(order, again, left_out), deadline)
+        problems = self._waited(lambda: self._revise(order, person, again, left_out), deadline)
         known = {row["id"] for row in before} - {row["id"] for row in pending}
         made = [row for row in self._revisions(order) if row["id"] not in known]
         if made and (order.named is None or _is_of(made[0], order)):  # else another caller's, who chose otherwise
@@ -140,8 +143,8 @@ class Creator:
 
     # In a thread of the pool ------------------------------------------------------------------------------------------
 
-    def _pay(self, tenant_id: str, payment_number: str, by: str, *, pending: bool) -> list[str]:
-        with self._parts("PI", by) as (sweep, treasury, platform):
+    def _pay(self, tenant_id: str, payment_number: str, by: str, person: str | None, *, pending: bool) -> list[str]:
+        with self._parts("PI", by, person) as (sweep, treasury, platform):
             found = list(platform.payments(tenant_id, numbers=[payment_number]))
             if not found:
                 raise DigitError("PAYMENT_NOT_FIND_ERROR", f"payment {payment_number} of {tenant_id} does not exist")
@@ -153,8 +156,8 @@ class Creator:
             PaymentInstructions(sweep, treasury, platform, TreasuryHook().keyring, master, scope)()
         return sweep.problems
 
-    def _revise(self, order: Order, again: tuple[str, ...], left_out: list[LeftOut]) -> list[str]:
-        with self._parts("COR", order.by or "") as (sweep, treasury, platform):
+    def _revise(self, order: Order, person: str | None, again: tuple[str, ...], left_out: list[LeftOut]) -> list[str]:
+        with self._parts("COR", order.by or "", person) as (sweep, treasury, platform):
             master = platform.master_data((order.tenant_id,))
             corrections = Corrections(sweep, treasury, platform, TreasuryHook().keyring, master)
             if again:
@@ -165,7 +168,9 @@ class Creator:
         return sweep.problems
 
     @contextmanager
-    def _parts(self, service: str, by: str) -> Iterator[tuple[TreasurySweep, TreasuryClient, PlatformClient]]:
+    def _parts(
+        self, service: str, by: str, person: str | None
+    ) -> Iterator[tuple[TreasurySweep, TreasuryClient, PlatformClient]]:
         """A sweep with its connections; what ends it is read from its problems and from the ledger."""
         with ExitStack() as stack:
             calls = CallLog(TreasuryHook().sealer)
@@ -174,7 +179,12 @@ class Creator:
             platform = stack.enter_context(PlatformHook().get_conn())
             ledger = stack.enter_context(LedgerHook().ledger())
             sweep = TreasurySweep(
-                ledger, service, RunContext(run_id=f"_create by {by}"), calls=calls, workers=1, stop=self._stop
+                ledger,
+                service,
+                RunContext(run_id=f"_create by {by}", person=person),
+                calls=calls,
+                workers=1,
+                stop=self._stop,
             )
             try:
                 with sweep:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
+from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, WithJsonSchema
 
@@ -21,6 +22,7 @@ from ifms_airflow.api import dag_runs, digit
 from ifms_airflow.api.access import READ, Entitled, User, require_act, require_start, starts
 from ifms_airflow.api.create_instruction import Creator, Unpaid
 from ifms_airflow.api.digit import Body, DigitError, Errors, ResponseInfo, Text
+from ifms_airflow.api.digit_login import DigitUser
 from ifms_airflow.api.read_pool import Ledger
 
 LARGEST_PAGE = 200
@@ -111,7 +113,7 @@ def create(body: CreateBody, user: User, given: Entitled, request: Request) -> d
             raise DigitError("PAYMENT_NOT_FIND_ERROR", f"payment {reference} of {tenant} does not exist")
         require_act(given, tenant)
         dag_runs.note(user, "create", dag_id="ifms_pi", tenant=tenant, payment=reference)
-        made = creator.pay(tenant, reference, user.get_name())
+        made = creator.pay(tenant, reference, user.get_name(), _person(user))
         document = (
             stand_in.document(made.payment) if isinstance(made, Unpaid) else digit.instruction(made, created=True)
         )
@@ -130,7 +132,7 @@ def create(body: CreateBody, user: User, given: Entitled, request: Request) -> d
         beneficiaries=order.beneficiary_numbers,
         same_account=order.same_account,
     )
-    revised = creator.revise(order)
+    revised = creator.revise(order, _person(user))
     return answer | {
         "paymentInstruction": digit.instruction(revised.whole, created=True),
         "notRevised": [
@@ -138,6 +140,11 @@ def create(body: CreateBody, user: User, given: Entitled, request: Request) -> d
             for n in revised.left_out
         ],
     }
+
+
+def _person(user: BaseUser) -> str:
+    """Who DIGIT is told has made a PI: one of its own users by their uuid, another one by name."""
+    return user.uuid if isinstance(user, DigitUser) else user.get_name()
 
 
 def _order(tenant: str, parent: str, beneficiaries: object, by: str) -> CorrectionOrder:

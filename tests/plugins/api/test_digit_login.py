@@ -6,10 +6,11 @@ import json
 import uuid
 from typing import Any
 
+import psycopg
 import pytest
 from support.adapter import Adapter
 from support.api import audited, none_waits, our_app, runs
-from support.failed import original, paid_and_failed
+from support.failed import original, paid_and_failed, wage_bill
 from support.simulators import Simulators
 
 pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 0})]
@@ -123,6 +124,24 @@ def test_who_acts_does_so_in_the_cities_of_that_role(
     assert create(token, tenantId="od.sampleb", referenceId="EP/0/none").status_code == 403
     reader = logged_in(simulators, ("BILL_CREATOR", "od.samplea"))
     assert create(reader, tenantId="od.samplea", referenceId=pi["payment_number"]).status_code == 403
+
+
+@pytest.mark.usefixtures("_on")
+def test_who_has_asked_for_a_pi_has_created_it(api: Any, adapter: Adapter, simulators: Simulators):
+    wage_bill(adapter)
+    adapter.run("VA")
+    adapter.run("PA")
+    [payment] = adapter.rows("SELECT payment_number FROM ifms.payment")
+    clerk = str(uuid.uuid4())
+    token = logged_in(simulators, ("BILL_ACCOUNTANT", "od.samplea"), uuid=clerk)
+    body = {"RequestInfo": info(token), "tenantId": "od.samplea", "referenceId": payment["payment_number"]}
+    made = api().post("/ifms/pi/v1/_create", json=body).json()["paymentInstruction"]
+    assert made["auditDetails"]["createdBy"] == clerk
+    [found] = search(api(), token).json()["paymentInstructions"]
+    assert found["auditDetails"]["createdBy"] == clerk
+    assert found["auditDetails"]["lastModifiedBy"] == "ifms-adapter"
+    with psycopg.connect(adapter.dsn) as connection, pytest.raises(psycopg.Error, match="stays on record"):
+        connection.execute("UPDATE ifms.payment_instruction SET asked_by = 'u-2'")
 
 
 @pytest.mark.usefixtures("_on")
