@@ -140,6 +140,7 @@ def _docs(request: Request) -> HTMLResponse:
     )
     return HTMLResponse(
         "<!doctype html><html lang='en'><meta name='viewport' content='width=device-width, initial-scale=1'>"
+        "<link rel='stylesheet' href='static/ifms.css'>"
         f"<title>IFMS adapter: API</title><main><h1>API</h1><table>{rows}</table>"
         "<p>Bodies and answers: <a href='openapi.json'>openapi.json</a></p></main></html>"
     )
