@@ -313,16 +313,17 @@ _LOG = """
 """
 
 _PAYMENTS = """
-    INSERT INTO ifms.payment (tenant_id, payment_number, payment_id, amount, paid_by, raised_at, polled_at)
-    SELECT p.tenant_id, p.payment_number, '', 1000, p.id, p.created_at, p.created_at
+    INSERT INTO ifms.payment (tenant_id, payment_number, payment_id, amount, paid_by, raised_at, seen_at, polled_at)
+    SELECT p.tenant_id, p.payment_number, '', p.net_amount, p.id, p.created_at, p.created_at, p.created_at
     FROM ifms.payment_instruction p WHERE p.pi_type = 'ORIGINAL'
 """
 
 # Of all cities, held for two reasons.
 _WAITING = f"""
-    INSERT INTO ifms.payment (tenant_id, payment_number, payment_id, amount, raised_at, polled_at, bill_numbers, tries,
-        hold_code, hold_message, held_since)
-    SELECT 'od.city' || n % {_CITIES}, 'EP/W' || lpad(n::text, 9, '0'), '', 1000, at, at, ARRAY['WB/W' || n], 1,
+    INSERT INTO ifms.payment (tenant_id, payment_number, payment_id, amount, raised_at, seen_at, polled_at,
+        bill_numbers, tries, hold_code, hold_message, held_since)
+    SELECT 'od.city' || n % {_CITIES}, 'EP/W' || lpad(n::text, 9, '0'), '', 1000, at, at, at,
+           ARRAY['WB/W' || n], 1,
            CASE WHEN n % 3 = 0 THEN 'PAYMENT_NOT_PAYABLE' ELSE 'PAYMENT_INSUFFICIENT_FUNDS' END, 'sample', at
     FROM (SELECT n, now() - n * interval '30 minutes' AS at
           FROM generate_series(1, greatest({{n}} / 500, 2 * {_CITIES})) n) made

@@ -2562,6 +2562,7 @@ CREATE TABLE ifms.overview (
     only_one boolean DEFAULT true NOT NULL,
     as_of timestamp with time zone,
     took interval DEFAULT '00:00:00'::interval NOT NULL,
+    CONSTRAINT overview_as_of_in_bounds CHECK (((as_of >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (as_of < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT overview_only_one_check CHECK (only_one)
 );
 
@@ -2580,7 +2581,8 @@ CREATE TABLE ifms.overview_failed (
     correct_by date NOT NULL,
     busy boolean NOT NULL,
     payments bigint NOT NULL,
-    amount numeric NOT NULL
+    amount numeric NOT NULL,
+    CONSTRAINT overview_failed_correct_by_in_bounds CHECK (((correct_by >= '2000-01-01'::date) AND (correct_by < '2100-12-31'::date)))
 );
 
 --
@@ -2600,7 +2602,9 @@ CREATE TABLE ifms.overview_instruction (
     since_on date,
     since timestamp with time zone,
     instructions bigint NOT NULL,
-    amount numeric NOT NULL
+    amount numeric NOT NULL,
+    CONSTRAINT overview_instruction_since_in_bounds CHECK (((since >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (since < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT overview_instruction_since_on_in_bounds CHECK (((since_on >= '2000-01-01'::date) AND (since_on < '2100-01-01'::date)))
 );
 
 --

@@ -107,6 +107,15 @@ CREATE TABLE ifms.overview_failed (
     amount      numeric NOT NULL,
     UNIQUE (tenant_id, correct_by, busy)
 );
+-- As each day and each time of the ledger; a failure of its last year may be corrected in the next.
+ALTER TABLE ifms.overview ADD CONSTRAINT overview_as_of_in_bounds
+    CHECK (as_of >= '2000-01-01 00:00+00' AND as_of < '2100-01-01 00:00+00');
+ALTER TABLE ifms.overview_instruction
+    ADD CONSTRAINT overview_instruction_since_on_in_bounds CHECK (since_on >= '2000-01-01' AND since_on < '2100-01-01'),
+    ADD CONSTRAINT overview_instruction_since_in_bounds
+        CHECK (since >= '2000-01-01 00:00+00' AND since < '2100-01-01 00:00+00');
+ALTER TABLE ifms.overview_failed ADD CONSTRAINT overview_failed_correct_by_in_bounds
+    CHECK (correct_by >= '2000-01-01' AND correct_by < '2100-12-31');
 COMMENT ON TABLE ifms.overview IS 'As of when the overview counts, and how long that took.';
 COMMENT ON TABLE ifms.overview_instruction IS 'Payment instructions of a city in a status, since a day: how many, and their rupees, as of ifms.overview.';
 COMMENT ON TABLE ifms.overview_failed IS 'Failed payments of a city that nobody has taken over, by their last day: how many, and their rupees, as of ifms.overview.';
