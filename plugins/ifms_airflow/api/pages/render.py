@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import mimetypes
+import os
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, Response
@@ -89,6 +91,22 @@ def masked_ifsc(ifsc: str) -> str:
     return f"{ifsc[:4]}{'*' * max(0, len(ifsc) - 6)}{ifsc[-2:]}"
 
 
+def shown_ifsc(ifsc: str) -> str:
+    """The IFSC whole, as it names a branch and not a person; masked where the setting IFMS_MASK_IFSC is `yes`."""
+    return masked_ifsc(ifsc) if os.environ.get("IFMS_MASK_IFSC", "").strip().lower() == "yes" else ifsc
+
+
+def bill_link(bill: str, tenant_id: str) -> str | None:
+    """Where DIGIT shows the bill, by the setting IFMS_BILL_URL with its places {bill} and {city}; None without it.
+
+    A setting that is no web address makes no link: a bill's number comes from elsewhere, and is only ever a parameter.
+    """
+    pattern = os.environ.get("IFMS_BILL_URL", "").strip()
+    if not pattern.startswith(("https://", "http://")):
+        return None
+    return pattern.replace("{bill}", quote(bill, safe="")).replace("{city}", quote(tenant_id, safe=""))
+
+
 def took(duration: timedelta | None) -> str:
     """How long something took: 1.2 s, 3 min 20 s."""
     if duration is None:
@@ -128,10 +146,10 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"t": t, "pairs": lambda values: [(value, value) for value in values]}
+    made.globals |= {"t": t, "bill_link": bill_link, "pairs": lambda values: [(value, value) for value in values]}
     filters: dict[str, Any] = {
         "rupees": rupees, "count": count, "when": when, "day": day, "masked_account": masked_account,
-        "masked_ifsc": masked_ifsc, "took": took, "tone": tone,
+        "shown_ifsc": shown_ifsc, "took": took, "tone": tone,
     }  # fmt: skip
     made.filters.update(filters)
     return made
