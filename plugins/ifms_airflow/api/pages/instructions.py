@@ -97,11 +97,6 @@ class ListForm(BaseModel):
         return {name: value for name, value in self.model_dump().items() if value and name != "after"}
 
     @property
-    def asks(self) -> bool:
-        """Whether there is something to look for: the open search wants at least one field."""
-        return self.tab == "pending" or bool(set(self.filled) - {"tab", "sort"})
-
-    @property
     def fault(self) -> str | None:
         """What is wrong with the dates."""
         start, end = _day(self.created_from), _day(self.created_to)
@@ -138,7 +133,7 @@ def instructions(request: Request, form: Annotated[ListForm, Query()], given: En
     found, total, fault = None, 0, form.fault
     with ledger.connection() as connection:
         cities = funds.choices(connection, given.read)[2]
-        if form.asks and fault is None:
+        if fault is None:
             found = search.find(connection, form.criteria(), given.read)
             total = search.count(connection, form.criteria(), given.read)
     return page(
@@ -179,7 +174,7 @@ async def instructions_xlsx(form: Annotated[ListForm, Query()], given: Entitled,
 
 def _write(work: Work, *, form: ListForm, cities: Cities, media_type: str) -> None:
     lines: Iterator[Line] = iter(())
-    if form.asks and not form.fault:
+    if not form.fault:
         connection, criteria = work.connection(), form.criteria()
         if search.count(connection, criteria, cities, most=work.rows) > work.rows:
             raise TooManyRowsError(t("pis.too_many", rows=count(work.rows), dag=REPORTS))

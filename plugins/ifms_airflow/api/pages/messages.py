@@ -28,7 +28,6 @@ TEXTS = {
     "pis.none.pending.more": "No payment instruction is pending, declined, or partly failed.",
     "pis.none.open": "No payment instruction matches this search.",
     "pis.none.open.more": "Try fewer filters, or a shorter beginning of the number.",
-    "pis.ask": "Fill in at least one field to search.",
     "pis.search": "Search",
     "pis.clear": "Clear",
     "pis.export": "Export",

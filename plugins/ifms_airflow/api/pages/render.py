@@ -81,6 +81,14 @@ def day(value: date | None) -> str:
     return t("none") if value is None else f"{value.day} {value:%b %Y}"
 
 
+def day_of(text: str | None) -> str | None:
+    """A day that the treasury has written, as the pages write days; a text that is no such day stays as it is."""
+    try:
+        return day(date.fromisoformat(text)) if text else text
+    except ValueError:
+        return text
+
+
 def masked_account(last4: str | None) -> str:
     """All but the last four digits as stars."""
     return "********" + (last4 or "")
@@ -148,7 +156,7 @@ def _environment() -> Environment:
     )
     made.globals |= {"t": t, "bill_link": bill_link, "pairs": lambda values: [(value, value) for value in values]}
     filters: dict[str, Any] = {
-        "rupees": rupees, "count": count, "when": when, "day": day, "masked_account": masked_account,
+        "rupees": rupees, "count": count, "when": when, "day": day, "day_of": day_of, "masked_account": masked_account,
         "shown_ifsc": shown_ifsc, "took": took, "tone": tone,
     }  # fmt: skip
     made.filters.update(filters)

@@ -97,10 +97,16 @@ def test_pending_for_action_is_shown_first_and_by_itself(browser: Any, several: 
     assert "<b>refusal</b>" not in page
 
 
-def test_the_open_search_wants_something_to_look_for(browser: Any, several: dict[str, str]):
+def test_the_open_search_shows_the_newest_without_a_filter(browser: Any, adapter: Adapter, several: dict[str, str]):
+    newest = [r["pi_number"] for r in adapter.rows("SELECT pi_number FROM ifms.payment_instruction "
+                                                   "ORDER BY created_at DESC, id DESC")]  # fmt: skip
     page = browser.get("/ifms/instructions?tab=open").text
-    assert listed(page) == []
-    assert "Fill in at least one field" in page
+    assert listed(page) == newest
+    assert "3 found" in page
+    assert len(newest) == len(several) == 3
+    cities = browser.get("/ifms/instructions?tab=open&city=od.none").text
+    assert listed(cities) == []
+    assert "No payment instruction matches" in cities
 
 
 @pytest.mark.parametrize("sort", ["created_desc", "created_asc", "updated_desc"])
@@ -179,7 +185,7 @@ def test_a_list_as_csv_and_as_a_workbook(browser: Any, several: dict[str, str]):
     cells = list(book.active.iter_rows(values_only=True))
     assert [list(map(str, cells[0]))] == [header]
     assert sorted(row[0] for row in cells[1:]) == sorted(several.values())
-    assert browser.get("/ifms/instructions.csv?tab=open").content.decode("utf-8-sig").count("\n") == 1
+    assert browser.get("/ifms/instructions.csv?tab=open").content.decode("utf-8-sig").count("\n") == 1 + len(several)
 
 
 def test_no_cell_of_a_file_begins_a_formula(browser: Any, adapter: Adapter, several: dict[str, str]):

@@ -61,3 +61,9 @@ def test_a_bill_is_linked_where_the_setting_says(monkeypatch: pytest.MonkeyPatch
     assert render.bill_link('WB/1&x="', "od.samplea") == "https://digit.example/bill?n=WB%2F1%26x%3D%22&t=od.samplea"
     monkeypatch.setenv("IFMS_BILL_URL", "javascript:alert('{bill}')")
     assert render.bill_link("WB/1", "od.samplea") is None
+
+
+def test_a_day_that_the_treasury_has_written_is_written_as_ours():
+    assert render.day_of("2026-11-28") == "28 Nov 2026"
+    assert render.day_of("on the 28th") == "on the 28th"
+    assert render.day_of(None) is None
