@@ -436,6 +436,7 @@ TEXTS = {
     "reg.chart.spent": "Spent",
     "reg.chart.table": "The chart as a table",
     "reg.chart.month": "Month",
+    "reg.csv": "For a spreadsheet take XLSX: it keeps long numbers and leading zeros, which a CSV loses there.",
     "reg.balances": "Balances are those of the row's own sanction after the transaction.",
     # Runs
     "rep.title": "Reports",
