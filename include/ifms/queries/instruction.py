@@ -164,6 +164,48 @@ def around(connection: Connection, whole: Whole, cities: Cities) -> Around:
     )
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What a DAG run did about one PI."""
+
+    pi_number: str
+    made: bool
+    """Whether the run has made the PI."""
+    submitted: bool
+    """Whether the treasury has taken it in this run."""
+    uncertain: bool
+    """Whether a submission may have arrived without being settled, as the PI stands now."""
+    message: str | None
+    """The last words of the run about it."""
+
+
+def outcomes(connection: Connection, pi: Row, dag_id: str, run_id: str, cities: Cities) -> list[Outcome]:
+    """What a DAG run did about the PIs of the payment of `pi`, as far as they are of these cities; by their numbers."""
+    rows = _rows(
+        connection,
+        f"""
+        SELECT p.pi_number, p.created_at >= (
+                   SELECT min(started_at) FROM ifms.sweep_run WHERE (dag_id, run_id) = (%(dag)s, %(run)s)) AS made,
+               bool_or(l.to_status IS NOT DISTINCT FROM 'INITIATED') AS submitted,
+               p.uncertain AND p.status = 'PENDING' AS uncertain,
+               (array_agg(l.message ORDER BY l.id DESC))[1] AS message
+        FROM ifms.status_log l
+        JOIN ifms.sweep_run r ON r.id = l.sweep_run_id AND (r.dag_id, r.run_id) = (%(dag)s, %(run)s)
+        JOIN ifms.payment_instruction p ON p.id = l.payment_instruction_id
+        WHERE l.tenant_id = %(tenant)s AND l.payment_number = %(payment)s AND {condition("p.tenant_id")}
+        GROUP BY p.id ORDER BY p.pi_number
+        """,
+        {
+            "dag": dag_id,
+            "run": run_id,
+            "tenant": pi["tenant_id"],
+            "payment": pi["payment_number"],
+            "cities": cities.listed,
+        },
+    )
+    return [Outcome(**row) for row in rows]
+
+
 def corrected_as(pi: Row) -> str:
     """The number that a correction names: the original's, whose revisions a revision's failures belong to, too."""
     return str(pi["parent_pi_number"] or pi["pi_number"])

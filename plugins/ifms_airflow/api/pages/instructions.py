@@ -22,7 +22,18 @@ from ifms.errors import SealError
 from ifms.ledger.database import Connection
 from ifms.ledger.statuses import PiStatus
 from ifms.queries import funds, search
-from ifms.queries.instruction import Around, Row, Whole, account_numbers, around, by_number, corrected_as
+from ifms.queries.health import problems_of_run
+from ifms.queries.instruction import (
+    Around,
+    Outcome,
+    Row,
+    Whole,
+    account_numbers,
+    around,
+    by_number,
+    corrected_as,
+    outcomes,
+)
 from ifms.queries.search import Criteria, Line, Order
 from ifms.reports.files import sheets
 from ifms.services.instruction_draft import NOTHING_TO_PAY
@@ -45,6 +56,7 @@ from ifms_airflow.api.pages.cancel import never_sent
 from ifms_airflow.api.pages.messages import t
 from ifms_airflow.api.pages.render import count, page, run_text
 from ifms_airflow.api.pages.revising import choosable, narrowed
+from ifms_airflow.api.pages.timeline import steps
 from ifms_airflow.api.read_pool import Ledger, Reads
 from ifms_airflow.hooks import TreasuryHook
 from ifms_airflow.rights import Rights
@@ -85,11 +97,6 @@ class ListForm(BaseModel):
         return {name: value for name, value in self.model_dump().items() if value and name != "after"}
 
     @property
-    def asks(self) -> bool:
-        """Whether there is something to look for: the open search wants at least one field."""
-        return self.tab == "pending" or bool(set(self.filled) - {"tab", "sort"})
-
-    @property
     def fault(self) -> str | None:
         """What is wrong with the dates."""
         start, end = _day(self.created_from), _day(self.created_to)
@@ -125,7 +132,7 @@ def instructions(request: Request, form: Annotated[ListForm, Query()], given: En
     found, total, fault = None, 0, form.fault
     with ledger.connection() as connection:
         cities = funds.choices(connection, given.read)[2]
-        if form.asks and fault is None:
+        if fault is None:
             found = search.find(connection, form.criteria(), given.read)
             total = search.count(connection, form.criteria(), given.read)
     return page(
@@ -166,7 +173,7 @@ async def instructions_xlsx(form: Annotated[ListForm, Query()], given: Entitled,
 
 def _write(work: Work, *, form: ListForm, cities: Cities, media_type: str) -> None:
     lines: Iterator[Line] = iter(())
-    if form.asks and not form.fault:
+    if not form.fault:
         connection, criteria = work.connection(), form.criteria()
         if search.count(connection, criteria, cities, most=work.rows) > work.rows:
             raise TooManyRowsError(t("pis.too_many", rows=count(work.rows), dag=REPORTS))
@@ -213,7 +220,13 @@ def instruction(
     """One PI with its whole history; with `dag` and `run`, how the DAG run stands that was started for it."""
     whole, about = _look(ledger, given, number)
     started = dag_runs.find(dag, run, given, ledger) if dag.startswith("ifms_") and run else None
-    return _show(request, user, given, kinds, whole, about, started=started)
+    came_of: list[Told] = []
+    if started is not None and started.over:
+        with ledger.connection() as connection:
+            found = outcomes(connection, whole.pi, dag, run, given.read)
+            problems = problems_of_run(connection, dag, run)
+        came_of = told(run.split("__")[0], whole.pi["pi_number"], found, problems)
+    return _show(request, user, given, kinds, whole, about, started=started, came_of=came_of)
 
 
 @router.post("/accounts", dependencies=[Depends(sees_accounts)])
@@ -263,6 +276,7 @@ def _show(
     about: Around,
     *,
     started: dag_runs.Started | None = None,
+    came_of: Sequence[Told] = (),
     unmasked: Mapping[Any, str] | None = None,
 ) -> HTMLResponse:
     city = whole.pi["tenant_id"]
@@ -276,6 +290,8 @@ def _show(
         pi=whole.pi,
         about=about,
         band=band(whole),
+        line=steps(whole),
+        came_of=came_of,
         status_text=_status(whole.pi),
         late=_late(whole),
         actions=[a for a in offered(whole, about) if may_act and may_start(user, given, a.dag_id)],
@@ -290,6 +306,46 @@ def _show(
         work_orders=_numbers(whole.pi, "referenceId"),
         nothing=_nothing(whole.pi),
     )
+
+
+@dataclass(frozen=True)
+class Told:
+    """What came of an action, in the story's words (texts.md §2)."""
+
+    good: bool
+    text: str
+    number: str | None = None
+    """The new PI, to go to."""
+
+
+def told(action: str, shown: str, found: Sequence[Outcome], problems: Sequence[str]) -> list[Told]:
+    """What a DAG run that was started from the page of the PI `shown` has come to; nothing of one that only asked."""
+    if action not in ("resubmit", "revise", "repay"):
+        return []
+    made = [each for each in found if each.made]
+    if action == "resubmit":
+        return [_resubmitted(each, shown) for each in made or found] or [_nothing_made("act.told.not", problems)]
+    words = "act.told.revised" if action == "revise" else "act.told.repaid"
+    return [
+        Told(
+            each.submitted,
+            t(f"{words}.{'sent' if each.submitted else 'unsent'}", number=each.pi_number),
+            each.pi_number,
+        )
+        for each in made
+    ] or [_nothing_made("act.told.none", problems)]
+
+
+def _resubmitted(outcome: Outcome, shown: str) -> Told:
+    number = outcome.pi_number if outcome.pi_number != shown else None
+    if outcome.submitted:
+        return Told(True, t("act.told.sent"), number)
+    why = outcome.message or t("act.told.no_answer")
+    return Told(False, t("act.told.maybe" if outcome.uncertain else "act.told.unsent", why=why), number)
+
+
+def _nothing_made(key: str, problems: Sequence[str]) -> Told:
+    return Told(False, t(key, why="; ".join(problems) or t("act.told.silent")))
 
 
 def band(whole: Whole) -> tuple[str, str]:

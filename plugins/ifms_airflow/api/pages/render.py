@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import mimetypes
+import os
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, Response
@@ -79,6 +81,14 @@ def day(value: date | None) -> str:
     return t("none") if value is None else f"{value.day} {value:%b %Y}"
 
 
+def day_of(text: str | None) -> str | None:
+    """A day that the treasury has written, as the pages write days; a text that is no such day stays as it is."""
+    try:
+        return day(date.fromisoformat(text)) if text else text
+    except ValueError:
+        return text
+
+
 def masked_account(last4: str | None) -> str:
     """All but the last four digits as stars."""
     return "********" + (last4 or "")
@@ -87,6 +97,22 @@ def masked_account(last4: str | None) -> str:
 def masked_ifsc(ifsc: str) -> str:
     """The bank and the last two characters: ABCD*****12."""
     return f"{ifsc[:4]}{'*' * max(0, len(ifsc) - 6)}{ifsc[-2:]}"
+
+
+def shown_ifsc(ifsc: str) -> str:
+    """The IFSC whole, as it names a branch and not a person; masked where the setting IFMS_MASK_IFSC is `yes`."""
+    return masked_ifsc(ifsc) if os.environ.get("IFMS_MASK_IFSC", "").strip().lower() == "yes" else ifsc
+
+
+def bill_link(bill: str, tenant_id: str) -> str | None:
+    """Where DIGIT shows the bill, by the setting IFMS_BILL_URL with its places {bill} and {city}; None without it.
+
+    A setting that is no web address makes no link: a bill's number comes from elsewhere, and is only ever a parameter.
+    """
+    pattern = os.environ.get("IFMS_BILL_URL", "").strip()
+    if not pattern.startswith(("https://", "http://")):
+        return None
+    return pattern.replace("{bill}", quote(bill, safe="")).replace("{city}", quote(tenant_id, safe=""))
 
 
 def took(duration: timedelta | None) -> str:
@@ -128,10 +154,10 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"t": t, "pairs": lambda values: [(value, value) for value in values]}
+    made.globals |= {"t": t, "bill_link": bill_link, "pairs": lambda values: [(value, value) for value in values]}
     filters: dict[str, Any] = {
-        "rupees": rupees, "count": count, "when": when, "day": day, "masked_account": masked_account,
-        "masked_ifsc": masked_ifsc, "took": took, "tone": tone,
+        "rupees": rupees, "count": count, "when": when, "day": day, "day_of": day_of, "masked_account": masked_account,
+        "shown_ifsc": shown_ifsc, "took": took, "tone": tone,
     }  # fmt: skip
     made.filters.update(filters)
     return made

@@ -45,3 +45,25 @@ def test_every_template_compiles_and_no_tone_is_missing():
     for name in made.list_templates():
         made.get_template(name)
     assert {render.tone(status) for status in (*PiStatus, *BeneficiaryStatus)} == {"wait", "busy", "good", "bad"}
+
+
+def test_an_ifsc_is_whole_unless_a_setting_masks_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("IFMS_MASK_IFSC", raising=False)
+    assert render.shown_ifsc("ABCD0123412") == "ABCD0123412"
+    monkeypatch.setenv("IFMS_MASK_IFSC", "yes")
+    assert render.shown_ifsc("ABCD0123412") == "ABCD*****12"
+
+
+def test_a_bill_is_linked_where_the_setting_says(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("IFMS_BILL_URL", raising=False)
+    assert render.bill_link("WB/1", "od.samplea") is None
+    monkeypatch.setenv("IFMS_BILL_URL", "https://digit.example/bill?n={bill}&t={city}")
+    assert render.bill_link('WB/1&x="', "od.samplea") == "https://digit.example/bill?n=WB%2F1%26x%3D%22&t=od.samplea"
+    monkeypatch.setenv("IFMS_BILL_URL", "javascript:alert('{bill}')")
+    assert render.bill_link("WB/1", "od.samplea") is None
+
+
+def test_a_day_that_the_treasury_has_written_is_written_as_ours():
+    assert render.day_of("2026-11-28") == "28 Nov 2026"
+    assert render.day_of("on the 28th") == "on the 28th"
+    assert render.day_of(None) is None
