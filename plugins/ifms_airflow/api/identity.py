@@ -28,6 +28,12 @@ class Names:
     groups: frozenset[str] = frozenset()
 
 
+def asks(user: BaseUser) -> bool:
+    """Whether the database or Keycloak has to be asked for them."""
+    state = inspect(user, raiseerr=False)
+    return isinstance(getattr(user, "access_token", None), str) or (state is not None and state.detached)
+
+
 def names_of(user: BaseUser) -> Names:
     """The roles and groups of a user, as far as the auth manager tells them; none that it does not vouch for."""
     token = getattr(user, "access_token", None)
