@@ -175,8 +175,8 @@ def test_each_whose_payment_failed_hears_of_it_and_of_its_success_later(adapter,
     [row] = adapter.rows("SELECT * FROM ifms.beneficiary WHERE beneficiary_number = %s", who)
     messages = [body["message"] for body, _ in sms(kafka) if body["mobileNumber"] == row["mobile"]]
     assert len(messages) == 2
-    assert "sent to your registered account" in messages[0]
-    assert "has failed" in messages[1]
+    assert "was sent to your registered account" in messages[0]
+    assert ", failed." in messages[1]
     adapter.run("FD")  # told again, it is no news
     assert told()["delivered"] == 0
     failed.mend(adapter)
@@ -191,7 +191,7 @@ def test_each_whose_payment_failed_hears_of_it_and_of_its_success_later(adapter,
     told()
     owner(adapter, "UPDATE ifms.notice SET wanted_since = wanted_since - interval '1 hour'")
     assert adapter.reconcile().counts["problems"] == 0  # nobody was left out
-    assert "has failed" in [body["message"] for body, _ in sms(kafka) if body["mobileNumber"] == row["mobile"]][3]
+    assert ", failed." in [body["message"] for body, _ in sms(kafka) if body["mobileNumber"] == row["mobile"]][3]
     keys = {record.key for _, record in sms(kafka)}
     assert keys == {f"{failed.TENANT}:{row['payment_number']}" for row in adapter.rows("SELECT * FROM ifms.payment")}
 
@@ -247,6 +247,7 @@ def test_additional_fields_are_what_digits_sms_service_wants(adapter, kafka, pub
             "sms_paid": "{UTRNO} brings {amount}",
         }
     )
+    texts(adapter, "en_IN")
     adapter.notify(publisher, notices)
     failed.wage_bill(adapter, payees=1)
     adapter.cycle()
@@ -257,6 +258,139 @@ def test_additional_fields_are_what_digits_sms_service_wants(adapter, kafka, pub
     assert "authToken" not in body["additionalFields"]["requestInfo"]
     assert " brings " in body["message"]
     assert rows(adapter, "pi_index") == []
+
+
+# In whose words -------------------------------------------------------------------------------------------------------
+
+MODULE = "rainmaker-ifms"
+PAID, FAILED = "JIT_PAYMENT_SUCCESSFUL", "JIT_PAYMENT_FAILED"
+OWN = {"sms_paid": "own: {amount} {utr}", "sms_failed": "own: {amount} {utr} failed"}
+
+
+def texts(adapter, locale, **found):
+    """The platform's localisation has these texts in a locale, and no others."""
+    adapter.simulators.ask_platform("POST", "messages", {"module": MODULE, "locale": locale, "texts": found})
+
+
+def paid_once(adapter):
+    """One payee has been paid and nobody has heard of it yet; amount and UTR as an SMS names them."""
+    failed.wage_bill(adapter, payees=1)
+    adapter.cycle()
+    [paid] = adapter.rows("SELECT amount, utr_number FROM ifms.beneficiary WHERE beneficiary_type <> 'DEPT'")
+    return f"{paid['amount']:.2f}", paid["utr_number"]
+
+
+def lookups(adapter):
+    return adapter.simulators.ask_platform("GET", "state")["calls"].get("localization", 0)
+
+
+def wording(kafka, **more):
+    given = {"sms_topic": kafka.topic("sms"), "pi_index_topic": "none", **more}
+    return NotificationSettings.of(given)
+
+
+def test_the_platforms_text_comes_first_and_is_looked_up_once_a_run(adapter, kafka, publisher):
+    notices = wording(kafka, **OWN)
+    texts(adapter, "en_IN", **{PAID: "theirs: {amount} by {UTRNO}"})
+    adapter.notify(publisher, notices)
+    assert lookups(adapter) == 0  # nobody is to be told anything
+    failed.wage_bill(adapter, payees=3)
+    adapter.cycle()
+    failed.fail(adapter, 1)
+    adapter.run("FD")
+    before = lookups(adapter)
+    adapter.notify(publisher, notices)
+    assert lookups(adapter) - before == 1
+    heard = sorted(body["message"].split(":")[0] for body, _ in sms(kafka))
+    assert heard == ["own", "theirs", "theirs", "theirs"]
+
+
+def test_without_that_module_the_connections_text_goes_out(adapter, kafka, publisher):
+    notices = wording(kafka, **OWN)
+    texts(adapter, "en_IN")
+    adapter.notify(publisher, notices)
+    amount, utr = paid_once(adapter)
+    sweep = adapter.notify(publisher, notices)
+    assert sweep.problems == []
+    assert [body["message"] for body, _ in sms(kafka)] == [f"own: {amount} {utr}"]
+
+
+def test_where_nobody_has_a_text_the_storys_goes_out_letter_for_letter(adapter, kafka, publisher):
+    notices = wording(kafka)
+    texts(adapter, "en_IN")
+    adapter.notify(publisher, notices)
+    amount, utr = paid_once(adapter)
+    adapter.notify(publisher, notices)
+    assert [body["message"] for body, _ in sms(kafka)] == [
+        f"Payment of Rs. {amount} for MUKTA, transaction {utr} is made to your registered bank account. "
+        "Contact your bank if not credited within 72 hours. MUKTA - Govt. of Odisha."
+    ]
+
+
+def test_a_city_is_told_in_its_own_locale(adapter, kafka, publisher, monkeypatch):
+    notices = wording(kafka, sms_additional_fields=True)
+    texts(adapter, "en_IN", **{PAID: "English {amount} {UTRNO}"})
+    texts(adapter, "or_IN", **{PAID: "\u0b13\u0b21\u0b3c\u0b3f\u0b06 {amount} {UTRNO}"})
+    adapter.notify(publisher, notices)
+    amount, utr = paid_once(adapter)
+    own = adapter.simulators.platform_config(city_locales={failed.TENANT: "or_IN"})
+    monkeypatch.setattr(type(adapter.simulators), "platform_config", lambda _: own)
+    adapter.notify(publisher, notices)
+    [(body, _)] = sms(kafka)
+    assert body["message"] == f"\u0b13\u0b21\u0b3c\u0b3f\u0b06 {amount} {utr}"
+    assert body["additionalFields"]["requestInfo"]["msgId"].endswith("|or_IN")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"effect": "http_status", "status": 404},
+        {"effect": "http_status", "status": 503},
+        {"effect": "http_status", "status": 200, "body": "[]"},
+        {"effect": "errors", "code": "SAMPLE", "message": "no such service"},
+    ],
+    ids=lambda fault: f"{fault['effect']}-{fault.get('status')}",
+)
+def test_a_localisation_that_does_not_answer_is_a_remark_and_stops_nothing(adapter, kafka, publisher, fault):
+    notices = wording(kafka, **OWN)
+    adapter.notify(publisher, notices)
+    amount, utr = paid_once(adapter)
+    adapter.simulators.ask_platform("POST", "rules", {"service": "localization", **fault})
+    sweep = adapter.notify(publisher, notices)
+    assert sweep.counts["delivered"] == 1
+    [remark] = sweep.problems
+    assert remark.startswith("SMS go out in the connection's or the story's words: localisation_search for od")
+    assert [body["message"] for body, _ in sms(kafka)] == [f"own: {amount} {utr}"]
+
+
+def test_a_text_of_the_platform_that_can_not_be_used_is_a_problem_and_the_connections_goes_out(
+    adapter, kafka, publisher
+):
+    notices = wording(kafka, **OWN)
+    texts(adapter, "en_IN", **{PAID: "{amount} for {name}", FAILED: "{amount} is gone"})
+    adapter.notify(publisher, notices)
+    amount, utr = paid_once(adapter)
+    with pytest.raises(SweepNeedsAttentionError):
+        adapter.notify(publisher, notices)
+    [row] = adapter.rows(
+        "SELECT problems FROM ifms.sweep_run WHERE service_id = 'NOTIFY' ORDER BY started_at DESC LIMIT 1"
+    )
+    assert [problem.partition(": only")[0].partition(", {")[0] for problem in row["problems"]] == [
+        f"localisation {MODULE} of en_IN: {PAID} has '{{name}}' in it",
+        f"localisation {MODULE} of en_IN: {FAILED} does not name the transaction",
+    ]
+    assert [body["message"] for body, _ in sms(kafka)] == [f"own: {amount} {utr}"]
+
+
+def test_a_text_of_the_connection_that_can_not_be_used_is_a_problem_and_the_storys_goes_out(adapter, kafka, publisher):
+    notices = wording(kafka, sms_paid="{amount} {account}")
+    texts(adapter, "en_IN")
+    adapter.notify(publisher, wording(kafka))
+    amount, utr = paid_once(adapter)
+    with pytest.raises(SweepNeedsAttentionError, match=r"sms_paid has '\{account\}' in it"):
+        adapter.notify(publisher, notices)
+    [(body, _)] = sms(kafka)
+    assert body["message"].startswith(f"Payment of Rs. {amount} for MUKTA, transaction {utr} is made")
 
 
 # When nobody wants to hear --------------------------------------------------------------------------------------------
@@ -311,7 +445,6 @@ def test_a_change_that_is_rolled_back_is_not_told(adapter, told):
         ({"sms_topic": "x" * 250}, "sms_topic must be a name"),
         ({"sms_additional_fields": "yes"}, "sms_additional_fields must be true or false"),
         ({"sms_failed_code": []}, "sms_failed_code must be a name"),
-        ({"sms_failed": "{amount} {name}"}, "sms_failed has '{name}' in it"),
     ],
 )
 def test_a_field_that_can_not_be_used_is_named(given, says):
