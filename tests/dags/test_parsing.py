@@ -224,7 +224,7 @@ def test_parsing_imports_nothing_heavy(alone: dict[str, Any]):
     loaded = set(alone["modules"])
     assert not loaded & HEAVY
     ours = {name for name in loaded if name.split(".")[0] in {"ifms", "ifms_simulator", "ifms_standalone"}}
-    assert ours == {"ifms", "ifms.clock", "ifms.errors"}
+    assert ours == {"ifms", "ifms.cities", "ifms.clock", "ifms.errors"}
 
 
 def test_the_dags_are_these_one_per_file(dags: dict[str, Any]):

@@ -54,13 +54,30 @@ def test_their_label():
 
 OTHERWISE = {
     # By tenant and number, for the one caller that has looked at the tenant.
-    "creation": {"payment", "originals", "revisions", "failed_outside"},
+    "creation": {"payment", "originals", "original_of", "revisions", "failed_outside"},
     # What its own run has told, for who may hear of that run.
     "health": {"problems_of_run"},
+    # What sweeps and reconcile have counted, of no city.
+    "overview": {"as_of", "sweeps_today", "reconciled"},
+    # For the index, which knows all cities.
+    "stand_in": {"of_payments"},
 }
 
 
-@pytest.mark.parametrize("module", ["creation", "funds", "health", "instruction", "search", "unknown_answers"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "creation",
+        "funds",
+        "health",
+        "instruction",
+        "overview",
+        "search",
+        "stand_in",
+        "unknown_answers",
+        "waiting",
+    ],
+)
 def test_whatever_reads_for_a_page_is_told_the_cities(module: str):
     found = import_module(f"ifms.queries.{module}")
     reads = {
