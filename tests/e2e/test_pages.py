@@ -94,7 +94,8 @@ def test_a_failed_payment_is_found_corrected_and_seen_paid(standalone: Standalon
     assert revision["beneficiary_count"] == 3
     [choice] = adapter.rows("SELECT message FROM ifms.status_log WHERE status = 'STATUS_LOG_COR_SAME_ACCOUNT'")
     assert choice["message"] == f"paid to the account that failed, on purpose, by admin: {dormant}"
-    frame.get_by_role("link", name=revision["pi_number"]).click()
+    frame.get_by_text(f"Revised payment instruction {revision['pi_number']} generated and submitted").wait_for()
+    frame.get_by_role("link", name=revision["pi_number"]).first.click()  # what came of the button
     frame.get_by_role("heading", name=revision["pi_number"]).wait_for()
     frame.get_by_role("button", name="Refresh: ask FTPS now").click()
     frame.get_by_text("ifms_ftps has ended").wait_for()
