@@ -11,9 +11,13 @@ pytestmark = pytest.mark.airflow
 
 @pytest.fixture
 def _only_the_bells(run_dag, request):
-    """The DAG that the bell of this test starts is switched on, the others are not; no earlier bell still rings."""
+    """The DAG that the bell of this test starts is switched on, the others are not; no earlier bell still rings.
+
+    Nor is a run of it left from another test: the scheduler would let the next one wait.
+    """
     from airflow.models.asset import AssetDagRunQueue
     from airflow.models.dag import DagModel
+    from airflow.models.dagrun import DagRun
     from airflow.utils.session import create_session
     from sqlalchemy import delete, update
 
@@ -22,6 +26,8 @@ def _only_the_bells(run_dag, request):
     def switch(*, paused: bool) -> None:
         with create_session() as session:
             session.execute(delete(AssetDagRunQueue))
+            unfinished = update(DagRun).where(DagRun.dag_id == request.param, DagRun.state.in_(("queued", "running")))
+            session.execute(unfinished.values(state="failed"))
             session.execute(update(DagModel).where(DagModel.dag_id == request.param).values(is_paused=paused))
 
     switch(paused=False)
