@@ -13,7 +13,7 @@ from support.api import audited, none_waits, our_app, runs
 from support.failed import original, paid_and_failed, wage_bill
 from support.simulators import Simulators
 
-pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 0})]
+pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 0, "persist_ms": 0})]
 
 RIGHTS = "digit:BILL_ACCOUNTANT = act; digit:BILL_CREATOR = read"
 ROUTES = (
