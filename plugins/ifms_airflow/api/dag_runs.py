@@ -41,6 +41,13 @@ class Started:
     """The name of who started it."""
     paused: bool = False
     """A run of a paused DAG waits until somebody lets the DAG run."""
+    begun: datetime | None = None
+    ended: datetime | None = None
+
+    def covers(self, instant: datetime) -> bool:
+        """Whether something happened while it ran."""
+        after = self.begun is not None and instant >= self.begun
+        return after and (self.ended is None or instant <= self.ended)
 
     @property
     def over(self) -> bool:
@@ -90,10 +97,14 @@ def find(dag_id: str, run_id: str) -> Started | None:
     """How a DAG run stands; None when there is none."""
     with create_session() as session:
         run = session.execute(
-            select(DagRun.state, DagRun.triggering_user_name).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)
+            select(DagRun.state, DagRun.triggering_user_name, DagRun.start_date, DagRun.end_date).where(
+                DagRun.dag_id == dag_id, DagRun.run_id == run_id
+            )
         ).first()
         paused = session.scalar(select(DagModel.is_paused).where(DagModel.dag_id == dag_id))
-    return None if run is None else Started(dag_id, run_id, DagRunState(run[0]).value, run[1] or "", bool(paused))
+    if run is None:
+        return None
+    return Started(dag_id, run_id, DagRunState(run[0]).value, run[1] or "", bool(paused), run[2], run[3])
 
 
 def waiting(dag_id: str) -> Started | None:

@@ -38,10 +38,12 @@ from ifms_airflow.api.access import (
 )
 from ifms_airflow.api.digit import Text
 from ifms_airflow.api.exports import CSV, REPORTS, XLSX, Exporting, TooManyRowsError, Work
+from ifms_airflow.api.pages import links
 from ifms_airflow.api.pages.cancel import never_sent
 from ifms_airflow.api.pages.messages import t
 from ifms_airflow.api.pages.render import count, page, run_text
 from ifms_airflow.api.pages.revising import choosable, narrowed
+from ifms_airflow.api.pages.timeline import Outcome, outcome, steps
 from ifms_airflow.api.read_pool import Ledger, Reads
 from ifms_airflow.hooks import TreasuryHook
 
@@ -206,7 +208,11 @@ def instruction(
     """One PI with its whole history; with `dag` and `run`, how the DAG run stands that was started for it."""
     whole, about = _look(ledger, number)
     started = dag_runs.find(dag, run) if dag.startswith("ifms_") and run else None
-    return _show(request, user, whole, about, started=started)
+    came = None
+    if started is not None:
+        with ledger.connection() as connection:
+            came = outcome(connection, started, whole, about)
+    return _show(request, user, whole, about, started=started, came=came)
 
 
 @router.post("/accounts", dependencies=[Depends(sees_accounts)])
@@ -249,6 +255,7 @@ def _show(
     about: Around,
     *,
     started: dag_runs.Started | None = None,
+    came: Outcome | None = None,
     unmasked: Mapping[Any, str] | None = None,
 ) -> HTMLResponse:
     waits = started is not None and not started.over  # nothing more is begun before it has ended
@@ -269,8 +276,11 @@ def _show(
         may_unmask=bool(unmasked_types(user)),
         unmasked=unmasked or {},
         started=started,
-        run_text=run_text(started) if started else "",
-        bills=_numbers(whole.pi, "billNumber"),
+        came=came,
+        run_text=came.text if came else run_text(started) if started else "",
+        steps=steps(whole),
+        bills=[(each, links.bill(each, whole.pi["tenant_id"])) for each in _numbers(whole.pi, "billNumber")],
+        beneficiary_link=links.beneficiary,
         work_orders=_numbers(whole.pi, "referenceId"),
         nothing=_nothing(whole.pi),
     )
