@@ -20,7 +20,7 @@ from ifms import clock
 from ifms.errors import SealError
 from ifms.ledger.database import Connection
 from ifms.ledger.statuses import PiStatus
-from ifms.queries import funds, search
+from ifms.queries import funds, names, search
 from ifms.queries.instruction import Around, Row, Whole, account_numbers, around, by_number, corrected_as
 from ifms.queries.search import Criteria, Line, Order
 from ifms.reports.files import sheets
@@ -83,11 +83,6 @@ class ListForm(BaseModel):
         return {name: value for name, value in self.model_dump().items() if value and name != "after"}
 
     @property
-    def asks(self) -> bool:
-        """Whether there is something to look for: the open search wants at least one field."""
-        return self.tab == "pending" or bool(set(self.filled) - {"tab", "sort"})
-
-    @property
     def fault(self) -> str | None:
         """What is wrong with the dates."""
         start, end = _day(self.created_from), _day(self.created_to)
@@ -123,8 +118,8 @@ def instructions(request: Request, form: Annotated[ListForm, Query()], ledger: L
     """The list: pending for action, or the open search."""
     found, total, fault = None, 0, form.fault
     with ledger.connection() as connection:
-        cities = funds.choices(connection)[2]
-        if form.asks and fault is None:
+        cities = names.read(connection).city_choices(funds.choices(connection)[2])
+        if fault is None:
             found = search.find(connection, form.criteria())
             total = search.count(connection, form.criteria())
     return page(
@@ -163,7 +158,7 @@ async def instructions_xlsx(form: Annotated[ListForm, Query()], export: Exportin
 
 def _write(work: Work, *, form: ListForm, media_type: str) -> None:
     lines: Iterator[Line] = iter(())
-    if form.asks and not form.fault:
+    if not form.fault:
         connection, criteria = work.connection(), form.criteria()
         if search.count(connection, criteria, most=work.rows) > work.rows:
             raise TooManyRowsError(t("pis.too_many", rows=count(work.rows), dag=REPORTS))

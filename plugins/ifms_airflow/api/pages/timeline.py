@@ -42,6 +42,10 @@ def steps(whole: Whole) -> list[Step]:
     made = [Step("created", "done", pi["created_at"])]
     for place, (name, status) in enumerate(way):
         made.append(_step(name, place, done, reached.get(status), pi if ended else None))
+    failed = sum(row["status"] == "Payment Failed" for row in whole.beneficiaries)
+    if done > len(way) and failed:  # nobody reads a green "Paid" over money that has come back
+        name = "paid_partly" if failed < len(whole.beneficiaries) else "unpaid"
+        return [*made, Step(name, "failed", pi["status_since"])]
     paid = min((reached[status] for status in _PAID if status in reached), default=None)
     made.append(_step("paid", len(way), done, paid or pi["paid_at"], pi if ended else None))
     return made

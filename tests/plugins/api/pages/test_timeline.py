@@ -54,6 +54,7 @@ def test_vouchers_challans_and_the_way_to_the_register(browser: Any, adapter: Ad
     page = show(browser, original(adapter)["pi_number"])
     [paid] = adapter.rows("SELECT * FROM ifms.beneficiary WHERE status = 'Payment Successful'")
     [failed] = adapter.rows("SELECT * FROM ifms.beneficiary WHERE status = 'Payment Failed'")
+    assert way(page)[-1] == ("Paid in part", "failed")
     assert f"Voucher {paid['voucher_number']}" in page
     assert f"Challan {failed['challan_number']}" in page
     there = re.findall(r'href="([^"]*/register[?][^"]*)"', page)[0].replace("&amp;", "&")
