@@ -29,7 +29,6 @@ def test_rupees_in_lakh_and_crore(amount: str, said: str):
 def test_masks_show_four_digits_and_the_bank():
     assert render.masked_account("1234") == "********1234"
     assert render.masked_account(None) == "********"
-    assert render.masked_ifsc("ABCD0123412") == "ABCD*****12"
 
 
 def test_times_are_the_treasurys():
@@ -45,3 +44,16 @@ def test_every_template_compiles_and_no_tone_is_missing():
     for name in made.list_templates():
         made.get_template(name)
     assert {render.tone(status) for status in (*PiStatus, *BeneficiaryStatus)} == {"wait", "busy", "good", "bad"}
+
+
+def test_an_ifsc_is_whole_unless_the_site_masks_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv(render.MASK_IFSC, raising=False)
+    assert render.shown_ifsc("ABCD0123412") == "ABCD0123412"
+    monkeypatch.setenv(render.MASK_IFSC, " Yes ")
+    assert render.shown_ifsc("ABCD0123412") == "ABCD*****12"
+
+
+def test_a_day_that_the_treasury_told_reads_like_every_other():
+    assert render.told_day("2026-11-28") == "28 Nov 2026"
+    assert render.told_day("28/11/2026 10:15") == "28/11/2026 10:15"
+    assert render.told_day(None) is None
