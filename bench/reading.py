@@ -16,8 +16,10 @@ from psycopg import sql
 from rich.console import Console
 from rich.table import Table
 
+from ifms.cities import Cities
+from ifms.ledger import overview as overview_counts
 from ifms.ledger import session
-from ifms.queries import funds, health, search, views
+from ifms.queries import funds, health, overview, search, views, waiting
 from ifms.queries.funds import RegisterCriteria
 from ifms.queries.instruction import around, by_number, load
 from ifms.queries.search import Criteria, Order
@@ -25,7 +27,9 @@ from ifms.queries.search import Criteria, Order
 PER_PI = 10
 TIMES = 9
 PAGE_LIMIT, REGISTER_LIMIT, PAYMENT_LIMIT = 0.1, 1.0, 0.05
+OVERVIEW_LIMIT, COUNTING_LIMIT = 0.3, 5.0
 CITY = "od.city7"
+TEN_CITIES = Cities.of(*(f"od.city{n}" for n in range(10)))
 
 
 @dataclass(frozen=True)
@@ -55,12 +59,14 @@ def measure(dsn: str, instructions: int, console: Console) -> tuple[list[Timing]
             with console.status(f"{instructions:,} payment instructions: {step}"):
                 connection.execute(statement.encode())
         filling = time.perf_counter() - started
+        counting = _timed(lambda: overview_counts.refresh(connection))
     with session.connect(dsn) as connection:  # what pages and hooks ask with
         connection.read_only = connection.autocommit = True
         timings = [
             Timing(what, tuple(_timed(work) for _ in range(TIMES)), allowed)
             for what, work, allowed in _measured(connection)
         ]
+    timings.append(Timing("a sweep's end: all of it counted for the overview", (counting,), COUNTING_LIMIT))
     return timings, filling
 
 
@@ -110,7 +116,7 @@ def _measured(connection: psycopg.Connection) -> Iterator[tuple[str, Callable[[]
         "a bill number": Criteria(bill_number=bill),
         "an original's revisions": Criteria(parent_pi_number=number),
     }
-    deep = search.find(connection, Criteria(created_to=middle, limit=1))
+    deep = search.find(connection, Criteria(created_to=middle, limit=1), Cities.ALL)
     after = search.cursor_of(deep.lines[0], Order.CREATED)
     for name, criteria in ways.items():
         yield f"search: {name}", lambda c=criteria: _page(connection, c), PAGE_LIMIT  # type: ignore[misc]
@@ -129,33 +135,60 @@ def _measured(connection: psycopg.Connection) -> Iterator[tuple[str, Callable[[]
     }
     for name, question in of_one.items():
         yield f"beneficiary_payment of {name}", lambda q=question: _payments(connection, q), PAYMENT_LIMIT  # type: ignore[misc]
-    yield "how it runs", lambda: health.health(connection), REGISTER_LIMIT
+    yield "the overview", lambda: _overview(connection, years[-1], Cities.ALL), OVERVIEW_LIMIT
+    yield "the overview of ten cities", lambda: _overview(connection, years[-1], TEN_CITIES), OVERVIEW_LIMIT
+    yield "payments without a PI", lambda: _waiting(connection, waiting.Criteria()), PAGE_LIMIT
+    yield "payments without a PI of a city", lambda: _waiting(connection, waiting.Criteria(tenant_id=CITY)), PAGE_LIMIT
+    yield "how it runs", lambda: health.health(connection, Cities.ALL), REGISTER_LIMIT
 
 
 def _page(connection: psycopg.Connection, criteria: Criteria) -> object:
     """What a page of the list asks for: its lines, and how many there are in all."""
-    return search.find(connection, criteria), search.count(connection, criteria)
+    return search.find(connection, criteria, Cities.ALL), search.count(connection, criteria, Cities.ALL)
 
 
 def _whole(connection: psycopg.Connection) -> object:
-    page = search.find(connection, Criteria(tenant_id=CITY, limit=100))
-    return load(connection, [line.id for line in page.lines])
+    page = search.find(connection, Criteria(tenant_id=CITY, limit=100), Cities.ALL)
+    return load(connection, [line.id for line in page.lines], Cities.ALL)
 
 
 def _one(connection: psycopg.Connection, number: str) -> object:
-    whole = by_number(connection, number)
+    whole = by_number(connection, number, Cities.ALL)
     assert whole is not None
-    return around(connection, whole)
+    return around(connection, whole, Cities.ALL)
 
 
 def _register(connection: psycopg.Connection, year: str) -> object:
     criteria = RegisterCriteria(year)
     return (
-        funds.choices(connection),
-        funds.register(connection, criteria),
-        funds.months(connection, criteria),
-        funds.sums(connection, criteria),
+        funds.choices(connection, Cities.ALL),
+        funds.register(connection, criteria, Cities.ALL),
+        funds.months(connection, criteria, Cities.ALL),
+        funds.sums(connection, criteria, Cities.ALL),
     )
+
+
+def _overview(connection: psycopg.Connection, year: str, cities: Cities) -> object:
+    """What the first page asks for."""
+    return (
+        overview.as_of(connection),
+        overview.states(connection, cities),
+        overview.waits(connection, cities),
+        overview.failed(connection, cities),
+        waiting.reasons(connection, cities),
+        overview.heads(connection, year, cities),
+        overview.by_city(connection, cities),
+        overview.sweeps_today(connection),
+        overview.unknown_answers(connection, cities),
+        overview.reconciled(connection),
+    )
+
+
+def _waiting(connection: psycopg.Connection, criteria: waiting.Criteria) -> object:
+    everywhere = Cities.ALL
+    found = waiting.find(connection, criteria, everywhere), waiting.count(connection, criteria, everywhere)
+    assert found[0]
+    return found
 
 
 def _payments(connection: psycopg.Connection, question: views.Question) -> object:
@@ -200,9 +233,19 @@ def _steps(connection: psycopg.Connection, instructions: int) -> Iterator[tuple[
     yield "their money", _MOVEMENTS.format(n=instructions)
     yield "their history", _LOG.format(n=instructions)
     yield "their calls", _CALLS.format(n=instructions)
+    yield "their payments", _PAYMENTS
+    yield "payments without a PI", _WAITING.format(n=instructions)
     for name, definition in later:
         yield f"index {name}", definition
-    for name in ("payment_instruction", "beneficiary", "fund_movement", "status_log", "treasury_call", "sanction"):
+    for name in (
+        "payment_instruction",
+        "beneficiary",
+        "fund_movement",
+        "status_log",
+        "treasury_call",
+        "sanction",
+        "payment",
+    ):
         yield f"statistics of {name}", f"VACUUM ANALYZE ifms.{name}"
     yield "triggers again", "SET session_replication_role = origin"
 
@@ -267,6 +310,23 @@ _LOG = """
     INSERT INTO ifms.status_log (payment_instruction_id, tenant_id, payment_number, service_id, status, created_at)
     SELECT p.id, p.tenant_id, p.payment_number, service, 'STATUS_LOG_' || service || '_SUCCESS', p.created_at
     FROM ifms.payment_instruction p, (VALUES ('PI'), ('PIS')) AS said (service) ORDER BY p.id LIMIT 2 * {n}
+"""
+
+_PAYMENTS = """
+    INSERT INTO ifms.payment (tenant_id, payment_number, payment_id, amount, paid_by, raised_at, seen_at, polled_at)
+    SELECT p.tenant_id, p.payment_number, '', p.net_amount, p.id, p.created_at, p.created_at, p.created_at
+    FROM ifms.payment_instruction p WHERE p.pi_type = 'ORIGINAL'
+"""
+
+# Of all cities, held for two reasons.
+_WAITING = f"""
+    INSERT INTO ifms.payment (tenant_id, payment_number, payment_id, amount, raised_at, seen_at, polled_at,
+        bill_numbers, tries, hold_code, hold_message, held_since)
+    SELECT 'od.city' || n % {_CITIES}, 'EP/W' || lpad(n::text, 9, '0'), '', 1000, at, at, at,
+           ARRAY['WB/W' || n], 1,
+           CASE WHEN n % 3 = 0 THEN 'PAYMENT_NOT_PAYABLE' ELSE 'PAYMENT_INSUFFICIENT_FUNDS' END, 'sample', at
+    FROM (SELECT n, now() - n * interval '30 minutes' AS at
+          FROM generate_series(1, greatest({{n}} / 500, 2 * {_CITIES})) n) made
 """
 
 _CALLS = """

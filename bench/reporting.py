@@ -148,11 +148,6 @@ _STEPS = {
                p.created_at + interval '1 hour'
         FROM ifms.payment_instruction p WHERE p.status = 'PARTIAL'
     """,
-    "payments": """
-        INSERT INTO ifms.payment (tenant_id, payment_number, payment_id, amount, raised_at, seen_at)
-        SELECT tenant_id, payment_number, payment_number, net_amount, created_at, created_at
-        FROM ifms.payment_instruction
-    """,
     "bills": """
         INSERT INTO ifms.bill (tenant_id, bill_id, payment_number, asked_at)
         SELECT tenant_id, additional_details -> 'billNumber' ->> 0, payment_number, created_at

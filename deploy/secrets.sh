@@ -56,6 +56,7 @@ trap 'rm -f "$fresh"' EXIT
         echo "IFMS_TREASURY_PUBLIC_KEY="
         echo "IFMS_TREASURY_CA_BUNDLE=/opt/airflow/tls/treasury.pem"
         echo "IFMS_PLATFORM_URL=http://platform:8092"
+        echo "IFMS_PLATFORM_HTTP_HOSTS=platform"
     else
         echo "# The treasury: its address, who we are there, its public key (base64 of DER or PEM), its calls a second."
         echo "IFMS_TREASURY_URL="
@@ -65,6 +66,8 @@ trap 'rm -f "$fresh"' EXIT
         echo "IFMS_TREASURY_CALLS_PER_SECOND="
         echo "# The DIGIT platform: the address of all its services."
         echo "IFMS_PLATFORM_URL="
+        echo "# Its hosts that may be spoken to by plain http; all others need https."
+        echo "IFMS_PLATFORM_HTTP_HOSTS="
     fi
 } >"$fresh"
 ln "$fresh" "$file" || {

@@ -541,6 +541,8 @@ CREATE TABLE ifms.payment (
     polled_at timestamp with time zone,
     claim_token uuid,
     claimed_until timestamp with time zone,
+    bill_numbers text[] DEFAULT '{}'::text[] NOT NULL,
+    tries integer DEFAULT 0 NOT NULL,
     CONSTRAINT amount_is_a_number CHECK ((amount <> 'NaN'::numeric)),
     CONSTRAINT payment_amount_check CHECK ((amount > (0)::numeric)),
     CONSTRAINT payment_check CHECK (((hold_code IS NULL) = ((hold_message IS NULL) AND (held_since IS NULL)))),
@@ -548,7 +550,8 @@ CREATE TABLE ifms.payment (
     CONSTRAINT payment_held_since_in_bounds CHECK (((held_since >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (held_since < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT payment_polled_at_in_bounds CHECK (((polled_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (polled_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT payment_raised_at_in_bounds CHECK (((raised_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (raised_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
-    CONSTRAINT payment_seen_at_in_bounds CHECK (((seen_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (seen_at < '2100-01-01 00:00:00+00'::timestamp with time zone)))
+    CONSTRAINT payment_seen_at_in_bounds CHECK (((seen_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (seen_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT payment_tries_check CHECK ((tries >= 0))
 );
 
 --
@@ -651,10 +654,12 @@ CREATE TABLE ifms.payment_instruction (
     work_order_numbers text[] GENERATED ALWAYS AS (ifms.texts_of((additional_details -> 'referenceId'::text))) STORED NOT NULL,
     bill_type text GENERATED ALWAYS AS (ifms.bill_type(ifms.texts_of((additional_details -> 'billNumber'::text)))) STORED,
     project_numbers text[] GENERATED ALWAYS AS (ifms.texts_of((additional_details -> 'projectNumber'::text))) STORED NOT NULL,
+    asked_by text,
     CONSTRAINT adopted_is_an_original CHECK (((adopted_by IS NULL) OR ((pi_type = 'ORIGINAL'::text) AND (repayment_of IS NULL) AND (imported_at IS NULL)))),
     CONSTRAINT amount_is_a_number CHECK (((net_amount <> 'NaN'::numeric) AND (gross_amount <> 'NaN'::numeric))),
     CONSTRAINT payment_instruction_absent_since_in_bounds CHECK (((absent_since >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (absent_since < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT payment_instruction_adopted_by_check CHECK ((btrim(adopted_by) <> ''::text)),
+    CONSTRAINT payment_instruction_asked_by_check CHECK ((btrim(asked_by) <> ''::text)),
     CONSTRAINT payment_instruction_beneficiary_count_check CHECK ((beneficiary_count > 0)),
     CONSTRAINT payment_instruction_bill_date_in_bounds CHECK (((bill_date >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (bill_date < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT payment_instruction_cancelled_by_check CHECK ((btrim(cancelled_by) <> ''::text)),
@@ -725,6 +730,37 @@ CREATE FUNCTION ifms.place() RETURNS text
 $$;
 
 --
+-- Name: refresh_overview(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.refresh_overview() RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    began timestamptz := clock_timestamp();
+BEGIN
+    IF NOT pg_try_advisory_xact_lock('ifms.overview'::regclass::oid::bigint) OR EXISTS (
+        SELECT FROM ifms.overview WHERE as_of + 20 * took > began) THEN
+        RETURN false;
+    END IF;
+    DELETE FROM ifms.overview_instruction;
+    INSERT INTO ifms.overview_instruction (tenant_id, pi_type, status, since_on, since, instructions, amount)
+    SELECT p.tenant_id, p.pi_type, p.status, day.since_on, CASE WHEN day.since_on IS NOT NULL THEN min(p.status_since) END,
+           count(*), sum(p.net_amount)
+    FROM ifms.payment_instruction p CROSS JOIN LATERAL (
+        SELECT CASE WHEN p.status IN ('PENDING', 'INITIATED', 'APPROVED', 'IN PROCESS')
+                    THEN (p.status_since AT TIME ZONE 'Asia/Kolkata')::date END AS since_on) day
+    GROUP BY 1, 2, 3, 4;
+    DELETE FROM ifms.overview_failed;
+    INSERT INTO ifms.overview_failed (tenant_id, correct_by, busy, payments, amount)
+    SELECT f.tenant_id, f.correct_by, f.busy_pi_number IS NOT NULL, count(*), sum(f.amount)
+    FROM ifms.failed_beneficiary f GROUP BY 1, 2, 3;
+    UPDATE ifms.overview SET as_of = began, took = clock_timestamp() - began;
+    RETURN true;
+END $$;
+
+--
 -- Name: refuse_change(); Type: FUNCTION; Schema: ifms; Owner: -
 --
 
@@ -774,6 +810,23 @@ BEGIN
 END $$;
 
 --
+-- Name: take_payments_id(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.take_payments_id() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    its_payment uuid := (SELECT y.id FROM ifms.payment y
+                         WHERE y.tenant_id = NEW.tenant_id AND y.payment_number = NEW.payment_number);
+BEGIN
+    IF its_payment IS NOT NULL AND NOT EXISTS (SELECT FROM ifms.payment_instruction p WHERE p.id = its_payment) THEN
+        NEW.id := its_payment;
+    END IF;
+    RETURN NEW;
+END $$;
+
+--
 -- Name: tell_index(); Type: FUNCTION; Schema: ifms; Owner: -
 --
 
@@ -782,9 +835,26 @@ CREATE FUNCTION ifms.tell_index() RETURNS trigger
     AS $$
 BEGIN
     INSERT INTO ifms.outbox (topic, tenant_id, ordering_key, payload)
-    SELECT 'pi_index', NEW.tenant_id, NEW.tenant_id || ':' || NEW.pi_number,
+    SELECT 'pi_index', NEW.tenant_id, NEW.tenant_id || ':' || NEW.payment_number,
            jsonb_build_object('piNumber', NEW.pi_number, 'status', NEW.status)
     WHERE EXISTS (SELECT FROM ifms.notice WHERE topic = 'pi_index' AND wanted_until > now());
+    RETURN NULL;
+END $$;
+
+--
+-- Name: tell_index_of_payment(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.tell_index_of_payment() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    INSERT INTO ifms.outbox (topic, tenant_id, ordering_key, payload)
+    SELECT 'pi_index', NEW.tenant_id, NEW.tenant_id || ':' || NEW.payment_number,
+           jsonb_build_object('paymentNumber', NEW.payment_number)
+    WHERE EXISTS (SELECT FROM ifms.notice WHERE topic = 'pi_index' AND wanted_until > now())
+      AND NOT EXISTS (SELECT FROM ifms.payment_instruction p  -- that one stands for it
+                      WHERE p.tenant_id = NEW.tenant_id AND p.payment_number = NEW.payment_number);
     RETURN NULL;
 END $$;
 
@@ -2505,6 +2575,65 @@ COMMENT ON COLUMN ifms.outbox_lag.set_aside IS 'How many were given up: a person
 COMMENT ON COLUMN ifms.outbox_lag.oldest IS 'Instant, UTC, at which the oldest that waits was written; NULL when none does.';
 
 --
+-- Name: overview; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.overview (
+    only_one boolean DEFAULT true NOT NULL,
+    as_of timestamp with time zone,
+    took interval DEFAULT '00:00:00'::interval NOT NULL,
+    CONSTRAINT overview_as_of_in_bounds CHECK (((as_of >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (as_of < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT overview_only_one_check CHECK (only_one)
+);
+
+--
+-- Name: TABLE overview; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.overview IS 'As of when the overview counts, and how long that took.';
+
+--
+-- Name: overview_failed; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.overview_failed (
+    tenant_id text NOT NULL,
+    correct_by date NOT NULL,
+    busy boolean NOT NULL,
+    payments bigint NOT NULL,
+    amount numeric NOT NULL,
+    CONSTRAINT overview_failed_correct_by_in_bounds CHECK (((correct_by >= '2000-01-01'::date) AND (correct_by < '2100-12-31'::date)))
+);
+
+--
+-- Name: TABLE overview_failed; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.overview_failed IS 'Failed payments of a city that nobody has taken over, by their last day: how many, and their rupees, as of ifms.overview.';
+
+--
+-- Name: overview_instruction; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.overview_instruction (
+    tenant_id text NOT NULL,
+    pi_type text NOT NULL,
+    status text NOT NULL,
+    since_on date,
+    since timestamp with time zone,
+    instructions bigint NOT NULL,
+    amount numeric NOT NULL,
+    CONSTRAINT overview_instruction_since_in_bounds CHECK (((since >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (since < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT overview_instruction_since_on_in_bounds CHECK (((since_on >= '2000-01-01'::date) AND (since_on < '2100-01-01'::date)))
+);
+
+--
+-- Name: TABLE overview_instruction; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.overview_instruction IS 'Payment instructions of a city in a status, since a day: how many, and their rupees, as of ifms.overview.';
+
+--
 -- Name: payment_instruction_summary; Type: VIEW; Schema: ifms; Owner: -
 --
 
@@ -3342,6 +3471,31 @@ COMMENT ON COLUMN ifms.sanction_summary.created_at IS 'Instant, UTC: when the le
 COMMENT ON COLUMN ifms.sanction_summary.updated_at IS 'Instant, UTC: when the ledger last changed it.';
 
 --
+-- Name: started_run; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.started_run (
+    dag_id text NOT NULL,
+    run_id text NOT NULL,
+    started_by text NOT NULL,
+    tenants text[],
+    conf_sha256 bytea NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT started_run_conf_sha256_check CHECK ((octet_length(conf_sha256) = 32)),
+    CONSTRAINT started_run_dag_id_check CHECK ((dag_id <> ''::text)),
+    CONSTRAINT started_run_run_id_check CHECK ((run_id <> ''::text)),
+    CONSTRAINT started_run_started_at_check CHECK (((started_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (started_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT started_run_started_by_check CHECK ((started_by <> ''::text)),
+    CONSTRAINT started_run_tenants_check CHECK ((cardinality(tenants) > 0))
+);
+
+--
+-- Name: TABLE started_run; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.started_run IS 'DAG runs that a person has started through the pages or the API, who had the right to: by whom, for which cities (NULL: all), and the SHA-256 of the form. A run that somebody starts otherwise begins only if IFMS_RIGHTS lets them act in all cities.';
+
+--
 -- Name: status_history; Type: VIEW; Schema: ifms; Owner: -
 --
 
@@ -3750,7 +3904,10 @@ CREATE VIEW ifms.waiting_payment AS
            FROM ifms.bill b
           WHERE ((b.tenant_id = y.tenant_id) AND (b.payment_number = y.payment_number))
           ORDER BY b.bill_id) AS bill_ids,
-    COALESCE(earlier.bill_numbers, '{}'::text[]) AS bill_numbers,
+        CASE
+            WHEN (y.bill_numbers <> '{}'::text[]) THEN y.bill_numbers
+            ELSE COALESCE(earlier.bill_numbers, '{}'::text[])
+        END AS bill_numbers,
     y.raised_at,
     y.seen_at,
     y.polled_at,
@@ -3765,7 +3922,8 @@ CREATE VIEW ifms.waiting_payment AS
     ( SELECT count(*) AS count
            FROM ifms.payment_instruction p
           WHERE ((p.tenant_id = y.tenant_id) AND (p.payment_number = y.payment_number) AND (p.pi_type = 'ORIGINAL'::text) AND (p.repayment_of IS NULL))) AS attempts,
-    earlier.pi_number AS last_pi_number
+    earlier.pi_number AS last_pi_number,
+    y.tries
    FROM (ifms.payment y
      LEFT JOIN LATERAL ( SELECT p.pi_number,
             p.bill_numbers
@@ -3779,7 +3937,7 @@ CREATE VIEW ifms.waiting_payment AS
 -- Name: VIEW waiting_payment; Type: COMMENT; Schema: ifms; Owner: -
 --
 
-COMMENT ON VIEW ifms.waiting_payment IS 'Payments that have no payment instruction (PI), or none that has not failed: one row each, with why. Cheap to ask whole (few wait), and by raised_at.';
+COMMENT ON VIEW ifms.waiting_payment IS 'Payments that have no payment instruction (PI), or none that has not failed: one row each, with why. Cheap to ask whole (few wait), by raised_at, and by tenant_id.';
 
 --
 -- Name: COLUMN waiting_payment.id; Type: COMMENT; Schema: ifms; Owner: -
@@ -3821,7 +3979,7 @@ COMMENT ON COLUMN ifms.waiting_payment.bill_ids IS 'DIGIT''s ids of the bills th
 -- Name: COLUMN waiting_payment.bill_numbers; Type: COMMENT; Schema: ifms; Owner: -
 --
 
-COMMENT ON COLUMN ifms.waiting_payment.bill_numbers IS 'The numbers of these bills, by its last PI; empty when it had none.';
+COMMENT ON COLUMN ifms.waiting_payment.bill_numbers IS 'The numbers of these bills, as the run knew them that raised it or looked at it last, else by its last PI; empty when nobody knew them.';
 
 --
 -- Name: COLUMN waiting_payment.raised_at; Type: COMMENT; Schema: ifms; Owner: -
@@ -3876,6 +4034,12 @@ COMMENT ON COLUMN ifms.waiting_payment.attempts IS 'How many PIs it had, all of 
 --
 
 COMMENT ON COLUMN ifms.waiting_payment.last_pi_number IS 'The last of them; NULL when it had none.';
+
+--
+-- Name: COLUMN waiting_payment.tries; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.waiting_payment.tries IS 'How often a run has looked at it and made no PI.';
 
 --
 -- Name: allotment allotment_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
@@ -3997,6 +4161,27 @@ ALTER TABLE ONLY ifms.outbox
     ADD CONSTRAINT outbox_pkey PRIMARY KEY (id);
 
 --
+-- Name: overview_failed overview_failed_tenant_id_correct_by_busy_key; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.overview_failed
+    ADD CONSTRAINT overview_failed_tenant_id_correct_by_busy_key UNIQUE (tenant_id, correct_by, busy);
+
+--
+-- Name: overview_instruction overview_instruction_tenant_id_pi_type_status_since_on_key; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.overview_instruction
+    ADD CONSTRAINT overview_instruction_tenant_id_pi_type_status_since_on_key UNIQUE NULLS NOT DISTINCT (tenant_id, pi_type, status, since_on);
+
+--
+-- Name: overview overview_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.overview
+    ADD CONSTRAINT overview_pkey PRIMARY KEY (only_one);
+
+--
 -- Name: payment_instruction payment_instruction_pi_number_key; Type: CONSTRAINT; Schema: ifms; Owner: -
 --
 
@@ -4093,6 +4278,13 @@ ALTER TABLE ONLY ifms.sanction
 
 ALTER TABLE ONLY ifms.setting
     ADD CONSTRAINT setting_pkey PRIMARY KEY (only_one);
+
+--
+-- Name: started_run started_run_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.started_run
+    ADD CONSTRAINT started_run_pkey PRIMARY KEY (dag_id, run_id);
 
 --
 -- Name: status_log status_log_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
@@ -4458,6 +4650,18 @@ CREATE INDEX payment_instruction_without_token ON ifms.payment_instruction USING
 CREATE INDEX payment_raised ON ifms.payment USING btree (raised_at);
 
 --
+-- Name: payment_waiting_bills; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX payment_waiting_bills ON ifms.payment USING gin (bill_numbers) WHERE (paid_by IS NULL);
+
+--
+-- Name: payment_waiting_in_city; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX payment_waiting_in_city ON ifms.payment USING btree (tenant_id, raised_at, id) WHERE (paid_by IS NULL);
+
+--
 -- Name: phrase_said_once; Type: INDEX; Schema: ifms; Owner: -
 --
 
@@ -4692,6 +4896,12 @@ CREATE TRIGGER apply_closing AFTER INSERT ON ifms.sanction_closing FOR EACH ROW 
 CREATE TRIGGER apply_movement BEFORE INSERT ON ifms.fund_movement FOR EACH ROW EXECUTE FUNCTION ifms.apply_movement();
 
 --
+-- Name: payment_instruction asker_is_frozen; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER asker_is_frozen BEFORE UPDATE OF asked_by ON ifms.payment_instruction FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('who has asked for a payment instruction stays on record');
+
+--
 -- Name: payment_instruction beneficiaries_agree; Type: TRIGGER; Schema: ifms; Owner: -
 --
 
@@ -4780,6 +4990,12 @@ CREATE TRIGGER content_is_frozen BEFORE UPDATE OF bill_number, beneficiary_id, v
 --
 
 CREATE TRIGGER content_is_frozen BEFORE UPDATE OF id, tenant_id, hoa_code, ddo_code, ssu_id, grantee_code, scheme_code, master_allotment_id, financial_year, sanctioned_amount ON ifms.sanction FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a sanction is what its initial allotment said');
+
+--
+-- Name: payment_instruction first_one_has_its_payments_id; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER first_one_has_its_payments_id BEFORE INSERT ON ifms.payment_instruction FOR EACH ROW WHEN (((new.pi_type = 'ORIGINAL'::text) AND (new.repayment_of IS NULL) AND (new.imported_at IS NULL))) EXECUTE FUNCTION ifms.take_payments_id();
 
 --
 -- Name: sanction guard_balances; Type: TRIGGER; Schema: ifms; Owner: -
@@ -5020,6 +5236,12 @@ CREATE TRIGGER tell_index_of_a_change AFTER UPDATE OF status ON ifms.payment_ins
 --
 
 CREATE TRIGGER tell_index_of_a_new_one AFTER INSERT ON ifms.payment_instruction FOR EACH ROW EXECUTE FUNCTION ifms.tell_index();
+
+--
+-- Name: payment tell_index_of_why; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER tell_index_of_why AFTER UPDATE OF hold_code, hold_message ON ifms.payment FOR EACH ROW WHEN (((new.paid_by IS NULL) AND ((new.hold_code IS DISTINCT FROM old.hold_code) OR (new.hold_message IS DISTINCT FROM old.hold_message)))) EXECUTE FUNCTION ifms.tell_index_of_payment();
 
 --
 -- Name: phrase withdrawn_once; Type: TRIGGER; Schema: ifms; Owner: -
@@ -5443,6 +5665,13 @@ REVOKE ALL ON FUNCTION ifms.note_status_since() FROM PUBLIC;
 REVOKE ALL ON FUNCTION ifms.place() FROM PUBLIC;
 
 --
+-- Name: FUNCTION refresh_overview(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.refresh_overview() FROM PUBLIC;
+GRANT ALL ON FUNCTION ifms.refresh_overview() TO ifms_work;
+
+--
 -- Name: FUNCTION refuse_change(); Type: ACL; Schema: ifms; Owner: -
 --
 
@@ -5456,10 +5685,22 @@ REVOKE ALL ON FUNCTION ifms.remove_old_calls(before timestamp with time zone, un
 GRANT ALL ON FUNCTION ifms.remove_old_calls(before timestamp with time zone, unshipped_too boolean, at_most integer) TO ifms_work;
 
 --
+-- Name: FUNCTION take_payments_id(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.take_payments_id() FROM PUBLIC;
+
+--
 -- Name: FUNCTION tell_index(); Type: ACL; Schema: ifms; Owner: -
 --
 
 REVOKE ALL ON FUNCTION ifms.tell_index() FROM PUBLIC;
+
+--
+-- Name: FUNCTION tell_index_of_payment(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.tell_index_of_payment() FROM PUBLIC;
 
 --
 -- Name: TABLE sanction; Type: ACL; Schema: ifms; Owner: -
@@ -5629,6 +5870,24 @@ GRANT SELECT,INSERT,UPDATE ON TABLE ifms.call_shipping TO ifms_work;
 GRANT SELECT,INSERT,UPDATE ON TABLE ifms.display_name TO ifms_work;
 
 --
+-- Name: COLUMN display_name.kind; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(kind) ON TABLE ifms.display_name TO ifms_read;
+
+--
+-- Name: COLUMN display_name.code; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(code) ON TABLE ifms.display_name TO ifms_read;
+
+--
+-- Name: COLUMN display_name.name; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(name) ON TABLE ifms.display_name TO ifms_read;
+
+--
 -- Name: TABLE setting; Type: ACL; Schema: ifms; Owner: -
 --
 
@@ -5765,6 +6024,24 @@ GRANT SELECT ON TABLE ifms.outbox_lag TO ifms_work;
 GRANT SELECT ON TABLE ifms.outbox_lag TO ifms_read;
 
 --
+-- Name: TABLE overview; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT ON TABLE ifms.overview TO ifms_work;
+
+--
+-- Name: TABLE overview_failed; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT ON TABLE ifms.overview_failed TO ifms_work;
+
+--
+-- Name: TABLE overview_instruction; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT ON TABLE ifms.overview_instruction TO ifms_work;
+
+--
 -- Name: TABLE payment_instruction_summary; Type: ACL; Schema: ifms; Owner: -
 --
 
@@ -5808,6 +6085,30 @@ GRANT SELECT ON TABLE ifms.returned_payment TO ifms_read;
 
 GRANT SELECT ON TABLE ifms.sanction_summary TO ifms_work;
 GRANT SELECT ON TABLE ifms.sanction_summary TO ifms_read;
+
+--
+-- Name: TABLE started_run; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE ifms.started_run TO ifms_work;
+
+--
+-- Name: COLUMN started_run.dag_id; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(dag_id) ON TABLE ifms.started_run TO ifms_read;
+
+--
+-- Name: COLUMN started_run.run_id; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(run_id) ON TABLE ifms.started_run TO ifms_read;
+
+--
+-- Name: COLUMN started_run.conf_sha256; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(conf_sha256) ON TABLE ifms.started_run TO ifms_read;
 
 --
 -- Name: TABLE status_history; Type: ACL; Schema: ifms; Owner: -

@@ -33,11 +33,12 @@ class IfmsPlugin(AirflowPlugin):
                 "href": f"{root}/{page}",
                 "destination": "nav",
                 "url_route": f"ifms-{page}",
-                "nav_top_level": page == "instructions",
+                "nav_top_level": page == "overview",
                 **icons,
             }
             for page, name in (
-                ("instructions", "Payments"),
+                ("overview", "Payments"),
+                ("instructions", "Payment instructions"),
                 ("bills", "Choose bills"),
                 ("register", "Fund allocation register"),
                 ("reports", "IFMS reports"),

@@ -19,6 +19,7 @@ pytest_plugins = [
     "support.figures",
     "support.databases",
     "support.dags",
+    "support.shared_params",
     "support.simulators",
     "support.adapter",
     "support.uncertain",

@@ -55,12 +55,13 @@ def room(rooms: str = "", libraries: str = "", *, network: bool = False) -> Room
     return Room(frozenset(rooms.split()), frozenset(libraries.split()), network)
 
 
-GROUND = frozenset({"errors", "clock", "money", "pasted", "strict_json"})  # words that every room may use
+GROUND = frozenset({"errors", "clock", "money", "cities", "pasted", "strict_json"})  # words that every room may use
 NETWORK = frozenset({"http", "socket", "ssl", "urllib", "smtplib", "ftplib", "asyncio", "xmlrpc"})
 ROOMS = {
     "errors": room(),
     "clock": room(),
     "money": room(),
+    "cities": room(),
     "pasted": room(),
     "strict_json": room(),
     "settings": room(libraries="pydantic pydantic_settings"),

@@ -18,6 +18,10 @@ class BadInputError(IfmsError):
     """A value from outside (an amount, an account, an id, a form's field) can't be taken; it is named in the text."""
 
 
+class NotAllowedError(IfmsError):
+    """Somebody has started something for a city where they may not; nothing was done. The text says who and what."""
+
+
 class SealError(IfmsError):
     """A sealed record can't be opened: it was changed, or sealed under a key that is not at hand."""
 

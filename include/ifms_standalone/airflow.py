@@ -47,13 +47,16 @@ def environment(
     database = f"{SUPERUSER}:{secrets.postgres_password}@{LOOPBACK}:{ports.postgres}/airflow"
     settings = {
         "IFMS_START_DATE": ours.get("IFMS_START_DATE") or first_day - timedelta(days=1),
+        # What the one user starts in Airflow itself may begin; the pages know that they are an administrator.
+        "IFMS_RIGHTS": ours.get("IFMS_RIGHTS") or f"user:{USER} = *:act",
+        # The simulated platform speaks plain http on this machine.
+        "IFMS_PLATFORM_HTTP_HOSTS": ours.get("IFMS_PLATFORM_HTTP_HOSTS") or LOOPBACK,
         "AIRFLOW_HOME": folder.airflow,
         "AIRFLOW__CORE__DAGS_FOLDER": REPOSITORY / "dags",
         "AIRFLOW__CORE__PLUGINS_FOLDER": REPOSITORY / "plugins",
         "AIRFLOW__CORE__LOAD_EXAMPLES": False,
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__PARALLELISM": 8,
-        "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
         "AIRFLOW__CORE__FERNET_KEY": secrets.fernet_key,
         # Airflow hides a connection's extra by the names of its keys, and does not know these as secret.
         "AIRFLOW__CORE__SENSITIVE_VAR_CONN_NAMES": "log_key,signing_key",

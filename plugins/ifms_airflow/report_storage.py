@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ifms import clock
+from ifms.cities import Cities, label
 from ifms.errors import ReportSourceError
 
 if TYPE_CHECKING:
@@ -87,16 +88,30 @@ def folder_name(as_of: datetime) -> str:
     return f"{clock.to_ist(as_of):{_AS_OF}}"
 
 
-def is_made(folder: str, name: str) -> bool:
-    """Whether a file of this name in this folder can be one of ours."""
+def is_made(folder: str, name: str, readable: Sequence[Cities]) -> bool:
+    """Whether a file of this name in this folder can be one of ours, of cities that are `readable`.
+
+    A name says up to three cities by themselves, and of more which set of cities it is: one of `readable` then, whole.
+    """
     stem, _, kind = name.rpartition(".")
-    return kind in FORMATS and _STEM.fullmatch(stem) is not None and _is_folder(folder)
+    told = _STEM.fullmatch(stem)
+    return kind in FORMATS and told is not None and _is_folder(folder) and _is_of(told["about"], readable)
+
+
+def _is_of(about: str, readable: Sequence[Cities]) -> bool:
+    told = about.partition("_")[0]
+    for cities in readable:
+        if cities.listed is None:
+            return True
+        if told == label(cities.listed) or ("." in told and cities.cover(told.split("-"))):
+            return True
+    return False
 
 
 def listed(
-    path: str | None, *, most: int, place: Place | None = None, until: str = ""
+    path: str | None, *, most: int, cities: Sequence[Cities], place: Place | None = None, until: str = ""
 ) -> tuple[list[MadeReport], Place | None]:
-    """The latest made reports, at most so many, and where the next page begins; None when there is none.
+    """The latest made reports of these cities, at most so many, and where the next page begins; None: there is none.
 
     `until` is a day like 2026-11-28: nothing as of later days. Raises ReportSourceError when the place can't be read.
     """
@@ -112,7 +127,7 @@ def listed(
             if number == FOLDERS_AT_ONCE:
                 return found, Place(folder)
             after = place.stem if place and place.folder == folder else ""
-            for report in _in_folder(place_of_all, folder):
+            for report in _in_folder(place_of_all, folder, cities):
                 if report.stem <= after:
                     continue
                 if len(found) == most:
@@ -128,7 +143,7 @@ def read(path: str | None, folder: str, name: str) -> Iterator[bytes]:
     Raises FileNotFoundError when there is none, ReportSourceError when it can't be read.
     """
     with _readable():
-        if not is_made(folder, name):
+        if not is_made(folder, name, [Cities.ALL]):  # whose, the caller has looked at
             raise FileNotFoundError(name)
         there = root(path) / folder
         store, target = there.fs, (there / name).path
@@ -142,11 +157,11 @@ def read(path: str | None, folder: str, name: str) -> Iterator[bytes]:
                 yield chunk
 
 
-def _in_folder(there: ObjectStoragePath, folder: str) -> list[MadeReport]:
+def _in_folder(there: ObjectStoragePath, folder: str, cities: Sequence[Cities]) -> list[MadeReport]:
     """The folder's reports by name, their formats together."""
     found: dict[str, MadeReport] = {}
     for name, entry in _entries(there / folder):
-        if entry["type"] != "file" or entry.get("islink") or not is_made(folder, name):
+        if entry["type"] != "file" or entry.get("islink") or not is_made(folder, name, cities):
             continue
         stem, _, kind = name.rpartition(".")
         told = _STEM.fullmatch(stem)

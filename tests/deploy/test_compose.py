@@ -135,6 +135,16 @@ def test_no_secret_stands_in_the_file():
             assert "${" in value, variable
 
 
+def test_no_secret_is_on_a_command_line(services, environment):
+    """Everybody on the machine may read those; the simulators' secrets are none."""
+    secrets = {name: value for name, value in environment.items() if value and re.search("PASSWORD|SECRET|KEY$", name)}
+    assert "REDIS_PASSWORD" in secrets
+    for name in services.keys() - SIMULATORS:
+        service = services[name]
+        line = json.dumps([service.get("command"), service.get("entrypoint")])
+        assert [variable for variable, value in secrets.items() if value in line] == [], name
+
+
 def test_no_stored_password_can_be_sent_elsewhere_by_testing_a_connection(services):
     for name, service in services.items():
         assert service.get("environment", {}).get("AIRFLOW__CORE__TEST_CONNECTION", "Disabled") == "Disabled", name
@@ -279,9 +289,14 @@ def test_postgresql_takes_its_options(services, postgres: Server):
 
 
 def test_redis_takes_its_arguments_keeps_what_is_queued_and_is_well(services, environment):
-    program, flag, password, *arguments = services["redis"]["command"]
-    assert (program, flag, password) == ("redis-server", "--requirepass", environment["REDIS_PASSWORD"])
-    with redis.running(arguments, password) as server:
+    shell, flag, script = services["redis"]["command"]
+    assert (shell, flag) == ("sh", "-c")
+    password = environment["REDIS_PASSWORD"]
+    assert password not in script
+    with redis.running(script, password) as server:
+        line = Path(f"/proc/{server.pid}/cmdline").read_text()
+        assert "redis-server" in line.split("\0")[0]  # the shell is gone: a stop reaches the server
+        assert password not in line
         check = services["redis"]["healthcheck"]["test"][1].replace("redis-cli", f"redis-cli -p {server.port}")
         for auth, healthy in ((services["redis"]["environment"]["REDISCLI_AUTH"], True), ("another", False)):
             done = subprocess.run(["sh", "-c", check], env={**os.environ, "REDISCLI_AUTH": auth}, check=False)

@@ -1,4 +1,4 @@
-"""The pages in a real browser, in a real Airflow: a failed payment is corrected and seen paid, what is unknown is settled."""
+"""The pages in a real browser, in a real Airflow: what failed is corrected, what is unknown settled, what has no PI tried again."""
 
 from __future__ import annotations
 
@@ -70,6 +70,8 @@ def test_a_failed_payment_is_found_corrected_and_seen_paid(standalone: Standalon
     page.get_by_role("link", name="Payments").first.click()
 
     frame = page.frame_locator("iframe")
+    frame.get_by_role("heading", name="Overview").wait_for()
+    frame.get_by_role("link", name="Payment instructions", exact=True).click()
     frame.get_by_role("link", name=number).click()
     frame.get_by_role("heading", name=number).wait_for()
     frame.get_by_role("link", name="Generate revised PI").click()
@@ -103,7 +105,7 @@ def test_a_failed_payment_is_found_corrected_and_seen_paid(standalone: Standalon
 
     looked = [
         f"{standalone.client.address}/ifms{path}"
-        for path in ("/instructions", "/instructions?tab=open&number=PI-", f"/instruction?number={number}",
+        for path in ("/", "/instructions", "/instructions?tab=open&number=PI-", f"/instruction?number={number}",
                      "/bills", "/register", "/reports", "/sanctions", "/runs", "/answers")
     ]  # fmt: skip
     _looks(chromium, standalone, looked, complaints)
@@ -167,6 +169,55 @@ def test_what_is_not_known_of_a_pi_is_settled_by_hand_and_a_text_is_given_its_me
     assert adapter.rows("SELECT * FROM ifms.payment_instruction WHERE unknown_answer_id IS NOT NULL") == []
     _looks(chromium, standalone, looked[:1], complaints)  # with a phrase of the site
     context.close()
+    assert complaints == []
+
+
+def test_a_clerk_finds_why_a_payment_has_no_pi_and_tries_again(standalone: Standalone, chromium: Any):
+    adapter = standalone.adapter
+    wage_bill(adapter, 2)
+    for service in ("PA", "PI"):  # nothing is allotted
+        adapter.run(service)
+    [payment] = adapter.rows("SELECT * FROM ifms.payment")
+    number, bill = payment["payment_number"], payment["bill_numbers"][0]
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda said: complaints.append(said.text) if "Content Security" in said.text else None)
+    _log_in(page, standalone)
+    page.get_by_role("link", name="Payments").first.click()
+    frame = page.frame_locator("iframe")
+    frame.get_by_role("heading", name="Overview").wait_for()
+    frame.get_by_role("link", name="Payment instructions", exact=True).click()
+    frame.get_by_role("link", name="Without a PI").click()
+    frame.get_by_label("Bill number").fill(bill)
+    frame.get_by_role("button", name="Search").click()
+    frame.get_by_role("link", name=number).click()
+    frame.get_by_role("heading", name=number).wait_for()
+    frame.get_by_text("no sanction of od.samplea has").first.wait_for()
+    frame.get_by_role("button", name="Try again").click()
+    frame.get_by_text("ifms_pi has ended").wait_for()
+    frame.get_by_text("It still has none: no sanction of od.samplea has").wait_for()
+    [held] = adapter.rows("SELECT tries FROM ifms.payment")
+    assert held["tries"] == payment["tries"] + 1 == 2
+
+    adapter.run("VA")
+    frame.get_by_role("button", name="Try again").click()
+    frame.get_by_text("was made; it is Initiated now.").wait_for()
+    [pi] = adapter.rows("SELECT * FROM ifms.payment_instruction")
+    frame.get_by_role("link", name=pi["pi_number"]).first.click()
+    frame.get_by_role("heading", name=pi["pi_number"]).wait_for()
+    assert (pi["payment_number"], pi["status"]) == (number, "INITIATED")
+    assert [row["status"] for row in adapter.rows("SELECT status FROM ifms.overview_instruction")] == ["INITIATED"]
+    wage_bill(adapter, 1)
+    adapter.run("PA")
+    context.close()
+    looked = [
+        f"{standalone.client.address}/ifms{path}"
+        for path in ("/overview", "/waiting", f"/waiting/payment?city=od.samplea&number={number}")
+    ]
+    _looks(chromium, standalone, looked, complaints)
     assert complaints == []
 
 

@@ -13,9 +13,10 @@ from ifms.sweep.scope import Scope
 TENANT = "od.samplea"
 NOTHING_BY_ITSELF = {"allotment_initial": ["0.00"], "allotment_additional": "0.00", "allotment_withdrawal": "0.00"}
 
-pytestmark = pytest.mark.simulators(
-    platform={"cities": 1, "bills_per_city": 0, "persist_ms": 0}, treasury=NOTHING_BY_ITSELF
-)
+pytestmark = [
+    pytest.mark.tier("prove"),
+    pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0, "persist_ms": 0}, treasury=NOTHING_BY_ITSELF),
+]
 
 
 @pytest.fixture

@@ -23,6 +23,8 @@ from ifms.ledger.models import NewPayment
 from ifms.services.cor import Order
 from ifms.sweep.scope import Scope
 
+pytestmark = pytest.mark.tier("prove")
+
 NOTHING_BY_ITSELF = {"allotment_initial": ["0.00"], "allotment_additional": "0.00", "allotment_withdrawal": "0.00"}
 ONE_CITY = {"cities": 1, "bills_per_city": 0, "persist_ms": 0}
 

@@ -17,6 +17,8 @@ from ifms.ledger.database import Database
 from ifms.platform.transport import Transport as PlatformTransport
 from ifms.treasury.transport import Transport as TreasuryTransport
 
+pytestmark = pytest.mark.tier("prove")
+
 
 @pytest.fixture(scope="module")
 def server():

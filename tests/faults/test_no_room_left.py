@@ -17,7 +17,10 @@ from support.processes import BEFORE_SENDING, Job, copy, until
 
 BILLS = 40
 
-pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0, "persist_ms": 0})
+pytestmark = [
+    pytest.mark.tier("prove"),
+    pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0, "persist_ms": 0}),
+]
 
 
 class FullDisk:

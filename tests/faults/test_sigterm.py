@@ -18,7 +18,11 @@ from support.processes import until
 
 from ifms.errors import SweepError
 
-pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})]
+pytestmark = [
+    pytest.mark.tier("prove"),
+    pytest.mark.airflow,
+    pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0}),
+]
 
 WITHIN_SECONDS = 30
 CONCURRENCY = 2

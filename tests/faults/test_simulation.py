@@ -55,6 +55,7 @@ def wrong_after(server, seeds):
     return wrong
 
 
+@pytest.mark.tier("prove")
 def test_a_seed_takes_the_same_course_again_in_this_process_and_in_another(server):
     told: list[str] = []
     first = simulate(server, 11, payments=SHORT, tell=told.append)
@@ -69,6 +70,7 @@ def test_a_seed_takes_the_same_course_again_in_this_process_and_in_another(serve
     assert last == f"trace {first.trace}", _first_difference(told, elsewhere)
 
 
+@pytest.mark.tier("prove")
 def test_another_seed_takes_another_course(server):
     assert simulate(server, 12, payments=SHORT).trace != simulate(server, 16, payments=SHORT).trace
 
@@ -77,6 +79,7 @@ def test_the_four_behaviours_of_the_treasury_occur_equally():
     assert set(Counter(BEHAVIOURS[seed % len(BEHAVIOURS)] for seed in range(1, 21)).values()) == {5}
 
 
+@pytest.mark.tier("prove")
 def test_a_seed_that_goes_wrong_is_told_with_its_replay_and_the_exit_code_says_so(server, monkeypatch, capsys):
     from faults.simulation.many import progress
     from faults.simulation.simulation import Verdict

@@ -14,7 +14,10 @@ TABLES = (
     "sanction", "fund_movement", "payment", "payment_instruction", "beneficiary", "status_log", "outbox", "bill",
 )  # fmt: skip
 
-pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0, "persist_ms": 0})
+pytestmark = [
+    pytest.mark.tier("prove"),
+    pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0, "persist_ms": 0}),
+]
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ def test_airflow_mounts_the_app_and_shows_the_pages(airflow_app: Any):
     assert [route for route in airflow_app.routes if getattr(route, "path", "") == "/ifms"]
     ours = [view for view in _get_ui_plugins()[0] if view["url_route"].startswith("ifms-")]
     assert [view["href"] for view in ours] == [
+        "/ifms/overview",
         "/ifms/instructions",
         "/ifms/bills",
         "/ifms/register",
@@ -26,7 +27,7 @@ def test_airflow_mounts_the_app_and_shows_the_pages(airflow_app: Any):
         "/ifms/runs",
         "/ifms/answers",
     ]
-    assert [view["nav_top_level"] for view in ours] == [True, False, False, False, False, False]
+    assert [view["nav_top_level"] for view in ours] == [True] + [False] * 6
 
 
 def test_below_another_path_the_pages_are_found_too(monkeypatch: pytest.MonkeyPatch):
@@ -36,7 +37,7 @@ def test_below_another_path_the_pages_are_found_too(monkeypatch: pytest.MonkeyPa
     finally:
         sys.path.pop(0)
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.sample/state/")
-    assert IfmsPlugin().external_views[0]["href"] == "/state/ifms/instructions"
+    assert IfmsPlugin().external_views[0]["href"] == "/state/ifms/overview"
 
 
 def test_who_only_loads_the_plugin_pays_for_no_api():

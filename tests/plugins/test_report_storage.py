@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ifms.cities import Cities
 from ifms.errors import ReportSourceError
 from ifms.reports import catalogue
 from ifms.reports.catalogue import FORMATS, REPORTS, file_name, request
@@ -48,7 +49,7 @@ def put(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def stems(place: str, **asked: Any) -> list[tuple[str, str]]:
-    return [(made.folder, made.stem) for made in listed(place, **{"most": 50} | asked)[0]]
+    return [(made.folder, made.stem) for made in listed(place, **{"most": 50, "cities": [Cities.ALL]} | asked)[0]]
 
 
 def test_names_are_the_catalogues():
@@ -61,7 +62,7 @@ def test_names_are_the_catalogues():
 @pytest.mark.parametrize("tenants", [None, ["od.samplea"], ["od.a", "od.b"], [f"od.city{n}" for n in range(9)]])
 def test_whatever_a_report_is_called_it_is_known_again(report: Any, period: str | None, tenants: list[str] | None):
     asked = catalogue.request(report, AS_OF, period=period, tenants=tenants)
-    assert report_storage.is_made(folder_name(AS_OF), file_name(report, asked, "csv"))
+    assert report_storage.is_made(folder_name(AS_OF), file_name(report, asked, "csv"), [Cities.ALL])
 
 
 def test_the_register_s_own_filters_and_long_names_too(put: Any):
@@ -70,7 +71,7 @@ def test_the_register_s_own_filters_and_long_names_too(put: Any):
         hoa_code="990017057890000000000000001", transaction_type="Initial Allotment",
     )  # fmt: skip
     name = file_name(REPORTS["fund_register"], asked, "pdf")
-    [made], _ = listed(put(FOLDER, name), most=9)
+    [made], _ = listed(put(FOLDER, name), most=9, cities=[Cities.ALL])
     assert f"{made.stem}.pdf" == name
 
 
@@ -79,7 +80,7 @@ def test_formats_of_a_report_are_one_row_the_latest_first(put: Any):
     put(FOLDER, "reconciliation_2026-27_all.xlsx")
     put(FOLDER, "fund_register_2026-11-01_2026-11-23_od.samplea_9900_expense.csv")
     place = put("2026-11-29T101500", "payment_ageing_all_all.csv")
-    made, following = listed(place, most=9)
+    made, following = listed(place, most=9, cities=[Cities.ALL])
     assert following is None
     assert [(each.report, each.period, each.about) for each in made] == [
         ("payment_ageing", "all", ("all",)),
@@ -100,7 +101,7 @@ def test_page_after_page_shows_each_once(put: Any, most: int):
     seen: list[tuple[str, str]] = []
     following: Place | None = None
     for _ in range(9):
-        made, following = listed(place, most=most, place=following)
+        made, following = listed(place, most=most, cities=[Cities.ALL], place=following)
         assert len(made) <= most
         seen += [(each.folder, each.stem) for each in made]
         if following is None:
@@ -114,8 +115,8 @@ def test_one_page_looks_into_so_many_folders_only(put: Any, monkeypatch: pytest.
     for day in (24, 25, 26):
         put(f"2026-11-{day}T000000", "something else")
     place = put("2026-11-23T000000", "payment_ageing_all_all.csv")
-    assert listed(place, most=9) == ([], Place("2026-11-24T000000"))
-    made, following = listed(place, most=9, place=Place("2026-11-24T000000"))
+    assert listed(place, most=9, cities=[Cities.ALL]) == ([], Place("2026-11-24T000000"))
+    made, following = listed(place, most=9, cities=[Cities.ALL], place=Place("2026-11-24T000000"))
     assert ([each.report for each in made], following) == (["payment_ageing"], None)
 
 
@@ -138,7 +139,7 @@ NOT_OURS = [
 @pytest.mark.parametrize(("folder", "name"), NOT_OURS)
 def test_what_was_not_made_here_is_neither_listed_nor_read(put: Any, folder: str, name: str):
     place = put(folder, name)
-    assert listed(place, most=9) == ([], None)
+    assert listed(place, most=9, cities=[Cities.ALL]) == ([], None)
     with pytest.raises(FileNotFoundError):
         next(read(place, folder, name))
 
@@ -175,19 +176,19 @@ def test_no_link_is_followed(tmp_path: Path):
     (folder / "reconciliation_all_all.csv").mkdir()
     (tmp_path / "reports" / "2026-11-29T000000").symlink_to(elsewhere)
     place = str(tmp_path / "reports")
-    assert listed(place, most=9) == ([], None)
+    assert listed(place, most=9, cities=[Cities.ALL]) == ([], None)
     for of, name in ((FOLDER, "fund_register"), (FOLDER, "reconciliation"), ("2026-11-29T000000", "payment_ageing")):
         with pytest.raises(FileNotFoundError):
             next(read(place, of, f"{name}_all_all.csv"))
 
 
 def test_before_the_first_report_there_is_nothing(tmp_path: Path):
-    assert listed(str(tmp_path / "reports"), most=9) == ([], None)
+    assert listed(str(tmp_path / "reports"), most=9, cities=[Cities.ALL]) == ([], None)
 
 
 def test_a_place_that_can_not_be_read_is_said_without_its_address():
     for call in (
-        lambda: listed("nosuch://sample-user@bucket", most=9),
+        lambda: listed("nosuch://sample-user@bucket", most=9, cities=[Cities.ALL]),
         lambda: next(read("nosuch://b", FOLDER, "payment_ageing_all_all.csv")),
     ):
         with pytest.raises(ReportSourceError, match="IFMS_REPORTS_PATH") as told:

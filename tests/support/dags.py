@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,16 +16,6 @@ if TYPE_CHECKING:
 
 RunDag = Callable[..., "DagRun"]
 RunBackfill = Callable[..., "list[DagRun]"]
-
-
-@pytest.fixture(autouse=True)
-def no_conf_is_left() -> Iterator[None]:
-    """No test leaves a run's conf in the params that DAGs share: the next test would pay those cities alone."""
-    yield
-    if schedules := sys.modules.get("ifms_airflow.schedules"):
-        for shared in (schedules.TENANTS, schedules.BILLS, schedules.PI_NUMBERS):
-            left, shared.value = shared.value, None
-            assert left is None
 
 
 @pytest.fixture

@@ -14,6 +14,17 @@ from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[2]
 ASKED = {"IFMS_SEEDS", "IFMS_TEST_SEED"}  # what is for the tests themselves, in each of xdist's processes
+RIGHTS = "; ".join(
+    [
+        "user:admin = *:act",  # of `make run`
+        "role:Viewer = *:read *:accounts",
+        "role:User = *:act",
+        "role:Op = *:act",
+        "user:dag_test = *:act",  # who starts a run in `DAG.test`
+        "user:test = *:act",
+    ]
+)
+"""IFMS_RIGHTS of a test that says nothing else: Airflow's roles as if there were one city."""
 SEEDS = int(os.environ.get("IFMS_SEEDS", "20"))
 """How many seeds the simulation of faults runs; read before this process's own settings are forgotten."""
 
@@ -53,6 +64,7 @@ def prepare() -> Environment:
     home = Path(tempfile.mkdtemp(prefix="ifms-airflow-"))
     environment = Environment(home, reservation.getsockname()[1], secrets.token_hex(8), reservation)
     os.environ |= {
+        "IFMS_PLATFORM_HTTP_HOSTS": "127.0.0.1",  # where simulators are
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(REPO / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(REPO / "plugins"),
@@ -60,6 +72,7 @@ def prepare() -> Environment:
         "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         "AIRFLOW__API__SECRET_KEY": secrets.token_hex(16),
         "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
+        "IFMS_RIGHTS": RIGHTS,
         "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": (
             f"postgresql+psycopg2://postgres:{environment.password}@127.0.0.1:{environment.port}/airflow"

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,7 @@ class Server:
 
     port: int
     password: str = field(repr=False)
+    pid: int = 0
 
     @property
     def url(self) -> str:
@@ -52,15 +54,22 @@ def program(name: str = "redis-server") -> str:
 
 
 @contextmanager
-def running(arguments: Sequence[str] = (), password: str | None = None) -> Iterator[Server]:
-    """Run a server with these arguments on a free port, its data in a folder that goes afterwards."""
+def running(script: str = "", password: str | None = None) -> Iterator[Server]:
+    """Run a server on a free port, its data in a folder that goes afterwards.
+
+    `script` starts it otherwise, as a shell's: by `redis-server -`, with the password in REDISCLI_AUTH.
+    """
     server = Server(free_port(), password or secrets.token_hex(8))
     folder = Path(tempfile.mkdtemp(prefix="ifms-redis-"))
     place = ["--bind", LOOPBACK, "--port", str(server.port), "--dir", str(folder)]
     with (folder / "log").open("wb") as log:
+        command = [program(), *place, "--requirepass", server.password]
+        if script:
+            assert "redis-server - " in script
+            command = ["sh", "-c", script.replace("redis-server - ", shlex.join([program(), "-", *place]) + " ")]
         process = subprocess.Popen(
-            [program(), *place, "--requirepass", server.password, *arguments],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            env=os.environ | {"REDISCLI_AUTH": server.password},
         )  # fmt: skip
     try:
         deadline = time.monotonic() + STARTED_WITHIN_SECONDS
@@ -72,7 +81,7 @@ def running(arguments: Sequence[str] = (), password: str | None = None) -> Itera
                 alive = process.poll() is None and time.monotonic() < deadline
                 assert alive, f"Redis did not start: {(folder / 'log').read_text()}"
                 time.sleep(0.05)
-        yield server
+        yield replace(server, pid=process.pid)
     finally:
         process.terminate()
         process.wait(30)

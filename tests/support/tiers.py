@@ -37,8 +37,11 @@ FOLDERS = {
     "e2e": PROVE,
 }
 """The tier that a test of a folder is in at least; the innermost counts. A folder that is not here is refused."""
-LONG_FIXTURES = {"_broker", "_node", "kafka", "elasticsearch", "elasticsearch_8", "chromium", "standalone"}
-"""Kafka, Elasticsearch, a browser, an Airflow with all its processes."""
+LONG_FIXTURES = {
+    "_broker", "_node", "kafka", "elasticsearch", "elasticsearch_8", "chromium", "standalone", "run_dag", "run_backfill",
+    "run_example",
+}  # fmt: skip
+"""Kafka, Elasticsearch, a browser, an Airflow with all its processes, DAG runs."""
 SERVER_FIXTURES = {"postgres", "simulators", "pytester"}
 STARTERS = (
     "airflow", "subprocess", "multiprocessing", "ifms_standalone.postgres", "ifms_standalone.processes",

@@ -21,7 +21,17 @@ from ifms.ledger.database import Database
 
 PAYEES = 3
 SERVICES = (*CYCLE, "FD", "FTPS", "FTFPS", "RELAY")
-PAGES = ("instructions", "instructions.csv", "register", "sanctions", "runs", "answers")
+PAGES = (
+    "overview",
+    "waiting",
+    "waiting.csv",
+    "instructions",
+    "instructions.csv",
+    "register",
+    "sanctions",
+    "runs",
+    "answers",
+)
 
 
 def sweeps(adapter: Adapter) -> None:

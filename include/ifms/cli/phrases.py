@@ -50,12 +50,13 @@ def list_own(
 @commands.command(cls=Command)
 def unknown(dsn: Dsn = "") -> None:
     """List texts that nobody has given a meaning."""
+    from ifms.cities import Cities
     from ifms.ledger import phrases
     from ifms.queries.unknown_answers import behind
 
     with connected(dsn) as db:
         found = db.transact(phrases.unknown_answers)
-        waiting = db.transact(partial(behind, answers=[each.id for each in found if each.waiting]))
+        waiting = db.transact(partial(behind, answers=[each.id for each in found if each.waiting], cities=Cities.ALL))
     for each in found:
         _print(f"{each.service_id}\t{each.times} time(s)\t{each.waiting} PI(s) behind it")
         _print(f"    {each.template}")

@@ -18,7 +18,7 @@ from typing import Any
 
 from ifms import clock
 from ifms.delivery.kafka import KafkaMessage, Publisher, PublishResult
-from ifms.delivery.pi_index import documents
+from ifms.delivery.pi_index import documents, of_payments
 from ifms.delivery.sms_texts import CODES, MODULE, Texts, mobile_of, texts_of
 from ifms.errors import (
     BadInputError,
@@ -274,17 +274,30 @@ def _phones(
 
 
 def _write_documents(sweep: Sweep, batch: _Batch, topic: str) -> None:
-    """Make Kafka messages of the PIs in the batch, each as it stands now: what comes later says the same or more."""
+    """Make Kafka messages of the PIs in the batch, each as it stands now: what comes later says the same or more.
+
+    And of payments that have none, or had none when the message was written.
+    """
     by_id = {message.id: message for message in batch.messages if message.topic == PI_INDEX}
-    numbers = {_pi_number(message) for message in by_id.values()}
-    found = sweep.db.transact(partial(documents, pi_numbers=numbers)) if numbers else {}
+    payments = {message.id: payment for message in by_id.values() if (payment := _payment(message)) is not None}
+    numbers = {_pi_number(message) for message in by_id.values() if message.id not in payments}
+    pis = sweep.db.transact(partial(documents, pi_numbers=numbers)) if numbers else {}
+    others = sweep.db.transact(partial(of_payments, payments=set(payments.values()))) if payments else {}
     for message in by_id.values():
-        number = _pi_number(message)
-        if number not in found:
-            batch.result.refused[message.id] = f"there is no payment instruction {number}"
+        payment = payments.get(message.id)
+        document = pis.get(_pi_number(message)) if payment is None else others.get(payment)
+        if document is None:
+            batch.result.refused[message.id] = f"there is no payment instruction {_pi_number(message)}"
             continue
-        body = {"RequestInfo": _request_info(), "paymentInstruction": found[number]}
+        body = {"RequestInfo": _request_info(), "paymentInstruction": document}
         batch.kafka_messages.append(KafkaMessage(message.id, topic, message.ordering_key, _json(body)))
+
+
+def _payment(message: Message) -> tuple[str, str] | None:
+    """The payment that a message is about which names no PI."""
+    payload = message.payload
+    named = isinstance(payload, dict) and "piNumber" not in payload and payload.get("paymentNumber")
+    return (message.tenant_id, str(payload["paymentNumber"])) if named else None
 
 
 def _pi_number(message: Message) -> str:

@@ -13,6 +13,7 @@ from psycopg.rows import class_row
 
 from ifms.errors import WireError
 from ifms.ledger.binding import seal_account
+from ifms.ledger.columns import columns_of
 from ifms.ledger.database import Connection
 from ifms.ledger.models import Beneficiary, NewBeneficiary, PaymentInstruction
 from ifms.ledger.statuses import BeneficiaryStatus
@@ -34,7 +35,7 @@ _OF = (
         ORDER BY payment_instruction_id, beneficiary_number
         """
     )
-    .format(sql.SQL(", ").join(sql.Identifier(f.name) for f in fields(Beneficiary)))
+    .format(columns_of(Beneficiary))
     .as_bytes()
 )
 
@@ -52,7 +53,7 @@ _SCROLLED = (
         RETURNING {}
         """
     )
-    .format(sql.SQL(", ").join(sql.Identifier("b", f.name) for f in fields(Beneficiary)))
+    .format(columns_of(Beneficiary, "b"))
     .as_bytes()
 )
 
@@ -84,7 +85,7 @@ def of(connection: Connection, instruction_ids: Collection[UUID]) -> dict[UUID, 
 
 def by_id(connection: Connection, row_ids: Collection[UUID]) -> list[Beneficiary]:
     """The beneficiaries with these rows' ids."""
-    columns = sql.SQL(", ").join(sql.Identifier(f.name) for f in fields(Beneficiary))
+    columns = columns_of(Beneficiary)
     with connection.cursor(row_factory=class_row(Beneficiary)) as cursor:
         return cursor.execute(
             sql.SQL("SELECT {} FROM ifms.beneficiary WHERE id = ANY(%s)").format(columns), (list(row_ids),)
@@ -187,7 +188,7 @@ class Failure:
 
 def record_failures(connection: Connection, failures: Mapping[UUID, Failure]) -> list[Beneficiary]:
     """Write the failures of beneficiaries (by row id); returns those of them that had not failed before."""
-    columns = sql.SQL(", ").join(sql.Identifier(f.name) for f in fields(Beneficiary))
+    columns = columns_of(Beneficiary)
     statement = sql.SQL(
         """
         UPDATE ifms.beneficiary SET status = 'Payment Failed', status_message = %(reason)s, failed_on = %(failed_on)s,

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from ifms.ledger.claims import Claim, Queue, claim, renew, settle
+from ifms.ledger.columns import columns_of
 from ifms.ledger.database import Connection
 
 LEASE = timedelta(minutes=2)
@@ -40,7 +41,7 @@ class StoredCall:
     response_sealed: bytes | None = field(repr=False)
 
 
-_COLUMNS = sql.SQL(", ").join(sql.Identifier("c", f.name) for f in fields(StoredCall))
+_COLUMNS = columns_of(StoredCall, "c")
 
 
 def find_call(connection: Connection, call_id: UUID) -> StoredCall | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, TypeVar
@@ -18,6 +18,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from ifms.errors import ClaimLostError
+from ifms.ledger.columns import columns_of
 from ifms.ledger.database import Connection
 
 Row = TypeVar("Row")
@@ -35,6 +36,8 @@ class Claim:
     token: uuid.UUID
     lease: timedelta
     taken: float = field(default_factory=_seconds)
+    person: str | None = None
+    """Who has asked for what is made under it, where somebody has by name."""
 
     @property
     def seconds_left(self) -> float:
@@ -94,7 +97,7 @@ class Queue:
             due=sql.SQL(" AND ").join(conditions),
             order=sql.SQL(self.order),
             taken=sql.SQL(", ").join(taken),
-            columns=sql.SQL(", ").join(sql.Identifier("q", f.name) for f in fields(row)),
+            columns=columns_of(row, "q"),
         )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
 from psycopg import sql
 from psycopg.rows import class_row
 
+from ifms.ledger.columns import columns_of
 from ifms.ledger.database import Connection
 from ifms.ledger.models import Beneficiary, PaymentInstruction
 from ifms.ledger.statuses import BeneficiaryStatus, PiStatus
@@ -69,7 +70,7 @@ def histories(
     connection: Connection, original: PaymentInstruction, before: datetime | None = None
 ) -> dict[str, History]:
     """The beneficiaries of an original PI by number, with their PIs made `before` then; declined ones do not count."""
-    columns = sql.SQL(", ").join(sql.Identifier("b", f.name) for f in fields(Beneficiary))
+    columns = columns_of(Beneficiary, "b")
     with connection.cursor(row_factory=class_row(Beneficiary)) as cursor:
         rows = cursor.execute(
             sql.SQL(
@@ -83,7 +84,7 @@ def histories(
             ).format(columns),
             {"original": original.id, "before": before},
         ).fetchall()
-    names = sql.SQL(", ").join(sql.Identifier(f.name) for f in fields(PaymentInstruction))
+    names = columns_of(PaymentInstruction)
     with connection.cursor(row_factory=class_row(PaymentInstruction)) as cursor:
         pis = {
             pi.id: pi

@@ -7,7 +7,7 @@ statement that writes it, and refuses a reservation of more than is available.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -20,6 +20,7 @@ from psycopg.rows import class_row
 from ifms import clock
 from ifms.errors import BadInputError, ClaimLostError, LedgerError
 from ifms.ledger.claims import Claim, Queue, settle
+from ifms.ledger.columns import columns_of
 from ifms.ledger.database import REFUSED, Connection, refusal
 from ifms.ledger.models import AllotmentKind, Funding, NewAllotment, Watermark
 from ifms.ledger.write_batch import Target, write
@@ -55,7 +56,7 @@ def open_watermarks(connection: Connection, marks: Iterable[tuple[str, str, str,
 
 def watermarks(connection: Connection, tenants: Collection[str]) -> list[Watermark]:
     """The watermarks of these cities, unclaimed: for one who asks from further back and leaves them as they are."""
-    columns = sql.SQL(", ").join(sql.Identifier(f.name) for f in fields(Watermark))
+    columns = columns_of(Watermark)
     with connection.cursor(row_factory=class_row(Watermark)) as cursor:
         return cursor.execute(
             sql.SQL("SELECT {} FROM ifms.va_watermark WHERE tenant_id = ANY(%s) ORDER BY id").format(columns),

@@ -20,6 +20,7 @@ from ifms.ledger import beneficiaries, funds
 from ifms.ledger.bills import bills_of, bind_bills
 from ifms.ledger.binding import sign_instruction
 from ifms.ledger.claims import GIVEN_BACK, Claim, Queue
+from ifms.ledger.columns import columns_of
 from ifms.ledger.database import Connection
 from ifms.ledger.funds import Movement
 from ifms.ledger.models import Beneficiary, Funding, NewBeneficiary, Payment, PaymentInstruction
@@ -71,7 +72,7 @@ RETURNABLE = Queue(
     polled="failures_polled_at",
 )
 
-_COLUMNS = sql.SQL(", ").join(sql.Identifier(f.name) for f in fields(PaymentInstruction))
+_COLUMNS = columns_of(PaymentInstruction)
 
 
 @dataclass(frozen=True)
@@ -224,6 +225,7 @@ def _write(
         "attempts": 1,
         "last_attempt": "sending",
         "claim_token": claim.token,
+        "asked_by": claim.person,
     }
     values["signature"] = sign_instruction(keyring.signer, values, rows, bill_ids)
     with connection_of(target).cursor(row_factory=class_row(PaymentInstruction)) as cursor:
@@ -344,7 +346,7 @@ def failed_uncertain(
 ) -> dict[tuple[str, str], list[PaymentInstruction]]:
     """FAILED PIs of these payments (tenant, number) of which a submission may once have arrived, by payment."""
     found: dict[tuple[str, str], list[PaymentInstruction]] = {}
-    columns = sql.SQL(", ").join(sql.Identifier("p", f.name) for f in fields(PaymentInstruction))
+    columns = columns_of(PaymentInstruction, "p")
     with connection.cursor(row_factory=class_row(PaymentInstruction)) as cursor:
         cursor.execute(
             sql.SQL(

@@ -125,7 +125,7 @@ def enqueue_pi_index(target: Target, pi: PaymentInstruction) -> None:
         """,
         (
             pi.tenant_id,
-            f"{pi.tenant_id}:{pi.pi_number}",
+            f"{pi.tenant_id}:{pi.payment_number}",
             Jsonb({"piNumber": pi.pi_number, "status": pi.status}),
         ),
     )

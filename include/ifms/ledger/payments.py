@@ -75,30 +75,51 @@ def payments_due(connection: Connection, tenants: Collection[str] | None = None)
     return Tally(*row) if row else Tally()
 
 
-def hold_payment(connection: Connection, payment: Payment, claim: Claim, code: str, message: str) -> bool:
+def note_bill_numbers(connection: Connection, tenant_id: str, payment_number: str, numbers: Collection[str]) -> None:
+    """Keep the numbers of the bills that the payment pays, by which people look for it."""
+    connection.execute(
+        "UPDATE ifms.payment SET bill_numbers = %s WHERE tenant_id = %s AND payment_number = %s",
+        (sorted(set(numbers)), tenant_id, payment_number),
+    )
+
+
+def hold_payment(
+    connection: Connection,
+    payment: Payment,
+    claim: Claim,
+    code: str,
+    message: str,
+    bill_numbers: Collection[str] = (),
+) -> bool:
     """Say why a payment gets no PI now, and give it back. True when this was not known before.
 
-    Raises ClaimLostError when another run has taken it over.
+    `bill_numbers` are its bills' as far as they were found. Raises ClaimLostError when another run has taken it over.
     """
     held = """
+        tries = tries + 1,
+        bill_numbers = CASE WHEN cardinality(%(bills)s::text[]) = 0 THEN bill_numbers ELSE %(bills)s END,
         held_since = CASE WHEN hold_code = %(code)s AND hold_message = %(message)s THEN held_since ELSE now() END,
         hold_code = %(code)s, hold_message = %(message)s"""
-    if not settle(connection, "payment", payment.id, claim, held, code=code, message=message):
+    bills = sorted(set(bill_numbers))
+    if not settle(connection, "payment", payment.id, claim, held, code=code, message=message, bills=bills):
         raise ClaimLostError(f"payment {payment.payment_number} was taken over by another run; nothing was written")
     return (payment.hold_code, payment.hold_message) != (code, message)
 
 
-def release_holds(connection: Connection, payment_numbers: Collection[str]) -> None:
-    """A person wants new PIs for these payments: nothing holds them back any more.
+def release_holds(
+    connection: Connection, payment_numbers: Collection[str], tenants: Collection[str] | None = None
+) -> None:
+    """A person wants new PIs for these payments, of `tenants` alone: nothing holds them back any more.
 
-    Raises BadInputError, and changes nothing, for a payment that is not known or has a live PI.
+    Raises BadInputError, and changes nothing, for a payment that is not known there or has a live PI.
     """
     rows = connection.execute(
         """
         UPDATE ifms.payment SET hold_code = NULL, hold_message = NULL, held_since = NULL, polled_at = NULL
-        WHERE payment_number = ANY(%s) AND paid_by IS NULL RETURNING payment_number
+        WHERE payment_number = ANY(%(numbers)s) AND paid_by IS NULL
+          AND (%(tenants)s::text[] IS NULL OR tenant_id = ANY(%(tenants)s)) RETURNING payment_number
         """,
-        (list(payment_numbers),),
+        {"numbers": list(payment_numbers), "tenants": None if tenants is None else list(tenants)},
     ).fetchall()
     missing = sorted(set(payment_numbers) - {row[0] for row in rows})
     if missing:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 
 from psycopg import sql
@@ -10,6 +10,7 @@ from psycopg.rows import class_row
 
 from ifms.errors import AdoptionRefusedError, BadInputError
 from ifms.ledger.claims import Claim
+from ifms.ledger.columns import columns_of
 from ifms.ledger.database import Connection
 from ifms.ledger.models import Payment
 
@@ -132,7 +133,7 @@ def doubtful_payment(connection: Connection, tenant_id: str, payment_number: str
 
     Raises AdoptionRefusedError for any other: one that is not known, has a live PI, or is not in doubt.
     """
-    columns = sql.SQL(", ").join(sql.Identifier("y", f.name) for f in fields(Payment))
+    columns = columns_of(Payment, "y")
     query = sql.SQL(
         "SELECT {} FROM ifms.payment y WHERE (y.tenant_id, y.payment_number) = (%s, %s) FOR UPDATE OF y"
     ).format(columns)

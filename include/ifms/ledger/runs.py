@@ -28,6 +28,8 @@ class RunContext:
     run_id: str | None = None
     shard: int = 0
     try_number: int | None = None
+    person: str | None = None
+    """Who has asked for it by name, and is told to the platform as who made its PIs."""
 
 
 @dataclass(frozen=True)

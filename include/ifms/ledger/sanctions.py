@@ -10,6 +10,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
+from ifms.cities import Cities
 from ifms.errors import BadInputError, ConflictError
 from ifms.ledger.database import Connection
 
@@ -68,18 +69,28 @@ def listed(
         ).fetchall()
 
 
-def set_closed(connection: Connection, sanction_id: UUID, *, closed: bool, reason: str, person: str) -> Sanction:
+def set_closed(
+    connection: Connection,
+    sanction_id: UUID,
+    *,
+    closed: bool,
+    reason: str,
+    person: str,
+    cities: Cities = Cities.ALL,
+) -> Sanction:
     """Close a sanction, or open it again, in the caller's transaction; name and reason stay on record.
 
     What is reserved on it stays so: its PIs are sent and settled. Raises BadInputError without reason or name, or for a
-    sanction that is not known here, ConflictError for one that is closed, or open, already.
+    sanction that is not known here or of none of these cities, ConflictError for one that is closed, or open, already.
     """
     reason, person = " ".join(reason.split()), person.strip()
     if not reason or not person:
         raise BadInputError("closing a sanction, or opening it again, needs a reason and the name of who does it")
     # Whoever is choosing a sanction for a PI holds this lock.
-    row = connection.execute("SELECT closed_at FROM ifms.sanction WHERE id = %s FOR UPDATE", (sanction_id,)).fetchone()
-    if row is None:
+    row = connection.execute(
+        "SELECT closed_at, tenant_id FROM ifms.sanction WHERE id = %s FOR UPDATE", (sanction_id,)
+    ).fetchone()
+    if row is None or row[1] not in cities:
         raise BadInputError(f"sanction {sanction_id} is not known here: `ifms sanction list` names those that are")
     if (row[0] is not None) == closed:
         raise ConflictError(f"sanction {sanction_id} is {'closed' if closed else 'open'} already: nothing was changed")

@@ -44,6 +44,7 @@ from ifms.platform.models import (
     Organisation,
     Payment,
     SpendingUnit,
+    User,
     Works,
 )
 from ifms.platform.payees import PayeeDirectory, PayeeShare
@@ -517,6 +518,22 @@ class PlatformClient:
         )
         count = sum(city.tenant_id != state for city in cities)
         return f"{count} cities of {state}; user {self.config.system_user} {sight}."
+
+    def user_of(self, token: str) -> User | None:
+        """Who is logged in at the platform with this token; None when nobody is, or may be no longer (§13).
+
+        Asked once, since somebody waits. The platform's own words are left out of errors: they may quote the token.
+        """
+        service, state = "user_details", self.config.state_tenant
+        body = {"RequestInfo": self._envelope() | {"authToken": token}}
+        try:
+            reply = self._transport.call(service, state, body, {"access_token": token})
+            user = model_of(User, as_object(reply, service, state), "user", service, state)
+        except PlatformRefusedError:
+            return None
+        except PlatformUnavailableError:
+            raise PlatformUnavailableError(f"{service} for {state}: no whole answer") from None
+        return user if user.active else None
 
     # Calls ------------------------------------------------------------------------------------------------------------
 

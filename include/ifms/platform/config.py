@@ -28,6 +28,7 @@ DEFAULT_PATHS: Mapping[str, str] = MappingProxyType(
         "decrypt": "egov-enc-service/crypto/v1/_decrypt",
         "localisation_search": "localization/messages/v1/_search",
         "user_search": "user/v1/_search",
+        "user_details": "user/_details",
     }
 )
 
@@ -47,7 +48,7 @@ class PlatformConfig:
     is safe but costs calls: see `PlatformClient.bills_to_pay`. `city_locales` names the locale of cities (by tenant)
     whose SMS are in another one than `locale`.
 
-    Raises ConfigurationError for a value that can't work. Plain http is allowed: the services live inside the cluster.
+    Raises ConfigurationError for a value that can't work. Plain http is the caller's to refuse: see `http_hosts`.
     """
 
     base_url: str
@@ -98,6 +99,12 @@ class PlatformConfig:
             if not isinstance(locale, str) or not _LOCALE.fullmatch(locale):
                 raise ConfigurationError(f"the locale of {tenant} in city_locales is none such as en_IN")
         object.__setattr__(self, "city_locales", MappingProxyType(dict(self.city_locales)))
+
+    @property
+    def http_hosts(self) -> frozenset[str]:
+        """The hosts that are spoken to by plain http: account numbers and the token pass to them in clear."""
+        urls = [urlsplit(url) for url in (self.base_url, *self.services.values()) if "://" in url]
+        return frozenset(url.hostname or "" for url in urls if url.scheme == "http")
 
     def locale_of(self, tenant_id: str) -> str:
         """The locale of a city's own texts."""

@@ -584,3 +584,19 @@ class SpendingUnit(Model):
     grantee_name: str | None = None
     ssu_office: str | None = None
     active: bool
+
+
+class UserRole(Model):
+    """A role that somebody has in a tenant: a city, or the state for all of its cities."""
+
+    code: str
+    tenant_id: str | None = None
+
+
+class User(Model):
+    """Who is logged in, as the user service knows them."""
+
+    uuid: Annotated[str, Field(min_length=1, max_length=MAX_KEY)]
+    user_name: Annotated[str, Field(min_length=1, max_length=MAX_KEY)]
+    active: bool = True
+    roles: list[UserRole] = Field(default_factory=list)

@@ -12,9 +12,16 @@ Row = dict[str, Any]
 
 
 def payment(connection: Connection, tenant_id: str, payment_number: str) -> Row | None:
-    """The payment's row, with why it has no PI yet."""
+    """The payment's row, with why it has no PI yet, and as `stand_in` tells it."""
     found = _rows(
-        connection, "SELECT * FROM ifms.payment WHERE tenant_id = %s AND payment_number = %s", tenant_id, payment_number
+        connection,
+        """
+        SELECT *, ifms.without_numbers(hold_message) AS why, raised_at AS created_at,
+               coalesce(held_since, polled_at, seen_at) AS updated_at
+        FROM ifms.payment WHERE tenant_id = %s AND payment_number = %s
+        """,
+        tenant_id,
+        payment_number,
     )
     return found[0] if found else None
 

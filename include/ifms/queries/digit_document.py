@@ -73,9 +73,9 @@ def beneficiary(pi: _Row, row: _Row) -> dict[str, Any]:
 
 
 def audit(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Who made and changed a row, and when (epoch milliseconds)."""
+    """Who made and changed a row, and when (epoch milliseconds): who has asked for a PI by name, else the adapter."""
     return {
-        "createdBy": NOBODY,
+        "createdBy": row.get("asked_by") or NOBODY,
         "lastModifiedBy": NOBODY,
         "createdTime": clock.epoch_ms(row["created_at"]),
         "lastModifiedTime": clock.epoch_ms(row["updated_at"]),

@@ -12,6 +12,7 @@ from uuid import UUID
 from psycopg import sql
 from psycopg.rows import class_row, dict_row
 
+from ifms.cities import Cities, condition
 from ifms.ledger.database import Connection
 
 KINDS = {
@@ -52,11 +53,12 @@ _SANCTIONS = {
 }
 
 
-def sanctions(connection: Connection, criteria: SanctionCriteria) -> tuple[list[dict[str, Any]], int]:
-    """A page of sanctions, the last changed first, each with its allotments under `allotments`; and how many in all."""
+def sanctions(connection: Connection, criteria: SanctionCriteria, cities: Cities) -> tuple[list[dict[str, Any]], int]:
+    """A page of these cities' sanctions, the last changed first, each with its `allotments`; and how many in all."""
     wanted = [sql.SQL(text) for name, text in _SANCTIONS.items() if getattr(criteria, name) is not None]
-    where = sql.SQL(" AND ").join(wanted) if wanted else sql.SQL("true")
+    where = sql.SQL(" AND ").join([*wanted, sql.SQL(condition("s.tenant_id"))])
     values = {name: getattr(criteria, name) for name in _SANCTIONS} | {
+        "cities": cities.listed,
         "limit": criteria.limit,
         "offset": criteria.offset,
     }
@@ -163,10 +165,10 @@ _EARLIER = (
 )
 _NOT_USED = f"(s.closed_at IS NOT NULL OR {_EARLIER})"
 
-_OF_YEAR = """
+_OF_YEAR = f"""
     SELECT s.id FROM ifms.sanction s
     WHERE s.financial_year = %(financial_year)s
-      AND (%(tenant_id)s::text IS NULL OR s.tenant_id = %(tenant_id)s)
+      AND {condition("s.tenant_id")}
       AND (%(hoa_code)s::text IS NULL OR s.hoa_code = %(hoa_code)s)
 """
 _REGISTERED = "m.kind IN ('ALLOTMENT', 'WITHDRAWAL', 'DEBIT', 'REVERSAL')"
@@ -180,18 +182,18 @@ _CHOSEN = f"""
 """
 
 
-def count(connection: Connection, criteria: RegisterCriteria, most: int) -> int:
+def count(connection: Connection, criteria: RegisterCriteria, cities: Cities, most: int) -> int:
     """How many rows the register has, whatever the page; `most` + 1 stands for more than `most`."""
     row = connection.execute(
         f"SELECT count(*) FROM (SELECT {_CHOSEN} LIMIT %(limit)s) counted".encode(),
-        _register_values(criteria) | {"limit": most + 1},
+        _register_values(criteria, cities) | {"limit": most + 1},
         prepare=False,
     ).fetchone()
     assert row is not None
     return int(row[0])
 
 
-def register(connection: Connection, criteria: RegisterCriteria) -> list[Transaction]:
+def register(connection: Connection, criteria: RegisterCriteria, cities: Cities) -> list[Transaction]:
     """A page of the register in the order in which things happened; one row more than `limit` when there are more.
 
     The page's movements are chosen first and their names looked up then, so that a page costs what a page holds.
@@ -207,12 +209,12 @@ def register(connection: Connection, criteria: RegisterCriteria) -> list[Transac
                    r.fund_available
             FROM ifms.fund_register r WHERE r.movement_id IN (SELECT id FROM page) ORDER BY r.movement_id
             """.encode(),
-            _register_values(criteria),
+            _register_values(criteria, cities),
             prepare=False,
         ).fetchall()
 
 
-def months(connection: Connection, criteria: RegisterCriteria) -> list[Month]:
+def months(connection: Connection, criteria: RegisterCriteria, cities: Cities) -> list[Month]:
     """What each month brought and took, for the chart; months without movement are left out."""
     with connection.cursor(row_factory=class_row(Month)) as cursor:
         return cursor.execute(
@@ -225,12 +227,12 @@ def months(connection: Connection, criteria: RegisterCriteria) -> list[Month]:
                 GROUP BY 1
             ) months GROUP BY 1 ORDER BY 1
             """.encode(),
-            _register_values(criteria),
+            _register_values(criteria, cities),
             prepare=False,
         ).fetchall()
 
 
-def sums(connection: Connection, criteria: RegisterCriteria) -> Sums:
+def sums(connection: Connection, criteria: RegisterCriteria, cities: Cities) -> Sums:
     """The register's sanctions together."""
     with connection.cursor(row_factory=class_row(Sums)) as cursor:
         found = cursor.execute(
@@ -241,13 +243,13 @@ def sums(connection: Connection, criteria: RegisterCriteria) -> Sums:
                    coalesce(sum(greatest(available_amount, 0)) FILTER (WHERE {_NOT_USED}), 0) AS not_used
             FROM ifms.sanction s CROSS JOIN ifms.setting o WHERE s.id IN ({_OF_YEAR})
             """.encode(),
-            _register_values(criteria),
+            _register_values(criteria, cities),
         ).fetchone()
     assert found is not None
     return found
 
 
-def heads(connection: Connection, criteria: RegisterCriteria) -> list[Head]:
+def heads(connection: Connection, criteria: RegisterCriteria, cities: Cities) -> list[Head]:
     """The register's sanctions by head of account, as they stand now, for the chart."""
     with connection.cursor(row_factory=class_row(Head)) as cursor:
         return cursor.execute(
@@ -255,12 +257,12 @@ def heads(connection: Connection, criteria: RegisterCriteria) -> list[Head]:
             SELECT s.hoa_code, sum(s.allotted_amount) AS allotted, sum(s.spent_amount) AS spent
             FROM ifms.sanction s WHERE s.id IN ({_OF_YEAR}) GROUP BY s.hoa_code ORDER BY s.hoa_code
             """.encode(),
-            _register_values(criteria),
+            _register_values(criteria, cities),
         ).fetchall()
 
 
-def standing(connection: Connection, tenant_id: str | None) -> list[Standing]:
-    """What is available on the sanctions of a city, or of each, by whether it is paid from."""
+def standing(connection: Connection, cities: Cities) -> list[Standing]:
+    """What is available on the sanctions of each of these cities, by whether it is paid from."""
     with connection.cursor(row_factory=class_row(Standing)) as cursor:
         return cursor.execute(
             f"""
@@ -270,24 +272,35 @@ def standing(connection: Connection, tenant_id: str | None) -> list[Standing]:
                        FILTER (WHERE s.closed_at IS NULL AND {_EARLIER}), 0) AS earlier_years,
                    coalesce(sum(greatest(s.available_amount, 0)) FILTER (WHERE s.closed_at IS NOT NULL), 0) AS closed
             FROM ifms.sanction s CROSS JOIN ifms.setting o
-            WHERE %(tenant_id)s::text IS NULL OR s.tenant_id = %(tenant_id)s
+            WHERE {condition("s.tenant_id")}
             GROUP BY s.tenant_id ORDER BY s.tenant_id
             """.encode(),
-            {"tenant_id": tenant_id},
+            {"cities": cities.listed},
         ).fetchall()
 
 
-def choices(connection: Connection) -> tuple[list[str], list[str], list[str]]:
-    """The financial years, heads of account and cities that have sanctions."""
-    rows = connection.execute("SELECT DISTINCT financial_year, hoa_code, tenant_id FROM ifms.sanction").fetchall()
+def choices(connection: Connection, cities: Cities) -> tuple[list[str], list[str], list[str]]:
+    """The financial years, heads of account and cities, of these, that have sanctions."""
+    rows = connection.execute(
+        f"""
+        SELECT DISTINCT financial_year, hoa_code, tenant_id FROM ifms.sanction WHERE {condition("tenant_id")}
+        """.encode(),
+        {"cities": cities.listed},
+    ).fetchall()
     return sorted({r[0] for r in rows}, reverse=True), sorted({r[1] for r in rows}), sorted({r[2] for r in rows})
 
 
-def _register_values(criteria: RegisterCriteria) -> dict[str, Any]:
+def city_of(connection: Connection, sanction_id: UUID, cities: Cities) -> str | None:
+    """The city of a sanction; None when there is none, or none of these cities."""
+    row = connection.execute("SELECT tenant_id FROM ifms.sanction WHERE id = %s", (sanction_id,)).fetchone()
+    return row[0] if row is not None and row[0] in cities else None
+
+
+def _register_values(criteria: RegisterCriteria, cities: Cities) -> dict[str, Any]:
     kind, allotment_kind = KINDS[criteria.transaction_type] if criteria.transaction_type else (None, None)
     return {
         "financial_year": criteria.financial_year,
-        "tenant_id": criteria.tenant_id,
+        "cities": cities.within(criteria.tenant_id).listed,
         "hoa_code": criteria.hoa_code,
         "kind": kind,
         "allotment_kind": allotment_kind,

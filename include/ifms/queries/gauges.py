@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from uuid import UUID
 
+from ifms.cities import Cities
 from ifms.ledger.call_store import oldest_unshipped
 from ifms.ledger.database import Connection
 from ifms.queries.health import health
@@ -31,7 +32,7 @@ def waiting(connection: Connection) -> dict[str, float]:
     def age(since: datetime | None) -> float:
         return 0.0 if since is None else max((now - since).total_seconds(), 0.0)
 
-    seen = health(connection)
+    seen = health(connection, Cities.ALL)
     found: dict[str, float] = {}
     for status in ("pending", "initiated", "approved", "in_process"):
         for pi_type in ("original", "revised"):

@@ -8,6 +8,7 @@ from typing import Any
 
 from psycopg.rows import class_row, dict_row
 
+from ifms.cities import Cities, condition
 from ifms.ledger.database import Connection
 
 SERVICES = ("VA", "PA", "PI", "PIS", "PAG", "PD", "FD", "COR", "FTPS", "FTFPS", "RELAY", "NOTIFY", "SHIP", "RECONCILE")
@@ -62,21 +63,25 @@ class Reach:
 
 @dataclass(frozen=True)
 class Health:
-    """All of it."""
+    """All of it, or as much of it as is about some cities."""
 
     sweeps: dict[str, list[dict[str, Any]]]
-    """By service, the shards of its last run."""
+    """By service, the shards of its last run; what it counted and reported is of all cities, and for all of them."""
     backlog: list[Backlog]
     outbox: list[Outbox]
-    """By topic; those of which all is delivered are not there."""
+    """By topic; those of which all is delivered are not there. For all cities only."""
     shipping: Shipping
+    """For all cities only."""
     reach: Reach
     held: list[dict[str, Any]]
     """Payments without a PI that are held back, by reason."""
 
 
-def health(connection: Connection) -> Health:
-    """Look at everything once."""
+_NOTHING_TO_SHIP = Shipping(0, 0, None)
+
+
+def health(connection: Connection, cities: Cities) -> Health:
+    """Look at everything once, as far as it is about these cities."""
     with connection.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(
             """
@@ -91,13 +96,19 @@ def health(connection: Connection) -> Health:
             (list(SERVICES),),
         ).fetchall()
         held = cursor.execute(
-            """
+            f"""
             SELECT hold_code, count(*) AS payments, min(held_since) AS oldest, sum(amount) AS amount FROM ifms.payment
-            WHERE paid_by IS NULL AND hold_code IS NOT NULL GROUP BY hold_code ORDER BY hold_code
-            """
+            WHERE paid_by IS NULL AND hold_code IS NOT NULL AND {condition("tenant_id")}
+            GROUP BY hold_code ORDER BY hold_code
+            """.encode(),
+            {"cities": cities.listed},
         ).fetchall()
+    if not cities.everywhere:
+        for row in rows:
+            row |= {"counts": {}, "problems": [], "message": None}
     sweeps = {service: [row for row in rows if row["service_id"] == service] for service in SERVICES}
-    return Health(sweeps, _backlog(connection), _outbox(connection), _shipping(connection), _reach(connection), held)
+    outbox, shipping = (_outbox(connection), _shipping(connection)) if cities.everywhere else ([], _NOTHING_TO_SHIP)
+    return Health(sweeps, _backlog(connection, cities), outbox, shipping, _reach(connection), held)
 
 
 def problems_of_run(connection: Connection, dag_id: str, run_id: str) -> list[str]:
@@ -112,17 +123,19 @@ def problems_of_run(connection: Connection, dag_id: str, run_id: str) -> list[st
     return [line for problems, message in rows for line in (problems or ([message] if message else []))]
 
 
-def _backlog(connection: Connection) -> list[Backlog]:
+def _backlog(connection: Connection, cities: Cities) -> list[Backlog]:
     with connection.cursor(row_factory=class_row(Backlog)) as cursor:
         return cursor.execute(
-            """
+            f"""
             SELECT status, pi_type, count(*) AS waiting, min(created_at) AS oldest,
                    count(*) FILTER (WHERE created_at < now() - interval '1 day') AS over_a_day,
                    count(*) FILTER (WHERE created_at < now() - interval '7 days') AS over_a_week
-            FROM ifms.payment_instruction WHERE status IN ('PENDING', 'INITIATED', 'APPROVED', 'IN PROCESS')
+            FROM ifms.payment_instruction
+            WHERE status IN ('PENDING', 'INITIATED', 'APPROVED', 'IN PROCESS') AND {condition("tenant_id")}
             GROUP BY status, pi_type
             ORDER BY array_position(ARRAY['PENDING', 'INITIATED', 'APPROVED', 'IN PROCESS'], status), pi_type
-            """
+            """.encode(),
+            {"cities": cities.listed},
         ).fetchall()
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 from psycopg.rows import dict_row
 
 from ifms import clock
+from ifms.cities import Cities, condition
 from ifms.errors import SealError
 from ifms.ledger import beneficiaries, instructions
 from ifms.ledger.binding import open_account
@@ -64,10 +65,15 @@ class Whole:
         return [row for row in self.beneficiaries if row["waits_for_correction"]]
 
 
-def load(connection: Connection, ids: Collection[UUID]) -> list[Whole]:
-    """The PIs with these ids, in the order given; an id that is none is left out."""
-    wanted = list(ids)
-    pis = _rows(connection, "SELECT * FROM ifms.payment_instruction WHERE id = ANY(%s)", wanted)
+def load(connection: Connection, ids: Collection[UUID], cities: Cities) -> list[Whole]:
+    """The PIs of these cities with these ids, in the order given; an id that is none's is left out."""
+    pis = _rows(
+        connection,
+        f"SELECT * FROM ifms.payment_instruction WHERE id = ANY(%(ids)s) AND {condition('tenant_id')}",
+        {"ids": list(ids), "cities": cities.listed},
+    )
+    by_id = {row["id"]: row for row in pis}
+    wanted = [each for each in ids if each in by_id]
     beneficiaries = _rows(
         connection,
         """
@@ -89,14 +95,13 @@ def load(connection: Connection, ids: Collection[UUID]) -> list[Whole]:
         connection, "SELECT * FROM ifms.status_log WHERE payment_instruction_id = ANY(%s) ORDER BY id DESC", wanted
     )
     parts = (_by_pi(beneficiaries), _by_pi(movements), _by_pi(log))
-    by_id = {row["id"]: row for row in pis}
-    return [Whole(by_id[i], *(part.get(i, []) for part in parts)) for i in wanted if i in by_id]
+    return [Whole(by_id[i], *(part.get(i, []) for part in parts)) for i in wanted]
 
 
-def by_number(connection: Connection, pi_number: str) -> Whole | None:
-    """The PI with this number; None when there is none."""
+def by_number(connection: Connection, pi_number: str, cities: Cities) -> Whole | None:
+    """The PI with this number; None when there is none, or none of these cities."""
     row = connection.execute("SELECT id FROM ifms.payment_instruction WHERE pi_number = %s", (pi_number,)).fetchone()
-    return None if row is None else load(connection, [row[0]])[0]
+    return None if row is None else next(iter(load(connection, [row[0]], cities)), None)
 
 
 @dataclass(frozen=True)
@@ -121,20 +126,20 @@ class Around:
     city_name: str | None
 
 
-def around(connection: Connection, whole: Whole) -> Around:
-    """What belongs on the page of one PI."""
+def around(connection: Connection, whole: Whole, cities: Cities) -> Around:
+    """What of these cities belongs on the page of one PI."""
     pi = whole.pi
     root = pi["parent_pi_number"] or pi["repayment_of"] or pi["pi_number"]
     family = _rows(
         connection,
-        """
+        f"""
         SELECT pi_number, pi_type, parent_pi_number, repayment_of, status, net_amount, created_at
         FROM ifms.payment_instruction
-        WHERE pi_number = %(root)s OR parent_pi_number = %(root)s OR repayment_of = %(root)s
-           OR (tenant_id = %(tenant)s AND payment_number = %(payment)s)
+        WHERE (pi_number = %(root)s OR parent_pi_number = %(root)s OR repayment_of = %(root)s
+               OR (tenant_id = %(tenant)s AND payment_number = %(payment)s)) AND {condition("tenant_id")}
         ORDER BY created_at, pi_number
         """,
-        {"root": root, "tenant": pi["tenant_id"], "payment": pi["payment_number"]},
+        {"root": root, "tenant": pi["tenant_id"], "payment": pi["payment_number"], "cities": cities.listed},
     )
     calls = _rows(
         connection,
@@ -175,14 +180,63 @@ def around(connection: Connection, whole: Whole) -> Around:
     )
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What a DAG run did about one PI."""
+
+    pi_number: str
+    made: bool
+    """Whether the run has made the PI."""
+    submitted: bool
+    """Whether the treasury has taken it in this run."""
+    uncertain: bool
+    """Whether a submission may have arrived without being settled, as the PI stands now."""
+    message: str | None
+    """The last words of the run about it."""
+
+
+def outcomes(connection: Connection, pi: Row, dag_id: str, run_id: str, cities: Cities) -> list[Outcome]:
+    """What a DAG run did about the PIs of the payment of `pi`, as far as they are of these cities; by their numbers."""
+    rows = _rows(
+        connection,
+        f"""
+        SELECT p.pi_number, p.created_at >= (
+                   SELECT min(started_at) FROM ifms.sweep_run WHERE (dag_id, run_id) = (%(dag)s, %(run)s)) AS made,
+               bool_or(l.to_status IS NOT DISTINCT FROM 'INITIATED') AS submitted,
+               p.uncertain AND p.status = 'PENDING' AS uncertain,
+               (array_agg(l.message ORDER BY l.id DESC))[1] AS message
+        FROM ifms.status_log l
+        JOIN ifms.sweep_run r ON r.id = l.sweep_run_id AND (r.dag_id, r.run_id) = (%(dag)s, %(run)s)
+        JOIN ifms.payment_instruction p ON p.id = l.payment_instruction_id
+        WHERE l.tenant_id = %(tenant)s AND l.payment_number = %(payment)s AND {condition("p.tenant_id")}
+        GROUP BY p.id ORDER BY p.pi_number
+        """,
+        {
+            "dag": dag_id,
+            "run": run_id,
+            "tenant": pi["tenant_id"],
+            "payment": pi["payment_number"],
+            "cities": cities.listed,
+        },
+    )
+    return [Outcome(**row) for row in rows]
+
+
 def corrected_as(pi: Row) -> str:
     """The number that a correction names: the original's, whose revisions a revision's failures belong to, too."""
     return str(pi["parent_pi_number"] or pi["pi_number"])
 
 
-def account_numbers(connection: Connection, pi_number: str, sealer: Sealer) -> dict[UUID, str | SealError | None]:
-    """The account numbers of a PI's beneficiaries by row; None where none was ever known, else why it does not open."""
+def account_numbers(
+    connection: Connection, pi_number: str, sealer: Sealer, cities: Cities
+) -> dict[UUID, str | SealError | None]:
+    """The account numbers of a PI's beneficiaries by row; None where none was ever known, else why it does not open.
+
+    None at all of a PI of another city.
+    """
     pi = instructions.find(connection, [pi_number])[pi_number]
+    if pi.tenant_id not in cities:
+        return {}
     found: dict[UUID, str | SealError | None] = {}
     for row in beneficiaries.of(connection, [pi.id])[pi.id]:
         try:

@@ -18,6 +18,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from ifms import clock
+from ifms.cities import Cities
 from ifms.errors import BadInputError
 from ifms.ledger.database import Connection
 from ifms.ledger.limits import overdue
@@ -108,11 +109,11 @@ class Page:
     next: str | None
 
 
-def find(connection: Connection, criteria: Criteria) -> Page:
-    """The page of lines that meet all criteria. Raises BadInputError for a cursor that is none."""
+def find(connection: Connection, criteria: Criteria, cities: Cities) -> Page:
+    """The page of lines of these cities that meet all criteria. Raises BadInputError for a cursor that is none."""
     chosen = sql.SQL(
         "SELECT p.id, p.status_since FROM ifms.payment_instruction p WHERE {} {} LIMIT %(limit)s OFFSET %(offset)s"
-    ).format(_conditions(criteria), _order(criteria))
+    ).format(_conditions(criteria, cities), _order(criteria))
     statement = sql.SQL(
         """
         WITH chosen AS MATERIALIZED ({chosen})
@@ -122,20 +123,20 @@ def find(connection: Connection, criteria: Criteria) -> Page:
         FROM chosen JOIN ifms.payment_instruction_summary p USING (id) {order}
         """
     ).format(chosen=chosen, order=_order(criteria))
-    values = _values(criteria) | {"limit": criteria.limit + 1, "offset": criteria.offset}
+    values = _values(criteria, cities) | {"limit": criteria.limit + 1, "offset": criteria.offset}
     with connection.cursor(row_factory=class_row(Line)) as cursor:
         lines = cursor.execute(statement, values, prepare=False).fetchall()
     more, lines = len(lines) > criteria.limit, lines[: criteria.limit]
     return Page(lines, cursor_of(lines[-1], criteria.order) if more and lines else None)
 
 
-def count(connection: Connection, criteria: Criteria, most: int | None = None) -> int:
-    """How many PIs meet the criteria, whatever the page; `most` (COUNT_LIMIT) + 1 stands for more than that."""
+def count(connection: Connection, criteria: Criteria, cities: Cities, most: int | None = None) -> int:
+    """How many PIs of these cities meet the criteria, whatever the page; `most` (COUNT_LIMIT) + 1: more than that."""
     most = COUNT_LIMIT if most is None else most
     statement = sql.SQL(
         "SELECT count(*) FROM (SELECT FROM ifms.payment_instruction p WHERE {} {} LIMIT %(limit)s) counted"
-    ).format(_conditions(criteria, everything=True), _order(criteria))
-    row = connection.execute(statement, _values(criteria) | {"limit": most + 1}, prepare=False).fetchone()
+    ).format(_conditions(criteria, cities, everything=True), _order(criteria))
+    row = connection.execute(statement, _values(criteria, cities) | {"limit": most + 1}, prepare=False).fetchone()
     assert row is not None
     return int(row[0])
 
@@ -162,11 +163,16 @@ def _order(criteria: Criteria) -> sql.Composed:
     return sql.SQL("ORDER BY p.{0} {1}, p.id {1}").format(sql.Identifier(criteria.order), direction)
 
 
-def _conditions(criteria: Criteria, *, everything: bool = False) -> sql.Composed:
+def _conditions(criteria: Criteria, cities: Cities, *, everything: bool = False) -> sql.Composed:
     """Only what is asked for is in the statement: so PostgreSQL plans each search for its own index."""
     wanted: list[sql.Composable] = [
         sql.SQL(text) for name, text in _TEXTS.items() if getattr(criteria, name) is not None
     ]
+    wanted_of = cities.within(criteria.tenant_id).listed
+    if wanted_of is not None:
+        wanted.append(
+            sql.SQL("p.tenant_id = %(tenant_id)s" if len(wanted_of) == 1 else "p.tenant_id = ANY(%(cities)s)")
+        )
     if criteria.is_active is not None:
         wanted.append(sql.SQL("p.is_active" if criteria.is_active else "NOT p.is_active"))
     if criteria.pi_type is not None:
@@ -185,7 +191,6 @@ def _conditions(criteria: Criteria, *, everything: bool = False) -> sql.Composed
 
 _TEXTS = {
     "ids": "p.id = ANY(%(ids)s)",
-    "tenant_id": "p.tenant_id = %(tenant_id)s",
     "status": "p.status = %(status)s",
     "payment_number": "p.payment_number = %(payment_number)s",
     "pi_numbers": "p.pi_number = ANY(%(pi_numbers)s)",
@@ -197,8 +202,11 @@ _TEXTS = {
 }
 
 
-def _values(criteria: Criteria) -> dict[str, Any]:
+def _values(criteria: Criteria, cities: Cities) -> dict[str, Any]:
     values = {name: getattr(criteria, name) for name in _TEXTS if getattr(criteria, name) is not None}
+    wanted_of = cities.within(criteria.tenant_id).listed
+    if wanted_of is not None:
+        values |= {"tenant_id": wanted_of[0]} if len(wanted_of) == 1 else {"cities": wanted_of}
     for name in ("ids", "pi_numbers"):
         if name in values:
             values[name] = list(values[name])

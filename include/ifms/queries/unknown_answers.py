@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
+from ifms.cities import Cities, condition
+from ifms.ledger import phrases
 from ifms.ledger.database import Connection
+from ifms.ledger.phrases import UnknownAnswer
 from ifms.queries.instruction import NEXT_SERVICE
 
 MOST_SHOWN = 100
@@ -25,47 +28,73 @@ class Again:
     """Their cities."""
 
 
-def behind(connection: Connection, answers: Collection[UUID]) -> dict[UUID, list[str]]:
-    """The numbers of the PIs whose last answer is one of these, by answer; of each, the first MOST_SHOWN."""
+def unanswered(connection: Connection, cities: Cities) -> list[UnknownAnswer]:
+    """The answers without a meaning that PIs of these cities wait behind; for all cities, those without any, too.
+
+    A text is a sample of all cities: where only some are open, it is shown without its numbers, and theirs are counted.
+    """
+    answers = phrases.unknown_answers(connection)
+    if cities.everywhere:
+        return answers
+    waiting = dict(
+        connection.execute(
+            f"""
+            SELECT unknown_answer_id, count(*) FROM ifms.payment_instruction
+            WHERE unknown_answer_id = ANY(%(answers)s) AND {condition("tenant_id")} GROUP BY 1
+            """.encode(),
+            {"answers": [each.id for each in answers], "cities": cities.listed},
+        ).fetchall()
+    )
+    return [
+        replace(each, sample=each.template, times=waiting[each.id], waiting=waiting[each.id])
+        for each in answers
+        if each.id in waiting
+    ]
+
+
+def behind(connection: Connection, answers: Collection[UUID], cities: Cities) -> dict[UUID, list[str]]:
+    """The numbers of these cities' PIs whose last answer is one of these, by answer; of each, the first MOST_SHOWN."""
     found: dict[UUID, list[str]] = {}
     rows = connection.execute(
-        """
-        SELECT a.id, p.pi_number FROM unnest(%s::uuid[]) AS a (id)
-        CROSS JOIN LATERAL (SELECT pi_number FROM ifms.payment_instruction WHERE unknown_answer_id = a.id
-                            ORDER BY pi_number LIMIT %s) p
+        f"""
+        SELECT a.id, p.pi_number FROM unnest(%(answers)s::uuid[]) AS a (id)
+        CROSS JOIN LATERAL (SELECT pi_number FROM ifms.payment_instruction
+                            WHERE unknown_answer_id = a.id AND {condition("tenant_id")}
+                            ORDER BY pi_number LIMIT %(most)s) p
         ORDER BY a.id, p.pi_number
-        """,
-        (list(answers), MOST_SHOWN),
+        """.encode(),
+        {"answers": list(answers), "most": MOST_SHOWN, "cities": cities.listed},
     ).fetchall()
     for answer, number in rows:
         found.setdefault(answer, []).append(number)
     return found
 
 
-def not_understood(connection: Connection) -> tuple[int, int]:
-    """How many answers without a meaning have PIs behind them, and how many PIs those are."""
+def not_understood(connection: Connection, cities: Cities) -> tuple[int, int]:
+    """How many answers without a meaning have PIs of these cities behind them, and how many PIs those are."""
     row = connection.execute(
-        """
+        f"""
         SELECT count(DISTINCT p.unknown_answer_id), count(*) FROM ifms.payment_instruction p
         JOIN ifms.unknown_answer a ON a.id = p.unknown_answer_id
-        WHERE p.unknown_answer_id IS NOT NULL AND a.phrase_id IS NULL
-        """
+        WHERE p.unknown_answer_id IS NOT NULL AND a.phrase_id IS NULL AND {condition("p.tenant_id")}
+        """.encode(),
+        {"cities": cities.listed},
     ).fetchone()
     assert row is not None
     return row[0], row[1]
 
 
-def asked_again(connection: Connection) -> dict[UUID, list[Again]]:
-    """What the site's phrases have explained and has not been asked about since, by phrase and by who asks."""
+def asked_again(connection: Connection, cities: Cities) -> dict[UUID, list[Again]]:
+    """What these cities' PIs wait behind that has a meaning now, and is not asked again yet: by phrase, by who asks."""
     rows = connection.execute(
-        """
+        f"""
         SELECT a.phrase_id, p.pi_type, p.status, count(*),
-               (array_agg(p.pi_number ORDER BY p.pi_number))[:%s], array_agg(DISTINCT p.tenant_id)
+               (array_agg(p.pi_number ORDER BY p.pi_number))[:%(most)s], array_agg(DISTINCT p.tenant_id)
         FROM ifms.payment_instruction p JOIN ifms.unknown_answer a ON a.id = p.unknown_answer_id
-        WHERE p.unknown_answer_id IS NOT NULL AND a.phrase_id IS NOT NULL
+        WHERE p.unknown_answer_id IS NOT NULL AND a.phrase_id IS NOT NULL AND {condition("p.tenant_id")}
         GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
-        """,
-        (MOST_SHOWN,),
+        """.encode(),
+        {"most": MOST_SHOWN, "cities": cities.listed},
     ).fetchall()
     found: dict[UUID, dict[str, Again]] = {}
     for phrase, pi_type, status, count, numbers, tenants in rows:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Sequence
 from datetime import datetime
 
 from ifms import clock
+from ifms.cities import label
 from ifms.errors import BadInputError
 from ifms.ledger.database import Connection
 from ifms.queries.funds import KINDS
@@ -111,12 +111,7 @@ def check_tenants(connection: Connection, tenants: Sequence[str] | None) -> None
 
 def file_name(report: Report, asked: Request, extension: str) -> str:
     """A file's name: report, period, cities and filters, of letters, digits, dots, hyphens and underlines only."""
-    if asked.tenants is None:
-        cities = "all"
-    elif len(asked.tenants) <= 3:
-        cities = "-".join(asked.tenants)
-    else:
-        cities = f"{len(asked.tenants)}-cities-{zlib.crc32(' '.join(asked.tenants).encode()):08x}"
+    cities = label(asked.tenants)
     period = asked.period.label.replace("..", "_")
     asked_for = [cities, asked.hoa_code, (asked.transaction_type or "").lower()]
     parts = [report.name, period, *(_UNSAFE.sub("-", part) for part in asked_for if part)]

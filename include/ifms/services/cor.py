@@ -420,7 +420,7 @@ class Corrections:
         narrowed = replace(order, beneficiary_numbers=changed)
         original, failed = self._still_failed(connection, narrowed, chosen.histories)
         self._keep_accounts(connection, failed, chosen.accounts)
-        claim = Claim(uuid.uuid4(), LEASE)
+        claim = Claim(uuid.uuid4(), LEASE, person=self.sweep.context.person)
         bill_date = clock.now().replace(microsecond=0)
         revision = instructions.create_revision(connection, original, number, bill_date, rows, claim, self.keyring)
         if order.same_account:
@@ -466,7 +466,7 @@ class Corrections:
         original, _ = self._still_failed(connection, narrowed, looked_at)
         bill_date = clock.now().replace(microsecond=0)
         funding = self._funding(connection, original, rows, bill_date)
-        claim = Claim(uuid.uuid4(), LEASE)
+        claim = Claim(uuid.uuid4(), LEASE, person=self.sweep.context.person)
         pi = instructions.create_repayment(connection, original, funding, number, bill_date, rows, claim, self.keyring)
         request = request_of(pi, rows, {row.beneficiary_number: row.account_number for row in rows})
         return Ready(pi, claim, request, self.repayments.announce(connection, pi, request))

@@ -184,6 +184,8 @@ class Draft:
     pi_number: str = ""
     beneficiary_numbers: Sequence[str] = ()
     bill_ids: Sequence[str] = ()
+    bill_numbers: Sequence[str] = ()
+    """The bills' numbers, as far as the bills were found: of one with a hold, too."""
     details: Mapping[str, list[Any]] | None = None
     hold: tuple[str, str] | None = None
 
@@ -232,15 +234,20 @@ class Drafter:
         found = self._stored(tenant, rows)
         bills = self.platform.bills(tenant, [bill.bill_id for p in found.values() for bill in p.bills])
         due: list[tuple[models.Payment, Payment, list[PayeeShare]]] = []
+        numbers_of = {row.payment_number: _bill_numbers(found.get(row.payment_number), bills) for row in rows}
+
+        def hold(row: models.Payment, code: str, message: str) -> None:
+            held.append(Draft(row, claim, bill_numbers=numbers_of[row.payment_number], hold=(code, message)))
+
         for row in rows:
             try:
                 payment = _unchanged(row, found.get(row.payment_number))
-                if (hold := stopped(payment, bills)) is not None:
-                    held.append(Draft(row, claim, hold=hold))
+                if (stop := stopped(payment, bills)) is not None:
+                    hold(row, *stop)
                     continue
                 due.append((row, payment, shares_of(payment, bills, self.master)))
             except BadInputError as error:
-                held.append(Draft(row, claim, hold=(BAD_PAYMENT, str(error))))
+                hold(row, BAD_PAYMENT, str(error))
         directory = self.platform.payee_directory(tenant, [share for _, _, shares in due for share in shares])
         name = self.master.city(tenant).name or tenant
         ready: list[tuple[models.Payment, Payment, list[Share]]] = []
@@ -248,7 +255,7 @@ class Drafter:
             try:
                 ready.append((row, payment, draft(name, payees, directory)))
             except BadInputError as error:
-                held.append(Draft(row, claim, hold=(BAD_PAYMENT, f"payment {row.payment_number}: {error}")))
+                hold(row, BAD_PAYMENT, f"payment {row.payment_number}: {error}")
         if not ready:
             return []
         config = self.platform.config
@@ -263,6 +270,7 @@ class Drafter:
                 pi_number=pi_number,
                 beneficiary_numbers=[next(numbers) for _ in shares],
                 bill_ids=[bill.bill_id for bill in payment.bills],
+                bill_numbers=numbers_of[row.payment_number],
                 details=additional_details([bills[bill.bill_id] for bill in payment.bills], works, self.master),
             )
             for (row, payment, shares), pi_number in zip(ready, pi_numbers, strict=True)
@@ -279,6 +287,11 @@ class Drafter:
                 break
             time.sleep(pause)
         return found
+
+
+def _bill_numbers(payment: Payment | None, bills: Mapping[str, Bill]) -> list[str]:
+    found = [bills.get(row.bill_id) for row in payment.bills] if payment is not None else []
+    return [bill.bill_number for bill in found if bill is not None and bill.bill_number]
 
 
 def _unchanged(row: models.Payment, payment: Payment | None) -> Payment:

@@ -24,8 +24,9 @@ from ifms.errors import (
 )
 from ifms.ledger.bills import STORED_WITHIN, ClaimedBill, bind_bills, claim_bills, give_up_bill, never_stored
 from ifms.ledger.claims import Claim
+from ifms.ledger.database import Connection
 from ifms.ledger.models import NewPayment as LedgerPayment
-from ifms.ledger.payments import payments_due, remember_payments
+from ifms.ledger.payments import note_bill_numbers, payments_due, remember_payments
 from ifms.money import Tally, positive_rupees
 from ifms.platform.client import PlatformClient
 from ifms.platform.masterdata import MasterData
@@ -105,7 +106,7 @@ def create_payments(sweep: Sweep, platform: PlatformClient, master: MasterData, 
             sweep.counts["payments_created"] += 1
             remember(sweep, [raised.payment])
             number = raised.payment.payment_number or ""
-            sweep.db.transact(lambda c: bind_bills(c, bill.tenant_id, [bill.id], number))
+            sweep.db.transact(lambda c: _bind(c, bill, number))
             if chosen is not None:
                 chosen.made(bill, raised.payment)
         elif not raised.unsure:
@@ -128,6 +129,13 @@ def create_payments(sweep: Sweep, platform: PlatformClient, master: MasterData, 
         if chosen is not None:
             chosen.report_payments()
     return sweep.db.transact(lambda c: payments_due(c, scope.cities(master)))
+
+
+def _bind(connection: Connection, bill: Bill, payment_number: str) -> None:
+    """The bill is paid by this payment, which people find by the bill's number."""
+    bind_bills(connection, bill.tenant_id, [bill.id], payment_number)
+    if bill.bill_number:
+        note_bill_numbers(connection, bill.tenant_id, payment_number, [bill.bill_number])
 
 
 def _claimed(

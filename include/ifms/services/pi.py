@@ -323,7 +323,7 @@ class PaymentInstructions:
             bind_bills(connection, tenant, made.bill_ids, made.payment.payment_number)
             self._no_funds(connection, made, year)
             return None
-        claim = Claim(uuid.uuid4(), LEASE)
+        claim = Claim(uuid.uuid4(), LEASE, person=self.sweep.context.person)
         new = NewInstruction(
             pi_number=made.pi_number,
             payment=made.payment,
@@ -351,7 +351,7 @@ class PaymentInstructions:
             message += f"; it is on sanctions that are not used: {', '.join(unused)}"
         if unknown:
             message += f"; sanctions under {', '.join(unknown)} are not used: no active head of account in master data"
-        if payments.hold_payment(connection, payment, made.claim, NO_FUNDS, message):
+        if payments.hold_payment(connection, payment, made.claim, NO_FUNDS, message, made.bill_numbers):
             status_log.log_no_funds(connection, payment.tenant_id, payment.payment_number, message, self.sweep.run.id)
             if payment.hold_code != NO_FUNDS:
                 outbox.enqueue_payment_status(connection, payment.tenant_id, payment.payment_number, "FAILED", NO_FUNDS)
@@ -359,7 +359,9 @@ class PaymentInstructions:
 
     def _hold(self, made: Draft, code: str, message: str) -> None:
         """Set the payment aside; the run is not green the first time, and later runs look again by themselves."""
-        if self.sweep.db.transact(lambda c: payments.hold_payment(c, made.payment, made.claim, code, message)):
+        if self.sweep.db.transact(
+            lambda c: payments.hold_payment(c, made.payment, made.claim, code, message, made.bill_numbers)
+        ):
             self.sweep.add_problem(message)
         else:
             self.sweep.counts["still_on_hold"] += 1

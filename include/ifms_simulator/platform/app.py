@@ -63,6 +63,7 @@ class Platform:
         """Each service by the name that rules and counters use: its path, its HTTP status, its work."""
         return {
             "user": ("/user/v1/_search", 200, self.payees.users),
+            "user_details": ("/user/_details", 200, self.payees.user_of_token),
             "mdms": ("/egov-mdms-service/v1/_search", 200, self.masters.search),
             "bill_search": ("/expense/bill/v1/_search", 202, self.bills.search),
             "payment_create": ("/expense/payment/v1/_create", 201, self.payments.create),

@@ -88,6 +88,16 @@ class Payees:
             )  # fmt: skip
         return {"responseInfo": call.response_info(), "user": found}
 
+    def user_of_token(self, call: Call) -> dict[str, Any]:
+        """POST user/_details: who is logged in with the token in the query; a bare user."""
+        user = self._state.settings.user_tokens.get(call.query.get("access_token", ""))
+        if user is None:
+            raise ServiceError(("InvalidAccessTokenException", "invalid access token"), status=401)
+        return {
+            "id": 2, "name": "Sample User", "type": "EMPLOYEE", "mobileNumber": "9000000001", "emailId": None,
+            "tenantId": STATE_TENANT, "active": True, "roles": [], **user,
+        }  # fmt: skip
+
     def add_individual(self, tenant: str, number: int) -> str:
         """Keep a new individual and return its id."""
         document = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,19 +43,23 @@ class PlatformSettings:
     """How the platform behaves.
 
     `persist_ms`: how long a written payment can't be found. `latency_ms`: how late every reply is.
-    `clock_offset_seconds`: added to the platform's clock. `system_user_roles`: what IFMS_CRONJOB holds.
+    `clock_offset_seconds`: added to the platform's clock. `system_user_roles`: what IFMS_CRONJOB holds. `user_tokens`:
+    who is logged in, by token: uuid, userName, active, and roles with their code and tenantId.
     """
 
     persist_ms: float = 50
     latency_ms: float = 0
     clock_offset_seconds: float = 0
     system_user_roles: Sequence[str] = ("BILL_ACCOUNTANT", "SYSTEM")
+    user_tokens: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("persist_ms", "latency_ms"):
             if float(getattr(self, name)) < 0:
                 raise ValueError(f"{name} is less than zero")
         float(self.clock_offset_seconds)
+        if not all(isinstance(user, Mapping) for user in self.user_tokens.values()):
+            raise ValueError("user_tokens has something else than users")
         self.system_user_roles = tuple(self.system_user_roles)
 
 

@@ -9,9 +9,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 from airflow.api_fastapi.app import get_auth_manager, get_cookie_path
+from airflow.configuration import conf
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
@@ -20,9 +22,10 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from ifms.errors import BadInputError, ConfigurationError, IfmsError
 from ifms_airflow.api import pages, routes
-from ifms_airflow.api.access import READ, login, same_site
+from ifms_airflow.api.access import READ, entitle, login, same_site
 from ifms_airflow.api.create_instruction import Creator
 from ifms_airflow.api.digit import DigitError, errors
+from ifms_airflow.api.digit_login import DigitLogin
 from ifms_airflow.api.exports import REPORTS, Exports, TooManyRowsError
 from ifms_airflow.api.limits import Limits, guard
 from ifms_airflow.api.pages.render import error_page, page
@@ -70,22 +73,34 @@ def create_app() -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # it would redirect to whatever the Host header says
-        dependencies=[Depends(login), Depends(same_site)],
+        dependencies=[Depends(login), Depends(same_site), Depends(entitle)],
         lifespan=_lifespan,
     )
     app.state.reads = Reads(partial(connect, limits.read_seconds))
     app.state.exports = Exports(limits)
+    app.state.digit_login = DigitLogin()
     app.state.creator = Creator(app.state.reads)
     app.include_router(routes.router, tags=["DIGIT"])
     app.include_router(pages.router, include_in_schema=False)
     app.add_api_route("/openapi.json", _openapi, dependencies=[READ], include_in_schema=False)
     app.add_api_route("/docs", _docs, dependencies=[READ], include_in_schema=False)
     guard(app, limits)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=limits.hosts, www_redirect=False)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=host_names(limits), www_redirect=False)
     app.middleware("http")(_with_headers)
     for kind, handler in _HANDLERS.items():
         app.add_exception_handler(kind, handler)
     return app
+
+
+def host_names(limits: Limits) -> list[str]:
+    """The names that the app answers to: those set for it, else Airflow's own and this machine's, else any.
+
+    The last only where nobody has set a name; `make run`, Compose and the manifests do.
+    """
+    if limits.host_names:
+        return limits.hosts
+    own = urlsplit(conf.get("api", "base_url", fallback="") or "").hostname
+    return [own, "localhost", "127.0.0.1"] if own else ["*"]
 
 
 def _out_of_order() -> FastAPI:
@@ -124,8 +139,10 @@ def _docs(request: Request) -> HTMLResponse:
         for method, what in methods.items()
     )
     return HTMLResponse(
-        f"<!doctype html><html lang='en'><title>IFMS adapter: API</title><h1>API</h1><table>{rows}</table>"
-        "<p>Bodies and answers: <a href='openapi.json'>openapi.json</a></p></html>"
+        "<!doctype html><html lang='en'><meta name='viewport' content='width=device-width, initial-scale=1'>"
+        "<link rel='stylesheet' href='static/ifms.css'>"
+        f"<title>IFMS adapter: API</title><main><h1>API</h1><table>{rows}</table>"
+        "<p>Bodies and answers: <a href='openapi.json'>openapi.json</a></p></main></html>"
     )
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
+from ifms.cities import Cities
 from ifms.errors import IfmsError, SweepError
 from ifms.ledger import settings
 from ifms.ledger.outbox import anything_due
@@ -82,8 +83,11 @@ class Creator:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._open()
 
-    def pay(self, tenant_id: str, payment_number: str, by: str) -> Whole | Unpaid:
-        """A PI for the payment, or its PENDING one settled. Raises DigitError that says why there is none."""
+    def pay(self, tenant_id: str, payment_number: str, by: str, person: str | None = None) -> Whole | Unpaid:
+        """A PI for the payment, or its PENDING one settled. Raises DigitError that says why there is none.
+
+        `person` is told to DIGIT as who made it.
+        """
         before = self._originals(tenant_id, payment_number)
         alive = [row for row in before if row["status"] != "FAILED"]
         if any(row["status"] != "PENDING" for row in alive):
@@ -91,7 +95,7 @@ class Creator:
                 "PI_DUPLICATE_ERROR", f"payment {payment_number} has PI {alive[0]['pi_number']}, {alive[0]['status']}"
             )
         deadline = time.monotonic() + SECONDS
-        problems = self._waited(lambda: self._pay(tenant_id, payment_number, by, pending=bool(alive)), deadline)
+        problems = self._waited(lambda: self._pay(tenant_id, payment_number, by, person, pending=bool(alive)), deadline)
         known = {row["id"] for row in before} - {row["id"] for row in alive}
         while True:
             made = [row for row in self._originals(tenant_id, payment_number) if row["id"] not in known]
@@ -108,7 +112,7 @@ class Creator:
                 raise DigitError("UNKNOWN_ERROR", f"the PI of payment {payment_number} is still being made; search it")
             time.sleep(0.2)  # another run has the payment: what becomes of it is the answer
 
-    def revise(self, order: Order) -> Revised:
+    def revise(self, order: Order, person: str | None = None) -> Revised:
         """A revised PI for failed beneficiaries of an original, or its PENDING one settled.
 
         Raises DigitError that says why there is none.
@@ -124,7 +128,7 @@ class Creator:
         again = tuple(row["pi_number"] for row in pending)
         left_out: list[LeftOut] = []
         deadline = time.monotonic() + SECONDS
-        problems = self._waited(lambda: self._revise(order, again, left_out), deadline)
+        problems = self._waited(lambda: self._revise(order, person, again, left_out), deadline)
         known = {row["id"] for row in before} - {row["id"] for row in pending}
         made = [row for row in self._revisions(order) if row["id"] not in known]
         if made and (order.named is None or _is_of(made[0], order)):  # else another caller's, who chose otherwise
@@ -139,21 +143,21 @@ class Creator:
 
     # In a thread of the pool ------------------------------------------------------------------------------------------
 
-    def _pay(self, tenant_id: str, payment_number: str, by: str, *, pending: bool) -> list[str]:
-        with self._parts("PI", by) as (sweep, treasury, platform):
+    def _pay(self, tenant_id: str, payment_number: str, by: str, person: str | None, *, pending: bool) -> list[str]:
+        with self._parts("PI", by, person) as (sweep, treasury, platform):
             found = list(platform.payments(tenant_id, numbers=[payment_number]))
             if not found:
                 raise DigitError("PAYMENT_NOT_FIND_ERROR", f"payment {payment_number} of {tenant_id} does not exist")
             pa.remember(sweep, found)
             if not pending:
-                sweep.db.transact(lambda c: release_holds(c, [payment_number]))
+                sweep.db.transact(lambda c: release_holds(c, [payment_number], [tenant_id]))
             master = platform.master_data((tenant_id,))
             scope = Scope((tenant_id,), payments=(payment_number,))
             PaymentInstructions(sweep, treasury, platform, TreasuryHook().keyring, master, scope)()
         return sweep.problems
 
-    def _revise(self, order: Order, again: tuple[str, ...], left_out: list[LeftOut]) -> list[str]:
-        with self._parts("COR", order.by or "") as (sweep, treasury, platform):
+    def _revise(self, order: Order, person: str | None, again: tuple[str, ...], left_out: list[LeftOut]) -> list[str]:
+        with self._parts("COR", order.by or "", person) as (sweep, treasury, platform):
             master = platform.master_data((order.tenant_id,))
             corrections = Corrections(sweep, treasury, platform, TreasuryHook().keyring, master)
             if again:
@@ -164,7 +168,9 @@ class Creator:
         return sweep.problems
 
     @contextmanager
-    def _parts(self, service: str, by: str) -> Iterator[tuple[TreasurySweep, TreasuryClient, PlatformClient]]:
+    def _parts(
+        self, service: str, by: str, person: str | None
+    ) -> Iterator[tuple[TreasurySweep, TreasuryClient, PlatformClient]]:
         """A sweep with its connections; what ends it is read from its problems and from the ledger."""
         with ExitStack() as stack:
             calls = CallLog(TreasuryHook().sealer)
@@ -173,7 +179,12 @@ class Creator:
             platform = stack.enter_context(PlatformHook().get_conn())
             ledger = stack.enter_context(LedgerHook().ledger())
             sweep = TreasurySweep(
-                ledger, service, RunContext(run_id=f"_create by {by}"), calls=calls, workers=1, stop=self._stop
+                ledger,
+                service,
+                RunContext(run_id=f"_create by {by}", person=person),
+                calls=calls,
+                workers=1,
+                stop=self._stop,
             )
             try:
                 with sweep:
@@ -226,7 +237,7 @@ class Creator:
 
     def _whole(self, instruction_id: UUID) -> Whole:
         with self._reads.connection() as connection:
-            return load(connection, [instruction_id])[0]
+            return load(connection, [instruction_id], Cities.ALL)[0]  # whose, its caller has looked at
 
 
 def _is_of(revision: Row, order: Order) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from airflow.api.common.trigger_dag import trigger_dag
@@ -20,12 +21,18 @@ from airflow.models.log import Log
 from airflow.utils.session import create_session
 from airflow.utils.state import DagRunState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
+from fastapi import HTTPException
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
+from ifms.ledger import started_runs
+from ifms.ledger.database import Connection
 from ifms_airflow.api.access import require_start
 from ifms_airflow.api.digit import DigitError
+from ifms_airflow.api.read_pool import Reads
 from ifms_airflow.assets import Signal
+from ifms_airflow.hooks import LedgerHook
+from ifms_airflow.rights import Rights
 
 log = logging.getLogger(__name__)
 
@@ -41,13 +48,6 @@ class Started:
     """The name of who started it."""
     paused: bool = False
     """A run of a paused DAG waits until somebody lets the DAG run."""
-    begun: datetime | None = None
-    ended: datetime | None = None
-
-    def covers(self, instant: datetime) -> bool:
-        """Whether something happened while it ran."""
-        after = self.begun is not None and instant >= self.begun
-        return after and (self.ended is None or instant <= self.ended)
 
     @property
     def over(self) -> bool:
@@ -56,14 +56,27 @@ class Started:
 
 
 def start(
-    user: BaseUser, dag_id: str, event: str, conf: Mapping[str, Any], token: str | None = None, *, page: bool = False
+    user: BaseUser,
+    given: Rights,
+    dag_id: str,
+    event: str,
+    conf: Mapping[str, Any],
+    token: str | None = None,
+    *,
+    page: bool = False,
 ) -> Started:
     """Start a run of the DAG with `conf`; `token` names it, so that the same form sent twice starts one run.
 
-    Raises 403 when the user may not, DigitError when Airflow refuses.
+    It is for the cities in `tenants` of `conf`, for all without them. Raises 403 when the user may not start it, or not
+    for one of these cities, DigitError when Airflow refuses.
     """
-    require_start(user, dag_id)
+    require_start(user, given, dag_id)
+    tenants: Sequence[str] | None = conf.get("tenants") or None
+    if not given.act.cover(tenants):
+        raise HTTPException(403, "You may start runs for cities that you may act in, and for no others")
     run_id = f"{event}__{token or datetime.now(UTC).isoformat()}"
+    _allow(partial(started_runs.record, dag_id=dag_id, run_id=run_id, started_by=user.get_name(), tenants=tenants,
+                   conf=conf))  # fmt: skip
     by = DagRunTriggeredByType.UI if page else DagRunTriggeredByType.REST_API
     try:
         trigger_dag(dag_id, triggered_by=by, triggering_user_name=user.get_name(), run_id=run_id, conf=dict(conf))
@@ -75,7 +88,14 @@ def start(
         raise DigitError("DAG_RUN_REFUSED", f"{dag_id} can't be started with this: {error}") from None
     else:
         note(user, event, dag_id=dag_id, run_id=run_id, **conf)
-    return find(dag_id, run_id) or Started(dag_id, run_id, "queued", user.get_name())
+    return _state(dag_id, run_id) or Started(dag_id, run_id, "queued", user.get_name())
+
+
+def _allow(record: Callable[[Connection], bool]) -> None:
+    """Record the start, for the run's tasks. Raises DigitError when the name is another run's."""
+    with LedgerHook(statement_timeout=timedelta(seconds=20), lock_timeout=timedelta(seconds=3)).ledger() as db:
+        if not db.transact(record):
+            raise DigitError("DAG_RUN_REFUSED", "somebody else has started a run of this name before", 409)
 
 
 def note(user: BaseUser, event: str, *, dag_id: str, run_id: str | None = None, **extra: object) -> None:
@@ -93,30 +113,35 @@ def note(user: BaseUser, event: str, *, dag_id: str, run_id: str | None = None, 
         )
 
 
-def find(dag_id: str, run_id: str) -> Started | None:
-    """How a DAG run stands; None when there is none."""
+def find(dag_id: str, run_id: str, given: Rights, ledger: Reads) -> Started | None:
+    """How a DAG run stands; None when there is none, or none that is about cities which are open to the user alone."""
+    with ledger.connection() as connection:
+        if not started_runs.is_of(connection, dag_id, run_id, given.read):
+            return None
+    return _state(dag_id, run_id)
+
+
+def _state(dag_id: str, run_id: str) -> Started | None:
     with create_session() as session:
         run = session.execute(
-            select(DagRun.state, DagRun.triggering_user_name, DagRun.start_date, DagRun.end_date).where(
-                DagRun.dag_id == dag_id, DagRun.run_id == run_id
-            )
+            select(DagRun.state, DagRun.triggering_user_name).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)
         ).first()
         paused = session.scalar(select(DagModel.is_paused).where(DagModel.dag_id == dag_id))
-    if run is None:
-        return None
-    return Started(dag_id, run_id, DagRunState(run[0]).value, run[1] or "", bool(paused), run[2], run[3])
+    return None if run is None else Started(dag_id, run_id, DagRunState(run[0]).value, run[1] or "", bool(paused))
 
 
-def waiting(dag_id: str) -> Started | None:
-    """A run of the DAG that has not begun: who wants one more is served by it."""
+def waiting(dag_id: str, ledger: Reads) -> Started | None:
+    """A run of the DAG for all cities that has not begun, and may: who wants one more is served by it."""
     with create_session() as session:
         found = session.execute(
             select(DagRun.run_id, DagRun.conf)
             .where(DagRun.dag_id == dag_id, DagRun.state == DagRunState.QUEUED, DagRun.run_type == DagRunType.MANUAL)
             .order_by(DagRun.id)
         ).all()
-    run_id = next((run_id for run_id, conf in found if not conf), None)  # one with a form does a part only
-    return None if run_id is None else find(dag_id, run_id)
+    whole = [run_id for run_id, conf in found if not conf]  # one with a form does a part only
+    with ledger.connection() as connection:
+        allowed = started_runs.for_all_cities(connection, dag_id, whole)
+    return next((_state(dag_id, run_id) for run_id in whole if run_id in allowed), None)
 
 
 def emit(signal: Signal) -> None:

@@ -103,21 +103,6 @@ def instruction(whole: Whole, *, created: bool = False) -> dict[str, Any]:
     return digit_document.without_nulls(document)
 
 
-def unpaid(tenant_id: str, payment: Row) -> dict[str, Any]:
-    """What is answered about a payment that no sanction has the money for: as the Java adapter did, a failed PI."""
-    return {
-        "tenantId": tenant_id,
-        "muktaReferenceId": payment["payment_number"],
-        "grossAmount": digit_document.number(payment["amount"]),
-        "netAmount": digit_document.number(payment["amount"]),
-        "piStatus": "FAILED",
-        "isActive": False,
-        "piErrorResp": payment["hold_message"],
-        "beneficiaryDetails": [],
-        "transactionDetails": [],
-    }
-
-
 def sanction(row: Row) -> dict[str, Any]:
     """A sanction with its funds and allotments."""
     details = {"additionalDetails": None, "auditDetails": digit_document.audit(row)}

@@ -64,12 +64,12 @@ class Limits(FromEnvironment):
     exports: Annotated[int, Field(ge=1, le=16)] = Field(2, validation_alias="IFMS_EXPORTS")
     """How many files are made at a time."""
     host_names: Annotated[str, AfterValidator(_hosts)] = Field("", validation_alias="IFMS_HOSTS")
-    """The names that this server is called by, separated by commas; any when empty."""
+    """The names that this server is called by, separated by commas; Airflow's own when empty."""
 
     @property
     def hosts(self) -> list[str]:
-        """The names of the server; `*` for any."""
-        return self.host_names.replace(",", " ").lower().split() or ["*"]
+        """The names of the server that are set here."""
+        return self.host_names.replace(",", " ").lower().split()
 
 
 # Places ---------------------------------------------------------------------------------------------------------------
@@ -144,8 +144,8 @@ def _guarded(route: APIRoute, most: int, everybody: Places, each: PlacesOfEach) 
 
     async def handle(request: Request) -> Response:
         stack = request.scope["fastapi_inner_astack"]
-        await solve_dependencies(request=request, dependant=rights, async_exit_stack=stack, embed_body_fields=False)
         bounded = BoundedRequest(request.scope, request.receive, most=most)
+        await solve_dependencies(request=bounded, dependant=rights, async_exit_stack=stack, embed_body_fields=False)
         async with each.place(request.state.caller.get_id()):
             if route.body_field is not None:
                 await bounded.body()

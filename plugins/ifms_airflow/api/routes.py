@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
+from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, WithJsonSchema
 
+from ifms.cities import Cities
+from ifms.ledger.database import Connection
 from ifms.ledger.statuses import PiStatus
-from ifms.queries import funds, search
+from ifms.queries import funds, search, stand_in
 from ifms.queries.instruction import load
 from ifms.queries.search import Criteria, Order
 from ifms.services.cor import Order as CorrectionOrder
 from ifms_airflow.api import dag_runs, digit
-from ifms_airflow.api.access import READ, User, require_start, starts
+from ifms_airflow.api.access import READ, Entitled, User, require_act, require_start, starts
 from ifms_airflow.api.create_instruction import Creator, Unpaid
 from ifms_airflow.api.digit import Body, DigitError, Errors, ResponseInfo, Text
+from ifms_airflow.api.digit_login import DigitUser
 from ifms_airflow.api.read_pool import Ledger
 
 LARGEST_PAGE = 200
@@ -90,7 +95,7 @@ class CreateAnswer(BaseModel):
     response_model=CreateAnswer,
     response_model_exclude_unset=True,
 )
-def create(body: CreateBody, user: User, request: Request) -> dict[str, Any]:
+def create(body: CreateBody, user: User, given: Entitled, request: Request) -> dict[str, Any]:
     """Written first, then sent, then recorded; a caller who has waited long enough is told of the PENDING PI."""
     creator: Creator = request.app.state.creator
     tenant, reference = body.tenantId, body.referenceId
@@ -103,14 +108,20 @@ def create(body: CreateBody, user: User, request: Request) -> dict[str, Any]:
         )
     answer: dict[str, Any] = {"ResponseInfo": body.response_info()}
     if reference:
-        require_start(user, "ifms_pi")
+        require_start(user, given, "ifms_pi")
+        if tenant not in given.read:  # as of a payment that does not exist
+            raise DigitError("PAYMENT_NOT_FIND_ERROR", f"payment {reference} of {tenant} does not exist")
+        require_act(given, tenant)
         dag_runs.note(user, "create", dag_id="ifms_pi", tenant=tenant, payment=reference)
-        made = creator.pay(tenant, reference, user.get_name())
+        made = creator.pay(tenant, reference, user.get_name(), _person(user))
         document = (
-            digit.unpaid(tenant, made.payment) if isinstance(made, Unpaid) else digit.instruction(made, created=True)
+            stand_in.document(made.payment) if isinstance(made, Unpaid) else digit.instruction(made, created=True)
         )
         return answer | {"paymentInstruction": document}
-    require_start(user, "ifms_cor")
+    require_start(user, given, "ifms_cor")
+    if tenant not in given.read:
+        raise DigitError("REVISED_PI_GEN_ERROR", f"PI {body.parentPI} of {tenant} does not exist")
+    require_act(given, tenant)
     order = _order(tenant, creator.original_of(tenant, body.parentPI or ""), body.beneficiaries, user.get_name())
     dag_runs.note(
         user,
@@ -121,7 +132,7 @@ def create(body: CreateBody, user: User, request: Request) -> dict[str, Any]:
         beneficiaries=order.beneficiary_numbers,
         same_account=order.same_account,
     )
-    revised = creator.revise(order)
+    revised = creator.revise(order, _person(user))
     return answer | {
         "paymentInstruction": digit.instruction(revised.whole, created=True),
         "notRevised": [
@@ -129,6 +140,11 @@ def create(body: CreateBody, user: User, request: Request) -> dict[str, Any]:
             for n in revised.left_out
         ],
     }
+
+
+def _person(user: BaseUser) -> str:
+    """Who DIGIT is told has made a PI: one of its own users by their uuid, another one by name."""
+    return user.uuid if isinstance(user, DigitUser) else user.get_name()
 
 
 def _order(tenant: str, parent: str, beneficiaries: object, by: str) -> CorrectionOrder:
@@ -201,7 +217,7 @@ class SearchAnswer(BaseModel):
 
 
 @router.post("/pi/v1/_search", dependencies=[READ], summary="Search PIs", response_model=SearchAnswer)
-def search_instructions(body: SearchBody, ledger: Ledger) -> dict[str, Any]:
+def search_instructions(body: SearchBody, given: Entitled, ledger: Ledger) -> dict[str, Any]:
     """The newest first, 100 of them at most unless a limit says otherwise."""
     asked = body.searchCriteria
     status = asked.piStatus if asked.piStatus in set(PiStatus) else None
@@ -229,16 +245,37 @@ def search_instructions(body: SearchBody, ledger: Ledger) -> dict[str, Any]:
         after=asked.after,
     )
     with ledger.connection() as connection:
-        page = search.find(connection, criteria)
-        total = search.count(connection, criteria)
-        found = load(connection, [line.id for line in page.lines])
+        found, total, following = _found(connection, criteria, given.read)
     return {
         "ResponseInfo": body.response_info(),
-        "paymentInstructions": [digit.instruction(whole) for whole in found],
+        "paymentInstructions": found,
         "totalCount": min(total, search.COUNT_LIMIT),
         "totalCountIsMinimum": total > search.COUNT_LIMIT,
-        "next": page.next,
+        "next": following,
     }
+
+
+def _found(connection: Connection, criteria: Criteria, cities: Cities) -> tuple[list[dict[str, Any]], int, str | None]:
+    """A page of what is found, how much there is in all, and the next page's cursor.
+
+    Payments that have no PI come first, where the search is one that they answer.
+    """
+    everything = replace(criteria, after=None)
+    total = search.count(connection, everything, cities)
+    first: list[dict[str, Any]] = []
+    if stand_in.wanted(everything):
+        waiting = stand_in.count(connection, everything, cities)
+        total += waiting
+        if stand_in.wanted(criteria):  # the page begins among them
+            rows = stand_in.find(connection, criteria, cities)
+            first = [stand_in.document(row) for row in rows]
+            if rows and len(rows) == criteria.limit:
+                return first, total, f"{stand_in.AFTER}{rows[-1]['id']}"
+            already = 0 if criteria.after is not None else min(waiting, criteria.offset)
+            criteria = replace(everything, limit=criteria.limit - len(rows), offset=criteria.offset - already)
+    page = search.find(connection, criteria, cities)
+    whole = load(connection, [line.id for line in page.lines], cities)
+    return first + [digit.instruction(each) for each in whole], total, page.next
 
 
 # Funds ----------------------------------------------------------------------------------------------------------------
@@ -275,7 +312,7 @@ class FundsAnswer(BaseModel):
 
 
 @router.post("/funds/v1/_search", dependencies=[READ], summary="Search sanctions", response_model=FundsAnswer)
-def search_funds(body: FundsBody, ledger: Ledger) -> dict[str, Any]:
+def search_funds(body: FundsBody, given: Entitled, ledger: Ledger) -> dict[str, Any]:
     """The last changed first; limits and offsets count sanctions."""
     asked = body.searchCriteria
     criteria = funds.SanctionCriteria(
@@ -291,7 +328,7 @@ def search_funds(body: FundsBody, ledger: Ledger) -> dict[str, Any]:
     if not criteria.narrows:
         raise DigitError("SEARCH_CRITERIA_MANDATORY", "Atleast one search parameter should be provided")
     with ledger.connection() as connection:
-        rows, total = funds.sanctions(connection, criteria)
+        rows, total = funds.sanctions(connection, criteria, given.read)
     return {
         "ResponseInfo": body.response_info(),
         "funds": [digit.sanction(row) for row in rows],
@@ -321,19 +358,22 @@ class SchedulerAnswer(ResponseInfo):
 def schedule(
     body: SchedulerBody,
     user: User,
+    given: Entitled,
+    ledger: Ledger,
     serviceId: Annotated[Text | None, Query(description="PA, VA, PIS, PAG, PD, FD, FTPS, FTFPS")] = None,
 ) -> dict[str, Any]:
-    """Start the service's DAG; a run of it that waits to begin is not followed by another."""
+    """Start the service's DAG, for all cities; a run of it that waits to begin is not followed by another."""
     if not isinstance(about := body.RequestInfo.get("userInfo"), dict) or not about.get("uuid"):
         raise DigitError("REQUEST_INFO_INVALID", "RequestInfo.userInfo.uuid is missing")
     if serviceId in BY_THEMSELVES:
-        require_start(user, f"ifms_{serviceId.lower()}")
+        require_start(user, given, f"ifms_{serviceId.lower()}")
         return body.response_info() | {"dagId": None, "dagRunId": None, "state": None}
     if serviceId not in DAGS:
         raise DigitError("SERVICE_ID_INVALID", f"serviceId is none of {', '.join((*DAGS, *BY_THEMSELVES))}")
     dag_id = DAGS[serviceId]
-    require_start(user, dag_id)
-    run = dag_runs.waiting(dag_id) or dag_runs.start(user, dag_id, "scheduler", {})
+    require_start(user, given, dag_id)
+    require_act(given, None)
+    run = dag_runs.waiting(dag_id, ledger) or dag_runs.start(user, given, dag_id, "scheduler", {})
     return body.response_info() | {"dagId": run.dag_id, "dagRunId": run.run_id, "state": run.state}
 
 

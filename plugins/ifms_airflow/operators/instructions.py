@@ -51,7 +51,7 @@ class CreatePaymentInstructionsOperator(TreasurySweepOperator):
         if self.payments and self.shard == 0:
             numbers = texts("payments", self.payments)
             try:
-                sweep.db.transact(lambda c: release_holds(c, numbers))
+                sweep.db.transact(lambda c: release_holds(c, numbers, scope.tenant_list))
             except BadInputError as error:
                 if context["ti"].try_number == 1:
                     raise

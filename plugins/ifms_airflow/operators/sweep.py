@@ -106,6 +106,12 @@ class SweepOperator(BaseOperator):
 
         return of_sweep(self.service_id, self.ledger_hook, self.written)
 
+    def pre_execute(self, context: Context) -> None:
+        """Before anything: may whoever has started the run? Raises NotAllowedError."""
+        from ifms_airflow import started
+
+        started.check(context, lambda: self.ledger_hook)
+
     def on_kill(self) -> None:
         """Airflow wants the task to end."""
         self.stop.set()
@@ -128,16 +134,16 @@ class SweepOperator(BaseOperator):
         return Sweep(ledger, self.service_id, workers=workers, **self.of_task(context))
 
     def of_task(self, context: Context) -> dict[str, Any]:
-        """What a sweep has of its task: the run's name, how it is stopped, where its metrics go."""
+        """What a sweep has of its task: the run's name, how it is stopped, what is done at its end."""
         from ifms.ledger.runs import RunContext
-        from ifms_airflow import metrics
+        from ifms_airflow.sweep_end import ended
 
         ti = context["ti"]
         return {
             "context": RunContext(ti.dag_id, ti.run_id, self.shard, ti.try_number),
             "stop": self.stop,
             "patience_seconds": PATIENCE_SECONDS,
-            "ended": metrics.emit,
+            "ended": ended,
         }
 
 

@@ -35,7 +35,7 @@ def test_the_api_answers_as_it_is_described(described: tuple[Any, dict[str, str]
     from ifms_airflow.api import dag_runs
 
     # Nothing is started: whatever is asked for is said to have begun, and hundreds of runs are not left behind.
-    monkeypatch.setattr(dag_runs, "waiting", lambda dag_id: dag_runs.Started(dag_id, "sample", "queued"))
+    monkeypatch.setattr(dag_runs, "waiting", lambda dag_id, ledger: dag_runs.Started(dag_id, "sample", "queued"))
     schema, headers = described
     operations = list(schema.get_all_operations())
     assert len(operations) == 5

@@ -11,6 +11,7 @@ from support.adapter import Adapter
 from support.failed import original, paid_and_failed
 
 from ifms import clock
+from ifms.cities import Cities
 from ifms.queries.instruction import by_number
 from ifms_airflow.api import digit
 
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
 def told(adapter: Adapter) -> dict[str, Any]:
     paid_and_failed(adapter)
     with psycopg.connect(adapter.dsn) as connection:
-        whole = by_number(connection, original(adapter)["pi_number"])
+        whole = by_number(connection, original(adapter)["pi_number"], Cities.ALL)
     assert whole is not None
     return {"search": digit.instruction(whole), "create": digit.instruction(whole, created=True), "whole": whole}
 

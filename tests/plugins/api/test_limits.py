@@ -280,7 +280,7 @@ def test_airflow_answers_while_all_of_our_threads_are_held(
 
 def test_settings_have_defaults_and_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch):
     usual = Limits.read()
-    assert (usual.body_bytes, usual.read_seconds, usual.hosts) == (1_000_000, 20, ["*"])
+    assert (usual.body_bytes, usual.read_seconds, usual.hosts) == (1_000_000, 20, [])
     monkeypatch.setenv("IFMS_BODY_BYTES", "5000")
     monkeypatch.setenv("IFMS_HOSTS", "ifms.sample, *.Sample.org [::1]")
     chosen = Limits.read()
@@ -344,6 +344,16 @@ def test_only_the_servers_own_names_are_answered(monkeypatch: pytest.MonkeyPatch
         "": False,
     }.items():
         assert (host, client.get("/instructions", headers={"Host": host}).status_code) == (host, 401 if known else 400)
+
+
+def test_where_no_names_are_set_airflows_own_counts(monkeypatch: pytest.MonkeyPatch, airflow_app: Any):
+    from ifms_airflow.api.app import create_app
+
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://Airflow.sample:8443/state")
+    client = TestClient(create_app())
+    known = {"airflow.sample": 401, "airflow.sample:8443": 401, "localhost:8080": 401, "127.0.0.1": 401}
+    for host, status in {**known, "elsewhere.invalid": 400, "state": 400, "airflow.sample.invalid": 400}.items():
+        assert (host, client.get("/instructions", headers={"Host": host}).status_code) == (host, status)
 
 
 def test_no_redirect_leaves_this_server(api: Any):

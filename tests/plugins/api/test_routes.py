@@ -105,13 +105,13 @@ def test_a_declined_pi_is_still_200_and_may_be_tried_again(
     assert_money_is_right(adapter, treasury)
 
 
-def test_without_funds_it_is_a_failed_pi_without_a_number(adapter: Adapter, treasury: Treasury, post: Any):
+def test_without_funds_it_is_a_failed_pi_under_the_payments_number(adapter: Adapter, treasury: Treasury, post: Any):
     wage_bill(adapter)
     adapter.run("PA")
     number = adapter.rows("SELECT payment_number FROM ifms.payment")[0]["payment_number"]
     made = post("pi/v1/_create", tenantId=TENANT, referenceId=number).json()["paymentInstruction"]
     assert made["piStatus"] == "FAILED"
-    assert "jitBillNo" not in made
+    assert made["jitBillNo"] == number
     assert "available" in made["piErrorResp"]
     assert treasury.accepted == {}
 
@@ -317,6 +317,65 @@ def test_every_criterion_narrows_with_the_others(adapter: Adapter, many: list[st
         assert found(post("pi/v1/_search", searchCriteria=others | criterion | {"tenantId": "od.none"})) == []
     for nothing in ({"piType": "REVISED"}, {"isActive": False}, {"parentPiNumber": many[0]}, {"ids": []}):
         assert found(post("pi/v1/_search", searchCriteria=others | nothing)) == [], nothing
+
+
+@pytest.fixture
+def unfunded(adapter: Adapter) -> list[str]:
+    """The numbers of three payments that wait for funds, the newest first."""
+    for _ in range(3):
+        wage_bill(adapter, 1)
+        adapter.run("PA")
+    adapter.run("PI")
+    rows = adapter.rows("SELECT payment_number FROM ifms.payment ORDER BY raised_at DESC, id DESC")
+    return [row["payment_number"] for row in rows]
+
+
+def test_a_payment_without_a_pi_is_found_by_what_digits_screens_ask(adapter: Adapter, post: Any, unfunded: list[str]):
+    newest = unfunded[0]
+    for asked in ({"muktaReferenceId": newest}, {"piNumber": newest}, {"tenantId": TENANT, "muktaReferenceId": newest}):
+        answer = post("pi/v1/_search", searchCriteria=asked)
+        assert (found(answer), answer.json()["totalCount"]) == ([newest], 1), asked
+    [told] = post("pi/v1/_search", searchCriteria={"muktaReferenceId": newest}).json()["paymentInstructions"]
+    assert (told["piStatus"], told["piStatusLogs"][0]["status"]) == ("FAILED", "STATUS_LOG_PI_NO_FUNDS")
+    assert "paAdviceId" in told["paDetails"][0]
+    assert found(post("pi/v1/_search", searchCriteria={"piStatus": "FAILED"})) == unfunded
+    for none in ({"tenantId": "od.sampleb", "piStatus": "FAILED"}, {"tenantId": TENANT}, {"piStatus": "PENDING"}):
+        assert found(post("pi/v1/_search", searchCriteria=none)) == [], none
+    adapter.run("VA")
+    adapter.run("PI")
+    [pi] = post("pi/v1/_search", searchCriteria={"muktaReferenceId": newest}).json()["paymentInstructions"]
+    assert (pi["piStatus"], pi["id"]) == ("INITIATED", told["id"])
+    assert pi["jitBillNo"] != newest
+
+
+def test_pages_go_from_payments_without_a_pi_to_failed_pis(
+    adapter: Adapter, treasury: Treasury, post: Any, unfunded: list[str]
+):
+    adapter.run("VA")
+    treasury.rule("PI", "error", errorMsgs=[{"errorCode": "322", "errorMsg": "no"}])
+    adapter.run("PI")
+    adapter.simulators.ask_platform("POST", "bills", {"type": "wage", "tenantId": TENANT, "amounts": ["9999999999.00"]})
+    adapter.run("PA")
+    adapter.run("PI")
+    rows = adapter.rows("SELECT pi_number FROM ifms.payment_instruction ORDER BY created_at DESC, id DESC")
+    failed = [row["pi_number"] for row in rows]
+    [waits] = adapter.rows("SELECT payment_number FROM ifms.waiting_payment WHERE attempts = 0")
+    everything = [waits["payment_number"], *failed]
+    assert len(everything) == 4
+    for size in (1, 2, 3, 4):
+        walked: list[str] = []
+        asked: dict[str, Any] = {"piStatus": "FAILED", "limit": size}
+        while True:
+            answer = post("pi/v1/_search", searchCriteria=asked)
+            walked += found(answer)
+            assert answer.json()["totalCount"] == 4
+            if (after := answer.json()["next"]) is None:
+                break
+            asked["after"] = after
+        assert walked == everything, size
+        for start in range(5):
+            page = post("pi/v1/_search", searchCriteria={"piStatus": "FAILED", "limit": size, "offset": start})
+            assert found(page) == everything[start : start + size], (size, start)
 
 
 @pytest.mark.parametrize("criteria", [{}, {"limit": 5}, {"piStatus": "NO SUCH"}, {"parentPiNumber": "PI-1"}])

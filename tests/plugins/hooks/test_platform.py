@@ -13,7 +13,7 @@ from ifms.strict_json import encode
 from ifms_airflow.hooks import platform as hook_module
 from ifms_airflow.hooks.platform import PlatformHook
 
-BASE = "http://digit.test"
+BASE = "https://digit.test"
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_every_field_can_be_set_as_json_or_as_text(connect):
         auth_token="token-1",
         timeout_seconds="2.5",
         bill_page_size="20",
-        services='{"bill_search": "http://expense:8080"}',
+        services='{"bill_search": "https://expense:8080"}',
         city_locales='{"od.samplea": "or_IN"}',
         pi_id_name="pi",
         correction_id_name="cor",
@@ -72,7 +72,7 @@ def test_every_field_can_be_set_as_json_or_as_text(connect):
     assert (config.state_tenant, config.system_user, config.auth_token) == ("pg", "CRON", "token-1")
     assert (config.timeout_seconds, config.bill_page_size) == (2.5, 20)
     assert (config.pi_id_name, config.correction_id_name, config.beneficiary_id_name) == ("pi", "cor", "benf")
-    assert config.url("bill_search") == "http://expense:8080/expense/bill/v1/_search"
+    assert config.url("bill_search") == "https://expense:8080/expense/bill/v1/_search"
     assert config.locale_of("od.samplea") == "or_IN"
 
 
@@ -213,3 +213,32 @@ def test_a_question_to_the_platform_that_can_not_be_is_refused(connect):
         PlatformHook().payments_df("od.samplea")
     with pytest.raises(BadInputError, match="none of IND, ORG, DEPT"):
         PlatformHook().payees_df("od.samplea", ["x"], "PERSON")
+
+
+@pytest.mark.parametrize(
+    ("host", "services"),
+    [
+        ("http://digit.test", {}),
+        ("http://DIGIT.test:80", {}),
+        ("http://127.0.0.1:8092", {}),
+        (BASE, {"user_search": "http://digit.test/user/v1/_search"}),
+    ],
+)
+def test_plain_http_is_refused_but_for_hosts_that_the_environment_names(connect, monkeypatch, host, services):
+    connect(host, services=services)
+    for others in ("", "another.test, digit.test.example"):
+        monkeypatch.setenv("IFMS_PLATFORM_HTTP_HOSTS", others)
+        with pytest.raises(ConfigurationError, match=r"^connection ifms_platform: .* by plain http, .*HTTP_HOSTS"):
+            PlatformHook().get_config()
+        worked, said = PlatformHook().test_connection()
+        assert not worked
+        assert "use https" in said
+    monkeypatch.setenv("IFMS_PLATFORM_HTTP_HOSTS", "another.test, Digit.test 127.0.0.1")
+    assert PlatformHook().get_config().http_hosts <= {"digit.test", "127.0.0.1"}
+
+
+def test_the_connection_can_not_allow_itself_plain_http(connect, monkeypatch):
+    monkeypatch.setenv("IFMS_PLATFORM_HTTP_HOSTS", "")
+    connect("http://digit.test", IFMS_PLATFORM_HTTP_HOSTS="digit.test", http_hosts=["digit.test"], hosts="digit.test")
+    with pytest.raises(ConfigurationError, match="plain http"):
+        PlatformHook().get_config()

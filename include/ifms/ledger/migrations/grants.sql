@@ -9,10 +9,12 @@ GRANT USAGE ON SCHEMA ifms TO ifms_work, ifms_read;
 -- triggers keep what is frozen.
 REVOKE ALL ON ALL TABLES IN SCHEMA ifms FROM ifms_work, ifms_read;
 GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA ifms TO ifms_work;
-REVOKE UPDATE ON ifms.fund_movement, ifms.status_log, ifms.call_access, ifms.sanction, ifms.sanction_closing FROM ifms_work;
+REVOKE UPDATE ON ifms.fund_movement, ifms.status_log, ifms.call_access, ifms.sanction, ifms.sanction_closing,
+    ifms.started_run FROM ifms_work;
 REVOKE INSERT ON ifms.setting FROM ifms_work;
 REVOKE INSERT, UPDATE ON ifms.status_transition, ifms.alembic_version, ifms.import_row, ifms.import_withheld,
-    ifms.restored, ifms.restore_cleared, ifms.home FROM ifms_work;
+    ifms.restored, ifms.restore_cleared, ifms.home, ifms.overview, ifms.overview_instruction, ifms.overview_failed
+    FROM ifms_work;
 -- Enough to lock a sanction; its balances are written by the movements' trigger, which runs as the owner.
 GRANT UPDATE (updated_at) ON ifms.sanction TO ifms_work;
 
@@ -25,6 +27,8 @@ GRANT EXECUTE ON FUNCTION ifms.correct_by(date, integer, integer, integer), ifms
 GRANT EXECUTE ON FUNCTION ifms.correct_by(date) TO ifms_work;
 -- By which a payment instruction reckons its columns of bills.
 GRANT EXECUTE ON FUNCTION ifms.texts_of, ifms.bill_type TO ifms_work;
+-- What the overview counts is written as a whole by this alone.
+GRANT EXECUTE ON FUNCTION ifms.refresh_overview TO ifms_work;
 -- The one way in which calls to the treasury are ever deleted: the function keeps what must be kept.
 GRANT EXECUTE ON FUNCTION ifms.remove_old_calls TO ifms_work;
 -- What of a sanction is withheld, and whom a restored ledger may have paid: asked before a PI is made.
@@ -54,6 +58,8 @@ GRANT SELECT (payment_instruction_id, kind, amount, created_at) ON ifms.fund_mov
 GRANT SELECT (tenant_id) ON ifms.sanction, ifms.va_watermark TO ifms_read;
 -- Names of places and of budget heads, nobody's.
 GRANT SELECT (kind, code, name) ON ifms.display_name TO ifms_read;
+-- What an export asks before it begins, if a person has started it.
+GRANT SELECT (dag_id, run_id, conf_sha256) ON ifms.started_run TO ifms_read;
 
 -- Tables that the owner makes by other means than `ifms migrate`.
 ALTER DEFAULT PRIVILEGES IN SCHEMA ifms GRANT SELECT, INSERT, UPDATE ON TABLES TO ifms_work;

@@ -28,9 +28,10 @@ def text(value: Cell) -> str:
 
 
 def harmless(value: Cell) -> str:
-    """A cell of a CSV file: a text that a spreadsheet would take for a formula, or for a number, stays a text.
+    """A cell of a CSV file: a text that a spreadsheet would take for a formula stays a text.
 
-    A number is written as it is: also one below zero, which is no formula.
+    A number is written as it is: also one below zero, which is no formula. So is a text of digits, as programs read the
+    file, too; a spreadsheet rounds a long one and drops leading zeros, so the register's page says to take XLSX.
     """
     written = text(value)
     if isinstance(value, int | Decimal):

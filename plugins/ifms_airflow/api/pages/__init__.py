@@ -6,15 +6,32 @@ from ifms_airflow.api.pages import (
     answers,
     bills,
     cancel,
+    connections,
     instructions,
+    overview,
     register,
     render,
     reports,
     runs,
     sanctions,
     settle,
+    waiting,
 )
 
 router = APIRouter()
-for _part in (render, instructions, settle, cancel, register, reports, sanctions, runs, answers, bills):
+for _part in (
+    render,
+    overview,
+    instructions,
+    settle,
+    cancel,
+    register,
+    reports,
+    sanctions,
+    runs,
+    answers,
+    bills,
+    connections,
+    waiting,
+):
     router.include_router(_part.router)

@@ -17,15 +17,24 @@ from ifms.errors import BadInputError, ConflictError
 from ifms.ledger import phrases
 from ifms.ledger.database import Connection
 from ifms.queries import unknown_answers as reads
-from ifms.queries.unknown_answers import Again
 from ifms.wire.envelope import Service
 from ifms.wire.phrasebook import MEANINGS, Meaning, shipped
 from ifms_airflow.api import dag_runs, writes
-from ifms_airflow.api.access import INSTRUCTIONS, READ, User, may_start, require_start, starts
+from ifms_airflow.api.access import (
+    INSTRUCTIONS,
+    READ,
+    Entitled,
+    User,
+    may_start,
+    require_act,
+    require_start,
+    starts,
+)
 from ifms_airflow.api.digit import Text
 from ifms_airflow.api.pages.messages import t
 from ifms_airflow.api.pages.render import page, run_text
-from ifms_airflow.api.read_pool import Ledger
+from ifms_airflow.api.read_pool import Ledger, Reads
+from ifms_airflow.rights import Rights
 
 MOST_ANSWERS = 50
 """So many texts are shown at a time: those with most PIs behind them."""
@@ -50,27 +59,29 @@ class NewPhrase(BaseModel):
 def answers(
     request: Request,
     user: User,
+    given: Entitled,
     ledger: Ledger,
     added: Annotated[UUID | None, Query()] = None,
     dag: Annotated[Text, Query()] = "",
     run: Annotated[Text, Query()] = "",
 ) -> HTMLResponse:
     """The page; `added` is the phrase that was just added, `dag` and `run` the DAG run that was just started."""
-    return _show(request, user, ledger, added=added, started=_run(dag, run))
+    return _show(request, user, given, ledger, added=added, started=_run(dag, run, given, ledger))
 
 
 @router.post("/answers", dependencies=[starts(INSTRUCTIONS)])
-def add(request: Request, user: User, ledger: Ledger, form: Annotated[NewPhrase, Form()]) -> Response:
-    """Say what a text means from now on."""
+def add(request: Request, user: User, given: Entitled, ledger: Ledger, form: Annotated[NewPhrase, Form()]) -> Response:
+    """Say what a text means from now on: in all cities, so for who may act in all of them."""
+    require_act(given, None)
     with ledger.connection() as connection:
         answer = next((each for each in phrases.unknown_answers(connection) if each.id == form.answer), None)
     if answer is None:
         raise HTTPException(409, t("ans.gone"))
     services = both(answer.service_id) if form.both else (answer.service_id,)
     for dag_id in dags_of(services):
-        require_start(user, dag_id)
+        require_start(user, given, dag_id)
     if form.meaning is None:
-        return _show(request, user, ledger, form=form, error=t("ans.which"), status=400)
+        return _show(request, user, given, ledger, form=form, error=t("ans.which"), status=400)
     meaning = form.meaning
 
     def work(connection: Connection) -> UUID:
@@ -85,7 +96,7 @@ def add(request: Request, user: User, ledger: Ledger, form: Annotated[NewPhrase,
         phrase = writes.transact(work)
     except (BadInputError, ConflictError) as error:
         status = 400 if isinstance(error, BadInputError) else 409
-        return _show(request, user, ledger, form=form, error=str(error), status=status)
+        return _show(request, user, given, ledger, form=form, error=str(error), status=status)
     dag_runs.note(
         user,
         "phrase_added",
@@ -103,21 +114,23 @@ def add(request: Request, user: User, ledger: Ledger, form: Annotated[NewPhrase,
 def withdraw(
     request: Request,
     user: User,
+    given: Entitled,
     ledger: Ledger,
     phrase: Annotated[UUID, Form()],
     reason: Annotated[Reason, Form()] = "",
 ) -> Response:
-    """A phrase of this site counts no more."""
+    """A phrase of this site counts no more, in any city."""
+    require_act(given, None)
     with ledger.connection() as connection:
         known = next((each for each in phrases.site_phrases(connection) if each.id == phrase), None)
     if known is None:
         raise HTTPException(409, t("ans.site.gone"))
     for dag_id in dags_of(known.services):
-        require_start(user, dag_id)
+        require_start(user, given, dag_id)
     try:
         writes.transact(partial(phrases.withdraw_phrase, phrase_id=phrase, reason=reason, withdrawn_by=user.get_name()))
     except BadInputError as error:
-        return _show(request, user, ledger, error=str(error), status=400)
+        return _show(request, user, given, ledger, error=str(error), status=400)
     dag_runs.note(user, "phrase_withdrawn", dag_id=INSTRUCTIONS, phrase=phrase, text=known.text, reason=reason)
     return _back(request)
 
@@ -126,6 +139,7 @@ def withdraw(
 def ask(
     request: Request,
     user: User,
+    given: Entitled,
     ledger: Ledger,
     phrase: Annotated[UUID, Form()],
     service: Annotated[Service, Form()],
@@ -133,16 +147,16 @@ def ask(
 ) -> RedirectResponse:
     """Start the DAG that asks about the PIs which waited behind a text, without waiting for its hour."""
     dag_id = dag_of(service)
-    require_start(user, dag_id)
-    started = dag_runs.find(dag_id, f"answers__{token}")  # the same form once more
+    require_start(user, given, dag_id)
+    started = dag_runs.find(dag_id, f"answers__{token}", given, ledger)  # the same form once more
     if started is None:
         with ledger.connection() as connection:
-            waiting = reads.asked_again(connection).get(phrase, [])
+            waiting = reads.asked_again(connection, given.act).get(phrase, [])
         again = next((each for each in waiting if each.service == service), None)
         if again is None:
             raise HTTPException(409, t("ans.asked"))
         conf = {"pi_numbers": again.pi_numbers, "tenants": again.tenants}
-        started = dag_runs.start(user, dag_id, "answers", conf, token, page=True)
+        started = dag_runs.start(user, given, dag_id, "answers", conf, token, page=True)
     return _back(request, dag=started.dag_id, run=started.run_id)
 
 
@@ -170,8 +184,8 @@ def meanings(service: str) -> list[Meaning]:
     return [meaning for meaning in Meaning if meaning in MEANINGS[Service(service)]]
 
 
-def _run(dag: str, run: str) -> dag_runs.Started | None:
-    return dag_runs.find(dag, run) if dag.startswith("ifms_") and run else None
+def _run(dag: str, run: str, given: Rights, ledger: Reads) -> dag_runs.Started | None:
+    return dag_runs.find(dag, run, given, ledger) if dag.startswith("ifms_") and run else None
 
 
 def _back(request: Request, **values: str) -> RedirectResponse:
@@ -182,7 +196,8 @@ def _back(request: Request, **values: str) -> RedirectResponse:
 def _show(
     request: Request,
     user: User,
-    ledger: Ledger,
+    given: Rights,
+    ledger: Reads,
     *,
     added: UUID | None = None,
     started: dag_runs.Started | None = None,
@@ -191,12 +206,16 @@ def _show(
     status: int = 200,
 ) -> HTMLResponse:
     with ledger.connection() as connection:
-        unknown = phrases.unknown_answers(connection)
+        unknown = reads.unanswered(connection, given.read)
         shown = unknown[:MOST_ANSWERS]
-        numbers = reads.behind(connection, [each.id for each in shown if each.waiting])
+        numbers = reads.behind(connection, [each.id for each in shown if each.waiting], given.read)
         site = phrases.site_phrases(connection, withdrawn=True)
-        again = reads.asked_again(connection)
-    allowed = {code for code in Service if all(may_start(user, dag_id) for dag_id in dags_of([code]))}
+        again = reads.asked_again(connection, given.act)
+    allowed = {
+        code
+        for code in Service
+        if given.act.everywhere and all(may_start(user, given, dag_id) for dag_id in dags_of([code]))
+    }
     waits = started is not None and not started.over
     return page(
         request,
@@ -213,7 +232,7 @@ def _show(
         withdrawn=[each for each in site if each.withdrawn_at is not None],
         shipped=shipped().phrases,
         allowed=allowed,
-        may_ask=lambda one: not waits and _may_ask(user, one),
+        may_ask=lambda one: not waits and may_start(user, given, dag_of(one.service)),
         again=again,
         added=next((each for each in site if each.id == added), None),
         started=started,
@@ -222,7 +241,3 @@ def _show(
         error=error,
         token=uuid.uuid4().hex,
     )
-
-
-def _may_ask(user: User, again: Again) -> bool:
-    return may_start(user, dag_of(again.service))

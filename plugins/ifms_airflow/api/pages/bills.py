@@ -15,11 +15,12 @@ from ifms.queries import funds
 from ifms.queries.health import problems_of_run
 from ifms.services.chosen import MOST, bill_numbers
 from ifms_airflow.api import dag_runs
-from ifms_airflow.api.access import READ, User, may_start, starts
+from ifms_airflow.api.access import READ, Entitled, User, may_start, starts
 from ifms_airflow.api.digit import Text
 from ifms_airflow.api.pages.messages import t
 from ifms_airflow.api.pages.render import page, run_text
-from ifms_airflow.api.read_pool import Ledger
+from ifms_airflow.api.read_pool import Ledger, Reads
+from ifms_airflow.rights import Rights
 
 PAYMENTS = "ifms_pa"
 
@@ -41,32 +42,42 @@ class Confirmed(Choice):
 
 @router.get("/bills")
 def bills(
-    request: Request, user: User, ledger: Ledger, dag: Annotated[Text, Query()] = "", run: Annotated[Text, Query()] = ""
+    request: Request,
+    user: User,
+    given: Entitled,
+    ledger: Ledger,
+    dag: Annotated[Text, Query()] = "",
+    run: Annotated[Text, Query()] = "",
 ) -> HTMLResponse:
     """The form; with `dag` and `run`, how the run stands that was started here, and what it says of each number."""
-    started = dag_runs.find(dag, run) if dag == PAYMENTS and run else None
-    return _show(request, user, ledger, started=started)
+    started = dag_runs.find(dag, run, given, ledger) if dag == PAYMENTS and run else None
+    return _show(request, user, given, ledger, started=started)
 
 
 @router.post("/bills/confirm", dependencies=[starts(PAYMENTS)])
-def confirm(request: Request, user: User, ledger: Ledger, form: Annotated[Choice, Form()]) -> HTMLResponse:
+def confirm(
+    request: Request, user: User, given: Entitled, ledger: Ledger, form: Annotated[Choice, Form()]
+) -> HTMLResponse:
     """The numbers as they were understood, before anything is paid for them."""
     try:
         numbers = bill_numbers([form.numbers])
     except BadInputError as error:
-        return _show(request, user, ledger, form=form, error=str(error), status=400)
+        return _show(request, user, given, ledger, form=form, error=str(error), status=400)
     return page(request, "bills_confirm.html", active="bills", form=form, numbers=numbers, token=uuid.uuid4().hex)
 
 
 @router.post("/bills", dependencies=[starts(PAYMENTS)])
-def choose(request: Request, user: User, ledger: Ledger, form: Annotated[Confirmed, Form()]) -> Response:
-    """Start the run that has the payments made."""
+def choose(
+    request: Request, user: User, given: Entitled, ledger: Ledger, form: Annotated[Confirmed, Form()]
+) -> Response:
+    """Start the run that has the payments made, in the city that was chosen, or in all that the user may act in."""
     try:
         numbers = bill_numbers([form.numbers])
     except BadInputError as error:
-        return _show(request, user, ledger, form=form, error=str(error), status=400)
-    conf = {"bills": list(numbers)} | ({"tenants": [form.city]} if form.city else {})
-    started = dag_runs.start(user, PAYMENTS, "bills", conf, form.token, page=True)
+        return _show(request, user, given, ledger, form=form, error=str(error), status=400)
+    cities = [form.city] if form.city else given.act.listed
+    conf = {"bills": list(numbers)} | ({"tenants": cities} if cities else {})
+    started = dag_runs.start(user, given, PAYMENTS, "bills", conf, form.token, page=True)
     there = urlencode({"dag": started.dag_id, "run": started.run_id})
     return RedirectResponse(f"{request.scope.get('root_path', '')}/bills?{there}", 303)
 
@@ -78,7 +89,8 @@ def _run_text(started: dag_runs.Started) -> str:
 def _show(
     request: Request,
     user: User,
-    ledger: Ledger,
+    given: Rights,
+    ledger: Reads,
     *,
     started: dag_runs.Started | None = None,
     form: Choice | None = None,
@@ -86,7 +98,7 @@ def _show(
     status: int = 200,
 ) -> HTMLResponse:
     with ledger.connection() as connection:
-        cities = funds.choices(connection)[2]
+        cities = funds.choices(connection, given.act)[2]
         lines = problems_of_run(connection, started.dag_id, started.run_id) if started and started.over else []
     return page(
         request,
@@ -96,7 +108,7 @@ def _show(
         form=form or Choice(),
         cities=cities,
         most=MOST,
-        may_choose=may_start(user, PAYMENTS),
+        may_choose=may_start(user, given, PAYMENTS),
         started=started,
         run_text=_run_text(started) if started else "",
         lines=lines,

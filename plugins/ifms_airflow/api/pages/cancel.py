@@ -16,11 +16,12 @@ from ifms.ledger.statuses import PiStatus
 from ifms.queries.instruction import Row, Whole, by_number
 from ifms.services.manual_settlement import cancel
 from ifms_airflow.api import dag_runs, writes
-from ifms_airflow.api.access import INSTRUCTIONS, READ, User, starts
+from ifms_airflow.api.access import INSTRUCTIONS, READ, Entitled, User, require_act, starts
 from ifms_airflow.api.digit import Text
 from ifms_airflow.api.pages.messages import t
 from ifms_airflow.api.pages.render import page
 from ifms_airflow.api.read_pool import Ledger, Reads
+from ifms_airflow.rights import Rights
 
 router = APIRouter(dependencies=[READ])
 
@@ -40,26 +41,30 @@ def never_sent(pi: Row) -> bool:
 
 
 @router.get("/cancel", dependencies=[starts(INSTRUCTIONS)])
-def ask(request: Request, ledger: Ledger, number: Annotated[Text, Query(min_length=1)]) -> HTMLResponse:
+def ask(
+    request: Request, given: Entitled, ledger: Ledger, number: Annotated[Text, Query(min_length=1)]
+) -> HTMLResponse:
     """What cancelling does, and the form."""
-    whole = _look(ledger, number)
+    whole = _look(ledger, given, number)
     if not never_sent(whole.pi):
         raise HTTPException(409, t("cancel.gone", number=number))
     return _show(request, whole.pi, Cancellation(number=number))
 
 
 @router.post("/cancel", dependencies=[starts(INSTRUCTIONS)])
-def end(request: Request, user: User, ledger: Ledger, form: Annotated[Cancellation, Form()]) -> Response:
+def end(
+    request: Request, user: User, given: Entitled, ledger: Ledger, form: Annotated[Cancellation, Form()]
+) -> Response:
     """Cancel it under the person's name, and show the PI with what became of it."""
     person = user.get_name()
-    whole = _look(ledger, form.number)
+    whole = _look(ledger, given, form.number)
     work = partial(cancel, pi_number=form.number, reason=form.reason, person=person, typed=form.typed)
     try:
         writes.transact(work)
     except BadInputError as error:
         return _show(request, whole.pi, form, str(error), 400)
     except ConflictError as error:
-        pi = _look(ledger, form.number).pi
+        pi = _look(ledger, given, form.number).pi
         if never_sent(pi):
             return _show(request, pi, form, str(error), 409)
         if pi["cancelled_by"] != person:  # else the form was sent twice
@@ -71,11 +76,12 @@ def end(request: Request, user: User, ledger: Ledger, form: Annotated[Cancellati
     return RedirectResponse(f"{request.scope.get('root_path', '')}/instruction?{there}", 303)
 
 
-def _look(ledger: Reads, number: str) -> Whole:
+def _look(ledger: Reads, given: Rights, number: str) -> Whole:
     with ledger.connection() as connection:
-        whole = by_number(connection, number)
+        whole = by_number(connection, number, given.read)
     if whole is None:
         raise HTTPException(404, t("pis.not_found", number=number))
+    require_act(given, whole.pi["tenant_id"])
     return whole
 
 

@@ -17,11 +17,23 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Resp
 from pydantic import BaseModel, Field
 
 from ifms import clock
+from ifms.cities import Cities
 from ifms.errors import SealError
 from ifms.ledger.database import Connection
 from ifms.ledger.statuses import PiStatus
 from ifms.queries import funds, names, search
-from ifms.queries.instruction import Around, Row, Whole, account_numbers, around, by_number, corrected_as
+from ifms.queries.health import problems_of_run
+from ifms.queries.instruction import (
+    Around,
+    Outcome,
+    Row,
+    Whole,
+    account_numbers,
+    around,
+    by_number,
+    corrected_as,
+    outcomes,
+)
 from ifms.queries.search import Criteria, Line, Order
 from ifms.reports.files import sheets
 from ifms.services.instruction_draft import NOTHING_TO_PAY
@@ -29,23 +41,25 @@ from ifms_airflow.api import dag_runs
 from ifms_airflow.api.access import (
     INSTRUCTIONS,
     READ,
+    Entitled,
+    Unmasked,
     User,
     may_start,
+    require_act,
     require_start,
     sees_accounts,
     starts,
-    unmasked_types,
 )
 from ifms_airflow.api.digit import Text
 from ifms_airflow.api.exports import CSV, REPORTS, XLSX, Exporting, TooManyRowsError, Work
-from ifms_airflow.api.pages import links
 from ifms_airflow.api.pages.cancel import never_sent
 from ifms_airflow.api.pages.messages import t
 from ifms_airflow.api.pages.render import count, page, run_text
 from ifms_airflow.api.pages.revising import choosable, narrowed
-from ifms_airflow.api.pages.timeline import Outcome, outcome, steps
+from ifms_airflow.api.pages.timeline import steps
 from ifms_airflow.api.read_pool import Ledger, Reads
 from ifms_airflow.hooks import TreasuryHook
+from ifms_airflow.rights import Rights
 
 PAGE = 50
 SORTS = {
@@ -112,16 +126,15 @@ class ListForm(BaseModel):
         )
 
 
-@router.get("/")
 @router.get("/instructions")
-def instructions(request: Request, form: Annotated[ListForm, Query()], ledger: Ledger) -> HTMLResponse:
+def instructions(request: Request, form: Annotated[ListForm, Query()], given: Entitled, ledger: Ledger) -> HTMLResponse:
     """The list: pending for action, or the open search."""
     found, total, fault = None, 0, form.fault
     with ledger.connection() as connection:
-        cities = names.read(connection).city_choices(funds.choices(connection)[2])
+        cities = names.read(connection).city_choices(funds.choices(connection, given.read)[2])
         if fault is None:
-            found = search.find(connection, form.criteria())
-            total = search.count(connection, form.criteria())
+            found = search.find(connection, form.criteria(), given.read)
+            total = search.count(connection, form.criteria(), given.read)
     return page(
         request,
         "instructions.html",
@@ -145,33 +158,35 @@ _HEADER = ("pis.c.number", "pi.type", "pi.parent", "pi.payment", "pi.bill", "pi.
 
 
 @router.get("/instructions.csv")
-async def instructions_csv(form: Annotated[ListForm, Query()], export: Exporting) -> Response:
+async def instructions_csv(form: Annotated[ListForm, Query()], given: Entitled, export: Exporting) -> Response:
     """Everything that the search finds."""
-    return await export.made(partial(_write, form=form, media_type=CSV), CSV, "payment-instructions.csv")
+    write = partial(_write, form=form, cities=given.read, media_type=CSV)
+    return await export.made(write, CSV, "payment-instructions.csv")
 
 
 @router.get("/instructions.xlsx")
-async def instructions_xlsx(form: Annotated[ListForm, Query()], export: Exporting) -> Response:
+async def instructions_xlsx(form: Annotated[ListForm, Query()], given: Entitled, export: Exporting) -> Response:
     """Everything that the search finds, as a workbook."""
-    return await export.made(partial(_write, form=form, media_type=XLSX), XLSX, "payment-instructions.xlsx")
+    write = partial(_write, form=form, cities=given.read, media_type=XLSX)
+    return await export.made(write, XLSX, "payment-instructions.xlsx")
 
 
-def _write(work: Work, *, form: ListForm, media_type: str) -> None:
+def _write(work: Work, *, form: ListForm, cities: Cities, media_type: str) -> None:
     lines: Iterator[Line] = iter(())
     if not form.fault:
         connection, criteria = work.connection(), form.criteria()
-        if search.count(connection, criteria, most=work.rows) > work.rows:
+        if search.count(connection, criteria, cities, most=work.rows) > work.rows:
             raise TooManyRowsError(t("pis.too_many", rows=count(work.rows), dag=REPORTS))
-        lines = _everything(work, connection, criteria)
+        lines = _everything(work, connection, criteria, cities)
     work.table(media_type, t("pis.title"), [t(key) for key in _HEADER], map(_cells, lines))
 
 
-def _everything(work: Work, connection: Connection, criteria: Criteria) -> Iterator[Line]:
+def _everything(work: Work, connection: Connection, criteria: Criteria, cities: Cities) -> Iterator[Line]:
     """All lines of the search, in one snapshot."""
     criteria = replace(criteria, limit=1000)
     while True:
         work.check()
-        found = search.find(connection, criteria)
+        found = search.find(connection, criteria, cities)
         yield from found.lines
         if found.next is None:
             return
@@ -195,65 +210,78 @@ Number = Annotated[Text, Query(min_length=1)]
 def instruction(
     request: Request,
     user: User,
+    given: Entitled,
+    kinds: Unmasked,
     ledger: Ledger,
     number: Number,
     dag: Annotated[Text, Query()] = "",
     run: Annotated[Text, Query()] = "",
 ) -> HTMLResponse:
     """One PI with its whole history; with `dag` and `run`, how the DAG run stands that was started for it."""
-    whole, about = _look(ledger, number)
-    started = dag_runs.find(dag, run) if dag.startswith("ifms_") and run else None
-    came = None
-    if started is not None:
+    whole, about = _look(ledger, given, number)
+    started = dag_runs.find(dag, run, given, ledger) if dag.startswith("ifms_") and run else None
+    came_of: list[Told] = []
+    if started is not None and started.over:
         with ledger.connection() as connection:
-            came = outcome(connection, started, whole, about)
-    return _show(request, user, whole, about, started=started, came=came)
+            found = outcomes(connection, whole.pi, dag, run, given.read)
+            problems = problems_of_run(connection, dag, run)
+        came_of = told(run.split("__")[0], whole.pi["pi_number"], found, problems)
+    return _show(request, user, given, kinds, whole, about, started=started, came_of=came_of)
 
 
 @router.post("/accounts", dependencies=[Depends(sees_accounts)])
-def accounts(request: Request, user: User, ledger: Ledger, number: Annotated[Text, Form()]) -> HTMLResponse:
+def accounts(
+    request: Request, user: User, given: Entitled, kinds: Unmasked, ledger: Ledger, number: Annotated[Text, Form()]
+) -> HTMLResponse:
     """The same page with whole account numbers, for roles that may see them; each look is recorded first."""
-    kinds = unmasked_types(user)
-    whole, about = _look(ledger, number)
+    whole, about = _look(ledger, given, number)
+    if whole.pi["tenant_id"] not in given.accounts:
+        raise HTTPException(403, f"You may not see whole account numbers of {whole.pi['tenant_id']}")
     dag_runs.note(user, "accounts", dag_id="ifms_pi", pi_number=number, types=sorted(kinds))
     with ledger.connection() as connection:
-        known = account_numbers(connection, whole.pi["pi_number"], TreasuryHook().sealer)
+        known = account_numbers(connection, whole.pi["pi_number"], TreasuryHook().sealer, given.accounts)
     shown: dict[Any, str] = {}
     for row in whole.beneficiaries:
         if row["beneficiary_type"] in kinds:
             account = known[row["id"]]
             shown[row["id"]] = t("pi.b.sealed") if isinstance(account, SealError) else account or t("none")
-    return _show(request, user, whole, about, unmasked=shown)
+    return _show(request, user, given, kinds, whole, about, unmasked=shown)
 
 
 @router.get("/run")
-def run_state(dag: Annotated[Text, Query(pattern="^ifms_")], run: Annotated[Text, Query()]) -> JSONResponse:
+def run_state(
+    given: Entitled, ledger: Ledger, dag: Annotated[Text, Query(pattern="^ifms_")], run: Annotated[Text, Query()]
+) -> JSONResponse:
     """How a DAG run stands, for the page that waits for it."""
-    started = dag_runs.find(dag, run)
+    started = dag_runs.find(dag, run, given, ledger)
     if started is None:
         raise HTTPException(404, "There is no such run")
     return JSONResponse({"state": started.state, "over": started.over, "text": run_text(started)})
 
 
-def _look(ledger: Reads, number: str) -> tuple[Whole, Around]:
+def _look(ledger: Reads, given: Rights, number: str) -> tuple[Whole, Around]:
     with ledger.connection() as connection:
-        whole = by_number(connection, number)
+        whole = by_number(connection, number, given.read)
         if whole is None:
             raise HTTPException(404, t("pis.not_found", number=number))
-        return whole, around(connection, whole)
+        return whole, around(connection, whole, given.read)
 
 
 def _show(
     request: Request,
     user: User,
+    given: Rights,
+    kinds: frozenset[str],
     whole: Whole,
     about: Around,
     *,
     started: dag_runs.Started | None = None,
-    came: Outcome | None = None,
+    came_of: Sequence[Told] = (),
     unmasked: Mapping[Any, str] | None = None,
 ) -> HTMLResponse:
-    waits = started is not None and not started.over  # nothing more is begun before it has ended
+    city = whole.pi["tenant_id"]
+    may_act = city in given.act and (started is None or started.over)  # nothing more is begun before it has ended
+    may_end = may_act and may_start(user, given, INSTRUCTIONS)
     return page(
         request,
         "instruction.html",
@@ -262,23 +290,62 @@ def _show(
         pi=whole.pi,
         about=about,
         band=band(whole),
+        line=steps(whole),
+        came_of=came_of,
         status_text=_status(whole.pi),
         late=_late(whole),
-        actions=[] if waits else [action for action in offered(whole, about) if may_start(user, action.dag_id)],
-        may_settle=not waits and whole.pi["status"] == "PENDING" and may_start(user, INSTRUCTIONS),
-        may_cancel=not waits and never_sent(whole.pi) and may_start(user, INSTRUCTIONS),
+        actions=[a for a in offered(whole, about) if may_act and may_start(user, given, a.dag_id)],
+        may_settle=may_end and whole.pi["status"] == "PENDING",
+        may_cancel=may_end and never_sent(whole.pi),
         token=uuid.uuid4().hex,
-        may_unmask=bool(unmasked_types(user)),
+        may_unmask=bool(kinds) and city in given.accounts,
         unmasked=unmasked or {},
         started=started,
-        came=came,
-        run_text=came.text if came else run_text(started) if started else "",
-        steps=steps(whole),
-        bills=[(each, links.bill(each, whole.pi["tenant_id"])) for each in _numbers(whole.pi, "billNumber")],
-        beneficiary_link=links.beneficiary,
+        run_text=run_text(started) if started else "",
+        bills=_numbers(whole.pi, "billNumber"),
         work_orders=_numbers(whole.pi, "referenceId"),
         nothing=_nothing(whole.pi),
     )
+
+
+@dataclass(frozen=True)
+class Told:
+    """What came of an action, in the story's words (texts.md §2)."""
+
+    good: bool
+    text: str
+    number: str | None = None
+    """The new PI, to go to."""
+
+
+def told(action: str, shown: str, found: Sequence[Outcome], problems: Sequence[str]) -> list[Told]:
+    """What a DAG run that was started from the page of the PI `shown` has come to; nothing of one that only asked."""
+    if action not in ("resubmit", "revise", "repay"):
+        return []
+    made = [each for each in found if each.made]
+    if action == "resubmit":
+        return [_resubmitted(each, shown) for each in made or found] or [_nothing_made("act.told.not", problems)]
+    words = "act.told.revised" if action == "revise" else "act.told.repaid"
+    return [
+        Told(
+            each.submitted,
+            t(f"{words}.{'sent' if each.submitted else 'unsent'}", number=each.pi_number),
+            each.pi_number,
+        )
+        for each in made
+    ] or [_nothing_made("act.told.none", problems)]
+
+
+def _resubmitted(outcome: Outcome, shown: str) -> Told:
+    number = outcome.pi_number if outcome.pi_number != shown else None
+    if outcome.submitted:
+        return Told(True, t("act.told.sent"), number)
+    why = outcome.message or t("act.told.no_answer")
+    return Told(False, t("act.told.maybe" if outcome.uncertain else "act.told.unsent", why=why), number)
+
+
+def _nothing_made(key: str, problems: Sequence[str]) -> Told:
+    return Told(False, t(key, why="; ".join(problems) or t("act.told.silent")))
 
 
 def band(whole: Whole) -> tuple[str, str]:
@@ -397,12 +464,14 @@ _ASKING = ("pis", "pag", "pd", "ftps", "ftfps")
 
 
 @router.get("/confirm")
-def confirm(request: Request, user: User, ledger: Ledger, number: Number, action: Name) -> HTMLResponse:
+def confirm(
+    request: Request, user: User, given: Entitled, ledger: Ledger, number: Number, action: Name
+) -> HTMLResponse:
     """What an action will do, before it is done."""
-    whole, about = _look(ledger, number)
+    whole, about = _look(ledger, given, number)
+    require_act(given, whole.pi["tenant_id"])
     chosen = _chosen(whole, about, action)
-    if not may_start(user, chosen.dag_id):
-        raise HTTPException(403, f"You may not start runs of {chosen.dag_id}")
+    require_start(user, given, chosen.dag_id)
     if action == "revise":
         rows = choosable(ledger, corrected_as(whole.pi), chosen.rows)
         ticked = [each for each in rows if each.ticked]
@@ -432,6 +501,7 @@ def confirm(request: Request, user: User, ledger: Ledger, number: Number, action
 def act(
     request: Request,
     user: User,
+    given: Entitled,
     ledger: Ledger,
     number: Annotated[Text, Form(min_length=1)],
     action: Annotated[str, Form(pattern="^(refresh|resubmit|revise|repay)$")],
@@ -443,23 +513,24 @@ def act(
 
     `revise` and `same_account` are the beneficiaries who were ticked for a revised PI, and how.
     """
-    whole, about = _look(ledger, number)
-    started = _earlier(action, token)
+    whole, about = _look(ledger, given, number)
+    require_act(given, whole.pi["tenant_id"])
+    started = _earlier(action, token, given, ledger)
     if started is None:
         chosen = _chosen(whole, about, action)
-        require_start(user, chosen.dag_id)
+        require_start(user, given, chosen.dag_id)
         if action == "revise":
             chosen = replace(chosen, conf=narrowed(chosen.conf, chosen.rows, revise, same_account))
-        started = dag_runs.start(user, chosen.dag_id, chosen.name, chosen.conf, token, page=True)
+        started = dag_runs.start(user, given, chosen.dag_id, chosen.name, chosen.conf, token, page=True)
     there = urlencode({"number": number, "dag": started.dag_id, "run": started.run_id})
     return RedirectResponse(f"{request.scope.get('root_path', '')}/instruction?{there}", 303)
 
 
-def _earlier(action: str, token: str) -> dag_runs.Started | None:
+def _earlier(action: str, token: str, given: Rights, ledger: Reads) -> dag_runs.Started | None:
     """The run that this very form has started before: sent twice, it is done once, whatever has changed since."""
     candidates = {"resubmit": ["ifms_pi"], "revise": ["ifms_cor"], "repay": ["ifms_cor"]}
     dag_ids = candidates.get(action, [f"ifms_{each}" for each in _ASKING])
-    found = (dag_runs.find(dag_id, f"{action}__{token}") for dag_id in dag_ids)
+    found = (dag_runs.find(dag_id, f"{action}__{token}", given, ledger) for dag_id in dag_ids)
     return next((each for each in found if each is not None), None)
 
 

@@ -19,18 +19,20 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import BaseModel, Field
 
 from ifms import clock
+from ifms.cities import Cities
 from ifms.ledger.database import Connection
 from ifms.queries import funds, names
 from ifms.queries.funds import Month, RegisterCriteria, Transaction
 from ifms.reports.files import sheets
 from ifms.reports.period import parse
 from ifms_airflow.api import dag_runs
-from ifms_airflow.api.access import READ, User, may_start, starts
+from ifms_airflow.api.access import READ, Entitled, User, may_start, starts
 from ifms_airflow.api.digit import Text
 from ifms_airflow.api.exports import CSV, REPORTS, XLSX, Exporting, TooManyRowsError, Work
 from ifms_airflow.api.pages.messages import t
 from ifms_airflow.api.pages.render import count, page, run_text, rupees
 from ifms_airflow.api.read_pool import Ledger
+from ifms_airflow.rights import Rights
 
 PAGE = 100
 _MAKING = threading.Lock()
@@ -86,18 +88,19 @@ def current_year() -> str:
 def register(
     request: Request,
     form: Annotated[RegisterForm, Query()],
+    given: Entitled,
     ledger: Ledger,
 ) -> HTMLResponse:
     """The register's page; with `run`, how the run of ifms_reports stands that was started for a file of it."""
     criteria = form.criteria()
-    started = dag_runs.find(REPORTS, form.run) if form.run else None
+    started = dag_runs.find(REPORTS, form.run, given, ledger) if form.run else None
     with ledger.connection() as connection:
-        years, heads, cities = funds.choices(connection)
-        rows = funds.register(connection, criteria)
-        months = funds.months(connection, criteria)
-        sums = funds.sums(connection, criteria)
+        years, heads, cities = funds.choices(connection, given.read)
+        rows = funds.register(connection, criteria, given.read)
+        months = funds.months(connection, criteria, given.read)
+        sums = funds.sums(connection, criteria, given.read)
         known = names.read(connection)
-        by_head = funds.heads(connection, criteria)
+        by_head = funds.heads(connection, criteria, given.read)
     head_lines = [(known.head(each.hoa_code), each.allotted, each.spent) for each in by_head]
     more = len(rows) > PAGE
     rows = rows[:PAGE]
@@ -130,38 +133,49 @@ _HEADER = ("reg.c.hoa", "reg.c.code", "reg.c.city", "reg.c.number", "reg.c.date"
 
 
 @router.get("/register.csv")
-async def register_csv(form: Annotated[RegisterForm, Query()], user: User, export: Exporting) -> Response:
+async def register_csv(
+    form: Annotated[RegisterForm, Query()], user: User, given: Entitled, export: Exporting
+) -> Response:
     """The whole register."""
-    return await export.made(partial(_write_rows, form=form, user=user), CSV, _name(form, "csv"))
+    return await export.made(partial(_write_rows, form=form, user=user, given=given), CSV, _name(form, "csv"))
 
 
 @router.get("/register.xlsx")
-async def register_xlsx(form: Annotated[RegisterForm, Query()], user: User, export: Exporting) -> Response:
+async def register_xlsx(
+    form: Annotated[RegisterForm, Query()], user: User, given: Entitled, export: Exporting
+) -> Response:
     """The register as a workbook, as ifms_reports makes it: all rows, sums, charts."""
-    return await export.made(partial(_write_report, form=form, user=user, kind="xlsx"), XLSX, _name(form, "xlsx"))
+    return await export.made(
+        partial(_write_report, form=form, user=user, given=given, kind="xlsx"), XLSX, _name(form, "xlsx")
+    )
 
 
 @router.get("/register.pdf")
-async def register_pdf(form: Annotated[RegisterForm, Query()], user: User, export: Exporting) -> Response:
+async def register_pdf(
+    form: Annotated[RegisterForm, Query()], user: User, given: Entitled, export: Exporting
+) -> Response:
     """The register on paper, as ifms_reports makes it: sums, charts, and the rows while they are few."""
-    write = partial(_write_report, form=form, user=user, kind="pdf")
+    write = partial(_write_report, form=form, user=user, given=given, kind="pdf")
     return await export.made(write, "application/pdf", _name(form, "pdf"))
 
 
 @router.post("/register/report", dependencies=[starts(REPORTS)])
-def report(request: Request, user: User, form: Annotated[ReportForm, Form()]) -> RedirectResponse:
-    """Have ifms_reports make a file that is too large to wait for, and show the register with how the run stands."""
+def report(request: Request, user: User, given: Entitled, form: Annotated[ReportForm, Form()]) -> RedirectResponse:
+    """Have ifms_reports make a file that is too large to wait for, and show the register with how the run stands.
+
+    Of the city that was chosen, or of all that the user may act in.
+    """
     criteria = form.criteria()
     conf = {
         "report": "fund_register",
         "period": criteria.financial_year,
         "format": form.format,
-        "tenants": [form.city] if form.city else None,
+        "tenants": [form.city] if form.city else given.act.listed,
         "hoa_code": criteria.hoa_code,
         "transaction_type": criteria.transaction_type,
     }
     reported = {name: value for name, value in conf.items() if value is not None}
-    started = dag_runs.start(user, REPORTS, "register", reported, form.token, page=True)
+    started = dag_runs.start(user, given, REPORTS, "register", reported, form.token, page=True)
     there = urlencode(form.filled | {"run": started.run_id})
     return RedirectResponse(f"{request.scope.get('root_path', '')}/register?{there}", 303)
 
@@ -170,23 +184,23 @@ def _run_text(started: dag_runs.Started) -> str:
     return t("reg.reported") if started.state == "success" else run_text(started)
 
 
-def _refuse_many(connection: Connection, work: Work, form: RegisterForm, user: User, kind: str) -> None:
+def _refuse_many(connection: Connection, work: Work, form: RegisterForm, user: User, given: Rights, kind: str) -> None:
     """Raise TooManyRowsError for a file that nobody should wait for; with the form, for who may have it made."""
-    if funds.count(connection, form.criteria(), most=work.rows) > work.rows:
+    if funds.count(connection, form.criteria(), given.read, most=work.rows) > work.rows:
         raise TooManyRowsError(
             t("reg.too_many", rows=count(work.rows), dag=REPORTS),
-            form.filled | {"format": kind} if may_start(user, REPORTS) else None,
+            form.filled | {"format": kind} if may_start(user, given, REPORTS) else None,
         )
 
 
-def _write_rows(work: Work, *, form: RegisterForm, user: User) -> None:
+def _write_rows(work: Work, *, form: RegisterForm, user: User, given: Rights) -> None:
     connection = work.connection()
-    _refuse_many(connection, work, form, user, "csv")
-    rows = map(partial(_cells, names.read(connection)), _everything(work, connection, form))
+    _refuse_many(connection, work, form, user, given, "csv")
+    rows = map(partial(_cells, names.read(connection)), _everything(work, connection, form, given.read))
     work.table(CSV, t("reg.title"), [t(key) for key in _HEADER], rows)
 
 
-def _write_report(work: Work, *, form: RegisterForm, user: User, kind: str) -> None:
+def _write_report(work: Work, *, form: RegisterForm, user: User, given: Rights, kind: str) -> None:
     # What makes it is slow to load, and most processes that serve pages never need it.
     from ifms.reports import catalogue, writer
     from ifms.reports.fund_register import FUND_REGISTER
@@ -194,20 +208,31 @@ def _write_report(work: Work, *, form: RegisterForm, user: User, kind: str) -> N
     year = form.year or current_year()
     if (period := parse(year)).year is None:
         raise HTTPException(400, f"{year} is no financial year")
-    asked = catalogue.request(
-        FUND_REGISTER,
-        clock.now(),
-        period=period,
-        tenants=[form.city] if form.city else None,
-        hoa_code=form.hoa or None,
-        transaction_type=form.type or None,
-    )
     with work.ledger() as ledger, TemporaryDirectory() as folder:
-        ledger.read_snapshot(partial(_refuse_many, work=work, form=form, user=user, kind=kind))
+        ledger.read_snapshot(partial(_refuse_many, work=work, form=form, user=user, given=given, kind=kind))
+        asked = catalogue.request(
+            FUND_REGISTER,
+            clock.now(),
+            period=period,
+            tenants=ledger.read_snapshot(partial(_tenants, form=form, cities=given.read)),
+            hoa_code=form.hoa or None,
+            transaction_type=form.type or None,
+        )
         with _MAKING:  # one at a time: what matplotlib is set to is the process's
             [made] = writer.make(ledger, FUND_REGISTER, asked, [kind], Path(folder)).files
         with made.open("rb") as whole:
             shutil.copyfileobj(whole, work.file)
+
+
+def _tenants(connection: Connection, form: RegisterForm, cities: Cities) -> list[str] | None:
+    """The report's cities; None for all. Raises 400 for none: a report would tell which others there are."""
+    if cities.everywhere:
+        return [form.city] if form.city else None
+    chosen = cities.within(form.city or None)
+    known = [city for city in funds.choices(connection, chosen)[2] if city in chosen]
+    if not known:
+        raise HTTPException(400, t("reg.no_city"))
+    return known
 
 
 @dataclass(frozen=True)
@@ -276,11 +301,11 @@ def _short(amount: Decimal) -> str:
     return f"₹{amount:.0f}"
 
 
-def _everything(work: Work, connection: Connection, form: RegisterForm) -> Iterator[Transaction]:
+def _everything(work: Work, connection: Connection, form: RegisterForm, cities: Cities) -> Iterator[Transaction]:
     criteria = replace(form.criteria(), limit=2000, after=0)
     while True:
         work.check()
-        rows = funds.register(connection, criteria)
+        rows = funds.register(connection, criteria, cities)
         yield from rows[: criteria.limit]
         if len(rows) <= criteria.limit:
             return

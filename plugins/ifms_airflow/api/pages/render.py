@@ -18,6 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from ifms import clock
 from ifms.money import grouped, grouped_count
 from ifms_airflow.api.dag_runs import Started
+from ifms_airflow.api.pages import links
 from ifms_airflow.api.pages.messages import t
 
 MASK_IFSC = "IFMS_MASK_IFSC"
@@ -82,8 +83,8 @@ def day(value: date | None) -> str:
     return t("none") if value is None else f"{value.day} {value:%b %Y}"
 
 
-def told_day(text: str | None) -> str | None:
-    """A day that the treasury has told as 2026-11-28, like every other day; any other text as it is."""
+def day_of(text: str | None) -> str | None:
+    """A day that the treasury has written, as the pages write days; a text that is no such day stays as it is."""
     try:
         return day(date.fromisoformat(text)) if text else text
     except ValueError:
@@ -141,10 +142,11 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"t": t, "pairs": lambda values: [(value, value) for value in values]}
+    made.globals |= {"t": t, "bill_link": links.bill, "beneficiary_link": links.beneficiary}
+    made.globals |= {"pairs": lambda values: [(value, value) for value in values]}
     filters: dict[str, Any] = {
-        "rupees": rupees, "count": count, "when": when, "day": day, "masked_account": masked_account,
-        "shown_ifsc": shown_ifsc, "told_day": told_day, "took": took, "tone": tone,
+        "rupees": rupees, "count": count, "when": when, "day": day, "day_of": day_of, "masked_account": masked_account,
+        "shown_ifsc": shown_ifsc, "took": took, "tone": tone,
     }  # fmt: skip
     made.filters.update(filters)
     return made

@@ -11,13 +11,15 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel, Field
 
+from ifms.cities import Cities
 from ifms.errors import ReportSourceError
 from ifms_airflow import report_storage
-from ifms_airflow.api.access import READ, User, may_start
+from ifms_airflow.api.access import READ, Entitled, User, may_start
 from ifms_airflow.api.digit import DigitError
 from ifms_airflow.api.exports import CSV, REPORTS, XLSX, Exporting, Work
 from ifms_airflow.api.pages.render import page
 from ifms_airflow.report_storage import Place
+from ifms_airflow.rights import Rights
 from ifms_airflow.schedules import reports_path
 
 PAGE = 50
@@ -41,10 +43,12 @@ class MadeForm(BaseModel):
 
 
 @router.get("/reports")
-def reports(request: Request, user: User, form: Annotated[MadeForm, Query()]) -> HTMLResponse:
+def reports(request: Request, user: User, given: Entitled, form: Annotated[MadeForm, Query()]) -> HTMLResponse:
     """The page."""
     try:
-        made, following = report_storage.listed(reports_path(), most=PAGE, place=form.place, until=form.day)
+        made, following = report_storage.listed(
+            reports_path(), most=PAGE, cities=_readable(given), place=form.place, until=form.day
+        )
     except ReportSourceError as error:
         raise DigitError(_UNREADABLE, str(error), 503) from None
     day = {"day": form.day} if form.day else {}
@@ -58,17 +62,22 @@ def reports(request: Request, user: User, form: Annotated[MadeForm, Query()]) ->
         first=urlencode(day),
         next=urlencode(day | {"after": f"{following.folder}/{following.stem}"}) if following else None,
         dag=REPORTS,
-        dag_page=f"{get_cookie_path()}dags/{REPORTS}" if may_start(user, REPORTS) else None,
+        dag_page=f"{get_cookie_path()}dags/{REPORTS}" if may_start(user, given, REPORTS) else None,
     )
 
 
 @router.get("/reports/{folder}/{name}")
-async def report_file(folder: str, name: str, export: Exporting) -> Response:
+async def report_file(folder: str, name: str, given: Entitled, export: Exporting) -> Response:
     """One made report's file; like the files that are made here, few at a time."""
-    if not report_storage.is_made(folder, name):
+    if not report_storage.is_made(folder, name, _readable(given)):
         raise HTTPException(404, "There is no such report")
     write = partial(_copy, folder=folder, name=name)
     return await export.made(write, _TYPES[name.rpartition(".")[2]], name)
+
+
+def _readable(given: Rights) -> list[Cities]:
+    """The cities of which a report may be: of those that the user may read, or exactly of those they may act in."""
+    return [given.read, given.act]
 
 
 def _copy(work: Work, *, folder: str, name: str) -> None:

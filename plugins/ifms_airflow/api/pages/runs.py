@@ -12,7 +12,7 @@ from ifms import clock
 from ifms.ledger.runs import added_up, shown
 from ifms.queries.health import MOST_COUNTED, SERVICES, Reach, health
 from ifms.queries.unknown_answers import not_understood
-from ifms_airflow.api.access import READ
+from ifms_airflow.api.access import READ, Entitled, User, may_administer
 from ifms_airflow.api.pages.messages import t
 from ifms_airflow.api.pages.render import page
 from ifms_airflow.api.read_pool import Ledger
@@ -21,15 +21,16 @@ router = APIRouter(dependencies=[READ])
 
 
 @router.get("/runs")
-def runs(request: Request, ledger: Ledger) -> HTMLResponse:
+def runs(request: Request, user: User, given: Entitled, ledger: Ledger) -> HTMLResponse:
     """The page."""
     with ledger.connection() as connection:
-        found = health(connection)
-        unknown, behind_them = not_understood(connection)
+        found = health(connection, given.read)
+        unknown, behind_them = not_understood(connection, given.read)
     return page(
         request,
         "runs.html",
         active="runs",
+        everywhere=given.read.everywhere,
         services=[(service, last(found.sweeps[service])) for service in SERVICES],
         backlog=found.backlog,
         waiting=sum(each.waiting for each in found.backlog),
@@ -42,6 +43,7 @@ def runs(request: Request, ledger: Ledger) -> HTMLResponse:
         treasury=treasury(found.reach),
         unknown=unknown,
         behind_them=behind_them,
+        may_check=may_administer(user, given),
     )
 
 

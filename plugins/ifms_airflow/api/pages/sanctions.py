@@ -11,14 +11,16 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import BaseModel, Field
 
+from ifms.cities import Cities
 from ifms.errors import BadInputError, ConflictError
 from ifms.ledger import sanctions
 from ifms.queries import funds
 from ifms_airflow.api import dag_runs, writes
-from ifms_airflow.api.access import INSTRUCTIONS, READ, User, may_start, starts
+from ifms_airflow.api.access import INSTRUCTIONS, READ, Entitled, User, may_start, require_act, starts
 from ifms_airflow.api.digit import Text
 from ifms_airflow.api.pages.render import page
-from ifms_airflow.api.read_pool import Ledger
+from ifms_airflow.api.read_pool import Ledger, Reads
+from ifms_airflow.rights import Rights
 
 MOST_SANCTIONS = 200
 """So many rows are shown at a time; a city has fewer."""
@@ -36,26 +38,33 @@ class Closing(BaseModel):
 
 
 @router.get("/sanctions")
-def show(request: Request, user: User, ledger: Ledger, city: Annotated[Text, Query()] = "") -> HTMLResponse:
+def show(
+    request: Request, user: User, given: Entitled, ledger: Ledger, city: Annotated[Text, Query()] = ""
+) -> HTMLResponse:
     """Each city's money by what is paid from, and the sanctions of one city, or the first of all."""
-    return _show(request, user, ledger, city)
+    return _show(request, user, given, ledger, city)
 
 
 @router.post("/sanctions", dependencies=[starts(INSTRUCTIONS)])
-def change(request: Request, user: User, ledger: Ledger, form: Annotated[Closing, Form()]) -> Response:
+def change(request: Request, user: User, given: Entitled, ledger: Ledger, form: Annotated[Closing, Form()]) -> Response:
     """Close a sanction under the person's name, or open it again."""
+    with ledger.connection() as connection:
+        city = funds.city_of(connection, form.sanction, given.read)
+    if city is not None:
+        require_act(given, city)
     work = partial(
         sanctions.set_closed,
         sanction_id=form.sanction,
         closed=form.closed,
         reason=form.reason,
         person=user.get_name(),
+        cities=given.act,
     )
     try:
         done = writes.transact(work)
     except (BadInputError, ConflictError) as error:
         status = 400 if isinstance(error, BadInputError) else 409
-        return _show(request, user, ledger, form.city, str(error), status)
+        return _show(request, user, given, ledger, form.city, str(error), status)
     dag_runs.note(
         user,
         "sanction_closed" if form.closed else "sanction_opened",
@@ -70,12 +79,13 @@ def change(request: Request, user: User, ledger: Ledger, form: Annotated[Closing
 
 
 def _show(
-    request: Request, user: User, ledger: Ledger, city: str, error: str | None = None, status: int = 200
+    request: Request, user: User, given: Rights, ledger: Reads, city: str, error: str | None = None, status: int = 200
 ) -> HTMLResponse:
+    shown = given.read.within(city or None)
     with ledger.connection() as connection:
-        standing = funds.standing(connection, city or None)
-        found = sanctions.listed(connection, [city] if city else None, limit=MOST_SANCTIONS)
-        _, _, cities = funds.choices(connection)
+        standing = funds.standing(connection, shown)
+        found = sanctions.listed(connection, shown.listed, limit=MOST_SANCTIONS)
+        _, _, cities = funds.choices(connection, given.read)
     return page(
         request,
         "sanctions.html",
@@ -86,6 +96,6 @@ def _show(
         standing=standing,
         sanctions=found,
         total=sum(each.sanctions for each in standing),
-        may_change=may_start(user, INSTRUCTIONS),
+        may_change=given.act if may_start(user, given, INSTRUCTIONS) else Cities.NONE,
         error=error,
     )

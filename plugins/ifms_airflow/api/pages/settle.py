@@ -17,11 +17,12 @@ from ifms.queries.instruction import Row, Whole, by_number
 from ifms.services.manual_settlement import Verdict, settle
 from ifms.wire.bank import mask_long_numbers
 from ifms_airflow.api import dag_runs, writes
-from ifms_airflow.api.access import INSTRUCTIONS, READ, User, starts
+from ifms_airflow.api.access import INSTRUCTIONS, READ, Entitled, User, require_act, starts
 from ifms_airflow.api.digit import Text
 from ifms_airflow.api.pages.messages import t
 from ifms_airflow.api.pages.render import page
 from ifms_airflow.api.read_pool import Ledger, Reads
+from ifms_airflow.rights import Rights
 
 router = APIRouter(dependencies=[READ])
 
@@ -43,19 +44,21 @@ class Settlement(SettleForm):
 
 
 @router.get("/settle", dependencies=[starts(INSTRUCTIONS)])
-def ask(request: Request, ledger: Ledger, number: Annotated[Text, Query(min_length=1)]) -> HTMLResponse:
+def ask(
+    request: Request, given: Entitled, ledger: Ledger, number: Annotated[Text, Query(min_length=1)]
+) -> HTMLResponse:
     """What is known of the PI, what either word would do, and the form."""
-    whole = _look(ledger, number)
+    whole = _look(ledger, given, number)
     if whole.pi["status"] != PiStatus.PENDING:
         raise HTTPException(409, t("settle.gone", number=number, status=t(f"status.{whole.pi['status']}")))
     return _show(request, whole, SettleForm())
 
 
 @router.post("/settle", dependencies=[starts(INSTRUCTIONS)])
-def say(request: Request, user: User, ledger: Ledger, form: Annotated[Settlement, Form()]) -> Response:
+def say(request: Request, user: User, given: Entitled, ledger: Ledger, form: Annotated[Settlement, Form()]) -> Response:
     """Settle it under the person's name, and show the PI with what became of it."""
     person = user.get_name()
-    whole = _look(ledger, form.number)
+    whole = _look(ledger, given, form.number)
     if form.verdict is None:
         return _show(request, whole, form, t("settle.which"), 400)
     word = partial(
@@ -66,7 +69,7 @@ def say(request: Request, user: User, ledger: Ledger, form: Annotated[Settlement
     except BadInputError as error:
         return _show(request, whole, form, str(error), 400)
     except ConflictError as error:
-        whole = _look(ledger, form.number)
+        whole = _look(ledger, given, form.number)
         if whole.pi["status"] == PiStatus.PENDING:
             return _show(request, whole, form, str(error), 409)
         if not _settled_before(whole, form.verdict, person):
@@ -90,11 +93,12 @@ def _settled_before(whole: Whole, verdict: Verdict, person: str) -> bool:
     return whole.pi["settled_by"] == person and _BECOMES[verdict] in words
 
 
-def _look(ledger: Reads, number: str) -> Whole:
+def _look(ledger: Reads, given: Rights, number: str) -> Whole:
     with ledger.connection() as connection:
-        whole = by_number(connection, number)
+        whole = by_number(connection, number, given.read)
     if whole is None:
         raise HTTPException(404, t("pis.not_found", number=number))
+    require_act(given, whole.pi["tenant_id"])
     return whole
 
 

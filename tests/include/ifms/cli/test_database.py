@@ -107,6 +107,7 @@ def wrong(empty_database, closed_port):
     }
 
 
+@pytest.mark.tier("prove")  # a process for each command and each way to be wrong
 @pytest.mark.parametrize("command", COMMANDS)
 def test_whatever_is_wrong_it_ends_with_a_sentence(run, ledger_template, empty_database, closed_port, command):
     for what, (dsn, expected) in wrong(empty_database, closed_port).items():
@@ -121,6 +122,7 @@ def test_whatever_is_wrong_it_ends_with_a_sentence(run, ledger_template, empty_d
     assert "permission denied" in said if command == "migrate" else "run `ifms migrate` first" in said
 
 
+@pytest.mark.tier("prove")  # a process for each command and each way to be wrong
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_login_without_rights_is_told_so(run, module_ledger_dsn, command):
     code, said = run(command, as_reader(module_ledger_dsn))

@@ -157,7 +157,7 @@ def test_told_after_each_step_the_index_has_every_status_in_order(adapter, kafka
     by_pi = {number: [] for number in (original, revision)}
     for body, record in heard:
         pi = body["paymentInstruction"]
-        assert record.key == f"{pi['tenantId']}:{pi['jitBillNo']}"
+        assert record.key == f"{pi['tenantId']}:{pi['muktaReferenceId']}"  # all of a payment in order
         by_pi[pi["jitBillNo"]].append(pi["piStatus"])
     # The first sending tells two statuses at once: what is told is the PI as it stands.
     assert by_pi[original] == [

@@ -10,7 +10,7 @@ from psycopg import connect
 from support import failed
 from support.keys import account_numbers
 
-from ifms.delivery.pi_index import documents
+from ifms.delivery.pi_index import documents, of_payments
 
 pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
 
@@ -84,3 +84,62 @@ def test_what_the_treasury_says_is_told_without_account_numbers(adapter, treasur
 
 def test_a_number_that_is_none_is_left_out(adapter):
     assert told(adapter, "PI-SA/2026-27/999999") == {}
+
+
+# Payments without a PI ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def subscribed(adapter):
+    """Somebody wants to hear of the index."""
+    with connect(adapter.dsn) as connection:
+        connection.execute(
+            "INSERT INTO ifms.notice (topic, wanted_until) VALUES ('pi_index', now() + interval '1 day')"
+        )
+
+
+def messages(adapter):
+    """What the index is to hear, in order: key and payload."""
+    rows = adapter.rows("SELECT ordering_key, payload FROM ifms.outbox WHERE topic = 'pi_index' ORDER BY id")
+    return [(row["ordering_key"], row["payload"]) for row in rows]
+
+
+def test_a_payment_that_is_held_is_told_and_its_first_pi_is_written_over_it(adapter, subscribed):
+    failed.wage_bill(adapter)
+    adapter.run("PA")
+    assert messages(adapter) == []  # it only waits for its turn
+    adapter.run("PI")
+    [payment] = adapter.rows("SELECT * FROM ifms.payment")
+    named = (failed.TENANT, payment["payment_number"])
+    key = ":".join(named)
+    assert messages(adapter) == [(key, {"paymentNumber": payment["payment_number"]})]
+    with connect(adapter.dsn) as connection:
+        before = of_payments(connection, [named])[named]
+    assert before.keys() >= ALWAYS
+    assert not before.keys() & NEVER
+    assert (before["piStatus"], before["isActive"], before["piType"]) == ("FAILED", False, "ORIGINAL")
+    assert before["piErrorResp"].startswith("PAYMENT_INSUFFICIENT_FUNDS")
+
+    adapter.run("VA")
+    adapter.run("PI")
+    assert {each for each, _ in messages(adapter)} == {key}  # told in order, under one key
+    [pi] = told(adapter).values()
+    assert (pi["id"], pi["tenantId"]) == (before["id"], before["tenantId"])  # the same place in the index
+    with connect(adapter.dsn) as connection:  # a message that comes late does not bring back what stood there
+        assert of_payments(connection, [named])[named] == pi
+
+
+def test_a_declined_one_is_in_the_index_by_its_pi_alone(adapter, treasury, subscribed):
+    failed.wage_bill(adapter)
+    adapter.run("VA")
+    adapter.run("PA")
+    treasury.rule("PI", "error", times=1, errorMsgs=[{"errorCode": "322", "errorMsg": "no"}])
+    adapter.run("PI")
+    assert [set(payload) for _, payload in messages(adapter)] == [{"piNumber", "status"}] * 2
+
+
+def test_without_a_subscription_nothing_is_written(adapter):
+    failed.wage_bill(adapter)
+    adapter.run("PA")
+    adapter.run("PI")
+    assert messages(adapter) == []

@@ -11,6 +11,7 @@ from support.databases import as_worker
 from support.failed import TENANT
 from support.java import broken, imported, statuses
 
+from ifms.cities import Cities
 from ifms.ledger import funds
 from ifms.queries import instruction, search
 
@@ -151,7 +152,7 @@ def test_people_find_and_see_every_pi_that_was_imported(java_world, here):
     numbers = [row["pi_number"] for row in here.rows("SELECT pi_number FROM ifms.payment_instruction")]
     with psycopg.connect(as_worker(here.dsn)) as connection:
         for number in numbers:
-            whole = instruction.by_number(connection, number)
+            whole = instruction.by_number(connection, number, Cities.ALL)
             assert whole is not None
-            assert instruction.around(connection, whole)
-        assert search.count(connection, search.Criteria(tenant_id=TENANT)) == len(numbers)
+            assert instruction.around(connection, whole, Cities.ALL)
+        assert search.count(connection, search.Criteria(tenant_id=TENANT), Cities.ALL) == len(numbers)

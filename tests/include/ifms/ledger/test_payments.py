@@ -16,6 +16,7 @@ from ifms.ledger.payments import (
     UNPAID,
     free_payments_of,
     hold_payment,
+    note_bill_numbers,
     payments_due,
     release_holds,
     remember_payments,
@@ -87,6 +88,27 @@ def test_after_a_rejection_it_waits_for_a_person(ledger):
     assert due(ledger)[1] == []
     ledger.db.transact(lambda c: release_holds(c, ["P1"]))
     assert [payment.payment_number for payment in due(ledger)[1]] == ["P1"]
+
+
+def test_a_city_releases_its_own_payments_alone(ledger):
+    payment, mine = ledger.payment(300, "P1")
+    ledger.db.transact(lambda c: hold_payment(c, payment, mine, REJECTED, "the SSU said no"))
+    with pytest.raises(BadInputError, match="'P1' is not known"):
+        ledger.db.transact(lambda c: release_holds(c, ["P1"], ["od.another"]))
+    assert ledger.one("SELECT hold_code FROM ifms.payment") == REJECTED
+    ledger.db.transact(lambda c: release_holds(c, ["P1"], [payment.tenant_id]))
+    assert ledger.one("SELECT hold_code FROM ifms.payment") is None
+
+
+def test_each_hold_is_a_try_and_keeps_the_bills_that_were_found(ledger):
+    payment, mine = ledger.payment(300, "P1")
+    ledger.db.transact(lambda c: note_bill_numbers(c, payment.tenant_id, "P1", ["WB/2", "WB/1"]))
+    assert ledger.one("SELECT bill_numbers FROM ifms.payment") == ["WB/1", "WB/2"]
+    ledger.db.transact(lambda c: hold_payment(c, payment, mine, DECLINED, "no"))
+    assert ledger.one("SELECT (tries, bill_numbers) FROM ifms.payment") == ("1", "{WB/1,WB/2}")
+    mine, (payment,) = due(ledger)
+    ledger.db.transact(lambda c: hold_payment(c, payment, mine, DECLINED, "no", ["WB/3"]))
+    assert ledger.one("SELECT (tries, bill_numbers) FROM ifms.payment") == ("2", "{WB/3}")
 
 
 def test_after_a_decline_it_is_looked_at_again(ledger):

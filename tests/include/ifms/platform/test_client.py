@@ -593,3 +593,51 @@ def test_check_says_when_accounts_would_be_masked(platform, client):
         "user_search", {"user": [{"uuid": "u", "userName": "IFMS_CRONJOB", "roles": [{"code": "CITIZEN"}]}]}
     )
     assert "holds no role" in client.check()
+
+
+# Whose a token is -----------------------------------------------------------------------------------------------------
+
+LOGGED_IN = {
+    "uuid": "u-1",
+    "userName": "sample-clerk",
+    "active": True,
+    "roles": [{"code": "BILL_ACCOUNTANT", "tenantId": "od.samplea"}, {"code": "CITIZEN"}],
+}
+
+
+def test_whose_a_token_is(platform, client):
+    platform.answer("user_details", LOGGED_IN)
+    user = client.user_of("token-7")
+    assert (user.uuid, user.user_name) == ("u-1", "sample-clerk")
+    assert [(role.code, role.tenant_id) for role in user.roles] == [
+        ("BILL_ACCOUNTANT", "od.samplea"),
+        ("CITIZEN", None),
+    ]
+    assert platform.queries["user_details"] == [{"access_token": ["token-7"]}]
+    assert platform.sent["user_details"][0]["RequestInfo"]["authToken"] == "token-7"
+    assert "user_search" not in platform.sent, "nobody's name is put beside another's token"
+
+
+def test_a_token_of_nobody(platform, client):
+    platform.answer("user_details", LOGGED_IN | {"active": False})
+    assert client.user_of("token-7") is None
+    for status in (400, 401, 403):
+        platform.answer("user_details", {"Errors": [{"code": "X", "message": "token-7 is none"}]}, status)
+        assert client.user_of("token-7") is None
+
+
+@pytest.mark.parametrize(
+    "reply", [[], {}, LOGGED_IN | {"uuid": ""}, LOGGED_IN | {"roles": "all"}, {"user": [LOGGED_IN]}]
+)
+def test_what_is_no_user_is_nobodys_word(platform, client, reply):
+    platform.answer("user_details", reply)
+    with pytest.raises(PlatformReplyError):
+        client.user_of("token-7")
+
+
+def test_without_an_answer_the_token_is_not_told(platform, client):
+    platform.answer("user_details", {"Errors": [{"code": "X", "message": "token-7 is busy"}]}, 503)
+    with pytest.raises(PlatformUnavailableError) as told:
+        client.user_of("token-7")
+    assert "token-7" not in str(told.value)
+    assert len(platform.sent["user_details"]) == 1

@@ -89,3 +89,9 @@ def test_a_city_may_have_a_locale_of_its_own():
     for given in (["or_IN"], {"od.samplea": 7}, {"od.samplea": "or_IN&tenantId=x"}):
         with pytest.raises(ConfigurationError, match="city_locales"):
             PlatformConfig("http://digit.test", city_locales=given)
+
+
+def test_the_hosts_of_plain_http_are_named_those_of_single_services_too():
+    services = {"bill_search": "http://Expense:8080", "decrypt": "https://enc", "user_search": "user/v2/_search"}
+    assert PlatformConfig("https://digit.test", services=services).http_hosts == {"expense"}
+    assert PlatformConfig("http://digit.test").http_hosts == {"digit.test"}

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from support.ledger import HEAD, TENANT, Ledger, allotment
 
+from ifms.cities import Cities
 from ifms.ledger import instructions
 from ifms.ledger.models import AllotmentKind
 from ifms.ledger.statuses import Event
@@ -36,7 +37,7 @@ def filled(ledger: Ledger) -> Ledger:
 
 def rows(ledger: Ledger, **criteria: Any) -> list[funds.Transaction]:
     with ledger.connect() as connection:
-        return funds.register(connection, RegisterCriteria(YEAR, **criteria))
+        return funds.register(connection, RegisterCriteria(YEAR, **criteria), Cities.ALL)
 
 
 def test_the_register_has_every_transaction_and_its_balances(filled: Ledger):
@@ -61,8 +62,10 @@ def test_rows_are_counted_as_they_are_found_up_to_a_limit(filled: Ledger):
         for kind in (None, *funds.KINDS):
             for place in ({}, {"hoa_code": HEAD}, {"tenant_id": "od.none"}):
                 asked = RegisterCriteria(YEAR, transaction_type=kind, limit=1, after=3, **place)
-                assert funds.count(connection, asked, most=100) == len(rows(filled, transaction_type=kind, **place))
-        assert funds.count(connection, RegisterCriteria(YEAR), most=2) == 3
+                assert funds.count(connection, asked, Cities.ALL, most=100) == len(
+                    rows(filled, transaction_type=kind, **place)
+                )
+        assert funds.count(connection, RegisterCriteria(YEAR), Cities.ALL, most=2) == 3
 
 
 @pytest.mark.parametrize("kind", list(funds.KINDS))
@@ -87,14 +90,14 @@ def test_filters_and_pages(filled: Ledger):
         after = page[1].movement_id
     assert walked == everything
     with filled.connect() as connection:
-        assert funds.register(connection, RegisterCriteria("2023-24")) == []
+        assert funds.register(connection, RegisterCriteria("2023-24"), Cities.ALL) == []
 
 
 def test_sums_and_months_agree_with_the_sanctions(filled: Ledger):
     with filled.connect() as connection:
-        sums = funds.sums(connection, RegisterCriteria(YEAR))
-        months = funds.months(connection, RegisterCriteria(YEAR))
-        years, heads, cities = funds.choices(connection)
+        sums = funds.sums(connection, RegisterCriteria(YEAR), Cities.ALL)
+        months = funds.months(connection, RegisterCriteria(YEAR), Cities.ALL)
+        years, heads, cities = funds.choices(connection, Cities.ALL)
     assert (sums.sanctions, sums.allotted, sums.reserved, sums.spent) == (2, 2300, 100, 100)
     assert sums.available == 2200
     assert sum(month.allotted for month in months) == sums.allotted
@@ -104,10 +107,10 @@ def test_sums_and_months_agree_with_the_sanctions(filled: Ledger):
 
 def test_sanctions_come_with_their_allotments_and_a_total(filled: Ledger):
     with filled.connect() as connection:
-        found, total = funds.sanctions(connection, SanctionCriteria(tenant_id=TENANT, limit=1))
-        others, _ = funds.sanctions(connection, SanctionCriteria(tenant_id=TENANT, limit=1, offset=1))
+        found, total = funds.sanctions(connection, SanctionCriteria(tenant_id=TENANT, limit=1), Cities.ALL)
+        others, _ = funds.sanctions(connection, SanctionCriteria(tenant_id=TENANT, limit=1, offset=1), Cities.ALL)
         [only], one = funds.sanctions(
-            connection, SanctionCriteria(hoa_code="888", ids=[others[0]["id"], found[0]["id"]])
+            connection, SanctionCriteria(hoa_code="888", ids=[others[0]["id"], found[0]["id"]]), Cities.ALL
         )
     assert (total, one) == (2, 1)
     assert {found[0]["master_allotment_id"], others[0]["master_allotment_id"]} == {"900", "901"}
@@ -118,10 +121,11 @@ def test_sanctions_come_with_their_allotments_and_a_total(filled: Ledger):
 
 def test_the_heads_together_are_the_register(filled: Ledger):
     criteria = RegisterCriteria(YEAR)
-    heads = filled.db.transact(lambda c: funds.heads(c, criteria))
-    sums = filled.db.transact(lambda c: funds.sums(c, criteria))
+    heads = filled.db.transact(lambda c: funds.heads(c, criteria, Cities.ALL))
+    sums = filled.db.transact(lambda c: funds.sums(c, criteria, Cities.ALL))
     assert [each.hoa_code for each in heads] == sorted({HEAD, "888"})
     assert sum(each.allotted for each in heads) == sums.allotted > 0
     assert sum(each.spent for each in heads) == sums.spent > 0
-    only = filled.db.transact(lambda c: funds.heads(c, RegisterCriteria(YEAR, hoa_code="888")))
+    only = filled.db.transact(lambda c: funds.heads(c, RegisterCriteria(YEAR, hoa_code="888"), Cities.ALL))
     assert only == [each for each in heads if each.hoa_code == "888"]
+    assert filled.db.transact(lambda c: funds.heads(c, criteria, Cities.NONE)) == []

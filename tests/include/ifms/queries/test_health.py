@@ -7,6 +7,7 @@ import pytest
 from support.adapter import Adapter, Treasury
 from support.failed import wage_bill
 
+from ifms.cities import Cities
 from ifms.errors import SweepError
 from ifms.queries.health import SERVICES, Health, health
 
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
 
 def look(adapter: Adapter) -> Health:
     with psycopg.connect(adapter.dsn) as connection:
-        return health(connection)
+        return health(connection, Cities.ALL)
 
 
 def test_a_new_ledger(adapter: Adapter):

@@ -10,6 +10,7 @@ from support.adapter import Adapter, Treasury
 from support.failed import last_day, mend, original, paid_and_failed, revisions, wage_bill
 from support.keys import KEYRING
 
+from ifms.cities import Cities
 from ifms.errors import SealError
 from ifms.queries.instruction import Around, Whole, account_numbers, around, by_number, corrected_as, load
 
@@ -18,9 +19,9 @@ pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
 
 def look(adapter: Adapter, number: str) -> tuple[Whole, Around]:
     with psycopg.connect(adapter.dsn) as connection:
-        whole = by_number(connection, number)
+        whole = by_number(connection, number, Cities.ALL)
         assert whole is not None
-        return whole, around(connection, whole)
+        return whole, around(connection, whole, Cities.ALL)
 
 
 def test_what_waits_for_which_service(adapter: Adapter):
@@ -77,7 +78,7 @@ def test_no_row_holds_an_account_number(adapter: Adapter):
     for call in about.calls:
         assert not [name for name in call if "sealed" in name or name.startswith("enc_")]
     with psycopg.connect(adapter.dsn) as connection:
-        numbers = account_numbers(connection, whole.pi["pi_number"], KEYRING.sealer)
+        numbers = account_numbers(connection, whole.pi["pi_number"], KEYRING.sealer, Cities.ALL)
     assert {row["id"] for row in whole.beneficiaries} == set(numbers)
     assert {str(number)[-4:] for number in numbers.values()} == {row["account_last4"] for row in whole.beneficiaries}
 
@@ -90,7 +91,7 @@ def test_an_account_that_does_not_open_is_an_error_in_its_place(adapter: Adapter
         connection.execute(
             "UPDATE ifms.beneficiary SET account_last4 = '9999' WHERE id = (SELECT min(id::text)::uuid FROM ifms.beneficiary)"
         )
-        found = list(account_numbers(connection, number, KEYRING.sealer).values())
+        found = list(account_numbers(connection, number, KEYRING.sealer, Cities.ALL).values())
     assert [isinstance(each, SealError) for each in found].count(True) == 1
     assert len(found) == 3
 
@@ -101,5 +102,5 @@ def test_several_come_in_the_order_asked_for(adapter: Adapter):
     adapter.cycle()
     ids = [row["id"] for row in adapter.rows("SELECT id FROM ifms.payment_instruction ORDER BY md5(id::text)")]
     with psycopg.connect(adapter.dsn) as connection:
-        assert [whole.pi["id"] for whole in load(connection, [*ids, uuid.uuid4()])] == ids
-        assert by_number(connection, "PI-none") is None
+        assert [whole.pi["id"] for whole in load(connection, [*ids, uuid.uuid4()], Cities.ALL)] == ids
+        assert by_number(connection, "PI-none", Cities.ALL) is None

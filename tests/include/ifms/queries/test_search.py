@@ -10,6 +10,7 @@ import psycopg.sql
 import pytest
 from support.ledger import Ledger
 
+from ifms.cities import Cities
 from ifms.errors import BadInputError
 from ifms.queries import search
 from ifms.queries.search import Criteria, Order
@@ -32,7 +33,7 @@ def filled(ledger: Ledger) -> Ledger:
 
 def numbers(ledger: Ledger, **criteria: Any) -> list[str]:
     with ledger.connect() as connection:
-        return [line.pi_number for line in search.find(connection, Criteria(**criteria)).lines]
+        return [line.pi_number for line in search.find(connection, Criteria(**criteria), Cities.ALL).lines]
 
 
 @pytest.mark.parametrize("order", list(Order))
@@ -45,7 +46,9 @@ def test_pages_of_any_size_neither_lose_nor_repeat_a_pi(filled: Ledger, order: O
         after = None
         with filled.connect() as connection:
             while True:
-                page = search.find(connection, Criteria(limit=size, after=after, order=order, ascending=ascending))
+                page = search.find(
+                    connection, Criteria(limit=size, after=after, order=order, ascending=ascending), Cities.ALL
+                )
                 walked += [line.pi_number for line in page.lines]
                 after = page.next
                 if after is None:
@@ -62,18 +65,18 @@ def test_offsets_count_pis_not_their_beneficiaries(filled: Ledger):
 
 def test_a_line_says_how_many_were_paid(filled: Ledger):
     with filled.connect() as connection:
-        line = search.find(connection, Criteria(limit=1)).lines[0]
+        line = search.find(connection, Criteria(limit=1), Cities.ALL).lines[0]
     assert (line.beneficiary_count, line.successful_count, line.failed_count) == (2, 0, 0)
     assert line.bill_numbers == ["WB/2024-25/000001"]
 
 
 def test_totals_are_counted_up_to_a_limit(filled: Ledger, monkeypatch: pytest.MonkeyPatch):
     with filled.connect() as connection:
-        assert search.count(connection, Criteria(limit=2)) == 12
-        assert search.count(connection, Criteria(bill_number="WB/none")) == 0
+        assert search.count(connection, Criteria(limit=2), Cities.ALL) == 12
+        assert search.count(connection, Criteria(bill_number="WB/none"), Cities.ALL) == 0
         monkeypatch.setattr(search, "COUNT_LIMIT", 10)
-        assert search.count(connection, Criteria()) == 11
-        assert search.count(connection, Criteria(), most=11) == 12
+        assert search.count(connection, Criteria(), Cities.ALL) == 11
+        assert search.count(connection, Criteria(), Cities.ALL, most=11) == 12
 
 
 def test_for_action_leaves_out_what_has_a_successor(filled: Ledger):
@@ -95,6 +98,28 @@ def test_for_action_leaves_out_what_has_a_successor(filled: Ledger):
     assert numbers(filled, for_action=True) == []
 
 
+def test_another_citys_are_not_there(filled: Ledger):
+    everything = Criteria(limit=100)
+    with filled.connect() as connection:
+        [tenant] = {line.tenant_id for line in search.find(connection, everything, Cities.ALL).lines}
+        own, other = Cities.of(tenant), Cities.of("od.sampleb")
+        line = search.find(connection, everything, own).lines[0]
+        ways = (
+            {}, {"ids": [line.id]}, {"pi_numbers": [line.pi_number]}, {"number": line.pi_number[:5]},
+            {"tenant_id": tenant}, {"payment_number": line.payment_number}, {"bill_number": line.bill_numbers[0]},
+            {"status": line.status}, {"for_action": True}, {"offset": 1}, {"order": Order.CHANGED, "ascending": True},
+        )  # fmt: skip
+        for way in ways:
+            asked = Criteria(**{"limit": 100} | way)
+            mine = search.find(connection, asked, own).lines
+            assert mine
+            assert mine == search.find(connection, asked, own | other).lines, way
+            for nobodys in (other, Cities.of("od.sampleb", "od.samplec"), Cities.NONE):
+                assert search.find(connection, asked, nobodys).lines == [], way
+                assert search.count(connection, asked, nobodys) == 0, way
+        assert search.find(connection, Criteria(tenant_id="od.sampleb"), own).lines == []
+
+
 @pytest.mark.parametrize("after", ["x", "bm9uZQ==", "WyJhIiwgImIiXQ==", "ä", "[" * 5000, "WzEsMl0=", "bnVsbA=="])
 def test_a_cursor_that_is_none_is_the_callers_error(filled: Ledger, after: str):
     with pytest.raises(BadInputError, match="search anew"):
@@ -111,6 +136,8 @@ WAYS: dict[str, tuple[dict[str, Any], str]] = {
     "all": ({}, "payment_instruction_by_time"),
     "changed": ({"order": Order.CHANGED}, "payment_instruction_by_change"),
     "city": ({"tenant_id": "od.city3"}, "payment_instruction_by_city"),
+    "the one that is open": ({"cities": ["od.city3"]}, "payment_instruction_by_city"),
+    "some that are open": ({"cities": ["od.city3", "od.city4"]}, "payment_instruction_by_"),
     "status": ({"status": "FAILED"}, "payment_instruction_by_status"),
     "city and status": ({"tenant_id": "od.city2", "status": "FAILED"}, "payment_instruction_by_city_status"),
     "payment": ({"payment_number": "EP/1"}, "payment_instruction_by_payment_number"),
@@ -132,13 +159,14 @@ WAYS: dict[str, tuple[dict[str, Any], str]] = {
 def test_each_filter_has_its_index(ledger: Ledger, way: str):
     """On statistics of a filled table: what the planner would do with a million PIs is asked of a copy of their shape."""
     given, index = WAYS[way]
+    cities = Cities.of(*given["cities"]) if "cities" in given else Cities.ALL
     with ledger.connect() as connection:
         _pretend_many(connection)
-        criteria = Criteria(**given)
+        criteria = Criteria(**{name: value for name, value in given.items() if name != "cities"})
         statement = psycopg.sql.SQL("EXPLAIN SELECT p.id FROM ifms.payment_instruction p WHERE {} {} LIMIT 51").format(
-            search._conditions(criteria), search._order(criteria)
+            search._conditions(criteria, cities), search._order(criteria)
         )
-        plan = "\n".join(row[0] for row in connection.execute(statement, search._values(criteria)))
+        plan = "\n".join(row[0] for row in connection.execute(statement, search._values(criteria, cities)))
     assert index in plan, plan
     assert "Index" in plan
     assert "Seq Scan on payment_instruction p" not in plan, plan

@@ -4,6 +4,7 @@ import psycopg
 import pytest
 from support.failed import wage_bill
 
+from ifms.cities import Cities
 from ifms.errors import SweepNeedsAttentionError
 from ifms.ledger import phrases
 from ifms.queries import unknown_answers
@@ -19,7 +20,7 @@ def connection(adapter):
 
 
 def test_who_waits_behind_an_answer_and_who_is_asked_about_again(adapter, treasury, connection, monkeypatch):
-    assert unknown_answers.not_understood(connection) == (0, 0)
+    assert unknown_answers.not_understood(connection, Cities.ALL) == (0, 0)
     for _ in range(3):
         wage_bill(adapter)
     for service in ("VA", "PA", "PI"):
@@ -30,20 +31,22 @@ def test_who_waits_behind_an_answer_and_who_is_asked_about_again(adapter, treasu
         adapter.run("PIS")
     numbers = [row["pi_number"] for row in adapter.rows("SELECT pi_number FROM ifms.payment_instruction ORDER BY 1")]
     [answer] = phrases.unknown_answers(connection)
-    assert unknown_answers.behind(connection, [answer.id]) == {answer.id: numbers}
-    assert unknown_answers.behind(connection, []) == {}
-    assert unknown_answers.not_understood(connection) == (1, 3)
-    assert unknown_answers.asked_again(connection) == {}
+    assert unknown_answers.behind(connection, [answer.id], Cities.ALL) == {answer.id: numbers}
+    assert unknown_answers.behind(connection, [], Cities.ALL) == {}
+    assert unknown_answers.not_understood(connection, Cities.ALL) == (1, 3)
+    assert unknown_answers.asked_again(connection, Cities.ALL) == {}
     monkeypatch.setattr(unknown_answers, "MOST_SHOWN", 2)
-    assert unknown_answers.behind(connection, [answer.id]) == {answer.id: numbers[:2]}
+    assert unknown_answers.behind(connection, [answer.id], Cities.ALL) == {answer.id: numbers[:2]}
     phrase, _ = phrases.add_phrase(
         connection, ["PIS"], "It waits for its SSU", "no news", reason="asked", added_by="a tester"
     )
-    assert unknown_answers.not_understood(connection) == (0, 0)
-    assert unknown_answers.asked_again(connection) == {phrase: [Again("PIS", 3, numbers[:2], ["od.samplea"])]}
+    assert unknown_answers.not_understood(connection, Cities.ALL) == (0, 0)
+    assert unknown_answers.asked_again(connection, Cities.ALL) == {
+        phrase: [Again("PIS", 3, numbers[:2], ["od.samplea"])]
+    }
     connection.commit()
     adapter.run("PIS")
-    assert unknown_answers.asked_again(connection) == {}
+    assert unknown_answers.asked_again(connection, Cities.ALL) == {}
 
 
 def test_a_pending_one_is_asked_about_by_ifms_pi(adapter, treasury, connection):
@@ -58,7 +61,7 @@ def test_a_pending_one_is_asked_about_by_ifms_pi(adapter, treasury, connection):
         connection, ["PI", "COR"], "The head is frozen", "try later", reason="asked", added_by="a tester"
     )
     assert waiting == 1
-    [again] = unknown_answers.asked_again(connection)[phrase]
+    [again] = unknown_answers.asked_again(connection, Cities.ALL)[phrase]
     assert (again.service, again.count) == ("PI", 1)
 
 
@@ -80,6 +83,6 @@ def _plan(connection, read):
             seen.append((statement, values))
             return connection.execute(statement, values)
 
-    read(Spy())
+    read(Spy(), Cities.ALL)
     [(statement, values)] = seen
-    return "\n".join(row[0] for row in connection.execute(f"EXPLAIN {statement}".encode(), values))
+    return "\n".join(row[0] for row in connection.execute(b"EXPLAIN " + statement, values))

@@ -20,6 +20,7 @@ from support.failed import last_day
 from support.ledger import HEAD, TENANT, Ledger, allotment, copy_instructions
 
 from ifms import clock
+from ifms.cities import Cities
 from ifms.errors import BadInputError
 from ifms.ledger import instructions, payments
 from ifms.ledger.models import AllotmentKind, PaymentInstruction
@@ -185,7 +186,7 @@ def test_what_is_open_says_for_what_it_waits(ledger: Ledger):
         (pi.pi_number, service, waits_for) for pi, (_, service, waits_for) in zip(pis, WAITING, strict=True)
     ]
     with ledger.connect() as connection:
-        whole = load(connection, [pi.id for pi in pis])
+        whole = load(connection, [pi.id for pi in pis], Cities.ALL)
     assert [each.next_service for each in whole] == [row["next_service"] for row in rows]  # the pages ask the same
     assert all(row["why_it_waits"] and row["age_days"] == 0 for row in rows)
     assert all(row["waiting_since"] >= row["created_at"] for row in rows)
@@ -517,11 +518,12 @@ def test_a_payment_without_a_pi_says_why_it_waits(adapter: Adapter, treasury: Tr
     row = look()
     assert (row["hold_code"], row["held_since"], row["attempts"], row["last_pi_number"]) == (None, None, 0, None)
     assert row["why"] == "no run of ifms_pi has taken it up yet"
-    assert (len(row["bill_ids"]), row["bill_numbers"], row["age_days"]) == (1, [], 0)
+    assert (len(row["bill_ids"]), len(row["bill_numbers"]), row["age_days"], row["tries"]) == (1, 1, 0, 0)
     adapter.run("PI")  # nothing is allotted
     row = look()
     assert row["hold_code"] == "PAYMENT_INSUFFICIENT_FUNDS"
     assert "no sanction of od.samplea has" in row["why"]
+    assert row["tries"] == 1
     assert row["held_since"] is not None
     treasury.rule("PI", "error", times=1, errorMsg="Insufficient fund")
     adapter.run("VA")

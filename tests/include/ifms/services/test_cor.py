@@ -11,6 +11,7 @@ import pytest
 import time_machine
 from support.adapter import assert_money_is_right
 
+from ifms.cities import Cities
 from ifms.errors import SweepNeedsAttentionError, SweepUnreachableError, TreasuryLoginError
 from ifms.ledger.invariants import find_violations
 from ifms.ledger.runs import RunContext
@@ -108,7 +109,7 @@ def test_a_failed_payment_is_corrected_and_paid(failed, treasury, simulators):
 
 def by_bill(adapter, number):
     with psycopg.connect(adapter.dsn) as connection:
-        return {line.pi_number for line in find(connection, Criteria(bill_number=number)).lines}
+        return {line.pi_number for line in find(connection, Criteria(bill_number=number), Cities.ALL).lines}
 
 
 @pytest.mark.parametrize("new_original", [False, True], ids=["revised", "repayment"])

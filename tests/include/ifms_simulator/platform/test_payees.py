@@ -76,3 +76,14 @@ def test_the_system_user_holds_its_roles(client):
     user = client.post(USER, body, info=False).json()["user"][0]
     assert [role["code"] for role in user["roles"]] == ["SYSTEM"]
     assert client.post(USER, {**body, "userName": "NOBODY"}, info=False).json()["user"] == []
+
+
+def test_a_token_is_somebodys_or_nobodys(client):
+    roles = [{"code": "BILL_CREATOR", "name": "Creator", "tenantId": "od.samplea"}]
+    client.control("settings", {"user_tokens": {"t-1": {"uuid": "u-1", "userName": "sample-clerk", "roles": roles}}})
+    user = client.post("user/_details?access_token=t-1", {}).json()
+    assert (user["uuid"], user["userName"], user["active"], user["roles"]) == ("u-1", "sample-clerk", True, roles)
+    for query in ("?access_token=t-2", "?access_token=", ""):
+        refused = client.post(f"user/_details{query}", {})
+        assert refused.status_code == 401
+        assert refused.json()["Errors"][0]["code"] == "InvalidAccessTokenException"

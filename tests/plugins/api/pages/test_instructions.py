@@ -9,14 +9,22 @@ import uuid
 import zipfile
 from contextlib import suppress
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 import pytest
+from airflow.models.dagrun import DagRun
+from airflow.utils.session import create_session
+from sqlalchemy import update
 from support.adapter import Adapter, Treasury
 from support.api import audited, runs
 from support.failed import fail, long_ago, mend, original, paid_and_failed, revisions, wage_bill
 
+from ifms.cities import Cities
 from ifms.errors import SweepError
+from ifms.queries.instruction import Outcome, by_number, outcomes
+from ifms_airflow.api.pages.instructions import Told, told
+from ifms_airflow.api.pages.render import day
 
 pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 0})]
 
@@ -89,10 +97,16 @@ def test_pending_for_action_is_shown_first_and_by_itself(browser: Any, several: 
     assert "<b>refusal</b>" not in page
 
 
-def test_the_open_search_shows_the_newest_before_anything_is_asked(browser: Any, several: dict[str, str]):
+def test_the_open_search_shows_the_newest_without_a_filter(browser: Any, adapter: Adapter, several: dict[str, str]):
+    newest = [r["pi_number"] for r in adapter.rows("SELECT pi_number FROM ifms.payment_instruction "
+                                                   "ORDER BY created_at DESC, id DESC")]  # fmt: skip
     page = browser.get("/ifms/instructions?tab=open").text
-    assert listed(page) == [several["FAILED"], several["INITIATED"], several["PARTIAL"]]
+    assert listed(page) == newest
     assert "3 found" in page
+    assert len(newest) == len(several) == 3
+    cities = browser.get("/ifms/instructions?tab=open&city=od.none").text
+    assert listed(cities) == []
+    assert "No payment instruction matches" in cities
 
 
 @pytest.mark.parametrize("sort", ["created_desc", "created_asc", "updated_desc"])
@@ -171,7 +185,7 @@ def test_a_list_as_csv_and_as_a_workbook(browser: Any, several: dict[str, str]):
     cells = list(book.active.iter_rows(values_only=True))
     assert [list(map(str, cells[0]))] == [header]
     assert sorted(row[0] for row in cells[1:]) == sorted(several.values())
-    assert browser.get("/ifms/instructions.csv?tab=open").content == answer.content
+    assert browser.get("/ifms/instructions.csv?tab=open").content.decode("utf-8-sig").count("\n") == 1 + len(several)
 
 
 def test_no_cell_of_a_file_begins_a_formula(browser: Any, adapter: Adapter, several: dict[str, str]):
@@ -200,12 +214,17 @@ def test_one_pi_with_all_that_belongs_to_it(browser: Any, adapter: Adapter):
     for text in (
         first["hoa_code"], first["master_allotment_id"], first["payment_number"], first["pa_advice_id"],
         first["pa_token_number"], second["pi_number"], "On call of COR API: Response is received", "STATUS_LOG_PD_SUCCESS", "Reserved", "Spent",
-        "Reason:", "Original",
+        "Reason:", "Original", 'aria-current="page"', "Where it stands",
     ):  # fmt: skip
         assert text in page, text
     for row in adapter.rows("SELECT * FROM ifms.beneficiary WHERE payment_instruction_id = %s", first["id"]):
         assert row["beneficiary_number"] in page
         assert row["mobile"] not in page
+        assert row["ifsc"] in page
+        if row["voucher_number"]:
+            assert f"Voucher {row['voucher_number']}, {day(row['voucher_date'])}" in page
+        if row["challan_number"]:
+            assert f"Challan {row['challan_number']}, {day(row['challan_date'])}" in page
     for call in adapter.rows("SELECT * FROM ifms.treasury_call"):
         for secret in ("enc_request", "enc_response"):
             assert call[secret] is None or call[secret] not in page
@@ -213,6 +232,8 @@ def test_one_pi_with_all_that_belongs_to_it(browser: Any, adapter: Adapter):
     assert "Parent PI" in revised
     assert first["pi_number"] in revised
     assert "A revised PI moves no money" in revised
+    for text in (second["hoa_code"], second["master_allotment_id"]):
+        assert text in revised
 
 
 def test_what_has_waited_for_too_long_is_marked(browser: Any, adapter: Adapter, several: dict[str, str]):
@@ -393,6 +414,77 @@ def test_after_its_time_a_payment_is_paid_anew(browser: Any, adapter: Adapter, a
     [anew] = adapter.rows("SELECT * FROM ifms.payment_instruction WHERE repayment_of IS NOT NULL")
     assert (anew["repayment_of"], anew["status"]) == (number, "INITIATED")
     assert anew["pi_number"] in show(browser, number)
+
+
+def ended(adapter: Adapter, airflow_db: str, run_dag: Any, pressed: Any, dag_id: str) -> str:
+    """The address of the page after the run that was started there has ended: it is run here under another name."""
+    there = str(pressed.headers["location"])
+    own = parse_qs(urlsplit(there).query)["run"][0]
+    conf = runs(airflow_db, dag_id)[0]["conf"]
+    other = run_dag(dag_id, conf=conf).run_id
+    with psycopg.connect(adapter.dsn) as connection:
+        connection.execute("UPDATE ifms.sweep_run SET run_id = %s WHERE run_id = %s", (own, other))
+    with create_session() as session:
+        session.execute(update(DagRun).where(DagRun.run_id == own).values(state="success"))
+    return there
+
+
+def test_the_page_says_that_the_pi_is_submitted(
+    browser: Any, adapter: Adapter, treasury: Treasury, airflow_db: str, run_dag: Any
+):
+    treasury.rule("PI", "error", errorMsgs=[{"errorCode": "322", "errorMsg": "Sample refusal"}])
+    wage_bill(adapter)
+    for service in ("VA", "PA", "PI"):
+        adapter.run(service)
+    first = original(adapter)
+    there = ended(adapter, airflow_db, run_dag, press(browser, first["pi_number"], "resubmit"), "ifms_pi")
+    page = browser.get(there).text
+    assert re.search(r"Submission failed, [^<]*Sample refusal", page)
+    treasury.clear()
+    there = ended(adapter, airflow_db, run_dag, press(browser, first["pi_number"], "resubmit"), "ifms_pi")
+    page = browser.get(there).text
+    [successor] = adapter.rows("SELECT * FROM ifms.payment_instruction WHERE status = 'INITIATED'")
+    told = re.search(r'role="status">The payment instruction is submitted successfully\.(.*)</p>', page)
+    assert told is not None
+    assert successor["pi_number"] in told[1]
+    assert "Submission failed" not in page
+
+
+def test_what_may_have_arrived_is_not_said_to_have_failed():
+    lost = Outcome("PI-1", made=False, submitted=False, uncertain=True, message=None)
+    [said] = told("resubmit", "PI-1", [lost], [])
+    assert (said.good, said.number) == (False, None)
+    assert said.text.startswith("It may have arrived")
+    assert "failed" not in said.text
+
+
+def test_the_page_names_the_revised_pi(
+    browser: Any, adapter: Adapter, treasury: Treasury, airflow_db: str, run_dag: Any
+):
+    paid_and_failed(adapter, 3, 2)
+    mend(adapter)
+    number = original(adapter)["pi_number"]
+    one, _ = [
+        row["beneficiary_number"]
+        for row in adapter.rows("SELECT * FROM ifms.beneficiary WHERE status = 'Payment Failed'")
+    ]
+    there = ended(adapter, airflow_db, run_dag, press(browser, number, "revise", revise=[one]), "ifms_cor")
+    [revision] = revisions(adapter)
+    assert f"Revised payment instruction {revision['pi_number']} generated and submitted successfully." in (
+        browser.get(there).text
+    )
+    other = Outcome("COR-2", made=True, submitted=False, uncertain=False, message="no")
+    assert told("revise", number, [other], []) == [
+        Told(False, "Revised payment instruction COR-2 generated successfully, but failed to submit.", "COR-2")
+    ]
+    assert told("revise", number, [], ["no account"])[0].text.endswith(": no account")
+    assert told("refresh", number, [other], []) == []
+    with psycopg.connect(adapter.dsn) as connection:
+        whole = by_number(connection, number, Cities.ALL)
+        assert whole is not None
+        run = parse_qs(urlsplit(there).query)["run"][0]
+        assert [each.pi_number for each in outcomes(connection, whole.pi, "ifms_cor", run, Cities.ALL)]
+        assert outcomes(connection, whole.pi, "ifms_cor", run, Cities.NONE) == []
 
 
 def test_a_viewer_sees_no_button(api: Any, adapter: Adapter):

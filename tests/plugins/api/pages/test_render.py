@@ -46,14 +46,14 @@ def test_every_template_compiles_and_no_tone_is_missing():
     assert {render.tone(status) for status in (*PiStatus, *BeneficiaryStatus)} == {"wait", "busy", "good", "bad"}
 
 
-def test_an_ifsc_is_whole_unless_the_site_masks_it(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv(render.MASK_IFSC, raising=False)
+def test_an_ifsc_is_whole_unless_a_setting_masks_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("IFMS_MASK_IFSC", raising=False)
     assert render.shown_ifsc("ABCD0123412") == "ABCD0123412"
-    monkeypatch.setenv(render.MASK_IFSC, " Yes ")
+    monkeypatch.setenv("IFMS_MASK_IFSC", "yes")
     assert render.shown_ifsc("ABCD0123412") == "ABCD*****12"
 
 
-def test_a_day_that_the_treasury_told_reads_like_every_other():
-    assert render.told_day("2026-11-28") == "28 Nov 2026"
-    assert render.told_day("28/11/2026 10:15") == "28/11/2026 10:15"
-    assert render.told_day(None) is None
+def test_a_day_that_the_treasury_has_written_is_written_as_ours():
+    assert render.day_of("2026-11-28") == "28 Nov 2026"
+    assert render.day_of("on the 28th") == "on the 28th"
+    assert render.day_of(None) is None

@@ -1,4 +1,5 @@
-// Airflow's colours, a button that can be pressed once, what is ticked, and a look at the DAG run that a page waits for.
+// Airflow's colours, a button that can be pressed once, wide tables for the keyboard, what is ticked, and a look at the DAG
+// run that a page waits for.
 "use strict";
 
 (() => {
@@ -26,6 +27,19 @@
   window.addEventListener("pageshow", () => {
     for (const button of document.querySelectorAll("button:disabled")) button.disabled = false;
   });
+
+  const reach = () => {  // what is wider than the screen is scrolled by the arrow keys
+    for (const box of document.querySelectorAll(".scroll")) {
+      const named = box.querySelector("caption")?.textContent ?? box.querySelector("[aria-label]")?.ariaLabel;
+      const given = { tabindex: "0", role: "group", "aria-label": named?.trim() };
+      for (const [name, value] of Object.entries(given)) {
+        if (value && box.scrollWidth > box.clientWidth) box.setAttribute(name, value);
+        else box.removeAttribute(name);
+      }
+    }
+  };
+  reach();
+  window.addEventListener("resize", reach);
 
   const choice = document.getElementById("choice");
   if (choice) {

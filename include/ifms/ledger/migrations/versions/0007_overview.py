@@ -1,0 +1,15 @@
+"""Payments without a PI are found by their bills and stand in for one; how everything stands is kept as a summary."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+
+
+def upgrade() -> None:
+    """Run the SQL file of the same name."""
+    # Straight to psycopg, in alembic's transaction: as a script, in which % is a % and not a parameter.
+    script = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
+    op.get_bind().connection.cursor().execute(script)

@@ -1,0 +1,191 @@
+"""Every page for everybody: axe-core finds no violation of WCAG 2.2 AA, all works by keyboard and at 200 % zoom."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import uvicorn
+from axe_playwright_python.sync_playwright import Axe
+from support.adapter import Adapter, Treasury
+from support.api import our_app, token_of
+from support.failed import mend, original, paid_and_failed, wage_bill
+
+from ifms.errors import SweepError
+
+pytestmark = [
+    pytest.mark.airflow,
+    pytest.mark.timeout(600),
+    pytest.mark.xdist_group("browser"),
+    pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 0}),
+]
+
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+NO_PAGES = (".csv", ".xlsx", ".pdf", "/run", "/openapi.json")
+"""Ends of the paths that give files or data."""
+
+ANSWERED = {"/ifms/bills": {"#numbers": "WB/2026-27/000001"}, "/ifms/connections": {}}
+"""Pages that come as the answer to a form: where it is, and what is filled in."""
+
+# What the Tab key can reach, and where the focus is. A group of radio buttons is one stop, a closed <details> hides.
+REACHABLE = """
+() => [...document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex="0"]')]
+  .filter(e => !e.disabled && e.type !== 'hidden' && e.checkVisibility({visibilityProperty: true}))
+  .filter(e => e.type !== 'radio' || e.checked || ![...document.getElementsByName(e.name)].some(o => o.checked))
+  .filter((e, i, all) => e.type !== 'radio' || all.findIndex(o => o.name === e.name && o.form === e.form) === i)
+  .map((e, i) => { e.dataset.stop = i; return i; }).length
+"""
+FOCUSED = """
+() => {
+  const e = document.activeElement, style = getComputedStyle(e), box = e.getBoundingClientRect();
+  return {
+    stop: e.dataset.stop ?? null,
+    what: e.outerHTML.slice(0, 160),
+    seen: style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2,
+    inside: box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth,
+  };
+}
+"""
+OVER = """
+() => ({
+  over: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  cut: [...document.querySelectorAll('h1, h2, p, label, legend, button, dt, dd, th, a')]
+    .filter(e => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).overflowX === 'hidden')
+    .map(e => e.outerHTML.slice(0, 120)),
+})
+"""
+
+
+@pytest.fixture
+def served(airflow_app: Any, airflow_connections: Any) -> Iterator[str]:
+    """Airflow's app behind a real port; its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = uvicorn.Server(uvicorn.Config(airflow_app, port=port, log_level="warning", lifespan="off"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.05)
+        assert thread.is_alive()
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(30)
+
+
+@pytest.fixture
+def addresses(adapter: Adapter, treasury: Treasury, airflow_app: Any) -> list[str]:
+    """Every page, with something on it: each route that gives one, and those that need to be told of what."""
+    paid_and_failed(adapter, 3, 2)
+    mend(adapter)
+    paid = original(adapter)["pi_number"]
+    wage_bill(adapter, 2)
+    adapter.run("PA")
+    treasury.rule("PI", "lost_reply", times=1)
+    with suppress(SweepError):
+        adapter.run("PI")
+    treasury.rule("PIS", "error", errorMsg="Documents are awaited from the SSU")
+    with suppress(SweepError):
+        adapter.run("PI")
+    treasury.clear()
+    [row] = adapter.rows("SELECT pi_number FROM ifms.payment_instruction WHERE status = 'PENDING'")
+    pending = row["pi_number"]
+    paid, pending = quote(paid, safe=""), quote(pending, safe="")
+    plain = [path for path in _routes(airflow_app) if "{" not in path and not path.endswith(NO_PAGES)]
+    return [
+        *plain,
+        "/ifms/instructions?tab=open&number=PI-",
+        "/ifms/instructions?tab=open&number=nobody",
+        "/ifms/instructions?tab=open&created_from=tomorrow",
+        f"/ifms/instruction?number={paid}",
+        f"/ifms/instruction?number={pending}",
+        "/ifms/instruction?number=nobody",
+        *(f"/ifms/confirm?action={action}&number={paid}" for action in ("revise", "refresh")),
+        f"/ifms/confirm?action=resubmit&number={pending}",
+        f"/ifms/settle?number={pending}",
+        f"/ifms/cancel?number={pending}",
+        "/ifms/register?year=1999-00",
+    ]
+
+
+def _routes(airflow_app: Any) -> list[str]:
+    """The paths of our pages, as the app has them."""
+    return sorted(
+        {
+            f"/ifms{route.path}"
+            for route in our_app(airflow_app).routes
+            if "GET" in (getattr(route, "methods", None) or ()) and getattr(route, "include_in_schema", True) is False
+        }
+    )
+
+
+def _page(chromium: Any, served: str, airflow_app: Any, **options: Any) -> Any:
+    context = chromium.new_context(**options)
+    token = token_of(airflow_app, "sample-admin", "admin")
+    context.add_cookies([{"name": "_token", "value": token, "url": served}])
+    return context.new_page()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(chromium: Any, served: str, airflow_app: Any, addresses: list[str], scheme: str):
+    axe = Axe()
+    found: list[str] = []
+
+    def look(page: Any) -> None:
+        for violation in axe.run(page, options=RULES).response["violations"]:
+            found.extend(
+                f"{violation['id']} {width} {page.url} {node['html'][:200]} {node['failureSummary'][:300]}"
+                for node in violation["nodes"][:3]
+            )
+
+    for width in (1280, 390):
+        page = _page(chromium, served, airflow_app, viewport={"width": width, "height": 800}, color_scheme=scheme)
+        for address in addresses:
+            answer = page.goto(served + address)
+            assert "text/html" in answer.headers["content-type"], address
+            look(page)
+        for address, fields in ANSWERED.items():
+            page.goto(served + address)
+            for field, value in fields.items():
+                page.fill(field, value)
+            with page.expect_navigation():
+                page.locator("main form .button").first.click()
+            assert page.locator("h1").count() == 1, address
+            look(page)
+        page.context.close()
+    assert found == [], "\n".join(found)
+
+
+def test_all_is_reached_and_seen_by_keyboard(chromium: Any, served: str, airflow_app: Any, addresses: list[str]):
+    page = _page(chromium, served, airflow_app, viewport={"width": 1280, "height": 800})
+    for address in addresses:
+        page.goto(served + address)
+        stops = page.evaluate(REACHABLE)
+        assert stops > 0, address
+        focused: list[dict[str, Any]] = []
+        while {each["stop"] for each in focused} < {str(stop) for stop in range(stops)} and len(focused) < 5 * stops:
+            page.keyboard.press("Tab")  # a field for a date is several stops in one
+            focused.append(page.evaluate(FOCUSED))
+        assert [each["what"] for each in focused if not (each["seen"] and each["inside"])] == [], address
+        order = [int(each["stop"]) for each in focused]
+        assert order == sorted(order), address  # as they are read, and none leads astray
+        assert set(order) == set(range(stops)), address
+    page.context.close()
+
+
+@pytest.mark.parametrize("width", [640, 320], ids=["200 %", "400 %"])
+def test_a_page_is_whole_at_zoom(chromium: Any, served: str, airflow_app: Any, addresses: list[str], width: int):
+    """A window of 1280 pixels at this zoom has so many of its own."""
+    page = _page(
+        chromium, served, airflow_app, viewport={"width": width, "height": 512}, device_scale_factor=1280 / width
+    )
+    for address in addresses:
+        page.goto(served + address)
+        assert page.evaluate(OVER) == {"over": 0, "cut": []}, address
+    page.context.close()
