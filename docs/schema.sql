@@ -1509,6 +1509,26 @@ CREATE TABLE ifms.call_shipping (
 COMMENT ON TABLE ifms.call_shipping IS 'Who ships calls to Elasticsearch at the moment.';
 
 --
+-- Name: display_name; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.display_name (
+    kind text NOT NULL,
+    code text NOT NULL,
+    name text NOT NULL,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT display_name_code_check CHECK ((btrim(code) <> ''::text)),
+    CONSTRAINT display_name_kind_check CHECK ((kind = ANY (ARRAY['CITY'::text, 'HEAD'::text]))),
+    CONSTRAINT display_name_name_check CHECK ((btrim(name) <> ''::text))
+);
+
+--
+-- Name: TABLE display_name; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.display_name IS 'Names of cities (CITY) and heads of account (HEAD), as the platform''s master data had them when VA last read it. A name decides nothing.';
+
+--
 -- Name: setting; Type: TABLE; Schema: ifms; Owner: -
 --
 
@@ -4085,6 +4105,13 @@ ALTER TABLE ONLY ifms.call_shipping
     ADD CONSTRAINT call_shipping_pkey PRIMARY KEY (id);
 
 --
+-- Name: display_name display_name_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.display_name
+    ADD CONSTRAINT display_name_pkey PRIMARY KEY (kind, code);
+
+--
 -- Name: fund_movement fund_movement_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
 --
 
@@ -5835,6 +5862,30 @@ GRANT SELECT,INSERT,UPDATE ON TABLE ifms.call_rate TO ifms_work;
 --
 
 GRANT SELECT,INSERT,UPDATE ON TABLE ifms.call_shipping TO ifms_work;
+
+--
+-- Name: TABLE display_name; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE ifms.display_name TO ifms_work;
+
+--
+-- Name: COLUMN display_name.kind; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(kind) ON TABLE ifms.display_name TO ifms_read;
+
+--
+-- Name: COLUMN display_name.code; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(code) ON TABLE ifms.display_name TO ifms_read;
+
+--
+-- Name: COLUMN display_name.name; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(name) ON TABLE ifms.display_name TO ifms_read;
 
 --
 -- Name: TABLE setting; Type: ACL; Schema: ifms; Owner: -

@@ -123,6 +123,15 @@ class Month:
 
 
 @dataclass(frozen=True)
+class Head:
+    """What one head of account was allotted and has spent, in rupees."""
+
+    hoa_code: str
+    allotted: Decimal
+    spent: Decimal
+
+
+@dataclass(frozen=True)
 class Sums:
     """The sanctions of a register together, as they stand now, in rupees."""
 
@@ -238,6 +247,18 @@ def sums(connection: Connection, criteria: RegisterCriteria, cities: Cities) -> 
         ).fetchone()
     assert found is not None
     return found
+
+
+def heads(connection: Connection, criteria: RegisterCriteria, cities: Cities) -> list[Head]:
+    """The register's sanctions by head of account, as they stand now, for the chart."""
+    with connection.cursor(row_factory=class_row(Head)) as cursor:
+        return cursor.execute(
+            f"""
+            SELECT s.hoa_code, sum(s.allotted_amount) AS allotted, sum(s.spent_amount) AS spent
+            FROM ifms.sanction s WHERE s.id IN ({_OF_YEAR}) GROUP BY s.hoa_code ORDER BY s.hoa_code
+            """.encode(),
+            _register_values(criteria, cities),
+        ).fetchall()
 
 
 def standing(connection: Connection, cities: Cities) -> list[Standing]:

@@ -120,6 +120,10 @@ class Around:
     """The first day on which one of its failed payments can no longer be corrected, less one; None without any."""
     busy: str | None
     """The number of the revision or repayment under way of the original."""
+    sanction_year: str | None
+    """The financial year in whose register its movements are; None for a revision, which moves nothing."""
+    head_name: str | None
+    city_name: str | None
 
 
 def around(connection: Connection, whole: Whole, cities: Cities) -> Around:
@@ -150,6 +154,15 @@ def around(connection: Connection, whole: Whole, cities: Cities) -> Around:
         "SELECT * FROM ifms.payment WHERE tenant_id = %(tenant)s AND payment_number = %(payment)s",
         {"tenant": pi["tenant_id"], "payment": pi["payment_number"]},
     )
+    sanction = connection.execute(
+        "SELECT financial_year FROM ifms.sanction WHERE id = ANY(%s)", ([m["sanction_id"] for m in whole.movements],)
+    ).fetchone()
+    named = dict(
+        connection.execute(
+            "SELECT kind, name FROM ifms.display_name WHERE (kind, code) IN (('HEAD', %s), ('CITY', %s))",
+            (pi["hoa_code"], pi["tenant_id"]),
+        ).fetchall()
+    )
     days = [row["correct_by"] for row in whole.failed]
     others = [row for row in family if row["pi_number"] != pi["pi_number"]]
     original = next((row for row in others if row["pi_number"] == root), None)
@@ -161,6 +174,9 @@ def around(connection: Connection, whole: Whole, cities: Cities) -> Around:
         alive=any(row["status"] != "FAILED" and row["pi_type"] == pi["pi_type"] for row in others),
         correctable_until=min(days, default=None),
         busy=next((row["pi_number"] for row in family if _under_way(row, corrected_as(pi))), None),
+        sanction_year=sanction[0] if sanction else None,
+        head_name=named.get("HEAD"),
+        city_name=named.get("CITY"),
     )
 
 

@@ -14,7 +14,8 @@ from ifms.reports.period import of_financial_year
 from ifms.reports.report import Aggregates, Chart, Column, Cube, Frame, Kind, Report, Request, Table
 
 _COLUMNS = (
-    Column("hoa_code", "Head of Account", width=23),
+    Column("hoa_name", "Head of Account", width=18),
+    Column("hoa_code", "Head Code", width=23),
     Column("tenant_id", "City", width=13),
     Column("master_allotment_id", "Sanction", width=12),
     Column("transaction_number", "Transaction Number", width=22),
@@ -27,9 +28,11 @@ _COLUMNS = (
 )
 
 _QUERY = f"""
-    SELECT r.hoa_code, r.tenant_id, r.master_allotment_id, r.transaction_number, r.transaction_date,
-           r.transaction_type, r.transaction_amount, r.sanctioned_balance, r.fund_available, r.recorded_at
+    SELECT coalesce(n.name, r.hoa_code), r.hoa_code, r.tenant_id, r.master_allotment_id, r.transaction_number,
+           r.transaction_date, r.transaction_type, r.transaction_amount, r.sanctioned_balance, r.fund_available,
+           r.recorded_at
     FROM ifms.fund_register r
+    LEFT JOIN ifms.display_name n ON n.kind = 'HEAD' AND n.code = r.hoa_code
     WHERE r.recorded_at < %(as_of)s
       AND CASE WHEN %(year)s::text IS NULL THEN {point_in_time.within("r.recorded_at")}
                ELSE r.financial_year = %(year)s END
@@ -52,8 +55,8 @@ def _derive(frame: Frame) -> Frame:
     return frame
 
 
-def _flows(counted: Aggregates, by: str) -> Frame:
-    made = counted.wide("moved", "transaction_type", list(KINDS), "transaction_amount", by)
+def _flows(counted: Aggregates, *by: str) -> Frame:
+    made = counted.wide("moved", "transaction_type", list(KINDS), "transaction_amount", *by)
     for name, kinds in _FLOWS.items():
         made[name] = sum(made[kind] for kind in kinds)
     return made
@@ -64,9 +67,9 @@ def _by_month(counted: Aggregates) -> Frame:
     return made[["month", "rows", *_FLOWS]]
 
 
-def _standing(counted: Aggregates, by: str) -> Frame:
-    made = _flows(counted, by).merge(counted.by("standing", by).drop(columns="rows"), on=by, how="left")
-    return made[[by, "rows", *_FLOWS, "sanctioned_balance", "fund_available"]]
+def _standing(counted: Aggregates, *by: str) -> Frame:
+    made = _flows(counted, *by).merge(counted.by("standing", *by).drop(columns="rows"), on=list(by), how="left")
+    return made[[*by, "rows", *_FLOWS, "sanctioned_balance", "fund_available"]]
 
 
 def _by_type(counted: Aggregates) -> Frame:
@@ -103,10 +106,12 @@ FUND_REGISTER = Report(
     default_period=of_financial_year,
     cubes={
         "moved": Cube(
-            ("hoa_code", "tenant_id", "transaction_type", "month"), {"transaction_amount": "sum"}, derive=_derive
+            ("hoa_name", "hoa_code", "tenant_id", "transaction_type", "month"), {"transaction_amount": "sum"},
+            derive=_derive,
         ),
         "standing": Cube(
-            ("hoa_code", "tenant_id", "master_allotment_id"), {"sanctioned_balance": "last", "fund_available": "last"}
+            ("hoa_name", "hoa_code", "tenant_id", "master_allotment_id"),
+            {"sanctioned_balance": "last", "fund_available": "last"},
         ),
     },
     tables=(
@@ -118,10 +123,15 @@ FUND_REGISTER = Report(
         ),
         Table(
             "By head of account",
-            (Column("hoa_code", "Head of Account", width=23), *_MONEY_MOVED, *_BALANCES),
-            lambda counted: _standing(counted, "hoa_code"),
+            (
+                Column("hoa_name", "Head of Account", width=23),
+                Column("hoa_code", "Head Code", width=23),
+                *_MONEY_MOVED,
+                *_BALANCES,
+            ),
+            lambda counted: _standing(counted, "hoa_name", "hoa_code"),
             Chart(
-                "Where the money of each head of account is", "hoa_code", ("spent", "fund_available"),
+                "Where the money of each head of account is", "hoa_name", ("spent", "fund_available"),
                 lying=True, at_most=10,
             ),
         ),
@@ -141,4 +151,5 @@ FUND_REGISTER = Report(
         ),
     ),
     parameters=_parameters,
+    printed=30_000,  # a city's year, of which the story wants every row on paper
 )  # fmt: skip

@@ -167,6 +167,8 @@ class Report:
     also: Mapping[str, tuple[tuple[str, ...], str]] = field(default_factory=dict)
     """Queries whose results are small, by name: the names of their columns, and the text."""
     parameters: Callable[[Request], dict[str, Any]] = lambda _: {}
+    printed: int = 1000
+    """So many rows are printed one by one in a PDF; of more, the sums are, and where all of them are."""
 
     @property
     def names(self) -> list[str]:

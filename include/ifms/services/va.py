@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from ifms import clock
 from ifms.errors import BadInputError, LedgerDataError, WireError
-from ifms.ledger import funds
+from ifms.ledger import funds, names
 from ifms.ledger.claims import Claim, claim, release
 from ifms.ledger.database import Connection
 from ifms.ledger.models import AllotmentKind, NewAllotment, Watermark
@@ -65,6 +65,9 @@ def fetch_allotments(sweep: TreasurySweep, treasury: TreasuryClient, master: Mas
     }
     gone: set[str] = set()
     new = Tally()
+    cities = {city.tenant_id: city.name for city in master.cities}
+    heads = {head.code: head.name for head in master.heads}
+    sweep.db.transact(lambda c: names.keep(c, cities, heads))
     _open_marks(sweep, master, scope)
     in_shard: dict[str, object] = {"tenants": list(scope.cities(master))}
 

@@ -56,6 +56,8 @@ GRANT SELECT (payment_instruction_id, beneficiary_number, amount, status, vouche
 GRANT SELECT (id, payment_instruction_id, from_status, to_status, created_at) ON ifms.status_log TO ifms_read;
 GRANT SELECT (payment_instruction_id, kind, amount, created_at) ON ifms.fund_movement TO ifms_read;
 GRANT SELECT (tenant_id) ON ifms.sanction, ifms.va_watermark TO ifms_read;
+-- Names of places and of budget heads, nobody's.
+GRANT SELECT (kind, code, name) ON ifms.display_name TO ifms_read;
 -- What an export asks before it begins, if a person has started it.
 GRANT SELECT (dag_id, run_id, conf_sha256) ON ifms.started_run TO ifms_read;
 

@@ -29,8 +29,8 @@ from ifms.reports.files.pdf_layout import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDT
 from ifms.reports.report import Aggregates, Report, Request, Row
 from ifms.reports.report import Table as Sums
 
-ROWS = 1000
-"""So many rows are printed one by one; of more, the sums are, and a sentence that says where all of them are."""
+_PART = 500
+"""So many rows are one table: a longer one costs more with each page that it is broken at."""
 _TABLE_ROWS = 60
 _CHART_HEIGHT = 132.0
 _ROOM = BOTTOM - 16 - TOP - 20
@@ -41,10 +41,11 @@ _CHART_LEFT = {True: 160.0, False: 62.0}  # names of heads of account and of rea
 
 
 class PdfFile:
-    """A sink that writes to a binary stream; `at_most` rows one by one."""
+    """A sink that writes to a binary stream; `at_most` rows one by one, else as many as the report has printed."""
 
-    def __init__(self, stream: BinaryIO, report: Report, request: Request, *, at_most: int = ROWS) -> None:
-        self._stream, self._report, self._request, self._at_most = stream, report, request, at_most
+    def __init__(self, stream: BinaryIO, report: Report, request: Request, *, at_most: int | None = None) -> None:
+        self._stream, self._report, self._request = stream, report, request
+        self._at_most = report.printed if at_most is None else at_most
         self._rows: list[Row] = []
 
     def add(self, rows: Sequence[Row]) -> None:
@@ -141,7 +142,10 @@ class _Document:
         if counted.totals:
             total = ["Total", *(counted.totals.get(column.name) for column in columns[1:])]
         lines = [[row[place] for place in places] for row in rows]
-        self._story += [CondPageBreak(_ROOM - 1), pdf_layout.table(columns, lines, total, size=6.6, fill=True)]
+        self._story.append(CondPageBreak(_ROOM - 1))
+        for first in range(0, max(len(lines), 1), _PART):
+            part, last = lines[first : first + _PART], first + _PART >= len(lines)
+            self._story.append(pdf_layout.table(columns, part, total if last else None, size=6.6, fill=True))
 
     def left_out(self, many: int, at_most: int) -> None:
         """Instead of thousands of pages."""

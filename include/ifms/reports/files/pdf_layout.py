@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +118,7 @@ def font(*, bold: bool = False) -> str:
     return str(_face(bold).fontName)
 
 
+@lru_cache(maxsize=100_000)
 def measure(text: str, size: float, *, bold: bool = False) -> float:
     """How wide a text is, in points."""
     return float(_face(bold).stringWidth(text, size))

@@ -21,7 +21,7 @@ from ifms.cities import Cities
 from ifms.errors import SealError
 from ifms.ledger.database import Connection
 from ifms.ledger.statuses import PiStatus
-from ifms.queries import funds, search
+from ifms.queries import funds, names, search
 from ifms.queries.health import problems_of_run
 from ifms.queries.instruction import (
     Around,
@@ -131,7 +131,7 @@ def instructions(request: Request, form: Annotated[ListForm, Query()], given: En
     """The list: pending for action, or the open search."""
     found, total, fault = None, 0, form.fault
     with ledger.connection() as connection:
-        cities = funds.choices(connection, given.read)[2]
+        cities = names.read(connection).city_choices(funds.choices(connection, given.read)[2])
         if fault is None:
             found = search.find(connection, form.criteria(), given.read)
             total = search.count(connection, form.criteria(), given.read)

@@ -21,7 +21,7 @@ from pydantic import BaseModel, Field
 from ifms import clock
 from ifms.cities import Cities
 from ifms.ledger.database import Connection
-from ifms.queries import funds
+from ifms.queries import funds, names
 from ifms.queries.funds import Month, RegisterCriteria, Transaction
 from ifms.reports.files import sheets
 from ifms.reports.period import parse
@@ -99,6 +99,9 @@ def register(
         rows = funds.register(connection, criteria, given.read)
         months = funds.months(connection, criteria, given.read)
         sums = funds.sums(connection, criteria, given.read)
+        known = names.read(connection)
+        by_head = funds.heads(connection, criteria, given.read)
+    head_lines = [(known.head(each.hoa_code), each.allotted, each.spent) for each in by_head]
     more = len(rows) > PAGE
     rows = rows[:PAGE]
     return page(
@@ -108,13 +111,16 @@ def register(
         form=form,
         year=criteria.financial_year,
         years=sorted({*years, current_year()}, reverse=True),
-        heads=heads,
-        cities=cities,
+        names=known,
+        heads=known.head_choices(heads),
+        cities=known.city_choices(cities),
         types=list(funds.KINDS),
         rows=rows,
         sums=sums,
         chart=chart(months),
-        months=months,
+        month_lines=[(f"{each.month:%b %Y}", each.allotted, each.spent) for each in months],
+        head_chart=head_chart(head_lines),
+        head_lines=head_lines,
         query=urlencode(form.filled),
         started=started,
         run_text=_run_text(started) if started else "",
@@ -122,8 +128,8 @@ def register(
     )
 
 
-_HEADER = ("reg.c.hoa", "reg.c.city", "reg.c.number", "reg.c.date", "reg.c.type", "reg.c.amount", "reg.c.sanctioned",
-           "reg.c.available")  # fmt: skip
+_HEADER = ("reg.c.hoa", "reg.c.code", "reg.c.city", "reg.c.number", "reg.c.date", "reg.c.type", "reg.c.amount",
+           "reg.c.sanctioned", "reg.c.available")  # fmt: skip
 
 
 @router.get("/register.csv")
@@ -190,8 +196,8 @@ def _refuse_many(connection: Connection, work: Work, form: RegisterForm, user: U
 def _write_rows(work: Work, *, form: RegisterForm, user: User, given: Rights) -> None:
     connection = work.connection()
     _refuse_many(connection, work, form, user, given, "csv")
-    rows = _everything(work, connection, form, given.read)
-    work.table(CSV, t("reg.title"), [t(key) for key in _HEADER], map(_cells, rows))
+    rows = map(partial(_cells, names.read(connection)), _everything(work, connection, form, given.read))
+    work.table(CSV, t("reg.title"), [t(key) for key in _HEADER], rows)
 
 
 def _write_report(work: Work, *, form: RegisterForm, user: User, given: Rights, kind: str) -> None:
@@ -241,7 +247,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Chart:
-    """An SVG of 960 by 220: for each month what was allotted and what was spent; None of it below zero."""
+    """An SVG of 960 by 220: for each month or head of account what was allotted and spent; none of it below zero."""
 
     allotted: list[Bar]
     spent: list[Bar]
@@ -250,25 +256,36 @@ class Chart:
     width: float
 
 
+_HEADS = 12
 _FLOOR, _CEILING, _LEFT, _RIGHT = 190.0, 14.0, 78.0, 952.0
 
 
 def chart(months: list[Month]) -> Chart | None:
     """The chart of these months; None when there is nothing to draw."""
-    top = max((max(month.allotted, month.spent) for month in months), default=Decimal(0))
+    return _drawn([(f"{each.month:%b %y}", each.allotted, each.spent) for each in months], 12)
+
+
+def head_chart(heads: list[tuple[str, Decimal, Decimal]]) -> Chart | None:
+    """The chart of these heads of account by name; of many the first, all of which the table has."""
+    return _drawn(heads[:_HEADS], 4)
+
+
+def _drawn(groups: list[tuple[str, Decimal, Decimal]], at_least: int) -> Chart | None:
+    """For each group what was allotted and what was spent, side by side."""
+    top = max((max(given, taken) for _, given, taken in groups), default=Decimal(0))
     if top <= 0:
         return None
-    step = (_RIGHT - _LEFT) / max(len(months), 12)
+    step = (_RIGHT - _LEFT) / max(len(groups), at_least)
     width = min(28.0, step * 0.36)
-    allotted, spent, names = [], [], []
-    for place, month in enumerate(months):
+    room = int(step / 6.5)  # so many letters stand under a group
+    allotted, spent, labels = [], [], []
+    for place, (name, given, taken) in enumerate(groups):
         middle = _LEFT + step * (place + 0.5)
-        name = f"{month.month:%b %y}"
-        allotted.append(_bar(middle - width - 1, month.allotted, top, f"{name}: {rupees(month.allotted)}"))
-        spent.append(_bar(middle + 1, month.spent, top, f"{name}: {rupees(month.spent)}"))
-        names.append((middle, name))
+        allotted.append(_bar(middle - width - 1, given, top, f"{name}: {rupees(given)}"))
+        spent.append(_bar(middle + 1, taken, top, f"{name}: {rupees(taken)}"))
+        labels.append((middle, name if len(name) <= room else f"{name[: room - 1].rstrip()}…"))
     lines = [(_FLOOR - (_FLOOR - _CEILING) * part / 4, _short(top * part / 4)) for part in range(5)]
-    return Chart(allotted, spent, names, lines, width)
+    return Chart(allotted, spent, labels, lines, width)
 
 
 def _bar(x: float, amount: Decimal, top: Decimal, label: str) -> Bar:
@@ -295,11 +312,11 @@ def _everything(work: Work, connection: Connection, form: RegisterForm, cities: 
         criteria = replace(criteria, after=rows[criteria.limit - 1].movement_id)
 
 
-def _cells(row: Transaction) -> list[sheets.Cell]:
+def _cells(known: names.Names, row: Transaction) -> list[sheets.Cell]:
     date_: date = row.transaction_date
     return [
-        row.hoa_code, row.tenant_id, row.transaction_number, date_, row.transaction_type, row.transaction_amount,
-        row.sanctioned_balance, row.fund_available,
+        known.head(row.hoa_code), row.hoa_code, row.tenant_id, row.transaction_number, date_, row.transaction_type,
+        row.transaction_amount, row.sanctioned_balance, row.fund_available,
     ]  # fmt: skip
 
 

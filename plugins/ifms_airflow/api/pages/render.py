@@ -10,7 +10,6 @@ from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, Response
@@ -19,8 +18,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from ifms import clock
 from ifms.money import grouped, grouped_count
 from ifms_airflow.api.dag_runs import Started
+from ifms_airflow.api.pages import links
 from ifms_airflow.api.pages.messages import t
 
+MASK_IFSC = "IFMS_MASK_IFSC"
+"""Environment variable: `yes` masks IFSC on the pages, as the story's later wish has it."""
 _HERE = Path(__file__).parent
 _STATIC = frozenset(path.name for path in (_HERE / "static").iterdir())
 
@@ -94,25 +96,11 @@ def masked_account(last4: str | None) -> str:
     return "********" + (last4 or "")
 
 
-def masked_ifsc(ifsc: str) -> str:
-    """The bank and the last two characters: ABCD*****12."""
-    return f"{ifsc[:4]}{'*' * max(0, len(ifsc) - 6)}{ifsc[-2:]}"
-
-
 def shown_ifsc(ifsc: str) -> str:
-    """The IFSC whole, as it names a branch and not a person; masked where the setting IFMS_MASK_IFSC is `yes`."""
-    return masked_ifsc(ifsc) if os.environ.get("IFMS_MASK_IFSC", "").strip().lower() == "yes" else ifsc
-
-
-def bill_link(bill: str, tenant_id: str) -> str | None:
-    """Where DIGIT shows the bill, by the setting IFMS_BILL_URL with its places {bill} and {city}; None without it.
-
-    A setting that is no web address makes no link: a bill's number comes from elsewhere, and is only ever a parameter.
-    """
-    pattern = os.environ.get("IFMS_BILL_URL", "").strip()
-    if not pattern.startswith(("https://", "http://")):
-        return None
-    return pattern.replace("{bill}", quote(bill, safe="")).replace("{city}", quote(tenant_id, safe=""))
+    """An IFSC whole, for it names a branch and no person; ABCD*****12 where MASK_IFSC says yes."""
+    if os.environ.get(MASK_IFSC, "").strip().lower() != "yes":
+        return ifsc
+    return f"{ifsc[:4]}{'*' * max(0, len(ifsc) - 6)}{ifsc[-2:]}"
 
 
 def took(duration: timedelta | None) -> str:
@@ -154,7 +142,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"t": t, "bill_link": bill_link, "pairs": lambda values: [(value, value) for value in values]}
+    made.globals |= {"t": t, "bill_link": links.bill, "beneficiary_link": links.beneficiary}
+    made.globals |= {"pairs": lambda values: [(value, value) for value in values]}
     filters: dict[str, Any] = {
         "rupees": rupees, "count": count, "when": when, "day": day, "day_of": day_of, "masked_account": masked_account,
         "shown_ifsc": shown_ifsc, "took": took, "tone": tone,

@@ -30,6 +30,7 @@ REPORTS = {
 }
 # What of the tables a reader sees: what reports count, and nothing that somebody has written or is called by.
 COUNTED = {
+    "display_name": {"kind", "code", "name"},
     "started_run": {"dag_id", "run_id", "conf_sha256"},  # what an export asks that a person has started
     "bill": {"tenant_id", "bill_id", "payment_number", "asked_at"},
     "payment": {"tenant_id", "payment_number", "amount", "raised_at", "seen_at"},

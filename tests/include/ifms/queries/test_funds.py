@@ -117,3 +117,15 @@ def test_sanctions_come_with_their_allotments_and_a_total(filled: Ledger):
     assert only["master_allotment_id"] == "901"
     assert len(only["allotments"]) == 1
     assert not SanctionCriteria().narrows
+
+
+def test_the_heads_together_are_the_register(filled: Ledger):
+    criteria = RegisterCriteria(YEAR)
+    heads = filled.db.transact(lambda c: funds.heads(c, criteria, Cities.ALL))
+    sums = filled.db.transact(lambda c: funds.sums(c, criteria, Cities.ALL))
+    assert [each.hoa_code for each in heads] == sorted({HEAD, "888"})
+    assert sum(each.allotted for each in heads) == sums.allotted > 0
+    assert sum(each.spent for each in heads) == sums.spent > 0
+    only = filled.db.transact(lambda c: funds.heads(c, RegisterCriteria(YEAR, hoa_code="888"), Cities.ALL))
+    assert only == [each for each in heads if each.hoa_code == "888"]
+    assert filled.db.transact(lambda c: funds.heads(c, criteria, Cities.NONE)) == []

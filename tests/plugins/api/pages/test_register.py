@@ -34,8 +34,8 @@ def test_the_register_of_this_year_is_shown_at_once(api: Any, adapter: Adapter):
     answer = browser.get("/ifms/register.csv", params={"year": year})
     header, *told = csv.reader(io.StringIO(answer.content.decode("utf-8-sig")))
     assert header[-1] == "Fund available"
-    assert [row[2] for row in told] == [row["transaction_number"] for row in rows]
-    assert [Decimal(row[7]) for row in told] == [row["fund_available"] for row in rows]
+    assert [row[3] for row in told] == [row["transaction_number"] for row in rows]
+    assert [Decimal(row[8]) for row in told] == [row["fund_available"] for row in rows]
     document = browser.get("/ifms/register.pdf", params={"year": year})
     assert document.headers["content-type"] == "application/pdf"
     assert document.content.startswith(b"%PDF-")
@@ -52,6 +52,30 @@ def test_the_register_of_this_year_is_shown_at_once(api: Any, adapter: Adapter):
     assert kinds == {"s"}  # a text, with all its digits
     assert "For a spreadsheet take XLSX" in page
     assert f"fund-register-{year}.xlsx" in book.headers["content-disposition"]
+
+
+def test_heads_and_cities_are_named_with_their_codes_beside_them(api: Any, adapter: Adapter):
+    wage_bill(adapter)
+    adapter.cycle()
+    named = {r["code"]: r["name"] for r in adapter.rows("SELECT code, name FROM ifms.display_name WHERE kind = 'HEAD'")}
+    row = adapter.rows("SELECT * FROM ifms.fund_register ORDER BY movement_id")[0]
+    head, year = row["hoa_code"], row["financial_year"]
+    browser = api("viewer", cookie=True)
+    page = browser.get("/ifms/register", params={"year": year}).text
+    for code, name in named.items():  # of the configuration, whether or not it has a sanction
+        assert f'<option value="{code}">{name} ({code})</option>' in page
+    assert f'{named[head]}<span class="sub">{head}</span>' in page
+    assert "take XLSX" in page
+    assert page.count("<svg") == page.count("The chart as a table") == 2
+    assert f"<title>Allotted, {named[head]}: ₹" in page
+    answer = browser.get("/ifms/register.csv", params={"year": year})
+    _, first, *_ = csv.reader(io.StringIO(answer.content.decode("utf-8-sig")))
+    assert first[:2] == [named[head], head]
+    book = load_workbook(io.BytesIO(browser.get("/ifms/register.xlsx", params={"year": year}).content))
+    cells = [cell for line in book["Rows"].iter_rows() for cell in line if cell.value == head]
+    assert cells
+    assert {(cell.data_type, cell.number_format) for cell in cells} == {("s", "@")}
+    assert named[head] in {cell.value for line in book["Rows"].iter_rows() for cell in line}
 
 
 def test_a_year_without_anything(api: Any):

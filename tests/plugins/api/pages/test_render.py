@@ -29,7 +29,6 @@ def test_rupees_in_lakh_and_crore(amount: str, said: str):
 def test_masks_show_four_digits_and_the_bank():
     assert render.masked_account("1234") == "********1234"
     assert render.masked_account(None) == "********"
-    assert render.masked_ifsc("ABCD0123412") == "ABCD*****12"
 
 
 def test_times_are_the_treasurys():
@@ -52,15 +51,6 @@ def test_an_ifsc_is_whole_unless_a_setting_masks_it(monkeypatch: pytest.MonkeyPa
     assert render.shown_ifsc("ABCD0123412") == "ABCD0123412"
     monkeypatch.setenv("IFMS_MASK_IFSC", "yes")
     assert render.shown_ifsc("ABCD0123412") == "ABCD*****12"
-
-
-def test_a_bill_is_linked_where_the_setting_says(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv("IFMS_BILL_URL", raising=False)
-    assert render.bill_link("WB/1", "od.samplea") is None
-    monkeypatch.setenv("IFMS_BILL_URL", "https://digit.example/bill?n={bill}&t={city}")
-    assert render.bill_link('WB/1&x="', "od.samplea") == "https://digit.example/bill?n=WB%2F1%26x%3D%22&t=od.samplea"
-    monkeypatch.setenv("IFMS_BILL_URL", "javascript:alert('{bill}')")
-    assert render.bill_link("WB/1", "od.samplea") is None
 
 
 def test_a_day_that_the_treasury_has_written_is_written_as_ours():

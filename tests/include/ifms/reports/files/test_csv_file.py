@@ -24,15 +24,15 @@ def written(path: Path, rows: object) -> list[list[str]]:
 def test_headings_rows_and_nothing_else(tmp_path: Path):
     told = written(tmp_path / "x.csv", [[row(1), row(2)], [row(3)]])
     assert told[0] == [column.heading for column in REGISTER.columns]
-    assert [line[3] for line in told[1:]] == [f"PI-SA/2026-27/{n:06d}" for n in (1, 2, 3)]
-    assert told[1][4:] == ["2026-11-23", "Expense", "1234567.10", "900000.00", "-298750.05", "2026-11-23 17:31:02"]
+    assert [line[4] for line in told[1:]] == [f"PI-SA/2026-27/{n:06d}" for n in (1, 2, 3)]
+    assert told[1][5:] == ["2026-11-23", "Expense", "1234567.10", "900000.00", "-298750.05", "2026-11-23 17:31:02"]
 
 
 def test_nothing_in_it_is_a_formula(tmp_path: Path):
     told = written(tmp_path / "x.csv", [[row(n, text) for n, text in enumerate(NASTY)]])
     for line, text in zip(told[1:], NASTY, strict=True):
-        assert line[3] in (text, f"'{text}")
-        assert line[3][:1] not in {"=", "+", "-", "@", "\t", "−"}
+        assert line[4] in (text, f"'{text}")
+        assert line[4][:1] not in {"=", "+", "-", "@", "\t", "−"}
 
 
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from pypdf import PdfReader
-from support.sample_data import NASTY, chunks, row, write
+from support.sample_data import NASTY, REGISTER, chunks, row, write
 
 from ifms.reports.files.pdf_file import PdfFile
 
@@ -73,6 +74,14 @@ def test_more_rows_than_somebody_reads_are_summed_and_that_is_said(tmp_path: Pat
     write(PdfFile, tmp_path / "x.pdf", chunks(20, 4), at_most=20)
     told = [line for lines in pages(tmp_path / "x.pdf") for line in lines]
     assert sum(line.count("PI-SA/") for line in told) == 20
+
+
+def test_a_long_register_is_printed_row_by_row_in_its_order(tmp_path: Path):
+    assert REGISTER.printed >= 20_000, "a city's year"
+    many = 1203  # three tables
+    write(PdfFile, tmp_path / "x.pdf", chunks(many, 250))
+    told = "\n".join("\n".join(lines) for lines in pages(tmp_path / "x.pdf"))
+    assert re.findall(r"PI-SA/2026-27/(\d{6})", told) == [f"{number:06d}" for number in range(many)]
 
 
 def test_the_largest_amounts_stay_whole(tmp_path: Path):

@@ -28,16 +28,16 @@ def book(tmp_path: Path):
 def test_texts_are_texts_and_amounts_are_numbers(book):
     sheet = book["Rows"]
     for line, text in zip(sheet.iter_rows(min_row=2, max_row=1 + len(NASTY)), NASTY, strict=True):
-        assert (line[3].value, line[3].data_type) == (text.replace("\x00\x0b", ""), "s")
-        assert (line[0].value, line[0].number_format) == ("990017057960000000000000002", "@")
-        for cell in line[6:9]:
+        assert (line[4].value, line[4].data_type) == (text.replace("\x00\x0b", ""), "s")
+        assert (line[1].value, line[1].number_format) == ("990017057960000000000000002", "@")
+        for cell in line[7:10]:
             assert cell.data_type == "n"
             assert cell.number_format.endswith("##0.00")
-    assert sheet["G2"].value == float(LARGEST)
-    assert sheet["I2"].value == -298750.05
-    assert str(sheet["E2"].value) == "2026-11-23 00:00:00"
-    assert f"{sheet['J2'].value:%Y-%m-%d %H:%M}" == "2026-11-23 17:31"
-    assert (sheet["E2"].number_format, sheet["J2"].number_format) == ("yyyy-mm-dd", "yyyy-mm-dd hh:mm:ss")
+    assert sheet["H2"].value == float(LARGEST)
+    assert sheet["J2"].value == -298750.05
+    assert str(sheet["F2"].value) == "2026-11-23 00:00:00"
+    assert f"{sheet['K2'].value:%Y-%m-%d %H:%M}" == "2026-11-23 17:31"
+    assert (sheet["F2"].number_format, sheet["K2"].number_format) == ("yyyy-mm-dd", "yyyy-mm-dd hh:mm:ss")
 
 
 def test_no_formula_and_every_digit_in_the_file(tmp_path: Path):
@@ -52,9 +52,9 @@ def test_no_formula_and_every_digit_in_the_file(tmp_path: Path):
 def test_headings_stay_in_sight_and_can_be_filtered(book):
     sheet = book["Rows"]
     assert sheet.freeze_panes == "A2"
-    assert sheet.auto_filter.ref == f"A1:J{1 + len(NASTY)}"
+    assert sheet.auto_filter.ref == f"A1:K{1 + len(NASTY)}"
     assert (sheet.page_setup.orientation, sheet.print_title_rows) == ("landscape", "$1:$1")
-    assert [cell.value for cell in sheet[1]][6:] == [
+    assert [cell.value for cell in sheet[1]][7:] == [
         "Transaction Amount (₹)", "Sanctioned Balance (₹)", "Fund Available (₹)", "Recorded (IST)",
     ]  # fmt: skip
 
@@ -105,7 +105,7 @@ def test_rows_go_on_in_the_next_sheet_with_a_sentence(tmp_path: Path):
         assert sheet.max_row <= 12
         assert sheet["A1"].value == "Head of Account"
         assert sheet.freeze_panes == "A2"
-        numbers += [cell.value for cell in sheet["D"][1:] if cell.value]
+        numbers += [cell.value for cell in sheet["E"][1:] if cell.value]
         if following:
             assert (
                 sheet.cell(sheet.max_row, 1).value
