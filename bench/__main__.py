@@ -77,8 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 timings, filling = reading.measure(made.server.dsn("reading"), pis, console)
                 if everything or given.reading:
                     console.print(reading.table(timings, pis, filling))
-                    month = frames.measure(made.server.dsn("reading"), console)
-                    console.print(frames.table(month, pis * reading.PER_PI))
+                    months = frames.measure(made.server.dsn("reading"), console)
+                    console.print(frames.table(months, pis * reading.PER_PI))
                     made.new_ledger("plans")
                     plans.fill(made.server.dsn("plans"), pis)
                     console.print(plans.table(plans.measure(made.server.dsn("plans")), pis))

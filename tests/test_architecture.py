@@ -77,7 +77,7 @@ ROOMS = {
         "alembic psycopg sqlalchemy",
     ),
     "calllog": room("wire ledger sealing", "elastic_transport elasticsearch psycopg"),
-    "queries": room("wire.bank ledger sealing", "pandas psycopg"),
+    "queries": room("wire.bank ledger sealing", "pandas psycopg pyarrow"),
     "reports": room("queries ledger", "matplotlib pandas psycopg pyarrow pypdf reportlab xlsxwriter"),
     "sweep": room("wire treasury ledger platform.masterdata"),
     "delivery": room("sweep queries calllog ledger platform", "confluent_kafka psycopg"),

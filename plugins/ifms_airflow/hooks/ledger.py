@@ -25,14 +25,15 @@ if TYPE_CHECKING:
     from datetime import date
 
     import pandas as pd
+    import pyarrow as pa
 
     from ifms.queries.views import Question
 
     Parameters = Sequence[Any] | Mapping[str, Any] | None
 
 PREPARED_AFTER = 5  # runs of a statement, where the connection says that no pooler stands before the server
-CHUNK = 10_000
-"""Rows of one frame where many are read: some megabytes."""
+CHUNK = 4_000
+"""Rows of one frame or batch where many are read: some megabytes."""
 
 
 class LedgerHook(PostgresHook):
@@ -147,6 +148,28 @@ class LedgerHook(PostgresHook):
                 yield frames.frame(columns, rows)
                 while len(rows) == size and (rows := cursor.fetchmany(size)):
                     yield frames.frame(columns, rows)
+
+    def get_batches(
+        self, sql: str, parameters: Parameters = None, *, rows: int = CHUNK
+    ) -> Generator[pa.RecordBatch, None, None]:
+        """The same as Arrow record batches of `rows` rows, for what pandas is too slow for: see `ifms.queries.arrow`.
+
+        All of one state of the ledger; none when nothing is found. `statement_timeout` is how long all of it may take,
+        what the caller does between two batches included. `pyarrow.Table.from_batches` makes one table of them.
+
+        Raises what `get_df` raises, and BadInputError for `rows` below 1 or a column that Arrow has no type for.
+        """
+        if rows < 1:
+            raise BadInputError(f"batches of {rows} are less than one row")
+        send_sql_hook_lineage(context=self, sql=sql, sql_parameters=parameters)
+        return self._batches(sql, parameters, rows)
+
+    def _batches(self, sql: str, parameters: Parameters, rows: int) -> Generator[pa.RecordBatch, None, None]:
+        from ifms.queries import arrow
+
+        with self._reading() as connection:
+            schema = arrow.schema_of(connection, sql, parameters)
+            yield from arrow.batches(connection, sql, parameters, schema, rows)
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
@@ -365,6 +388,31 @@ class LedgerHook(PostgresHook):
     ) -> Generator[pd.DataFrame, None, None]:
         """What `status_history_df` finds, in frames of `chunksize` rows: see `get_df_by_chunks`."""
         return self._by_chunks(views.status_history(**narrowed), chunksize)
+
+    def fund_register_by_batches(
+        self, financial_year: str | None = None, *, rows: int = CHUNK, **narrowed: Any
+    ) -> Generator[pa.RecordBatch, None, None]:
+        """What `fund_register_df` finds, as Arrow batches: see `get_batches`."""
+        return self._by_batches(views.fund_register(financial_year, **narrowed), rows)
+
+    def payment_instructions_by_batches(
+        self, financial_year: str | None = None, *, rows: int = CHUNK, **narrowed: Any
+    ) -> Generator[pa.RecordBatch, None, None]:
+        """What `payment_instructions_df` finds, as Arrow batches: see `get_batches`."""
+        return self._by_batches(views.payment_instructions(financial_year, **narrowed), rows)
+
+    def beneficiary_payments_by_batches(
+        self, financial_year: str | None = None, *, rows: int = CHUNK, **narrowed: Any
+    ) -> Generator[pa.RecordBatch, None, None]:
+        """What `beneficiary_payments_df` finds, as Arrow batches: see `get_batches`."""
+        return self._by_batches(views.beneficiary_payments(financial_year, **narrowed), rows)
+
+    def status_history_by_batches(self, *, rows: int = CHUNK, **narrowed: Any) -> Generator[pa.RecordBatch, None, None]:
+        """What `status_history_df` finds, as Arrow batches: see `get_batches`."""
+        return self._by_batches(views.status_history(**narrowed), rows)
+
+    def _by_batches(self, question: Question, rows: int) -> Generator[pa.RecordBatch, None, None]:
+        return self.get_batches(question.statement, question.values, rows=rows)
 
     def _frame(self, question: Question) -> pd.DataFrame:
         return self.get_df(question.statement, question.values)

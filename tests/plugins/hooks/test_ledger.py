@@ -192,6 +192,30 @@ def test_frames_have_the_types_of_the_database_also_without_a_row(name: str):
         chunks = list(by_chunks(chunksize=3, **some))
         assert [len(chunk) for chunk in chunks] == [3] * (rows // 3) + [rows % 3] * (rows % 3 > 0 or rows == 0)
         assert [*chunks[0].columns] == [*full.columns]
+        batches = list(getattr(hook, f"{name}_by_batches")(rows=3, **some))
+        assert [batch.num_rows for batch in batches] == [3] * (rows // 3) + [rows % 3] * (rows % 3 > 0)
+        assert all(batch.schema.names == [*full.columns] for batch in batches)
+        assert list(getattr(hook, f"{name}_by_batches")(**none)) == []
+
+
+@pytest.mark.usefixtures("_reader")
+def test_batches_hold_what_frames_hold():
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from ifms_airflow.hooks import LedgerHook
+
+    hook = LedgerHook()
+    table = pa.Table.from_batches(hook.beneficiary_payments_by_batches(rows=4))
+    frame = hook.beneficiary_payments_df()
+    assert pc.sum(table["amount"]).as_py() == frame["amount"].sum() == Decimal(500)
+    for name in ("pi_number", "beneficiary_number", "bill_numbers", "created_at", "voucher_date", "reason"):
+        known = frame[name].astype(object)
+        assert table[name].to_pylist() == known.where(known.notna(), None).tolist(), name
+    with pytest.raises(BadInputError, match="less than one row"):
+        hook.get_batches("SELECT 1", rows=0)
+    with pytest.raises(errors.InsufficientPrivilege):
+        list(hook.get_batches("SELECT name FROM ifms.beneficiary"))
 
 
 @pytest.mark.usefixtures("_reader")

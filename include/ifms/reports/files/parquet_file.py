@@ -1,7 +1,7 @@
 """Views as Parquet: a file for each city and month, as other tools read a partitioned data set.
 
 Money is decimal128, an instant a timestamp in UTC, a day date32; each column says in the file what it means and in
-which unit, in the database's own words. Rows pass through in chunks, each of which is a row group.
+which unit, in the database's own words. Rows pass through in batches, each of which is a row group.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,6 +17,7 @@ from psycopg import sql
 
 from ifms.errors import BadInputError
 from ifms.ledger.database import Connection
+from ifms.queries import arrow
 from ifms.reports.period import Period, parse
 
 VIEWS = {
@@ -33,20 +33,6 @@ ORDER = {
 }
 CHUNK = 10_000
 FILE = "rows.parquet"
-
-_TYPES = {
-    "text": pa.string(),
-    "uuid": pa.string(),
-    "text[]": pa.list_(pa.string()),
-    "boolean": pa.bool_(),
-    "integer": pa.int32(),
-    "bigint": pa.int64(),
-    "date": pa.date32(),
-    "timestamp with time zone": pa.timestamp("us", tz="UTC"),
-    "numeric(15,2)": pa.decimal128(15, 2),
-    "numeric": pa.decimal128(38, 2),
-}
-_UNITS = {"date": "day, IST", "timestamp with time zone": "instant, UTC", "numeric(15,2)": "INR", "numeric": "INR"}
 
 
 @dataclass(frozen=True)
@@ -81,19 +67,15 @@ def write(
     """
     if view not in VIEWS:
         raise BadInputError(f"{view[:60]!r} can't be had as Parquet: there are {', '.join(VIEWS)}")
-    schema = _schema(connection, view)
-    connection.execute("SET LOCAL cursor_tuple_fraction = 1")
+    schema = _described(connection, view)
     values = {"since": month.since, "until": month.until, "tenants": None if tenants is None else list(tenants)}
     within = sql.SQL(
         "FROM ifms.{} WHERE {column} >= %(since)s AND {column} < %(until)s"
         " AND (%(tenants)s::text[] IS NULL OR tenant_id = ANY(%(tenants)s))"
     ).format(sql.Identifier(view), column=sql.Identifier(VIEWS[view]))
     cities = connection.execute(sql.SQL("SELECT DISTINCT tenant_id {} ORDER BY 1").format(within), values).fetchall()
-    query = sql.SQL("SELECT {} {} ORDER BY {}").format(
-        sql.SQL(", ").join(map(sql.Identifier, schema.names)),
-        within,
-        sql.SQL(", ").join(map(sql.Identifier, ORDER[view])),
-    )
+    order = sql.SQL(", ").join(map(sql.Identifier, ORDER[view]))
+    query = sql.SQL("SELECT * {} ORDER BY {}").format(within, order).as_string(connection)
     made = []
     for place, (city,) in enumerate(cities):
         file = here / f"{place}.parquet"
@@ -103,37 +85,36 @@ def write(
 
 
 def _write(
-    connection: Connection, query: sql.Composed, values: dict[str, Any], schema: pa.Schema, file: Path, chunk: int
+    connection: Connection, query: str, values: dict[str, Any], schema: pa.Schema, file: Path, chunk: int
 ) -> int:
     count = 0
-    with connection.cursor(name="ifms_parquet") as cursor, pq.ParquetWriter(file, schema, compression="zstd") as writer:
-        cursor.execute(query, values)
-        while rows := cursor.fetchmany(chunk):
-            columns = [
-                pa.array([_plain(row[place]) for row in rows], type=field.type) for place, field in enumerate(schema)
-            ]
-            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
-            count += len(rows)
+    with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        for batch in arrow.batches(connection, query, values, schema, chunk):
+            writer.write_batch(batch)
+            count += batch.num_rows
     return count
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401  (a cell may hold anything)
-    return str(value) if isinstance(value, UUID) else value
-
-
-def _schema(connection: Connection, view: str) -> pa.Schema:
+def _described(connection: Connection, view: str) -> pa.Schema:
     """The view's columns with what the database says of them."""
-    rows = connection.execute(
-        """
-        SELECT a.attname, format_type(a.atttypid, a.atttypmod), coalesce(col_description(a.attrelid, a.attnum), '')
-        FROM pg_attribute a WHERE a.attrelid = format('ifms.%%I', %s::text)::regclass AND a.attnum > 0 ORDER BY a.attnum
-        """,
-        (view,),
-    ).fetchall()
+    schema = arrow.schema_of(connection, f"SELECT * FROM ifms.{view}", None)
+    meanings = dict(
+        connection.execute(
+            """
+            SELECT attname, col_description(attrelid, attnum) FROM pg_attribute
+            WHERE attrelid = format('ifms.%%I', %s::text)::regclass AND attnum > 0
+            """,
+            (view,),
+        ).fetchall()
+    )
     fields = []
-    for name, kind, meaning in rows:
-        if kind not in _TYPES:
-            raise BadInputError(f"column {name} of {view} is of type {kind}, of which Parquet's is not settled")
-        told = {"description": meaning} | ({"unit": _UNITS[kind]} if kind in _UNITS else {})
-        fields.append(pa.field(name, _TYPES[kind], metadata=told))
+    for field in schema:
+        told = {"description": meanings[field.name] or ""} | ({"unit": unit} if (unit := _unit(field.type)) else {})
+        fields.append(field.with_metadata(told))
     return pa.schema(fields, metadata={"source": f"ifms.{view}"})
+
+
+def _unit(of: pa.DataType) -> str | None:
+    if pa.types.is_decimal(of):
+        return "INR"
+    return {pa.date32(): "day, IST", pa.timestamp("us", tz="UTC"): "instant, UTC"}.get(of)
