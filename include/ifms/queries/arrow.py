@@ -77,7 +77,7 @@ def batches(
     """
     query = sql.SQL("COPY (SELECT {} FROM (\n{}\n) asked) TO STDOUT (FORMAT csv)").format(
         sql.SQL(", ").join(map(_copied, schema)),
-        sql.SQL(statement),  # type: ignore[arg-type]
+        sql.SQL(statement),
     )
     with connection.cursor() as cursor, cursor.copy(query, values) as copy:
         for lines in _gathered(copy, rows):
