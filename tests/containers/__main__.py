@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ WORKERS = 4
 UP_SECONDS = 900.0
 KILLED_MS, STOPPED_MS = 4_000, 20_000
 """How long the treasury takes to reply while a worker is killed, and while all are stopped: work must be under way."""
+_TASK_LOGS = """grep -rE '"level": ?"(error|critical|warning)"' /opt/airflow/logs/dag_id=* || true"""
 console = Console(highlight=False, markup=False, soft_wrap=True)
 
 
@@ -59,39 +62,35 @@ def check(running: Engine, folder: Path) -> None:
         overrides = [*lowered_limits(folder), *older_engine(running, folder)]
         running.use(compose.FILE, *overrides, folder=compose.REPO, environment=environment)
         running.compose("down", "--volumes", "--remove-orphans", quiet=True)  # what a run that was ended has left
+    part = partial(step, found=found, running=running)
     try:
-        with step("build and first start"):
+        with step("build and first start", running=running):
             running.compose("up", "--detach", "--build", quiet=True)
             up(running)
-        with step("a cycle", found):
+        with part("a cycle"):
             walked(inside(running, "cycle"))
-        with step("Kafka's doorbell starts ifms_pi", found):
+        with part("Kafka's doorbell starts ifms_pi"):
             doorbell(running)
-        with step(f"{WORKERS} workers, one is killed at work", found):
+        with part(f"{WORKERS} workers, one is killed at work"):
             killed(running)
-        with step("all workers are stopped at work", found):
+        with part("all workers are stopped at work"):
             stopped(running)
-        with step("down and up", found):
+        with part("down and up"):
             running.compose("down", quiet=True)
             running.compose("up", "--detach", quiet=True)
             up(running)
-        with step("a second cycle, which ends what is open", found):
+        with part("a second cycle, which ends what is open"):
             walked(inside(running, "cycle"))
-        with step("pages", found):
+        with part("pages"):
             answered = inside(running, "pages")
             expect(set(answered.values()) == {200}, f"pages answer {answered}")
-        with step("books", found):
+        with part("books"):
             told = inside(running, "books")
             console.print(f"    {told}")
             expect(not told["wrong"], "; ".join(told["wrong"]))
-        with step("health checks", found):
+        with part("health checks"):
             healthy(running)
         expect(not found, "; ".join(found))
-    except CheckError:
-        logs = KEPT / "last-failure.log"
-        logs.write_text(running.compose("ps", "--all") + running.compose("logs", "--no-color", quiet=True))
-        console.print(f"containers: what the services said is in {logs}")
-        raise
     finally:
         running.compose("down", "--volumes", "--remove-orphans", quiet=True)
 
@@ -222,18 +221,33 @@ def expect(holds: bool, otherwise: str) -> None:
 
 
 @contextmanager
-def step(what: str, found: list[str] | None = None) -> Iterator[None]:
+def step(what: str, found: list[str] | None = None, running: Engine | None = None) -> Iterator[None]:
     """Say what begins, and how long it took; what does not hold is put into `found`, and the next step goes on."""
     console.print(f"{what} …")
     began = time.monotonic()
     try:
         yield
     except CheckError as error:
+        if running is not None:
+            keep_logs(running, what)
         if found is None:
             raise
         console.print(f"  {error}", style="red")
         found.append(f"{what}: {error}")
     console.print(f"  {time.monotonic() - began:.0f} s")
+
+
+def keep_logs(running: Engine, what: str) -> None:
+    """What services and tasks have said until now, before a later step takes their containers away."""
+    file = KEPT / f"failure-{re.sub('[^a-z0-9]+', '-', what.lower()).strip('-')}.log"
+    parts = [["ps", "--all"], ["logs", "--no-color"], ["exec", "--no-TTY", "scheduler", "bash", "-c", _TASK_LOGS]]
+    with file.open("w") as kept:
+        for part in parts:
+            try:
+                kept.write(running.compose(*part, quiet=True))
+            except CheckError as error:
+                kept.write(f"{error}\n")
+    console.print(f"  what was said until then is in {file}")
 
 
 if __name__ == "__main__":
