@@ -24,7 +24,7 @@ from ifms_standalone.settings import REPOSITORY, Folder
 
 REPORTS = (
     "fund_register", "payment_ageing", "failure_reasons", "reconciliation", "response_times", "amounts_transferred",
-    "bank_transfers", "project_payments",
+    "bank_transfers", "project_payments", "payments_by_group",
 )  # fmt: skip
 FORMATS = ("csv", "xlsx", "pdf")
 SECONDS_LIMIT, BYTES_LIMIT = 300.0, 400 * 2**20

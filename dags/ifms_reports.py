@@ -11,6 +11,7 @@ Makes reports, each as XLSX (rows, sums, charts), CSV (rows) and PDF (for paper)
 - `amounts_transferred`: what was paid and came back, by month, type of bill, city and head of account.
 - `bank_transfers`: each transfer by the date of its voucher, with its UTR.
 - `project_payments`: what was paid and came back, by project and type of bill.
+- `payments_by_group`: how many payments reached individuals, by gender and social category; small numbers left out.
 
 Each is as of the end of the run's data interval: from movements, status log and calls with their times, not from what a
 row says now. So the same run makes the same files again, its CSV byte for byte. Calls are

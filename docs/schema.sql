@@ -718,6 +718,52 @@ BEGIN
 END $$;
 
 --
+-- Name: payments_by_group(timestamp with time zone, timestamp with time zone, timestamp with time zone, text[]); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.payments_by_group(since timestamp with time zone, until timestamp with time zone, as_of timestamp with time zone, tenants text[]) RETURNS TABLE(month text, tenant_id text, gender text, social_category text, payments bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    WITH paid AS (
+        SELECT p.id, p.tenant_id,
+               (SELECT min(l.created_at) FROM ifms.status_log l
+                WHERE l.payment_instruction_id = p.id AND l.to_status IN ('SUCCESSFUL', 'PARTIAL', 'COMPLETED')
+                  AND l.created_at < $3) AS at
+        FROM ifms.payment_instruction p
+        WHERE p.created_at < $3 AND ($4 IS NULL OR p.tenant_id = ANY ($4))
+          AND (SELECT l.to_status FROM ifms.status_log l
+               WHERE l.payment_instruction_id = p.id AND l.to_status IS NOT NULL AND l.created_at < $3
+               ORDER BY l.id DESC LIMIT 1) IN ('SUCCESSFUL', 'PARTIAL', 'COMPLETED')
+    ), counted AS (
+        SELECT to_char(paid.at AT TIME ZONE 'Asia/Kolkata', 'YYYY-MM') AS month, paid.tenant_id,
+               coalesce(b.gender, 'not known') AS gender, coalesce(b.social_category, 'not known') AS social_category,
+               count(*) AS payments
+        FROM paid JOIN ifms.beneficiary b ON b.payment_instruction_id = paid.id
+        WHERE b.beneficiary_type = 'IND'
+          AND NOT (b.status = 'Payment Failed' AND b.failed_on IS NOT NULL AND b.updated_at < $3)
+          AND ($1 IS NULL OR paid.at >= date_trunc('month', $1, 'Asia/Kolkata'))
+          AND ($2 IS NULL OR paid.at < date_trunc('month', $2 - interval '1 microsecond', 'Asia/Kolkata')
+                                       + interval '1 month')
+        GROUP BY 1, 2, 3, 4
+    ), ranked AS (
+        SELECT c.*, count(*) FILTER (WHERE c.payments < 10) OVER of_city AS small,
+               row_number() OVER (PARTITION BY c.month, c.tenant_id
+                                  ORDER BY c.payments, c.gender, c.social_category) AS place
+        FROM counted c WINDOW of_city AS (PARTITION BY c.month, c.tenant_id)
+    )
+    SELECT month, tenant_id, gender, social_category,
+           CASE WHEN payments >= 10 AND NOT (small = 1 AND place = 2) THEN payments END
+    FROM ranked ORDER BY 1, 2, 3, 4
+$_$;
+
+--
+-- Name: FUNCTION payments_by_group(since timestamp with time zone, until timestamp with time zone, as_of timestamp with time zone, tenants text[]); Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON FUNCTION ifms.payments_by_group(since timestamp with time zone, until timestamp with time zone, as_of timestamp with time zone, tenants text[]) IS 'How many payments to individuals reached them, by the month (IST) in which they were debited, city, gender and social category; fewer than ten are NULL.';
+
+--
 -- Name: place(); Type: FUNCTION; Schema: ifms; Owner: -
 --
 
@@ -984,6 +1030,8 @@ CREATE TABLE ifms.beneficiary (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     same_account_by text,
+    gender text,
+    social_category text,
     CONSTRAINT amount_is_a_number CHECK ((amount <> 'NaN'::numeric)),
     CONSTRAINT beneficiary_account_last4_check CHECK ((length(account_last4) <= 4)),
     CONSTRAINT beneficiary_amount_check CHECK ((amount > (0)::numeric)),
@@ -991,8 +1039,10 @@ CREATE TABLE ifms.beneficiary (
     CONSTRAINT beneficiary_challan_date_in_bounds CHECK (((challan_date >= '2000-01-01'::date) AND (challan_date < '2100-01-01'::date))),
     CONSTRAINT beneficiary_created_at_in_bounds CHECK (((created_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT beneficiary_failed_on_in_bounds CHECK (((failed_on >= '2000-01-01'::date) AND (failed_on < '2100-01-01'::date))),
+    CONSTRAINT beneficiary_gender_check CHECK ((gender ~ '^[A-Z][A-Z0-9 _-]{0,39}$'::text)),
     CONSTRAINT beneficiary_ifsc_check CHECK (((ifsc ~ '^[A-Z]{4}0[A-Z0-9]{6}$'::text) OR ((ifsc = ''::text) AND (imported_as IS NOT NULL)))),
     CONSTRAINT beneficiary_line_item_ids_check CHECK ((cardinality(line_item_ids) > 0)),
+    CONSTRAINT beneficiary_social_category_check CHECK ((social_category ~ '^[A-Z][A-Z0-9 _-]{0,39}$'::text)),
     CONSTRAINT beneficiary_updated_at_in_bounds CHECK (((updated_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (updated_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT beneficiary_utr_date_in_bounds CHECK (((utr_date >= '2000-01-01'::date) AND (utr_date < '2100-01-01'::date))),
     CONSTRAINT beneficiary_voucher_date_in_bounds CHECK (((voucher_date >= '2000-01-01'::date) AND (voucher_date < '2100-01-01'::date))),
@@ -1004,6 +1054,18 @@ CREATE TABLE ifms.beneficiary (
 --
 
 COMMENT ON TABLE ifms.beneficiary IS 'Who is paid by a payment instruction, how much and on which account (sealed), and what became of it.';
+
+--
+-- Name: COLUMN beneficiary.gender; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary.gender IS 'Of an individual, as the registry has it, like FEMALE; NULL where it has none.';
+
+--
+-- Name: COLUMN beneficiary.social_category; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.beneficiary.social_category IS 'Of an individual, as the registry has it, like SC; NULL where it has none.';
 
 --
 -- Name: beneficiary_payment; Type: VIEW; Schema: ifms; Owner: -
@@ -1517,6 +1579,7 @@ CREATE TABLE ifms.display_name (
     code text NOT NULL,
     name text NOT NULL,
     changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT display_name_changed_at_check CHECK (((changed_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (changed_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT display_name_code_check CHECK ((btrim(code) <> ''::text)),
     CONSTRAINT display_name_kind_check CHECK ((kind = ANY (ARRAY['CITY'::text, 'HEAD'::text]))),
     CONSTRAINT display_name_name_check CHECK ((btrim(name) <> ''::text))
@@ -4998,6 +5061,12 @@ CREATE TRIGGER content_is_frozen BEFORE UPDATE OF id, tenant_id, hoa_code, ddo_c
 CREATE TRIGGER first_one_has_its_payments_id BEFORE INSERT ON ifms.payment_instruction FOR EACH ROW WHEN (((new.pi_type = 'ORIGINAL'::text) AND (new.repayment_of IS NULL) AND (new.imported_at IS NULL))) EXECUTE FUNCTION ifms.take_payments_id();
 
 --
+-- Name: beneficiary group_is_frozen; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER group_is_frozen BEFORE UPDATE OF gender, social_category ON ifms.beneficiary FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('the content of a payment instruction is frozen');
+
+--
 -- Name: sanction guard_balances; Type: TRIGGER; Schema: ifms; Owner: -
 --
 
@@ -5657,6 +5726,14 @@ GRANT ALL ON FUNCTION ifms.in_doubt(of ifms.payment_instruction) TO ifms_work;
 --
 
 REVOKE ALL ON FUNCTION ifms.note_status_since() FROM PUBLIC;
+
+--
+-- Name: FUNCTION payments_by_group(since timestamp with time zone, until timestamp with time zone, as_of timestamp with time zone, tenants text[]); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.payments_by_group(since timestamp with time zone, until timestamp with time zone, as_of timestamp with time zone, tenants text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION ifms.payments_by_group(since timestamp with time zone, until timestamp with time zone, as_of timestamp with time zone, tenants text[]) TO ifms_work;
+GRANT ALL ON FUNCTION ifms.payments_by_group(since timestamp with time zone, until timestamp with time zone, as_of timestamp with time zone, tenants text[]) TO ifms_read;
 
 --
 -- Name: FUNCTION place(); Type: ACL; Schema: ifms; Owner: -

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 REPORTS = (
     "fund_register", "payment_ageing", "failure_reasons", "reconciliation", "response_times", "amounts_transferred",
-    "bank_transfers", "project_payments",
+    "bank_transfers", "project_payments", "payments_by_group",
 )  # fmt: skip
 """The names of reports; the same as in `ifms.reports.catalogue`, which no DAG file loads."""
 FORMATS = ("xlsx", "csv", "pdf")

@@ -57,6 +57,7 @@ def test_the_form_and_by_itself(run_dag, adapter, folder, sweeps):
         "amounts_transferred",
         "bank_transfers",
         "project_payments",
+        "payments_by_group",
     }
     assert {name.split("_20")[0] for name in mine} == made
     [row] = sweeps(run)

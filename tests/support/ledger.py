@@ -101,10 +101,12 @@ class Ledger:
         assert row is not None
         return Payment(*row), mine
 
-    def instruct(self, payment: Payment, payment_claim: Claim) -> tuple[PaymentInstruction, Claim]:
+    def instruct(
+        self, payment: Payment, payment_claim: Claim, beneficiaries: Sequence[NewBeneficiary] | None = None
+    ) -> tuple[PaymentInstruction, Claim]:
         """Write a PI for a claimed payment, on whatever sanction has the money."""
         mine = Claim(uuid.uuid4(), LEASE)
-        new = new_instruction(payment)
+        new = new_instruction(payment, beneficiaries)
 
         def write(connection: Connection) -> PaymentInstruction:
             funding = funds.choose_funding(connection, TENANT, payment.amount, [(DDO, HEAD)], financial_year="2024-25")

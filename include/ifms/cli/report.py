@@ -27,7 +27,7 @@ def report(
         typer.Argument(
             metavar="NAME",
             help="fund_register, payment_ageing, failure_reasons, reconciliation, response_times, "
-            "amounts_transferred, bank_transfers or project_payments",
+            "amounts_transferred, bank_transfers, project_payments or payments_by_group",
         ),
     ],
     period: Annotated[

@@ -113,6 +113,9 @@ class NewBeneficiary:
     address: str
     same_account_by: str | None = None
     """Who has chosen, on purpose, the account whose payment had failed; None for everybody else."""
+    gender: str | None = field(default=None, repr=False)
+    social_category: str | None = field(default=None, repr=False)
+    """Codes of an individual as the registry has them, for counting alone; they do not go to the treasury."""
 
     @property
     def account_last4(self) -> str:
@@ -143,6 +146,8 @@ class Beneficiary:
     status_message: str | None
     failed_on: date | None
     same_account_by: str | None = None
+    gender: str | None = field(default=None, repr=False)
+    social_category: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "status", BeneficiaryStatus(self.status))

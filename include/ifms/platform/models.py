@@ -5,6 +5,7 @@ A model's repr shows its id only: the rest may be a name, a mobile number or an 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -71,6 +72,23 @@ Key = Annotated[str, AfterValidator(_named_by)]
 
 def _read_list(value: object) -> object:
     return [] if value is None else value  # Java writes an absent list as null
+
+
+def _read_group(value: object) -> str | None:
+    """A code like FEMALE or SC; of anything else nothing, for no payment waits for it."""
+    code = " ".join(value.split()).upper() if isinstance(value, str) else ""
+    return code if _GROUP.fullmatch(code) else None
+
+
+def _read_social_category(value: object) -> str | None:
+    fields = value.get("fields") if isinstance(value, dict) else None
+    for each in fields if isinstance(fields, list) else []:
+        if isinstance(each, dict) and each.get("key") == "SOCIAL_CATEGORY":
+            return _read_group(each.get("value"))
+    return None
+
+
+_GROUP = re.compile(r"[A-Z][A-Z0-9 _-]{0,39}", re.ASCII)
 
 
 SUCCESSFUL = "SUCCESSFUL"
@@ -477,10 +495,14 @@ class _Place(Model):
 
 
 class Individual(Model):
-    """A wage seeker."""
+    """A wage seeker; `gender` and `social_category` as codes, where the registry has them."""
 
     id: Key
     mobile_number: str | None = None
+    gender: Annotated[str | None, BeforeValidator(_read_group)] = Field(default=None, repr=False)
+    social_category: Annotated[str | None, BeforeValidator(_read_social_category)] = Field(
+        default=None, repr=False, validation_alias="additionalFields"
+    )
     address: Annotated[list[_Place], BeforeValidator(_read_list)] = Field(default_factory=list)
 
     @property

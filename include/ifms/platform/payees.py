@@ -199,7 +199,8 @@ def merge_by_payee(lines: Iterable[PayableLine]) -> list[PayeeShare]:
 class Payee:
     """Where a payee's money goes. Account number and IFSC are as the registry gives them: not checked yet.
 
-    `name` is the account holder's. `mobile` and `address` are empty where the registry has none.
+    `name` is the account holder's. `mobile` and `address` are empty where the registry has none. `gender` and
+    `social_category` are an individual's, for counting alone.
     """
 
     payee_id: str
@@ -212,6 +213,8 @@ class Payee:
     account_type: str = field(repr=False)
     mobile: str = field(repr=False)
     address: str = field(repr=False)
+    gender: str | None = field(default=None, repr=False)
+    social_category: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +236,7 @@ class PayeeDirectory:
         detail = account.primary if account else None
         if account is None or detail is None:
             raise BadInputError(f"payee {share.payee_id} has no active primary bank account")
+        person = self.individuals.get(share.payee_id) if share.payee_type == "IND" else None
         return Payee(
             payee_id=share.payee_id,
             payee_type=share.payee_type,
@@ -244,6 +248,8 @@ class PayeeDirectory:
             account_type=detail.account_type or "",
             mobile=mobile,
             address=address,
+            gender=person.gender if person else None,
+            social_category=person.social_category if person else None,
         )
 
     def _reach(self, share: PayeeShare) -> tuple[str, str]:

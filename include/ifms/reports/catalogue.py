@@ -16,6 +16,7 @@ from ifms.reports.bank_transfers import BANK_TRANSFERS
 from ifms.reports.failure_reasons import FAILURE_REASONS
 from ifms.reports.fund_register import FUND_REGISTER
 from ifms.reports.payment_ageing import PAYMENT_AGEING
+from ifms.reports.payments_by_group import PAYMENTS_BY_GROUP
 from ifms.reports.period import Period, parse
 from ifms.reports.project_payments import PROJECT_PAYMENTS
 from ifms.reports.reconciliation import RECONCILIATION
@@ -33,6 +34,7 @@ REPORTS: dict[str, Report] = {
         AMOUNTS_TRANSFERRED,
         BANK_TRANSFERS,
         PROJECT_PAYMENTS,
+        PAYMENTS_BY_GROUP,
     )
 }
 FORMATS = ("xlsx", "csv", "pdf")

@@ -409,6 +409,8 @@ class Corrections:
             bank_account_id=account.detail.id,
             mobile=person.mobile,
             address=person.address,
+            gender=row.gender,
+            social_category=row.social_category,
         )
 
     # Writing ----------------------------------------------------------------------------------------------------------

@@ -169,6 +169,8 @@ def numbered(shares: Sequence[Share], numbers: Sequence[str]) -> list[NewBenefic
             bank_account_id=share.payee.bank_account_detail_id,
             mobile=share.payee.mobile,
             address=share.address,
+            gender=share.payee.gender,
+            social_category=share.payee.social_category,
         )
         for share, number in zip(shares, numbers, strict=True)
     ]

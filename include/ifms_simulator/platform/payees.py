@@ -106,6 +106,8 @@ class Payees:
             "mobileNumber": f"9{number:09d}",
             "address": [{"ward": {"code": f"W{number % 20 + 1}"}, "locality": {"code": f"L{number % 50 + 1}"},
                          "city": tenant}],
+            "gender": ("FEMALE", "MALE")[number % 2],
+            "additionalFields": {"fields": [{"key": "SOCIAL_CATEGORY", "value": ("GENERAL", "SC", "ST")[number % 3]}]},
             "isDeleted": False,
         }  # fmt: skip
         self._store.run("INSERT INTO individual VALUES (?, ?, 0, ?)", document["id"], tenant, dump(document))

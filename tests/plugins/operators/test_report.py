@@ -72,10 +72,11 @@ def test_one_report_as_of_the_intervals_end(execute: Any, reported: Reported):
 def test_all_reports_but_those_without_rows_which_are_named(execute: Any, reported: Reported):
     folder = execute(reported.at("paid"), format="csv", tenants=["od.samplea"])
     assert [name.split("_20")[0] for name in names(folder)] == [
-        "amounts_transferred", "bank_transfers", "fund_register", "project_payments", "reconciliation", "response_times"
+        "amounts_transferred", "bank_transfers", "fund_register", "payments_by_group", "project_payments",
+        "reconciliation", "response_times",
     ]  # fmt: skip
     [*_, row] = reported.adapter.rows("SELECT * FROM ifms.sweep_run WHERE service_id = 'REPORTS' ORDER BY started_at")
-    assert (row["state"], row["counts"]["empty"], row["counts"]["files"]) == ("success", 2, 6)
+    assert (row["state"], row["counts"]["empty"], row["counts"]["files"]) == ("success", 2, 7)
     assert [text.split()[0] for text in row["problems"]] == ["payment_ageing", "failure_reasons"]
 
 

@@ -118,7 +118,7 @@ class _Summary:
         from ifms.reports.aggregates import rows_of
 
         self._sheet.set_column(0, 0, 24)
-        self._sheet.set_column(1, max(len(table.columns) for table in self._report.tables) - 1, 18)
+        self._sheet.set_column(1, max((len(table.columns) for table in self._report.tables), default=2) - 1, 18)
         self._say(self._report.title, bold=True, font_size=14)
         self._say(self._report.about)
         self._row += 1

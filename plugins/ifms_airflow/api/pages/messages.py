@@ -619,6 +619,7 @@ TEXTS = {
     "rep.report.amounts_transferred": "Amounts transferred",
     "rep.report.bank_transfers": "Transfers by voucher and UTR",
     "rep.report.project_payments": "Payments by project",
+    "rep.report.payments_by_group": "Payments by gender and social category",
     "runs.title": "Runs",
     "runs.sweeps": "Last run of each service",
     "runs.c.service": "Service",

@@ -24,7 +24,9 @@ ALIVE = {
     "refused_first", "absent_since", "held_back", "settled_by", "same_refusals", "unmatched_failures", "signature",
     "additional_details",
 }  # fmt: skip
-ALIVE_OF_EACH = {"id", "payment_instruction_id", "status", "status_message", "failed_on"}
+ALIVE_OF_EACH = {
+    "id", "payment_instruction_id", "status", "status_message", "failed_on", "gender", "social_category",
+}  # fmt: skip
 
 
 @pytest.fixture

@@ -158,6 +158,25 @@ def test_the_primary_detail_is_active_primary_and_the_newest(account_row):
     assert BankAccount.model_validate(account_row).primary is None
 
 
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ({"gender": "FEMALE"}, ("FEMALE", None)),
+        ({"gender": " Female ", "additionalFields": {"fields": [{"key": "SOCIAL_CATEGORY", "value": "sc"}]}}, ("FEMALE", "SC")),
+        ({"additionalFields": {"fields": [{"key": "OTHER", "value": "x"}, 7, {"key": "SOCIAL_CATEGORY"}]}}, (None, None)),
+        ({"gender": None, "additionalFields": None}, (None, None)),
+        ({"gender": 7, "additionalFields": []}, (None, None)),
+        ({"gender": ["MALE"], "additionalFields": {"fields": {"key": "SOCIAL_CATEGORY"}}}, (None, None)),
+        ({"gender": "x" * 41, "additionalFields": {"fields": [{"key": "SOCIAL_CATEGORY", "value": "=1+1"}]}}, (None, None)),
+        ({"gender": "ମହିଳା", "additionalFields": "SC"}, (None, None)),
+    ],
+)  # fmt: skip
+def test_what_is_read_for_counting_alone_stops_no_payment(given: dict[str, object], read: tuple[object, object]):
+    individual = Individual.model_validate({"id": "i"} | given)
+    assert (individual.gender, individual.social_category) == read
+    assert not any(str(value) in repr(individual) for value in read if value)
+
+
 def test_addresses_are_built_of_what_there_is():
     individual = {
         "id": "i",

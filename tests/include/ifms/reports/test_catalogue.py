@@ -19,7 +19,7 @@ REGISTER = REPORTS["fund_register"]
 def test_the_reports_are_these():
     assert list(REPORTS) == [
         "fund_register", "payment_ageing", "failure_reasons", "reconciliation", "response_times", "amounts_transferred",
-        "bank_transfers", "project_payments",
+        "bank_transfers", "project_payments", "payments_by_group",
     ]  # fmt: skip
     assert all(report_named(name) is report for name, report in REPORTS.items())
 
@@ -43,7 +43,7 @@ def test_without_a_period_a_report_has_its_own():
     assert labels == {
         "fund_register": "2026-27", "payment_ageing": "all", "failure_reasons": "2026-27",
         "reconciliation": "2026-27", "response_times": "2026-11", "amounts_transferred": "2026-27", "bank_transfers": "2026-27",
-        "project_payments": "2026-27",
+        "project_payments": "2026-27", "payments_by_group": "2026-27",
     }  # fmt: skip
 
 
