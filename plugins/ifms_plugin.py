@@ -1,4 +1,4 @@
-"""The one AirflowPlugin of this package: the adapter's API and its pages, at /ifms."""
+"""The one AirflowPlugin of this package: the adapter's API and its pages at /ifms, and its listener."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from urllib.parse import urlsplit
 from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
 
+from ifms_airflow import signal_aliases
+
 
 class IfmsPlugin(AirflowPlugin):
     """Every component of Airflow loads it; the API server alone asks for the app, and pays for what that imports."""
 
     name = "ifms"
+    listeners = [signal_aliases]  # noqa: RUF012  (as Airflow has it)
 
     @cached_property
     def fastapi_apps(self) -> list[Any]:  # type: ignore[override]

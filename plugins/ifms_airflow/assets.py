@@ -32,6 +32,7 @@ OUTBOX = Signal(Asset("ifms_outbox", uri="ifms://outbox"), AssetAlias("ifms_outb
 ALLOTMENTS = Signal(Asset("ifms_allotments", uri="ifms://allotments"), AssetAlias("ifms_allotments"))
 
 SETTLED = Signal(Asset("ifms_settled", uri="ifms://settled"), AssetAlias("ifms_settled"))
+SIGNALS = (PAYMENTS, OUTBOX, ALLOTMENTS, SETTLED)
 
 
 def doorbell() -> Asset | None:
