@@ -1,6 +1,6 @@
 """The pages in Airflow's UI: made on the server, without a script or style from elsewhere."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
 from ifms_airflow.api.pages import (
     answers,
@@ -8,6 +8,7 @@ from ifms_airflow.api.pages import (
     cancel,
     connections,
     instructions,
+    language,
     overview,
     register,
     render,
@@ -18,9 +19,10 @@ from ifms_airflow.api.pages import (
     waiting,
 )
 
-router = APIRouter()
+router = APIRouter(dependencies=[Depends(language.speak)])
 for _part in (
     render,
+    language,
     overview,
     instructions,
     settle,

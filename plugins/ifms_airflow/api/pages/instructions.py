@@ -53,7 +53,7 @@ from ifms_airflow.api.access import (
 from ifms_airflow.api.digit import Text
 from ifms_airflow.api.exports import CSV, REPORTS, XLSX, Exporting, TooManyRowsError, Work
 from ifms_airflow.api.pages.cancel import never_sent
-from ifms_airflow.api.pages.messages import t
+from ifms_airflow.api.pages.messages import english, t
 from ifms_airflow.api.pages.render import count, page, run_text
 from ifms_airflow.api.pages.revising import choosable, narrowed
 from ifms_airflow.api.pages.timeline import steps
@@ -178,7 +178,7 @@ def _write(work: Work, *, form: ListForm, cities: Cities, media_type: str) -> No
         if search.count(connection, criteria, cities, most=work.rows) > work.rows:
             raise TooManyRowsError(t("pis.too_many", rows=count(work.rows), dag=REPORTS))
         lines = _everything(work, connection, criteria, cities)
-    work.table(media_type, t("pis.title"), [t(key) for key in _HEADER], map(_cells, lines))
+    work.table(media_type, english("pis.title"), [english(key) for key in _HEADER], map(_cells, lines))
 
 
 def _everything(work: Work, connection: Connection, criteria: Criteria, cities: Cities) -> Iterator[Line]:
@@ -195,9 +195,9 @@ def _everything(work: Work, connection: Connection, criteria: Criteria, cities: 
 
 def _cells(line: Line) -> list[sheets.Cell]:
     return [
-        line.pi_number, t(f"type.{line.pi_type}"), line.parent_pi_number, line.payment_number,
+        line.pi_number, english(f"type.{line.pi_type}"), line.parent_pi_number, line.payment_number,
         ", ".join(line.bill_numbers), line.tenant_id, line.created_at, line.beneficiary_count, line.successful_count,
-        line.failed_count, line.net_amount, t(f"status.{line.status}"),
+        line.failed_count, line.net_amount, english(f"status.{line.status}"),
     ]  # fmt: skip
 
 

@@ -1,0 +1,97 @@
+"""In which language somebody reads the pages: as they chose there, else as the browser asks for, else English.
+
+A choice is kept in a cookie that names its user by a digest: who logs in after them at the same desk has an own one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated
+
+from babel import Locale, negotiate_locale
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import RedirectResponse
+
+from ifms_airflow.api.access import User
+from ifms_airflow.api.pages import messages
+from ifms_airflow.api.pages.messages import ENGLISH, LANGUAGES, t
+
+COOKIE = "ifms_language"
+_YEAR = 365 * 24 * 60 * 60
+
+router = APIRouter()
+
+
+async def speak(request: Request) -> None:
+    """Have the texts of this request in the language of who reads them; a dependency of every page."""
+    messages.speak(wished(request))
+
+
+@router.post("/language")
+def choose(
+    request: Request,
+    user: User,
+    language: Annotated[str, Form()] = "",
+    there: Annotated[str, Form(alias="next")] = "",
+) -> RedirectResponse:
+    """Remember the language and go back to where it was chosen; one that there is not is not remembered."""
+    root = request.scope.get("root_path", "")
+    answer = RedirectResponse(there if is_ours(there, root) else f"{root}/overview", 303)
+    if language in LANGUAGES:
+        answer.set_cookie(
+            COOKIE,
+            cookie(user.get_name(), language),
+            max_age=_YEAR,
+            path=root or "/",
+            secure=request.url.scheme == "https",
+            httponly=True,
+            samesite="lax",
+        )
+    return answer
+
+
+def wished(request: Request) -> str:
+    """The language of who sent the request."""
+    language = request.cookies.get(COOKIE, "").partition(".")[0]
+    caller = getattr(request.state, "caller", None)  # nobody, where nothing is found
+    if language in LANGUAGES and (caller is None or request.cookies[COOKIE] == cookie(caller.get_name(), language)):
+        return language
+    return preferred(request.headers.get("accept-language", ""))
+
+
+def cookie(user: str, language: str) -> str:
+    """The cookie of a user's choice."""
+    return f"{language}.{hashlib.sha256(user.encode()).hexdigest()[:16]}"
+
+
+def preferred(header: str) -> str:
+    """The language of ours that a browser likes best by its Accept-Language."""
+    liked: list[tuple[float, str]] = []
+    for each in header.split(","):
+        tag, _, quality = each.partition(";")
+        try:
+            weight = float(quality.strip().removeprefix("q=") or 1)
+        except ValueError:
+            continue
+        if weight > 0:
+            liked.append((-weight, tag.strip().lower()))
+    ordered = [tag for _, tag in sorted(liked, key=lambda pair: pair[0]) if tag]
+    return negotiate_locale(ordered, LANGUAGES, sep="-") or ENGLISH
+
+
+def is_ours(there: str, root: str) -> bool:
+    """Whether `there` is the path of a page of ours, and so no way to another server."""
+    return there.startswith(f"{root}/") and not there.startswith("//") and "\\" not in there and there.isprintable()
+
+
+def here(request: Request, active: str) -> str:
+    """Where to come back to after the choice: this page, or the one of the navigation where this one answers a form."""
+    if request.method == "GET":
+        return str(request.url.replace(scheme="", netloc=""))
+    return f"{request.scope.get('root_path', '')}/{active or 'overview'}"
+
+
+def choices() -> list[tuple[str, str]]:
+    """Each language and its own name, a draft as such."""
+    named = ((each, Locale.parse(each).get_display_name() or each) for each in LANGUAGES)
+    return [(each, t("language.draft", name=name) if messages.texts(each).draft else name) for each, name in named]
