@@ -19,9 +19,9 @@ from ifms_airflow.api.pages import (
     waiting,
 )
 
-router = APIRouter(dependencies=[Depends(language.speak)])
+router = APIRouter()
+router.include_router(render.router)
 for _part in (
-    render,
     language,
     overview,
     instructions,
@@ -36,4 +36,4 @@ for _part in (
     connections,
     waiting,
 ):
-    router.include_router(_part.router)
+    router.include_router(_part.router, dependencies=[Depends(language.speak)])

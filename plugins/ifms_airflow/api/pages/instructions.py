@@ -236,7 +236,7 @@ def accounts(
     """The same page with whole account numbers, for roles that may see them; each look is recorded first."""
     whole, about = _look(ledger, given, number)
     if whole.pi["tenant_id"] not in given.accounts:
-        raise HTTPException(403, f"You may not see whole account numbers of {whole.pi['tenant_id']}")
+        raise HTTPException(403, t("error.accounts", city=whole.pi["tenant_id"]))
     dag_runs.note(user, "accounts", dag_id="ifms_pi", pi_number=number, types=sorted(kinds))
     with ledger.connection() as connection:
         known = account_numbers(connection, whole.pi["pi_number"], TreasuryHook().sealer, given.accounts)
@@ -255,7 +255,7 @@ def run_state(
     """How a DAG run stands, for the page that waits for it."""
     started = dag_runs.find(dag, run, given, ledger)
     if started is None:
-        raise HTTPException(404, "There is no such run")
+        raise HTTPException(404, t("error.run"))
     return JSONResponse({"state": started.state, "over": started.over, "text": run_text(started)})
 
 
@@ -545,7 +545,7 @@ def _day(text: str) -> date | None:
     try:
         return date.fromisoformat(text) if text else None
     except ValueError:
-        raise HTTPException(400, f"{text} is no day") from None
+        raise HTTPException(400, t("error.day", text=text)) from None
 
 
 def _midnight(day: date) -> datetime:

@@ -53,7 +53,7 @@ class RegisterForm(BaseModel):
     def criteria(self) -> RegisterCriteria:
         """Which part of the register."""
         if self.type and self.type not in funds.KINDS:
-            raise HTTPException(400, f"{self.type} is no transaction type")
+            raise HTTPException(400, t("error.type", text=self.type))
         return RegisterCriteria(
             financial_year=self.year or current_year(),
             tenant_id=self.city or None,
@@ -207,7 +207,7 @@ def _write_report(work: Work, *, form: RegisterForm, user: User, given: Rights, 
 
     year = form.year or current_year()
     if (period := parse(year)).year is None:
-        raise HTTPException(400, f"{year} is no financial year")
+        raise HTTPException(400, t("error.year", text=year))
     with work.ledger() as ledger, TemporaryDirectory() as folder:
         ledger.read_snapshot(partial(_refuse_many, work=work, form=form, user=user, given=given, kind=kind))
         asked = catalogue.request(

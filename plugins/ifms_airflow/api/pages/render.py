@@ -50,7 +50,9 @@ def page(request: Request, template: str, status: int = 200, **values: object) -
         "languages": language.choices(),
         "here": language.here(request, str(given["active"])),
     }
-    return HTMLResponse(_environment().get_template(template).render(given), status)
+    answer = HTMLResponse(_environment().get_template(template).render(given), status)
+    language.save_asking(request, answer)
+    return answer
 
 
 def error_page(request: Request, status: int, message: str) -> HTMLResponse:

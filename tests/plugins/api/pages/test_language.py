@@ -9,10 +9,13 @@ from decimal import Decimal
 from html.parser import HTMLParser
 from typing import Any
 
+import psycopg
 import pytest
 from babel.numbers import format_decimal
+from support.adapter import Adapter
 from support.api import token_of
 
+from ifms.ledger import user_languages
 from ifms_airflow.api.pages import language, messages, render
 from ifms_airflow.api.pages.language import COOKIE, cookie, is_ours, preferred
 from ifms_airflow.api.pages.messages import ENGLISH, LANGUAGES, texts
@@ -50,11 +53,44 @@ def test_a_choice_is_remembered_and_leads_back(api: Any):
     answer = browser.post("/ifms/language", data={"language": "or", "next": there})
     assert (answer.status_code, answer.headers["location"]) == (303, there)
     kept = answer.headers["set-cookie"]
-    for part in (f"{COOKIE}=or.", "HttpOnly", "Max-Age=31536000", "Path=/ifms;", "SameSite=lax"):
+    for part in (f"{COOKIE}=or.", "HttpOnly", "Max-Age=86400", "Path=/ifms;", "SameSite=lax"):
         assert part in kept
     assert title(browser.get("/ifms/overview")) == ("or", ODIA_TITLE)
     browser.post("/ifms/language", data={"language": "en", "next": there})
     assert title(browser.get("/ifms/overview")) == ("en", "Overview")
+
+
+def test_a_choice_is_remembered_wherever_its_user_logs_in(api: Any, adapter: Adapter):
+    api("viewer", cookie=True).post("/ifms/language", data={"language": "or"})
+    [kept] = adapter.rows("SELECT user_name, language FROM ifms.user_language")
+    assert kept == {"user_name": "sample-viewer", "language": "or"}
+    elsewhere = api("viewer", cookie=True)
+    page = elsewhere.get("/ifms/overview", headers={"Accept-Language": "en"})
+    assert title(page) == ("or", ODIA_TITLE)
+    assert f"{COOKIE}=or." in page.headers["set-cookie"]  # the ledger is not asked for the next page
+    adapter.rows("DELETE FROM ifms.user_language RETURNING user_name")
+    page = elsewhere.get("/ifms/overview", headers={"Accept-Language": "en"})
+    assert title(page)[0] == "or"
+    assert "set-cookie" not in page.headers
+    assert title(api("viewer", cookie=True).get("/ifms/overview"))[0] == "en"
+
+
+def test_a_choice_of_a_language_that_is_no_more_is_ignored(api: Any, adapter: Adapter):
+    adapter.rows("INSERT INTO ifms.user_language VALUES ('sample-viewer', 'xx') RETURNING user_name")
+    page = api("viewer", cookie=True).get("/ifms/overview")
+    assert title(page)[0] == "en"
+    assert "set-cookie" not in page.headers
+
+
+def test_without_the_ledger_a_page_is_told_in_the_browsers_language(
+    api: Any, adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+):
+    def fails(*_: object) -> None:
+        raise psycopg.OperationalError("gone")
+
+    monkeypatch.setattr(user_languages, "chosen", fails)
+    page = api("admin", cookie=True).get("/ifms/connections", headers={"Accept-Language": "or"})
+    assert (page.status_code, title(page)[0]) == (200, "or")
 
 
 def test_who_logs_in_next_at_the_same_desk_has_a_language_of_their_own(api: Any, airflow_app: Any):

@@ -20,6 +20,7 @@ from ifms_airflow.api.pages import messages
 from ifms_airflow.api.pages.messages import ENGLISH, LANGUAGES, LOCALES, english, speak, t, texts, tn
 
 HERE = Path(pages.__file__).parent
+MODULES = [*HERE.glob("*.py"), HERE.parent / "app.py"]
 ASKING = {"t", "tn", "english", "has"}
 WIDE = {r"pis\.[\w ]+", r"act\.[\w ]+", r"conn\.[\w ]+", r"run\.[\w ]+", r"[\w ]+\.[\w ]+"}
 """What a key that is put together could be, but is not: other keys begin so, too."""
@@ -64,7 +65,7 @@ def _patterns(part: Any) -> list[str]:
 
 
 def _of_modules() -> Iterator[str]:
-    for path in HERE.glob("*.py"):
+    for path in MODULES:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ASKING and node.args:
                 yield from _of_argument(node.args[0])
@@ -84,7 +85,7 @@ def literals() -> set[str]:
     """Every text of the modules: a key may be given to what asks for it."""
     return {
         node.value
-        for path in HERE.glob("*.py")
+        for path in MODULES
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
