@@ -169,6 +169,8 @@ def test_an_error_is_told_in_the_language_of_who_reads_it(api: Any):
         page = browser.get(path)
         assert page.status_code == status
         assert title(page) == ("or", texts("or").text("error.title")), path
+    assert texts("or").text("error.administer") in browser.get("/ifms/connections").text
+    assert texts("or").text("error.start", dag="ifms_pi") in browser.get("/ifms/settle?number=none").text
     assert texts("or").text("pis.not_found", number="none") in browser.get("/ifms/instruction?number=none").text
 
 

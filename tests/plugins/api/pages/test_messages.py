@@ -20,7 +20,7 @@ from ifms_airflow.api.pages import messages
 from ifms_airflow.api.pages.messages import ENGLISH, LANGUAGES, LOCALES, english, speak, t, texts, tn
 
 HERE = Path(pages.__file__).parent
-MODULES = [*HERE.glob("*.py"), HERE.parent / "app.py"]
+MODULES = [*HERE.glob("*.py"), HERE.parent / "app.py", HERE.parent / "access.py"]
 ASKING = {"t", "tn", "english", "has"}
 WIDE = {r"pis\.[\w ]+", r"act\.[\w ]+", r"conn\.[\w ]+", r"run\.[\w ]+", r"[\w ]+\.[\w ]+"}
 """What a key that is put together could be, but is not: other keys begin so, too."""
