@@ -3910,6 +3910,25 @@ COMMENT ON COLUMN ifms.unmatched_failure.settled_by IS 'Who closed it; NULL when
 COMMENT ON COLUMN ifms.unmatched_failure.settled_reason IS 'Why it was closed; NULL when nobody has.';
 
 --
+-- Name: user_language; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.user_language (
+    user_name text NOT NULL,
+    language text NOT NULL,
+    chosen_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT user_language_chosen_at_check CHECK (((chosen_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (chosen_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT user_language_language_check CHECK ((language ~ '^[a-z]{2,3}$'::text)),
+    CONSTRAINT user_language_user_name_check CHECK ((user_name <> ''::text))
+);
+
+--
+-- Name: TABLE user_language; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.user_language IS 'The language in which a user reads the pages, by login name, as last chosen there.';
+
+--
 -- Name: va_watermark; Type: TABLE; Schema: ifms; Owner: -
 --
 
@@ -4390,6 +4409,13 @@ ALTER TABLE ONLY ifms.unknown_answer
 
 ALTER TABLE ONLY ifms.unknown_answer
     ADD CONSTRAINT unknown_answer_service_id_template_key UNIQUE (service_id, template);
+
+--
+-- Name: user_language user_language_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.user_language
+    ADD CONSTRAINT user_language_pkey PRIMARY KEY (user_name);
 
 --
 -- Name: va_watermark va_watermark_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
@@ -6218,6 +6244,12 @@ GRANT SELECT,INSERT,UPDATE ON TABLE ifms.unknown_answer TO ifms_work;
 
 GRANT SELECT ON TABLE ifms.unmatched_failure TO ifms_work;
 GRANT SELECT ON TABLE ifms.unmatched_failure TO ifms_read;
+
+--
+-- Name: TABLE user_language; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE ifms.user_language TO ifms_work;
 
 --
 -- Name: TABLE va_watermark; Type: ACL; Schema: ifms; Owner: -

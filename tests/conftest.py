@@ -29,6 +29,7 @@ pytest_plugins = [
     "support.search_engine",
     "support.broker",
     "support.api",
+    "support.every_page",
 ]
 
 guard.start()

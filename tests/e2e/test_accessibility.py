@@ -6,18 +6,13 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
-from support.adapter import Adapter, Treasury
-from support.api import our_app, token_of
-from support.failed import mend, original, paid_and_failed, wage_bill
-
-from ifms.errors import SweepError
+from support.api import token_of
+from support.browser import language
 
 pytestmark = [
     pytest.mark.airflow,
@@ -27,9 +22,6 @@ pytestmark = [
 ]
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-NO_PAGES = (".csv", ".xlsx", ".pdf", "/run", "/openapi.json")
-"""Ends of the paths that give files or data."""
-
 ANSWERED = {"/ifms/bills": {"#numbers": "WB/2026-27/000001"}, "/ifms/connections": {}}
 """Pages that come as the answer to a form: where it is, and what is filled in."""
 
@@ -79,61 +71,18 @@ def served(airflow_app: Any, airflow_connections: Any) -> Iterator[str]:
     thread.join(30)
 
 
-@pytest.fixture
-def addresses(adapter: Adapter, treasury: Treasury, airflow_app: Any) -> list[str]:
-    """Every page, with something on it: each route that gives one, and those that need to be told of what."""
-    paid_and_failed(adapter, 3, 2)
-    mend(adapter)
-    paid = original(adapter)["pi_number"]
-    wage_bill(adapter, 2)
-    adapter.run("PA")
-    treasury.rule("PI", "lost_reply", times=1)
-    with suppress(SweepError):
-        adapter.run("PI")
-    treasury.rule("PIS", "error", errorMsg="Documents are awaited from the SSU")
-    with suppress(SweepError):
-        adapter.run("PI")
-    treasury.clear()
-    [row] = adapter.rows("SELECT pi_number FROM ifms.payment_instruction WHERE status = 'PENDING'")
-    pending = row["pi_number"]
-    paid, pending = quote(paid, safe=""), quote(pending, safe="")
-    plain = [path for path in _routes(airflow_app) if "{" not in path and not path.endswith(NO_PAGES)]
-    return [
-        *plain,
-        "/ifms/instructions?tab=open&number=PI-",
-        "/ifms/instructions?tab=open&number=nobody",
-        "/ifms/instructions?tab=open&created_from=tomorrow",
-        f"/ifms/instruction?number={paid}",
-        f"/ifms/instruction?number={pending}",
-        "/ifms/instruction?number=nobody",
-        *(f"/ifms/confirm?action={action}&number={paid}" for action in ("revise", "refresh")),
-        f"/ifms/confirm?action=resubmit&number={pending}",
-        f"/ifms/settle?number={pending}",
-        f"/ifms/cancel?number={pending}",
-        "/ifms/register?year=1999-00",
-    ]
-
-
-def _routes(airflow_app: Any) -> list[str]:
-    """The paths of our pages, as the app has them."""
-    return sorted(
-        {
-            f"/ifms{route.path}"
-            for route in our_app(airflow_app).routes
-            if "GET" in (getattr(route, "methods", None) or ()) and getattr(route, "include_in_schema", True) is False
-        }
-    )
-
-
-def _page(chromium: Any, served: str, airflow_app: Any, **options: Any) -> Any:
+def _page(chromium: Any, served: str, airflow_app: Any, spoken: str = "en", **options: Any) -> Any:
     context = chromium.new_context(**options)
+    language(context, served, "sample-admin", spoken)
     token = token_of(airflow_app, "sample-admin", "admin")
     context.add_cookies([{"name": "_token", "value": token, "url": served}])
     return context.new_page()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(chromium: Any, served: str, airflow_app: Any, addresses: list[str], scheme: str):
+@pytest.mark.parametrize(("scheme", "spoken"), [("light", "en"), ("dark", "en"), ("light", "or")])
+def test_axe_finds_nothing(
+    chromium: Any, served: str, airflow_app: Any, addresses: list[str], scheme: str, spoken: str
+):
     axe = Axe()
     found: list[str] = []
 
@@ -145,10 +94,14 @@ def test_axe_finds_nothing(chromium: Any, served: str, airflow_app: Any, address
             )
 
     for width in (1280, 390):
-        page = _page(chromium, served, airflow_app, viewport={"width": width, "height": 800}, color_scheme=scheme)
+        page = _page(
+            chromium, served, airflow_app, spoken, viewport={"width": width, "height": 800}, color_scheme=scheme
+        )
         for address in addresses:
             answer = page.goto(served + address)
             assert "text/html" in answer.headers["content-type"], address
+            if address != "/ifms/docs":  # that one is for programmers
+                assert page.locator("html").get_attribute("lang") == spoken, address
             look(page)
         for address, fields in ANSWERED.items():
             page.goto(served + address)
@@ -179,11 +132,20 @@ def test_all_is_reached_and_seen_by_keyboard(chromium: Any, served: str, airflow
     page.context.close()
 
 
-@pytest.mark.parametrize("width", [640, 320], ids=["200 %", "400 %"])
-def test_a_page_is_whole_at_zoom(chromium: Any, served: str, airflow_app: Any, addresses: list[str], width: int):
+@pytest.mark.parametrize(
+    ("width", "spoken"), [(640, "en"), (320, "en"), (320, "or")], ids=["200 %", "400 %", "400 % in Odia"]
+)
+def test_a_page_is_whole_at_zoom(
+    chromium: Any, served: str, airflow_app: Any, addresses: list[str], width: int, spoken: str
+):
     """A window of 1280 pixels at this zoom has so many of its own."""
     page = _page(
-        chromium, served, airflow_app, viewport={"width": width, "height": 512}, device_scale_factor=1280 / width
+        chromium,
+        served,
+        airflow_app,
+        spoken,
+        viewport={"width": width, "height": 512},
+        device_scale_factor=1280 / width,
     )
     for address in addresses:
         page.goto(served + address)

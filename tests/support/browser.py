@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from support.adapter import Adapter
@@ -102,3 +103,11 @@ def chromium() -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-dev-shm-usage"])
         yield browser
         browser.close()
+
+
+def language(context: Any, served: str, user: str, spoken: str) -> None:
+    """Have a browser's pages in this language, as if `user` had chosen it there; `context` is Playwright's."""
+    from ifms_airflow.api.pages.language import COOKIE, cookie
+
+    host = urlsplit(served).hostname
+    context.add_cookies([{"name": COOKIE, "value": cookie(user, spoken), "domain": host, "path": "/ifms"}])

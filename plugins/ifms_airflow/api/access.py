@@ -36,6 +36,13 @@ UNMASKED_ROLES = "IFMS_UNMASKED_ROLES"
 """Environment variable: further roles, separated by commas, that see all of them; none when unset."""
 
 
+def t(key: str, **values: object) -> str:
+    """A text of the pages in the language of who reads it; loaded late, for the pages need this module."""
+    from ifms_airflow.api.pages import messages
+
+    return messages.t(key, **values)
+
+
 async def login(
     request: Request, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer_scheme)]
 ) -> None:
@@ -79,9 +86,9 @@ Entitled = Annotated[Rights, Depends(_entitled)]
 def _may_read(user: User, given: Entitled) -> None:
     """Raise 403 for who may not read the runs of ifms_pi, or has no city."""
     if not _authorized(user, "GET", INSTRUCTIONS):
-        raise HTTPException(403, "Forbidden")
+        raise HTTPException(403, t("error.forbidden"))
     if not given.read:
-        raise HTTPException(403, "No city is open to you: an administrator gives you the role ifms:CITY:read, or more")
+        raise HTTPException(403, t("error.no_city"))
 
 
 READ = Depends(_may_read)
@@ -96,13 +103,13 @@ def may_start(user: BaseUser, given: Rights, dag_id: str) -> bool:
 def require_start(user: BaseUser, given: Rights, dag_id: str) -> None:
     """Raise 403 unless `user` may start a run of the DAG, in some city at least."""
     if not may_start(user, given, dag_id):
-        raise HTTPException(403, f"You may not start runs of {dag_id}")
+        raise HTTPException(403, t("error.start", dag=dag_id))
 
 
 def require_act(given: Rights, tenant_id: str | None) -> None:
     """Raise 403 unless the user may act in this city, which is open to them; None: in all cities."""
     if not (given.act.everywhere if tenant_id is None else tenant_id in given.act):
-        raise HTTPException(403, f"You may not act in {'all cities' if tenant_id is None else tenant_id}")
+        raise HTTPException(403, t("error.act.all") if tenant_id is None else t("error.act", city=tenant_id))
 
 
 def starts(*dag_ids: str) -> Any:  # noqa: ANN401  (what FastAPI calls a dependency)
@@ -110,7 +117,7 @@ def starts(*dag_ids: str) -> Any:  # noqa: ANN401  (what FastAPI calls a depende
 
     def right(user: User, given: Entitled) -> None:
         if not any(may_start(user, given, dag_id) for dag_id in dag_ids):
-            raise HTTPException(403, f"You may not start runs of {' or '.join(dag_ids)}")
+            raise HTTPException(403, t("error.start", dag=f" {t('error.or')} ".join(dag_ids)))
 
     return Depends(right)
 
@@ -133,7 +140,7 @@ def may_administer(user: BaseUser, given: Rights) -> bool:
 def administers(user: User, given: Entitled) -> None:
     """Raise 403 for who is no administrator."""
     if not may_administer(user, given):
-        raise HTTPException(403, "Only an administrator may check connections")
+        raise HTTPException(403, t("error.administer"))
 
 
 def unmasked_types(roles: frozenset[str]) -> frozenset[str]:
@@ -156,7 +163,7 @@ Unmasked = Annotated[frozenset[str], Depends(_unmasked)]
 def sees_accounts(kinds: Unmasked) -> None:
     """Raise 403 for who may see no whole account number."""
     if not kinds:
-        raise HTTPException(403, "You may not see whole account numbers")
+        raise HTTPException(403, t("error.accounts.none"))
 
 
 def same_site(request: Request) -> None:
@@ -178,7 +185,7 @@ def same_site(request: Request) -> None:
     else:
         ours = _origin(request.headers.get("origin", "")) in _own_origins(request)
     if not ours:
-        raise HTTPException(403, "This request was not made by a page of this server; it has changed nothing")
+        raise HTTPException(403, t("error.same_site"))
 
 
 def _own_origins(request: Request) -> set[tuple[str, str, int | None]]:

@@ -28,6 +28,7 @@ from ifms_airflow.api.digit import DigitError, errors
 from ifms_airflow.api.digit_login import DigitLogin
 from ifms_airflow.api.exports import REPORTS, Exports, TooManyRowsError
 from ifms_airflow.api.limits import Limits, guard
+from ifms_airflow.api.pages.messages import t
 from ifms_airflow.api.pages.render import error_page, page
 from ifms_airflow.api.read_pool import Reads, connect
 
@@ -205,10 +206,10 @@ def _no_ledger(request: Request, error: Exception) -> Response:
     """The database's own text may quote a row: it goes to the log, not to the caller."""
     log.error("the ledger did not answer", exc_info=error)
     if isinstance(error, psycopg.errors.QueryCanceled):
-        return _answer(request, 503, "LEDGER_UNAVAILABLE", "this takes too long to look for; ask for less at a time")
+        return _answer(request, 503, "LEDGER_UNAVAILABLE", t("error.too_long"))
     if isinstance(error, psycopg.DataError):
-        return _answer(request, 400, "REQUEST_INVALID", "a value of this request can't be looked for")
-    return _answer(request, 503, "LEDGER_UNAVAILABLE", "the ledger can't be read now; try again in a moment")
+        return _answer(request, 400, "REQUEST_INVALID", t("error.value"))
+    return _answer(request, 503, "LEDGER_UNAVAILABLE", t("error.no_ledger"))
 
 
 _HANDLERS: dict[type[Exception], Any] = {

@@ -1,6 +1,6 @@
 """The pages in Airflow's UI: made on the server, without a script or style from elsewhere."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
 from ifms_airflow.api.pages import (
     answers,
@@ -8,6 +8,7 @@ from ifms_airflow.api.pages import (
     cancel,
     connections,
     instructions,
+    language,
     overview,
     register,
     render,
@@ -19,8 +20,9 @@ from ifms_airflow.api.pages import (
 )
 
 router = APIRouter()
+router.include_router(render.router)
 for _part in (
-    render,
+    language,
     overview,
     instructions,
     settle,
@@ -34,4 +36,4 @@ for _part in (
     connections,
     waiting,
 ):
-    router.include_router(_part.router)
+    router.include_router(_part.router, dependencies=[Depends(language.speak)])

@@ -53,7 +53,7 @@ from ifms_airflow.api.access import (
 from ifms_airflow.api.digit import Text
 from ifms_airflow.api.exports import CSV, REPORTS, XLSX, Exporting, TooManyRowsError, Work
 from ifms_airflow.api.pages.cancel import never_sent
-from ifms_airflow.api.pages.messages import t
+from ifms_airflow.api.pages.messages import english, t
 from ifms_airflow.api.pages.render import count, page, run_text
 from ifms_airflow.api.pages.revising import choosable, narrowed
 from ifms_airflow.api.pages.timeline import steps
@@ -178,7 +178,7 @@ def _write(work: Work, *, form: ListForm, cities: Cities, media_type: str) -> No
         if search.count(connection, criteria, cities, most=work.rows) > work.rows:
             raise TooManyRowsError(t("pis.too_many", rows=count(work.rows), dag=REPORTS))
         lines = _everything(work, connection, criteria, cities)
-    work.table(media_type, t("pis.title"), [t(key) for key in _HEADER], map(_cells, lines))
+    work.table(media_type, english("pis.title"), [english(key) for key in _HEADER], map(_cells, lines))
 
 
 def _everything(work: Work, connection: Connection, criteria: Criteria, cities: Cities) -> Iterator[Line]:
@@ -195,9 +195,9 @@ def _everything(work: Work, connection: Connection, criteria: Criteria, cities: 
 
 def _cells(line: Line) -> list[sheets.Cell]:
     return [
-        line.pi_number, t(f"type.{line.pi_type}"), line.parent_pi_number, line.payment_number,
+        line.pi_number, english(f"type.{line.pi_type}"), line.parent_pi_number, line.payment_number,
         ", ".join(line.bill_numbers), line.tenant_id, line.created_at, line.beneficiary_count, line.successful_count,
-        line.failed_count, line.net_amount, t(f"status.{line.status}"),
+        line.failed_count, line.net_amount, english(f"status.{line.status}"),
     ]  # fmt: skip
 
 
@@ -236,7 +236,7 @@ def accounts(
     """The same page with whole account numbers, for roles that may see them; each look is recorded first."""
     whole, about = _look(ledger, given, number)
     if whole.pi["tenant_id"] not in given.accounts:
-        raise HTTPException(403, f"You may not see whole account numbers of {whole.pi['tenant_id']}")
+        raise HTTPException(403, t("error.accounts", city=whole.pi["tenant_id"]))
     dag_runs.note(user, "accounts", dag_id="ifms_pi", pi_number=number, types=sorted(kinds))
     with ledger.connection() as connection:
         known = account_numbers(connection, whole.pi["pi_number"], TreasuryHook().sealer, given.accounts)
@@ -255,7 +255,7 @@ def run_state(
     """How a DAG run stands, for the page that waits for it."""
     started = dag_runs.find(dag, run, given, ledger)
     if started is None:
-        raise HTTPException(404, "There is no such run")
+        raise HTTPException(404, t("error.run"))
     return JSONResponse({"state": started.state, "over": started.over, "text": run_text(started)})
 
 
@@ -545,7 +545,7 @@ def _day(text: str) -> date | None:
     try:
         return date.fromisoformat(text) if text else None
     except ValueError:
-        raise HTTPException(400, f"{text} is no day") from None
+        raise HTTPException(400, t("error.day", text=text)) from None
 
 
 def _midnight(day: date) -> datetime:

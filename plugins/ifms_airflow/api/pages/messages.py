@@ -1,708 +1,91 @@
-"""Every text of the pages, in one place: who translates them translates this file."""
+"""Every text of the pages: one catalogue per language, `locale/<language>/LC_MESSAGES/ifms.po`.
+
+Which language is spoken is a matter of the request (`language.py`); whatever speaks outside of one speaks English.
+"""
 
 from __future__ import annotations
 
-TEXTS = {
-    "app": "IFMS payments",
-    "skip": "Skip to content",
-    "nav": "Pages",
-    "nav.overview": "Overview",
-    "nav.instructions": "Payment instructions",
-    "nav.bills": "Choose bills",
-    "nav.register": "Fund register",
-    "nav.reports": "Reports",
-    "nav.sanctions": "Sanctions",
-    "nav.runs": "Runs",
-    "nav.answers": "Unknown answers",
-    "none": "\N{EN DASH}",
-    "error.title": "That did not work",
-    "error.back": "Back to the payment instructions",
-    # Overview
-    "over.title": "Overview",
-    "over.as_of": "Counted as of {at}; what waits without a PI, funds and sweeps as of now",
-    "over.as_of.never": "Payment instructions are counted at the end of the next sweep",
-    "over.table": "As a table",
-    "over.c.number": "How many",
-    "over.c.amount": "Amount",
-    "over.c.what": "What",
-    "over.c.who": "Waits for",
-    "over.c.oldest": "Oldest since",
-    "over.c.left": "Days left to correct",
-    "over.c.busy": "A correction is under way",
-    "over.c.head": "Head of account",
-    "over.c.on_its_way": "On its way",
-    "over.c.failed": "Failed",
-    "over.c.last": "Last run",
-    "over.c.runs": "Runs",
-    "over.c.red": "Red",
-    "over.not_arrived": "Not arrived yet",
-    "over.flow": "Where payment instructions stand",
-    "over.aside": "Off the straight way",
-    "over.revised": "and {n} revised",
-    "over.revised.what": "A revised payment instruction pays again what failed of its original: its amount is a part "
-    "of that one's.",
-    "over.waits": "What waits, for whom and for how long",
-    "over.waits.none": "Nothing waits.",
-    "over.waits.PAYMENT": "Payments without a PI",
-    "over.waits.ORIGINAL.PENDING": "PIs to be sent, or whose answer is not known",
-    "over.waits.REVISED.PENDING": "Revised PIs to be sent, or whose answer is not known",
-    "over.waits.ORIGINAL.INITIATED": "PIs to be approved",
-    "over.waits.REVISED.INITIATED": "Revised PIs to be paid",
-    "over.waits.ORIGINAL.APPROVED": "PIs without payment advice",
-    "over.waits.ORIGINAL.IN PROCESS": "PIs to be paid",
-    "over.waits.REVISED.APPROVED": "Revised PIs that are approved",
-    "over.waits.REVISED.IN PROCESS": "Revised PIs in process",
-    "over.who.us": "Us",
-    "over.who.ssu": "The SSU",
-    "over.who.treasury": "The treasury",
-    "over.who.bank": "The bank",
-    "over.oldest": "oldest since {at}",
-    "over.overdue": "{n} overdue",
-    "over.age.0": "under 1 day",
-    "over.age.1": "1 to 2 days",
-    "over.age.2": "3 to 6 days",
-    "over.age.3": "7 to 29 days",
-    "over.age.4": "30 days and more",
-    "over.failed": "Failed payments to correct",
-    "over.failed.none": "No failed payment waits for anybody.",
-    "over.failed.see": "See the partly failed payment instructions",
-    "over.failed.urgent": "the first: {left}",
-    "over.left.late": "too late to correct: pay anew",
-    "over.left.0": "7 days or fewer left",
-    "over.left.8": "8 to 30 days left",
-    "over.left.31": "31 days and more left",
-    "over.funds": "Funds per head of account, {year}",
-    "over.funds.none": "Nothing is allotted in {year}.",
-    "over.funds.allotted": "Allotted",
-    "over.funds.spent": "Spent",
-    "over.funds.reserved": "Reserved",
-    "over.funds.available": "Available",
-    "over.cities": "Cities",
-    "over.cities.caption": "Cities, {order}",
-    "over.sort.city": "by name",
-    "over.sort.age": "the oldest first",
-    "over.sort.money": "the most money first",
-    "over.today": "Sweeps of today",
-    "over.today.see": "See what they counted and reported",
-    "over.unknown.behind": "{n} payment instructions wait behind them",
-    "over.unknown.behind.one": "1 payment instruction waits behind them",
-    "over.rules": "Rules that do not hold",
-    "over.rules.of": "of {n} looked at {at}",
-    "over.rules.never": "ifms_reconcile has not run yet.",
-    "over.rules.none": "All {n} rules hold",
-    "over.rules.rows": "{n} rows",
-    "over.rules.rows.one": "1 row",
-    "over.rules.breaks": "against: {meaning}.",
-    "over.rules.see": "See which rows",
-    "over.rules.at": "Looked at {at} by ifms_reconcile",
-    # Payment instructions
-    "pis.title": "Payment instructions",
-    "pis.pending": "Pending for action",
-    "pis.open": "Open search",
-    "pis.tabs": "What is shown",
-    "pis.found": "{n} found",
-    "pis.found.one": "1 found",
-    "pis.found.many": "more than {n} found",
-    "pis.none.pending": "No payment instruction waits for you here.",
-    "pis.none.pending.more": "No payment instruction is pending, declined, or partly failed.",
-    "pis.none.open": "No payment instruction matches this search.",
-    "pis.none.open.more": "Try fewer filters, or a shorter beginning of the number.",
-    "pis.search": "Search",
-    "pis.clear": "Clear",
-    "pis.export": "Export",
-    "pis.too_many": "These are more than {rows} rows, the most that a file is given while you wait: narrow the search, "
-    "or start {dag}, whose report reconciliation has every payment instruction.",
-    "many.link": "Open {dag} in Airflow, and its form with Trigger",
-    "many.start": "Start {dag} for this file",
-    "pis.next": "Next page",
-    "pis.first": "First page",
-    "pis.filters": "Filters",
-    "pis.f.number": "PI number",
-    "pis.f.number.hint": "its beginning is enough",
-    "pis.f.bill": "Bill number",
-    "pis.f.payment": "Payment number",
-    "pis.f.type": "PI type",
-    "pis.f.status": "Status",
-    "pis.f.city": "City",
-    "pis.f.from": "Created from",
-    "pis.f.to": "Created to",
-    "pis.f.sort": "Sort by",
-    "pis.f.any": "Any",
-    "pis.sort.created_desc": "Newest first",
-    "pis.sort.created_asc": "Oldest first",
-    "pis.sort.updated_desc": "Last changed first",
-    "pis.c.number": "PI number",
-    "pis.c.date": "PI date",
-    "pis.c.beneficiaries": "Beneficiaries",
-    "pis.c.successful": "Paid",
-    "pis.c.failed": "Failed",
-    "pis.c.amount": "Total amount",
-    "pis.c.status": "Status",
-    "pis.caption": "Payment instructions, {order}",
-    "pis.overdue": "Overdue",
-    "pis.dates": "Created from is later than created to.",
-    "pis.future": "Created to is later than today.",
-    "pis.not_found": "There is no payment instruction {number}.",
-    # Payments without a payment instruction
-    "wait.title": "Payments without a PI",
-    "wait.tab": "Without a PI",
-    "wait.caption": "Payments without a payment instruction, the oldest first",
-    "wait.c.payment": "Payment number",
-    "wait.c.bills": "Bill numbers",
-    "wait.c.city": "City",
-    "wait.c.amount": "Amount",
-    "wait.c.reason": "Reason",
-    "wait.c.why": "Why it has none",
-    "wait.c.raised": "Raised",
-    "wait.c.since": "This reason since",
-    "wait.c.tries": "Tries",
-    "wait.c.polled": "Last looked at",
-    "wait.c.attempts": "PIs that failed",
-    "wait.c.last_pi": "Last PI",
-    "wait.held": "this reason since {at}",
-    "wait.no_bills": "Bills not known yet",
-    "wait.none": "Every payment has its payment instruction.",
-    "wait.none.found": "No payment without a payment instruction matches this search.",
-    "wait.none.found.more": "It may have its payment instruction already: look for it by its payment number in the "
-    "open search.",
-    "wait.see": "See payments without a PI",
-    "wait.too_many": "These are more than {rows} rows, the most that a file is given while you wait: narrow the "
-    "search, "
-    "or start {dag}, whose report payment_ageing has every payment.",
-    "wait.not_found": "The adapter knows no payment {number} of {city}.",
-    "wait.one.title": "Payment without a payment instruction",
-    "wait.one.facts": "Payment",
-    "wait.one.instructions": "Its payment instructions",
-    "wait.has_pi": "Has its payment instruction",
-    "wait.paid_by": "It has its payment instruction:",
-    "wait.log.none": "Nothing was said of it yet.",
-    "wait.again": "Try again",
-    "wait.gone": "Payment {number} has its payment instruction by now, or can't be tried again: look at it again.",
-    "wait.made": "Payment instruction {number} was made; it is {status} now.",
-    "wait.still": "It still has none: {why}",
-    "wait.withheld": "The adapter before this one has worked on this payment, and it could not be taken over: no "
-    "payment "
-    "instruction is made before an administrator has settled that (ifms import-java).",
-    "wait.withheld.tag": "Not taken over",
-    # Why, and what to do about it
-    "hold.NOT_SAID": "Waits for its turn",
-    "hold.NOT_SAID.do": "The next run of ifms_pi takes it up by itself. You may have it taken up now.",
-    "hold.PAYMENT_INSUFFICIENT_FUNDS": "No funds",
-    "hold.PAYMENT_INSUFFICIENT_FUNDS.do": "It gets its payment instruction by itself once an allotment brings enough "
-    "to a "
-    "sanction of its city. The page Sanctions shows what is available.",
-    "hold.PAYMENT_NOT_PAYABLE": "Can't be paid as it is",
-    "hold.PAYMENT_NOT_PAYABLE.do": "Have what is named above corrected in DIGIT: a payee's account, IFSC or mobile "
-    "number, "
-    "or the bill's sum. Each run looks at it again by itself; you may have it looked at now.",
-    "hold.PLATFORM_TROUBLE": "DIGIT did not answer",
-    "hold.PLATFORM_TROUBLE.do": "Each run asks again by itself. If it stays, show the words above to an administrator.",
-    "hold.SSU_NOT_CONFIGURED": "City not set up",
-    "hold.SSU_NOT_CONFIGURED.do": "Its city lacks an active SSU or head of account in DIGIT's master data: an "
-    "administrator "
-    "adds it, and the next run goes on by itself.",
-    "hold.BILL_NOT_APPROVED": "Bill not approved",
-    "hold.BILL_NOT_APPROVED.do": "Its bill is not approved any more. It is paid once that is undone in DIGIT.",
-    "hold.PAYMENT_CANCELLED": "Cancelled in DIGIT",
-    "hold.PAYMENT_CANCELLED.do": "DIGIT has cancelled it, or a line of it. It is paid once that is undone.",
-    "hold.PI_DECLINED": "Declined by the treasury",
-    "hold.PI_DECLINED.do": "Have what the treasury names corrected in DIGIT: once an account or an amount differs, it "
-    "gets a "
-    "new payment instruction by itself. Try again sends the same content under a new number.",
-    "hold.PI_REJECTED": "Rejected by the SSU",
-    "hold.PI_REJECTED.do": "Ask the SSU why. It gets a new payment instruction only when you try again.",
-    "hold.PI_CANCELLED": "Cancelled by a person",
-    "hold.PI_CANCELLED.do": "Its last payment instruction was cancelled here. It gets a new one only when you try "
-    "again.",
-    "hold.PI_IN_DOUBT": "In doubt at the treasury",
-    "hold.PI_IN_DOUBT.do": "The treasury may have an earlier payment instruction of it. If you try again, the "
-    "treasury is "
-    "asked about that number first, and nothing is paid while it shows it.",
-    "hold.TREASURY_SILENT": "Treasury did not answer",
-    "hold.TREASURY_SILENT.do": "An earlier payment instruction of it could not be asked about. Each run asks again by "
-    "itself.",
-    # Choose bills
-    "bills.title": "Choose bills",
-    "bills.what": "Each approved bill gets its payment by itself, within minutes. Here you have the payments of some "
-    "bills made now, and see what keeps a bill from having one.",
-    "bills.numbers": "Bill numbers",
-    "bills.numbers.hint": "Like WB/2024-25/000001, one per line or apart by commas; {most} at most.",
-    "bills.city": "City",
-    "bills.city.any": "Any",
-    "bills.next": "Go on",
-    "bills.confirm": "Have payments made for these {n} bills?",
-    "bills.confirm.one": "Have a payment made for this bill?",
-    "bills.confirm.what": "Each that is approved and has no payment gets one, for the whole bill. The payment "
-    "instructions follow by themselves.",
-    "bills.confirm.city": "Only bills of {city} count.",
-    "bills.do": "Have payments made",
-    "bills.result": "What became of each number",
-    "bills.result.none": "The run has said nothing: its log in Airflow tells why.",
-    "bills.red": "ifms_pa has ended red: not every bill has got a payment, or something could not be read. See below.",
-    "bills.refused": "Nothing was started: {why}",
-    "bills.may_not": "You may not start runs of ifms_pa: who may, finds the form here.",
-    # Types and statuses
-    "type.ORIGINAL": "Original",
-    "type.REVISED": "Revised",
-    "status.PENDING": "Pending",
-    "status.INITIATED": "Initiated",
-    "status.APPROVED": "Approved",
-    "status.IN PROCESS": "In process",
-    "status.SUCCESSFUL": "Successful",
-    "status.PARTIAL": "Partly failed",
-    "status.COMPLETED": "Completed",
-    "status.FAILED": "Declined or rejected",
-    "status.declined": "Declined",
-    "status.rejected": "Rejected",
-    "status.cancelled": "Cancelled",
-    # One PI
-    "pi.title": "Payment instruction {number}",
-    "pi.back": "Payment instructions",
-    "pi.bill": "Bill number",
-    "pi.work_order": "Work order",
-    "pi.type": "PI type",
-    "pi.parent": "Parent PI",
-    "pi.repays": "Pays anew",
-    "pi.number": "PI number",
-    "pi.date": "PI date",
-    "pi.hoa": "Head of account",
-    "pi.master": "Master allotment",
-    "pi.status": "Status",
-    "pi.amount": "Total amount",
-    "pi.payment": "Payment number",
-    "pi.city": "City",
-    "line": "Where it stands",
-    "line.created": "Created",
-    "line.received": "Received by the treasury",
-    "line.approved": "Approved",
-    "line.advice": "Payment advice",
-    "line.paid": "Paid",
-    "line.ended": "Ended without payment",
-    "line.failed": "Partly failed",
-    "line.revised": "Failed payments taken over",
-    "line.done": "done",
-    "line.now": "next",
-    "line.later": "to come",
-    "line.bad": "failed",
-    "line.next.PI": "Next: the treasury takes the payment instruction (PI).",
-    "line.next.COR": "Next: the treasury takes the revised payment instruction (COR).",
-    "line.next.PIS": "Next: the spending unit approves it (PIS).",
-    "line.next.PAG": "Next: the treasury makes the payment advice (PAG).",
-    "line.next.PD": "Next: the bank pays, and the treasury tells voucher and UTR (PD).",
-    "line.next.FTPS": "Next: the bank pays, and the treasury tells voucher and UTR (FTPS).",
-    "pi.header": "Details",
-    "pi.advice": "Payment advice",
-    "pi.advice.none": "The treasury has not made an advice yet.",
-    "pi.a.id": "Advice ID",
-    "pi.a.date": "Advice date",
-    "pi.a.token": "Token number",
-    "pi.a.token_date": "Token date",
-    "pi.a.bill": "Online bill number",
-    "pi.overdue": "Overdue: {status} since {since}. Ask the treasury what became of it.",
-    "pi.band.none": "No call has been made about this payment instruction yet.",
-    "pi.band.no_response": "On call of {service} API: No response is received",
-    "pi.band.error": "On call of {service} API: {message}",
-    "pi.band.success": "On call of {service} API: Response is received and updated successfully",
-    "pi.band.same_account": "Not sent yet: {message}",
-    "pi.band.settled": "No call was made: {message}",
-    "pi.band.no_news": "On call of {service} API: Response is received; nothing has happened yet",
-    "pi.hint.failed": "Make all corrections to the bank accounts before generating the revised PI; who is left out can "
-    "be in a later one.",
-    "pi.hint.until": "Failed payments can be corrected until {day}.",
-    "pi.hint.late": "The time to correct the failed payments is over since {day}: pay them by a new original PI.",
-    "pi.hint.busy": "{number} is on its way for these payments; wait for what becomes of it.",
-    "pi.hint.unknown": "The treasury's last answer about it is a text that nobody understands:",
-    "pi.settled_by": "Settled by hand by",
-    "pi.cancelled_by": "Cancelled by",
-    "pi.hold": "The payment waits: {why}",
-    "pi.beneficiaries": "Beneficiaries",
-    "pi.b.id": "Beneficiary ID",
-    "pi.b.number": "Payment ID",
-    "pi.b.name": "Name",
-    "pi.b.account": "Account number",
-    "pi.b.ifsc": "IFSC",
-    "pi.b.status": "Payment status",
-    "pi.b.amount": "Amount",
-    "pi.b.utr": "UTR",
-    "pi.b.voucher": "Voucher {number}, {day}",
-    "pi.b.challan": "Challan {number}, {day}",
-    "pi.b.end_to_end": "End-to-end ID {id}",
-    "pi.b.reason": "Reason: {why}",
-    "pi.b.unmask": "Show whole account numbers",
-    "pi.b.unmasked": "Whole account numbers are shown. That you looked is recorded.",
-    "pi.b.sealed": "cannot be opened",
-    "pi.nothing": "Nothing to pay: {n} bill lines of zero rupees",
-    "pi.nothing.one": "Nothing to pay: 1 bill line of zero rupees",
-    "pi.nothing.line": "Beneficiary ID {payee}, line {line}",
-    "pi.movements": "Fund movements",
-    "pi.movements.none": "A revised PI moves no money: its original has spent it.",
-    "pi.m.kind": "Movement",
-    "pi.m.amount": "Amount",
-    "pi.m.at": "When",
-    "pi.m.available": "Available afterwards",
-    "pi.m.register": "Show it in the register",
-    "kind.RESERVE": "Reserved",
-    "kind.RELEASE": "Released",
-    "kind.DEBIT": "Spent",
-    "kind.REVERSAL": "Spent money came back",
-    "pi.log": "Status log",
-    "pi.log.none": "Nothing has happened yet.",
-    "pi.l.at": "When",
-    "pi.l.service": "Service",
-    "pi.l.status": "What",
-    "pi.l.change": "Change",
-    "pi.l.message": "Message",
-    "pi.calls": "Calls to the treasury",
-    "pi.calls.none": "No call is kept about this payment instruction.",
-    "pi.k.at": "When",
-    "pi.k.service": "Service",
-    "pi.k.id": "Call, as 'ifms log open' takes it",
-    "pi.k.outcome": "Outcome",
-    "pi.k.http": "HTTP",
-    "pi.k.took": "Took",
-    "pi.k.error": "Error",
-    "pi.family": "Other payment instructions for this payment",
-    "pi.family.none": "This is the only one.",
-    "pi.family.original": "its original",
-    "pi.family.revision": "revision of {of}",
-    "pi.family.repayment": "pays {of} anew",
-    "pi.family.same": "for the same payment",
-    # Actions
-    "act.refresh": "Refresh: ask {service} now",
-    "act.resubmit": "Resubmit",
-    "act.revise": "Generate revised PI",
-    "act.repay": "Pay anew by a new original PI",
-    "act.group": "Actions",
-    "act.confirm.resubmit": "Resubmit {number}?",
-    "act.confirm.revise": "Generate a revised PI for {number}?",
-    "act.confirm.repay": "Pay the failed payments of {number} anew?",
-    "act.confirm.resubmit.what": "A pending PI is sent again under its own number. A declined or rejected one gets a "
-    "successor under a new number, after its funds are checked again.",
-    "act.confirm.revise.what": "Those who are ticked are paid once more, in one revised PI, to the account that the "
-    "registry has for them now. An account that failed and is right all the same, like a dormant one that was "
-    "activated, is paid again only if you tick it: your name stays in the status log. The others stay failed, and can "
-    "be revised later.",
-    "act.confirm.repay.what": "These payments can no longer be corrected. A new original PI reserves their sum on a "
-    "sanction once more and pays them to the accounts that the registry has now.",
-    "act.confirm.sum": "Together",
-    "act.confirm.cancel": "Cancel",
-    "act.settle": "Settle by hand",
-    "act.cancel": "Cancel this PI",
-    "rev.failed": "Failed payments",
-    "rev.c.before": "Account that failed",
-    "rev.c.now": "In the registry now",
-    "rev.c.choice": "Revise",
-    "rev.s.mended": "Another account",
-    "rev.s.same": "Not changed",
-    "rev.s.fault": "Can't be paid",
-    "rev.tick.mended": "To the other account",
-    "rev.tick.same": "Same account on purpose",
-    "rev.shared": "The same account as {other}: one revision can't pay both.",
-    "rev.ticked": "{n} of {of} ticked, {sum} together",
-    "rev.nobody": "Nobody is ticked, so nothing was started: go back and tick whom to revise.",
-    "rev.twice": "Somebody is ticked twice, so nothing was started: go back and look at the list again.",
-    "rev.gone": "Somebody ticked has not failed, or not any more, so nothing was started: look at the list again.",
-    "rev.no_registry": "The registry can't be asked which accounts have been corrected; try again in a moment. ({why})",
-    # texts.md §2, letter for letter
-    "act.told.sent": "The payment instruction is submitted successfully.",
-    "act.told.unsent": "Submission failed, {why}",
-    "act.told.revised.sent": "Revised payment instruction {number} generated and submitted successfully.",
-    "act.told.revised.unsent": "Revised payment instruction {number} generated successfully, but failed to submit.",
-    # The story has none for these
-    "act.told.repaid.sent": "Payment instruction {number} generated and submitted successfully.",
-    "act.told.repaid.unsent": "Payment instruction {number} generated successfully, but failed to submit.",
-    "act.told.maybe": "It may have arrived, and how it ended is not known: it stays pending under its own number, and "
-    "is looked into by the next sweep ({why})",
-    "act.told.not": "The run tells of no submission: {why}",
-    "act.told.none": "The run tells of no new payment instruction: {why}",
-    "act.told.no_answer": "no response is received",
-    "act.told.silent": "its log in Airflow may say why.",
-    "act.gone": "This can't be done any more: {number} has changed meanwhile.",
-    "run.queued": "{dag} waits to begin.",
-    "run.running": "{dag} is running.",
-    "run.success": "{dag} has ended. What it found is below.",
-    "run.failed": "{dag} has ended red: the log in Airflow and the status log below say why.",
-    "run.paused": "{dag} is paused: it waits until somebody lets the DAG run.",
-    "run.reload": "Look again",
-    "run.id": "Run {id}, started by {by}",
-    # Settle by hand
-    "cancel.title": "Cancel {number}?",
-    "cancel.what.ORIGINAL": "It was never sent. Its reserved money is free again, and its payment waits until somebody "
-    "has it resubmitted.",
-    "cancel.what.REPAYMENT": "It was never sent. Its reserved money is free again, and its beneficiaries are as failed "
-    "as they were.",
-    "cancel.what.REVISED": "It was never sent. No money moves, and its beneficiaries are as failed as they were.",
-    "cancel.reason": "Reason",
-    "cancel.back": "Keep it",
-    "cancel.gone": "{number} may have arrived at the treasury, or has ended: it can't be cancelled.",
-    "settle.title": "Settle {number} by hand?",
-    "settle.what": "Look for this bill at the treasury first. Nothing is sent from here: what you say is taken as what "
-    "happened there, and your name and reason stay in the status log.",
-    "settle.known": "What is known",
-    "settle.k.amount": "Amount",
-    "settle.k.payees": "Beneficiaries",
-    "settle.k.made": "Made",
-    "settle.k.attempts": "Submissions",
-    "settle.k.last": "{n}, the last one {at}",
-    "settle.k.outcome": "The last one",
-    "settle.last.sending": "was begun, and how it ended is not known",
-    "settle.last.never_sent": "did not reach the treasury",
-    "settle.last.unknown": "may have arrived, and how it ended is not known",
-    "settle.k.arrived": "At the treasury",
-    "settle.k.maybe": "A submission may have arrived",
-    "settle.k.never": "No submission is known to have arrived",
-    "settle.k.answer": "Last heard",
-    "settle.k.nothing": "Nothing",
-    "settle.k.refusal": "The treasury refused it",
-    "settle.k.refused.first": "on the first submission",
-    "settle.k.refused.later": "on a further submission",
-    "settle.k.absent": "{service} does not know it since",
-    "settle.k.held": "The ledger was restored, and this PI is not cleared.",
-    "settle.busy": "A call about it is under way: wait until its sweep has settled it, then look again.",
-    "settle.verdict": "What became of it at the treasury",
-    "settle.v.accepted": "Accepted: the treasury has it",
-    "settle.v.not at the treasury": "Not at the treasury: it has no such bill",
-    "settle.accepted.ORIGINAL": "Its reserved money counts as spent, and {service} is asked about it from the next "
-    "sweep on.",
-    "settle.accepted.REVISED": "No money moves: its original has spent it. {service} is asked about it from the next "
-    "sweep on.",
-    "settle.not at the treasury.ORIGINAL": "Its reserved money is free again. What it pays may get another PI, when "
-    "somebody asks for it; before that {service} is asked about this number, and if it shows it, nothing is paid.",
-    "settle.not at the treasury.REVISED": "Its beneficiaries have failed as before. They may get another revised PI; "
-    "before that {service} is asked about this number, and if it shows it, nothing is paid.",
-    "settle.reason": "Reason: how you know",
-    "settle.typed": "Type {number} to confirm",
-    "settle.do": "Settle by hand",
-    "settle.which": "Choose what became of it. Nothing was changed.",
-    "settle.gone": "{number} is {status}: only a pending one is settled by hand.",
-    # Unknown answers
-    "ans.title": "Unknown answers",
-    "ans.what": "What the treasury says is looked up whole. These texts match nothing that is known: they have changed "
-    "nothing, and the payment instructions behind them wait. Ask the treasury what a text means before you say it.",
-    "ans.none": "Every answer has been understood.",
-    "ans.cut": "The {n} with most payment instructions behind them, of {total}.",
-    "ans.c.template": "Compared as",
-    "ans.c.times": "Heard",
-    "ans.times.one": "once",
-    "ans.times": "{n} times",
-    "ans.c.first": "First",
-    "ans.c.last": "Last",
-    "ans.c.waiting": "PIs behind it",
-    "ans.behind": "The payment instructions",
-    "ans.behind.cut": "The first {n} of them.",
-    "ans.say": "Say what it means",
-    "ans.f.meaning": "It means",
-    "ans.f.text": "The text",
-    "ans.f.text.hint": "Capitals, blanks and punctuation do not count. Put a placeholder where it differs from one to "
-    "the next: {bill} is the number of the PI that was asked about, {number} is digits, {id} a number with letters "
-    "before it, {rest}, at the end only, whatever follows.",
-    "ans.f.both": "It means the same for {other}",
-    "ans.f.reason": "Reason: how you know",
-    "ans.do": "Let it count",
-    "ans.which": "Choose what the text means. Nothing was changed.",
-    "ans.no_match": "{text!r} does not match the answer that it was made for; nothing was added",
-    "ans.gone": "Somebody has given this text a meaning meanwhile.",
-    "ans.asked": "Nothing waits behind this phrase any more.",
-    "ans.added": "“{text}” means “{meaning}” from now on.",
-    "ans.again.none": "No payment instruction waits behind it.",
-    "ans.again.one": "1 payment instruction waits behind it, and is asked about first in the next run of {dag}.",
-    "ans.again": "{n} payment instructions wait behind it, and are asked about first in the next run of {dag}.",
-    "ans.ask": "Start {dag} for them now",
-    "ans.ask.cut": "Start {dag} for the first {n} now",
-    "ans.site": "Phrases of this site",
-    "ans.site.none": "This site has none of its own yet.",
-    "ans.site.gone": "This phrase counts no more already.",
-    "ans.s.services": "Service",
-    "ans.s.text": "Text",
-    "ans.s.meaning": "Meaning",
-    "ans.s.by": "Who and when",
-    "ans.s.reason": "Why",
-    "ans.s.withdraw": "Withdraw",
-    "ans.s.withdraw.why": "Why it was wrong",
-    "ans.s.withdraw.what": "Then texts that only it explains are unknown again.",
-    "ans.withdrawn": "Withdrawn",
-    "ans.withdrawn.by": "withdrawn by {by}, {at}: {why}",
-    "ans.shipped": "Phrases that are shipped",
-    "ans.shipped.show": "Show them",
-    "ans.shipped.source": "Source",
-    "ans.shipped.code": "every error of code {code}",
-    # What a text can mean, and what happens then
-    "meaning.no session": "The login is over: nothing changes, and the next sweep logs in anew.",
-    "meaning.duplicate": "The treasury has a bill of this number: a PI that was sent before is accepted and its money "
-    "spent; one that was sent for the first time stays pending until its status service shows it.",
-    "meaning.content error": "The bill was refused for what is in it: a PI that was sent only once is declined and its "
-    "money free; one that was sent before stays pending until its status service settles it.",
-    "meaning.try later": "It says nothing about the bill: nothing changes, and it is tried again in the next sweep.",
-    "meaning.rejected": "The SSU has rejected this very bill: the PI fails, its money comes back, and its payment may "
-    "get another.",
-    "meaning.unknown bill": "The treasury does not know this very bill: a pending PI is sent again under its own "
-    "number; one that was refused fails, its money free, once this is said twice a day apart; a failed one no longer "
-    "keeps its payment from another.",
-    "meaning.no news": "Nothing has happened yet: nothing changes, and it is asked about again in the next sweep.",
-    "meaning.paid": "The money has left: each beneficiary with a voucher and UTR in that reply counts as paid.",
-    "meaning.not paid": "The money has not left, or not yet: nothing changes, and it is asked about again in the next "
-    "sweep.",
-    # Register
-    "reg.title": "Fund allocation register",
-    "reg.too_many": "These are more than {rows} rows, the most that a file is given while you wait: narrow the "
-    "register, or start {dag}, which makes the same file of any size.",
-    "reg.reported": "ifms_reports has ended: the file is on the page Reports.",
-    "reg.year": "Financial year",
-    "reg.hoa": "Head of account",
-    "reg.type": "Transaction type",
-    "reg.city": "City",
-    "reg.all": "All",
-    "reg.caption": "Transactions of {year}, in the order in which they happened",
-    "reg.no_city": "There is no register of such a city.",
-    "reg.none": "Nothing was allotted or spent in {year}.",
-    "reg.c.hoa": "Head of account",
-    "reg.c.code": "Head code",
-    "reg.c.city": "City",
-    "reg.c.number": "Transaction number",
-    "reg.c.date": "Date",
-    "reg.c.type": "Type",
-    "reg.c.amount": "Amount",
-    "reg.c.sanctioned": "Sanctioned balance",
-    "reg.c.available": "Fund available",
-    "reg.s.not_used": "{amount} of it not used: earlier years, or closed",
-    "san.cities": "By city",
-    "san.sanctions": "Sanctions",
-    "san.usable": "Available to pay from",
-    "san.earlier": "On earlier years, not used",
-    "san.closed": "On closed ones, not used",
-    "san.cut": "The first {n} of {total} sanctions are shown: choose a city.",
-    "san.each": "Sanctions",
-    "san.reserved": "Reserved",
-    "san.available": "Available",
-    "san.not_used.CLOSED": "not used: closed",
-    "san.not_used.EARLIER YEAR": "not used: of an earlier year",
-    "san.closed_by": "Closed by {by}, {at}: {why}",
-    "san.close": "Close",
-    "san.close.what": "No PI is made from it any more; those that it has are sent and settled as ever. Name and reason "
-    "are kept.",
-    "san.close.do": "Close {number}",
-    "san.open": "Open again",
-    "san.open.what": "PIs are made from it again. Name and reason are kept.",
-    "san.open.do": "Open {number} again",
-    "san.reason": "Reason",
-    "san.none": "No sanction is known yet: ifms_va fetches them.",
-    "reg.s.sanctioned": "Sanctioned",
-    "reg.s.allotted": "Allotted",
-    "reg.s.spent": "Spent",
-    "reg.s.available": "Fund available",
-    "reg.s.reserved": "{amount} of it reserved for pending PIs",
-    "reg.chart": "Allotted and spent, month by month",
-    "reg.chart.heads": "Allotted and spent, by head of account",
-    "reg.chart.allotted": "Allotted",
-    "reg.chart.spent": "Spent",
-    "reg.chart.table": "The chart as a table",
-    "reg.chart.month": "Month",
-    "reg.csv": "For a spreadsheet take XLSX: it keeps long numbers and leading zeros, which a CSV loses there.",
-    "reg.balances": "Balances are those of the row's own sanction after the transaction.",
-    # Runs
-    "rep.title": "Reports",
-    "rep.what": "What {dag} has made, the latest first; each speaks of what was known at its time.",
-    "rep.day": "As of, up to",
-    "rep.none": "No report is here.",
-    "rep.none.more": "They are made daily at midnight, and by the form of {dag}. Or try a later day.",
-    "rep.further": "None of those that were looked at; older ones follow.",
-    "rep.c.report": "Report",
-    "rep.c.period": "Period",
-    "rep.c.about": "Cities and filters",
-    "rep.c.as_of": "As of",
-    "rep.c.files": "Download",
-    "rep.report.fund_register": "Fund allocation register",
-    "rep.report.payment_ageing": "Payment ageing",
-    "rep.report.failure_reasons": "Failed payments",
-    "rep.report.reconciliation": "Reconciliation",
-    "rep.report.response_times": "Response times",
-    "rep.report.amounts_transferred": "Amounts transferred",
-    "rep.report.bank_transfers": "Transfers by voucher and UTR",
-    "rep.report.project_payments": "Payments by project",
-    "rep.report.payments_by_group": "Payments by gender and social category",
-    "runs.title": "Runs",
-    "runs.sweeps": "Last run of each service",
-    "runs.c.service": "Service",
-    "runs.c.state": "State",
-    "runs.c.started": "Started",
-    "runs.c.took": "Took",
-    "runs.c.counts": "What it did",
-    "runs.never": "has not run yet",
-    "runs.state.running": "Running",
-    "runs.state.success": "Success",
-    "runs.state.failed": "Needs a look",
-    "runs.problems": "{n} to look at",
-    "runs.backlog": "What waits",
-    "runs.backlog.none": "Nothing waits.",
-    "runs.b.status": "Status",
-    "runs.b.type": "PI type",
-    "runs.b.waiting": "Waiting",
-    "runs.b.day": "Over a day",
-    "runs.b.week": "Over a week",
-    "runs.b.oldest": "Oldest",
-    "runs.held": "Payments without a PI",
-    "runs.h.why": "Why",
-    "runs.h.payments": "Payments",
-    "runs.h.amount": "Amount",
-    "runs.h.since": "Since",
-    "runs.treasury": "Treasury",
-    "runs.treasury.ok": "Answers",
-    "runs.treasury.some": "Answers some",
-    "runs.treasury.bad": "Does not answer",
-    "runs.treasury.none": "Not called yet",
-    "runs.treasury.said": "{answered} of the last {calls} calls answered; last answer {at}",
-    "runs.outbox": "Messages",
-    "runs.outbox.ok": "All delivered",
-    "runs.outbox.due": "{topic}: {n} to deliver",
-    "runs.outbox.set_aside": "{topic}: {n} set aside",
-    "runs.topic.payment_status": "Platform",
-    "runs.topic.pi_index": "PI index",
-    "runs.topic.sms": "SMS",
-    "runs.outbox.oldest": "the oldest since {at}",
-    "runs.shipping": "Call log",
-    "runs.shipping.ok": "Elasticsearch has all",
-    "runs.shipping.due": "{n} calls to ship",
-    "runs.shipping.many": "over {n} calls to ship",
-    "runs.shipping.set_aside": "{n} calls refused",
-    "runs.shipping.none": "Kept in the ledger",
-    "runs.unknown": "{n} to look at",
-    "runs.unknown.none": "None with a PI behind it",
-    "runs.unknown.behind": "{n} PIs wait behind them",
-    "runs.unknown.behind.one": "1 PI waits behind it",
-    "runs.open": "Open PIs",
-    "runs.service.VA": "Fund allotments",
-    "runs.service.PA": "Payments",
-    "runs.service.PI": "Payment instructions",
-    "runs.service.PIS": "Approvals",
-    "runs.service.PAG": "Payment advice",
-    "runs.service.PD": "Debit scrolls",
-    "runs.service.FD": "Failed payments",
-    "runs.service.COR": "Corrections",
-    "runs.service.FTPS": "Success of revised PIs",
-    "runs.service.FTFPS": "Failures of revised PIs",
-    "runs.service.RELAY": "Messages to the platform",
-    "runs.service.NOTIFY": "SMS and PI index",
-    "runs.service.SHIP": "Call log to Elasticsearch",
-    "runs.service.RECONCILE": "Reconciliation",
-    "runs.connections": "Check connections",
-    "conn.title": "Check connections",
-    "conn.what": "Only what is stored is tried, as the DAGs use it: no address and no password is entered here. "
-    "Nothing is sent but what each row says, and who has tried is kept in Airflow's audit log.",
-    "conn.c.id": "Connection",
-    "conn.c.what": "What is tried",
-    "conn.c.do": "Try",
-    "conn.do": "Check {id}",
-    "conn.good": "works",
-    "conn.bad": "does not work",
-    "conn.none": "is not set up",
-    "conn.ifms_treasury": "A login with the stored client id and secret. No payment instruction is sent.",
-    "conn.ifms_platform": "The system user is looked up with its roles, and the cities. Nothing is changed.",
-    "conn.ifms_db": "A login, and a row of a view is read. Nothing is written.",
-    "conn.ifms_elasticsearch": "The newest call is asked for. Optional.",
-    "conn.ifms_kafka": "Our own fields are read, and the brokers are asked who is there. No message is sent. Optional.",
-}
+from contextvars import ContextVar
+from functools import cache
+from gettext import GNUTranslations
+from io import BytesIO
+from pathlib import Path
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+
+from ifms.money import grouped_count
+
+ENGLISH = "en"
+LOCALES = Path(__file__).parent / "locale"
+LANGUAGES = tuple(sorted(each.name for each in LOCALES.iterdir()))
+"""The languages that there is a catalogue of."""
+
+_spoken: ContextVar[str] = ContextVar("ifms_language", default=ENGLISH)  # each request's own, like its threads'
 
 
-def t(key: str, **values: object) -> str:
-    """The text of `key`, its places filled in."""
-    return TEXTS[key].format(**values)
+class Texts:
+    """The texts of one language; what it lacks is said in English."""
+
+    def __init__(self, language: str) -> None:
+        with (LOCALES / language / "LC_MESSAGES" / "ifms.po").open("rb") as file:
+            catalogue = read_po(file, locale=language, abort_invalid=True)
+        compiled = BytesIO()
+        write_mo(compiled, catalogue)
+        compiled.seek(0)
+        self.draft: bool = catalogue.fuzzy
+        """Whether no native speaker has read it yet: the header is marked fuzzy."""
+        self.keys = frozenset(each.id if isinstance(each.id, str) else each.id[0] for each in catalogue if each.id)
+        self._translations = GNUTranslations(compiled)
+        if language != ENGLISH:
+            self._translations.add_fallback(texts(ENGLISH)._translations)
+
+    def text(self, key: str, /, **values: object) -> str:
+        """The text of `key`, its places filled in. Raises KeyError for a key that not even English has."""
+        found = self._translations.gettext(key)
+        if found == key:
+            raise KeyError(key)
+        return found.format(**values)
+
+    def counted(self, key: str, number: int, /, **values: object) -> str:
+        """The text of `key` in the form for so many; {n} in it is the number."""
+        found = self._translations.ngettext(key, key, number)
+        if found == key:
+            raise KeyError(key)
+        return found.format(n=grouped_count(number), **values)
+
+
+@cache
+def texts(language: str) -> Texts:
+    """The texts of a language, read once."""
+    return Texts(language)
+
+
+def speak(language: str) -> None:
+    """Speak this language for what is left of the request."""
+    _spoken.set(language)
+
+
+def spoken() -> str:
+    """The language of the request."""
+    return _spoken.get()
+
+
+def t(key: str, /, **values: object) -> str:
+    """The text of `key` in the language of the request, its places filled in."""
+    return texts(spoken()).text(key, **values)
+
+
+def tn(key: str, number: int, /, **values: object) -> str:
+    """The text of `key` for so many, in the language of the request."""
+    return texts(spoken()).counted(key, number, **values)
+
+
+def english(key: str, /, **values: object) -> str:
+    """The text of `key` in English, as files have it: what reads them looks for the same words every time."""
+    return texts(ENGLISH).text(key, **values)
+
+
+def has(key: str) -> bool:
+    """Whether there is such a text."""
+    return key in texts(ENGLISH).keys

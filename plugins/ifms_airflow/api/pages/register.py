@@ -29,8 +29,8 @@ from ifms_airflow.api import dag_runs
 from ifms_airflow.api.access import READ, Entitled, User, may_start, starts
 from ifms_airflow.api.digit import Text
 from ifms_airflow.api.exports import CSV, REPORTS, XLSX, Exporting, TooManyRowsError, Work
-from ifms_airflow.api.pages.messages import t
-from ifms_airflow.api.pages.render import count, page, run_text, rupees
+from ifms_airflow.api.pages.messages import english, t
+from ifms_airflow.api.pages.render import count, month, page, run_text, rupees
 from ifms_airflow.api.read_pool import Ledger
 from ifms_airflow.rights import Rights
 
@@ -53,7 +53,7 @@ class RegisterForm(BaseModel):
     def criteria(self) -> RegisterCriteria:
         """Which part of the register."""
         if self.type and self.type not in funds.KINDS:
-            raise HTTPException(400, f"{self.type} is no transaction type")
+            raise HTTPException(400, t("error.type", text=self.type))
         return RegisterCriteria(
             financial_year=self.year or current_year(),
             tenant_id=self.city or None,
@@ -118,7 +118,7 @@ def register(
         rows=rows,
         sums=sums,
         chart=chart(months),
-        month_lines=[(f"{each.month:%b %Y}", each.allotted, each.spent) for each in months],
+        month_lines=[(month(each.month), each.allotted, each.spent) for each in months],
         head_chart=head_chart(head_lines),
         head_lines=head_lines,
         query=urlencode(form.filled),
@@ -197,7 +197,7 @@ def _write_rows(work: Work, *, form: RegisterForm, user: User, given: Rights) ->
     connection = work.connection()
     _refuse_many(connection, work, form, user, given, "csv")
     rows = map(partial(_cells, names.read(connection)), _everything(work, connection, form, given.read))
-    work.table(CSV, t("reg.title"), [t(key) for key in _HEADER], rows)
+    work.table(CSV, english("reg.title"), [english(key) for key in _HEADER], rows)
 
 
 def _write_report(work: Work, *, form: RegisterForm, user: User, given: Rights, kind: str) -> None:
@@ -207,7 +207,7 @@ def _write_report(work: Work, *, form: RegisterForm, user: User, given: Rights, 
 
     year = form.year or current_year()
     if (period := parse(year)).year is None:
-        raise HTTPException(400, f"{year} is no financial year")
+        raise HTTPException(400, t("error.year", text=year))
     with work.ledger() as ledger, TemporaryDirectory() as folder:
         ledger.read_snapshot(partial(_refuse_many, work=work, form=form, user=user, given=given, kind=kind))
         asked = catalogue.request(
@@ -262,7 +262,7 @@ _FLOOR, _CEILING, _LEFT, _RIGHT = 190.0, 14.0, 78.0, 952.0
 
 def chart(months: list[Month]) -> Chart | None:
     """The chart of these months; None when there is nothing to draw."""
-    return _drawn([(f"{each.month:%b %y}", each.allotted, each.spent) for each in months], 12)
+    return _drawn([(month(each.month, short=True), each.allotted, each.spent) for each in months], 12)
 
 
 def head_chart(heads: list[tuple[str, Decimal, Decimal]]) -> Chart | None:
@@ -295,9 +295,9 @@ def _bar(x: float, amount: Decimal, top: Decimal, label: str) -> Bar:
 
 def _short(amount: Decimal) -> str:
     """An amount in crore or lakh, as short as a scale has it."""
-    for size, unit in ((Decimal(10_000_000), " Cr"), (Decimal(100_000), " L"), (Decimal(1000), " K")):
+    for size, unit in ((Decimal(10_000_000), "crore"), (Decimal(100_000), "lakh"), (Decimal(1000), "thousand")):
         if amount >= size:
-            return f"₹{amount / size:.1f}{unit}"
+            return t(f"reg.short.{unit}", n=f"{amount / size:.1f}")
     return f"₹{amount:.0f}"
 
 

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from babel.dates import format_date, format_datetime
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -18,8 +19,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from ifms import clock
 from ifms.money import grouped, grouped_count
 from ifms_airflow.api.dag_runs import Started
-from ifms_airflow.api.pages import links
-from ifms_airflow.api.pages.messages import t
+from ifms_airflow.api.pages import language, links, messages
+from ifms_airflow.api.pages.messages import spoken, t, tn
 
 MASK_IFSC = "IFMS_MASK_IFSC"
 """Environment variable: `yes` masks IFSC on the pages, as the story's later wish has it."""
@@ -42,8 +43,16 @@ def static(name: str) -> Response:
 
 def page(request: Request, template: str, status: int = 200, **values: object) -> HTMLResponse:
     """A page; `active` among the values names its place in the navigation."""
+    messages.speak(language.wished(request))  # also where no page's dependency was asked: of no page at all
     given = {"root": request.scope.get("root_path", ""), "active": "", "error": None} | values
-    return HTMLResponse(_environment().get_template(template).render(given), status)
+    given |= {
+        "language": spoken(),
+        "languages": language.choices(),
+        "here": language.here(request, str(given["active"])),
+    }
+    answer = HTMLResponse(_environment().get_template(template).render(given), status)
+    language.save_asking(request, answer)
+    return answer
 
 
 def error_page(request: Request, status: int, message: str) -> HTMLResponse:
@@ -74,13 +83,17 @@ def when(instant: datetime | None) -> str:
     """An instant on the treasury's clock: 1 Jun 2024, 22:15."""
     if instant is None:
         return t("none")
-    local = clock.to_ist(instant)
-    return f"{local.day} {local:%b %Y, %H:%M}"
+    return format_datetime(clock.to_ist(instant), "d MMM y, HH:mm", locale=spoken())
 
 
 def day(value: date | None) -> str:
     """A day: 1 Jun 2024."""
-    return t("none") if value is None else f"{value.day} {value:%b %Y}"
+    return t("none") if value is None else format_date(value, "d MMM y", locale=spoken())
+
+
+def month(value: date, *, short: bool = False) -> str:
+    """A month: Jun 2024; short: Jun 24."""
+    return format_date(value, "MMM yy" if short else "MMM y", locale=spoken())
 
 
 def day_of(text: str | None) -> str | None:
@@ -109,9 +122,11 @@ def took(duration: timedelta | None) -> str:
         return t("none")
     seconds = duration.total_seconds()
     if seconds < 60:
-        return f"{seconds:.1f} s"
+        return t("took.seconds", s=f"{seconds:.1f}")
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+    if minutes < 60:
+        return t("took.minutes", m=minutes, s=rest)
+    return t("took.hours", h=minutes // 60, m=minutes % 60)
 
 
 _BENEFICIARY_TONES = {
@@ -142,7 +157,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"t": t, "bill_link": links.bill, "beneficiary_link": links.beneficiary}
+    made.globals |= {"t": t, "tn": tn, "bill_link": links.bill, "beneficiary_link": links.beneficiary}
     made.globals |= {"pairs": lambda values: [(value, value) for value in values]}
     filters: dict[str, Any] = {
         "rupees": rupees, "count": count, "when": when, "day": day, "day_of": day_of, "masked_account": masked_account,

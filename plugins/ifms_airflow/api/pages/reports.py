@@ -17,6 +17,7 @@ from ifms_airflow import report_storage
 from ifms_airflow.api.access import READ, Entitled, User, may_start
 from ifms_airflow.api.digit import DigitError
 from ifms_airflow.api.exports import CSV, REPORTS, XLSX, Exporting, Work
+from ifms_airflow.api.pages.messages import t
 from ifms_airflow.api.pages.render import page
 from ifms_airflow.report_storage import Place
 from ifms_airflow.rights import Rights
@@ -70,7 +71,7 @@ def reports(request: Request, user: User, given: Entitled, form: Annotated[MadeF
 async def report_file(folder: str, name: str, given: Entitled, export: Exporting) -> Response:
     """One made report's file; like the files that are made here, few at a time."""
     if not report_storage.is_made(folder, name, _readable(given)):
-        raise HTTPException(404, "There is no such report")
+        raise HTTPException(404, t("error.report"))
     write = partial(_copy, folder=folder, name=name)
     return await export.made(write, _TYPES[name.rpartition(".")[2]], name)
 
@@ -86,6 +87,6 @@ def _copy(work: Work, *, folder: str, name: str) -> None:
             work.check()
             work.file.write(chunk)
     except FileNotFoundError:
-        raise HTTPException(404, "There is no such report") from None
+        raise HTTPException(404, t("error.report")) from None
     except ReportSourceError as error:
         raise DigitError(_UNREADABLE, str(error), 503) from None

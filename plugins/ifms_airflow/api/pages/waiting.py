@@ -22,7 +22,7 @@ from ifms_airflow.api import dag_runs
 from ifms_airflow.api.access import INSTRUCTIONS, READ, Entitled, User, may_start, require_act, starts
 from ifms_airflow.api.digit import Text
 from ifms_airflow.api.exports import CSV, REPORTS, XLSX, Exporting, TooManyRowsError, Work
-from ifms_airflow.api.pages.messages import TEXTS, t
+from ifms_airflow.api.pages.messages import english, has, t
 from ifms_airflow.api.pages.render import count, page, run_text
 from ifms_airflow.api.read_pool import Ledger
 
@@ -100,7 +100,7 @@ def waiting(request: Request, given: Entitled, form: Annotated[ListForm, Query()
 
 def reason_text(code: str) -> str:
     """A reason in a few words; one that the pages do not know by its code."""
-    return TEXTS.get(f"hold.{code}", code)
+    return t(f"hold.{code}") if has(f"hold.{code}") else code
 
 
 _HEADER = ("wait.c.payment", "wait.c.bills", "wait.c.city", "wait.c.amount", "wait.c.reason", "wait.c.why",
@@ -129,7 +129,7 @@ def _write(work: Work, *, cities: Cities, form: ListForm, media_type: str) -> No
     if reads.count(connection, criteria, cities, most=work.rows) > work.rows:
         raise TooManyRowsError(t("wait.too_many", rows=count(work.rows), dag=REPORTS))
     rows = _everything(work, connection, replace(criteria, limit=1000), cities)
-    work.table(media_type, t("wait.title"), [t(key) for key in _HEADER], map(_cells, rows))
+    work.table(media_type, english("wait.title"), [english(key) for key in _HEADER], map(_cells, rows))
 
 
 def _everything(work: Work, connection: Connection, criteria: Criteria, cities: Cities) -> Iterator[Waiting]:
@@ -143,9 +143,13 @@ def _everything(work: Work, connection: Connection, criteria: Criteria, cities: 
         criteria = replace(criteria, after=found[criteria.limit - 1].id)
 
 
+def _in_english(code: str) -> str:
+    return english(f"hold.{code}") if has(f"hold.{code}") else code
+
+
 def _cells(row: Waiting) -> list[sheets.Cell]:
     return [
-        row.payment_number, ", ".join(row.bill_numbers), row.tenant_id, row.amount, reason_text(row.reason), row.why,
+        row.payment_number, ", ".join(row.bill_numbers), row.tenant_id, row.amount, _in_english(row.reason), row.why,
         row.raised_at, row.since, row.all_tries, row.polled_at, row.attempts, row.last_pi_number,
     ]  # fmt: skip
 
@@ -193,7 +197,7 @@ def payment(
         and may_start(user, given, INSTRUCTIONS),
         token=uuid.uuid4().hex,
         reason_text=reason_text,
-        advice=TEXTS.get(f"hold.{row.reason}.do") if row is not None else None,
+        advice=t(f"hold.{row.reason}.do") if row is not None and has(f"hold.{row.reason}.do") else None,
     )
 
 

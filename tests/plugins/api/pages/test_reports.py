@@ -12,7 +12,7 @@ from support.api import our_app, token_of
 from support.asgi import Caller
 
 from ifms_airflow.api.pages import reports
-from ifms_airflow.api.pages.messages import TEXTS
+from ifms_airflow.api.pages.messages import english, texts
 from ifms_airflow.report_storage import REPORTS
 
 pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})]
@@ -33,12 +33,14 @@ def keep(place: Path, folder: str, name: str, content: bytes = b"sample") -> Non
 
 
 def test_every_report_has_its_title():
-    assert {f"rep.report.{name}" for name in REPORTS} == {key for key in TEXTS if key.startswith("rep.report.")}
+    assert {f"rep.report.{name}" for name in REPORTS} == {
+        key for key in texts("en").keys if key.startswith("rep.report.")
+    }
 
 
 def test_it_lists_what_was_made_and_gives_the_files(api: Any, place: Path):
     viewer = api("viewer", cookie=True)
-    assert TEXTS["rep.none"] in viewer.get("/ifms/reports").text
+    assert english("rep.none") in viewer.get("/ifms/reports").text
     for kind, content in (("csv", b"a,b\r\n"), ("xlsx", b"PK"), ("pdf", b"%PDF")):
         keep(place, FOLDER, f"fund_register_2026-27_od.samplea.{kind}", content)
     keep(place, FOLDER, "passwords.json")

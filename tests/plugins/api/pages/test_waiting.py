@@ -168,12 +168,12 @@ def test_what_can_not_be_tried_again_offers_nothing(
 def test_every_reason_has_words_and_says_what_to_do():
     from ifms.ledger import payments
     from ifms.services import instruction_draft, pi
-    from ifms_airflow.api.pages.messages import TEXTS
+    from ifms_airflow.api.pages.messages import has
     from ifms_airflow.api.pages.waiting import REASONS, reason_text
 
     codes = {payments.DECLINED, payments.REJECTED, payments.CANCELLED, payments.IN_DOUBT, payments.TREASURY_SILENT}
     codes |= {instruction_draft.NO_UNIT, instruction_draft.BAD_PAYMENT, instruction_draft.PLATFORM_TROUBLE}
     codes |= {instruction_draft.CANCELLED, instruction_draft.NOT_APPROVED, pi.NO_FUNDS, NOTHING_SAID}
     assert set(REASONS) == codes
-    assert all(f"hold.{code}" in TEXTS and f"hold.{code}.do" in TEXTS for code in codes)
+    assert all(has(f"hold.{code}") and has(f"hold.{code}.do") for code in codes)
     assert reason_text("SOMETHING_NEW") == "SOMETHING_NEW"
