@@ -10,8 +10,8 @@ pytestmark = pytest.mark.airflow
 
 
 def test_the_page_offers_exactly_what_can_be_tried(airflow_db: str):
+    from ifms_airflow.api.messages import has
     from ifms_airflow.api.pages.connections import Chosen
-    from ifms_airflow.api.pages.messages import has
     from ifms_airflow.connection_checks import CHECKS
 
     assert set(get_args(Chosen.model_fields["connection"].annotation)) == set(CHECKS)

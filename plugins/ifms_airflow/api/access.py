@@ -25,6 +25,7 @@ from fastapi.security.utils import get_authorization_scheme_param
 from ifms_airflow import rights
 from ifms_airflow.api import digit_login, identity
 from ifms_airflow.api.digit_login import DigitLogin, DigitUser
+from ifms_airflow.api.messages import t
 from ifms_airflow.rights import Rights
 
 INSTRUCTIONS = "ifms_pi"
@@ -34,13 +35,6 @@ UNMASKED = {"IND": "VIEW_WS_UNMASKED", "ORG": "VIEW_ORG_UNMASKED", "DEPT": "VIEW
 """The role that sees whole account numbers of wage seekers, organisations, departments (user-stories.md §12)."""
 UNMASKED_ROLES = "IFMS_UNMASKED_ROLES"
 """Environment variable: further roles, separated by commas, that see all of them; none when unset."""
-
-
-def t(key: str, **values: object) -> str:
-    """A text of the pages in the language of who reads it; loaded late, for the pages need this module."""
-    from ifms_airflow.api.pages import messages
-
-    return messages.t(key, **values)
 
 
 async def login(

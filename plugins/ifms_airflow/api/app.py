@@ -28,7 +28,7 @@ from ifms_airflow.api.digit import DigitError, errors
 from ifms_airflow.api.digit_login import DigitLogin
 from ifms_airflow.api.exports import REPORTS, Exports, TooManyRowsError
 from ifms_airflow.api.limits import Limits, guard
-from ifms_airflow.api.pages.messages import t
+from ifms_airflow.api.messages import t
 from ifms_airflow.api.pages.render import error_page, page
 from ifms_airflow.api.read_pool import Reads, connect
 

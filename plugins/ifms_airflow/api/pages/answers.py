@@ -31,7 +31,7 @@ from ifms_airflow.api.access import (
     starts,
 )
 from ifms_airflow.api.digit import Text
-from ifms_airflow.api.pages.messages import t
+from ifms_airflow.api.messages import t
 from ifms_airflow.api.pages.render import page, run_text
 from ifms_airflow.api.read_pool import Ledger, Reads
 from ifms_airflow.rights import Rights

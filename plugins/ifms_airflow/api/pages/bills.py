@@ -17,7 +17,7 @@ from ifms.services.chosen import MOST, bill_numbers
 from ifms_airflow.api import dag_runs
 from ifms_airflow.api.access import READ, Entitled, User, may_start, starts
 from ifms_airflow.api.digit import Text
-from ifms_airflow.api.pages.messages import t
+from ifms_airflow.api.messages import t
 from ifms_airflow.api.pages.render import page, run_text
 from ifms_airflow.api.read_pool import Ledger, Reads
 from ifms_airflow.rights import Rights

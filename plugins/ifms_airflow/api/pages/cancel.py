@@ -18,7 +18,7 @@ from ifms.services.manual_settlement import cancel
 from ifms_airflow.api import dag_runs, writes
 from ifms_airflow.api.access import INSTRUCTIONS, READ, Entitled, User, require_act, starts
 from ifms_airflow.api.digit import Text
-from ifms_airflow.api.pages.messages import t
+from ifms_airflow.api.messages import t
 from ifms_airflow.api.pages.render import page
 from ifms_airflow.api.read_pool import Ledger, Reads
 from ifms_airflow.rights import Rights

@@ -52,8 +52,8 @@ from ifms_airflow.api.access import (
 )
 from ifms_airflow.api.digit import Text
 from ifms_airflow.api.exports import CSV, REPORTS, XLSX, Exporting, TooManyRowsError, Work
+from ifms_airflow.api.messages import english, t
 from ifms_airflow.api.pages.cancel import never_sent
-from ifms_airflow.api.pages.messages import english, t
 from ifms_airflow.api.pages.render import count, page, run_text
 from ifms_airflow.api.pages.revising import choosable, narrowed
 from ifms_airflow.api.pages.timeline import steps

@@ -17,10 +17,9 @@ from fastapi import APIRouter, Form, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 
 from ifms.ledger import user_languages
-from ifms_airflow.api import writes
+from ifms_airflow.api import messages, writes
 from ifms_airflow.api.access import User
-from ifms_airflow.api.pages import messages
-from ifms_airflow.api.pages.messages import ENGLISH, LANGUAGES, t
+from ifms_airflow.api.messages import ENGLISH, LANGUAGES, t
 from ifms_airflow.api.read_pool import Ledger, Reads
 
 COOKIE = "ifms_language"

@@ -17,7 +17,7 @@ from ifms.queries import overview as reads
 from ifms.queries import waiting
 from ifms.queries.overview import ASIDE, FLOW, City, Failed, Head, State, Waits, Who
 from ifms_airflow.api.access import READ, Entitled
-from ifms_airflow.api.pages.messages import t
+from ifms_airflow.api.messages import t
 from ifms_airflow.api.pages.render import count, page, rupees
 from ifms_airflow.api.pages.waiting import reason_text
 from ifms_airflow.api.read_pool import Ledger

@@ -29,7 +29,7 @@ from ifms_airflow.api import dag_runs
 from ifms_airflow.api.access import READ, Entitled, User, may_start, starts
 from ifms_airflow.api.digit import Text
 from ifms_airflow.api.exports import CSV, REPORTS, XLSX, Exporting, TooManyRowsError, Work
-from ifms_airflow.api.pages.messages import english, t
+from ifms_airflow.api.messages import english, t
 from ifms_airflow.api.pages.render import count, month, page, run_text, rupees
 from ifms_airflow.api.read_pool import Ledger
 from ifms_airflow.rights import Rights

@@ -18,9 +18,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ifms import clock
 from ifms.money import grouped, grouped_count
+from ifms_airflow.api import messages
 from ifms_airflow.api.dag_runs import Started
-from ifms_airflow.api.pages import language, links, messages
-from ifms_airflow.api.pages.messages import spoken, t, tn
+from ifms_airflow.api.messages import spoken, t, tn
+from ifms_airflow.api.pages import language, links
 
 MASK_IFSC = "IFMS_MASK_IFSC"
 """Environment variable: `yes` masks IFSC on the pages, as the story's later wish has it."""

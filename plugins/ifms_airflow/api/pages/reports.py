@@ -17,7 +17,7 @@ from ifms_airflow import report_storage
 from ifms_airflow.api.access import READ, Entitled, User, may_start
 from ifms_airflow.api.digit import DigitError
 from ifms_airflow.api.exports import CSV, REPORTS, XLSX, Exporting, Work
-from ifms_airflow.api.pages.messages import t
+from ifms_airflow.api.messages import t
 from ifms_airflow.api.pages.render import page
 from ifms_airflow.report_storage import Place
 from ifms_airflow.rights import Rights

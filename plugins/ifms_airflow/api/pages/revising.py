@@ -12,7 +12,7 @@ from ifms.errors import PlatformError
 from ifms.ledger import corrections, instructions
 from ifms.queries.instruction import Row
 from ifms.services.candidates import Account, Candidates
-from ifms_airflow.api.pages.messages import t
+from ifms_airflow.api.messages import t
 from ifms_airflow.api.read_pool import Reads
 from ifms_airflow.hooks import PlatformHook, TreasuryHook
 

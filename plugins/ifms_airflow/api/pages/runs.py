@@ -13,7 +13,7 @@ from ifms.ledger.runs import added_up, shown
 from ifms.queries.health import MOST_COUNTED, SERVICES, Reach, health
 from ifms.queries.unknown_answers import not_understood
 from ifms_airflow.api.access import READ, Entitled, User, may_administer
-from ifms_airflow.api.pages.messages import t
+from ifms_airflow.api.messages import t
 from ifms_airflow.api.pages.render import page
 from ifms_airflow.api.read_pool import Ledger
 

@@ -22,7 +22,7 @@ from ifms_airflow.api import dag_runs
 from ifms_airflow.api.access import INSTRUCTIONS, READ, Entitled, User, may_start, require_act, starts
 from ifms_airflow.api.digit import Text
 from ifms_airflow.api.exports import CSV, REPORTS, XLSX, Exporting, TooManyRowsError, Work
-from ifms_airflow.api.pages.messages import english, has, t
+from ifms_airflow.api.messages import english, has, t
 from ifms_airflow.api.pages.render import count, page, run_text
 from ifms_airflow.api.read_pool import Ledger
 

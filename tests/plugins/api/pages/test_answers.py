@@ -205,7 +205,7 @@ def test_of_a_submission_it_may_count_for_corrections_too(browser: Any, adapter:
 
 
 def test_every_meaning_is_explained():
-    from ifms_airflow.api.pages.messages import t
+    from ifms_airflow.api.messages import t
 
     for meaning in Meaning:
         assert t(f"meaning.{meaning}").endswith(".")

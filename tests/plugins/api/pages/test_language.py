@@ -16,9 +16,10 @@ from support.adapter import Adapter
 from support.api import token_of
 
 from ifms.ledger import user_languages
-from ifms_airflow.api.pages import language, messages, render
+from ifms_airflow.api import messages
+from ifms_airflow.api.messages import ENGLISH, LANGUAGES, texts
+from ifms_airflow.api.pages import language, render
 from ifms_airflow.api.pages.language import COOKIE, cookie, is_ours, preferred
-from ifms_airflow.api.pages.messages import ENGLISH, LANGUAGES, texts
 
 pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 0})]
 

@@ -11,8 +11,8 @@ import pytest
 from support.api import our_app, token_of
 from support.asgi import Caller
 
+from ifms_airflow.api.messages import english, texts
 from ifms_airflow.api.pages import reports
-from ifms_airflow.api.pages.messages import english, texts
 from ifms_airflow.report_storage import REPORTS
 
 pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})]

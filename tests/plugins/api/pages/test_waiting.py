@@ -168,7 +168,7 @@ def test_what_can_not_be_tried_again_offers_nothing(
 def test_every_reason_has_words_and_says_what_to_do():
     from ifms.ledger import payments
     from ifms.services import instruction_draft, pi
-    from ifms_airflow.api.pages.messages import has
+    from ifms_airflow.api.messages import has
     from ifms_airflow.api.pages.waiting import REASONS, reason_text
 
     codes = {payments.DECLINED, payments.REJECTED, payments.CANCELLED, payments.IN_DOUBT, payments.TREASURY_SILENT}

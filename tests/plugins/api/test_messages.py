@@ -15,9 +15,8 @@ from jinja2 import Environment, nodes
 
 from ifms.ledger.statuses import PiStatus
 from ifms.queries.health import SERVICES
-from ifms_airflow.api import pages
-from ifms_airflow.api.pages import messages
-from ifms_airflow.api.pages.messages import ENGLISH, LANGUAGES, LOCALES, english, speak, t, texts, tn
+from ifms_airflow.api import messages, pages
+from ifms_airflow.api.messages import ENGLISH, LANGUAGES, LOCALES, english, speak, t, texts, tn
 
 HERE = Path(pages.__file__).parent
 MODULES = [*HERE.glob("*.py"), HERE.parent / "app.py", HERE.parent / "access.py"]
