@@ -3471,6 +3471,28 @@ COMMENT ON COLUMN ifms.sanction_summary.created_at IS 'Instant, UTC: when the le
 COMMENT ON COLUMN ifms.sanction_summary.updated_at IS 'Instant, UTC: when the ledger last changed it.';
 
 --
+-- Name: saved_search; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.saved_search (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    owner text NOT NULL,
+    name text NOT NULL,
+    query text NOT NULL,
+    saved_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT saved_search_name_check CHECK (((btrim(name) <> ''::text) AND (length(name) <= 80))),
+    CONSTRAINT saved_search_owner_check CHECK ((btrim(owner) <> ''::text)),
+    CONSTRAINT saved_search_query_check CHECK ((length(query) <= 4000)),
+    CONSTRAINT saved_search_saved_at_check CHECK (((saved_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (saved_at < '2100-01-01 00:00:00+00'::timestamp with time zone)))
+);
+
+--
+-- Name: TABLE saved_search; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.saved_search IS 'Searches of the list of payment instructions that a user of the pages has given a name: theirs alone, and deleted when they say so.';
+
+--
 -- Name: started_run; Type: TABLE; Schema: ifms; Owner: -
 --
 
@@ -4273,6 +4295,20 @@ ALTER TABLE ONLY ifms.sanction
     ADD CONSTRAINT sanction_tenant_id_hoa_code_ddo_code_master_allotment_id_key UNIQUE (tenant_id, hoa_code, ddo_code, master_allotment_id);
 
 --
+-- Name: saved_search saved_search_owner_name_key; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.saved_search
+    ADD CONSTRAINT saved_search_owner_name_key UNIQUE (owner, name);
+
+--
+-- Name: saved_search saved_search_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.saved_search
+    ADD CONSTRAINT saved_search_pkey PRIMARY KEY (id);
+
+--
 -- Name: setting setting_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
 --
 
@@ -4494,10 +4530,10 @@ CREATE INDEX payment_claimed ON ifms.payment USING btree (claimed_until) WHERE (
 CREATE INDEX payment_due ON ifms.payment USING btree (raised_at, id) WHERE (paid_by IS NULL);
 
 --
--- Name: payment_instruction_by_bill; Type: INDEX; Schema: ifms; Owner: -
+-- Name: payment_instruction_by_amount; Type: INDEX; Schema: ifms; Owner: -
 --
 
-CREATE INDEX payment_instruction_by_bill ON ifms.payment_instruction USING gin (((additional_details -> 'billNumber'::text)) jsonb_path_ops);
+CREATE INDEX payment_instruction_by_amount ON ifms.payment_instruction USING btree (net_amount, created_at DESC, id DESC);
 
 --
 -- Name: payment_instruction_by_bill_numbers; Type: INDEX; Schema: ifms; Owner: -
@@ -4522,6 +4558,18 @@ CREATE INDEX payment_instruction_by_city ON ifms.payment_instruction USING btree
 --
 
 CREATE INDEX payment_instruction_by_city_status ON ifms.payment_instruction USING btree (tenant_id, status, created_at DESC, id DESC);
+
+--
+-- Name: payment_instruction_by_details; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX payment_instruction_by_details ON ifms.payment_instruction USING gin (additional_details jsonb_path_ops);
+
+--
+-- Name: payment_instruction_by_head; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX payment_instruction_by_head ON ifms.payment_instruction USING btree (hoa_code, created_at DESC, id DESC);
 
 --
 -- Name: payment_instruction_by_number; Type: INDEX; Schema: ifms; Owner: -
@@ -6085,6 +6133,12 @@ GRANT SELECT ON TABLE ifms.returned_payment TO ifms_read;
 
 GRANT SELECT ON TABLE ifms.sanction_summary TO ifms_work;
 GRANT SELECT ON TABLE ifms.sanction_summary TO ifms_read;
+
+--
+-- Name: TABLE saved_search; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ifms.saved_search TO ifms_work;
 
 --
 -- Name: TABLE started_run; Type: ACL; Schema: ifms; Owner: -

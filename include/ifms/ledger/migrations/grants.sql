@@ -5,7 +5,7 @@
 
 GRANT USAGE ON SCHEMA ifms TO ifms_work, ifms_read;
 
--- Nobody but the owner deletes anything. What must not be rewritten at all has no UPDATE; of the other tables the
+-- Nobody but the owner deletes anything, but for names of saved searches. What must not be rewritten at all has no UPDATE; of the other tables the
 -- triggers keep what is frozen.
 REVOKE ALL ON ALL TABLES IN SCHEMA ifms FROM ifms_work, ifms_read;
 GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA ifms TO ifms_work;
@@ -15,6 +15,8 @@ REVOKE INSERT ON ifms.setting FROM ifms_work;
 REVOKE INSERT, UPDATE ON ifms.status_transition, ifms.alembic_version, ifms.import_row, ifms.import_withheld,
     ifms.restored, ifms.restore_cleared, ifms.home, ifms.overview, ifms.overview_instruction, ifms.overview_failed
     FROM ifms_work;
+-- Somebody's own list of searches, of which no record is kept.
+GRANT DELETE ON ifms.saved_search TO ifms_work;
 -- Enough to lock a sanction; its balances are written by the movements' trigger, which runs as the owner.
 GRANT UPDATE (updated_at) ON ifms.sanction TO ifms_work;
 
