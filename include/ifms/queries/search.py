@@ -43,9 +43,9 @@ class Order(StrEnum):
 class Criteria:
     """What is looked for; a criterion that is None says nothing.
 
-    `number` finds the PIs whose number begins with it, `project` those of a project with this number or name, `ward` and
-    `work_order` those of which one bill has it; amounts are rupees, both ends included. `for_action`: PENDING, PARTIAL, and FAILED without a successor.
-    `after` is the cursor of an earlier page's last row; `offset` counts PIs.
+    `number` finds the PIs whose number begins with it, `project` those of a project with this number or name, `ward`
+    and `work_order` those of which one bill has it. Amounts are rupees, both ends included. `for_action`: PENDING,
+    PARTIAL, and FAILED without a successor. `after` is the cursor of an earlier page's last row; `offset` counts PIs.
     """
 
     ids: Sequence[UUID] | None = None

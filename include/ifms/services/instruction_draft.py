@@ -326,7 +326,9 @@ def additional_details(bills: Collection[Bill], works: Mapping[str, Works], mast
         "billNumber": numbers,
         "referenceId": sorted({number for each in known for number in each.contract_numbers}),
     }
-    told = {name: {text for bill in bills if (text := bill.detail(name))} for name in ("projectId", "projectName", "ward")}
+    told = {
+        name: {text for bill in bills if (text := bill.detail(name))} for name in ("projectId", "projectName", "ward")
+    }
     told["projectNumber"] = {number for each in known for number in each.project_numbers} or told.pop("projectId")
     details |= {name: sorted(told[name]) for name in ("projectNumber", "projectName", "ward") if told[name]}
     nothing = [

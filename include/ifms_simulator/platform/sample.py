@@ -94,7 +94,7 @@ class Sampler:
         (a purchase's and a supervision's only one), `deductions` a mapping of head codes to amounts (purchases),
         `wfStatus` is APPROVED unless given, `broken` one of BROKEN, `same_account` gives all payees one account,
         `holder` names the account holder of all, `zero_lines` gives each detail
-        so many payable lines of zero rupees more, `ward` is the work's, as a purchase has one always. Raises ValueError.
+        so many payable lines of zero rupees more, `ward` is the work's (a purchase always has one). Raises ValueError.
         """
         kind, tenant, broken = given.get("type"), given.get("tenantId"), given.get("broken")
         if kind not in TYPES or tenant not in self._masters.cities:

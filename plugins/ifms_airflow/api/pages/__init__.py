@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from ifms_airflow.api.pages import (
     answers,
     bills,
+    calls,
     cancel,
     connections,
     instructions,
@@ -25,6 +26,7 @@ for _part in (
     instructions,
     settle,
     cancel,
+    calls,
     register,
     reports,
     sanctions,

@@ -17,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ifms import clock
 from ifms.money import grouped, grouped_count
+from ifms.queries.names import NO_NAMES
 from ifms_airflow.api.dag_runs import Started
 from ifms_airflow.api.pages import links
 from ifms_airflow.api.pages.messages import t
@@ -42,7 +43,7 @@ def static(name: str) -> Response:
 
 def page(request: Request, template: str, status: int = 200, **values: object) -> HTMLResponse:
     """A page; `active` among the values names its place in the navigation."""
-    given = {"root": request.scope.get("root_path", ""), "active": "", "error": None} | values
+    given = {"root": request.scope.get("root_path", ""), "active": "", "error": None, "names": NO_NAMES} | values
     return HTMLResponse(_environment().get_template(template).render(given), status)
 
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 
 from ifms.cities import Cities
 from ifms.ledger.database import Connection
+from ifms.queries import names
 from ifms.queries import waiting as reads
 from ifms.queries.waiting import Criteria, Waiting
 from ifms.reports.files import sheets
@@ -22,6 +23,7 @@ from ifms_airflow.api import dag_runs
 from ifms_airflow.api.access import INSTRUCTIONS, READ, Entitled, User, may_start, require_act, starts
 from ifms_airflow.api.digit import Text
 from ifms_airflow.api.exports import CSV, REPORTS, XLSX, Exporting, TooManyRowsError, Work
+from ifms_airflow.api.pages.instructions import tab_counts
 from ifms_airflow.api.pages.messages import TEXTS, t
 from ifms_airflow.api.pages.render import count, page, run_text
 from ifms_airflow.api.read_pool import Ledger
@@ -80,7 +82,8 @@ def waiting(request: Request, given: Entitled, form: Annotated[ListForm, Query()
     with ledger.connection() as connection:
         found = reads.find(connection, criteria, given.read)
         total = reads.count(connection, criteria, given.read)
-        cities = reads.cities_waiting(connection, given.read)
+        known, cities = names.read(connection), reads.cities_waiting(connection, given.read)
+        tabs = tab_counts(connection, given.read)
     more, rows = len(found) > PAGE, found[:PAGE]
     return page(
         request,
@@ -92,7 +95,9 @@ def waiting(request: Request, given: Entitled, form: Annotated[ListForm, Query()
         next=urlencode(form.filled | {"after": str(rows[-1].id)}) if more else None,
         total=total,
         limit=reads.COUNT_LIMIT,
-        cities=cities,
+        names=known,
+        tabs=tabs,
+        cities=known.city_choices(cities),
         reasons=[(code, reason_text(code)) for code in REASONS],
         reason_text=reason_text,
     )
@@ -170,6 +175,7 @@ def payment(
     with ledger.connection() as connection:
         known = reads.standing(connection, city, number, given.read)
         row = reads.one(connection, city, number, given.read)
+        called = names.read(connection)
     if known is None:
         raise HTTPException(404, t("wait.not_found", number=number, city=city))
     busy = started is not None and not started.over
@@ -178,6 +184,7 @@ def payment(
         request,
         "waiting_payment.html",
         active="instructions",
+        names=called,
         payment=known.payment,
         row=row,
         log=known.log,

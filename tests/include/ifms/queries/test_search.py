@@ -115,7 +115,9 @@ def test_what_the_works_are_finds_their_pis(filled: Ledger):
                 {"number": number, "ward": ward, "amount": amount},
             )
     both = [first, second]
-    assert numbers(filled, ward="W1") == numbers(filled, work_order="WO/W1") == numbers(filled, hoa_code="W1") == [first]
+    assert (
+        numbers(filled, ward="W1") == numbers(filled, work_order="WO/W1") == numbers(filled, hoa_code="W1") == [first]
+    )
     assert numbers(filled, ward="W9") == numbers(filled, project="PJ/1") == both
     assert numbers(filled, project="Sample Project W2") == numbers(filled, ward="W9", work_order="WO/W2") == [second]
     assert numbers(filled, ward="W1", work_order="WO/W2") == numbers(filled, ward="WO/W1") == []

@@ -443,11 +443,16 @@ def test_what_bills_tell_of_their_works_is_kept_and_what_names_nothing_is_not():
     bills = [
         bill("PB/2", {"ward": " W2 ", "projectId": "PJ/2", "projectName": "Sample Project"}),
         bill("PB/1", {"ward": "W1", "projectId": "PJ/2", "projectName": None}),
-        *(bill(f"WB/{n}", told) for n, told in enumerate((None, [], "x", {"ward": 7}, {"ward": "a\0"}, {"ward": "x" * 9999}))),
+        *(
+            bill(f"WB/{n}", told)
+            for n, told in enumerate((None, [], "x", {"ward": 7}, {"ward": "a\0"}, {"ward": "x" * 9999}))
+        ),
     ]
     found = additional_details(bills, {}, MasterData((), (), {}, {}))
     assert found["ward"] == ["W1", "W2"]
     assert (found["projectNumber"], found["projectName"]) == (["PJ/2"], ["Sample Project"])
     told = {"PB/1": Works(("WO/1",), ("PJ/9",))}
-    assert additional_details(bills, told, MasterData((), (), {}, {}))["projectNumber"] == ["PJ/9"]  # the calculator knows better
+    assert additional_details(bills, told, MasterData((), (), {}, {}))["projectNumber"] == [
+        "PJ/9"
+    ]  # the calculator knows better
     assert set(additional_details(bills[2:], {}, MasterData((), (), {}, {}))) == {"billNumber", "referenceId"}
