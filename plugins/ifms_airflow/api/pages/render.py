@@ -72,11 +72,11 @@ def count(number: int) -> str:
 
 
 def when(instant: datetime | None) -> str:
-    """An instant on the treasury's clock: 1 Jun 2024, 22:15."""
+    """An instant on the treasury's clock: 1 Jun 2024, 22:15 IST."""
     if instant is None:
         return t("none")
     local = clock.to_ist(instant)
-    return f"{local.day} {local:%b %Y, %H:%M}"
+    return f"{local.day} {local:%b %Y, %H:%M} IST"
 
 
 def day(value: date | None) -> str:
