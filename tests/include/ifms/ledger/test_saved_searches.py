@@ -50,15 +50,3 @@ def test_there_are_no_more_than_can_be_looked_through(ledger: Ledger, monkeypatc
         save(connection, "two", "c", "")
         assert named(connection, "one") == {"a": "", "b": "ward=W1"}
     assert MOST == 50
-
-
-def test_who_works_on_the_ledger_deletes_nothing_else(ledger: Ledger):
-    with psycopg.connect(ledger.dsn) as connection:
-        found = connection.execute(
-            """
-            SELECT c.relname FROM pg_class c
-            WHERE c.relnamespace = 'ifms'::regnamespace AND c.relkind IN ('r', 'v')
-              AND (has_table_privilege('ifms_work', c.oid, 'DELETE') OR has_table_privilege('ifms_work', c.oid, 'TRUNCATE'))
-            """
-        ).fetchall()
-    assert found == [("saved_search",)]
