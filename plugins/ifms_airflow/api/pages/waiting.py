@@ -110,7 +110,7 @@ def reason_text(code: str) -> str:
 
 _HEADER = ("wait.c.payment", "wait.c.bills", "wait.c.city", "wait.c.amount", "wait.c.reason", "wait.c.why",
            "wait.c.raised", "wait.c.since", "wait.c.tries", "wait.c.polled", "wait.c.attempts",
-           "wait.c.last_pi")  # fmt: skip
+           "wait.c.last_pi", "pis.c.city_name")  # fmt: skip
 
 
 @router.get("/waiting.csv")
@@ -134,7 +134,8 @@ def _write(work: Work, *, cities: Cities, form: ListForm, media_type: str) -> No
     if reads.count(connection, criteria, cities, most=work.rows) > work.rows:
         raise TooManyRowsError(t("wait.too_many", rows=count(work.rows), dag=REPORTS))
     rows = _everything(work, connection, replace(criteria, limit=1000), cities)
-    work.table(media_type, t("wait.title"), [t(key) for key in _HEADER], map(_cells, rows))
+    cells = map(partial(_cells, names.read(connection)), rows)
+    work.table(media_type, t("wait.title"), [t(key) for key in _HEADER], cells)
 
 
 def _everything(work: Work, connection: Connection, criteria: Criteria, cities: Cities) -> Iterator[Waiting]:
@@ -148,10 +149,11 @@ def _everything(work: Work, connection: Connection, criteria: Criteria, cities: 
         criteria = replace(criteria, after=found[criteria.limit - 1].id)
 
 
-def _cells(row: Waiting) -> list[sheets.Cell]:
+def _cells(known: names.Names, row: Waiting) -> list[sheets.Cell]:
     return [
         row.payment_number, ", ".join(row.bill_numbers), row.tenant_id, row.amount, reason_text(row.reason), row.why,
         row.raised_at, row.since, row.all_tries, row.polled_at, row.attempts, row.last_pi_number,
+        known.city(row.tenant_id),
     ]  # fmt: skip
 
 
