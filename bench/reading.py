@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from statistics import median
 
 import psycopg
@@ -115,6 +116,14 @@ def _measured(connection: psycopg.Connection) -> Iterator[tuple[str, Callable[[]
         "a payment number": Criteria(payment_number=payment),
         "a bill number": Criteria(bill_number=bill),
         "an original's revisions": Criteria(parent_pi_number=number),
+        "a work order": Criteria(work_order=f"WO/{int(number[-9:]) // 20}"),
+        "a project": Criteria(project=f"PJ/{int(number[-9:]) // 50}"),
+        "a ward": Criteria(ward="W7"),
+        "a ward of a city": Criteria(ward="W7", tenant_id=CITY),
+        "a head of account that all have": Criteria(hoa_code="HEAD1"),
+        "a head of account that none has": Criteria(hoa_code="HEAD2"),
+        "an amount": Criteria(amount_from=Decimal(1500), amount_to=Decimal(1500)),
+        "amounts that most have": Criteria(amount_from=Decimal(1100)),
     }
     deep = search.find(connection, Criteria(created_to=middle, limit=1), Cities.ALL)
     after = search.cursor_of(deep.lines[0], Order.CREATED)
@@ -273,9 +282,11 @@ _INSTRUCTIONS = f"""
            CASE WHEN n > {{n}} * 0.999 THEN 'INITIATED' WHEN n > {{n}} * 0.998 THEN 'APPROVED'
                 WHEN n % 500 = 0 THEN 'FAILED' WHEN n % 300 = 0 THEN 'PARTIAL' ELSE 'SUCCESSFUL' END,
            n % 500 <> 0, {_ID.format(_SANCTION, f"n % {_CITIES} + {_CITIES} * ((n - 1) * {_YEARS} / {{n}})")},
-           'HEAD1', 'DDO', '1', 'G', 'S', '1', '1', 0, 1000, 1000, {PER_PI}, at, '2024-25', 'x',
+           'HEAD1', 'DDO', '1', 'G', 'S', '1', '1', 0, 1000 + n % 1000, 1000 + n % 1000, {PER_PI}, at, '2024-25', 'x',
            CASE WHEN revised THEN 'r' END, CASE WHEN revised THEN at END,
-           jsonb_build_object('billNumber', jsonb_build_array('WB/' || lpad(n::text, 9, '0'))), at, at, at
+           jsonb_build_object('billNumber', jsonb_build_array('WB/' || lpad(n::text, 9, '0')),
+               'referenceId', jsonb_build_array('WO/' || n / 20), 'projectNumber', jsonb_build_array('PJ/' || n / 50),
+               'ward', jsonb_build_array('W' || n % 2000)), at, at, at
     FROM (SELECT n, n % 100 = 0 AS revised, now() - ({{n}} - n) * (interval '{_YEARS} years' / {{n}}) AS at
           FROM generate_series(1, {{n}}) n) made
 """

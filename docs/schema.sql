@@ -2754,7 +2754,9 @@ CREATE VIEW ifms.payment_instruction_summary AS
     ((p.created_at AT TIME ZONE 'Asia/Kolkata'::text))::date AS created_on,
     p.work_order_numbers,
     p.bill_type,
-    p.project_numbers
+    p.project_numbers,
+    ifms.texts_of((p.additional_details -> 'projectName'::text)) AS project_names,
+    ifms.texts_of((p.additional_details -> 'ward'::text)) AS wards
    FROM (ifms.payment_instruction p
      CROSS JOIN LATERAL ( SELECT count(*) FILTER (WHERE (beneficiary.status = 'Payment Successful'::text)) AS successful_count,
             count(*) FILTER (WHERE (beneficiary.status = 'Payment Failed'::text)) AS failed_count,
@@ -3038,6 +3040,18 @@ COMMENT ON COLUMN ifms.payment_instruction_summary.bill_type IS 'WAGE, PURCHASE 
 --
 
 COMMENT ON COLUMN ifms.payment_instruction_summary.project_numbers IS 'The projects of these bills; empty when they are not known, as of PIs that were imported.';
+
+--
+-- Name: COLUMN payment_instruction_summary.project_names; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.project_names IS 'The names of these projects; empty where the platform''s bills do not tell them.';
+
+--
+-- Name: COLUMN payment_instruction_summary.wards; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.payment_instruction_summary.wards IS 'The wards of these bills, as the platform''s boundary codes; empty where its bills do not tell them.';
 
 --
 -- Name: phrase; Type: TABLE; Schema: ifms; Owner: -
@@ -3532,6 +3546,28 @@ COMMENT ON COLUMN ifms.sanction_summary.created_at IS 'Instant, UTC: when the le
 --
 
 COMMENT ON COLUMN ifms.sanction_summary.updated_at IS 'Instant, UTC: when the ledger last changed it.';
+
+--
+-- Name: saved_search; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.saved_search (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    owner text NOT NULL,
+    name text NOT NULL,
+    query text NOT NULL,
+    saved_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT saved_search_name_check CHECK (((btrim(name) <> ''::text) AND (length(name) <= 80))),
+    CONSTRAINT saved_search_owner_check CHECK ((btrim(owner) <> ''::text)),
+    CONSTRAINT saved_search_query_check CHECK ((length(query) <= 4000)),
+    CONSTRAINT saved_search_saved_at_check CHECK (((saved_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (saved_at < '2100-01-01 00:00:00+00'::timestamp with time zone)))
+);
+
+--
+-- Name: TABLE saved_search; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.saved_search IS 'Searches of the list of payment instructions that a user of the pages has given a name: theirs alone, and deleted when they say so.';
 
 --
 -- Name: started_run; Type: TABLE; Schema: ifms; Owner: -
@@ -4355,6 +4391,20 @@ ALTER TABLE ONLY ifms.sanction
     ADD CONSTRAINT sanction_tenant_id_hoa_code_ddo_code_master_allotment_id_key UNIQUE (tenant_id, hoa_code, ddo_code, master_allotment_id);
 
 --
+-- Name: saved_search saved_search_owner_name_key; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.saved_search
+    ADD CONSTRAINT saved_search_owner_name_key UNIQUE (owner, name);
+
+--
+-- Name: saved_search saved_search_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.saved_search
+    ADD CONSTRAINT saved_search_pkey PRIMARY KEY (id);
+
+--
 -- Name: setting setting_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
 --
 
@@ -4583,10 +4633,10 @@ CREATE INDEX payment_claimed ON ifms.payment USING btree (claimed_until) WHERE (
 CREATE INDEX payment_due ON ifms.payment USING btree (raised_at, id) WHERE (paid_by IS NULL);
 
 --
--- Name: payment_instruction_by_bill; Type: INDEX; Schema: ifms; Owner: -
+-- Name: payment_instruction_by_amount; Type: INDEX; Schema: ifms; Owner: -
 --
 
-CREATE INDEX payment_instruction_by_bill ON ifms.payment_instruction USING gin (((additional_details -> 'billNumber'::text)) jsonb_path_ops);
+CREATE INDEX payment_instruction_by_amount ON ifms.payment_instruction USING btree (net_amount, created_at DESC, id DESC);
 
 --
 -- Name: payment_instruction_by_bill_numbers; Type: INDEX; Schema: ifms; Owner: -
@@ -4611,6 +4661,18 @@ CREATE INDEX payment_instruction_by_city ON ifms.payment_instruction USING btree
 --
 
 CREATE INDEX payment_instruction_by_city_status ON ifms.payment_instruction USING btree (tenant_id, status, created_at DESC, id DESC);
+
+--
+-- Name: payment_instruction_by_details; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX payment_instruction_by_details ON ifms.payment_instruction USING gin (additional_details jsonb_path_ops);
+
+--
+-- Name: payment_instruction_by_head; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX payment_instruction_by_head ON ifms.payment_instruction USING btree (hoa_code, created_at DESC, id DESC);
 
 --
 -- Name: payment_instruction_by_number; Type: INDEX; Schema: ifms; Owner: -
@@ -5673,6 +5735,7 @@ GRANT ALL ON FUNCTION ifms.in_doubt(of ifms.payment) TO ifms_work;
 
 REVOKE ALL ON FUNCTION ifms.texts_of(value jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION ifms.texts_of(value jsonb) TO ifms_work;
+GRANT ALL ON FUNCTION ifms.texts_of(value jsonb) TO ifms_read;
 
 --
 -- Name: TABLE payment_instruction; Type: ACL; Schema: ifms; Owner: -
@@ -6188,6 +6251,12 @@ GRANT SELECT ON TABLE ifms.returned_payment TO ifms_read;
 
 GRANT SELECT ON TABLE ifms.sanction_summary TO ifms_work;
 GRANT SELECT ON TABLE ifms.sanction_summary TO ifms_read;
+
+--
+-- Name: TABLE saved_search; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ifms.saved_search TO ifms_work;
 
 --
 -- Name: TABLE started_run; Type: ACL; Schema: ifms; Owner: -

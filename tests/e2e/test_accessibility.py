@@ -111,6 +111,18 @@ def test_axe_finds_nothing(
                 page.locator("main form .button").first.click()
             assert page.locator("h1").count() == 1, address
             look(page)
+        page.goto(served + next(address for address in addresses if "/instruction?number=" in address))
+        with page.expect_navigation():
+            page.locator("form[action$='/call'] button").first.click()
+        assert page.locator("#request").count() == 1
+        look(page)
+        page.goto(f"{served}/ifms/instructions?tab=open&ward=W7")
+        page.locator("details.save summary").click()
+        page.fill("#save-name", f"Sample search {width}")
+        with page.expect_navigation():
+            page.locator("details.save button").click()
+        assert page.locator(".saved a[aria-current]").count() == 1
+        look(page)
         page.context.close()
     assert found == [], "\n".join(found)
 

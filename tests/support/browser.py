@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -25,6 +26,11 @@ from ifms_standalone.airflow import Client
 from ifms_standalone.processes import Processes
 from ifms_standalone.settings import Folder, Ports, Secrets
 
+PEOPLE = {"sample-clerk": "user", "sample-accountant": "user", "sample-officer": "viewer"}
+"""Who walks, besides the administrator, with Airflow's roles; the password is the same."""
+RIGHTS = "; ".join(
+    f"user:{name} = {right}" for name, right in zip(PEOPLE, ("od.samplea:act", "od.samplea:act", "*:read"), strict=True)
+)
 DAGS = ("ifms_cor", "ifms_ftps", "ifms_pi", "ifms_pis")
 
 
@@ -59,7 +65,11 @@ def standalone(simulators: Simulators, tmp_path: Path) -> Iterator[Standalone]:
         environment |= only(tmp_path / "dags", *DAGS)
         # What a walk looks at stays as it is until the walk itself starts something, at whatever hour it is walked.
         environment |= {f"IFMS_SCHEDULE_{dag_id.removeprefix('ifms_').upper()}": "none" for dag_id in DAGS}
+        users = f"{airflow.USER}:admin," + ",".join(f"{name}:{role}" for name, role in PEOPLE.items())
+        environment |= {"AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": users, "IFMS_RIGHTS": RIGHTS}
+        passwords = dict.fromkeys([airflow.USER, *PEOPLE], secrets.admin_password)
         airflow.write_password(folder, secrets)
+        (folder.airflow / "passwords.json").write_text(json.dumps(passwords))
         program = str(Path(sys.executable).parent / "airflow")
         processes.start("airflow", [program, "standalone"], environment)
         try:

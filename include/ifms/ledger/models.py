@@ -210,7 +210,8 @@ class PaymentInstruction:
     signature: bytes | None = field(default=None, repr=False)
     """Over all that it pays (`ifms.ledger.binding`); None of one that was imported, which is never sent."""
     additional_details: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    """For people: numbers of DIGIT's bills (`billNumber`), work orders (`referenceId`), projects (`projectNumber`)."""
+    """For people: numbers of DIGIT's bills (`billNumber`), work orders (`referenceId`) and projects (`projectNumber`),
+    the projects' names (`projectName`) and wards (`ward`)."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "status", PiStatus(self.status))

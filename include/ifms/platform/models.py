@@ -195,6 +195,7 @@ class Bill(Model):
     wf_status: Key | None = None
     bill_details: Annotated[list[BillDetail], BeforeValidator(_read_list)] = Field(default_factory=list)
     audit_details: AuditDetails | None = None
+    additional_details: Any = None
 
     @property
     def label(self) -> str:
@@ -213,6 +214,12 @@ class Bill(Model):
         if self.wf_status and self.wf_status.upper() != "APPROVED":
             return f"is {self.wf_status} in its workflow"
         return None
+
+    def detail(self, name: str) -> str | None:
+        """A text of its additionalDetails, in which anything may stand; None for what nothing could be named by."""
+        value = self.additional_details.get(name) if isinstance(self.additional_details, dict) else None
+        text = value.strip() if isinstance(value, str) else ""
+        return text if text and text.isprintable() and len(text) <= MAX_KEY else None
 
     def checked_details(self) -> list[BillDetail]:
         """Return the details that have active payable lines, after checking every sum.

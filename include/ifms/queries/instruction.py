@@ -180,6 +180,20 @@ def around(connection: Connection, whole: Whole, cities: Cities) -> Around:
     )
 
 
+def pi_of_call(connection: Connection, call_id: UUID, cities: Cities) -> Row | None:
+    """Number and city of the PI that a call was about; None for no call, one about no PI, or a PI of another city."""
+    rows = _rows(
+        connection,
+        f"""
+        SELECT p.pi_number, p.tenant_id FROM ifms.treasury_call c
+        JOIN ifms.payment_instruction p ON p.id = c.payment_instruction_id
+        WHERE c.id = %(call)s AND {condition("p.tenant_id")}
+        """,
+        {"call": call_id, "cities": cities.listed},
+    )
+    return rows[0] if rows else None
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a DAG run did about one PI."""

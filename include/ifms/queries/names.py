@@ -33,6 +33,9 @@ class Names:
         return _choices({*codes, *self.heads}, self.heads)
 
 
+NO_NAMES = Names({}, {})
+
+
 def read(connection: Connection) -> Names:
     """All names: some hundred rows."""
     cities: dict[str, str] = {}

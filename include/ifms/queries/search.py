@@ -43,8 +43,9 @@ class Order(StrEnum):
 class Criteria:
     """What is looked for; a criterion that is None says nothing.
 
-    `number` finds the PIs whose number begins with it. `for_action`: PENDING, PARTIAL, and FAILED without a successor.
-    `after` is the cursor of an earlier page's last row; `offset` counts PIs.
+    `number` finds the PIs whose number begins with it, `project` those of a project with this number or name, `ward`
+    and `work_order` those of which one bill has it. Amounts are rupees, both ends included. `for_action`: PENDING,
+    PARTIAL, and FAILED without a successor. `after` is the cursor of an earlier page's last row; `offset` counts PIs.
     """
 
     ids: Sequence[UUID] | None = None
@@ -55,6 +56,12 @@ class Criteria:
     number: str | None = None
     parent_pi_number: str | None = None
     bill_number: str | None = None
+    work_order: str | None = None
+    project: str | None = None
+    ward: str | None = None
+    hoa_code: str | None = None
+    amount_from: Decimal | None = None
+    amount_to: Decimal | None = None
     is_active: bool | None = None
     pi_type: str | None = None
     created_from: datetime | None = None
@@ -71,7 +78,8 @@ class Criteria:
         """Whether at least one criterion says what is looked for."""
         named = (self.ids, self.tenant_id, self.status, self.payment_number, self.pi_numbers, self.number)
         more = (self.parent_pi_number, self.bill_number, self.pi_type, self.created_from, self.created_to)
-        return any(each is not None for each in (*named, *more)) or self.for_action
+        works = (self.work_order, self.project, self.ward, self.hoa_code, self.amount_from, self.amount_to)
+        return any(each is not None for each in (*named, *more, *works)) or self.for_action
 
 
 @dataclass(frozen=True)
@@ -91,6 +99,10 @@ class Line:
     net_amount: Decimal
     error_message: str | None
     bill_numbers: list[str]
+    work_order_numbers: list[str]
+    project_numbers: list[str]
+    wards: list[str]
+    hoa_code: str
     created_at: datetime
     updated_at: datetime
     status_since: datetime
@@ -119,6 +131,7 @@ def find(connection: Connection, criteria: Criteria, cities: Cities) -> Page:
         WITH chosen AS MATERIALIZED ({chosen})
         SELECT p.id, p.tenant_id, p.pi_number, p.pi_type, p.parent_pi_number, p.payment_number, p.status,
                p.beneficiary_count, p.successful_count, p.failed_count, p.net_amount, p.error_message, p.bill_numbers,
+               p.work_order_numbers, p.project_numbers, p.wards, p.hoa_code,
                p.created_at, p.updated_at, chosen.status_since
         FROM chosen JOIN ifms.payment_instruction_summary p USING (id) {order}
         """
@@ -189,6 +202,9 @@ def _conditions(criteria: Criteria, cities: Cities, *, everything: bool = False)
     return sql.SQL(" AND ").join(wanted) if wanted else sql.Composed([sql.SQL("true")])
 
 
+_LISTED = {"bill_number": "billNumber", "work_order": "referenceId", "ward": "ward"}
+"""Criteria that are lists in a PI's additionalDetails, by their names there."""
+
 _TEXTS = {
     "ids": "p.id = ANY(%(ids)s)",
     "status": "p.status = %(status)s",
@@ -196,7 +212,11 @@ _TEXTS = {
     "pi_numbers": "p.pi_number = ANY(%(pi_numbers)s)",
     "number": "p.pi_number LIKE %(number)s",
     "parent_pi_number": "p.parent_pi_number = %(parent_pi_number)s",
-    "bill_number": "p.additional_details -> 'billNumber' @> %(bill_number)s",
+    **{name: f"p.additional_details @> %({name})s" for name in _LISTED},
+    "project": "(p.additional_details @> %(project)s OR p.additional_details @> %(project_name)s)",
+    "hoa_code": "p.hoa_code = %(hoa_code)s",
+    "amount_from": "p.net_amount >= %(amount_from)s",
+    "amount_to": "p.net_amount <= %(amount_to)s",
     "created_from": "p.created_at >= %(created_from)s",
     "created_to": "p.created_at < %(created_to)s",
 }
@@ -213,8 +233,12 @@ def _values(criteria: Criteria, cities: Cities) -> dict[str, Any]:
     if criteria.number is not None:
         escaped = criteria.number.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         values["number"] = f"{escaped}%"
-    if criteria.bill_number is not None:
-        values["bill_number"] = Jsonb([criteria.bill_number])
+    for name, listed_as in _LISTED.items():
+        if name in values:
+            values[name] = Jsonb({listed_as: [values[name]]})
+    if criteria.project is not None:
+        values["project"] = Jsonb({"projectNumber": [criteria.project]})
+        values["project_name"] = Jsonb({"projectName": [criteria.project]})
     if criteria.after is not None:
         values["after_at"], values["after_id"] = _position(criteria.after)
     return values

@@ -319,8 +319,8 @@ def works_of(platform: PlatformClient, tenant: str, bills: Iterable[Bill]) -> Ma
 def additional_details(bills: Collection[Bill], works: Mapping[str, Works], master: MasterData) -> dict[str, list[Any]]:
     """The PI's additionalDetails: bill numbers and contract numbers, each once (digit-services.md §4).
 
-    And, where there are some, the projects' numbers, and the bills' lines of zero rupees with their payees: they are in
-    no beneficiary.
+    And, where there are some, the projects' numbers and names and the wards, as the calculator or the bills tell them,
+    and the bills' lines of zero rupees with their payees: they are in no beneficiary.
     """
     numbers = sorted({bill.bill_number for bill in bills if bill.bill_number})
     known = [works[number] for number in numbers if number in works]
@@ -328,9 +328,11 @@ def additional_details(bills: Collection[Bill], works: Mapping[str, Works], mast
         "billNumber": numbers,
         "referenceId": sorted({number for each in known for number in each.contract_numbers}),
     }
-    projects = sorted({number for each in known for number in each.project_numbers})
-    if projects:
-        details["projectNumber"] = projects
+    told = {
+        name: {text for bill in bills if (text := bill.detail(name))} for name in ("projectId", "projectName", "ward")
+    }
+    told["projectNumber"] = {number for each in known for number in each.project_numbers} or told.pop("projectId")
+    details |= {name: sorted(told[name]) for name in ("projectNumber", "projectName", "ward") if told[name]}
     nothing = [
         {"lineItemId": line.line_item_id, "beneficiaryId": line.payee_id}
         for bill in bills

@@ -94,7 +94,7 @@ class Sampler:
         (a purchase's and a supervision's only one), `deductions` a mapping of head codes to amounts (purchases),
         `wfStatus` is APPROVED unless given, `broken` one of BROKEN, `same_account` gives all payees one account,
         `holder` names the account holder of all, `zero_lines` gives each detail
-        so many payable lines of zero rupees more. Raises ValueError.
+        so many payable lines of zero rupees more, `ward` is the work's (a purchase always has one). Raises ValueError.
         """
         kind, tenant, broken = given.get("type"), given.get("tenantId"), given.get("broken")
         if kind not in TYPES or tenant not in self._masters.cities:
@@ -115,6 +115,11 @@ class Sampler:
             "projectNumber": f"PJ/{number:06d}", "contractNumber": f"WO/2026-27/{number:06d}", "orgId": None,
             "musterRollNumber": f"MR/{number:06d}" if kind == "wage" else None,
         }  # fmt: skip
+        if kind == "purchase" or "ward" in given:  # which is entered on a screen that knows the work
+            bill["additionalDetails"] = {
+                "projectId": origin["projectNumber"], "projectName": f"Sample Project {number}",
+                "ward": given.get("ward", f"W{number % 20 + 1}"), "invoiceNumber": f"INV-{number}",
+            }  # fmt: skip
         self._bills.add(bill, workflow, origin)
         return bill
 

@@ -5,8 +5,8 @@
 
 GRANT USAGE ON SCHEMA ifms TO ifms_work, ifms_read;
 
--- Nobody but the owner deletes anything. What must not be rewritten at all has no UPDATE; of the other tables the
--- triggers keep what is frozen.
+-- Nobody but the owner deletes anything, but for names of saved searches. What must not be rewritten at all has no
+-- UPDATE; of the other tables the triggers keep what is frozen.
 REVOKE ALL ON ALL TABLES IN SCHEMA ifms FROM ifms_work, ifms_read;
 GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA ifms TO ifms_work;
 REVOKE UPDATE ON ifms.fund_movement, ifms.status_log, ifms.call_access, ifms.sanction, ifms.sanction_closing,
@@ -15,6 +15,8 @@ REVOKE INSERT ON ifms.setting FROM ifms_work;
 REVOKE INSERT, UPDATE ON ifms.status_transition, ifms.alembic_version, ifms.import_row, ifms.import_withheld,
     ifms.restored, ifms.restore_cleared, ifms.home, ifms.overview, ifms.overview_instruction, ifms.overview_failed
     FROM ifms_work;
+-- Somebody's own list of searches, of which no record is kept.
+GRANT DELETE ON ifms.saved_search TO ifms_work;
 -- Enough to lock a sanction; its balances are written by the movements' trigger, which runs as the owner.
 GRANT UPDATE (updated_at) ON ifms.sanction TO ifms_work;
 
@@ -27,8 +29,9 @@ GRANT EXECUTE ON FUNCTION ifms.correct_by(date, integer, integer, integer), ifms
 GRANT EXECUTE ON FUNCTION ifms.payments_by_group TO ifms_work, ifms_read;
 -- The same by the settings, which the views read for their readers.
 GRANT EXECUTE ON FUNCTION ifms.correct_by(date) TO ifms_work;
--- By which a payment instruction reckons its columns of bills.
+-- By which a payment instruction reckons its columns of bills, and a view those of wards.
 GRANT EXECUTE ON FUNCTION ifms.texts_of, ifms.bill_type TO ifms_work;
+GRANT EXECUTE ON FUNCTION ifms.texts_of TO ifms_read;
 -- What the overview counts is written as a whole by this alone.
 GRANT EXECUTE ON FUNCTION ifms.refresh_overview TO ifms_work;
 -- The one way in which calls to the treasury are ever deleted: the function keeps what must be kept.

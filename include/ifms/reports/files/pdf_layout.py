@@ -79,9 +79,10 @@ def cell_text(value: Any, kind: Kind) -> str:  # noqa: ANN401  (whatever a cell 
         case Kind.PERCENT:
             return f"{value:.1f}"
         case Kind.DATE if isinstance(value, date):
-            return f"{value:%d-%m-%Y}"
+            return f"{value.day} {value:%b %Y}"
         case Kind.INSTANT if isinstance(value, datetime):
-            return f"{clock.to_ist(value):%d-%m-%Y %H:%M}"
+            local = clock.to_ist(value)
+            return f"{local.day} {local:%b %Y, %H:%M}"
     return " ".join(drawable(str(value)).split())
 
 

@@ -32,8 +32,8 @@ FORMATS = {
     Kind.COUNT: "#,##0",
     Kind.MILLISECONDS: "#,##0",
     Kind.PERCENT: "0.0",
-    Kind.DATE: "yyyy-mm-dd",
-    Kind.INSTANT: "yyyy-mm-dd hh:mm:ss",
+    Kind.DATE: "d mmm yyyy",
+    Kind.INSTANT: "d mmm yyyy, hh:mm:ss",
 }
 # Nothing that is written may be guessed to be something else; a sheet's file may be larger than 4 GB.
 _OPTIONS = {

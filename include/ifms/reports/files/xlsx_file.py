@@ -17,6 +17,7 @@ SHEET_ROWS = 1_048_576
 
 _SUMMARY = "Summary"
 _A4 = 9
+_LEAST = {Kind.DATE: 13, Kind.INSTANT: 23}  # narrower, and a spreadsheet shows ### for a date
 _HEAD = {"bold": True, "pattern": 1, "fg_color": "#E7E6E6", "text_wrap": True, "valign": "top"}
 
 
@@ -74,7 +75,9 @@ class _Rows:
         self._sheet.set_paper(_A4)
         self._sheet.fit_to_pages(1, 0)
         for place, column in enumerate(columns):
-            self._sheet.set_column(place, place, max(column.width, len(column.heading) + 2, 10))
+            self._sheet.set_column(
+                place, place, max(column.width, len(column.heading) + 2, _LEAST.get(column.kind, 10))
+            )
             _head(book, self._sheet, 0, place, column)
         self._puts = [book.put(self._sheet, column.kind) for column in columns]
 

@@ -5,6 +5,7 @@ from fastapi import APIRouter, Depends
 from ifms_airflow.api.pages import (
     answers,
     bills,
+    calls,
     cancel,
     connections,
     instructions,
@@ -27,6 +28,7 @@ for _part in (
     instructions,
     settle,
     cancel,
+    calls,
     register,
     reports,
     sanctions,

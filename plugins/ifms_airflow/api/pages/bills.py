@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import BaseModel, Field
 
 from ifms.errors import BadInputError
-from ifms.queries import funds
+from ifms.queries import funds, names
 from ifms.queries.health import problems_of_run
 from ifms.services.chosen import MOST, bill_numbers
 from ifms_airflow.api import dag_runs
@@ -63,7 +63,17 @@ def confirm(
         numbers = bill_numbers([form.numbers])
     except BadInputError as error:
         return _show(request, user, given, ledger, form=form, error=str(error), status=400)
-    return page(request, "bills_confirm.html", active="bills", form=form, numbers=numbers, token=uuid.uuid4().hex)
+    with ledger.connection() as connection:
+        known = names.read(connection)
+    return page(
+        request,
+        "bills_confirm.html",
+        active="bills",
+        names=known,
+        form=form,
+        numbers=numbers,
+        token=uuid.uuid4().hex,
+    )
 
 
 @router.post("/bills", dependencies=[starts(PAYMENTS)])
@@ -98,7 +108,7 @@ def _show(
     status: int = 200,
 ) -> HTMLResponse:
     with ledger.connection() as connection:
-        cities = funds.choices(connection, given.act)[2]
+        cities = names.read(connection).city_choices(funds.choices(connection, given.act)[2])
         lines = problems_of_run(connection, started.dag_id, started.run_id) if started and started.over else []
     return page(
         request,

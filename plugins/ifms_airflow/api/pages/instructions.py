@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,18 +11,19 @@ from datetime import time as day_time
 from decimal import Decimal
 from functools import partial
 from typing import Annotated, Any, Literal
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from ifms import clock
 from ifms.cities import Cities
-from ifms.errors import SealError
+from ifms.errors import BadInputError, SealError
+from ifms.ledger import saved_searches
 from ifms.ledger.database import Connection
 from ifms.ledger.statuses import PiStatus
-from ifms.queries import funds, names, search
+from ifms.queries import funds, names, search, waiting
 from ifms.queries.health import problems_of_run
 from ifms.queries.instruction import (
     Around,
@@ -37,7 +39,7 @@ from ifms.queries.instruction import (
 from ifms.queries.search import Criteria, Line, Order
 from ifms.reports.files import sheets
 from ifms.services.instruction_draft import NOTHING_TO_PAY
-from ifms_airflow.api import dag_runs
+from ifms_airflow.api import dag_runs, writes
 from ifms_airflow.api.access import (
     INSTRUCTIONS,
     READ,
@@ -69,6 +71,7 @@ SORTS = {
 }
 
 Day = Annotated[str, Field(pattern=r"^(\d{4}-\d\d-\d\d)?$")]
+_AMOUNT = re.compile(r"\d{1,13}(\.\d{1,2})?", re.ASCII)
 
 router = APIRouter(dependencies=[READ])
 
@@ -86,6 +89,12 @@ class ListForm(BaseModel):
     type: Literal["", "ORIGINAL", "REVISED"] = ""
     status: Text = ""
     city: Text = ""
+    work_order: Text = ""
+    project: Text = ""
+    ward: Text = ""
+    hoa: Text = ""
+    amount_from: Text = ""
+    amount_to: Text = ""
     created_from: Day = ""
     created_to: Day = ""
     sort: Literal["created_desc", "created_asc", "updated_desc"] = "created_desc"
@@ -97,12 +106,23 @@ class ListForm(BaseModel):
         return {name: value for name, value in self.model_dump().items() if value and name != "after"}
 
     @property
+    def more(self) -> bool:
+        """Whether one of the filters is filled in that are folded away."""
+        return any((self.work_order, self.project, self.ward, self.hoa, self.amount_from, self.amount_to))
+
+    @property
     def fault(self) -> str | None:
-        """What is wrong with the dates."""
+        """What is wrong with the dates or the amounts."""
         start, end = _day(self.created_from), _day(self.created_to)
         if end and end > clock.to_ist(clock.now()).date():
             return t("pis.future")
-        return t("pis.dates") if start and end and start > end else None
+        if start and end and start > end:
+            return t("pis.dates")
+        try:
+            least, most = _rupees(self.amount_from), _rupees(self.amount_to)
+        except ValueError as wrong:
+            return t("pis.amount", amount=wrong)
+        return t("pis.amounts") if least is not None and most is not None and least > most else None
 
     def criteria(self) -> Criteria:
         """The search."""
@@ -113,6 +133,12 @@ class ListForm(BaseModel):
             number=self.number.strip() or None,
             bill_number=self.bill.strip() or None,
             payment_number=self.payment.strip() or None,
+            work_order=self.work_order.strip() or None,
+            project=self.project.strip() or None,
+            ward=self.ward.strip() or None,
+            hoa_code=self.hoa or None,
+            amount_from=_rupees(self.amount_from),
+            amount_to=_rupees(self.amount_to),
             tenant_id=self.city or None,
             pi_type=self.type or None,
             status=(self.status if open_search and self.status in set(PiStatus) else None),
@@ -127,14 +153,18 @@ class ListForm(BaseModel):
 
 
 @router.get("/instructions")
-def instructions(request: Request, form: Annotated[ListForm, Query()], given: Entitled, ledger: Ledger) -> HTMLResponse:
+def instructions(
+    request: Request, user: User, form: Annotated[ListForm, Query()], given: Entitled, ledger: Ledger
+) -> HTMLResponse:
     """The list: pending for action, or the open search."""
     found, total, fault = None, 0, form.fault
     with ledger.connection() as connection:
-        cities = names.read(connection).city_choices(funds.choices(connection, given.read)[2])
+        known, (_, heads, cities) = names.read(connection), funds.choices(connection, given.read)
         if fault is None:
             found = search.find(connection, form.criteria(), given.read)
             total = search.count(connection, form.criteria(), given.read)
+        saved = saved_searches.of(connection, user.get_id())
+        tabs = tab_counts(connection, given.read)
     return page(
         request,
         "instructions.html",
@@ -145,7 +175,13 @@ def instructions(request: Request, form: Annotated[ListForm, Query()], given: En
         next=urlencode(form.filled | {"after": found.next}) if found and found.next else None,
         total=total,
         limit=search.COUNT_LIMIT,
-        cities=cities,
+        tabs=tabs,
+        saved=saved,
+        named_as=next((each.name for each in saved if each.query == urlencode(form.filled)), ""),
+        longest_name=saved_searches.LONGEST,
+        names=known,
+        cities=known.city_choices(cities),
+        heads=known.head_choices(heads),
         statuses=list(PiStatus),
         sorts=list(SORTS),
         error=fault,
@@ -153,8 +189,52 @@ def instructions(request: Request, form: Annotated[ListForm, Query()], given: En
     )
 
 
+TAB_LIMIT = 1000
+"""How far the rows of a tab are counted."""
+
+
+def tab_counts(connection: Connection, cities: Cities) -> dict[str, str]:
+    """How many rows each tab has without a filter, in words: up to TAB_LIMIT."""
+    counts = {
+        "pending": search.count(connection, Criteria(for_action=True), cities, most=TAB_LIMIT),
+        "open": search.count(connection, Criteria(), cities, most=TAB_LIMIT),
+        "waiting": waiting.count(connection, waiting.Criteria(), cities, most=TAB_LIMIT),
+    }
+    return {tab: t("pis.tab.many", n=count(TAB_LIMIT)) if n > TAB_LIMIT else count(n) for tab, n in counts.items()}
+
+
+@router.post("/instructions/searches")
+def save_search(
+    request: Request,
+    user: User,
+    given: Entitled,
+    name: Annotated[Text, Form()],
+    query: Annotated[str, Form(max_length=4000)] = "",
+) -> RedirectResponse:
+    """Keep the search for whoever has made it, under a name, and show it again."""
+    fields = dict(parse_qsl(query))
+    try:
+        form = ListForm.model_validate(fields)
+    except ValidationError:
+        raise BadInputError("this is no search of the list of payment instructions; nothing was saved") from None
+    if form.city and form.city not in given.read:
+        raise HTTPException(404, f"No city {form.city} is open to you; nothing was saved")
+    writes.transact(partial(saved_searches.save, owner=user.get_id(), name=name, query=urlencode(form.filled)))
+    return RedirectResponse(f"{request.scope.get('root_path', '')}/instructions?{urlencode(form.filled)}", 303)
+
+
+@router.post("/instructions/searches/remove")
+def remove_search(
+    request: Request, user: User, given: Entitled, search_id: Annotated[uuid.UUID, Form(alias="search")]
+) -> RedirectResponse:
+    """Forget one of one's own searches."""
+    writes.transact(partial(saved_searches.remove, owner=user.get_id(), search_id=search_id))
+    return RedirectResponse(f"{request.scope.get('root_path', '')}/instructions", 303)
+
+
 _HEADER = ("pis.c.number", "pi.type", "pi.parent", "pi.payment", "pi.bill", "pi.city", "pis.c.date",
-           "pis.c.beneficiaries", "pis.c.successful", "pis.c.failed", "pis.c.amount", "pis.c.status")  # fmt: skip
+           "pis.c.beneficiaries", "pis.c.successful", "pis.c.failed", "pis.c.amount", "pis.c.status", "pis.c.city_name",
+           "pi.hoa", "reg.c.code", "pi.work_order", "pis.f.project", "pis.f.ward")  # fmt: skip
 
 
 @router.get("/instructions.csv")
@@ -173,12 +253,14 @@ async def instructions_xlsx(form: Annotated[ListForm, Query()], given: Entitled,
 
 def _write(work: Work, *, form: ListForm, cities: Cities, media_type: str) -> None:
     lines: Iterator[Line] = iter(())
+    connection = work.connection()
     if not form.fault:
-        connection, criteria = work.connection(), form.criteria()
+        criteria = form.criteria()
         if search.count(connection, criteria, cities, most=work.rows) > work.rows:
             raise TooManyRowsError(t("pis.too_many", rows=count(work.rows), dag=REPORTS))
         lines = _everything(work, connection, criteria, cities)
-    work.table(media_type, english("pis.title"), [english(key) for key in _HEADER], map(_cells, lines))
+    rows = map(partial(_cells, names.read(connection)), lines)
+    work.table(media_type, english("pis.title"), [english(key) for key in _HEADER], rows)
 
 
 def _everything(work: Work, connection: Connection, criteria: Criteria, cities: Cities) -> Iterator[Line]:
@@ -193,11 +275,13 @@ def _everything(work: Work, connection: Connection, criteria: Criteria, cities: 
         criteria = replace(criteria, after=found.next)
 
 
-def _cells(line: Line) -> list[sheets.Cell]:
+def _cells(known: names.Names, line: Line) -> list[sheets.Cell]:
     return [
         line.pi_number, english(f"type.{line.pi_type}"), line.parent_pi_number, line.payment_number,
         ", ".join(line.bill_numbers), line.tenant_id, line.created_at, line.beneficiary_count, line.successful_count,
-        line.failed_count, line.net_amount, english(f"status.{line.status}"),
+        line.failed_count, line.net_amount, english(f"status.{line.status}"), known.city(line.tenant_id),
+        known.head(line.hoa_code), line.hoa_code, ", ".join(line.work_order_numbers), ", ".join(line.project_numbers),
+        ", ".join(line.wards),
     ]  # fmt: skip
 
 
@@ -297,6 +381,7 @@ def _show(
         actions=[a for a in offered(whole, about) if may_act and may_start(user, given, a.dag_id)],
         may_settle=may_end and whole.pi["status"] == "PENDING",
         may_cancel=may_end and never_sent(whole.pi),
+        may_open=city in given.act and may_start(user, given, INSTRUCTIONS),
         token=uuid.uuid4().hex,
         may_unmask=bool(kinds) and city in given.accounts,
         unmasked=unmasked or {},
@@ -304,6 +389,8 @@ def _show(
         run_text=run_text(started) if started else "",
         bills=_numbers(whole.pi, "billNumber"),
         work_orders=_numbers(whole.pi, "referenceId"),
+        projects=[*_numbers(whole.pi, "projectName"), *_numbers(whole.pi, "projectNumber")],
+        wards=_numbers(whole.pi, "ward"),
         nothing=_nothing(whole.pi),
     )
 
@@ -546,6 +633,14 @@ def _day(text: str) -> date | None:
         return date.fromisoformat(text) if text else None
     except ValueError:
         raise HTTPException(400, t("error.day", text=text)) from None
+
+
+def _rupees(text: str) -> Decimal | None:
+    """The amount that somebody has written, with or without commas. Raises ValueError with what is none."""
+    plain = text.replace(",", "").strip()
+    if plain and not _AMOUNT.fullmatch(plain):
+        raise ValueError(text)
+    return Decimal(plain) if plain else None
 
 
 def _midnight(day: date) -> datetime:

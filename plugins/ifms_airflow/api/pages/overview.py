@@ -13,8 +13,9 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
 from ifms import clock
+from ifms.queries import names, waiting
 from ifms.queries import overview as reads
-from ifms.queries import waiting
+from ifms.queries.names import NO_NAMES, Names
 from ifms.queries.overview import ASIDE, FLOW, City, Failed, Head, State, Waits, Who
 from ifms_airflow.api.access import READ, Entitled
 from ifms_airflow.api.messages import t
@@ -65,6 +66,7 @@ def overview(request: Request, given: Entitled, ledger: Ledger, sort: Annotated[
         sweeps = reads.sweeps_today(connection)
         unknown = reads.unknown_answers(connection, given.read)
         reconciled = reads.reconciled(connection)
+        known = names.read(connection)
     longest = max((each.number for each in waits), default=0)
     return page(
         request,
@@ -86,7 +88,8 @@ def overview(request: Request, given: Entitled, ledger: Ledger, sort: Annotated[
         reasons_sum=(sum(each.payments for each in reasons), sum((each.amount for each in reasons), Decimal(0))),
         year=year,
         heads=[(each, bar_of_head(each, max(h.allotted for h in heads))) for each in heads],
-        cities=ordered(cities, sort),
+        names=known,
+        cities=ordered(cities, sort, known),
         sort=sort,
         sorts=("city", "age", "money"),
         not_arrived=sum((each.money for each in cities), Decimal(0)),
@@ -182,10 +185,10 @@ def _bar(parts: Sequence[tuple[Any, str, str]], longest: Any) -> list[Part]:  # 
     return made
 
 
-def ordered(cities: Sequence[City], sort: Sort) -> list[City]:
+def ordered(cities: Sequence[City], sort: Sort, known: Names = NO_NAMES) -> list[City]:
     """The cities by name, by the age of what waits longest, or by the money that has not arrived yet."""
     if sort == "city":
-        return sorted(cities, key=lambda each: each.tenant_id)
+        return sorted(cities, key=lambda each: (known.city(each.tenant_id).casefold(), each.tenant_id))
     if sort == "money":
         return sorted(cities, key=lambda each: (-each.money, each.tenant_id))
     never = datetime.max.replace(tzinfo=UTC)

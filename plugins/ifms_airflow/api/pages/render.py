@@ -18,6 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ifms import clock
 from ifms.money import grouped, grouped_count
+from ifms.queries.names import NO_NAMES
 from ifms_airflow.api import messages
 from ifms_airflow.api.dag_runs import Started
 from ifms_airflow.api.messages import spoken, t, tn
@@ -45,7 +46,7 @@ def static(name: str) -> Response:
 def page(request: Request, template: str, status: int = 200, **values: object) -> HTMLResponse:
     """A page; `active` among the values names its place in the navigation."""
     messages.speak(language.wished(request))  # also where no page's dependency was asked: of no page at all
-    given = {"root": request.scope.get("root_path", ""), "active": "", "error": None} | values
+    given = {"root": request.scope.get("root_path", ""), "active": "", "error": None, "names": NO_NAMES} | values
     given |= {
         "language": spoken(),
         "languages": language.choices(),
@@ -81,10 +82,10 @@ def count(number: int) -> str:
 
 
 def when(instant: datetime | None) -> str:
-    """An instant on the treasury's clock: 1 Jun 2024, 22:15."""
+    """An instant on the treasury's clock: 1 Jun 2024, 22:15 IST."""
     if instant is None:
         return t("none")
-    return format_datetime(clock.to_ist(instant), "d MMM y, HH:mm", locale=spoken())
+    return format_datetime(clock.to_ist(instant), "d MMM y, HH:mm 'IST'", locale=spoken())
 
 
 def day(value: date | None) -> str:

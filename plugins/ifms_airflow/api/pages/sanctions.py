@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from ifms.cities import Cities
 from ifms.errors import BadInputError, ConflictError
 from ifms.ledger import sanctions
-from ifms.queries import funds
+from ifms.queries import funds, names
 from ifms_airflow.api import dag_runs, writes
 from ifms_airflow.api.access import INSTRUCTIONS, READ, Entitled, User, may_start, require_act, starts
 from ifms_airflow.api.digit import Text
@@ -85,14 +85,15 @@ def _show(
     with ledger.connection() as connection:
         standing = funds.standing(connection, shown)
         found = sanctions.listed(connection, shown.listed, limit=MOST_SANCTIONS)
-        _, _, cities = funds.choices(connection, given.read)
+        known, (_, _, cities) = names.read(connection), funds.choices(connection, given.read)
     return page(
         request,
         "sanctions.html",
         status,
         active="sanctions",
-        city=city,
-        cities=cities,
+        names=known,
+        chosen=city,
+        cities=known.city_choices(cities),
         standing=standing,
         sanctions=found,
         total=sum(each.sanctions for each in standing),

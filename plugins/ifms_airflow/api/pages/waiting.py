@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 
 from ifms.cities import Cities
 from ifms.ledger.database import Connection
+from ifms.queries import names
 from ifms.queries import waiting as reads
 from ifms.queries.waiting import Criteria, Waiting
 from ifms.reports.files import sheets
@@ -23,6 +24,7 @@ from ifms_airflow.api.access import INSTRUCTIONS, READ, Entitled, User, may_star
 from ifms_airflow.api.digit import Text
 from ifms_airflow.api.exports import CSV, REPORTS, XLSX, Exporting, TooManyRowsError, Work
 from ifms_airflow.api.messages import english, has, t
+from ifms_airflow.api.pages.instructions import tab_counts
 from ifms_airflow.api.pages.render import count, page, run_text
 from ifms_airflow.api.read_pool import Ledger
 
@@ -80,7 +82,8 @@ def waiting(request: Request, given: Entitled, form: Annotated[ListForm, Query()
     with ledger.connection() as connection:
         found = reads.find(connection, criteria, given.read)
         total = reads.count(connection, criteria, given.read)
-        cities = reads.cities_waiting(connection, given.read)
+        known, cities = names.read(connection), reads.cities_waiting(connection, given.read)
+        tabs = tab_counts(connection, given.read)
     more, rows = len(found) > PAGE, found[:PAGE]
     return page(
         request,
@@ -92,7 +95,9 @@ def waiting(request: Request, given: Entitled, form: Annotated[ListForm, Query()
         next=urlencode(form.filled | {"after": str(rows[-1].id)}) if more else None,
         total=total,
         limit=reads.COUNT_LIMIT,
-        cities=cities,
+        names=known,
+        tabs=tabs,
+        cities=known.city_choices(cities),
         reasons=[(code, reason_text(code)) for code in REASONS],
         reason_text=reason_text,
     )
@@ -105,7 +110,7 @@ def reason_text(code: str) -> str:
 
 _HEADER = ("wait.c.payment", "wait.c.bills", "wait.c.city", "wait.c.amount", "wait.c.reason", "wait.c.why",
            "wait.c.raised", "wait.c.since", "wait.c.tries", "wait.c.polled", "wait.c.attempts",
-           "wait.c.last_pi")  # fmt: skip
+           "wait.c.last_pi", "pis.c.city_name")  # fmt: skip
 
 
 @router.get("/waiting.csv")
@@ -129,7 +134,8 @@ def _write(work: Work, *, cities: Cities, form: ListForm, media_type: str) -> No
     if reads.count(connection, criteria, cities, most=work.rows) > work.rows:
         raise TooManyRowsError(t("wait.too_many", rows=count(work.rows), dag=REPORTS))
     rows = _everything(work, connection, replace(criteria, limit=1000), cities)
-    work.table(media_type, english("wait.title"), [english(key) for key in _HEADER], map(_cells, rows))
+    cells = map(partial(_cells, names.read(connection)), rows)
+    work.table(media_type, english("wait.title"), [english(key) for key in _HEADER], cells)
 
 
 def _everything(work: Work, connection: Connection, criteria: Criteria, cities: Cities) -> Iterator[Waiting]:
@@ -147,10 +153,11 @@ def _in_english(code: str) -> str:
     return english(f"hold.{code}") if has(f"hold.{code}") else code
 
 
-def _cells(row: Waiting) -> list[sheets.Cell]:
+def _cells(known: names.Names, row: Waiting) -> list[sheets.Cell]:
     return [
         row.payment_number, ", ".join(row.bill_numbers), row.tenant_id, row.amount, _in_english(row.reason), row.why,
         row.raised_at, row.since, row.all_tries, row.polled_at, row.attempts, row.last_pi_number,
+        known.city(row.tenant_id),
     ]  # fmt: skip
 
 
@@ -174,6 +181,7 @@ def payment(
     with ledger.connection() as connection:
         known = reads.standing(connection, city, number, given.read)
         row = reads.one(connection, city, number, given.read)
+        called = names.read(connection)
     if known is None:
         raise HTTPException(404, t("wait.not_found", number=number, city=city))
     busy = started is not None and not started.over
@@ -182,6 +190,7 @@ def payment(
         request,
         "waiting_payment.html",
         active="instructions",
+        names=called,
         payment=known.payment,
         row=row,
         log=known.log,

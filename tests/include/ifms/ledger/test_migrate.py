@@ -101,13 +101,14 @@ def rights(dsn, role):
     return set(rows)
 
 
-def test_who_works_deletes_nothing_and_rewrites_no_record(ledger_dsn):
+def test_who_works_deletes_nothing_but_saved_searches_and_rewrites_no_record(ledger_dsn):
     tables = relations(ledger_dsn, "r")
     assert len(tables) > 10
     assert rights(ledger_dsn, WORKER) == (
         {(name, "SELECT") for name in tables | REPORTS}
         | {(name, "INSERT") for name in tables - WRITTEN_BY_THE_OWNER - {"setting"}}  # its one row is there
         | {(name, "UPDATE") for name in tables - APPEND_ONLY}
+        | {("saved_search", "DELETE")}
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -98,6 +99,37 @@ def test_for_action_leaves_out_what_has_a_successor(filled: Ledger):
     assert numbers(filled, for_action=True) == []
 
 
+def test_what_the_works_are_finds_their_pis(filled: Ledger):
+    first, second, *_ = numbers(filled, limit=100)
+    with psycopg.connect(filled.dsn) as connection:
+        connection.execute("SET session_replication_role = replica")
+        for number, ward, amount in ((first, "W1", "250.00"), (second, "W2", "1250.50")):
+            connection.execute(
+                """
+                UPDATE ifms.payment_instruction SET gross_amount = %(amount)s, net_amount = %(amount)s, hoa_code = %(ward)s,
+                    additional_details = jsonb_build_object('ward', jsonb_build_array(%(ward)s::text, 'W9'),
+                        'referenceId', jsonb_build_array('WO/' || %(ward)s), 'projectNumber', jsonb_build_array('PJ/1'),
+                        'projectName', jsonb_build_array('Sample Project ' || %(ward)s))
+                WHERE pi_number = %(number)s
+                """,
+                {"number": number, "ward": ward, "amount": amount},
+            )
+    both = [first, second]
+    assert (
+        numbers(filled, ward="W1") == numbers(filled, work_order="WO/W1") == numbers(filled, hoa_code="W1") == [first]
+    )
+    assert numbers(filled, ward="W9") == numbers(filled, project="PJ/1") == both
+    assert numbers(filled, project="Sample Project W2") == numbers(filled, ward="W9", work_order="WO/W2") == [second]
+    assert numbers(filled, ward="W1", work_order="WO/W2") == numbers(filled, ward="WO/W1") == []
+    assert numbers(filled, amount_from=Decimal(250), amount_to=Decimal("1250.50")) == both
+    assert numbers(filled, amount_from=Decimal("250.01")) == [second]
+    assert second not in numbers(filled, amount_to=Decimal("1250.49"), limit=100)
+    with filled.connect() as connection:
+        line, other = search.find(connection, Criteria(ward="W9"), Cities.ALL).lines
+    assert (line.wards, line.work_order_numbers, line.project_numbers) == (["W1", "W9"], ["WO/W1"], ["PJ/1"])
+    assert (line.hoa_code, other.hoa_code) == ("W1", "W2")
+
+
 def test_another_citys_are_not_there(filled: Ledger):
     everything = Criteria(limit=100)
     with filled.connect() as connection:
@@ -107,6 +139,7 @@ def test_another_citys_are_not_there(filled: Ledger):
         ways = (
             {}, {"ids": [line.id]}, {"pi_numbers": [line.pi_number]}, {"number": line.pi_number[:5]},
             {"tenant_id": tenant}, {"payment_number": line.payment_number}, {"bill_number": line.bill_numbers[0]},
+            {"hoa_code": line.hoa_code}, {"amount_from": line.net_amount, "amount_to": line.net_amount},
             {"status": line.status}, {"for_action": True}, {"offset": 1}, {"order": Order.CHANGED, "ascending": True},
         )  # fmt: skip
         for way in ways:
@@ -128,7 +161,8 @@ def test_a_cursor_that_is_none_is_the_callers_error(filled: Ledger, after: str):
 
 @pytest.mark.parametrize("text", ["'", '"', "%", "_", "\\", "' OR true --", "]", "{"])
 def test_no_text_is_more_than_a_text(filled: Ledger, text: str):
-    for name in ("number", "bill_number", "payment_number", "parent_pi_number", "tenant_id", "status"):
+    names = ("number", "bill_number", "payment_number", "parent_pi_number", "tenant_id", "status")
+    for name in (*names, "work_order", "project", "ward", "hoa_code"):
         assert numbers(filled, **{name: text}) == [], name
 
 
@@ -147,7 +181,14 @@ WAYS: dict[str, tuple[dict[str, Any], str]] = {
         "number",
     ),  # by text_pattern_ops, or by the key where the collation is C
     "parent": ({"parent_pi_number": "PI-1"}, "payment_instruction_by_parent"),
-    "bill": ({"bill_number": "WB/1"}, "payment_instruction_by_bill"),
+    "bill": ({"bill_number": "WB/1"}, "payment_instruction_by_details"),
+    "work order": ({"work_order": "WO/7"}, "payment_instruction_by_details"),
+    "project": ({"project": "PJ/7"}, "payment_instruction_by_details"),
+    "ward": ({"ward": "W7"}, "payment_instruction_by_details"),
+    "ward of a city": ({"ward": "W7", "tenant_id": "od.city3"}, "payment_instruction_by_"),
+    "head": ({"hoa_code": "rare"}, "payment_instruction_by_head"),
+    "amount": ({"amount_from": Decimal(7), "amount_to": Decimal("7.99")}, "payment_instruction_by_amount"),
+    "at least": ({"amount_from": Decimal(300)}, "payment_instruction_by_amount"),
     "revised": ({"pi_type": "REVISED"}, "payment_instruction_revised"),
     "inactive": ({"is_active": False}, "payment_instruction_inactive"),
     "for action": ({"for_action": True}, "payment_instruction_for_action"),
@@ -185,11 +226,15 @@ def _pretend_many(connection: Any) -> None:
                CASE WHEN n % 100 = 0 THEN 'REVISED' ELSE 'ORIGINAL' END,
                CASE WHEN n % 100 = 0 THEN 'PI-SA/2024-25/' || lpad((n - 1)::text, 6, '0') END, 'EP/' || n,
                CASE WHEN n % 50 = 0 THEN 'FAILED' WHEN n % 60 = 0 THEN 'PARTIAL' ELSE 'SUCCESSFUL' END, n % 50 <> 0,
-               gen_random_uuid(), 'h', 'd', 's', 'g', 'c', 'm', 'a', 0, 100, 100, 1, now(), '2024-25', 'x',
+               gen_random_uuid(), 'h', 'd', 's', 'g', 'c', 'm', 'a', 0, 1 + n * 7919 % 20000 / 100.0,
+               1 + n * 7919 % 20000 / 100.0, 1, now(), '2024-25', 'x',
                CASE WHEN n % 100 = 0 THEN 'r' END, CASE WHEN n % 100 = 0 THEN now() END,
-               jsonb_build_object('billNumber', jsonb_build_array('WB/' || n)), now() - n * interval '1 minute',
+               jsonb_build_object('billNumber', jsonb_build_array('WB/' || n), 'ward', jsonb_build_array('W' || n % 2000),
+                   'referenceId', jsonb_build_array('WO/' || n / 4),
+                   'projectNumber', jsonb_build_array('PJ/' || n / 9)), now() - n * interval '1 minute',
                now() - n * 7919 % 20000 * interval '1 minute'
         FROM generate_series(1, 20000) n
         """
     )
+    connection.execute("SELECT gin_clean_pending_list('ifms.payment_instruction_by_details')")  # as vacuum does
     connection.execute("ANALYZE ifms.payment_instruction")

@@ -10,9 +10,10 @@ from support.failed import fail, mend, paid_and_failed, wage_bill
 
 from ifms.errors import BadInputError, SweepNeedsAttentionError
 from ifms.ledger.payments import release_holds
-from ifms.platform.models import BankAccount, Individual
+from ifms.platform.masterdata import MasterData
+from ifms.platform.models import BankAccount, Bill, Individual, Works
 from ifms.platform.payees import PayeeDirectory, PayeeShare
-from ifms.services.instruction_draft import draft, numbered
+from ifms.services.instruction_draft import additional_details, draft, numbered
 from ifms.wire.pi import PiBeneficiary
 
 SHARES = [
@@ -432,3 +433,26 @@ def test_a_bill_of_zero_rupees_or_with_a_line_below_gets_no_payment_and_is_named
         adapter.work(sweep)
     assert any(below["billNumber"] in each and "-1.00 is less than zero" in each for each in sweep.problems)
     assert adapter.simulators.ask_platform("GET", "state")["payments"] == []
+
+
+def test_what_bills_tell_of_their_works_is_kept_and_what_names_nothing_is_not():
+    def bill(number, details):
+        row = {"id": number, "tenantId": "od.samplea", "billNumber": number, "totalAmount": 1, "billDetails": []}
+        return Bill.model_validate(row | {"additionalDetails": details})
+
+    bills = [
+        bill("PB/2", {"ward": " W2 ", "projectId": "PJ/2", "projectName": "Sample Project"}),
+        bill("PB/1", {"ward": "W1", "projectId": "PJ/2", "projectName": None}),
+        *(
+            bill(f"WB/{n}", told)
+            for n, told in enumerate((None, [], "x", {"ward": 7}, {"ward": "a\0"}, {"ward": "x" * 9999}))
+        ),
+    ]
+    found = additional_details(bills, {}, MasterData((), (), {}, {}))
+    assert found["ward"] == ["W1", "W2"]
+    assert (found["projectNumber"], found["projectName"]) == (["PJ/2"], ["Sample Project"])
+    told = {"PB/1": Works(("WO/1",), ("PJ/9",))}
+    assert additional_details(bills, told, MasterData((), (), {}, {}))["projectNumber"] == [
+        "PJ/9"
+    ]  # the calculator knows better
+    assert set(additional_details(bills[2:], {}, MasterData((), (), {}, {}))) == {"billNumber", "referenceId"}

@@ -135,14 +135,70 @@ def test_every_filter_of_the_open_search(browser: Any, adapter: Adapter, several
     assert day
 
 
+def test_works_heads_and_amounts_are_filters_of_both_tabs_and_of_the_files(browser: Any, adapter: Adapter):
+    for kind, ward, amount in (("wage", "W7", "500.00"), ("wage", "W8", "1250.50"), ("purchase", "W8", "2000.00")):
+        order = {"type": kind, "tenantId": TENANT, "ward": ward, "amounts": [amount], "deductions": {}}
+        adapter.simulators.ask_platform("POST", "bills", order)
+    for service in ("PA", "VA"):
+        adapter.run(service)
+    adapter.run("PI")
+    rows = adapter.rows("SELECT * FROM ifms.payment_instruction ORDER BY net_amount")
+    one, two, three = (row["pi_number"] for row in rows)
+    details = [row["additional_details"] for row in rows]
+    assert [each["ward"] for each in details] == [["W7"], ["W8"], ["W8"]]
+    every, newest = {one, two, three}, browser.get("/ifms/instructions?tab=open").text
+    ways: list[tuple[dict[str, str], set[str]]] = [
+        ({"ward": "W8"}, {two, three}),
+        ({"ward": "w8"}, set()),
+        ({"work_order": details[0]["referenceId"][0]}, {one}),
+        ({"project": details[1]["projectNumber"][0]}, {two}),
+        ({"project": details[2]["projectName"][0]}, {three}),
+        ({"hoa": rows[0]["hoa_code"]}, every),
+        ({"hoa": "9"}, set()),
+        ({"amount_from": "1,250.50"}, {two, three}),
+        ({"amount_from": "500", "amount_to": " 1250.49 "}, {one}),
+        ({"ward": "W8", "amount_to": "1999.99", "city": TENANT}, {two}),
+    ]
+    for given, expected in ways:
+        page = browser.get("/ifms/instructions", params={"tab": "open", **given}).text
+        assert set(listed(page)) == expected, given
+        assert '<details class="whole" open>' in page
+        text = browser.get("/ifms/instructions.csv", params={"tab": "open", **given}).content.decode("utf-8-sig")
+        _, *lines = csv.reader(io.StringIO(text))
+        assert {line[0] for line in lines} == expected, given
+    header, *lines = csv.reader(io.StringIO(browser.get("/ifms/instructions.csv?tab=open").content.decode("utf-8-sig")))
+    of_three = dict(zip(header, next(line for line in lines if line[0] == three), strict=True))
+    assert (of_three["Ward"], of_three["Head code"]) == ("W8", rows[2]["hoa_code"])
+    assert (of_three["City"], of_three["Name of the city"]) == (TENANT, "Sample City A")
+    assert of_three["Head of account"] != of_three["Head code"]
+    assert 'Sample City A<span class="sub">od.samplea</span>' in newest
+    assert '<details class="whole">' in newest
+    assert "W8" in show(browser, three)
+    adapter.cycle()
+    fail(adapter, 1)
+    adapter.run("FD")
+    [late] = listed(browser.get("/ifms/instructions").text)  # pending for action
+    [ward] = adapter.rows("SELECT additional_details -> 'ward' ->> 0 AS ward FROM ifms.payment_instruction "
+                          "WHERE pi_number = %s", late)  # fmt: skip
+    other = {"W7": "W8", "W8": "W7"}[ward["ward"]]
+    assert listed(browser.get("/ifms/instructions", params={"ward": ward["ward"]}).text) == [late]
+    assert listed(browser.get("/ifms/instructions", params={"ward": other}).text) == []
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
+        ({"amount_from": "1e3"}, "1e3 is no amount"),
+        ({"amount_to": "-1"}, "-1 is no amount"),
+        ({"amount_from": "0.001"}, "0.001 is no amount"),
+        ({"amount_to": "NaN"}, "NaN is no amount"),
+        ({"amount_from": "\u0b67\u0b66"}, "is no amount"),
+        ({"amount_from": "2", "amount_to": "1.99"}, "more than amount to"),
         ({"created_from": "2024-02-02", "created_to": "2024-02-01"}, "later than created to"),
         ({"created_to": "2999-01-01"}, "later than today"),
     ],
 )
-def test_dates_that_cant_be(browser: Any, fields: dict[str, str], said: str):
+def test_dates_and_amounts_that_cant_be(browser: Any, fields: dict[str, str], said: str):
     assert said in browser.get("/ifms/instructions", params={"tab": "open", **fields}).text
 
 
@@ -168,6 +224,62 @@ def test_pages_follow_each_other(browser: Any, several: dict[str, str], monkeypa
     assert sorted(first + listed(following)) == sorted(several.values())
     assert "First page" in following
     assert 'rel="next"' not in following
+
+
+def test_a_search_is_kept_under_a_name_for_whoever_has_made_it(api: Any, browser: Any, several: dict[str, str]):
+    query = "tab=open&number=PI-&ward=&status=INITIATED&after=x"
+    saved = browser.post("/ifms/instructions/searches", data={"name": "Sent <b>&</b>", "query": query})
+    assert saved.status_code == 303
+    there = saved.headers["location"]
+    assert parse_qs(urlsplit(there).query) == {
+        "tab": ["open"], "number": ["PI-"], "status": ["INITIATED"], "sort": ["created_desc"],
+    }  # fmt: skip
+    page = browser.get(there).text
+    assert listed(page) == [several["INITIATED"]]
+    assert "This search is saved as \u201cSent &lt;b&gt;&amp;&lt;/b&gt;\u201d" in page
+    assert "Save this search" not in page
+    [link] = re.findall(r'<li><a href="([^"]+)"', browser.get("/ifms/instructions").text)
+    assert listed(browser.get(link.replace("&amp;", "&")).text) == [several["INITIATED"]]
+    others = api("op", cookie=True)
+    assert "Sent" not in others.get("/ifms/instructions").text
+    [search] = re.findall(r'name="search" value="([^"]+)"', page)
+    others.post("/ifms/instructions/searches/remove", data={"search": search})
+    assert "Sent" in browser.get("/ifms/instructions").text
+    removed = browser.post("/ifms/instructions/searches/remove", data={"search": search})
+    assert (removed.status_code, "Sent" in browser.get(removed.headers["location"]).text) == (303, False)
+
+
+@pytest.mark.parametrize(
+    ("form", "status"),
+    [
+        ({"name": "", "query": "tab=open"}, 400),
+        ({"name": " ", "query": "tab=open"}, 400),
+        ({"name": "x" * 81, "query": "tab=open"}, 400),
+        ({"name": "x", "query": "tab=other"}, 400),
+        ({"name": "x", "query": "sort=id"}, 400),
+        ({"name": "x", "query": "ward=" + "x" * 300}, 400),
+        ({"name": "x", "query": "ward=" + "x" * 5000}, 400),
+    ],
+)
+def test_what_is_no_search_is_not_kept(browser: Any, form: dict[str, str], status: int):
+    assert browser.post("/ifms/instructions/searches", data=form).status_code == status
+    assert 'class="saved"' not in browser.get("/ifms/instructions").text
+
+
+def test_each_tab_says_how_many_there_are(browser: Any, several: dict[str, str], monkeypatch: pytest.MonkeyPatch):
+    from ifms_airflow.api.pages import instructions
+
+    def counts() -> dict[str, str]:
+        pages = [browser.get(f"/ifms/{path}").text for path in ("instructions?tab=open&number=none", "waiting")]
+        one, other = (dict(re.findall(r'data-tab="(\w+)">([^<]+)<', page)) for page in pages)
+        assert one == other
+        return one
+
+    assert counts() == {"pending": "2", "open": "3", "waiting": "1"}  # whose only PI was declined
+    monkeypatch.setattr(instructions, "TAB_LIMIT", 2)
+    assert counts() == {"pending": "2", "open": "2+", "waiting": "1"}
+    monkeypatch.setenv("IFMS_RIGHTS", "role:User = od.sampleb:read")
+    assert counts() == {"pending": "0", "open": "1", "waiting": "0"}
 
 
 # Files --------------------------------------------------------------------------------------------------------------

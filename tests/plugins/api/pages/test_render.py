@@ -32,7 +32,7 @@ def test_masks_show_four_digits_and_the_bank():
 
 
 def test_times_are_the_treasurys():
-    assert render.when(datetime(2024, 6, 1, 20, tzinfo=UTC)) == "2 Jun 2024, 01:30"
+    assert render.when(datetime(2024, 6, 1, 20, tzinfo=UTC)) == "2 Jun 2024, 01:30 IST"
     assert render.when(None) == render.day(None) == render.rupees(None) == "–"
     assert [render.took(timedelta(seconds=s)) for s in (0.25, 61, 3700)] == ["0.2 s", "1 min 1 s", "1 h 1 min"]
 

@@ -99,11 +99,29 @@ def test_a_list_as_csv_and_as_a_workbook(browser: Any, unfunded: dict[str, Any])
     assert told["Bill numbers"] == unfunded["bill_numbers"][0]
     assert told["Amount"] == str(unfunded["amount"])
     assert (told["Reason"], told["Tries"]) == ("No funds", "1")
+    assert (told["City"], told["Name of the city"]) == (TENANT, TENANT)  # as VA has not yet read the master data
     book = load_workbook(io.BytesIO(browser.get("/ifms/waiting.xlsx").content))
     cells = list(book.active.iter_rows(values_only=True))
     assert list(cells[0]) == header
     assert cells[1][0] == unfunded["payment_number"]
     assert browser.get("/ifms/waiting.csv?city=od.none").content.decode("utf-8-sig").count("\n") == 1
+
+
+def test_cities_and_heads_have_their_names_on_every_page(browser: Any, adapter: Adapter, unfunded: dict[str, Any]):
+    adapter.run("VA")  # which keeps them
+    [head] = adapter.rows("SELECT code, name FROM ifms.display_name JOIN ifms.sanction ON hoa_code = code LIMIT 1")
+    named = {"city": TENANT, "number": unfunded["payment_number"]}
+    for path in ("overview", "sanctions", "waiting", "waiting/payment", "bills", "instructions", "register"):
+        page = browser.get(f"/ifms/{path}", params=named if path == "waiting/payment" else {}).text
+        assert "Sample City A" in page, path
+        assert TENANT in page, path  # the code beside it
+        if path in ("overview", "sanctions", "instructions", "register"):
+            assert head["name"] in page, path
+            assert head["code"] in page, path
+    listed = browser.get("/ifms/waiting", params={"city": TENANT}).text
+    assert f'<option value="{TENANT}" selected>Sample City A ({TENANT})</option>' in listed
+    text = browser.get("/ifms/waiting.csv").content.decode("utf-8-sig")
+    assert text.splitlines()[1].endswith(",Sample City A")
 
 
 def test_trying_again_starts_one_run_for_this_payment_alone_and_is_noted(

@@ -143,7 +143,7 @@ def test_a_day_is_a_day_and_a_text_before_a_spreadsheet_counts_them():
     days = [date(1900, 3, 1), date(2026, 11, 23), date(9999, 12, 31)]
     read = cells(made(Kind.DATE, *days))
     assert [cell.value.date() for cell in read] == days
-    assert {cell.number_format for cell in read} == {"yyyy-mm-dd"}
+    assert {cell.number_format for cell in read} == {"d mmm yyyy"}
     assert shown(made(Kind.DATE, date(1, 1, 1), date(1900, 2, 28))) == ["0001-01-01", "1900-02-28"]
 
 

@@ -37,7 +37,7 @@ def test_texts_are_texts_and_amounts_are_numbers(book):
     assert sheet["J2"].value == -298750.05
     assert str(sheet["F2"].value) == "2026-11-23 00:00:00"
     assert f"{sheet['K2'].value:%Y-%m-%d %H:%M}" == "2026-11-23 17:31"
-    assert (sheet["F2"].number_format, sheet["K2"].number_format) == ("yyyy-mm-dd", "yyyy-mm-dd hh:mm:ss")
+    assert (sheet["F2"].number_format, sheet["K2"].number_format) == ("d mmm yyyy", "d mmm yyyy, hh:mm:ss")
 
 
 def test_no_formula_and_every_digit_in_the_file(tmp_path: Path):
