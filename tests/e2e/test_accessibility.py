@@ -116,7 +116,7 @@ def test_axe_finds_nothing(
             page.locator("form[action$='/call'] button").first.click()
         assert page.locator("#request").count() == 1
         look(page)
-        page.goto(f"{served}/ifms/instructions?tab=open&ward=W7")
+        page.goto(f"{served}/ifms/instructions?tab=open&ward=W{width}")
         page.locator("details.save summary").click()
         page.fill("#save-name", f"Sample search {width}")
         with page.expect_navigation():
