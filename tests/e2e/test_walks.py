@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from support import browser
 from support.adapter import Adapter
 from support.browser import Standalone
 from support.failed import failing, mend, original, paid_and_failed, revisions, wage_bill
@@ -19,7 +20,7 @@ pytestmark = [
 ]
 
 PATIENCE = 240_000  # milliseconds: two busy cores start a DAG run late
-LANGUAGES = ("en",)
+LANGUAGES = ("en", "or")
 
 
 @pytest.fixture(params=LANGUAGES)
@@ -41,6 +42,7 @@ def walking(chromium: Any, standalone: Standalone, person: str, language: str) -
     page.locator("input[type=password]").fill(standalone.password)
     page.locator("button[type=submit]").click()
     page.wait_for_url(lambda url: "/auth/" not in url)
+    browser.language(context, standalone.client.address, person, language)
     page.goto(f"{standalone.client.address}/ifms/overview")
     assert page.locator("html").get_attribute("lang") == language
     yield page

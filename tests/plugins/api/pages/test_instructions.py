@@ -355,7 +355,7 @@ def test_what_has_waited_for_too_long_is_marked(browser: Any, adapter: Adapter, 
     with psycopg.connect(adapter.dsn) as connection:
         connection.execute("UPDATE ifms.payment_instruction SET status_since = now() - interval '16 days'")
     assert "Overdue" in browser.get(search).text
-    assert re.search(r"Overdue: Initiated since \d+ \w+ \d{4}, \d\d:\d\d\.", show(browser, number))
+    assert re.search(r"Overdue: Initiated since \d+ \w+ \d{4}, \d\d:\d\d IST\.", show(browser, number))
     for ended in ("FAILED", "PARTIAL"):
         assert "Overdue" not in show(browser, several[ended])
     assert "Overdue" not in browser.get("/ifms/instructions").text

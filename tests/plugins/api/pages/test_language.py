@@ -204,7 +204,7 @@ def test_a_language_is_a_draft_until_its_file_says_otherwise():
 
 def test_days_and_times_are_those_of_the_language(odia: None):
     at = datetime(2026, 11, 28, 16, 35, tzinfo=UTC)
-    assert render.when(at) == "28 ନଭେମ୍ବର 2026, 22:05"
+    assert render.when(at) == "28 ନଭେମ୍ବର 2026, 22:05 IST"
     assert render.day(date(2026, 11, 28)) == "28 ନଭେମ୍ବର 2026"
     assert render.day_of("2026-11-28") == "28 ନଭେମ୍ବର 2026"
     assert (render.month(date(2026, 11, 1)), render.month(date(2026, 11, 1), short=True)) == (
