@@ -35,7 +35,8 @@ def tie(name: str) -> bool:
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        with create_session() as session:
+        # A session of its own: the thread's is the scheduler's, which is in the middle of its work and guards its commit.
+        with create_session(scoped=False) as session:
             asset = session.scalar(select(AssetModel).where(AssetModel.name == name))
             alias = session.scalar(select(AssetAliasModel).where(AssetAliasModel.name == name))
             if asset is None or alias is None:

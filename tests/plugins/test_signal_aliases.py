@@ -63,10 +63,25 @@ def test_tasks_that_end_at_once_all_register_their_event(airflow_db: str):
         event = asset_manager.register_asset_change(asset=asset, source_alias_names=names, session=session)
         assert event is not None
 
-    with create_session() as first, create_session() as second:
+    with create_session(scoped=False) as first, create_session(scoped=False) as second:
         second.execute(text("SET LOCAL lock_timeout = '5s'"))
         register(first)
         register(second)
+    with psycopg.connect(airflow_db) as connection:
+        assert ("ifms_allotments",) in connection.execute(TIED).fetchall()
+
+
+@pytest.mark.usefixtures("_new")
+def test_the_schedulers_own_transaction_is_left_alone(airflow_db: str):
+    from airflow.utils.session import create_session
+    from airflow.utils.sqlalchemy import prohibit_commit
+    from sqlalchemy import text
+
+    with create_session() as session, prohibit_commit(session) as guard:
+        session.execute(text("CREATE TEMPORARY TABLE half_done (id int) ON COMMIT DROP"))
+        begin()
+        assert session.scalar(text("SELECT count(*) FROM half_done")) == 0
+        guard.commit()
     with psycopg.connect(airflow_db) as connection:
         assert ("ifms_allotments",) in connection.execute(TIED).fetchall()
 
