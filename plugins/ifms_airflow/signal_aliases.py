@@ -35,7 +35,7 @@ def tie(name: str) -> bool:
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        # A session of its own: the thread's is the scheduler's, which is in the middle of its work and guards its commit.
+        # A session of its own: the thread's is the scheduler's, in the middle of its work, and guards its commit.
         with create_session(scoped=False) as session:
             asset = session.scalar(select(AssetModel).where(AssetModel.name == name))
             alias = session.scalar(select(AssetAliasModel).where(AssetAliasModel.name == name))
