@@ -24,7 +24,13 @@ from ifms_airflow.api.limits import DEPTH, MEMBERS, Limits, Places, PlacesOfEach
 from ifms_airflow.api.read_pool import Reads, connect
 
 MB = 1_000_000
-ANYBODY_READS = {"/pi/v1/_search", "/funds/v1/_search"}
+ANYBODY_READS = {
+    "/pi/v1/_search",
+    "/funds/v1/_search",
+    "/instructions/searches",
+    "/instructions/searches/remove",
+    "/language",
+}
 
 
 @pytest.fixture
