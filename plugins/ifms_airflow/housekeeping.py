@@ -3,7 +3,8 @@
 The service housekeeping of docker-compose.yaml; with ``--once``, a CronJob. Not a task: Airflow keeps its database from
 tasks. The ledger is not touched: what it keeps, and for how long, is its own (`IFMS_CALL_LOG_DAYS`).
 
-IFMS_LOG_DAYS (30) and IFMS_METADATA_DAYS (90) say for how many days they stay, 7 at least; `none`: for good.
+IFMS_LOG_DAYS (30) and IFMS_METADATA_DAYS (90) say for how many days they stay, 7 at least; `none`: for good. The logs
+of runs of ifms_pa that found nothing, 288 of them a day, go after a day, unless IFMS_LOG_DAYS is `none`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Sequence
@@ -20,6 +22,7 @@ from pathlib import Path
 
 LOG_DAYS, METADATA_DAYS = 30, 90
 LEAST_DAYS, MOST_DAYS = 7, 3660
+QUIET_DAG, QUIET_DAYS = "ifms_pa", 1
 BATCH_ROWS = 10_000  # removed in one transaction
 PAUSE_SECONDS = 24 * 60 * 60
 ALIVE = "ifms-housekeeping.alive"
@@ -61,6 +64,33 @@ def remove_old_logs(folder: Path, before: datetime, *, dry_run: bool = False) ->
     return removed, size
 
 
+def remove_quiet_logs(folder: Path, before: datetime, *, dry_run: bool = False) -> int:
+    """Remove the logs of QUIET_DAG's runs that ended well before then and told nobody of news; how many runs.
+
+    What Airflow's database does not know stays, and so does a run that has updated an asset.
+    """
+    from airflow.models.asset import AssetEvent
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    of_runs = {path.name.removeprefix("run_id="): path for path in (folder / f"dag_id={QUIET_DAG}").glob("run_id=*")}
+    told = (
+        select(AssetEvent.id)
+        .where(AssetEvent.source_dag_id == DagRun.dag_id, AssetEvent.source_run_id == DagRun.run_id)
+        .exists()
+    )
+    quiet = select(DagRun.run_id).where(
+        DagRun.dag_id == QUIET_DAG, DagRun.state == "success", DagRun.end_date < before, ~told
+    )
+    with create_session() as session:
+        over = [run_id for run_id in session.scalars(quiet) if run_id in of_runs]
+    if not dry_run:
+        for run_id in over:
+            shutil.rmtree(of_runs[run_id], ignore_errors=True)  # what can't go now goes as an old log
+    return len(over)
+
+
 def remove_old_rows(before: datetime, *, dry_run: bool = False) -> None:
     """Remove rows of Airflow's database as `airflow db clean` does; each DAG's last scheduled run always stays.
 
@@ -87,6 +117,8 @@ def clean(folder: Path, *, dry_run: bool = False) -> None:
         removed, size = remove_old_logs(folder, now - timedelta(days=log_days), dry_run=dry_run)
         would = "would go" if dry_run else "removed"
         log.info("Logs older than %d days: %d files, %d bytes %s", log_days, removed, size, would)
+        quiet = remove_quiet_logs(folder, now - timedelta(days=QUIET_DAYS), dry_run=dry_run)
+        log.info("Logs of runs of %s without news, older than %d day: %d %s", QUIET_DAG, QUIET_DAYS, quiet, would)
     if metadata_days is not None:
         remove_old_rows(now - timedelta(days=metadata_days), dry_run=dry_run)
         log.info("Rows of Airflow's database older than %d days: %s", metadata_days, "shown" if dry_run else "removed")

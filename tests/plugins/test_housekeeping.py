@@ -130,3 +130,51 @@ def _with_logs(folder: Path):
         return str(folder) if (section, key) == ("logging", "base_log_folder") else get(section, key, *args, **options)
 
     return instead
+
+
+def test_runs_without_news_leave_no_logs_after_a_day(airflow_db: str, tmp_path: Path):
+    import psycopg
+
+    from ifms_airflow.assets import PAYMENTS
+
+    runs = {
+        "quiet": ("success", 2, False),
+        "quiet today": ("success", 0, False),
+        "news": ("success", 2, True),
+        "red": ("failed", 2, False),
+        "running": ("running", None, False),
+    }
+    files = {name: tmp_path / "dag_id=ifms_pa" / f"run_id={name}" / "task_id=a" / "attempt=1.log" for name in runs}
+    files |= {"unknown": tmp_path / "dag_id=ifms_pa" / "run_id=unknown" / "a.log"}
+    files |= {"another": tmp_path / "dag_id=ifms_pi" / "run_id=quiet" / "a.log"}
+    for file in files.values():
+        file.parent.mkdir(parents=True)
+        file.write_text("sample")
+    with psycopg.connect(airflow_db) as connection:
+        asset = connection.execute("SELECT id FROM asset WHERE name = %s", (PAYMENTS.asset.name,)).fetchone()
+        asset_id = asset[0] if asset else 1
+        for name, (state, days, told) in runs.items():
+            ended = None if days is None else NOW - timedelta(days=days)
+            connection.execute(
+                "INSERT INTO dag_run (dag_id, run_id, state, run_type, run_after, end_date, clear_number, log_template_id,"
+                " conf, span_status) VALUES ('ifms_pa', %s, %s, 'scheduled', now(), %s, 0, NULL, '{}', 'not_started')",
+                (name, state, ended),
+            )
+            if told:
+                connection.execute(
+                    "INSERT INTO asset_event (asset_id, extra, source_dag_id, source_run_id, source_task_id,"
+                    " source_map_index, timestamp) VALUES (%s, '{}', 'ifms_pa', %s, 'a', -1, now())",
+                    (asset_id, name),
+                )
+    try:
+        day_ago = NOW - timedelta(days=1)
+        assert housekeeping.remove_quiet_logs(tmp_path, day_ago, dry_run=True) == 1
+        assert all(file.exists() for file in files.values())
+        assert housekeeping.remove_quiet_logs(tmp_path, day_ago) == 1
+        assert {name for name, file in files.items() if not file.exists()} == {"quiet"}
+        assert not (tmp_path / "dag_id=ifms_pa" / "run_id=quiet").exists()
+        assert housekeeping.remove_quiet_logs(tmp_path / "none", day_ago) == 0
+    finally:
+        with psycopg.connect(airflow_db) as connection:
+            connection.execute("DELETE FROM asset_event WHERE source_run_id = 'news'")
+            connection.execute("DELETE FROM dag_run WHERE dag_id = 'ifms_pa' AND run_id = ANY(%s)", (list(runs),))
