@@ -1,10 +1,10 @@
-# Every target is a name that others rely on: run, run ONCE=1, check, test, prove, simulate, mutants, bench, lint, supply-chain, install, schema, pins, containers, manifests.
+# Every target is a name that others rely on: run, run ONCE=1, check, test, prove, simulate, mutants, bench, lint, supply-chain, install, schema, pins, extras, containers, manifests.
 PYTHON ?= python3
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: run check test prove simulate mutants bench lint supply-chain install schema pins containers manifests clean
+.PHONY: run check test prove simulate mutants bench lint supply-chain install schema pins extras containers manifests clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -65,6 +65,9 @@ schema: install ## docs/schema.sql and docs/data-dictionary.md, all of the ledge
 pins: install ## renew requirements*.txt from the .in files
 	$(BIN)/uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes --upgrade --quiet -o requirements.txt
 	$(BIN)/uv pip compile requirements-dev.in --universal --python-version 3.11 --generate-hashes --upgrade --quiet -o requirements-dev.txt
+
+extras: install ## our pins beside the extras of Airflow's official image, in .venv-extras (2 GB): do they fit, and hold
+	@PYTHONPATH=tests $(BIN)/python -m support.official_image
 
 containers: install ## docker-compose.yaml run in a Docker engine of its own, on stand-in images (root, Debian, some 5 GB)
 	@PYTHONPATH=tests $(BIN)/python -m containers

@@ -43,7 +43,7 @@ def test_fabs(airflow_db: str):
     """As its models have them: roles with names, and groups with roles of their own."""
     models = pytest.importorskip(
         "airflow.providers.fab.auth_manager.models",
-        reason="the FAB provider is not installed: it needs an older dateutil",
+        reason="the FAB provider is not installed here: `make extras` has it",
     )
     from airflow import settings
     from airflow.utils.session import create_session
