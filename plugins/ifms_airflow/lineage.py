@@ -36,7 +36,9 @@ _POLL = _tables(
 _BOOKS = "sanction allotment fund_movement payment bill payment_instruction beneficiary status_log treasury_call"
 
 TABLES: dict[str, Tables] = {
-    "VA": _tables("va_watermark sanction phrase", f"sanction allotment fund_movement va_watermark {_RECORDS}"),
+    "VA": _tables(
+        "va_watermark sanction phrase", f"sanction allotment fund_movement va_watermark display_name {_RECORDS}"
+    ),
     "PA": _tables("bill payment", "bill payment sweep_run"),
     "PI": _tables(
         "sanction allotment payment bill payment_instruction beneficiary phrase",

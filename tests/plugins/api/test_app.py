@@ -17,7 +17,7 @@ from support.failed import wage_bill
 # What is positive by the description may still be refused: a search for nothing, a payment that does not exist.
 EXCLUDED = [checks.positive_data_acceptance]
 
-pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})]
+pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0, "persist_ms": 0})]
 
 
 @pytest.fixture

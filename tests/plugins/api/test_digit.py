@@ -15,7 +15,7 @@ from ifms.cities import Cities
 from ifms.queries.instruction import by_number
 from ifms_airflow.api import digit
 
-pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
+pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0, "persist_ms": 0})
 
 
 @pytest.fixture

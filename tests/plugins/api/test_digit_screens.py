@@ -13,7 +13,7 @@ from support.failed import TENANT, fail, mend, original, paid_and_failed, revisi
 
 from ifms.errors import SweepError
 
-pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 0})]
+pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 0, "persist_ms": 0})]
 
 CONTRACT = Path(__file__).parents[3] / "docs" / "contracts" / "digit-clients.md"
 

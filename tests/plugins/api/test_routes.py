@@ -10,7 +10,7 @@ from support.adapter import Adapter, Treasury, assert_money_is_right
 from support.api import REQUEST_INFO, audited, none_waits, runs
 from support.failed import failing, mend, original, paid_and_failed, revisions, wage_bill
 
-pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 0})]
+pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 0, "persist_ms": 0})]
 
 TENANT = "od.samplea"
 
