@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -109,7 +109,8 @@ def copy(adapter: Adapter, job: Job, moment: Moment) -> Iterator[Copy]:
     made = Copy(child)
     try:
         if moment != UNDER_WAY:
-            until(lambda: made.stopped)
+            until(lambda: made.stopped or child.has_ended)
+            assert not child.has_ended, f"it never was {moment}, but ended: {child.ending()}"
         yield made
     finally:
         child.end()
@@ -134,6 +135,10 @@ class _Child:
     def pid(self) -> int:
         assert self._process.pid is not None
         return self._process.pid
+
+    @property
+    def has_ended(self) -> bool:
+        return self._pipe.poll()
 
     def ending(self) -> Ending:
         assert self._pipe.poll(WITHIN_SECONDS), "the sweep did not end"
@@ -182,7 +187,9 @@ def _stop_at(moment: Moment, service: str) -> None:
     def stand_still(now: Moment) -> None:
         if now == moment and left:
             left.clear()
-            os.kill(os.getpid(), signal.SIGSTOP)
+            # To this thread, which stops the process at once: one to the process is for the main thread to take up, and
+            # on a busy machine this one has sent its call before that has had its turn.
+            signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
 
     def watched_call(client: Any, request: Any, **options: Any) -> Any:
         if request.service != service:
