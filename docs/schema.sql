@@ -9,6 +9,31 @@
 CREATE SCHEMA ifms;
 
 --
+-- Name: add_link(text, text, text, jsonb); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.add_link(source text, event text, row_id text, "row" jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    city text := "row" ->> 'tenant_id';
+    content bytea := ifms.record_hash(source, event, "row");
+    at timestamptz;
+BEGIN
+    IF city IS NULL THEN
+        city := ifms.city_of_record(source, "row");
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtextextended('ifms.audit_link ' || city, 0));
+    at := clock_timestamp();  -- once the link before is there
+    INSERT INTO ifms.audit_link (chain, number, source, event, row_id, content, hash, linked_at)
+    SELECT city, coalesce(last.number, 0) + 1, source, event, row_id, content,
+           ifms.link_hash(last.hash, city, coalesce(last.number, 0) + 1, source, event, row_id, content, at), at
+    FROM (VALUES (true)) AS one
+    LEFT JOIN LATERAL (SELECT l.number, l.hash FROM ifms.audit_link l WHERE l.chain = city ORDER BY l.number DESC LIMIT 1)
+        AS last ON true;
+END $$;
+
+--
 -- Name: apply_closing(); Type: FUNCTION; Schema: ifms; Owner: -
 --
 
@@ -233,6 +258,22 @@ BEGIN
             USING ERRCODE = 'check_violation', CONSTRAINT = 'owner_imports';
     END IF;
     RETURN NEW;
+END $$;
+
+--
+-- Name: check_logged(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.check_logged() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM ifms.payment_instruction p
+                   WHERE p.id = NEW.payment_instruction_id AND p.status = NEW.to_status) THEN
+        RAISE EXCEPTION 'the payment instruction is not %, and so the status log cannot say it', NEW.to_status
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'log_agrees';
+    END IF;
+    RETURN NULL;
 END $$;
 
 --
@@ -470,6 +511,34 @@ BEGIN
 END $$;
 
 --
+-- Name: city_of_record(text, jsonb); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.city_of_record(source text, "row" jsonb) RETURNS text
+    LANGUAGE plpgsql STABLE
+    AS $_$
+DECLARE
+    city text;
+BEGIN
+    IF source IN ('fund_movement', 'sanction_closing') THEN
+        SELECT s.tenant_id INTO city FROM ifms.sanction s WHERE s.id = ("row" ->> 'sanction_id')::uuid;
+    ELSIF source = 'treasury_call' THEN
+        SELECT p.tenant_id INTO city FROM ifms.payment_instruction p
+        WHERE p.id = ("row" ->> 'payment_instruction_id')::uuid;
+    ELSIF source = 'call_access' AND "row" ->> 'source' = 'ledger' THEN
+        SELECT p.tenant_id INTO city FROM ifms.treasury_call c
+        JOIN ifms.payment_instruction p ON p.id = c.payment_instruction_id
+        WHERE c.id = CASE WHEN "row" ->> 'call_id' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+                     THEN ("row" ->> 'call_id')::uuid END;
+    ELSIF source = 'started_run' AND jsonb_typeof("row" -> 'tenants') = 'array' THEN
+        IF jsonb_array_length("row" -> 'tenants') = 1 THEN
+            city := "row" -> 'tenants' ->> 0;
+        END IF;
+    END IF;
+    RETURN coalesce(city, '');
+END $_$;
+
+--
 -- Name: correct_by(date); Type: FUNCTION; Schema: ifms; Owner: -
 --
 
@@ -491,6 +560,43 @@ CREATE FUNCTION ifms.correct_by(failed_on date, days integer, last_month integer
         extract(year FROM failed_on - interval '3 months')::integer + CASE WHEN last_month >= 4 THEN 1 ELSE 2 END,
         last_month, last_day))
 $$;
+
+--
+-- Name: delete_old_calls(timestamp with time zone, boolean, integer); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.delete_old_calls(before timestamp with time zone, unshipped_too boolean, at_most integer) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    removed bigint;
+BEGIN
+    IF before IS NULL OR before > now() - interval '90 days' THEN
+        RAISE EXCEPTION 'calls to the treasury are kept for 90 days at least'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'calls_are_kept';
+    END IF;
+    -- Two statements, so that each has its index.
+    IF unshipped_too THEN
+        WITH old AS (
+            SELECT c.id FROM ifms.treasury_call c
+            WHERE c.created_at < before AND NOT EXISTS (
+                SELECT FROM ifms.payment_instruction p WHERE p.id = c.payment_instruction_id
+                AND p.status IN ('PENDING', 'INITIATED', 'APPROVED', 'IN PROCESS', 'PARTIAL'))
+            ORDER BY c.created_at LIMIT at_most FOR UPDATE SKIP LOCKED)
+        DELETE FROM ifms.treasury_call c USING old WHERE c.id = old.id;
+    ELSE
+        WITH old AS (
+            SELECT c.id FROM ifms.treasury_call c
+            WHERE c.created_at < before AND c.shipped_at IS NOT NULL AND NOT EXISTS (
+                SELECT FROM ifms.payment_instruction p WHERE p.id = c.payment_instruction_id
+                AND p.status IN ('PENDING', 'INITIATED', 'APPROVED', 'IN PROCESS', 'PARTIAL'))
+            ORDER BY c.created_at LIMIT at_most FOR UPDATE SKIP LOCKED)
+        DELETE FROM ifms.treasury_call c USING old WHERE c.id = old.id;
+    END IF;
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    RETURN removed;
+END $$;
 
 --
 -- Name: financial_year(date); Type: FUNCTION; Schema: ifms; Owner: -
@@ -706,6 +812,38 @@ CREATE FUNCTION ifms.in_doubt(of ifms.payment_instruction) RETURNS boolean
 $$;
 
 --
+-- Name: link_hash(bytea, text, bigint, text, text, text, bytea, timestamp with time zone); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.link_hash(before bytea, chain text, number bigint, source text, event text, row_id text, content bytea, linked_at timestamp with time zone) RETURNS bytea
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT sha256(coalesce(before, '') || content || convert_to(concat_ws(E'\n', chain, number, source, event, row_id,
+        (extract(epoch FROM linked_at) * 1000000)::bigint), 'UTF8'))
+$$;
+
+--
+-- Name: link_row(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.link_row() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET bytea_output TO 'hex'
+    AS $$
+DECLARE
+    written jsonb := to_jsonb(NEW);
+    key text := written ->> TG_ARGV[1];
+BEGIN
+    IF TG_NARGS > 2 THEN
+        key := key || ' ' || (written ->> TG_ARGV[2]);
+    END IF;
+    PERFORM ifms.add_link(TG_TABLE_NAME, TG_ARGV[0], key, written);
+    RETURN NULL;
+END $$;
+
+--
 -- Name: note_status_since(); Type: FUNCTION; Schema: ifms; Owner: -
 --
 
@@ -776,6 +914,23 @@ CREATE FUNCTION ifms.place() RETURNS text
 $$;
 
 --
+-- Name: record_hash(text, text, jsonb); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.record_hash(source text, event text, "row" jsonb) RETURNS bytea
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT sha256(convert_to(jsonb_strip_nulls(CASE
+        WHEN source = 'treasury_call' AND event = 'made' THEN jsonb_build_object(
+            'id', "row" -> 'id', 'service_id', "row" -> 'service_id', 'bill_number', "row" -> 'bill_number',
+            'payment_instruction_id', "row" -> 'payment_instruction_id', 'created_at', "row" -> 'created_at')
+        WHEN source = 'treasury_call' THEN "row" - ARRAY['request_sealed', 'rek_sealed', 'sek_sealed',
+            'auth_token_sealed', 'response_sealed', 'shipped_at', 'ship_error']
+        WHEN source = 'phrase' AND event = 'made' THEN "row" - ARRAY['withdrawn_at', 'withdrawn_by', 'withdrawn_reason']
+        ELSE "row" END)::text, 'UTF8'))
+$$;
+
+--
 -- Name: refresh_overview(); Type: FUNCTION; Schema: ifms; Owner: -
 --
 
@@ -827,31 +982,11 @@ CREATE FUNCTION ifms.remove_old_calls(before timestamp with time zone, unshipped
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    removed bigint;
+    removed bigint := ifms.delete_old_calls(before, unshipped_too, at_most);
 BEGIN
-    IF before IS NULL OR before > now() - interval '90 days' THEN
-        RAISE EXCEPTION 'calls to the treasury are kept for 90 days at least'
-            USING ERRCODE = 'check_violation', CONSTRAINT = 'calls_are_kept';
+    IF removed > 0 THEN
+        INSERT INTO ifms.call_removal (made_before, unshipped_too, removed) VALUES (before, unshipped_too, removed);
     END IF;
-    -- Two statements, so that each has its index.
-    IF unshipped_too THEN
-        WITH old AS (
-            SELECT c.id FROM ifms.treasury_call c
-            WHERE c.created_at < before AND NOT EXISTS (
-                SELECT FROM ifms.payment_instruction p WHERE p.id = c.payment_instruction_id
-                AND p.status IN ('PENDING', 'INITIATED', 'APPROVED', 'IN PROCESS', 'PARTIAL'))
-            ORDER BY c.created_at LIMIT at_most FOR UPDATE SKIP LOCKED)
-        DELETE FROM ifms.treasury_call c USING old WHERE c.id = old.id;
-    ELSE
-        WITH old AS (
-            SELECT c.id FROM ifms.treasury_call c
-            WHERE c.created_at < before AND c.shipped_at IS NOT NULL AND NOT EXISTS (
-                SELECT FROM ifms.payment_instruction p WHERE p.id = c.payment_instruction_id
-                AND p.status IN ('PENDING', 'INITIATED', 'APPROVED', 'IN PROCESS', 'PARTIAL'))
-            ORDER BY c.created_at LIMIT at_most FOR UPDATE SKIP LOCKED)
-        DELETE FROM ifms.treasury_call c USING old WHERE c.id = old.id;
-    END IF;
-    GET DIAGNOSTICS removed = ROW_COUNT;
     RETURN removed;
 END $$;
 
@@ -995,6 +1130,32 @@ CREATE TABLE ifms.allotment (
 --
 
 COMMENT ON TABLE ifms.allotment IS 'Money that the treasury has allotted to a sanction, or withdrawn: each as it told it, once.';
+
+--
+-- Name: audit_link; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.audit_link (
+    chain text NOT NULL,
+    number bigint NOT NULL,
+    source text NOT NULL,
+    event text NOT NULL,
+    row_id text NOT NULL,
+    content bytea NOT NULL,
+    hash bytea NOT NULL,
+    linked_at timestamp with time zone NOT NULL,
+    CONSTRAINT audit_link_content_check CHECK ((octet_length(content) = 32)),
+    CONSTRAINT audit_link_event_check CHECK ((event = ANY (ARRAY['made'::text, 'ended'::text]))),
+    CONSTRAINT audit_link_hash_check CHECK ((octet_length(hash) = 32)),
+    CONSTRAINT audit_link_linked_at_check CHECK (((linked_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (linked_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT audit_link_number_check CHECK ((number > 0))
+);
+
+--
+-- Name: TABLE audit_link; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.audit_link IS 'The hash chain of each city''s records: of movements, status log, calls, who looked at them, and what people did. Append-only, written by the database alone.';
 
 --
 -- Name: beneficiary; Type: TABLE; Schema: ifms; Owner: -
@@ -1551,6 +1712,41 @@ CREATE TABLE ifms.call_rate (
 --
 
 COMMENT ON TABLE ifms.call_rate IS 'When the next call to the treasury may begin, per account there.';
+
+--
+-- Name: call_removal; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.call_removal (
+    id bigint NOT NULL,
+    made_before timestamp with time zone NOT NULL,
+    unshipped_too boolean NOT NULL,
+    removed bigint NOT NULL,
+    database_user text DEFAULT SESSION_USER NOT NULL,
+    removed_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT call_removal_made_before_check CHECK (((made_before >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (made_before < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT call_removal_removed_at_check CHECK (((removed_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (removed_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT call_removal_removed_check CHECK ((removed > 0))
+);
+
+--
+-- Name: TABLE call_removal; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.call_removal IS 'Calls to the treasury that were kept for long enough and removed. Append-only.';
+
+--
+-- Name: call_removal_id_seq; Type: SEQUENCE; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ifms.call_removal ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ifms.call_removal_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 --
 -- Name: call_shipping; Type: TABLE; Schema: ifms; Owner: -
@@ -3054,6 +3250,46 @@ COMMENT ON COLUMN ifms.payment_instruction_summary.project_names IS 'The names o
 COMMENT ON COLUMN ifms.payment_instruction_summary.wards IS 'The wards of these bills, as the platform''s boundary codes; empty where its bills do not tell them.';
 
 --
+-- Name: person_action; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.person_action (
+    id bigint NOT NULL,
+    tenant_id text,
+    person text NOT NULL,
+    action text NOT NULL,
+    subject text NOT NULL,
+    reason text,
+    database_user text DEFAULT SESSION_USER NOT NULL,
+    acted_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT person_action_acted_at_check CHECK (((acted_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (acted_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT person_action_action_check CHECK ((action ~ '^[a-z][a-z_]*$'::text)),
+    CONSTRAINT person_action_person_check CHECK ((btrim(person) <> ''::text)),
+    CONSTRAINT person_action_reason_check CHECK ((btrim(reason) <> ''::text)),
+    CONSTRAINT person_action_subject_check CHECK ((length(subject) <= 2000)),
+    CONSTRAINT person_action_tenant_id_check CHECK ((tenant_id <> ''::text))
+);
+
+--
+-- Name: TABLE person_action; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.person_action IS 'What a person has done through the adapter: who (as the auth manager knows them, or os:NAME at a terminal), what, with what, why. Append-only.';
+
+--
+-- Name: person_action_id_seq; Type: SEQUENCE; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ifms.person_action ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ifms.person_action_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+--
 -- Name: phrase; Type: TABLE; Schema: ifms; Owner: -
 --
 
@@ -3746,6 +3982,7 @@ CREATE TABLE ifms.sweep_run (
     message text,
     started_at timestamp with time zone DEFAULT now() NOT NULL,
     finished_at timestamp with time zone,
+    presumed_dead boolean DEFAULT false NOT NULL,
     CONSTRAINT sweep_run_finished_at_in_bounds CHECK (((finished_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (finished_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT sweep_run_started_at_in_bounds CHECK (((started_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (started_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT sweep_run_state_check CHECK ((state = ANY (ARRAY['running'::text, 'success'::text, 'failed'::text])))
@@ -4174,6 +4411,13 @@ ALTER TABLE ONLY ifms.allotment
     ADD CONSTRAINT allotment_tenant_id_hoa_code_ddo_code_master_allotment_id_s_key UNIQUE (tenant_id, hoa_code, ddo_code, master_allotment_id, ssu_allotment_id, serial_no);
 
 --
+-- Name: audit_link audit_link_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.audit_link
+    ADD CONSTRAINT audit_link_pkey PRIMARY KEY (chain, number);
+
+--
 -- Name: beneficiary beneficiary_payment_instruction_id_beneficiary_number_key; Type: CONSTRAINT; Schema: ifms; Owner: -
 --
 
@@ -4214,6 +4458,13 @@ ALTER TABLE ONLY ifms.call_access
 
 ALTER TABLE ONLY ifms.call_rate
     ADD CONSTRAINT call_rate_pkey PRIMARY KEY (account);
+
+--
+-- Name: call_removal call_removal_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.call_removal
+    ADD CONSTRAINT call_removal_pkey PRIMARY KEY (id);
 
 --
 -- Name: call_shipping call_shipping_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
@@ -4326,6 +4577,13 @@ ALTER TABLE ONLY ifms.payment
 
 ALTER TABLE ONLY ifms.payment
     ADD CONSTRAINT payment_tenant_id_payment_number_key UNIQUE (tenant_id, payment_number);
+
+--
+-- Name: person_action person_action_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.person_action
+    ADD CONSTRAINT person_action_pkey PRIMARY KEY (id);
 
 --
 -- Name: phrase phrase_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
@@ -4813,6 +5071,12 @@ CREATE INDEX payment_waiting_bills ON ifms.payment USING gin (bill_numbers) WHER
 CREATE INDEX payment_waiting_in_city ON ifms.payment USING btree (tenant_id, raised_at, id) WHERE (paid_by IS NULL);
 
 --
+-- Name: person_action_by_time; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX person_action_by_time ON ifms.person_action USING btree (acted_at);
+
+--
 -- Name: phrase_said_once; Type: INDEX; Schema: ifms; Owner: -
 --
 
@@ -4987,10 +5251,22 @@ CREATE TRIGGER amount_is_frozen BEFORE UPDATE OF tenant_id, payment_number, amou
 CREATE TRIGGER announced_is_announced BEFORE UPDATE OF id, service_id, bill_number, payment_instruction_id, request_sealed, created_at ON ifms.treasury_call FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a call is what was announced');
 
 --
+-- Name: audit_link append_only; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ifms.audit_link FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('the chain of records is append-only');
+
+--
 -- Name: call_access append_only; Type: TRIGGER; Schema: ifms; Owner: -
 --
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ifms.call_access FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('who looked at a call stays on record');
+
+--
+-- Name: call_removal append_only; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ifms.call_removal FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('which calls were removed stays on record');
 
 --
 -- Name: fund_movement append_only; Type: TRIGGER; Schema: ifms; Owner: -
@@ -5011,6 +5287,12 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ifms.home FOR 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ifms.import_row FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('what was imported stays on record');
 
 --
+-- Name: person_action append_only; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ifms.person_action FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('what a person has done stays on record');
+
+--
 -- Name: restore_cleared append_only; Type: TRIGGER; Schema: ifms; Owner: -
 --
 
@@ -5027,6 +5309,12 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ifms.restored 
 --
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ifms.sanction_closing FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('who has closed a sanction or opened it again stays on record');
+
+--
+-- Name: started_run append_only; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ifms.started_run FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('who has started a run stays on record');
 
 --
 -- Name: status_log append_only; Type: TRIGGER; Schema: ifms; Owner: -
@@ -5143,6 +5431,18 @@ CREATE TRIGGER content_is_frozen BEFORE UPDATE OF bill_number, beneficiary_id, v
 CREATE TRIGGER content_is_frozen BEFORE UPDATE OF id, tenant_id, hoa_code, ddo_code, ssu_id, grantee_code, scheme_code, master_allotment_id, financial_year, sanctioned_amount ON ifms.sanction FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a sanction is what its initial allotment said');
 
 --
+-- Name: outbox delivered_once; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER delivered_once BEFORE UPDATE OF delivered_at ON ifms.outbox FOR EACH ROW WHEN (((old.delivered_at IS NOT NULL) AND (new.delivered_at IS DISTINCT FROM old.delivered_at) AND (NOT (old.undeliverable AND (new.delivered_at IS NULL))))) EXECUTE FUNCTION ifms.refuse_change('when a message was delivered stays on record');
+
+--
+-- Name: sweep_run ended_once; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER ended_once BEFORE UPDATE ON ifms.sweep_run FOR EACH ROW WHEN (((old.state <> 'running'::text) AND (NOT old.presumed_dead) AND (old.* IS DISTINCT FROM new.*))) EXECUTE FUNCTION ifms.refuse_change('how a run ended stays on record');
+
+--
 -- Name: payment_instruction first_one_has_its_payments_id; Type: TRIGGER; Schema: ifms; Owner: -
 --
 
@@ -5183,6 +5483,90 @@ CREATE TRIGGER ledger_is_at_home BEFORE INSERT ON ifms.payment_instruction FOR E
 --
 
 CREATE TRIGGER ledger_is_at_home BEFORE INSERT ON ifms.sweep_run FOR EACH STATEMENT EXECUTE FUNCTION ifms.check_home();
+
+--
+-- Name: call_access linked; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE CONSTRAINT TRIGGER linked AFTER INSERT ON ifms.call_access DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ifms.link_row('made', 'id');
+
+--
+-- Name: call_removal linked; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE CONSTRAINT TRIGGER linked AFTER INSERT ON ifms.call_removal DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ifms.link_row('made', 'id');
+
+--
+-- Name: fund_movement linked; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE CONSTRAINT TRIGGER linked AFTER INSERT ON ifms.fund_movement DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ifms.link_row('made', 'id');
+
+--
+-- Name: person_action linked; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE CONSTRAINT TRIGGER linked AFTER INSERT ON ifms.person_action DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ifms.link_row('made', 'id');
+
+--
+-- Name: phrase linked; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE CONSTRAINT TRIGGER linked AFTER INSERT ON ifms.phrase DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ifms.link_row('made', 'id');
+
+--
+-- Name: restore_cleared linked; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE CONSTRAINT TRIGGER linked AFTER INSERT ON ifms.restore_cleared DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ifms.link_row('made', 'restored_id', 'number');
+
+--
+-- Name: sanction_closing linked; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE CONSTRAINT TRIGGER linked AFTER INSERT ON ifms.sanction_closing DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ifms.link_row('made', 'id');
+
+--
+-- Name: started_run linked; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE CONSTRAINT TRIGGER linked AFTER INSERT ON ifms.started_run DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ifms.link_row('made', 'dag_id', 'run_id');
+
+--
+-- Name: status_log linked; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE CONSTRAINT TRIGGER linked AFTER INSERT ON ifms.status_log DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ifms.link_row('made', 'id');
+
+--
+-- Name: treasury_call linked_when_announced; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE CONSTRAINT TRIGGER linked_when_announced AFTER INSERT ON ifms.treasury_call DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.outcome IS NULL)) EXECUTE FUNCTION ifms.link_row('made', 'id');
+
+--
+-- Name: treasury_call linked_when_completed; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE CONSTRAINT TRIGGER linked_when_completed AFTER UPDATE OF outcome ON ifms.treasury_call DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((old.outcome IS NULL) AND (new.outcome IS NOT NULL))) EXECUTE FUNCTION ifms.link_row('ended', 'id');
+
+--
+-- Name: phrase linked_when_withdrawn; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE CONSTRAINT TRIGGER linked_when_withdrawn AFTER UPDATE OF withdrawn_at ON ifms.phrase DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((old.withdrawn_at IS NULL) AND (new.withdrawn_at IS NOT NULL))) EXECUTE FUNCTION ifms.link_row('ended', 'id');
+
+--
+-- Name: treasury_call linked_when_written; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE CONSTRAINT TRIGGER linked_when_written AFTER INSERT ON ifms.treasury_call DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.outcome IS NOT NULL)) EXECUTE FUNCTION ifms.link_row('ended', 'id');
+
+--
+-- Name: status_log log_agrees; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE CONSTRAINT TRIGGER log_agrees AFTER INSERT ON ifms.status_log NOT DEFERRABLE INITIALLY IMMEDIATE FOR EACH ROW WHEN ((new.to_status IS NOT NULL)) EXECUTE FUNCTION ifms.check_logged();
 
 --
 -- Name: allotment never_deleted; Type: TRIGGER; Schema: ifms; Owner: -
@@ -5287,6 +5671,18 @@ CREATE TRIGGER once_uncertain BEFORE UPDATE OF uncertain ON ifms.payment_instruc
 CREATE TRIGGER opened_when_made BEFORE INSERT ON ifms.sanction FOR EACH ROW WHEN ((new.closed_at IS NOT NULL)) EXECUTE FUNCTION ifms.refuse_change('a sanction is open when it is made');
 
 --
+-- Name: beneficiary outcome_is_told_once; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER outcome_is_told_once BEFORE UPDATE OF voucher_number, voucher_date, utr_number, utr_date, end_to_end_id, challan_number, challan_date, failed_on ON ifms.beneficiary FOR EACH ROW WHEN (((new.imported_as IS NULL) AND (((((((new.voucher_number IS DISTINCT FROM old.voucher_number) OR (new.voucher_date IS DISTINCT FROM old.voucher_date)) OR (new.utr_number IS DISTINCT FROM old.utr_number)) OR (new.utr_date IS DISTINCT FROM old.utr_date)) OR (new.end_to_end_id IS DISTINCT FROM old.end_to_end_id)) AND ((new.status <> 'Payment Successful'::text) OR (old.status = new.status))) OR ((((new.challan_number IS DISTINCT FROM old.challan_number) OR (new.challan_date IS DISTINCT FROM old.challan_date)) OR (new.failed_on IS DISTINCT FROM old.failed_on)) AND ((new.status <> 'Payment Failed'::text) OR (old.status = new.status)))))) EXECUTE FUNCTION ifms.refuse_change('what the treasury reported of a beneficiary stays as it was reported');
+
+--
+-- Name: payment_instruction outcome_is_told_once; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER outcome_is_told_once BEFORE UPDATE OF paid_at, pi_approved_id, pi_approval_date, pa_fin_year, pa_advice_id, pa_advice_date, pa_bill_ref_number, pa_token_number, pa_token_date, success_code, success_description ON ifms.payment_instruction FOR EACH ROW WHEN (((new.imported_at IS NULL) AND (((old.paid_at IS NOT NULL) AND (new.paid_at IS DISTINCT FROM old.paid_at)) OR ((old.pi_approved_id IS NOT NULL) AND ((new.pi_approved_id IS DISTINCT FROM old.pi_approved_id) OR (new.pi_approval_date IS DISTINCT FROM old.pi_approval_date))) OR ((old.pa_advice_id IS NOT NULL) AND ((((new.pa_fin_year IS DISTINCT FROM old.pa_fin_year) OR (new.pa_advice_id IS DISTINCT FROM old.pa_advice_id)) OR (new.pa_advice_date IS DISTINCT FROM old.pa_advice_date)) OR (new.pa_bill_ref_number IS DISTINCT FROM old.pa_bill_ref_number))) OR ((old.pa_token_number IS NOT NULL) AND ((new.pa_token_number IS DISTINCT FROM old.pa_token_number) OR (new.pa_token_date IS DISTINCT FROM old.pa_token_date)))))) EXECUTE FUNCTION ifms.refuse_change('what the treasury reported of a payment instruction stays as it was reported');
+
+--
 -- Name: beneficiary owner_imports; Type: TRIGGER; Schema: ifms; Owner: -
 --
 
@@ -5345,6 +5741,12 @@ CREATE TRIGGER settled_once BEFORE UPDATE OF settled_by ON ifms.payment_instruct
 --
 
 CREATE TRIGGER settled_once BEFORE UPDATE OF settled_at, settled_by, settled_reason ON ifms.reported_failure FOR EACH ROW WHEN ((old.settled_at IS NOT NULL)) EXECUTE FUNCTION ifms.refuse_change('who has closed a reported failure, and why, stays on record');
+
+--
+-- Name: treasury_call shipped_once; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER shipped_once BEFORE UPDATE OF shipped_at ON ifms.treasury_call FOR EACH ROW WHEN (((old.outcome IS NOT NULL) AND (old.shipped_at IS NOT NULL) AND (new.shipped_at IS DISTINCT FROM old.shipped_at))) EXECUTE FUNCTION ifms.refuse_change('when a call was shipped stays on record');
 
 --
 -- Name: payment_instruction signature_is_frozen; Type: TRIGGER; Schema: ifms; Owner: -
@@ -5525,6 +5927,12 @@ GRANT USAGE ON SCHEMA ifms TO ifms_work;
 GRANT USAGE ON SCHEMA ifms TO ifms_read;
 
 --
+-- Name: FUNCTION add_link(source text, event text, row_id text, "row" jsonb); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.add_link(source text, event text, row_id text, "row" jsonb) FROM PUBLIC;
+
+--
 -- Name: FUNCTION apply_closing(); Type: ACL; Schema: ifms; Owner: -
 --
 
@@ -5590,6 +5998,12 @@ REVOKE ALL ON FUNCTION ifms.check_home() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION ifms.check_import() FROM PUBLIC;
+
+--
+-- Name: FUNCTION check_logged(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.check_logged() FROM PUBLIC;
 
 --
 -- Name: FUNCTION check_money(); Type: ACL; Schema: ifms; Owner: -
@@ -5658,6 +6072,12 @@ REVOKE ALL ON FUNCTION ifms.check_withheld() FROM PUBLIC;
 REVOKE ALL ON FUNCTION ifms.check_written_with_header() FROM PUBLIC;
 
 --
+-- Name: FUNCTION city_of_record(source text, "row" jsonb); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.city_of_record(source text, "row" jsonb) FROM PUBLIC;
+
+--
 -- Name: FUNCTION correct_by(failed_on date); Type: ACL; Schema: ifms; Owner: -
 --
 
@@ -5671,6 +6091,12 @@ GRANT ALL ON FUNCTION ifms.correct_by(failed_on date) TO ifms_work;
 REVOKE ALL ON FUNCTION ifms.correct_by(failed_on date, days integer, last_month integer, last_day integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION ifms.correct_by(failed_on date, days integer, last_month integer, last_day integer) TO ifms_work;
 GRANT ALL ON FUNCTION ifms.correct_by(failed_on date, days integer, last_month integer, last_day integer) TO ifms_read;
+
+--
+-- Name: FUNCTION delete_old_calls(before timestamp with time zone, unshipped_too boolean, at_most integer); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.delete_old_calls(before timestamp with time zone, unshipped_too boolean, at_most integer) FROM PUBLIC;
 
 --
 -- Name: FUNCTION financial_year(day date); Type: ACL; Schema: ifms; Owner: -
@@ -5690,7 +6116,7 @@ REVOKE ALL ON FUNCTION ifms.guard_balances() FROM PUBLIC;
 -- Name: TABLE payment; Type: ACL; Schema: ifms; Owner: -
 --
 
-GRANT SELECT,INSERT,UPDATE ON TABLE ifms.payment TO ifms_work;
+GRANT SELECT,INSERT ON TABLE ifms.payment TO ifms_work;
 
 --
 -- Name: COLUMN payment.tenant_id; Type: ACL; Schema: ifms; Owner: -
@@ -5711,6 +6137,30 @@ GRANT SELECT(payment_number) ON TABLE ifms.payment TO ifms_read;
 GRANT SELECT(amount) ON TABLE ifms.payment TO ifms_read;
 
 --
+-- Name: COLUMN payment.paid_by; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(paid_by) ON TABLE ifms.payment TO ifms_work;
+
+--
+-- Name: COLUMN payment.hold_code; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(hold_code) ON TABLE ifms.payment TO ifms_work;
+
+--
+-- Name: COLUMN payment.hold_message; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(hold_message) ON TABLE ifms.payment TO ifms_work;
+
+--
+-- Name: COLUMN payment.held_since; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(held_since) ON TABLE ifms.payment TO ifms_work;
+
+--
 -- Name: COLUMN payment.raised_at; Type: ACL; Schema: ifms; Owner: -
 --
 
@@ -5721,6 +6171,36 @@ GRANT SELECT(raised_at) ON TABLE ifms.payment TO ifms_read;
 --
 
 GRANT SELECT(seen_at) ON TABLE ifms.payment TO ifms_read;
+
+--
+-- Name: COLUMN payment.polled_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(polled_at) ON TABLE ifms.payment TO ifms_work;
+
+--
+-- Name: COLUMN payment.claim_token; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(claim_token) ON TABLE ifms.payment TO ifms_work;
+
+--
+-- Name: COLUMN payment.claimed_until; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(claimed_until) ON TABLE ifms.payment TO ifms_work;
+
+--
+-- Name: COLUMN payment.bill_numbers; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(bill_numbers) ON TABLE ifms.payment TO ifms_work;
+
+--
+-- Name: COLUMN payment.tries; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(tries) ON TABLE ifms.payment TO ifms_work;
 
 --
 -- Name: FUNCTION in_doubt(of ifms.payment); Type: ACL; Schema: ifms; Owner: -
@@ -5741,7 +6221,7 @@ GRANT ALL ON FUNCTION ifms.texts_of(value jsonb) TO ifms_read;
 -- Name: TABLE payment_instruction; Type: ACL; Schema: ifms; Owner: -
 --
 
-GRANT SELECT,INSERT,UPDATE ON TABLE ifms.payment_instruction TO ifms_work;
+GRANT SELECT,INSERT ON TABLE ifms.payment_instruction TO ifms_work;
 
 --
 -- Name: COLUMN payment_instruction.id; Type: ACL; Schema: ifms; Owner: -
@@ -5780,6 +6260,18 @@ GRANT SELECT(repayment_of) ON TABLE ifms.payment_instruction TO ifms_read;
 GRANT SELECT(payment_number) ON TABLE ifms.payment_instruction TO ifms_read;
 
 --
+-- Name: COLUMN payment_instruction.status; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(status) ON TABLE ifms.payment_instruction TO ifms_work;
+
+--
+-- Name: COLUMN payment_instruction.is_active; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(is_active) ON TABLE ifms.payment_instruction TO ifms_work;
+
+--
 -- Name: COLUMN payment_instruction.hoa_code; Type: ACL; Schema: ifms; Owner: -
 --
 
@@ -5792,10 +6284,202 @@ GRANT SELECT(hoa_code) ON TABLE ifms.payment_instruction TO ifms_read;
 GRANT SELECT(net_amount) ON TABLE ifms.payment_instruction TO ifms_read;
 
 --
+-- Name: COLUMN payment_instruction.attempts; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(attempts) ON TABLE ifms.payment_instruction TO ifms_work;
+
+--
+-- Name: COLUMN payment_instruction.last_attempt; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(last_attempt) ON TABLE ifms.payment_instruction TO ifms_work;
+
+--
+-- Name: COLUMN payment_instruction.last_attempt_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(last_attempt_at) ON TABLE ifms.payment_instruction TO ifms_work;
+
+--
+-- Name: COLUMN payment_instruction.error_code; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(error_code) ON TABLE ifms.payment_instruction TO ifms_work;
+
+--
+-- Name: COLUMN payment_instruction.error_message; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(error_message) ON TABLE ifms.payment_instruction TO ifms_work;
+
+--
+-- Name: COLUMN payment_instruction.success_code; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(success_code) ON TABLE ifms.payment_instruction TO ifms_work;
+
+--
+-- Name: COLUMN payment_instruction.success_description; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(success_description) ON TABLE ifms.payment_instruction TO ifms_work;
+
+--
+-- Name: COLUMN payment_instruction.pi_approved_id; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(pi_approved_id) ON TABLE ifms.payment_instruction TO ifms_work;
+
+--
+-- Name: COLUMN payment_instruction.pi_approval_date; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(pi_approval_date) ON TABLE ifms.payment_instruction TO ifms_work;
+
+--
+-- Name: COLUMN payment_instruction.pa_fin_year; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(pa_fin_year) ON TABLE ifms.payment_instruction TO ifms_work;
+
+--
+-- Name: COLUMN payment_instruction.pa_advice_id; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(pa_advice_id) ON TABLE ifms.payment_instruction TO ifms_work;
+
+--
+-- Name: COLUMN payment_instruction.pa_advice_date; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(pa_advice_date) ON TABLE ifms.payment_instruction TO ifms_work;
+
+--
+-- Name: COLUMN payment_instruction.pa_bill_ref_number; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(pa_bill_ref_number) ON TABLE ifms.payment_instruction TO ifms_work;
+
+--
+-- Name: COLUMN payment_instruction.pa_token_number; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(pa_token_number) ON TABLE ifms.payment_instruction TO ifms_work;
+
+--
+-- Name: COLUMN payment_instruction.pa_token_date; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(pa_token_date) ON TABLE ifms.payment_instruction TO ifms_work;
+
+--
+-- Name: COLUMN payment_instruction.paid_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(paid_at) ON TABLE ifms.payment_instruction TO ifms_work;
+
+--
+-- Name: COLUMN payment_instruction.uncertain; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(uncertain) ON TABLE ifms.payment_instruction TO ifms_work;
+
+--
+-- Name: COLUMN payment_instruction.refusal; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(refusal) ON TABLE ifms.payment_instruction TO ifms_work;
+
+--
+-- Name: COLUMN payment_instruction.refused_first; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(refused_first) ON TABLE ifms.payment_instruction TO ifms_work;
+
+--
+-- Name: COLUMN payment_instruction.absent_since; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(absent_since) ON TABLE ifms.payment_instruction TO ifms_work;
+
+--
+-- Name: COLUMN payment_instruction.held_back; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(held_back) ON TABLE ifms.payment_instruction TO ifms_work;
+
+--
+-- Name: COLUMN payment_instruction.settled_by; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(settled_by) ON TABLE ifms.payment_instruction TO ifms_work;
+
+--
+-- Name: COLUMN payment_instruction.cancelled_by; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(cancelled_by) ON TABLE ifms.payment_instruction TO ifms_work;
+
+--
+-- Name: COLUMN payment_instruction.found_failed_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(found_failed_at) ON TABLE ifms.payment_instruction TO ifms_work;
+
+--
+-- Name: COLUMN payment_instruction.same_refusals; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(same_refusals) ON TABLE ifms.payment_instruction TO ifms_work;
+
+--
+-- Name: COLUMN payment_instruction.unknown_answer_id; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(unknown_answer_id) ON TABLE ifms.payment_instruction TO ifms_work;
+
+--
+-- Name: COLUMN payment_instruction.unmatched_failures; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(unmatched_failures) ON TABLE ifms.payment_instruction TO ifms_work;
+
+--
+-- Name: COLUMN payment_instruction.polled_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(polled_at) ON TABLE ifms.payment_instruction TO ifms_work;
+
+--
+-- Name: COLUMN payment_instruction.failures_polled_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(failures_polled_at) ON TABLE ifms.payment_instruction TO ifms_work;
+
+--
+-- Name: COLUMN payment_instruction.claim_token; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(claim_token) ON TABLE ifms.payment_instruction TO ifms_work;
+
+--
+-- Name: COLUMN payment_instruction.claimed_until; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(claimed_until) ON TABLE ifms.payment_instruction TO ifms_work;
+
+--
 -- Name: COLUMN payment_instruction.created_at; Type: ACL; Schema: ifms; Owner: -
 --
 
 GRANT SELECT(created_at) ON TABLE ifms.payment_instruction TO ifms_read;
+
+--
+-- Name: COLUMN payment_instruction.updated_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(updated_at) ON TABLE ifms.payment_instruction TO ifms_work;
 
 --
 -- Name: COLUMN payment_instruction.bill_type; Type: ACL; Schema: ifms; Owner: -
@@ -5809,6 +6493,19 @@ GRANT SELECT(bill_type) ON TABLE ifms.payment_instruction TO ifms_read;
 
 REVOKE ALL ON FUNCTION ifms.in_doubt(of ifms.payment_instruction) FROM PUBLIC;
 GRANT ALL ON FUNCTION ifms.in_doubt(of ifms.payment_instruction) TO ifms_work;
+
+--
+-- Name: FUNCTION link_hash(before bytea, chain text, number bigint, source text, event text, row_id text, content bytea, linked_at timestamp with time zone); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.link_hash(before bytea, chain text, number bigint, source text, event text, row_id text, content bytea, linked_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION ifms.link_hash(before bytea, chain text, number bigint, source text, event text, row_id text, content bytea, linked_at timestamp with time zone) TO ifms_work;
+
+--
+-- Name: FUNCTION link_row(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.link_row() FROM PUBLIC;
 
 --
 -- Name: FUNCTION note_status_since(); Type: ACL; Schema: ifms; Owner: -
@@ -5829,6 +6526,13 @@ GRANT ALL ON FUNCTION ifms.payments_by_group(since timestamp with time zone, unt
 --
 
 REVOKE ALL ON FUNCTION ifms.place() FROM PUBLIC;
+
+--
+-- Name: FUNCTION record_hash(source text, event text, "row" jsonb); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.record_hash(source text, event text, "row" jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ifms.record_hash(source text, event text, "row" jsonb) TO ifms_work;
 
 --
 -- Name: FUNCTION refresh_overview(); Type: ACL; Schema: ifms; Owner: -
@@ -5905,13 +6609,25 @@ GRANT ALL ON FUNCTION ifms.without_numbers(said text) TO ifms_read;
 -- Name: TABLE allotment; Type: ACL; Schema: ifms; Owner: -
 --
 
-GRANT SELECT,INSERT,UPDATE ON TABLE ifms.allotment TO ifms_work;
+GRANT SELECT,INSERT ON TABLE ifms.allotment TO ifms_work;
+
+--
+-- Name: COLUMN allotment.sanction_id; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(sanction_id) ON TABLE ifms.allotment TO ifms_work;
+
+--
+-- Name: TABLE audit_link; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT ON TABLE ifms.audit_link TO ifms_work;
 
 --
 -- Name: TABLE beneficiary; Type: ACL; Schema: ifms; Owner: -
 --
 
-GRANT SELECT,INSERT,UPDATE ON TABLE ifms.beneficiary TO ifms_work;
+GRANT SELECT,INSERT ON TABLE ifms.beneficiary TO ifms_work;
 
 --
 -- Name: COLUMN beneficiary.payment_instruction_id; Type: ACL; Schema: ifms; Owner: -
@@ -5932,21 +6648,84 @@ GRANT SELECT(beneficiary_number) ON TABLE ifms.beneficiary TO ifms_read;
 GRANT SELECT(amount) ON TABLE ifms.beneficiary TO ifms_read;
 
 --
+-- Name: COLUMN beneficiary.account_sealed; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(account_sealed) ON TABLE ifms.beneficiary TO ifms_work;
+
+--
+-- Name: COLUMN beneficiary.account_last4; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(account_last4) ON TABLE ifms.beneficiary TO ifms_work;
+
+--
+-- Name: COLUMN beneficiary.ifsc; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(ifsc) ON TABLE ifms.beneficiary TO ifms_work;
+
+--
 -- Name: COLUMN beneficiary.status; Type: ACL; Schema: ifms; Owner: -
 --
 
+GRANT UPDATE(status) ON TABLE ifms.beneficiary TO ifms_work;
 GRANT SELECT(status) ON TABLE ifms.beneficiary TO ifms_read;
+
+--
+-- Name: COLUMN beneficiary.status_message; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(status_message) ON TABLE ifms.beneficiary TO ifms_work;
 
 --
 -- Name: COLUMN beneficiary.voucher_number; Type: ACL; Schema: ifms; Owner: -
 --
 
+GRANT UPDATE(voucher_number) ON TABLE ifms.beneficiary TO ifms_work;
 GRANT SELECT(voucher_number) ON TABLE ifms.beneficiary TO ifms_read;
+
+--
+-- Name: COLUMN beneficiary.voucher_date; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(voucher_date) ON TABLE ifms.beneficiary TO ifms_work;
+
+--
+-- Name: COLUMN beneficiary.utr_number; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(utr_number) ON TABLE ifms.beneficiary TO ifms_work;
+
+--
+-- Name: COLUMN beneficiary.utr_date; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(utr_date) ON TABLE ifms.beneficiary TO ifms_work;
+
+--
+-- Name: COLUMN beneficiary.end_to_end_id; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(end_to_end_id) ON TABLE ifms.beneficiary TO ifms_work;
+
+--
+-- Name: COLUMN beneficiary.challan_number; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(challan_number) ON TABLE ifms.beneficiary TO ifms_work;
+
+--
+-- Name: COLUMN beneficiary.challan_date; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(challan_date) ON TABLE ifms.beneficiary TO ifms_work;
 
 --
 -- Name: COLUMN beneficiary.failed_on; Type: ACL; Schema: ifms; Owner: -
 --
 
+GRANT UPDATE(failed_on) ON TABLE ifms.beneficiary TO ifms_work;
 GRANT SELECT(failed_on) ON TABLE ifms.beneficiary TO ifms_read;
 
 --
@@ -5959,7 +6738,14 @@ GRANT SELECT(created_at) ON TABLE ifms.beneficiary TO ifms_read;
 -- Name: COLUMN beneficiary.updated_at; Type: ACL; Schema: ifms; Owner: -
 --
 
+GRANT UPDATE(updated_at) ON TABLE ifms.beneficiary TO ifms_work;
 GRANT SELECT(updated_at) ON TABLE ifms.beneficiary TO ifms_read;
+
+--
+-- Name: COLUMN beneficiary.same_account_by; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(same_account_by) ON TABLE ifms.beneficiary TO ifms_work;
 
 --
 -- Name: TABLE beneficiary_payment; Type: ACL; Schema: ifms; Owner: -
@@ -5972,7 +6758,7 @@ GRANT SELECT ON TABLE ifms.beneficiary_payment TO ifms_read;
 -- Name: TABLE bill; Type: ACL; Schema: ifms; Owner: -
 --
 
-GRANT SELECT,INSERT,UPDATE ON TABLE ifms.bill TO ifms_work;
+GRANT SELECT,INSERT ON TABLE ifms.bill TO ifms_work;
 
 --
 -- Name: COLUMN bill.tenant_id; Type: ACL; Schema: ifms; Owner: -
@@ -5990,25 +6776,147 @@ GRANT SELECT(bill_id) ON TABLE ifms.bill TO ifms_read;
 -- Name: COLUMN bill.payment_number; Type: ACL; Schema: ifms; Owner: -
 --
 
+GRANT UPDATE(payment_number) ON TABLE ifms.bill TO ifms_work;
 GRANT SELECT(payment_number) ON TABLE ifms.bill TO ifms_read;
+
+--
+-- Name: COLUMN bill.claim_token; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(claim_token) ON TABLE ifms.bill TO ifms_work;
+
+--
+-- Name: COLUMN bill.claimed_until; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(claimed_until) ON TABLE ifms.bill TO ifms_work;
 
 --
 -- Name: COLUMN bill.asked_at; Type: ACL; Schema: ifms; Owner: -
 --
 
+GRANT UPDATE(asked_at) ON TABLE ifms.bill TO ifms_work;
 GRANT SELECT(asked_at) ON TABLE ifms.bill TO ifms_read;
 
 --
 -- Name: TABLE call_access; Type: ACL; Schema: ifms; Owner: -
 --
 
-GRANT SELECT,INSERT ON TABLE ifms.call_access TO ifms_work;
+GRANT SELECT ON TABLE ifms.call_access TO ifms_work;
+
+--
+-- Name: COLUMN call_access.call_id; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT INSERT(call_id) ON TABLE ifms.call_access TO ifms_work;
+
+--
+-- Name: COLUMN call_access.source; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT INSERT(source) ON TABLE ifms.call_access TO ifms_work;
+
+--
+-- Name: COLUMN call_access.os_user; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT INSERT(os_user) ON TABLE ifms.call_access TO ifms_work;
+
+--
+-- Name: COLUMN call_access.airflow_user; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT INSERT(airflow_user) ON TABLE ifms.call_access TO ifms_work;
+
+--
+-- Name: COLUMN call_access.unmasked; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT INSERT(unmasked) ON TABLE ifms.call_access TO ifms_work;
+
+--
+-- Name: COLUMN call_access.reason; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT INSERT(reason) ON TABLE ifms.call_access TO ifms_work;
 
 --
 -- Name: TABLE treasury_call; Type: ACL; Schema: ifms; Owner: -
 --
 
-GRANT SELECT,INSERT,UPDATE ON TABLE ifms.treasury_call TO ifms_work;
+GRANT SELECT,INSERT ON TABLE ifms.treasury_call TO ifms_work;
+
+--
+-- Name: COLUMN treasury_call.rek_sealed; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(rek_sealed) ON TABLE ifms.treasury_call TO ifms_work;
+
+--
+-- Name: COLUMN treasury_call.sek_sealed; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(sek_sealed) ON TABLE ifms.treasury_call TO ifms_work;
+
+--
+-- Name: COLUMN treasury_call.auth_token_sealed; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(auth_token_sealed) ON TABLE ifms.treasury_call TO ifms_work;
+
+--
+-- Name: COLUMN treasury_call.enc_request; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(enc_request) ON TABLE ifms.treasury_call TO ifms_work;
+
+--
+-- Name: COLUMN treasury_call.enc_response; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(enc_response) ON TABLE ifms.treasury_call TO ifms_work;
+
+--
+-- Name: COLUMN treasury_call.response_sealed; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(response_sealed) ON TABLE ifms.treasury_call TO ifms_work;
+
+--
+-- Name: COLUMN treasury_call.status_code; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(status_code) ON TABLE ifms.treasury_call TO ifms_work;
+
+--
+-- Name: COLUMN treasury_call.outcome; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(outcome) ON TABLE ifms.treasury_call TO ifms_work;
+
+--
+-- Name: COLUMN treasury_call.error_message; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(error_message) ON TABLE ifms.treasury_call TO ifms_work;
+
+--
+-- Name: COLUMN treasury_call.duration_ms; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(duration_ms) ON TABLE ifms.treasury_call TO ifms_work;
+
+--
+-- Name: COLUMN treasury_call.shipped_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(shipped_at) ON TABLE ifms.treasury_call TO ifms_work;
+
+--
+-- Name: COLUMN treasury_call.ship_error; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(ship_error) ON TABLE ifms.treasury_call TO ifms_work;
 
 --
 -- Name: TABLE call_log; Type: ACL; Schema: ifms; Owner: -
@@ -6021,19 +6929,43 @@ GRANT SELECT ON TABLE ifms.call_log TO ifms_read;
 -- Name: TABLE call_rate; Type: ACL; Schema: ifms; Owner: -
 --
 
-GRANT SELECT,INSERT,UPDATE ON TABLE ifms.call_rate TO ifms_work;
+GRANT SELECT,INSERT ON TABLE ifms.call_rate TO ifms_work;
+
+--
+-- Name: COLUMN call_rate.next_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(next_at) ON TABLE ifms.call_rate TO ifms_work;
+
+--
+-- Name: TABLE call_removal; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT ON TABLE ifms.call_removal TO ifms_work;
 
 --
 -- Name: TABLE call_shipping; Type: ACL; Schema: ifms; Owner: -
 --
 
-GRANT SELECT,INSERT,UPDATE ON TABLE ifms.call_shipping TO ifms_work;
+GRANT SELECT,INSERT ON TABLE ifms.call_shipping TO ifms_work;
+
+--
+-- Name: COLUMN call_shipping.claim_token; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(claim_token) ON TABLE ifms.call_shipping TO ifms_work;
+
+--
+-- Name: COLUMN call_shipping.claimed_until; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(claimed_until) ON TABLE ifms.call_shipping TO ifms_work;
 
 --
 -- Name: TABLE display_name; Type: ACL; Schema: ifms; Owner: -
 --
 
-GRANT SELECT,INSERT,UPDATE ON TABLE ifms.display_name TO ifms_work;
+GRANT SELECT,INSERT ON TABLE ifms.display_name TO ifms_work;
 
 --
 -- Name: COLUMN display_name.kind; Type: ACL; Schema: ifms; Owner: -
@@ -6051,13 +6983,50 @@ GRANT SELECT(code) ON TABLE ifms.display_name TO ifms_read;
 -- Name: COLUMN display_name.name; Type: ACL; Schema: ifms; Owner: -
 --
 
+GRANT UPDATE(name) ON TABLE ifms.display_name TO ifms_work;
 GRANT SELECT(name) ON TABLE ifms.display_name TO ifms_read;
+
+--
+-- Name: COLUMN display_name.changed_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(changed_at) ON TABLE ifms.display_name TO ifms_work;
 
 --
 -- Name: TABLE setting; Type: ACL; Schema: ifms; Owner: -
 --
 
-GRANT SELECT,UPDATE ON TABLE ifms.setting TO ifms_work;
+GRANT SELECT ON TABLE ifms.setting TO ifms_work;
+
+--
+-- Name: COLUMN setting.use_earlier_years; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(use_earlier_years) ON TABLE ifms.setting TO ifms_work;
+
+--
+-- Name: COLUMN setting.correction_days; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(correction_days) ON TABLE ifms.setting TO ifms_work;
+
+--
+-- Name: COLUMN setting.correction_last_month; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(correction_last_month) ON TABLE ifms.setting TO ifms_work;
+
+--
+-- Name: COLUMN setting.correction_last_day; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(correction_last_day) ON TABLE ifms.setting TO ifms_work;
+
+--
+-- Name: COLUMN setting.changed_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(changed_at) ON TABLE ifms.setting TO ifms_work;
 
 --
 -- Name: TABLE failed_beneficiary; Type: ACL; Schema: ifms; Owner: -
@@ -6070,24 +7039,39 @@ GRANT SELECT ON TABLE ifms.failed_beneficiary TO ifms_read;
 -- Name: TABLE fund_movement; Type: ACL; Schema: ifms; Owner: -
 --
 
-GRANT SELECT,INSERT ON TABLE ifms.fund_movement TO ifms_work;
+GRANT SELECT ON TABLE ifms.fund_movement TO ifms_work;
+
+--
+-- Name: COLUMN fund_movement.sanction_id; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT INSERT(sanction_id) ON TABLE ifms.fund_movement TO ifms_work;
 
 --
 -- Name: COLUMN fund_movement.kind; Type: ACL; Schema: ifms; Owner: -
 --
 
+GRANT INSERT(kind) ON TABLE ifms.fund_movement TO ifms_work;
 GRANT SELECT(kind) ON TABLE ifms.fund_movement TO ifms_read;
 
 --
 -- Name: COLUMN fund_movement.amount; Type: ACL; Schema: ifms; Owner: -
 --
 
+GRANT INSERT(amount) ON TABLE ifms.fund_movement TO ifms_work;
 GRANT SELECT(amount) ON TABLE ifms.fund_movement TO ifms_read;
+
+--
+-- Name: COLUMN fund_movement.allotment_id; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT INSERT(allotment_id) ON TABLE ifms.fund_movement TO ifms_work;
 
 --
 -- Name: COLUMN fund_movement.payment_instruction_id; Type: ACL; Schema: ifms; Owner: -
 --
 
+GRANT INSERT(payment_instruction_id) ON TABLE ifms.fund_movement TO ifms_work;
 GRANT SELECT(payment_instruction_id) ON TABLE ifms.fund_movement TO ifms_read;
 
 --
@@ -6100,7 +7084,31 @@ GRANT SELECT(created_at) ON TABLE ifms.fund_movement TO ifms_read;
 -- Name: TABLE sanction_closing; Type: ACL; Schema: ifms; Owner: -
 --
 
-GRANT SELECT,INSERT ON TABLE ifms.sanction_closing TO ifms_work;
+GRANT SELECT ON TABLE ifms.sanction_closing TO ifms_work;
+
+--
+-- Name: COLUMN sanction_closing.sanction_id; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT INSERT(sanction_id) ON TABLE ifms.sanction_closing TO ifms_work;
+
+--
+-- Name: COLUMN sanction_closing.closed; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT INSERT(closed) ON TABLE ifms.sanction_closing TO ifms_work;
+
+--
+-- Name: COLUMN sanction_closing.reason; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT INSERT(reason) ON TABLE ifms.sanction_closing TO ifms_work;
+
+--
+-- Name: COLUMN sanction_closing.person; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT INSERT(person) ON TABLE ifms.sanction_closing TO ifms_work;
 
 --
 -- Name: TABLE fund_register; Type: ACL; Schema: ifms; Owner: -
@@ -6131,13 +7139,25 @@ GRANT SELECT ON TABLE ifms.import_withheld TO ifms_work;
 -- Name: TABLE notice; Type: ACL; Schema: ifms; Owner: -
 --
 
-GRANT SELECT,INSERT,UPDATE ON TABLE ifms.notice TO ifms_work;
+GRANT SELECT,INSERT ON TABLE ifms.notice TO ifms_work;
+
+--
+-- Name: COLUMN notice.wanted_since; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(wanted_since) ON TABLE ifms.notice TO ifms_work;
+
+--
+-- Name: COLUMN notice.wanted_until; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(wanted_until) ON TABLE ifms.notice TO ifms_work;
 
 --
 -- Name: TABLE status_log; Type: ACL; Schema: ifms; Owner: -
 --
 
-GRANT SELECT,INSERT ON TABLE ifms.status_log TO ifms_work;
+GRANT SELECT ON TABLE ifms.status_log TO ifms_work;
 
 --
 -- Name: COLUMN status_log.id; Type: ACL; Schema: ifms; Owner: -
@@ -6149,19 +7169,58 @@ GRANT SELECT(id) ON TABLE ifms.status_log TO ifms_read;
 -- Name: COLUMN status_log.payment_instruction_id; Type: ACL; Schema: ifms; Owner: -
 --
 
+GRANT INSERT(payment_instruction_id) ON TABLE ifms.status_log TO ifms_work;
 GRANT SELECT(payment_instruction_id) ON TABLE ifms.status_log TO ifms_read;
+
+--
+-- Name: COLUMN status_log.tenant_id; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT INSERT(tenant_id) ON TABLE ifms.status_log TO ifms_work;
+
+--
+-- Name: COLUMN status_log.payment_number; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT INSERT(payment_number) ON TABLE ifms.status_log TO ifms_work;
+
+--
+-- Name: COLUMN status_log.service_id; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT INSERT(service_id) ON TABLE ifms.status_log TO ifms_work;
+
+--
+-- Name: COLUMN status_log.status; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT INSERT(status) ON TABLE ifms.status_log TO ifms_work;
 
 --
 -- Name: COLUMN status_log.from_status; Type: ACL; Schema: ifms; Owner: -
 --
 
+GRANT INSERT(from_status) ON TABLE ifms.status_log TO ifms_work;
 GRANT SELECT(from_status) ON TABLE ifms.status_log TO ifms_read;
 
 --
 -- Name: COLUMN status_log.to_status; Type: ACL; Schema: ifms; Owner: -
 --
 
+GRANT INSERT(to_status) ON TABLE ifms.status_log TO ifms_work;
 GRANT SELECT(to_status) ON TABLE ifms.status_log TO ifms_read;
+
+--
+-- Name: COLUMN status_log.message; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT INSERT(message) ON TABLE ifms.status_log TO ifms_work;
+
+--
+-- Name: COLUMN status_log.sweep_run_id; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT INSERT(sweep_run_id) ON TABLE ifms.status_log TO ifms_work;
 
 --
 -- Name: COLUMN status_log.created_at; Type: ACL; Schema: ifms; Owner: -
@@ -6180,7 +7239,55 @@ GRANT SELECT ON TABLE ifms.open_payment_instruction TO ifms_read;
 -- Name: TABLE outbox; Type: ACL; Schema: ifms; Owner: -
 --
 
-GRANT SELECT,INSERT,UPDATE ON TABLE ifms.outbox TO ifms_work;
+GRANT SELECT,INSERT ON TABLE ifms.outbox TO ifms_work;
+
+--
+-- Name: COLUMN outbox.attempts; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(attempts) ON TABLE ifms.outbox TO ifms_work;
+
+--
+-- Name: COLUMN outbox.next_attempt_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(next_attempt_at) ON TABLE ifms.outbox TO ifms_work;
+
+--
+-- Name: COLUMN outbox.last_error; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(last_error) ON TABLE ifms.outbox TO ifms_work;
+
+--
+-- Name: COLUMN outbox.delivered_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(delivered_at) ON TABLE ifms.outbox TO ifms_work;
+
+--
+-- Name: COLUMN outbox.set_aside_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(set_aside_at) ON TABLE ifms.outbox TO ifms_work;
+
+--
+-- Name: COLUMN outbox.claim_token; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(claim_token) ON TABLE ifms.outbox TO ifms_work;
+
+--
+-- Name: COLUMN outbox.claimed_until; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(claimed_until) ON TABLE ifms.outbox TO ifms_work;
+
+--
+-- Name: COLUMN outbox.undeliverable; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(undeliverable) ON TABLE ifms.outbox TO ifms_work;
 
 --
 -- Name: TABLE outbox_lag; Type: ACL; Schema: ifms; Owner: -
@@ -6215,16 +7322,106 @@ GRANT SELECT ON TABLE ifms.payment_instruction_summary TO ifms_work;
 GRANT SELECT ON TABLE ifms.payment_instruction_summary TO ifms_read;
 
 --
+-- Name: TABLE person_action; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT ON TABLE ifms.person_action TO ifms_work;
+
+--
+-- Name: COLUMN person_action.tenant_id; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT INSERT(tenant_id) ON TABLE ifms.person_action TO ifms_work;
+
+--
+-- Name: COLUMN person_action.person; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT INSERT(person) ON TABLE ifms.person_action TO ifms_work;
+
+--
+-- Name: COLUMN person_action.action; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT INSERT(action) ON TABLE ifms.person_action TO ifms_work;
+
+--
+-- Name: COLUMN person_action.subject; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT INSERT(subject) ON TABLE ifms.person_action TO ifms_work;
+
+--
+-- Name: COLUMN person_action.reason; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT INSERT(reason) ON TABLE ifms.person_action TO ifms_work;
+
+--
 -- Name: TABLE phrase; Type: ACL; Schema: ifms; Owner: -
 --
 
-GRANT SELECT,INSERT,UPDATE ON TABLE ifms.phrase TO ifms_work;
+GRANT SELECT,INSERT ON TABLE ifms.phrase TO ifms_work;
+
+--
+-- Name: COLUMN phrase.withdrawn_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(withdrawn_at) ON TABLE ifms.phrase TO ifms_work;
+
+--
+-- Name: COLUMN phrase.withdrawn_by; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(withdrawn_by) ON TABLE ifms.phrase TO ifms_work;
+
+--
+-- Name: COLUMN phrase.withdrawn_reason; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(withdrawn_reason) ON TABLE ifms.phrase TO ifms_work;
 
 --
 -- Name: TABLE reported_failure; Type: ACL; Schema: ifms; Owner: -
 --
 
-GRANT SELECT,INSERT,UPDATE ON TABLE ifms.reported_failure TO ifms_work;
+GRANT SELECT,INSERT ON TABLE ifms.reported_failure TO ifms_work;
+
+--
+-- Name: COLUMN reported_failure.why_unmatched; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(why_unmatched) ON TABLE ifms.reported_failure TO ifms_work;
+
+--
+-- Name: COLUMN reported_failure.last_told_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(last_told_at) ON TABLE ifms.reported_failure TO ifms_work;
+
+--
+-- Name: COLUMN reported_failure.matched_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(matched_at) ON TABLE ifms.reported_failure TO ifms_work;
+
+--
+-- Name: COLUMN reported_failure.settled_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(settled_at) ON TABLE ifms.reported_failure TO ifms_work;
+
+--
+-- Name: COLUMN reported_failure.settled_by; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(settled_by) ON TABLE ifms.reported_failure TO ifms_work;
+
+--
+-- Name: COLUMN reported_failure.settled_reason; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(settled_reason) ON TABLE ifms.reported_failure TO ifms_work;
 
 --
 -- Name: TABLE restore_cleared; Type: ACL; Schema: ifms; Owner: -
@@ -6256,30 +7453,57 @@ GRANT SELECT ON TABLE ifms.sanction_summary TO ifms_read;
 -- Name: TABLE saved_search; Type: ACL; Schema: ifms; Owner: -
 --
 
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ifms.saved_search TO ifms_work;
+GRANT SELECT,INSERT,DELETE ON TABLE ifms.saved_search TO ifms_work;
+
+--
+-- Name: COLUMN saved_search.query; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(query) ON TABLE ifms.saved_search TO ifms_work;
+
+--
+-- Name: COLUMN saved_search.saved_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(saved_at) ON TABLE ifms.saved_search TO ifms_work;
 
 --
 -- Name: TABLE started_run; Type: ACL; Schema: ifms; Owner: -
 --
 
-GRANT SELECT,INSERT ON TABLE ifms.started_run TO ifms_work;
+GRANT SELECT ON TABLE ifms.started_run TO ifms_work;
 
 --
 -- Name: COLUMN started_run.dag_id; Type: ACL; Schema: ifms; Owner: -
 --
 
+GRANT INSERT(dag_id) ON TABLE ifms.started_run TO ifms_work;
 GRANT SELECT(dag_id) ON TABLE ifms.started_run TO ifms_read;
 
 --
 -- Name: COLUMN started_run.run_id; Type: ACL; Schema: ifms; Owner: -
 --
 
+GRANT INSERT(run_id) ON TABLE ifms.started_run TO ifms_work;
 GRANT SELECT(run_id) ON TABLE ifms.started_run TO ifms_read;
+
+--
+-- Name: COLUMN started_run.started_by; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT INSERT(started_by) ON TABLE ifms.started_run TO ifms_work;
+
+--
+-- Name: COLUMN started_run.tenants; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT INSERT(tenants) ON TABLE ifms.started_run TO ifms_work;
 
 --
 -- Name: COLUMN started_run.conf_sha256; Type: ACL; Schema: ifms; Owner: -
 --
 
+GRANT INSERT(conf_sha256) ON TABLE ifms.started_run TO ifms_work;
 GRANT SELECT(conf_sha256) ON TABLE ifms.started_run TO ifms_read;
 
 --
@@ -6299,13 +7523,73 @@ GRANT SELECT ON TABLE ifms.status_transition TO ifms_work;
 -- Name: TABLE sweep_run; Type: ACL; Schema: ifms; Owner: -
 --
 
-GRANT SELECT,INSERT,UPDATE ON TABLE ifms.sweep_run TO ifms_work;
+GRANT SELECT,INSERT ON TABLE ifms.sweep_run TO ifms_work;
+
+--
+-- Name: COLUMN sweep_run.state; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(state) ON TABLE ifms.sweep_run TO ifms_work;
+
+--
+-- Name: COLUMN sweep_run.counts; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(counts) ON TABLE ifms.sweep_run TO ifms_work;
+
+--
+-- Name: COLUMN sweep_run.problems; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(problems) ON TABLE ifms.sweep_run TO ifms_work;
+
+--
+-- Name: COLUMN sweep_run.message; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(message) ON TABLE ifms.sweep_run TO ifms_work;
+
+--
+-- Name: COLUMN sweep_run.finished_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(finished_at) ON TABLE ifms.sweep_run TO ifms_work;
+
+--
+-- Name: COLUMN sweep_run.presumed_dead; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(presumed_dead) ON TABLE ifms.sweep_run TO ifms_work;
 
 --
 -- Name: TABLE unknown_answer; Type: ACL; Schema: ifms; Owner: -
 --
 
-GRANT SELECT,INSERT,UPDATE ON TABLE ifms.unknown_answer TO ifms_work;
+GRANT SELECT,INSERT ON TABLE ifms.unknown_answer TO ifms_work;
+
+--
+-- Name: COLUMN unknown_answer.sample; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(sample) ON TABLE ifms.unknown_answer TO ifms_work;
+
+--
+-- Name: COLUMN unknown_answer.times; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(times) ON TABLE ifms.unknown_answer TO ifms_work;
+
+--
+-- Name: COLUMN unknown_answer.last_heard_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(last_heard_at) ON TABLE ifms.unknown_answer TO ifms_work;
+
+--
+-- Name: COLUMN unknown_answer.phrase_id; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(phrase_id) ON TABLE ifms.unknown_answer TO ifms_work;
 
 --
 -- Name: TABLE unmatched_failure; Type: ACL; Schema: ifms; Owner: -
@@ -6318,13 +7602,25 @@ GRANT SELECT ON TABLE ifms.unmatched_failure TO ifms_read;
 -- Name: TABLE user_language; Type: ACL; Schema: ifms; Owner: -
 --
 
-GRANT SELECT,INSERT,UPDATE ON TABLE ifms.user_language TO ifms_work;
+GRANT SELECT,INSERT ON TABLE ifms.user_language TO ifms_work;
+
+--
+-- Name: COLUMN user_language.language; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(language) ON TABLE ifms.user_language TO ifms_work;
+
+--
+-- Name: COLUMN user_language.chosen_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(chosen_at) ON TABLE ifms.user_language TO ifms_work;
 
 --
 -- Name: TABLE va_watermark; Type: ACL; Schema: ifms; Owner: -
 --
 
-GRANT SELECT,INSERT,UPDATE ON TABLE ifms.va_watermark TO ifms_work;
+GRANT SELECT,INSERT ON TABLE ifms.va_watermark TO ifms_work;
 
 --
 -- Name: COLUMN va_watermark.tenant_id; Type: ACL; Schema: ifms; Owner: -
@@ -6333,10 +7629,46 @@ GRANT SELECT,INSERT,UPDATE ON TABLE ifms.va_watermark TO ifms_work;
 GRANT SELECT(tenant_id) ON TABLE ifms.va_watermark TO ifms_read;
 
 --
+-- Name: COLUMN va_watermark.fetched_until; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(fetched_until) ON TABLE ifms.va_watermark TO ifms_work;
+
+--
+-- Name: COLUMN va_watermark.polled_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(polled_at) ON TABLE ifms.va_watermark TO ifms_work;
+
+--
+-- Name: COLUMN va_watermark.claim_token; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(claim_token) ON TABLE ifms.va_watermark TO ifms_work;
+
+--
+-- Name: COLUMN va_watermark.claimed_until; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(claimed_until) ON TABLE ifms.va_watermark TO ifms_work;
+
+--
 -- Name: TABLE voucher_date_asked; Type: ACL; Schema: ifms; Owner: -
 --
 
-GRANT SELECT,INSERT,UPDATE ON TABLE ifms.voucher_date_asked TO ifms_work;
+GRANT SELECT,INSERT ON TABLE ifms.voucher_date_asked TO ifms_work;
+
+--
+-- Name: COLUMN voucher_date_asked.answered_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(answered_at) ON TABLE ifms.voucher_date_asked TO ifms_work;
+
+--
+-- Name: COLUMN voucher_date_asked.sweep_run_id; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(sweep_run_id) ON TABLE ifms.voucher_date_asked TO ifms_work;
 
 --
 -- Name: TABLE waiting_payment; Type: ACL; Schema: ifms; Owner: -
@@ -6349,7 +7681,7 @@ GRANT SELECT ON TABLE ifms.waiting_payment TO ifms_read;
 -- Name: DEFAULT PRIVILEGES FOR TABLES; Type: DEFAULT ACL; Schema: ifms; Owner: -
 --
 
-ALTER DEFAULT PRIVILEGES FOR ROLE postgres IN SCHEMA ifms GRANT SELECT,INSERT,UPDATE ON TABLES TO ifms_work;
+ALTER DEFAULT PRIVILEGES FOR ROLE postgres IN SCHEMA ifms GRANT SELECT,INSERT ON TABLES TO ifms_work;
 
 --
 -- PostgreSQL database dump complete

@@ -166,8 +166,7 @@ def test_a_form_with_something_else_in_it_starts_nothing(run_dag, airflow_connec
 def test_the_deadline_is_the_connections(run_dag, form, refused, adapter, monkeypatch):
     """A day after its 90 days: refused, unless the connection says more."""
     failed.mend(adapter)
-    with psycopg.connect(adapter.dsn) as connection:
-        connection.execute("UPDATE ifms.beneficiary SET failed_on = failed_on - 91 WHERE failed_on IS NOT NULL")
+    failed.long_ago(adapter, 91)
     assert "start ifms_cor with 'new original'" in refused(form())
     known = json.loads(os.environ["AIRFLOW_CONN_IFMS_TREASURY"])
     extra = known["extra"] | {"correction_days": 400, "correction_last_day": "12-31"}

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 from support.adapter import Adapter
+from support.databases import rewrite
 
 TENANT = "od.samplea"
 NEW_ACCOUNT = "000099990001"
@@ -63,7 +64,6 @@ def paid_and_failed(adapter: Adapter, payees: int = 3, failures: int = 1) -> Non
     adapter.run("FD")
 
 
-def long_ago(adapter: Adapter) -> None:
-    """What has failed can't be corrected any more."""
-    with psycopg.connect(adapter.dsn) as connection:
-        connection.execute("UPDATE ifms.beneficiary SET failed_on = failed_on - 120 WHERE failed_on IS NOT NULL")
+def long_ago(adapter: Adapter, days: int = 120) -> None:
+    """What has failed did so days ago: after 120 it can't be corrected any more."""
+    rewrite(adapter.dsn, "UPDATE ifms.beneficiary SET failed_on = failed_on - %s WHERE failed_on IS NOT NULL", [days])

@@ -55,7 +55,7 @@ def begin(connection: Connection, service_id: str, context: RunContext) -> Sweep
     """
     connection.execute(
         """
-        UPDATE ifms.sweep_run SET state = 'failed', finished_at = clock_timestamp(),
+        UPDATE ifms.sweep_run SET state = 'failed', finished_at = clock_timestamp(), presumed_dead = true,
             message = 'its process ended without a word; the task was tried again'
         WHERE state = 'running' AND (dag_id, run_id, shard, service_id) = (%s, %s, %s, %s)
         """,
@@ -114,7 +114,8 @@ def finish(
     """Write how a sweep ended; `failure` is None when it ended well."""
     connection.execute(
         """
-        UPDATE ifms.sweep_run SET state = %s, counts = %s, problems = %s, message = %s, finished_at = clock_timestamp()
+        UPDATE ifms.sweep_run SET state = %s, counts = %s, problems = %s, message = %s, finished_at = clock_timestamp(),
+            presumed_dead = false
         WHERE id = %s
         """,
         (

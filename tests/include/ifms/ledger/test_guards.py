@@ -8,6 +8,7 @@ from datetime import date
 import psycopg
 import pytest
 from psycopg import errors
+from support.databases import rewrite
 from support.keys import KEYRING
 from support.ledger import DDO, HEAD, TENANT, allotment, copy_instructions, new_instruction
 
@@ -378,6 +379,7 @@ def test_no_day_is_written_that_a_view_can_not_reckon_with(ledger, pi, told):
         f"VALUES ('b', 'x', '{told}', 'sample')",
     ]
     with ledger.connect() as connection:
+        connection.execute("SET session_replication_role = replica")  # other rules refuse some of it, too
         connection.execute(
             """
             INSERT INTO ifms.va_watermark (tenant_id, hoa_code, ddo_code, grantee_code, ssu_id)
@@ -396,8 +398,8 @@ def test_an_allotment_of_another_century_is_refused_by_itself(ledger, pi):
 
 
 def test_the_last_day_that_is_taken_can_be_reckoned_with(ledger, pi):
+    rewrite(ledger.dsn, "UPDATE ifms.beneficiary SET failed_on = '2099-12-31', challan_date = '2000-01-01'")
     with ledger.connect() as connection:
-        connection.execute("UPDATE ifms.beneficiary SET failed_on = '2099-12-31', challan_date = '2000-01-01'")
         assert connection.execute("SELECT ifms.correct_by('2099-12-31')").fetchone()[0].year == 2100
         for (view,) in connection.execute("SELECT viewname FROM pg_views WHERE schemaname = 'ifms'").fetchall():
             connection.execute(f"SELECT * FROM ifms.{view}").fetchall()

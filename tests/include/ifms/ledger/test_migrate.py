@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 from psycopg import errors, sql
+from support import failed
 from support.databases import as_reader, as_worker
 
 from ifms.ledger.migrate import READER, WORKER, migrate
@@ -58,11 +59,18 @@ WRITTEN_BY_THE_OWNER = {
     "restored",
     "restore_cleared",
     "home",
+    "audit_link",
+    "call_removal",
 }
-# What must not be rewritten by whoever works on the ledger.
-APPEND_ONLY = {
-    "call_access", "fund_movement", "sanction", "sanction_closing", "started_run", "status_log"
-} | WRITTEN_BY_THE_OWNER  # fmt: skip
+# Records: what the database itself says of a row, whoever works on the ledger does not.
+SAID_BY_THE_DATABASE = {
+    "status_log": {"id", "created_at"},
+    "fund_movement": {"id", "created_at", "allotted_after", "reserved_after", "spent_after"},
+    "call_access": {"id", "looked_at", "database_user"},
+    "person_action": {"id", "acted_at", "database_user"},
+    "sanction_closing": {"id", "noted_at"},
+    "started_run": {"started_at"},
+}
 
 
 def test_migrates_twice_and_holds_the_transitions(empty_database):
@@ -106,10 +114,99 @@ def test_who_works_deletes_nothing_but_saved_searches_and_rewrites_no_record(led
     assert len(tables) > 10
     assert rights(ledger_dsn, WORKER) == (
         {(name, "SELECT") for name in tables | REPORTS}
-        | {(name, "INSERT") for name in tables - WRITTEN_BY_THE_OWNER - {"setting"}}  # its one row is there
-        | {(name, "UPDATE") for name in tables - APPEND_ONLY}
+        | {(name, "INSERT") for name in tables - WRITTEN_BY_THE_OWNER - set(SAID_BY_THE_DATABASE) - {"setting"}}
         | {("saved_search", "DELETE")}
     )
+
+
+def columns(dsn, right):
+    """(table, column) that a worker has the right on, column by column."""
+    with psycopg.connect(dsn) as connection:
+        rows = connection.execute(
+            """
+            SELECT relname, attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+            WHERE relnamespace = 'ifms'::regnamespace AND relkind = 'r' AND NOT attisdropped
+              AND has_column_privilege(%s, c.oid, attnum, %s)
+            """,
+            (WORKER, right),
+        ).fetchall()
+    return set(rows)
+
+
+def test_who_works_writes_no_time_and_no_number_of_a_record_and_changes_none(ledger_dsn):
+    inserted, updated = columns(ledger_dsn, "INSERT"), columns(ledger_dsn, "UPDATE")
+    for table, said in SAID_BY_THE_DATABASE.items():
+        assert {column for name, column in columns(ledger_dsn, "SELECT") - inserted if name == table} == said, table
+    assert not {name for name, _ in updated} & (set(SAID_BY_THE_DATABASE) | WRITTEN_BY_THE_OWNER)
+
+
+def test_who_works_has_no_right_to_change_what_is_frozen(ledger_dsn):
+    """A trigger that refuses any change of a column stands behind a right that nobody has."""
+    with psycopg.connect(ledger_dsn) as connection:
+        frozen = connection.execute(
+            """
+            SELECT relname, attname FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid
+            JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY(tgattr)
+            WHERE relnamespace = 'ifms'::regnamespace AND tgfoid = 'ifms.refuse_change'::regproc AND tgqual IS NULL
+            """
+        ).fetchall()
+    assert len(frozen) > 50
+    assert set(frozen) & columns(ledger_dsn, "UPDATE") == {("beneficiary", "same_account_by")} & set(frozen)
+
+
+FORGED = {
+    "when a run ended": "sweep_run SET finished_at = now() - interval '1 day', state = 'success'",
+    "what a run counted": "sweep_run SET counts = '{}'",
+    "when a message was delivered": "outbox SET delivered_at = now() - interval '1 day'",
+    "that a message was delivered": "outbox SET delivered_at = NULL",
+    "when a call was shipped": "treasury_call SET shipped_at = now() - interval '1 day'",
+    "by which transfer somebody was paid": "beneficiary SET utr_number = 'SAMPLE'",
+    "on which day somebody was paid": "beneficiary SET utr_date = utr_date - 1",
+    "when a correction was paid": "payment_instruction SET paid_at = now()",
+    "by which advice something was paid": "payment_instruction SET pa_advice_id = 'SAMPLE'",
+    "who has approved something": "payment_instruction SET pi_approved_id = 'SAMPLE'",
+}
+
+
+@pytest.fixture
+def finished(adapter, simulators):
+    """A bill, paid and returned and paid again; all is told and shipped."""
+    failed.paid_and_failed(adapter)
+    failed.mend(adapter)
+    for service in ("COR", "FTPS"):
+        adapter.run(service)
+    adapter.relay()
+    with psycopg.connect(as_worker(adapter.dsn)) as connection:
+        connection.execute("UPDATE ifms.treasury_call SET shipped_at = now()")
+    return adapter.dsn
+
+
+def test_the_password_of_who_works_rewrites_nothing_that_was_reported(finished):
+    for what, change in FORGED.items():
+        column = change.split(" SET ")[1].split(" = ")[0]
+        table = change.split(" SET ")[0]
+        with psycopg.connect(as_worker(finished)) as connection:
+            known = connection.execute(
+                f"SELECT count({column}) FROM ifms.{table} WHERE {column} IS NOT NULL".encode()
+            ).fetchone()
+            assert known[0] > 0, f"{what}: nothing there to rewrite"
+            with pytest.raises(errors.CheckViolation, match="on record|as it was reported"):
+                connection.execute(f"UPDATE ifms.{change} WHERE {column} IS NOT NULL".encode())
+
+
+def test_the_password_of_who_works_logs_no_status_that_is_none(finished):
+    with (
+        psycopg.connect(as_worker(finished)) as connection,
+        pytest.raises(errors.CheckViolation, match="cannot say it"),
+    ):
+        connection.execute(
+            """
+            INSERT INTO ifms.status_log (payment_instruction_id, tenant_id, payment_number, service_id, status,
+                from_status, to_status)
+            SELECT id, tenant_id, payment_number, 'PI', 'STATUS_LOG_PI_REJECTED', status, 'FAILED'
+            FROM ifms.payment_instruction WHERE status <> 'FAILED'
+            """
+        )
 
 
 def test_who_reads_sees_of_the_tables_what_reports_count(ledger_dsn):

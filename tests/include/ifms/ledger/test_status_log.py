@@ -9,8 +9,9 @@ from psycopg.rows import dict_row
 from support.keys import call_text
 
 from ifms.errors import SealError
+from ifms.ledger.instructions import advance
 from ifms.ledger.status_log import CallLog, LogStatus, log_status
-from ifms.ledger.statuses import PiStatus
+from ifms.ledger.statuses import Event, PiStatus
 from ifms.sealing import Sealer
 from ifms.treasury.outcome import Exchange
 
@@ -106,10 +107,11 @@ def test_logins_are_written_once(ledger, calls):
 
 def test_the_status_log_says_from_where_to_where(ledger):
     ledger.fund(1000)
-    pi, _ = ledger.instruct(*ledger.payment(400))
+    pi, claim = ledger.instruct(*ledger.payment(400))
 
     def write(connection):
         log_status(connection, pi, "PI", LogStatus.NO_RESPONSE, message="timeout")
+        advance(connection, pi, claim, Event.ACCEPTED)
         log_status(connection, pi, "PI", LogStatus.SUCCESS, to_status=PiStatus.INITIATED)
 
     ledger.db.transact(write)

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from support.adapter import Adapter, Treasury
 from support.asking import ask
+from support.databases import rewrite
 from support.failed import TENANT, long_ago, mend, paid_and_failed, wage_bill
 
 from ifms import clock
@@ -96,11 +97,8 @@ def test_failed_payments_by_the_days_that_are_left(world: Adapter):
         connection.execute("UPDATE ifms.setting SET correction_days = 90")
         [today] = connection.execute("SELECT (now() AT TIME ZONE 'Asia/Kolkata')::date").fetchone() or [None]
     for left, place in ((-1, 0), (0, 1), (7, 1), (8, 2), (30, 2), (31, 3)):
-        with psycopg.connect(world.dsn) as connection:
-            connection.execute(
-                "UPDATE ifms.beneficiary SET failed_on = %s WHERE status = 'Payment Failed'",
-                (today - timedelta(days=90 - left),),
-            )
+        day = today - timedelta(days=90 - left)
+        rewrite(world.dsn, "UPDATE ifms.beneficiary SET failed_on = %s WHERE status = 'Payment Failed'", [day])
         assert places() == [int(each == place) for each in range(4)], left
     [first, *_] = ask(world, reads.failed, cities=Cities.of(OTHER))
     assert first.payments == 0

@@ -15,7 +15,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from support import failed
 from support.adapter import Adapter, Treasury
-from support.databases import as_reader
+from support.databases import as_reader, rewrite
 from support.failed import last_day
 from support.ledger import HEAD, TENANT, Ledger, allotment, copy_instructions
 
@@ -71,12 +71,14 @@ def bounce(ledger: Ledger, pi: PaymentInstruction, days_ago: int = 0, reason: st
         [number] = connection.execute(
             "SELECT min(beneficiary_number) FROM ifms.beneficiary WHERE payment_instruction_id = %s", (pi.id,)
         ).fetchone() or [None]
-        for status in ("Payment Initiated", "Payment Failed"):
-            connection.execute(
-                "UPDATE ifms.beneficiary SET status = %s WHERE beneficiary_number = %s", (status, number)
-            )
         connection.execute(
-            "UPDATE ifms.beneficiary SET failed_on = %s, status_message = %s WHERE beneficiary_number = %s",
+            "UPDATE ifms.beneficiary SET status = 'Payment Initiated' WHERE beneficiary_number = %s", (number,)
+        )
+        connection.execute(
+            """
+            UPDATE ifms.beneficiary SET status = 'Payment Failed', failed_on = %s, status_message = %s
+            WHERE beneficiary_number = %s
+            """,
             (day, reason, number),
         )
     return str(number)
@@ -237,9 +239,8 @@ def test_a_failure_says_how_many_days_are_left(ledger: Ledger):
     number = bounce(ledger, advanced(ledger, *CYCLE[:3]))
     today = clock.to_ist(clock.now()).date()
     for days_ago in (0, 1, 29, 30, 31, 59, 60, 61, 89, 90, 91, 365):
-        with ledger.connect() as connection:
-            failed_on = today - timedelta(days=days_ago)
-            connection.execute("UPDATE ifms.beneficiary SET failed_on = %s WHERE failed_on IS NOT NULL", (failed_on,))
+        failed_on = today - timedelta(days=days_ago)
+        rewrite(ledger.dsn, "UPDATE ifms.beneficiary SET failed_on = %s WHERE failed_on IS NOT NULL", [failed_on])
         last = last_day(failed_on)
         [row] = asked(ledger, views.failed_beneficiaries())
         assert (row["beneficiary_number"], row["correct_by"]) == (number, last)

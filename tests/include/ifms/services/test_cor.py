@@ -10,6 +10,8 @@ import psycopg
 import pytest
 import time_machine
 from support.adapter import assert_money_is_right
+from support.databases import rewrite
+from support.failed import long_ago
 
 from ifms.cities import Cities
 from ifms.errors import SweepNeedsAttentionError, SweepUnreachableError, TreasuryLoginError
@@ -114,8 +116,8 @@ def by_bill(adapter, number):
 
 @pytest.mark.parametrize("new_original", [False, True], ids=["revised", "repayment"])
 def test_what_pays_failed_beneficiaries_keeps_bill_and_work_order_numbers(failed, simulators, new_original):
-    with psycopg.connect(failed.dsn) as connection:
-        connection.execute("UPDATE ifms.beneficiary SET failed_on = failed_on - 120 WHERE %s", [new_original])
+    if new_original:
+        long_ago(failed)
     repair(failed, simulators)
     failed.correct(order(failed, new_original=new_original))
     details = original(failed)["additional_details"]
@@ -361,10 +363,7 @@ def test_two_with_one_account_go_one_after_the_other(paid, three, treasury, simu
 
 def test_who_is_too_late_keeps_nobody_waiting_and_nobody_is_chosen_too_late(paid, three, treasury):
     one, two, _ = three(mended=2)
-    with psycopg.connect(paid.dsn) as connection:
-        connection.execute(
-            "UPDATE ifms.beneficiary SET failed_on = failed_on - 120 WHERE beneficiary_number = %s", (one,)
-        )
+    rewrite(paid.dsn, "UPDATE ifms.beneficiary SET failed_on = failed_on - 120 WHERE beneficiary_number = %s", [one])
     with pytest.raises(SweepNeedsAttentionError, match=f"{one}: it could be corrected until"):
         paid.correct(order(paid, beneficiary_numbers=(one, two)))
     assert revisions(paid) == []
@@ -537,8 +536,7 @@ def test_a_revision_whose_outcome_is_not_known_is_sent_again_under_its_number(
 
 
 def test_after_the_deadline_a_new_original_pays_from_a_sanction(failed, treasury, simulators):
-    with psycopg.connect(failed.dsn) as connection:
-        connection.execute("UPDATE ifms.beneficiary SET failed_on = failed_on - 120 WHERE failed_on IS NOT NULL")
+    long_ago(failed)
     repair(failed, simulators)
     with pytest.raises(
         SweepNeedsAttentionError, match="could be corrected until .* only; start ifms_cor with 'new original'"
@@ -559,8 +557,7 @@ def test_after_the_deadline_a_new_original_pays_from_a_sanction(failed, treasury
 
 
 def test_a_declined_repayment_leaves_its_beneficiaries_failed_and_another_may_follow(failed, treasury, simulators):
-    with psycopg.connect(failed.dsn) as connection:
-        connection.execute("UPDATE ifms.beneficiary SET failed_on = failed_on - 120 WHERE failed_on IS NOT NULL")
+    long_ago(failed)
     repair(failed, simulators)
     [number] = failing(failed)
     text = f"Wrong IFSC provided in Beneficiary Details for BenefId {number}"
@@ -581,8 +578,7 @@ def test_a_declined_repayment_leaves_its_beneficiaries_failed_and_another_may_fo
 
 def test_the_days_of_a_correction_are_those_of_the_connection(failed, treasury, simulators):
     repair(failed, simulators)
-    with psycopg.connect(failed.dsn) as connection:
-        connection.execute("UPDATE ifms.beneficiary SET failed_on = failed_on - 20 WHERE failed_on IS NOT NULL")
+    long_ago(failed, 20)
     failed.treasury_changes = {"correction_days": 19}
     with pytest.raises(SweepNeedsAttentionError, match="could be corrected until"):
         failed.correct(order(failed))
@@ -594,8 +590,7 @@ def test_the_days_of_a_correction_are_those_of_the_connection(failed, treasury, 
 
 
 def test_a_declined_repayment_is_made_again_from_another_sanction(failed, treasury, simulators):
-    with psycopg.connect(failed.dsn) as connection:
-        connection.execute("UPDATE ifms.beneficiary SET failed_on = failed_on - 120 WHERE failed_on IS NOT NULL")
+    long_ago(failed)
     repair(failed, simulators)
     treasury.rule("PI", "error", errorMsg="Insufficient fund", times=1)
     failed.correct(order(failed, new_original=True))
@@ -718,8 +713,7 @@ def test_two_runs_at_once_make_one_revision(failed, treasury, simulators):
 
 
 def test_the_clock_of_the_deadline_is_ist(failed, simulators):
-    with psycopg.connect(failed.dsn) as connection:
-        connection.execute("UPDATE ifms.beneficiary SET failed_on = '2026-06-01' WHERE failed_on IS NOT NULL")
+    rewrite(failed.dsn, "UPDATE ifms.beneficiary SET failed_on = '2026-06-01' WHERE failed_on IS NOT NULL")
     # 90 days: 30 August 2026, to its last second in IST
     with (
         time_machine.travel(datetime(2026, 8, 30, 18, 29, 59, tzinfo=UTC), tick=False),

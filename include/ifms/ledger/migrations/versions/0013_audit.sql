@@ -1,0 +1,265 @@
+-- What people do on the pages and at a terminal, where no other record says it -------------------------------------------
+
+CREATE TABLE ifms.person_action (
+    id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    tenant_id      text CHECK (tenant_id <> ''),  -- NULL: of more than one city
+    person         text NOT NULL CHECK (btrim(person) <> ''),
+    action         text NOT NULL CHECK (action ~ '^[a-z][a-z_]*$'),
+    subject        text NOT NULL CHECK (length(subject) <= 2000),
+    reason         text CHECK (btrim(reason) <> ''),
+    database_user  text NOT NULL DEFAULT session_user,
+    acted_at       timestamptz NOT NULL DEFAULT now()
+        CHECK (acted_at >= '2000-01-01 00:00+00' AND acted_at < '2100-01-01 00:00+00')
+);
+COMMENT ON TABLE ifms.person_action IS
+    'What a person has done through the adapter: who (as the auth manager knows them, or os:NAME at a terminal), what, with what, why. Append-only.';
+CREATE INDEX person_action_by_time ON ifms.person_action (acted_at);
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ifms.person_action FOR EACH STATEMENT
+    EXECUTE FUNCTION ifms.refuse_change('what a person has done stays on record');
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ifms.started_run FOR EACH STATEMENT
+    EXECUTE FUNCTION ifms.refuse_change('who has started a run stays on record');
+
+-- Which calls to the treasury are not kept any more: by whom they were removed, and up to which time.
+CREATE TABLE ifms.call_removal (
+    id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    made_before    timestamptz NOT NULL CHECK (made_before >= '2000-01-01 00:00+00' AND made_before < '2100-01-01 00:00+00'),
+    unshipped_too  boolean NOT NULL,
+    removed        bigint NOT NULL CHECK (removed > 0),
+    database_user  text NOT NULL DEFAULT session_user,
+    removed_at     timestamptz NOT NULL DEFAULT now()
+        CHECK (removed_at >= '2000-01-01 00:00+00' AND removed_at < '2100-01-01 00:00+00')
+);
+COMMENT ON TABLE ifms.call_removal IS 'Calls to the treasury that were kept for long enough and removed. Append-only.';
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ifms.call_removal FOR EACH STATEMENT
+    EXECUTE FUNCTION ifms.refuse_change('which calls were removed stays on record');
+
+-- The chain -----------------------------------------------------------------------------------------------------------
+
+-- A link for each row of the records, made by the database in the transaction that makes the row: the SHA-256 of the row,
+-- and of that, the link's own place and the hash before it. What is changed, missing or put between shows
+-- (ifms.ledger.audit); that the whole chain was not made anew, the anchors show that are kept elsewhere.
+CREATE TABLE ifms.audit_link (
+    chain      text NOT NULL,  -- a city; empty for what is of no single one
+    number     bigint NOT NULL CHECK (number > 0),
+    source     text NOT NULL,  -- the table
+    event      text NOT NULL CHECK (event IN ('made', 'ended')),
+    row_id     text NOT NULL,
+    content    bytea NOT NULL CHECK (octet_length(content) = 32),
+    hash       bytea NOT NULL CHECK (octet_length(hash) = 32),
+    linked_at  timestamptz NOT NULL
+        CHECK (linked_at >= '2000-01-01 00:00+00' AND linked_at < '2100-01-01 00:00+00'),
+    PRIMARY KEY (chain, number)
+);
+COMMENT ON TABLE ifms.audit_link IS
+    'The hash chain of each city''s records: of movements, status log, calls, who looked at them, and what people did. Append-only, written by the database alone.';
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ifms.audit_link FOR EACH STATEMENT
+    EXECUTE FUNCTION ifms.refuse_change('the chain of records is append-only');
+
+-- What of a row is kept for good, hashed. Of a call that is what was announced, and in the end all but what its shipping
+-- changes and what another log key seals anew (which its own seal protects). A column that a later version adds counts
+-- where it is not NULL, so that older links hold.
+CREATE FUNCTION ifms.record_hash(source text, event text, "row" jsonb) RETURNS bytea
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT sha256(convert_to(jsonb_strip_nulls(CASE
+        WHEN source = 'treasury_call' AND event = 'made' THEN jsonb_build_object(
+            'id', "row" -> 'id', 'service_id', "row" -> 'service_id', 'bill_number', "row" -> 'bill_number',
+            'payment_instruction_id', "row" -> 'payment_instruction_id', 'created_at', "row" -> 'created_at')
+        WHEN source = 'treasury_call' THEN "row" - ARRAY['request_sealed', 'rek_sealed', 'sek_sealed',
+            'auth_token_sealed', 'response_sealed', 'shipped_at', 'ship_error']
+        WHEN source = 'phrase' AND event = 'made' THEN "row" - ARRAY['withdrawn_at', 'withdrawn_by', 'withdrawn_reason']
+        ELSE "row" END)::text, 'UTF8'))
+$$;
+
+CREATE FUNCTION ifms.link_hash(before bytea, chain text, number bigint, source text, event text, row_id text,
+    content bytea, linked_at timestamptz) RETURNS bytea
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT sha256(coalesce(before, '') || content || convert_to(concat_ws(E'\n', chain, number, source, event, row_id,
+        (extract(epoch FROM linked_at) * 1000000)::bigint), 'UTF8'))
+$$;
+
+-- In whose chain a row is that names no city itself; empty for one of no single city.
+CREATE FUNCTION ifms.city_of_record(source text, "row" jsonb) RETURNS text
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+    city text;
+BEGIN
+    IF source IN ('fund_movement', 'sanction_closing') THEN
+        SELECT s.tenant_id INTO city FROM ifms.sanction s WHERE s.id = ("row" ->> 'sanction_id')::uuid;
+    ELSIF source = 'treasury_call' THEN
+        SELECT p.tenant_id INTO city FROM ifms.payment_instruction p
+        WHERE p.id = ("row" ->> 'payment_instruction_id')::uuid;
+    ELSIF source = 'call_access' AND "row" ->> 'source' = 'ledger' THEN
+        SELECT p.tenant_id INTO city FROM ifms.treasury_call c
+        JOIN ifms.payment_instruction p ON p.id = c.payment_instruction_id
+        WHERE c.id = CASE WHEN "row" ->> 'call_id' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+                     THEN ("row" ->> 'call_id')::uuid END;
+    ELSIF source = 'started_run' AND jsonb_typeof("row" -> 'tenants') = 'array' THEN
+        IF jsonb_array_length("row" -> 'tenants') = 1 THEN
+            city := "row" -> 'tenants' ->> 0;
+        END IF;
+    END IF;
+    RETURN coalesce(city, '');
+END $$;
+
+-- Adds a link for a row. Others that write the city's records wait for it until this transaction has ended.
+CREATE FUNCTION ifms.add_link(source text, event text, row_id text, "row" jsonb) RETURNS void
+    LANGUAGE plpgsql AS $$
+DECLARE
+    city text := "row" ->> 'tenant_id';
+    content bytea := ifms.record_hash(source, event, "row");
+    at timestamptz;
+BEGIN
+    IF city IS NULL THEN
+        city := ifms.city_of_record(source, "row");
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtextextended('ifms.audit_link ' || city, 0));
+    at := clock_timestamp();  -- once the link before is there
+    INSERT INTO ifms.audit_link (chain, number, source, event, row_id, content, hash, linked_at)
+    SELECT city, coalesce(last.number, 0) + 1, source, event, row_id, content,
+           ifms.link_hash(last.hash, city, coalesce(last.number, 0) + 1, source, event, row_id, content, at), at
+    FROM (VALUES (true)) AS one
+    LEFT JOIN LATERAL (SELECT l.number, l.hash FROM ifms.audit_link l WHERE l.chain = city ORDER BY l.number DESC LIMIT 1)
+        AS last ON true;
+END $$;
+
+-- Links a row when its transaction commits. Arguments: the event, and the columns of the table's key.
+CREATE FUNCTION ifms.link_row() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET bytea_output = 'hex'
+    AS $$
+DECLARE
+    written jsonb := to_jsonb(NEW);
+    key text := written ->> TG_ARGV[1];
+BEGIN
+    IF TG_NARGS > 2 THEN
+        key := key || ' ' || (written ->> TG_ARGV[2]);
+    END IF;
+    PERFORM ifms.add_link(TG_TABLE_NAME, TG_ARGV[0], key, written);
+    RETURN NULL;
+END $$;
+
+-- What is there already, in the order in which it came.
+DO $$
+DECLARE
+    record record;
+BEGIN
+    FOR record IN
+        SELECT created_at AS at, 'fund_movement' AS source, 'made' AS event, id::text AS key, to_jsonb(t) AS "row" FROM ifms.fund_movement t
+        UNION ALL SELECT created_at, 'status_log', 'made', id::text, to_jsonb(t) FROM ifms.status_log t
+        UNION ALL SELECT created_at, 'treasury_call', CASE WHEN outcome IS NULL THEN 'made' ELSE 'ended' END, id::text,
+            to_jsonb(t) FROM ifms.treasury_call t
+        UNION ALL SELECT looked_at, 'call_access', 'made', id::text, to_jsonb(t) FROM ifms.call_access t
+        UNION ALL SELECT noted_at, 'sanction_closing', 'made', id::text, to_jsonb(t) FROM ifms.sanction_closing t
+        UNION ALL SELECT started_at, 'started_run', 'made', dag_id || ' ' || run_id, to_jsonb(t) FROM ifms.started_run t
+        UNION ALL SELECT cleared_at, 'restore_cleared', 'made', restored_id || ' ' || number, to_jsonb(t)
+            FROM ifms.restore_cleared t
+        UNION ALL SELECT added_at, 'phrase', 'made', id::text, to_jsonb(t) FROM ifms.phrase t
+        UNION ALL SELECT withdrawn_at, 'phrase', 'ended', id::text, to_jsonb(t) FROM ifms.phrase t
+            WHERE withdrawn_at IS NOT NULL
+        ORDER BY at, source, key
+    LOOP
+        PERFORM ifms.add_link(record.source, record.event, record.key, record."row");
+    END LOOP;
+END $$;
+
+CREATE CONSTRAINT TRIGGER linked AFTER INSERT ON ifms.fund_movement DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION ifms.link_row('made', 'id');
+CREATE CONSTRAINT TRIGGER linked AFTER INSERT ON ifms.status_log DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION ifms.link_row('made', 'id');
+CREATE CONSTRAINT TRIGGER linked AFTER INSERT ON ifms.call_access DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION ifms.link_row('made', 'id');
+CREATE CONSTRAINT TRIGGER linked AFTER INSERT ON ifms.call_removal DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION ifms.link_row('made', 'id');
+CREATE CONSTRAINT TRIGGER linked AFTER INSERT ON ifms.person_action DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION ifms.link_row('made', 'id');
+CREATE CONSTRAINT TRIGGER linked AFTER INSERT ON ifms.sanction_closing DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION ifms.link_row('made', 'id');
+CREATE CONSTRAINT TRIGGER linked AFTER INSERT ON ifms.started_run DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION ifms.link_row('made', 'dag_id', 'run_id');
+CREATE CONSTRAINT TRIGGER linked AFTER INSERT ON ifms.restore_cleared DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION ifms.link_row('made', 'restored_id', 'number');
+CREATE CONSTRAINT TRIGGER linked AFTER INSERT ON ifms.phrase DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION ifms.link_row('made', 'id');
+CREATE CONSTRAINT TRIGGER linked_when_withdrawn AFTER UPDATE OF withdrawn_at ON ifms.phrase DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (OLD.withdrawn_at IS NULL AND NEW.withdrawn_at IS NOT NULL)
+    EXECUTE FUNCTION ifms.link_row('ended', 'id');
+CREATE CONSTRAINT TRIGGER linked_when_announced AFTER INSERT ON ifms.treasury_call DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (NEW.outcome IS NULL) EXECUTE FUNCTION ifms.link_row('made', 'id');
+CREATE CONSTRAINT TRIGGER linked_when_written AFTER INSERT ON ifms.treasury_call DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (NEW.outcome IS NOT NULL) EXECUTE FUNCTION ifms.link_row('ended', 'id');
+CREATE CONSTRAINT TRIGGER linked_when_completed AFTER UPDATE OF outcome ON ifms.treasury_call DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (OLD.outcome IS NULL AND NEW.outcome IS NOT NULL)
+    EXECUTE FUNCTION ifms.link_row('ended', 'id');
+
+-- Deletes as before, and says so.
+ALTER FUNCTION ifms.remove_old_calls RENAME TO delete_old_calls;
+CREATE FUNCTION ifms.remove_old_calls(before timestamptz, unshipped_too boolean, at_most integer) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    removed bigint := ifms.delete_old_calls(before, unshipped_too, at_most);
+BEGIN
+    IF removed > 0 THEN
+        INSERT INTO ifms.call_removal (made_before, unshipped_too, removed) VALUES (before, unshipped_too, removed);
+    END IF;
+    RETURN removed;
+END $$;
+
+-- What is told once is not told otherwise -------------------------------------------------------------------------------
+
+-- What the treasury reported of a beneficiary comes with the status that it means, in one change, and stays.
+CREATE TRIGGER outcome_is_told_once BEFORE UPDATE OF voucher_number, voucher_date, utr_number, utr_date, end_to_end_id,
+    challan_number, challan_date, failed_on ON ifms.beneficiary FOR EACH ROW
+    WHEN (NEW.imported_as IS NULL AND (
+        ((NEW.voucher_number, NEW.voucher_date, NEW.utr_number, NEW.utr_date, NEW.end_to_end_id)
+            IS DISTINCT FROM (OLD.voucher_number, OLD.voucher_date, OLD.utr_number, OLD.utr_date, OLD.end_to_end_id)
+         AND (NEW.status <> 'Payment Successful' OR OLD.status = NEW.status))
+        OR ((NEW.challan_number, NEW.challan_date, NEW.failed_on)
+            IS DISTINCT FROM (OLD.challan_number, OLD.challan_date, OLD.failed_on)
+         AND (NEW.status <> 'Payment Failed' OR OLD.status = NEW.status))))
+    EXECUTE FUNCTION ifms.refuse_change('what the treasury reported of a beneficiary stays as it was reported');
+
+CREATE TRIGGER outcome_is_told_once BEFORE UPDATE OF paid_at, pi_approved_id, pi_approval_date, pa_fin_year, pa_advice_id,
+    pa_advice_date, pa_bill_ref_number, pa_token_number, pa_token_date, success_code, success_description
+    ON ifms.payment_instruction FOR EACH ROW
+    WHEN (NEW.imported_at IS NULL AND (
+        (OLD.paid_at IS NOT NULL AND NEW.paid_at IS DISTINCT FROM OLD.paid_at)
+        OR (OLD.pi_approved_id IS NOT NULL
+            AND (NEW.pi_approved_id, NEW.pi_approval_date) IS DISTINCT FROM (OLD.pi_approved_id, OLD.pi_approval_date))
+        OR (OLD.pa_advice_id IS NOT NULL
+            AND (NEW.pa_fin_year, NEW.pa_advice_id, NEW.pa_advice_date, NEW.pa_bill_ref_number)
+                IS DISTINCT FROM (OLD.pa_fin_year, OLD.pa_advice_id, OLD.pa_advice_date, OLD.pa_bill_ref_number))
+        OR (OLD.pa_token_number IS NOT NULL
+            AND (NEW.pa_token_number, NEW.pa_token_date) IS DISTINCT FROM (OLD.pa_token_number, OLD.pa_token_date))))
+    EXECUTE FUNCTION ifms.refuse_change('what the treasury reported of a payment instruction stays as it was reported');
+
+-- A message was heard when it was heard; only one that nobody was there to hear may be sent again.
+CREATE TRIGGER delivered_once BEFORE UPDATE OF delivered_at ON ifms.outbox FOR EACH ROW
+    WHEN (OLD.delivered_at IS NOT NULL AND NEW.delivered_at IS DISTINCT FROM OLD.delivered_at
+          AND NOT (OLD.undeliverable AND NEW.delivered_at IS NULL))
+    EXECUTE FUNCTION ifms.refuse_change('when a message was delivered stays on record');
+
+-- A call that was shipped as announced is due again when it is completed; one that is complete was shipped once.
+CREATE TRIGGER shipped_once BEFORE UPDATE OF shipped_at ON ifms.treasury_call FOR EACH ROW
+    WHEN (OLD.outcome IS NOT NULL AND OLD.shipped_at IS NOT NULL AND NEW.shipped_at IS DISTINCT FROM OLD.shipped_at)
+    EXECUTE FUNCTION ifms.refuse_change('when a call was shipped stays on record');
+
+-- How a run ended, it says once; of one that was taken for dead, it may do so later.
+ALTER TABLE ifms.sweep_run ADD COLUMN presumed_dead boolean NOT NULL DEFAULT false;
+CREATE TRIGGER ended_once BEFORE UPDATE ON ifms.sweep_run FOR EACH ROW
+    WHEN (OLD.state <> 'running' AND NOT OLD.presumed_dead AND OLD IS DISTINCT FROM NEW)
+    EXECUTE FUNCTION ifms.refuse_change('how a run ended stays on record');
+
+-- A status that the log tells of is the payment instruction's, as of the statement that logs it.
+CREATE FUNCTION ifms.check_logged() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM ifms.payment_instruction p
+                   WHERE p.id = NEW.payment_instruction_id AND p.status = NEW.to_status) THEN
+        RAISE EXCEPTION 'the payment instruction is not %, and so the status log cannot say it', NEW.to_status
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'log_agrees';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER log_agrees AFTER INSERT ON ifms.status_log FOR EACH ROW
+    WHEN (NEW.to_status IS NOT NULL) EXECUTE FUNCTION ifms.check_logged();
