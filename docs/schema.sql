@@ -269,9 +269,13 @@ CREATE FUNCTION ifms.check_logged() RETURNS trigger
     AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM ifms.payment_instruction p
-                   WHERE p.id = NEW.payment_instruction_id AND p.status = NEW.to_status) THEN
-        RAISE EXCEPTION 'the payment instruction is not %, and so the status log cannot say it', NEW.to_status
-            USING ERRCODE = 'check_violation', CONSTRAINT = 'log_agrees';
+                   WHERE p.id = NEW.payment_instruction_id AND p.status = NEW.to_status)
+       AND NOT EXISTS (SELECT FROM ifms.status_log l WHERE l.payment_instruction_id = NEW.payment_instruction_id
+                       AND l.id > NEW.id AND l.from_status = NEW.to_status)
+       OR NOT EXISTS (SELECT FROM ifms.status_transition t WHERE t.subject = 'PAYMENT_INSTRUCTION'
+                      AND (t.from_status, t.to_status) = (NEW.from_status, NEW.to_status)) THEN
+        RAISE EXCEPTION 'the payment instruction did not go from % to %, and so the status log cannot say it',
+            NEW.from_status, NEW.to_status USING ERRCODE = 'check_violation', CONSTRAINT = 'log_agrees';
     END IF;
     RETURN NULL;
 END $$;
@@ -842,6 +846,29 @@ BEGIN
     PERFORM ifms.add_link(TG_TABLE_NAME, TG_ARGV[0], key, written);
     RETURN NULL;
 END $$;
+
+--
+-- Name: linked_records(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.linked_records() RETURNS TABLE(source text, event text, row_id text, at timestamp with time zone, "row" jsonb)
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT 'fund_movement', 'made', id::text, created_at, to_jsonb(t) FROM ifms.fund_movement t
+    UNION ALL SELECT 'status_log', 'made', id::text, created_at, to_jsonb(t) FROM ifms.status_log t
+    UNION ALL SELECT 'treasury_call', CASE WHEN outcome IS NULL THEN 'made' ELSE 'ended' END, id::text, created_at,
+        to_jsonb(t) FROM ifms.treasury_call t
+    UNION ALL SELECT 'call_access', 'made', id::text, looked_at, to_jsonb(t) FROM ifms.call_access t
+    UNION ALL SELECT 'call_removal', 'made', id::text, removed_at, to_jsonb(t) FROM ifms.call_removal t
+    UNION ALL SELECT 'person_action', 'made', id::text, acted_at, to_jsonb(t) FROM ifms.person_action t
+    UNION ALL SELECT 'sanction_closing', 'made', id::text, noted_at, to_jsonb(t) FROM ifms.sanction_closing t
+    UNION ALL SELECT 'started_run', 'made', dag_id || ' ' || run_id, started_at, to_jsonb(t) FROM ifms.started_run t
+    UNION ALL SELECT 'restore_cleared', 'made', restored_id || ' ' || number, cleared_at, to_jsonb(t)
+        FROM ifms.restore_cleared t
+    UNION ALL SELECT 'phrase', 'made', id::text, added_at, to_jsonb(t) FROM ifms.phrase t
+    UNION ALL SELECT 'phrase', 'ended', id::text, withdrawn_at, to_jsonb(t) FROM ifms.phrase t
+        WHERE withdrawn_at IS NOT NULL
+$$;
 
 --
 -- Name: note_status_since(); Type: FUNCTION; Schema: ifms; Owner: -
@@ -5566,7 +5593,7 @@ CREATE CONSTRAINT TRIGGER linked_when_written AFTER INSERT ON ifms.treasury_call
 -- Name: status_log log_agrees; Type: TRIGGER; Schema: ifms; Owner: -
 --
 
-CREATE CONSTRAINT TRIGGER log_agrees AFTER INSERT ON ifms.status_log NOT DEFERRABLE INITIALLY IMMEDIATE FOR EACH ROW WHEN ((new.to_status IS NOT NULL)) EXECUTE FUNCTION ifms.check_logged();
+CREATE CONSTRAINT TRIGGER log_agrees AFTER INSERT ON ifms.status_log DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.to_status IS NOT NULL)) EXECUTE FUNCTION ifms.check_logged();
 
 --
 -- Name: allotment never_deleted; Type: TRIGGER; Schema: ifms; Owner: -
@@ -5680,7 +5707,7 @@ CREATE TRIGGER outcome_is_told_once BEFORE UPDATE OF voucher_number, voucher_dat
 -- Name: payment_instruction outcome_is_told_once; Type: TRIGGER; Schema: ifms; Owner: -
 --
 
-CREATE TRIGGER outcome_is_told_once BEFORE UPDATE OF paid_at, pi_approved_id, pi_approval_date, pa_fin_year, pa_advice_id, pa_advice_date, pa_bill_ref_number, pa_token_number, pa_token_date, success_code, success_description ON ifms.payment_instruction FOR EACH ROW WHEN (((new.imported_at IS NULL) AND (((old.paid_at IS NOT NULL) AND (new.paid_at IS DISTINCT FROM old.paid_at)) OR ((old.pi_approved_id IS NOT NULL) AND ((new.pi_approved_id IS DISTINCT FROM old.pi_approved_id) OR (new.pi_approval_date IS DISTINCT FROM old.pi_approval_date))) OR ((old.pa_advice_id IS NOT NULL) AND ((((new.pa_fin_year IS DISTINCT FROM old.pa_fin_year) OR (new.pa_advice_id IS DISTINCT FROM old.pa_advice_id)) OR (new.pa_advice_date IS DISTINCT FROM old.pa_advice_date)) OR (new.pa_bill_ref_number IS DISTINCT FROM old.pa_bill_ref_number))) OR ((old.pa_token_number IS NOT NULL) AND ((new.pa_token_number IS DISTINCT FROM old.pa_token_number) OR (new.pa_token_date IS DISTINCT FROM old.pa_token_date)))))) EXECUTE FUNCTION ifms.refuse_change('what the treasury reported of a payment instruction stays as it was reported');
+CREATE TRIGGER outcome_is_told_once BEFORE UPDATE OF paid_at, pi_approved_id, pi_approval_date, pa_fin_year, pa_advice_id, pa_advice_date, pa_bill_ref_number, pa_token_number, pa_token_date, success_code, success_description ON ifms.payment_instruction FOR EACH ROW WHEN (((new.imported_at IS NULL) AND (((old.pi_approved_id IS NOT NULL) AND ((new.pi_approved_id IS DISTINCT FROM old.pi_approved_id) OR (new.pi_approval_date IS DISTINCT FROM old.pi_approval_date))) OR ((old.pa_advice_id IS NOT NULL) AND (((new.pa_fin_year IS DISTINCT FROM old.pa_fin_year) OR (new.pa_advice_id IS DISTINCT FROM old.pa_advice_id)) OR (new.pa_advice_date IS DISTINCT FROM old.pa_advice_date))) OR (((old.pi_type <> 'REVISED'::text) OR (old.status <> 'INITIATED'::text)) AND (((old.paid_at IS NOT NULL) AND (new.paid_at IS DISTINCT FROM old.paid_at)) OR ((old.pa_bill_ref_number IS NOT NULL) AND (((new.pa_bill_ref_number IS DISTINCT FROM old.pa_bill_ref_number) OR (new.pa_token_number IS DISTINCT FROM old.pa_token_number)) OR (new.pa_token_date IS DISTINCT FROM old.pa_token_date)))))))) EXECUTE FUNCTION ifms.refuse_change('what the treasury reported of a payment instruction stays as it was reported');
 
 --
 -- Name: beneficiary owner_imports; Type: TRIGGER; Schema: ifms; Owner: -
@@ -6506,6 +6533,13 @@ GRANT ALL ON FUNCTION ifms.link_hash(before bytea, chain text, number bigint, so
 --
 
 REVOKE ALL ON FUNCTION ifms.link_row() FROM PUBLIC;
+
+--
+-- Name: FUNCTION linked_records(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.linked_records() FROM PUBLIC;
+GRANT ALL ON FUNCTION ifms.linked_records() TO ifms_work;
 
 --
 -- Name: FUNCTION note_status_since(); Type: ACL; Schema: ifms; Owner: -

@@ -28,7 +28,7 @@ def _tables(reads: str, writes: str) -> Tables:
     return Tables(frozenset(reads.split()), frozenset(writes.split()))
 
 
-_RECORDS = "status_log treasury_call outbox notice sweep_run unknown_answer setting"
+_RECORDS = "status_log treasury_call audit_link outbox notice sweep_run unknown_answer setting"
 _MATCHED = "reported_failure"  # one that came too early is booked when its PI moves
 _POLL = _tables(
     f"payment_instruction beneficiary phrase {_MATCHED}", f"payment_instruction beneficiary {_MATCHED} {_RECORDS}"
@@ -57,8 +57,13 @@ TABLES: dict[str, Tables] = {
     "RELAY": _tables("outbox payment_instruction beneficiary payment bill", "outbox sweep_run"),
     "NOTIFY": _tables("outbox notice payment_instruction beneficiary", "outbox notice sweep_run"),
     "SHIP": _tables("treasury_call", "call_shipping sweep_run"),
-    "REMOVE_CALLS": _tables("treasury_call call_shipping", "treasury_call sweep_run"),
+    "REMOVE_CALLS": _tables("treasury_call call_shipping", "treasury_call call_removal audit_link sweep_run"),
     "RECONCILE": _tables(f"{_BOOKS} outbox reported_failure voucher_date_asked", "payment_instruction sweep_run"),
+    "AUDIT": _tables(
+        "audit_link status_log treasury_call fund_movement call_access call_removal person_action sanction_closing "
+        "started_run restore_cleared phrase",
+        "sweep_run",
+    ),
     "PARQUET": _tables("beneficiary_payment fund_register payment_instruction_summary", "sweep_run"),
     "REPORTS": _tables(_BOOKS, "sweep_run"),
     "SETTLED": _tables("payment payment_instruction beneficiary status_log", "sweep_run"),

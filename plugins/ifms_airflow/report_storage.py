@@ -83,6 +83,20 @@ def root(path: str | None) -> ObjectStoragePath:
     return ObjectStoragePath(location(path))
 
 
+def opened(path: str | None, folder: str) -> ObjectStoragePath:
+    """A folder of the place, to write into; made if it is not there. Raises ReportTargetError when it can't be."""
+    from ifms.reports.writer import unwritable
+
+    try:
+        there = root(path) / folder
+        there.fs.makedirs(there.path, exist_ok=True)
+        if there.protocol in ("", "file", "local") and not os.access(there.path, os.W_OK):
+            raise PermissionError(13, "Permission denied")
+    except Exception as error:  # each kind of storage has its own
+        raise unwritable(location(path), error) from None
+    return there
+
+
 def folder_name(as_of: datetime) -> str:
     """The name of the folder for reports as of this instant."""
     return f"{clock.to_ist(as_of):{_AS_OF}}"

@@ -149,6 +149,11 @@ def reports_path() -> str | None:
     return os.environ.get("IFMS_REPORTS_PATH", "").strip() or None
 
 
+def anchors_path() -> str | None:
+    """Where the folder `anchors` of the records is: IFMS_ANCHORS_PATH, else where reports go."""
+    return os.environ.get("IFMS_ANCHORS_PATH", "").strip() or reports_path()
+
+
 def shards() -> list[int]:
     """The literal list that a sweep is mapped over: IFMS_SHARDS of them, one by default."""
     return list(range(max(1, int(os.environ.get("IFMS_SHARDS", "").strip() or 1))))

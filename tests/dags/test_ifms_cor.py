@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 
-import psycopg
 import pytest
 from support import failed
 from support.adapter import assert_money_is_right

@@ -33,6 +33,7 @@ DAGS = {
     "ifms_reconcile": "30 20 * * *",
     "ifms_reports": "0 0 * * *",
     "ifms_settled": "30 0 * * *",
+    "ifms_audit": "0 1 * * *",
 }
 CLOCKED = [dag_id for dag_id, cron in DAGS.items() if cron]
 # A day for the others.
@@ -49,11 +50,12 @@ OUTLETS = dict.fromkeys(DAGS, {"ifms_outbox"}) | {
     "ifms_reconcile": set(),
     "ifms_reports": set(),
     "ifms_settled": {"ifms_settled"},
+    "ifms_audit": set(),
 }
 TAGS = (
     dict.fromkeys(DAGS, {"ifms", "treasury"})
     | dict.fromkeys(("ifms_pa", "ifms_relay"), {"ifms", "platform"})
-    | dict.fromkeys(("ifms_reconcile", "ifms_reports", "ifms_settled"), {"ifms", "ledger"})
+    | dict.fromkeys(("ifms_reconcile", "ifms_reports", "ifms_settled", "ifms_audit"), {"ifms", "ledger"})
 )
 # Sweeps that are shared out between shards, one task each; the others are single tasks.
 SHARED = {
@@ -78,6 +80,7 @@ BESIDE = {
     "ifms_relay": ["notify", "ship", "remove_old_calls"],
     "ifms_reports": ["report"],
     "ifms_settled": ["announce"],
+    "ifms_audit": ["audit"],
 }
 PARAMS = dict.fromkeys(DAGS, ["tenants"]) | {
     "ifms_pa": ["tenants", "bills"],
@@ -89,6 +92,7 @@ PARAMS = dict.fromkeys(DAGS, ["tenants"]) | {
     "ifms_reconcile": ["pending_hours", "limit_days"],
     "ifms_reports": ["report", "tenants", "period", "format", "hoa_code", "transaction_type"],
     "ifms_settled": ["day"],
+    "ifms_audit": [],
 }
 SECTIONS = ["What", "When", "Reads", "Writes", "If it fails"]
 

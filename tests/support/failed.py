@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
-import psycopg
 from support.adapter import Adapter
 from support.databases import rewrite
 

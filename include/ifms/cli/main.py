@@ -12,6 +12,7 @@ from typer.main import get_command
 
 from ifms.cli import (
     after_restore,
+    audit,
     cancel,
     failures,
     import_java,
@@ -42,6 +43,7 @@ SINGLE = (
 )
 GROUPS = (
     ("log", "the log of calls to the treasury", log.commands, "open"),
+    ("audit", "whether the records are as they were written", audit.commands, "verify|anchor"),
     ("after-restore", "a restored ledger must not pay again", after_restore.commands, "begin|list|clear|nothing-lost"),
     ("failures", "payments that came back and match nothing", failures.commands, "list|settle"),
     ("phrases", "what the treasury's texts mean", phrases.commands, "list|unknown|add|withdraw"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +14,7 @@ from ifms.cli.database import connected
 from ifms.cli.terminal import console
 
 if TYPE_CHECKING:
-    from ifms.ledger.invariants import Finding
+    from ifms.ledger.invariants import Finding, Invariant
 
 _MOST_HOURS = 24 * 366
 
@@ -63,8 +63,10 @@ def reconcile(
     With the connection's keys in $IFMS_LOG_KEY and $IFMS_SIGNING_KEY (old ones behind them) every signature is checked.
     """
     from ifms.cli.settings import KEY, SIGNING_KEY, Settings
+    from ifms.ledger.invariants import INVARIANTS
     from ifms.ledger.limits import Limits
     from ifms.services import reconcile as service
+    from ifms.services.witnesses import SIGNED
     from ifms.sweep.run import Sweep
 
     logging.getLogger("ifms.sweep").addHandler(logging.NullHandler())  # the table says it all
@@ -75,19 +77,18 @@ def reconcile(
     with connected(dsn) as db, Sweep(db, "RECONCILE") as sweep:
         if keyring is None:
             print(f"Signatures are not checked: ${KEY} and ${SIGNING_KEY} are not both set.")
-        _show(service.reconcile(sweep, limits, keyring=keyring, every=True), signed=keyring is not None)
+        findings = service.reconcile(sweep, limits, keyring=keyring, every=True)
+        show_findings(findings, [*INVARIANTS, *([] if keyring is None else [SIGNED])])
 
 
-def _show(findings: Sequence[Finding], *, signed: bool) -> None:
+def show_findings(findings: Sequence[Finding], rules: Iterable[Invariant]) -> None:
+    """Show for each of the rules whether it is broken, by which rows, and what to do."""
     from rich.markup import escape
     from rich.table import Table
 
-    from ifms.ledger.invariants import INVARIANTS
-    from ifms.services.witnesses import SIGNED
-
     broken = {finding.invariant.name: finding for finding in findings}
     table = Table("what must hold", "rows that break it", "which, and what to do")
-    for rule in (*INVARIANTS, *([SIGNED] if signed else [])):
+    for rule in rules:
         finding = broken.get(rule.name)
         if finding is None:
             table.add_row(rule.meaning, "none", "")

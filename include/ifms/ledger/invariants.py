@@ -6,7 +6,7 @@ means.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,7 +18,6 @@ from ifms.ledger.limits import WAITS, Limits
 from ifms.ledger.statuses import BeneficiaryStatus, PiStatus
 
 SHOWN = 10  # rows that are named of each rule; the count tells of all
-_RULES = Path(__file__).with_suffix(".sql")
 
 
 @dataclass(frozen=True)
@@ -42,9 +41,16 @@ class Finding:
 
 def find_violations(connection: Connection, limits: Limits | None = None, *, shown: int = SHOWN) -> list[Finding]:
     """What is broken, rule by rule; in one state of all rows when run by `Database.read_snapshot`."""
-    values = parameters(limits or Limits()) | {"shown": shown}
+    return broken(connection, INVARIANTS, parameters(limits or Limits()), shown=shown)
+
+
+def broken(
+    connection: Connection, rules: Iterable[Invariant], values: Mapping[str, object], *, shown: int = SHOWN
+) -> list[Finding]:
+    """Which of the rules are broken; `values` are their queries' parameters."""
+    values = {**values, "shown": shown}
     findings = []
-    for invariant in INVARIANTS:
+    for invariant in rules:
         row = connection.execute(
             f"""
             WITH found (violation) AS MATERIALIZED ({invariant.query})
@@ -115,9 +121,9 @@ _RETURNABLE = returnable_dates(
 )
 
 
-def _read() -> Iterator[Invariant]:
-    """The rules of invariants.sql, in its order: what concerns money first."""
-    for block in _RULES.read_text(encoding="utf-8").split("\n-- invariant: ")[1:]:
+def read_rules(path: Path) -> Iterator[Invariant]:
+    """The rules of a file like invariants.sql, in its order."""
+    for block in path.read_text(encoding="utf-8").split("\n-- invariant: ")[1:]:
         name, holds, remedy, query = block.split("\n", 3)
         yield Invariant(
             name,
@@ -127,4 +133,4 @@ def _read() -> Iterator[Invariant]:
         )
 
 
-INVARIANTS = tuple(_read())
+INVARIANTS = tuple(read_rules(Path(__file__).with_suffix(".sql")))

@@ -90,7 +90,7 @@ def add_phrase(
     if meaning not in list(Meaning):
         raise BadInputError(f"{meaning!r} is no meaning: {', '.join(Meaning)}")
     phrase = Phrase(tuple(Service(code) for code in codes), text, Meaning(meaning), f"{added_by}: {reason}")
-    connection.execute("LOCK TABLE ifms.phrase IN SHARE ROW EXCLUSIVE MODE")  # two people, one text
+    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('ifms.phrase', 0))")  # two people, one text
     book = phrasebook(connection)
     for service in phrase.services:
         known = next((p for p in book.phrases if service in p.services and _same(p, phrase)), None)

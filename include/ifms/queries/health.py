@@ -11,7 +11,23 @@ from psycopg.rows import class_row, dict_row
 from ifms.cities import Cities, condition
 from ifms.ledger.database import Connection
 
-SERVICES = ("VA", "PA", "PI", "PIS", "PAG", "PD", "FD", "COR", "FTPS", "FTFPS", "RELAY", "NOTIFY", "SHIP", "RECONCILE")
+SERVICES = (
+    "VA",
+    "PA",
+    "PI",
+    "PIS",
+    "PAG",
+    "PD",
+    "FD",
+    "COR",
+    "FTPS",
+    "FTFPS",
+    "RELAY",
+    "NOTIFY",
+    "SHIP",
+    "RECONCILE",
+    "AUDIT",
+)
 CALLS = 50
 """So many of the last calls tell whether the treasury can be reached."""
 MOST_COUNTED = 10_000

@@ -44,11 +44,6 @@ def reconcile(
         except PlatformError as error:
             sweep.add_problem(f"{OWED.name}: the platform could not be asked: {error}")
     for finding in findings:
-        rule = finding.invariant
-        sweep.counts[rule.name] = finding.count
-        for row in finding.rows:
-            sweep.add_problem(f"{rule.name}: {row}. {rule.remedy}")
-        if finding.count > len(finding.rows):
-            sweep.add_problem(f"{rule.name}: and {finding.count - len(finding.rows)} more")
+        sweep.add_finding(finding)
     sweep.counts["asked_first"] = len(sweep.db.transact(partial(ask_first, pending_for=limits.pending)))
     return findings

@@ -14,6 +14,7 @@ from typing import Self
 from ifms.errors import ClaimLostError, SweepNeedsAttentionError, SweepStoppedError
 from ifms.ledger import runs
 from ifms.ledger.database import Database
+from ifms.ledger.invariants import Finding
 from ifms.ledger.runs import RunContext, SweepRun
 
 log = logging.getLogger("ifms.sweep")
@@ -74,6 +75,15 @@ class Sweep:
         if len(self.problems) < runs.MAX_PROBLEMS:
             self.problems.append(text)
         log.warning("%s: %s", self.service_id, text)
+
+    def add_finding(self, finding: Finding) -> None:
+        """A rule of the ledger that is broken: each row that breaks it, as far as it is named, is a problem."""
+        rule = finding.invariant
+        self.counts[rule.name] = finding.count
+        for row in finding.rows:
+            self.add_problem(f"{rule.name}: {row}. {rule.remedy}")
+        if finding.count > len(finding.rows):
+            self.add_problem(f"{rule.name}: and {finding.count - len(finding.rows)} more")
 
     def claim_lost(self, lost: ClaimLostError) -> None:
         """Count what another copy has taken over: it is that one's own now, and no error here."""

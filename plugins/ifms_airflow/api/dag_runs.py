@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from airflow.api.common.trigger_dag import trigger_dag
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
@@ -26,6 +26,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from ifms.ledger import started_runs
+from ifms.ledger.audit import record_action
 from ifms.ledger.database import Connection
 from ifms_airflow.api.access import require_start
 from ifms_airflow.api.digit import DigitError
@@ -33,6 +34,8 @@ from ifms_airflow.api.read_pool import Reads
 from ifms_airflow.assets import Signal
 from ifms_airflow.hooks import LedgerHook
 from ifms_airflow.rights import Rights
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -93,13 +96,41 @@ def start(
 
 def _allow(record: Callable[[Connection], bool]) -> None:
     """Record the start, for the run's tasks. Raises DigitError when the name is another run's."""
+    if not _written(record):
+        raise DigitError("DAG_RUN_REFUSED", "somebody else has started a run of this name before", 409)
+
+
+def _written(work: Callable[[Connection], T]) -> T:
     with LedgerHook(statement_timeout=timedelta(seconds=20), lock_timeout=timedelta(seconds=3)).ledger() as db:
-        if not db.transact(record):
-            raise DigitError("DAG_RUN_REFUSED", "somebody else has started a run of this name before", 409)
+        return db.transact(work)
 
 
-def note(user: BaseUser, event: str, *, dag_id: str, run_id: str | None = None, **extra: object) -> None:
-    """Write who did what into Airflow's audit log."""
+def note(
+    user: BaseUser,
+    event: str,
+    *,
+    dag_id: str,
+    run_id: str | None = None,
+    tenant_id: str | None = None,
+    **extra: object,
+) -> None:
+    """Write who did what, with which city's, into the ledger's records and into Airflow's audit log."""
+    subject = json.dumps({"run_id": run_id, **extra} if run_id else extra, default=str, ensure_ascii=False)
+    _written(
+        partial(
+            record_action,
+            person=user.get_name(),
+            action=event,
+            subject=subject,
+            tenant_id=tenant_id,
+            reason=str(extra.get("reason") or "") or None,
+        )
+    )
+    log_event(user, event, dag_id=dag_id, run_id=run_id, **extra)
+
+
+def log_event(user: BaseUser, event: str, *, dag_id: str, run_id: str | None = None, **extra: object) -> None:
+    """Write who did what into Airflow's audit log alone: what has nothing to do with the ledger, which may be away."""
     with create_session() as session:
         session.add(
             Log(

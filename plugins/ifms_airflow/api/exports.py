@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
+from functools import partial
 from tempfile import TemporaryFile
 from typing import Annotated, Any, BinaryIO, TypeVar
 
@@ -19,6 +20,7 @@ from fastapi.responses import StreamingResponse
 
 from ifms.ledger.database import Connection, Database
 from ifms.reports.files import sheets
+from ifms_airflow.api import dag_runs
 from ifms_airflow.api.access import User
 from ifms_airflow.api.digit import DigitError
 from ifms_airflow.api.limits import Limits, Places, PlacesOfEach
@@ -132,7 +134,7 @@ class Exports:
 class Export:
     """One export of one user, until its file is sent."""
 
-    def __init__(self, request: Request, exports: Exports, user: str, held: AsyncExitStack) -> None:
+    def __init__(self, request: Request, exports: Exports, user: User, held: AsyncExitStack) -> None:
         self._request = request
         self._exports = exports
         self._user = user
@@ -141,15 +143,20 @@ class Export:
     async def made(self, write: Callable[[Work], None], media_type: str, name: str) -> Response:
         """What `write` writes into its work's file, once it is whole; an empty answer when nobody is there to read it.
 
+        Who asks for it is recorded first.
+
         Raises what `write` raises, and 429 when too many wait already.
         """
+        about = {"path": self._request.url.path, "query": self._request.url.query}
+        noted = partial(dag_runs.note, self._user, "export", dag_id=REPORTS, **about)
+        await to_thread.run_sync(noted)
         file: Any = self._held.enter_context(TemporaryFile())  # noqa: SIM115
         work = Work(self._exports.limits, file)
         failed: Exception | None = None
         async with anyio.create_task_group() as group:
             group.start_soon(self._watch, work, group.cancel_scope)
             try:
-                await self._held.enter_async_context(self._exports.of_each.place(self._user))
+                await self._held.enter_async_context(self._exports.of_each.place(self._user.get_id()))
                 async with self._exports.places.place(), _running(work):
                     await to_thread.run_sync(work.run, write, limiter=CapacityLimiter(1))  # none of Airflow's threads
             except Exception as error:
@@ -195,7 +202,7 @@ async def _chunks(file: BinaryIO) -> AsyncIterator[bytes]:
 
 async def _export(request: Request, user: User) -> AsyncIterator[Export]:
     async with AsyncExitStack() as held:
-        yield Export(request, request.app.state.exports, user.get_id(), held)
+        yield Export(request, request.app.state.exports, user, held)
 
 
 Exporting = Annotated[Export, Depends(_export)]

@@ -112,7 +112,7 @@ def create(body: CreateBody, user: User, given: Entitled, request: Request) -> d
         if tenant not in given.read:  # as of a payment that does not exist
             raise DigitError("PAYMENT_NOT_FIND_ERROR", f"payment {reference} of {tenant} does not exist")
         require_act(given, tenant)
-        dag_runs.note(user, "create", dag_id="ifms_pi", tenant=tenant, payment=reference)
+        dag_runs.note(user, "create", dag_id="ifms_pi", tenant_id=tenant, payment=reference)
         made = creator.pay(tenant, reference, user.get_name(), _person(user))
         document = (
             stand_in.document(made.payment) if isinstance(made, Unpaid) else digit.instruction(made, created=True)
@@ -127,7 +127,7 @@ def create(body: CreateBody, user: User, given: Entitled, request: Request) -> d
         user,
         "revise",
         dag_id="ifms_cor",
-        tenant=tenant,
+        tenant_id=tenant,
         pi_number=order.pi_number,
         beneficiaries=order.beneficiary_numbers,
         same_account=order.same_account,

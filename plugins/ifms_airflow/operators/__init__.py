@@ -1,6 +1,7 @@
 """One operator per kind of work, usable in anyone's DAG."""
 
 from ifms_airflow.operators.allotments import FetchAllotmentsOperator
+from ifms_airflow.operators.audit import AuditOperator
 from ifms_airflow.operators.call_log import RemoveOldCallsOperator, ShipCallsOperator
 from ifms_airflow.operators.corrections import CorrectOperator
 from ifms_airflow.operators.failures import FetchFailuresOperator
@@ -16,6 +17,7 @@ from ifms_airflow.operators.settled import AnnounceSettledDaysOperator
 
 __all__ = [
     "AnnounceSettledDaysOperator",
+    "AuditOperator",
     "CorrectOperator",
     "CreatePaymentInstructionsOperator",
     "CreatePaymentsOperator",

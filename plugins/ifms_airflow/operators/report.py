@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Sequence
 from datetime import timedelta
@@ -81,7 +80,7 @@ class ReportOperator(SweepOperator):
 
         as_of = _known_at(context)
         wanted, formats = self._wanted(as_of)
-        folder = self._folder(as_of)
+        folder = report_storage.opened(self.path, report_storage.folder_name(as_of))
         with self.ledger_hook.ledger() as ledger, self.sweep(context, ledger) as sweep:
             for report, asked in wanted:
                 with TemporaryDirectory(prefix="ifms-report-") as here:
@@ -120,19 +119,6 @@ class ReportOperator(SweepOperator):
             )  # fmt: skip
             wanted.append((report, asked))
         return wanted, catalogue.formats_named([self.format] if self.format else catalogue.FORMATS)
-
-    def _folder(self, as_of: datetime) -> ObjectStoragePath:
-        """Where the files of this `as of` go; made if it is not there. Raises ReportTargetError when it can't be."""
-        from ifms.reports.writer import unwritable
-
-        try:
-            folder = report_storage.root(self.path) / report_storage.folder_name(as_of)
-            folder.fs.makedirs(folder.path, exist_ok=True)
-            if folder.protocol in ("", "file", "local") and not os.access(folder.path, os.W_OK):
-                raise PermissionError(13, "Permission denied")
-        except Exception as error:  # each kind of storage has its own
-            raise unwritable(report_storage.location(self.path), error) from None
-        return folder
 
 
 def _known_at(context: Context) -> datetime:

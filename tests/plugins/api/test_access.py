@@ -418,14 +418,17 @@ def test_no_get_changes_anything(api: Any, failed_pi: str, adapter: Adapter, air
                   "phrase", "unknown_answer")  # fmt: skip
         return {table: adapter.rows(f"SELECT * FROM ifms.{table} ORDER BY 1") for table in tables}
 
-    before, said = state(), audited(airflow_db)
+    def said() -> Any:
+        return [event for event in audited(airflow_db) if "ifms.export" not in event]  # a file says who took it
+
+    before = state(), said()
     client = api("admin", cookie=True)
     for method, path in ROUTES:
         if method == "GET":
             ask(client, method, path)
         elif ("GET", path) not in ROUTES:
             assert client.get(f"/ifms{path}?number={failed_pi}&action=revise").status_code == 405, path
-    assert (state(), audited(airflow_db)) == (before, said)
+    assert (state(), said()) == before
 
 
 def test_what_reads_cant_write(api: Any, failed_pi: str, airflow_app: Any):

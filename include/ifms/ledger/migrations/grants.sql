@@ -76,7 +76,7 @@ GRANT EXECUTE ON FUNCTION ifms.refresh_overview TO ifms_work;
 -- The one way in which calls to the treasury are ever deleted: the function keeps what must be kept.
 GRANT EXECUTE ON FUNCTION ifms.remove_old_calls TO ifms_work;
 -- By which the chain of records is verified.
-GRANT EXECUTE ON FUNCTION ifms.record_hash, ifms.link_hash TO ifms_work;
+GRANT EXECUTE ON FUNCTION ifms.linked_records, ifms.record_hash, ifms.link_hash TO ifms_work;
 -- What of a sanction is withheld, and whom a restored ledger may have paid: asked before a PI is made.
 GRANT EXECUTE ON FUNCTION ifms.withheld, ifms.in_doubt(ifms.payment), ifms.in_doubt(ifms.payment_instruction)
     TO ifms_work;

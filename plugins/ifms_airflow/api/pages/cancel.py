@@ -71,7 +71,8 @@ def end(
             raise HTTPException(409, str(error)) from None
     else:
         reason = " ".join(form.reason.split())
-        dag_runs.note(user, "cancel", dag_id=INSTRUCTIONS, pi_number=form.number, reason=reason)
+        tenant = whole.pi["tenant_id"]
+        dag_runs.note(user, "cancel", dag_id=INSTRUCTIONS, tenant_id=tenant, pi_number=form.number, reason=reason)
     there = urlencode({"number": form.number})
     return RedirectResponse(f"{request.scope.get('root_path', '')}/instruction?{there}", 303)
 

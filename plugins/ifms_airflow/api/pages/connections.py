@@ -32,7 +32,7 @@ def show(request: Request) -> HTMLResponse:
 def try_one(request: Request, user: User, form: Annotated[Chosen, Form()]) -> HTMLResponse:
     """Try a stored connection, under the person's name."""
     result = check(form.connection)
-    dag_runs.note(user, "connection_checked", dag_id=INSTRUCTIONS, connection=result.conn_id, worked=result.worked)
+    dag_runs.log_event(user, "connection_checked", dag_id=INSTRUCTIONS, connection=result.conn_id, worked=result.worked)
     return _show(request, result)
 
 

@@ -321,7 +321,8 @@ def accounts(
     whole, about = _look(ledger, given, number)
     if whole.pi["tenant_id"] not in given.accounts:
         raise HTTPException(403, t("error.accounts", city=whole.pi["tenant_id"]))
-    dag_runs.note(user, "accounts", dag_id="ifms_pi", pi_number=number, types=sorted(kinds))
+    tenant = whole.pi["tenant_id"]
+    dag_runs.note(user, "accounts", dag_id="ifms_pi", tenant_id=tenant, pi_number=number, types=sorted(kinds))
     with ledger.connection() as connection:
         known = account_numbers(connection, whole.pi["pi_number"], TreasuryHook().sealer, given.accounts)
     shown: dict[Any, str] = {}

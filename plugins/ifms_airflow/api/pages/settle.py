@@ -79,6 +79,7 @@ def say(request: Request, user: User, given: Entitled, ledger: Ledger, form: Ann
             user,
             "settle",
             dag_id=INSTRUCTIONS,
+            tenant_id=whole.pi["tenant_id"],
             pi_number=form.number,
             verdict=form.verdict,
             reason=" ".join(form.reason.split()),

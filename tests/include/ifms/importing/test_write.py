@@ -112,11 +112,11 @@ def test_only_the_owner_imports(java_world, here):
         names = ", ".join(columns)
         with pytest.raises(errors.CheckViolation, match="only the owner"):
             worker.execute(f"INSERT INTO ifms.payment_instruction (pi_number, {names}) SELECT 'PI-XX/1', {names} FROM ifms.payment_instruction LIMIT 1".encode())  # fmt: skip
-        with pytest.raises(errors.CheckViolation, match="only the owner"):
+        with pytest.raises(errors.InsufficientPrivilege):
             worker.execute("UPDATE ifms.beneficiary SET imported_as = 'Payment Failed'")
         with pytest.raises(errors.InsufficientPrivilege):
             worker.execute("UPDATE ifms.import_withheld SET settled_at = now()")
-        with pytest.raises(errors.CheckViolation, match="does not change"):
+        with pytest.raises(errors.InsufficientPrivilege):
             worker.execute("UPDATE ifms.payment_instruction SET imported_at = NULL")
 
 

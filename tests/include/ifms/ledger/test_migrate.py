@@ -196,8 +196,8 @@ def test_the_password_of_who_works_rewrites_nothing_that_was_reported(finished):
 
 def test_the_password_of_who_works_logs_no_status_that_is_none(finished):
     with (
-        psycopg.connect(as_worker(finished)) as connection,
         pytest.raises(errors.CheckViolation, match="cannot say it"),
+        psycopg.connect(as_worker(finished)) as connection,
     ):
         connection.execute(
             """

@@ -403,11 +403,16 @@ def test_an_original_is_paid_when_the_ledger_learned_it(ledger: Ledger):
     some_failed = advanced(ledger, *CYCLE[:3], Event.SOME_FAILED)
     came_back = advanced(ledger, *CYCLE, Event.SOME_FAILED)
     with ledger.connect() as connection:
-        for pi, status in ((paid_one, "SUCCESSFUL"), (came_back, "SUCCESSFUL"), (came_back, "PARTIAL")):
+        for pi, before, status in (
+            (paid_one, "IN PROCESS", "SUCCESSFUL"),
+            (came_back, "IN PROCESS", "SUCCESSFUL"),
+            (came_back, "SUCCESSFUL", "PARTIAL"),
+        ):
+            connection.execute("SET session_replication_role = replica")
             connection.execute(
                 "INSERT INTO ifms.status_log (payment_instruction_id, tenant_id, payment_number, service_id, status, "
-                "to_status) VALUES (%s, 't', 'p', 'PD', 'STATUS_LOG_PD_SUCCESS', %s)",
-                (pi.id, status),
+                "from_status, to_status) VALUES (%s, 't', 'p', 'PD', 'STATUS_LOG_PD_SUCCESS', %s, %s)",
+                (pi.id, before, status),
             )
     rows = {row["pi_number"]: row["paid_at"] for row in asked(ledger, views.payment_instructions())}
     assert rows[waiting.pi_number] is None
@@ -463,7 +468,7 @@ def test_a_closed_sanction_says_why(filled: Ledger):
 def test_the_history_says_what_was_heard_in_its_order(ledger: Ledger):
     with ledger.connect() as connection:
         ledger.fund(1000)
-        pi = advanced(ledger)
+        pi = advanced(ledger, *CYCLE[:1])
         for service, from_status, to_status in (("PI", "PENDING", "INITIATED"), ("PIS", None, None)):
             connection.execute(
                 "INSERT INTO ifms.status_log (payment_instruction_id, tenant_id, payment_number, service_id, status, "

@@ -318,8 +318,8 @@ def test_adopting_is_no_way_to_pay_what_is_in_doubt(lost):
     with psycopg.connect(as_worker(lost.dsn)) as worker, pytest.raises(psycopg.errors.CheckViolation) as caught:
         copy_of(worker, **pending)
     assert caught.value.diag.constraint_name == "adopted_was_lost"
-    with psycopg.connect(as_worker(lost.dsn)) as worker, pytest.raises(psycopg.errors.CheckViolation, match="adopted"):
-        worker.execute("UPDATE ifms.payment_instruction SET adopted_by = NULL")
+    with psycopg.connect(lost.dsn) as owner, pytest.raises(psycopg.errors.CheckViolation, match="adopted"):
+        owner.execute("UPDATE ifms.payment_instruction SET adopted_by = NULL")
 
 
 @pytest.mark.parametrize(

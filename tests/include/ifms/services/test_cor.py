@@ -680,10 +680,9 @@ def test_polling_ends_when_nothing_can_change_any_more(failed, treasury, simulat
     failed.run("FTPS")
     failed.run("FTFPS")
     asked = treasury.state["calls"]["FTFPS"]
-    with psycopg.connect(failed.dsn) as connection:
-        connection.execute(
-            "UPDATE ifms.payment_instruction SET paid_at = now() - interval '91 days' WHERE paid_at IS NOT NULL"
-        )
+    rewrite(
+        failed.dsn, "UPDATE ifms.payment_instruction SET paid_at = now() - interval '91 days' WHERE paid_at IS NOT NULL"
+    )
     failed.run("FTFPS")
     assert treasury.state["calls"]["FTFPS"] == asked
 

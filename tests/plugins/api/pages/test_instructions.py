@@ -18,6 +18,7 @@ from airflow.utils.session import create_session
 from sqlalchemy import update
 from support.adapter import Adapter, Treasury
 from support.api import audited, runs
+from support.databases import rewrite
 from support.failed import fail, long_ago, mend, original, paid_and_failed, revisions, wage_bill
 
 from ifms.cities import Cities
@@ -534,8 +535,7 @@ def ended(adapter: Adapter, airflow_db: str, run_dag: Any, pressed: Any, dag_id:
     own = parse_qs(urlsplit(there).query)["run"][0]
     conf = runs(airflow_db, dag_id)[0]["conf"]
     other = run_dag(dag_id, conf=conf).run_id
-    with psycopg.connect(adapter.dsn) as connection:
-        connection.execute("UPDATE ifms.sweep_run SET run_id = %s WHERE run_id = %s", (own, other))
+    rewrite(adapter.dsn, "UPDATE ifms.sweep_run SET run_id = %s WHERE run_id = %s", [own, other])
     with create_session() as session:
         session.execute(update(DagRun).where(DagRun.run_id == own).values(state="success"))
     return there

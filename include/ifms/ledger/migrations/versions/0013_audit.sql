@@ -140,27 +140,33 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- The rows that have a link: whose, of which event, and when that was.
+CREATE FUNCTION ifms.linked_records() RETURNS TABLE (source text, event text, row_id text, "at" timestamptz, "row" jsonb)
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT 'fund_movement', 'made', id::text, created_at, to_jsonb(t) FROM ifms.fund_movement t
+    UNION ALL SELECT 'status_log', 'made', id::text, created_at, to_jsonb(t) FROM ifms.status_log t
+    UNION ALL SELECT 'treasury_call', CASE WHEN outcome IS NULL THEN 'made' ELSE 'ended' END, id::text, created_at,
+        to_jsonb(t) FROM ifms.treasury_call t
+    UNION ALL SELECT 'call_access', 'made', id::text, looked_at, to_jsonb(t) FROM ifms.call_access t
+    UNION ALL SELECT 'call_removal', 'made', id::text, removed_at, to_jsonb(t) FROM ifms.call_removal t
+    UNION ALL SELECT 'person_action', 'made', id::text, acted_at, to_jsonb(t) FROM ifms.person_action t
+    UNION ALL SELECT 'sanction_closing', 'made', id::text, noted_at, to_jsonb(t) FROM ifms.sanction_closing t
+    UNION ALL SELECT 'started_run', 'made', dag_id || ' ' || run_id, started_at, to_jsonb(t) FROM ifms.started_run t
+    UNION ALL SELECT 'restore_cleared', 'made', restored_id || ' ' || number, cleared_at, to_jsonb(t)
+        FROM ifms.restore_cleared t
+    UNION ALL SELECT 'phrase', 'made', id::text, added_at, to_jsonb(t) FROM ifms.phrase t
+    UNION ALL SELECT 'phrase', 'ended', id::text, withdrawn_at, to_jsonb(t) FROM ifms.phrase t
+        WHERE withdrawn_at IS NOT NULL
+$$;
+
 -- What is there already, in the order in which it came.
 DO $$
 DECLARE
     record record;
 BEGIN
-    FOR record IN
-        SELECT created_at AS at, 'fund_movement' AS source, 'made' AS event, id::text AS key, to_jsonb(t) AS "row" FROM ifms.fund_movement t
-        UNION ALL SELECT created_at, 'status_log', 'made', id::text, to_jsonb(t) FROM ifms.status_log t
-        UNION ALL SELECT created_at, 'treasury_call', CASE WHEN outcome IS NULL THEN 'made' ELSE 'ended' END, id::text,
-            to_jsonb(t) FROM ifms.treasury_call t
-        UNION ALL SELECT looked_at, 'call_access', 'made', id::text, to_jsonb(t) FROM ifms.call_access t
-        UNION ALL SELECT noted_at, 'sanction_closing', 'made', id::text, to_jsonb(t) FROM ifms.sanction_closing t
-        UNION ALL SELECT started_at, 'started_run', 'made', dag_id || ' ' || run_id, to_jsonb(t) FROM ifms.started_run t
-        UNION ALL SELECT cleared_at, 'restore_cleared', 'made', restored_id || ' ' || number, to_jsonb(t)
-            FROM ifms.restore_cleared t
-        UNION ALL SELECT added_at, 'phrase', 'made', id::text, to_jsonb(t) FROM ifms.phrase t
-        UNION ALL SELECT withdrawn_at, 'phrase', 'ended', id::text, to_jsonb(t) FROM ifms.phrase t
-            WHERE withdrawn_at IS NOT NULL
-        ORDER BY at, source, key
-    LOOP
-        PERFORM ifms.add_link(record.source, record.event, record.key, record."row");
+    FOR record IN SELECT * FROM ifms.linked_records() ORDER BY "at", source, row_id LOOP
+        PERFORM ifms.add_link(record.source, record.event, record.row_id, record."row");
     END LOOP;
 END $$;
 
@@ -224,14 +230,17 @@ CREATE TRIGGER outcome_is_told_once BEFORE UPDATE OF paid_at, pi_approved_id, pi
     pa_advice_date, pa_bill_ref_number, pa_token_number, pa_token_date, success_code, success_description
     ON ifms.payment_instruction FOR EACH ROW
     WHEN (NEW.imported_at IS NULL AND (
-        (OLD.paid_at IS NOT NULL AND NEW.paid_at IS DISTINCT FROM OLD.paid_at)
-        OR (OLD.pi_approved_id IS NOT NULL
+        (OLD.pi_approved_id IS NOT NULL
             AND (NEW.pi_approved_id, NEW.pi_approval_date) IS DISTINCT FROM (OLD.pi_approved_id, OLD.pi_approval_date))
         OR (OLD.pa_advice_id IS NOT NULL
-            AND (NEW.pa_fin_year, NEW.pa_advice_id, NEW.pa_advice_date, NEW.pa_bill_ref_number)
-                IS DISTINCT FROM (OLD.pa_fin_year, OLD.pa_advice_id, OLD.pa_advice_date, OLD.pa_bill_ref_number))
-        OR (OLD.pa_token_number IS NOT NULL
-            AND (NEW.pa_token_number, NEW.pa_token_date) IS DISTINCT FROM (OLD.pa_token_number, OLD.pa_token_date))))
+            AND (NEW.pa_fin_year, NEW.pa_advice_id, NEW.pa_advice_date)
+                IS DISTINCT FROM (OLD.pa_fin_year, OLD.pa_advice_id, OLD.pa_advice_date))
+        -- A revision is paid bit by bit while it waits, and its references may be told otherwise with each scroll.
+        OR ((OLD.pi_type <> 'REVISED' OR OLD.status <> 'INITIATED') AND (
+            (OLD.paid_at IS NOT NULL AND NEW.paid_at IS DISTINCT FROM OLD.paid_at)
+            OR (OLD.pa_bill_ref_number IS NOT NULL
+                AND (NEW.pa_bill_ref_number, NEW.pa_token_number, NEW.pa_token_date)
+                    IS DISTINCT FROM (OLD.pa_bill_ref_number, OLD.pa_token_number, OLD.pa_token_date))))))
     EXECUTE FUNCTION ifms.refuse_change('what the treasury reported of a payment instruction stays as it was reported');
 
 -- A message was heard when it was heard; only one that nobody was there to hear may be sent again.
@@ -251,15 +260,20 @@ CREATE TRIGGER ended_once BEFORE UPDATE ON ifms.sweep_run FOR EACH ROW
     WHEN (OLD.state <> 'running' AND NOT OLD.presumed_dead AND OLD IS DISTINCT FROM NEW)
     EXECUTE FUNCTION ifms.refuse_change('how a run ended stays on record');
 
--- A status that the log tells of is the payment instruction's, as of the statement that logs it.
+-- A change of status that the log tells of is one that may happen, and leads to where the payment instruction is: at
+-- once, or by another one that the log tells of after it.
 CREATE FUNCTION ifms.check_logged() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM ifms.payment_instruction p
-                   WHERE p.id = NEW.payment_instruction_id AND p.status = NEW.to_status) THEN
-        RAISE EXCEPTION 'the payment instruction is not %, and so the status log cannot say it', NEW.to_status
-            USING ERRCODE = 'check_violation', CONSTRAINT = 'log_agrees';
+                   WHERE p.id = NEW.payment_instruction_id AND p.status = NEW.to_status)
+       AND NOT EXISTS (SELECT FROM ifms.status_log l WHERE l.payment_instruction_id = NEW.payment_instruction_id
+                       AND l.id > NEW.id AND l.from_status = NEW.to_status)
+       OR NOT EXISTS (SELECT FROM ifms.status_transition t WHERE t.subject = 'PAYMENT_INSTRUCTION'
+                      AND (t.from_status, t.to_status) = (NEW.from_status, NEW.to_status)) THEN
+        RAISE EXCEPTION 'the payment instruction did not go from % to %, and so the status log cannot say it',
+            NEW.from_status, NEW.to_status USING ERRCODE = 'check_violation', CONSTRAINT = 'log_agrees';
     END IF;
     RETURN NULL;
 END $$;
-CREATE CONSTRAINT TRIGGER log_agrees AFTER INSERT ON ifms.status_log FOR EACH ROW
+CREATE CONSTRAINT TRIGGER log_agrees AFTER INSERT ON ifms.status_log DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
     WHEN (NEW.to_status IS NOT NULL) EXECUTE FUNCTION ifms.check_logged();
