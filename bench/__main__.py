@@ -16,7 +16,7 @@ from statistics import median_low
 
 from rich.console import Console
 
-from bench import frames, plans, reading, reporting
+from bench import auditing, frames, plans, reading, reporting
 from bench.figures import Figure, Growth, Logging, Shipping, Workers, table, workers_table
 from bench.harness import Harness, harness
 from bench.shipping import measure_shipping
@@ -61,8 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--reading", action="store_true", help="measure the reading alone")
     parser.add_argument("--reports", action="store_true", help="measure the reports alone")
     parser.add_argument("--workers", action="store_true", help="measure the Celery workers alone")
+    parser.add_argument("--audit", action="store_true", help="measure the verifying of records alone")
     given = parser.parse_args(arguments)
-    everything = not (given.reading or given.reports or given.workers)
+    everything = not (given.reading or given.reports or given.workers or given.audit)
     quick: bool = given.quick
     pis = min(given.pis, QUICK_PIS) if quick else given.pis
     console = Console() if sys.stdout.isatty() else Console(width=140)
@@ -72,6 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 _print(console, measure(made, QUICK if quick else Plan(), console))
             if given.workers:
                 _print_workers(console, measure_only_workers(made, QUICK_WORKERS if quick else Plan(), console))
+            if pis and (everything or given.audit):
+                made.new_ledger("audit")
+                console.print(auditing.table(auditing.measure(made.server.dsn("audit"), pis, console)))
             if pis and (everything or given.reading or given.reports):
                 made.new_ledger("reading")
                 timings, filling = reading.measure(made.server.dsn("reading"), pis, console)

@@ -555,6 +555,9 @@ def test_environment_says_where_reports_go(dags: dict[str, Any], monkeypatch: py
     assert dags["ifms_reports"].get_task("report").path is None  # the folder `reports` of AIRFLOW_HOME
     changed = load(monkeypatch, IFMS_REPORTS_PATH=" s3://sample@bucket/reports ")
     assert changed["ifms_reports"].get_task("report").path == "s3://sample@bucket/reports"
+    assert changed["ifms_audit"].get_task("audit").path == "s3://sample@bucket/reports"
+    changed = load(monkeypatch, IFMS_ANCHORS_PATH=" s3://sample@vault ")
+    assert changed["ifms_audit"].get_task("audit").path == "s3://sample@vault"
 
 
 def test_parsing_twice_gives_the_same_dags():

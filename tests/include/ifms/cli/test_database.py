@@ -56,6 +56,8 @@ COMMANDS = {
     "cancel": ["cancel", "PI-1", "--reason", "sample", "--confirm", "PI-1"],
     "report": ["report", "fund_register", "--period", "all", "--to-folder", "{folder}"],
     "log open": ["log", "open", ID, "--key-file", "{folder}/keys"],
+    "audit verify": ["audit", "verify"],
+    "audit anchor": ["audit", "anchor", "--to-folder", "{folder}"],
     "after-restore begin": ["after-restore", "begin"],
     "after-restore list": ["after-restore", "list"],
     "after-restore clear": ["after-restore", "clear", "PI-1", "--reason", "sample"],
@@ -75,11 +77,13 @@ NOTHING_LEFT_OUT = {"simulate"}  # it has no database
 
 
 @pytest.fixture
-def run(tmp_path, capsys):
+def run(tmp_path, capsys, monkeypatch):
     """Run a command on a database; its exit code, and what it says on stderr."""
     (tmp_path / "units.json").write_text(UNITS)
     (tmp_path / "keys").write_text(LOG_KEY)
     (tmp_path / "signing").write_text(SIGNING_KEY)
+    monkeypatch.setenv("IFMS_LOG_KEY", LOG_KEY)
+    monkeypatch.setenv("IFMS_SIGNING_KEY", SIGNING_KEY)
 
     def ended(command, dsn):
         words = [word.format(folder=tmp_path, dsn=dsn) for word in COMMANDS[command]]

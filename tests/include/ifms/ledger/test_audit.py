@@ -210,6 +210,18 @@ def test_many_at_once_make_one_chain(ledger_dsn):
         assert [(head.chain, head.number) for head in heads(connection)] == [("od.samplea", 80), ("od.sampleb", 80)]
 
 
+def test_the_last_link_is_looked_up_and_not_searched_for(ledger_dsn):
+    with psycopg.connect(as_worker(ledger_dsn)) as connection:
+        for number in range(100):
+            record_action(connection, "sample-clerk", "export", f"{number}", tenant_id="od.samplea")
+    with psycopg.connect(ledger_dsn, autocommit=True) as connection:
+        connection.execute("SELECT pg_stat_force_next_flush()")
+        read = connection.execute(
+            "SELECT seq_tup_read, idx_scan FROM pg_stat_user_tables WHERE relname = 'audit_link'"
+        ).fetchone()
+    assert read == (0, 100)
+
+
 def test_who_works_writes_no_link_and_no_time(ledger_dsn):
     with psycopg.connect(as_worker(ledger_dsn), autocommit=True) as connection:
         for statement in (
