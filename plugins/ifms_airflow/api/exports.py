@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
-from functools import partial
 from tempfile import TemporaryFile
 from typing import Annotated, Any, BinaryIO, TypeVar
 
@@ -143,13 +142,10 @@ class Export:
     async def made(self, write: Callable[[Work], None], media_type: str, name: str) -> Response:
         """What `write` writes into its work's file, once it is whole; an empty answer when nobody is there to read it.
 
-        Who asks for it is recorded first.
+        Who takes it is recorded before it is made.
 
         Raises what `write` raises, and 429 when too many wait already.
         """
-        about = {"path": self._request.url.path, "query": self._request.url.query}
-        noted = partial(dag_runs.note, self._user, "export", dag_id=REPORTS, **about)
-        await to_thread.run_sync(noted)
         file: Any = self._held.enter_context(TemporaryFile())  # noqa: SIM115
         work = Work(self._exports.limits, file)
         failed: Exception | None = None
@@ -158,7 +154,9 @@ class Export:
             try:
                 await self._held.enter_async_context(self._exports.of_each.place(self._user.get_id()))
                 async with self._exports.places.place(), _running(work):
-                    await to_thread.run_sync(work.run, write, limiter=CapacityLimiter(1))  # none of Airflow's threads
+                    thread = CapacityLimiter(1)  # none of Airflow's threads
+                    await to_thread.run_sync(self._note, limiter=thread)
+                    await to_thread.run_sync(work.run, write, limiter=thread)
             except Exception as error:
                 failed = error
             group.cancel_scope.cancel()
@@ -170,6 +168,10 @@ class Export:
         file.seek(0)
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Content-Length": str(size)}
         return StreamingResponse(_chunks(file), media_type=media_type, headers=headers)
+
+    def _note(self) -> None:
+        url = self._request.url
+        dag_runs.note(self._user, "export", dag_id=REPORTS, path=url.path, query=url.query)
 
     async def _watch(self, work: Work, scope: CancelScope) -> None:
         """End the work when its client goes, or when the server does."""

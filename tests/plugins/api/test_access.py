@@ -307,6 +307,9 @@ def test_whole_accounts_are_open_by_city(api: Any, failed_pi: str, adapter: Adap
         assert any(number in answer.text for number in whole) == (status == 200)
         page = client.get(f"/ifms/instruction?number={failed_pi}").text
         assert ("Show whole account numbers" in page) == (status == 200)
+    [look] = adapter.rows("SELECT person, tenant_id, subject FROM ifms.person_action WHERE action = 'accounts'")
+    assert (look["person"], look["tenant_id"]) == ("sample-viewer", "od.samplea")
+    assert failed_pi in look["subject"]
 
 
 def test_a_mapping_that_is_none_lets_nobody_in_and_says_which_setting(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from collections import Counter
@@ -240,6 +241,14 @@ def year(adapter: Adapter) -> str:
     adapter.cycle()
     [found] = {row["financial_year"] for row in adapter.rows("SELECT financial_year FROM ifms.sanction")}
     return str(found)
+
+
+def test_who_takes_a_file_is_a_record(exports: Callable[..., Exports], api: Any, year: str, adapter: Adapter):
+    exports()
+    assert api("user").get(f"/ifms/register.csv?year={year}").status_code == 200
+    [row] = adapter.rows("SELECT person, action, subject FROM ifms.person_action")
+    assert (row["person"], row["action"]) == ("sample-user", "export")
+    assert json.loads(row["subject"]) == {"path": "/ifms/register.csv", "query": f"year={year}"}
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx", "pdf"])

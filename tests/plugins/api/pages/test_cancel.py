@@ -62,6 +62,10 @@ def test_it_ends_under_the_person_s_name_and_its_money_is_free(
         assert text in there, text
     assert "/ifms/cancel" not in there
     event, owner, dag_id, extra = audited(airflow_db)[0]
+    [row] = adapter.rows("SELECT person, action, tenant_id, subject, reason FROM ifms.person_action")
+    assert (row["person"], row["action"], row["tenant_id"]) == (owner, "cancel", "od.samplea")
+    assert json.loads(row["subject"]) == json.loads(extra)
+    assert row["reason"] == json.loads(extra)["reason"]
     assert (event, owner, dag_id) == ("ifms.cancel", "sample-user", "ifms_pi")
     assert json.loads(extra) == {"pi_number": unsent, "reason": "wrong bill"}
     before = state(adapter)
