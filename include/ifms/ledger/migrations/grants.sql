@@ -10,8 +10,12 @@ GRANT USAGE ON SCHEMA ifms TO ifms_work, ifms_read;
 REVOKE ALL ON ALL TABLES IN SCHEMA ifms FROM ifms_work, ifms_read;
 GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA ifms TO ifms_work;
 REVOKE UPDATE ON ifms.fund_movement, ifms.status_log, ifms.call_access, ifms.sanction, ifms.sanction_closing,
-    ifms.started_run FROM ifms_work;
+    ifms.started_run, ifms.proposal FROM ifms_work;
 REVOKE INSERT ON ifms.setting FROM ifms_work;
+-- Which acts need a second person, only the owner says; of a proposal only what becomes of it is written later.
+REVOKE INSERT, UPDATE ON ifms.second_person FROM ifms_work;
+GRANT UPDATE (approved_by, approved_at, single_person, refused_by, refused_at, refusal, done_at, done_in, failed_at,
+    result) ON ifms.proposal TO ifms_work;
 REVOKE INSERT, UPDATE ON ifms.status_transition, ifms.alembic_version, ifms.import_row, ifms.import_withheld,
     ifms.restored, ifms.restore_cleared, ifms.home, ifms.overview, ifms.overview_instruction, ifms.overview_failed
     FROM ifms_work;

@@ -1,0 +1,263 @@
+"""A proposed act shown before it is done, and done once another person has approved it: by the same code both times.
+
+What the ledger does by itself (settling, a sanction, a phrase) is done in the transaction that writes the approval. What
+calls the treasury is done by a DAG run that shows the proposal, and looks at it once more (`ifms.ledger.proposals.use`).
+Facts: money-rules.md R13.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from psycopg.rows import dict_row
+
+from ifms.errors import BadInputError, ConflictError
+from ifms.ledger import outbox, phrases, proposals, sanctions
+from ifms.ledger.database import Connection
+from ifms.ledger.proposals import Act, Approval, Proposal
+from ifms.services import manual_settlement
+from ifms.wire.bank import mask_long_numbers
+
+BY_THE_LEDGER = frozenset({Act.SETTLE, Act.SANCTION, Act.PHRASE})
+"""Done in the transaction of the approval; the others by a DAG run, or by the ledger's owner (`Act.RELEASE`)."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something that an act changes; `before` is None for what it adds."""
+
+    what: str
+    which: str
+    before: str | None
+    after: str
+
+
+@dataclass(frozen=True)
+class Payee:
+    """Somebody whom an act is about, by the last four digits of the account."""
+
+    beneficiary_number: str
+    name: str
+    amount: Decimal
+    account: str
+    status: str
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What an act will do."""
+
+    changes: Sequence[Change] = ()
+    payees: Sequence[Payee] = field(default=())
+
+    @property
+    def digest(self) -> str:
+        """Of all of it: what is approved is what was shown."""
+        shown = [[each.what, each.which, each.before, each.after] for each in self.changes]
+        about = [[p.beneficiary_number, str(p.amount), p.account, p.status] for p in self.payees]
+        return hashlib.sha256(json.dumps([shown, about]).encode()).hexdigest()
+
+
+def propose(
+    connection: Connection,
+    act: Act,
+    subject: str,
+    parameters: Mapping[str, Any],
+    *,
+    tenant_id: str | None,
+    reason: str,
+    person: str,
+    amount: Decimal | None = None,
+) -> Proposal:
+    """Propose an act that could be done now, in the caller's transaction.
+
+    Raises what the act itself does when it can't be done, and what `proposals.propose` does.
+    """
+    subject = " ".join(subject.split()) if act is Act.PHRASE else subject  # as a phrase is kept
+    made = proposals.propose(
+        connection,
+        act,
+        subject,
+        parameters,
+        tenant_id=tenant_id,
+        reason=mask_long_numbers(reason),
+        person=person,
+        amount=amount,
+    )
+    preview(connection, made)
+    return made
+
+
+def preview(connection: Connection, proposal: Proposal) -> Preview:
+    """What approving it would do now: the act's own code, taken back. Calls nobody outside.
+
+    Raises what the act itself does when it can't be done any more.
+    """
+    if proposal.act not in BY_THE_LEDGER:
+        return Preview((), _payees(connection, proposal))
+    before = _state(connection, proposal)
+    payees = _payees(connection, proposal)
+    with proposals.rehearsal(connection) as dry:
+        _do(connection, proposal, dry)
+        found = Preview(tuple(_changes(before, _state(connection, proposal))), payees)
+    return found
+
+
+def approve(connection: Connection, proposal_id: UUID, person: str, *, shown: str) -> Proposal:
+    """Approve what was shown (`Preview.digest`), and do it in the same transaction where the ledger does it by itself.
+
+    Raises ConflictError when it would do something else by now, or is decided already; SecondPersonError for the person
+    who proposed it; what the act does when it can't be done any more. Then nothing is changed.
+    """
+    approved = proposals.approve(connection, proposal_id, person)
+    if preview(connection, approved).digest != shown:
+        raise ConflictError(
+            f"{approved.subject} has changed since this was shown: look at what would happen now; nothing was done"
+        )
+    if approved.act in BY_THE_LEDGER:
+        _do(connection, approved, approved.id)
+    done = proposals.find(connection, proposal_id)
+    assert done is not None
+    return done
+
+
+def _do(connection: Connection, proposal: Proposal, approval: Approval) -> None:
+    given, person = proposal.parameters, proposal.proposed_by
+    match Act(proposal.act):
+        case Act.SETTLE:
+            manual_settlement.settle(
+                connection,
+                proposal.subject,
+                manual_settlement.Verdict(given["verdict"]),
+                reason=proposal.reason,
+                person=person,
+                typed=proposal.subject,
+                approval=approval,
+            )
+        case Act.SANCTION:
+            sanctions.set_closed(
+                connection,
+                UUID(proposal.subject),
+                closed=given["closed"],
+                reason=proposal.reason,
+                person=person,
+                approval=approval,
+            )
+        case Act.PHRASE:
+            phrases.add_phrase(
+                connection,
+                given["services"],
+                proposal.subject,
+                given["meaning"],
+                reason=proposal.reason,
+                added_by=person,
+                approval=approval,
+            )
+        case act:
+            raise BadInputError(f"{act} is not done by the ledger itself")
+
+
+# What there is before and after ---------------------------------------------------------------------------------------
+
+_MONEY = ("allotted_amount", "reserved_amount", "spent_amount", "available_amount")
+_State = dict[tuple[str, str], str]
+
+
+def _state(connection: Connection, proposal: Proposal) -> _State:
+    """What the act may change, by what it is and which one; messages that wait to be told, too."""
+    found: _State = {}
+
+    def read(query: str, *values: object) -> Iterable[dict[str, Any]]:
+        with connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(query, values).fetchall()
+
+    sanction: object = None
+    match Act(proposal.act):
+        case Act.SETTLE:
+            for pi in read(
+                "SELECT id, tenant_id, status, sanction_id, payment_number FROM ifms.payment_instruction "
+                "WHERE pi_number = %s",
+                proposal.subject,
+            ):
+                sanction = pi["sanction_id"]
+                found["pi", proposal.subject] = pi["status"]
+                for row in read(
+                    "SELECT beneficiary_number, status FROM ifms.beneficiary WHERE payment_instruction_id = %s",
+                    pi["id"],
+                ):
+                    found["payee", row["beneficiary_number"]] = row["status"]
+                for row in read(
+                    "SELECT hold_code FROM ifms.payment WHERE (tenant_id, payment_number) = (%s, %s)",
+                    pi["tenant_id"],
+                    pi["payment_number"],
+                ):
+                    found["hold", pi["payment_number"]] = row["hold_code"] or "-"
+                for row in read(
+                    "SELECT id, topic, payload ->> 'status' AS status FROM ifms.outbox "
+                    "WHERE topic = ANY(%s) AND ordering_key = %s AND delivered_at IS NULL ORDER BY id",
+                    [outbox.PAYMENT_STATUS, *outbox.NOTICES],
+                    f"{pi['tenant_id']}:{pi['payment_number']}",
+                ):
+                    found["message", f"{row['topic']} #{row['id']}"] = row["status"] or "-"
+        case Act.SANCTION:
+            sanction = UUID(proposal.subject)
+            for row in read("SELECT closed_at IS NOT NULL AS closed FROM ifms.sanction WHERE id = %s", sanction):
+                found["sanction", proposal.subject] = "closed" if row["closed"] else "open"
+        case Act.PHRASE:
+            for row in phrases.unknown_answers(connection):
+                found["answer", row.template] = f"{row.waiting} PI"
+        case _:
+            pass
+    if sanction is not None:
+        for row in read(f"SELECT {', '.join(_MONEY)} FROM ifms.sanction WHERE id = %s", sanction):  # noqa: S608
+            for name in _MONEY:
+                found["money", name] = str(row[name])
+    return found
+
+
+def _changes(before: _State, after: _State) -> Iterable[Change]:
+    for key in dict.fromkeys([*before, *after]):
+        what, which = key
+        old, new = before.get(key), after.get(key)
+        if old == new:
+            continue
+        if what == "money":  # by how much: others move the same sanction meanwhile
+            yield Change(what, which, None, f"{Decimal(new or 0) - Decimal(old or 0):+}")
+        elif what == "message":
+            yield Change(what, which.partition(" #")[0], None, new or "-")
+        else:
+            yield Change(what, which, old, "-" if new is None else new)
+
+
+def _payees(connection: Connection, proposal: Proposal) -> tuple[Payee, ...]:
+    """Whom it is about: those of the PI who are named, or all of them."""
+    named = proposal.parameters.get("payees")
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(
+            """
+            SELECT DISTINCT ON (b.beneficiary_number)
+                   b.beneficiary_number, b.name, b.amount, b.account_last4, b.status
+            FROM ifms.beneficiary b JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id
+            WHERE (p.pi_number = %(number)s OR p.parent_pi_number = %(number)s)
+              AND (%(named)s::text[] IS NULL OR b.beneficiary_number = ANY(%(named)s))
+            ORDER BY b.beneficiary_number, b.created_at DESC, b.id
+            """,
+            {"number": proposal.subject, "named": None if named is None else list(named)},
+        ).fetchall()
+    accounts = named if isinstance(named, dict) else {}
+    return tuple(
+        Payee(
+            row["beneficiary_number"],
+            row["name"],
+            row["amount"],
+            accounts.get(row["beneficiary_number"], "") or (row["account_last4"] or ""),
+            row["status"],
+        )
+        for row in rows
+    )
