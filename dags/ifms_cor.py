@@ -34,7 +34,7 @@ from airflow.sdk import DAG, Param
 from ifms_airflow.alerts import alerts
 from ifms_airflow.assets import OUTBOX
 from ifms_airflow.operators import CorrectOperator
-from ifms_airflow.schedules import DEFAULT_ARGS, NUMBER, TENANT, TENANTS
+from ifms_airflow.schedules import DEFAULT_ARGS, NUMBER, PROPOSAL, TENANT, TENANTS
 
 with DAG(
     "ifms_cor",
@@ -70,6 +70,7 @@ with DAG(
             title="New original",
             description="For failures that can't be corrected any more: pay them anew, from a sanction.",
         ),
+        "proposal": PROPOSAL,
         "tenants": TENANTS,
     },
     render_template_as_native_obj=True,
@@ -85,5 +86,6 @@ with DAG(
         beneficiaries="{{ params.beneficiaries }}",
         same_account="{{ params.same_account }}",
         new_original="{{ params.new_original }}",
+        proposal="{{ params.proposal }}",
         tenants="{{ params.tenants }}",
     )

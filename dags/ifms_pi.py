@@ -38,7 +38,16 @@ from airflow.sdk import DAG, Param
 from ifms_airflow.alerts import alerts
 from ifms_airflow.assets import OUTBOX, new_payments_or_money
 from ifms_airflow.operators import CorrectOperator, CreatePaymentInstructionsOperator
-from ifms_airflow.schedules import DEFAULT_ARGS, NUMBER, PI_NUMBERS, TENANT, TENANTS, bells_or_clock, shards
+from ifms_airflow.schedules import (
+    DEFAULT_ARGS,
+    NUMBER,
+    PI_NUMBERS,
+    PROPOSAL,
+    TENANT,
+    TENANTS,
+    bells_or_clock,
+    shards,
+)
 
 TEXT = NUMBER | {"type": "string"}
 ADOPTED = (
@@ -62,6 +71,7 @@ with DAG(
     default_args=DEFAULT_ARGS,
     params={
         "tenants": TENANTS,
+        "proposal": PROPOSAL,
         "pi_numbers": PI_NUMBERS,
         "payments": Param(
             None,
@@ -101,6 +111,7 @@ with DAG(
         payments="{{ params.payments }}",
         pi_numbers="{{ params.pi_numbers }}",
         adopt="{{ params.adopt }}",
+        proposal="{{ params.proposal }}",
         shards=len(shards()),
     ).expand(shard=shards())
     CorrectOperator(

@@ -333,6 +333,25 @@ def use(
     return found
 
 
+def approved_of(connection: Connection, act: Act, subject: str) -> UUID | None:
+    """The proposal to do this to that which was approved and is not used up; None when there is none."""
+    row = connection.execute(
+        """
+        SELECT id FROM ifms.proposal
+        WHERE act = %s AND subject = %s AND approved_at IS NOT NULL AND done_at IS NULL AND failed_at IS NULL
+        ORDER BY approved_at DESC LIMIT 1
+        """,
+        (act, subject),
+    ).fetchone()
+    return None if row is None else row[0]
+
+
+def used_by(connection: Connection, proposal_id: UUID, done_in: str) -> bool:
+    """Whether this very run has used the proposal up before: it is tried again, and does it no second time."""
+    row = connection.execute("SELECT done_in FROM ifms.proposal WHERE id = %s", (proposal_id,)).fetchone()
+    return row is not None and row[0] == done_in
+
+
 def require_none(connection: Connection, act: Act, subject: str, amount: Decimal | None = None) -> None:
     """Raise SecondPersonError when this act needs a second person."""
     if policy(connection).needs(act, amount):

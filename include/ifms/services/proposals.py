@@ -18,10 +18,10 @@ from uuid import UUID
 from psycopg.rows import dict_row
 
 from ifms.errors import BadInputError, ConflictError
-from ifms.ledger import outbox, phrases, proposals, sanctions
+from ifms.ledger import instructions, outbox, payments, phrases, proposals, restores, sanctions
 from ifms.ledger.database import Connection
-from ifms.ledger.proposals import Act, Approval, Proposal
-from ifms.services import manual_settlement
+from ifms.ledger.proposals import Act, Approval, Proposal, Rehearsal
+from ifms.services import cor, manual_settlement
 from ifms.wire.bank import mask_long_numbers
 
 BY_THE_LEDGER = frozenset({Act.SETTLE, Act.SANCTION, Act.PHRASE})
@@ -100,6 +100,8 @@ def preview(connection: Connection, proposal: Proposal) -> Preview:
     Raises what the act itself does when it can't be done any more.
     """
     if proposal.act not in BY_THE_LEDGER:
+        with proposals.rehearsal(connection) as dry:
+            _begin(connection, proposal, dry)
         return Preview((), _payees(connection, proposal))
     before = _state(connection, proposal)
     payees = _payees(connection, proposal)
@@ -125,6 +127,37 @@ def approve(connection: Connection, proposal_id: UUID, person: str, *, shown: st
     done = proposals.find(connection, proposal_id)
     assert done is not None
     return done
+
+
+def _begin(connection: Connection, proposal: Proposal, dry: Rehearsal) -> None:
+    """What a run looks at in the ledger before it calls anybody. Raises what that does when it can't be done any more."""
+    match Act(proposal.act):
+        case Act.SAME_ACCOUNT | Act.REPAYMENT | Act.CORRECTION:
+            cor.failed_of(connection, order_of(proposal))
+        case Act.RESUBMISSION:
+            payments.release_holds(connection, [proposal.subject], [proposal.tenant_id or ""], approval=dry)
+        case Act.ADOPT:
+            if proposal.subject in instructions.find(connection, [proposal.subject]):
+                raise ConflictError(f"PI {proposal.subject} is known here: only a bill that is lost is adopted")
+        case Act.RELEASE:
+            if proposal.subject not in {row[0] for row in restores.in_doubt(connection)}:
+                raise BadInputError(f"{proposal.subject!r} is not held back since a restore")
+        case act:
+            raise BadInputError(f"{act} is done by the ledger itself")
+
+
+def order_of(proposal: Proposal) -> cor.Order:
+    """The correction that is proposed."""
+    given = proposal.parameters
+    return cor.Order(
+        given["tenant"],
+        proposal.subject,
+        tuple(given["beneficiaries"]) or None,
+        given["new_original"],
+        tuple(given["same_account"]),
+        by=proposal.proposed_by,
+        proposal=proposal.id,
+    )
 
 
 def _do(connection: Connection, proposal: Proposal, approval: Approval) -> None:
@@ -210,8 +243,8 @@ def _state(connection: Connection, proposal: Proposal) -> _State:
             for row in read("SELECT closed_at IS NOT NULL AS closed FROM ifms.sanction WHERE id = %s", sanction):
                 found["sanction", proposal.subject] = "closed" if row["closed"] else "open"
         case Act.PHRASE:
-            for row in phrases.unknown_answers(connection):
-                found["answer", row.template] = f"{row.waiting} PI"
+            for answer in phrases.unknown_answers(connection):
+                found["answer", answer.template] = f"{answer.waiting} PI"
         case _:
             pass
     if sanction is not None:
@@ -244,11 +277,15 @@ def _payees(connection: Connection, proposal: Proposal) -> tuple[Payee, ...]:
             SELECT DISTINCT ON (b.beneficiary_number)
                    b.beneficiary_number, b.name, b.amount, b.account_last4, b.status
             FROM ifms.beneficiary b JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id
-            WHERE (p.pi_number = %(number)s OR p.parent_pi_number = %(number)s)
+            WHERE (p.pi_number = %(number)s OR p.parent_pi_number = %(number)s OR p.payment_number = %(payment)s)
               AND (%(named)s::text[] IS NULL OR b.beneficiary_number = ANY(%(named)s))
             ORDER BY b.beneficiary_number, b.created_at DESC, b.id
             """,
-            {"number": proposal.subject, "named": None if named is None else list(named)},
+            {
+                "number": proposal.subject,
+                "payment": proposal.subject if proposal.act == Act.RESUBMISSION else None,
+                "named": None if named is None else list(named),
+            },
         ).fetchall()
     accounts = named if isinstance(named, dict) else {}
     return tuple(

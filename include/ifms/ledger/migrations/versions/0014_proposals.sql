@@ -57,6 +57,8 @@ CREATE TABLE ifms.proposal (
 );
 COMMENT ON TABLE ifms.proposal IS 'Acts that one person has proposed and another approves or refuses; what became of each.';
 CREATE INDEX proposal_open ON ifms.proposal (act, subject) WHERE approved_at IS NULL AND refused_at IS NULL;
+CREATE INDEX proposal_to_be_done ON ifms.proposal (act, subject)
+    WHERE approved_at IS NOT NULL AND done_at IS NULL AND failed_at IS NULL;
 CREATE INDEX proposal_by_time ON ifms.proposal (proposed_at DESC, id DESC);
 CREATE INDEX proposal_undecided ON ifms.proposal (proposed_at DESC, id DESC) WHERE approved_at IS NULL AND refused_at IS NULL;
 CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.proposal FOR EACH STATEMENT
