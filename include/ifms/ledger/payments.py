@@ -119,7 +119,7 @@ def release_holds(
     """A person wants new PIs for these payments, of `tenants` alone: nothing holds them back any more.
 
     Raises BadInputError, and changes nothing, for a payment that is not known there or has a live PI; SecondPersonError
-    for one of so much that another person has to approve that it has one more PI, unless `approval` says that one has.
+    for one of so much that another person has to approve one more PI, unless `approval` says that one has.
     """
     rows = connection.execute(
         """
@@ -155,7 +155,7 @@ def needs_two(connection: Connection, tenant_id: str, payment_number: str) -> De
 def _resubmitted(
     connection: Connection, freed: Collection[tuple[str, str, Decimal]], approval: Approval, done_in: str | None
 ) -> None:
-    """Of payments (number, city, amount) that may have a PI: one that had one is resubmitted, which may need two people.
+    """Of payments (number, city, amount) that may have a PI, one that had one is resubmitted: that may need two people.
 
     Raises SecondPersonError for one that needs a proposal, and for a second one of the same proposal.
     """

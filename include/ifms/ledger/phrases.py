@@ -87,7 +87,8 @@ def add_phrase(
     PIs that wait behind it are asked about first in their next sweep. Returns the phrase's id, and how many they are.
     Where it needs a second person, `approval` is the proposal that one has approved, and is used up.
 
-    Raises SecondPersonError without one, BadInputError for what can't be a phrase, ConflictError when the text has another meaning already.
+    Raises SecondPersonError without one, BadInputError for what can't be a phrase, ConflictError when the text has
+    another meaning already.
     """
     text, reason, added_by = " ".join(text.split()), " ".join(reason.split()), added_by.strip()
     if not reason or not added_by:

@@ -29,7 +29,7 @@ from ifms.ledger.database import Connection
 ACTS = "IFMS_SECOND_PERSON"
 """Environment variable of `ifms migrate`: the acts that need a second person, by commas; all when unset, or `none`."""
 ABOVE = "IFMS_SECOND_PERSON_ABOVE"
-"""Environment variable of `ifms migrate`: from how many rupees on corrections and resubmissions do; never when unset."""
+"""Environment variable of `ifms migrate`: above how many rupees corrections and resubmissions do; never when unset."""
 DAYS = "IFMS_PROPOSAL_DAYS"
 """Environment variable of `ifms migrate`: for how many days a proposal can be approved; 7 when unset."""
 SINGLE = "IFMS_SINGLE_PERSON"
@@ -199,7 +199,8 @@ def propose(
     waits = connection.execute(
         """
         SELECT id, proposed_by FROM ifms.proposal
-        WHERE act = %s AND subject = %s AND approved_at IS NULL AND refused_at IS NULL AND expires_at > clock_timestamp()
+        WHERE act = %s AND subject = %s AND approved_at IS NULL AND refused_at IS NULL
+          AND expires_at > clock_timestamp()
         """,
         (act, subject),
     ).fetchone()

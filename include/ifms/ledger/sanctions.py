@@ -83,8 +83,9 @@ def set_closed(
     """Close a sanction, or open it again, in the caller's transaction; name and reason stay on record.
 
     What is reserved on it stays so: its PIs are sent and settled. Where it needs a second person, `approval` is the
-    proposal that one has approved, and is used up. Raises SecondPersonError without one, BadInputError without reason or name, or for a
-    sanction that is not known here or of none of these cities, ConflictError for one that is closed, or open, already.
+    proposal that one has approved, and is used up. Raises SecondPersonError without one, BadInputError without
+    reason or name, or for a sanction that is not known here or of none of these cities, ConflictError for one that is
+    closed, or open, already.
     """
     reason, person = " ".join(reason.split()), person.strip()
     if not reason or not person:

@@ -135,7 +135,8 @@ class Adoption:
         """Adopt `bill`; the PI as it is written, IN PROCESS.
 
         Raises SecondPersonError when another person has to approve it first, AdoptionRefusedError, BadInputError,
-        WireError or LedgerError that say what disagrees, or what has to come first; TreasuryUnreachableError when a service did not answer. Then nothing is written but the calls.
+        WireError or LedgerError that say what disagrees, or what has to come first; TreasuryUnreachableError when a
+        service did not answer. Then nothing is written but the calls.
         """
         bill = self.sweep.db.transact(partial(_approved, bill=bill))
         pa.remember(self.sweep, self.platform.payments(bill.tenant_id, numbers=[bill.payment_number]))

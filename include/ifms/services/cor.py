@@ -221,8 +221,7 @@ class Corrections:
             except ClaimLostError as error:
                 self.sweep.add_warning(str(error))
             except CorrectionRefusedError as error:
-                if order.proposal is not None:  # it is over: what was approved can't be done
-                    self.sweep.db.transact(partial(proposals.fail, proposal_id=order.proposal, why=str(error)))
+                self.sweep.db.transact(partial(_over, order=order, why=str(error)))
                 if asked_for:
                     self.sweep.add_problem(str(error))
                 else:
@@ -647,6 +646,15 @@ def _approved(
     act = Act(found.act) if found is not None and found.act in acts_of(order) else acts_of(order)[0]
     found = proposals.fitting(connection, act, order.pi_number, wanted, order.proposal)
     return replace(order, by=found.people)
+
+
+def _over(connection: Connection, order: Order, why: str) -> None:
+    """What was approved can't be done: say so of the proposal; nothing of one that is not of this very order."""
+    found = None if order.proposal is None else proposals.find(connection, order.proposal)
+    if found is None or found.act not in acts_of(order) or found.subject != order.pi_number:
+        return
+    if found.parameters == parameters_of(order, {}) | {"payees": found.parameters.get("payees")}:
+        proposals.fail(connection, found.id, why)
 
 
 def _where(order: Order) -> str:

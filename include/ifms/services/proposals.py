@@ -1,7 +1,8 @@
 """A proposed act shown before it is done, and done once another person has approved it: by the same code both times.
 
-What the ledger does by itself (settling, a sanction, a phrase) is done in the transaction that writes the approval. What
-calls the treasury is done by a DAG run that shows the proposal, and looks at it once more (`ifms.ledger.proposals.use`).
+What the ledger does by itself (settling, a sanction, a phrase) is done in the transaction that writes the approval.
+What calls the treasury is done by a DAG run that shows the proposal, and looks at it once more
+(`ifms.ledger.proposals.use`).
 Facts: money-rules.md R13.
 """
 
@@ -107,8 +108,8 @@ def preview(connection: Connection, proposal: Proposal) -> Preview:
     payees = _payees(connection, proposal)
     with proposals.rehearsal(connection) as dry:
         _do(connection, proposal, dry)
-        found = Preview(tuple(_changes(before, _state(connection, proposal))), payees)
-    return found
+        after = _state(connection, proposal)
+    return Preview(tuple(_changes(before, after)), payees)
 
 
 def approve(connection: Connection, proposal_id: UUID, person: str, *, shown: str) -> Proposal:
@@ -130,7 +131,7 @@ def approve(connection: Connection, proposal_id: UUID, person: str, *, shown: st
 
 
 def _begin(connection: Connection, proposal: Proposal, dry: Rehearsal) -> None:
-    """What a run looks at in the ledger before it calls anybody. Raises what that does when it can't be done any more."""
+    """What a run looks at in the ledger before it calls anybody. Raises what it does when it can't be done any more."""
     match Act(proposal.act):
         case Act.SAME_ACCOUNT | Act.REPAYMENT | Act.CORRECTION:
             cor.failed_of(connection, order_of(proposal))

@@ -69,8 +69,8 @@ def start(
     """Start a run of the DAG with `conf`; `token` names it, so that the same form sent twice starts one run.
 
     It is for the cities in `tenants` of `conf`, for all without them. Raises 403 when the user may not start it, or not
-    for one of these cities, DigitError when Airflow refuses. What somebody else has proposed and the user has `approved`
-    is started by the right to approve there.
+    for one of these cities, DigitError when Airflow refuses. What somebody else has proposed and the user has
+    `approved` is started by the right to approve there.
     """
     if not approved:
         require_start(user, given, dag_id)

@@ -82,7 +82,8 @@ def adopt(
     request: Request, user: User, given: Entitled, ledger: Ledger, form: Annotated[ToBeAdopted, Form()]
 ) -> Response:
     """Propose to adopt a bill that the treasury has and a restored ledger has lost."""
-    require_act(given, form.tenant or None)
+    if form.tenant.strip() and form.tenant.strip() not in given.act:  # as of a city that there is none of
+        return _list(request, user, given, ledger, t("error.act", city=form.tenant), 400)
     try:
         bill = LostBill.of_form(form.model_dump() | {"person": user.get_name()})
         made = proposing.propose(
@@ -112,7 +113,7 @@ def release(
 
 
 @router.get("/proposal")
-def one(request: Request, user: User, given: Entitled, ledger: Ledger, id: Annotated[UUID, Query()]) -> HTMLResponse:  # noqa: A002
+def one(request: Request, user: User, given: Entitled, ledger: Ledger, id: Annotated[UUID, Query()]) -> HTMLResponse:
     """What would happen now, by the act's own code; and the yes and no."""
     return _show(request, user, given, ledger, _look(ledger, given, id))
 
