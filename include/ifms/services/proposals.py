@@ -16,8 +16,6 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from psycopg.rows import dict_row
-
 from ifms.errors import BadInputError, ConflictError
 from ifms.ledger import instructions, outbox, payments, phrases, proposals, restores, sanctions
 from ifms.ledger.database import Connection
@@ -207,51 +205,49 @@ def _state(connection: Connection, proposal: Proposal) -> _State:
     """What the act may change, by what it is and which one; messages that wait to be told, too."""
     found: _State = {}
 
-    def read(query: str, *values: object) -> Iterable[dict[str, Any]]:
-        with connection.cursor(row_factory=dict_row) as cursor:
-            return cursor.execute(query, values).fetchall()
+    def read(query: str, *values: object) -> list[tuple[Any, ...]]:
+        return connection.execute(query, values).fetchall()
 
     sanction: object = None
     match Act(proposal.act):
         case Act.SETTLE:
-            for pi in read(
+            for pi_id, tenant, status, paid_from, payment in read(
                 "SELECT id, tenant_id, status, sanction_id, payment_number FROM ifms.payment_instruction "
                 "WHERE pi_number = %s",
                 proposal.subject,
             ):
-                sanction = pi["sanction_id"]
-                found["pi", proposal.subject] = pi["status"]
-                for row in read(
-                    "SELECT beneficiary_number, status FROM ifms.beneficiary WHERE payment_instruction_id = %s",
-                    pi["id"],
+                sanction = paid_from
+                found["pi", proposal.subject] = status
+                for number, now in read(
+                    "SELECT beneficiary_number, status FROM ifms.beneficiary WHERE payment_instruction_id = %s", pi_id
                 ):
-                    found["payee", row["beneficiary_number"]] = row["status"]
-                for row in read(
-                    "SELECT hold_code FROM ifms.payment WHERE (tenant_id, payment_number) = (%s, %s)",
-                    pi["tenant_id"],
-                    pi["payment_number"],
+                    found["payee", number] = now
+                for (hold,) in read(
+                    "SELECT hold_code FROM ifms.payment WHERE (tenant_id, payment_number) = (%s, %s)", tenant, payment
                 ):
-                    found["hold", pi["payment_number"]] = row["hold_code"] or "-"
-                for row in read(
-                    "SELECT id, topic, payload ->> 'status' AS status FROM ifms.outbox "
+                    found["hold", payment] = hold or "-"
+                for message, topic, told in read(
+                    "SELECT id, topic, payload ->> 'status' FROM ifms.outbox "
                     "WHERE topic = ANY(%s) AND ordering_key = %s AND delivered_at IS NULL ORDER BY id",
                     [outbox.PAYMENT_STATUS, *outbox.NOTICES],
-                    f"{pi['tenant_id']}:{pi['payment_number']}",
+                    f"{tenant}:{payment}",
                 ):
-                    found["message", f"{row['topic']} #{row['id']}"] = row["status"] or "-"
+                    found["message", f"{topic} #{message}"] = told or "-"
         case Act.SANCTION:
             sanction = UUID(proposal.subject)
-            for row in read("SELECT closed_at IS NOT NULL AS closed FROM ifms.sanction WHERE id = %s", sanction):
-                found["sanction", proposal.subject] = "closed" if row["closed"] else "open"
+            for (closed,) in read("SELECT closed_at IS NOT NULL FROM ifms.sanction WHERE id = %s", sanction):
+                found["sanction", proposal.subject] = "closed" if closed else "open"
         case Act.PHRASE:
             for answer in phrases.unknown_answers(connection):
                 found["answer", answer.template] = f"{answer.waiting} PI"
         case _:
             pass
     if sanction is not None:
-        for row in read(f"SELECT {', '.join(_MONEY)} FROM ifms.sanction WHERE id = %s", sanction):  # noqa: S608
-            for name in _MONEY:
-                found["money", name] = str(row[name])
+        for balances in read(
+            "SELECT allotted_amount, reserved_amount, spent_amount, available_amount FROM ifms.sanction WHERE id = %s",
+            sanction,
+        ):
+            found |= {("money", name): str(amount) for name, amount in zip(_MONEY, balances, strict=True)}
     return found
 
 
@@ -272,30 +268,23 @@ def _changes(before: _State, after: _State) -> Iterable[Change]:
 def _payees(connection: Connection, proposal: Proposal) -> tuple[Payee, ...]:
     """Whom it is about: those of the PI who are named, or all of them."""
     named = proposal.parameters.get("payees")
-    with connection.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(
-            """
-            SELECT DISTINCT ON (b.beneficiary_number)
-                   b.beneficiary_number, b.name, b.amount, b.account_last4, b.status
-            FROM ifms.beneficiary b JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id
-            WHERE (p.pi_number = %(number)s OR p.parent_pi_number = %(number)s OR p.payment_number = %(payment)s)
-              AND (%(named)s::text[] IS NULL OR b.beneficiary_number = ANY(%(named)s))
-            ORDER BY b.beneficiary_number, b.created_at DESC, b.id
-            """,
-            {
-                "number": proposal.subject,
-                "payment": proposal.subject if proposal.act == Act.RESUBMISSION else None,
-                "named": None if named is None else list(named),
-            },
-        ).fetchall()
+    rows = connection.execute(
+        """
+        SELECT DISTINCT ON (b.beneficiary_number)
+               b.beneficiary_number, b.name, b.amount, b.account_last4, b.status
+        FROM ifms.beneficiary b JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id
+        WHERE (p.pi_number = %(number)s OR p.parent_pi_number = %(number)s OR p.payment_number = %(payment)s)
+          AND (%(named)s::text[] IS NULL OR b.beneficiary_number = ANY(%(named)s))
+        ORDER BY b.beneficiary_number, b.created_at DESC, b.id
+        """,
+        {
+            "number": proposal.subject,
+            "payment": proposal.subject if proposal.act == Act.RESUBMISSION else None,
+            "named": None if named is None else list(named),
+        },
+    ).fetchall()
     accounts = named if isinstance(named, dict) else {}
     return tuple(
-        Payee(
-            row["beneficiary_number"],
-            row["name"],
-            row["amount"],
-            accounts.get(row["beneficiary_number"], "") or (row["account_last4"] or ""),
-            row["status"],
-        )
-        for row in rows
+        Payee(number, name, amount, accounts.get(number, "") or last4 or "", status)
+        for number, name, amount, last4, status in rows
     )

@@ -58,10 +58,11 @@ WRITTEN_BY_THE_OWNER = {
     "restored",
     "restore_cleared",
     "home",
+    "second_person",
 }
 # What must not be rewritten by whoever works on the ledger.
 APPEND_ONLY = {
-    "call_access", "fund_movement", "sanction", "sanction_closing", "started_run", "status_log"
+    "call_access", "fund_movement", "proposal", "sanction", "sanction_closing", "started_run", "status_log"
 } | WRITTEN_BY_THE_OWNER  # fmt: skip
 
 
