@@ -190,6 +190,39 @@ def act(browser: Any, number: str, action: str, **fields: Any) -> Any:
     return browser.post("/ifms/act", data=form | fields)
 
 
+def test_a_bill_is_adopted_by_the_form_that_was_approved(
+    browser: Any, other: Any, adapter: Adapter, airflow_db: str, run_dag: Any
+):
+    second_person.needed(adapter.dsn)
+    bill = {
+        "tenant": "od.samplea",
+        "pi_number": "PI-SA/2026-27/000123",
+        "bill_date": "2026-11-27 21:00:14",
+        "payment_number": "EP/0/2026-27/11/27/000045",
+        "master_allotment_id": "1234",
+        "ssu_allotment_id": "56",
+        "allotment_serial_no": "1",
+        "reason": "in the treasury's list",
+    }
+    assert run_dag("ifms_pi", conf={"adopt": bill | {"allotment_serial_no": 1, "person": "x"}}).state == "failed"
+    assert browser.post("/ifms/proposals/adopt", data=bill | {"bill_date": "yesterday"}).status_code == 400
+    assert browser.post("/ifms/proposals/adopt", data=bill).status_code == 303
+    assert approve(other, adapter).status_code == 303
+    conf = runs(airflow_db, "ifms_pi")[0]["conf"]
+    assert conf["adopt"] == bill | {"allotment_serial_no": 1, "person": "sample-user"}
+    assert run_dag("ifms_pi", conf=conf).state == "failed"  # there is no such payment
+    assert proposal(adapter)["done_at"] is None
+    assert "Approved, not done yet" in shown(browser, adapter).text
+
+
+def test_what_no_restore_holds_is_not_released(browser: Any, adapter: Adapter):
+    second_person.needed(adapter.dsn)
+    answer = browser.post("/ifms/proposals/release", data={"number": "EP/none", "reason": "x"})
+    assert answer.status_code == 400
+    assert "is not held back since a restore" in answer.text
+    assert adapter.rows("SELECT FROM ifms.proposal") == []
+
+
 def test_the_same_account_needs_two_and_no_run_gets_past(
     browser: Any, other: Any, adapter: Adapter, treasury: Treasury, airflow_db: str, run_dag: Any
 ):
