@@ -10,17 +10,21 @@ An account that is right as it is (dormant, returned late by RBI) is paid once m
 beneficiary under 'Same account on purpose'; the name of who started the run goes into the status log. Nothing else
 pays to an account that failed.
 
+The same account, a new original, and more than `IFMS_SECOND_PERSON_ABOVE` rupees need a proposal that another person
+has approved on the adapter's pages, which start the run then; any other run does nothing of it, and is red.
+
 ## When
 Started by an operator, through the form. A failed payment can be corrected for 90 days, or until 30 April of the
 next financial year if that is earlier; after that, 'New original' pays it anew from a sanction with enough funds.
 
 ## Reads
 The platform's bank accounts (and their audit log for accounts that the ledger does not know);
-`ifms.failed_beneficiary`.
+`ifms.failed_beneficiary`, `ifms.proposal`, `ifms.second_person`.
 
 ## Writes
 `ifms.payment_instruction`, `ifms.beneficiary`, `ifms.status_log`, `ifms.treasury_call`, `ifms.outbox`,
-`ifms.sweep_run` (and `ifms.fund_movement` for a new original); revised payment instructions at the treasury.
+`ifms.proposal`, `ifms.sweep_run` (and `ifms.fund_movement` for a new original); revised payment instructions at the
+treasury.
 
 ## If it fails
 Nothing is sent that was not written before, and nothing is ever sent under a second number: running it again is
@@ -34,7 +38,7 @@ from airflow.sdk import DAG, Param
 from ifms_airflow.alerts import alerts
 from ifms_airflow.assets import OUTBOX
 from ifms_airflow.operators import CorrectOperator
-from ifms_airflow.schedules import DEFAULT_ARGS, NUMBER, TENANT, TENANTS
+from ifms_airflow.schedules import DEFAULT_ARGS, NUMBER, PROPOSAL, TENANT, TENANTS
 
 with DAG(
     "ifms_cor",
@@ -70,6 +74,7 @@ with DAG(
             title="New original",
             description="For failures that can't be corrected any more: pay them anew, from a sanction.",
         ),
+        "proposal": PROPOSAL,
         "tenants": TENANTS,
     },
     render_template_as_native_obj=True,
@@ -85,5 +90,6 @@ with DAG(
         beneficiaries="{{ params.beneficiaries }}",
         same_account="{{ params.same_account }}",
         new_original="{{ params.new_original }}",
+        proposal="{{ params.proposal }}",
         tenants="{{ params.tenants }}",
     )

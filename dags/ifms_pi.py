@@ -8,7 +8,9 @@ are asked about, and sent again with the same number and content, at the start o
 PI that was declined gets a successor by itself once a payee's account differs; one that was rejected, through the
 form. With a bill to adopt in the form the run only takes that one into the ledger: one that the treasury has, and that
 a ledger restored from a backup has lost. With PI numbers in the form the run is about these alone: those
-that are PENDING are settled, and the payments of those that were declined or rejected get a new one.
+that are PENDING are settled, and the payments of those that were declined or rejected get a new one. A bill to adopt,
+and a new PI for a payment of more than `IFMS_SECOND_PERSON_ABOVE` rupees that had one, need a proposal that another
+person has approved on the adapter's pages, which start the run then; any other run does nothing of it, and is red.
 
 ## When
 When ifms_pa has made payments or ifms_va has found new money; when a message comes on the Kafka topic that the
@@ -18,12 +20,13 @@ DAG files are parsed, and a triggerer must run. And daily at 21:00 IST (`IFMS_SC
 that are still PENDING. A backfill takes the payments and PENDING PIs created in its interval.
 
 ## Reads
-The platform's payments, bills, payees, bank accounts and master data; `ifms.sanction`, `ifms.payment`.
+The platform's payments, bills, payees, bank accounts and master data; `ifms.sanction`, `ifms.payment`,
+`ifms.proposal`, `ifms.second_person`.
 
 ## Writes
 `ifms.payment_instruction`, `ifms.beneficiary`, `ifms.fund_movement`, `ifms.payment`, `ifms.status_log`,
-`ifms.treasury_call`, `ifms.outbox`, `ifms.sweep_run`; payment instructions at the treasury. Updates the asset
-`ifms_outbox` while the platform must hear of something, which starts ifms_relay.
+`ifms.treasury_call`, `ifms.outbox`, `ifms.proposal`, `ifms.sweep_run`; payment instructions at the treasury. Updates
+the asset `ifms_outbox` while the platform must hear of something, which starts ifms_relay.
 
 ## If it fails
 Nothing is sent that was not written before, and nothing is ever sent under a second number: running it again is
@@ -38,7 +41,16 @@ from airflow.sdk import DAG, Param
 from ifms_airflow.alerts import alerts
 from ifms_airflow.assets import OUTBOX, new_payments_or_money
 from ifms_airflow.operators import CorrectOperator, CreatePaymentInstructionsOperator
-from ifms_airflow.schedules import DEFAULT_ARGS, NUMBER, PI_NUMBERS, TENANT, TENANTS, bells_or_clock, shards
+from ifms_airflow.schedules import (
+    DEFAULT_ARGS,
+    NUMBER,
+    PI_NUMBERS,
+    PROPOSAL,
+    TENANT,
+    TENANTS,
+    bells_or_clock,
+    shards,
+)
 
 TEXT = NUMBER | {"type": "string"}
 ADOPTED = (
@@ -62,6 +74,7 @@ with DAG(
     default_args=DEFAULT_ARGS,
     params={
         "tenants": TENANTS,
+        "proposal": PROPOSAL,
         "pi_numbers": PI_NUMBERS,
         "payments": Param(
             None,
@@ -101,6 +114,7 @@ with DAG(
         payments="{{ params.payments }}",
         pi_numbers="{{ params.pi_numbers }}",
         adopt="{{ params.adopt }}",
+        proposal="{{ params.proposal }}",
         shards=len(shards()),
     ).expand(shard=shards())
     CorrectOperator(

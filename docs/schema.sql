@@ -869,6 +869,11 @@ CREATE FUNCTION ifms.linked_records() RETURNS TABLE(source text, event text, row
     UNION ALL SELECT 'phrase', 'made', id::text, added_at, to_jsonb(t) FROM ifms.phrase t
     UNION ALL SELECT 'phrase', 'ended', id::text, withdrawn_at, to_jsonb(t) FROM ifms.phrase t
         WHERE withdrawn_at IS NOT NULL
+    UNION ALL SELECT 'proposal', 'made', id::text, proposed_at, to_jsonb(t) FROM ifms.proposal t
+    UNION ALL SELECT 'proposal', 'decided', id::text, coalesce(approved_at, refused_at), to_jsonb(t) FROM ifms.proposal t
+        WHERE approved_at IS NOT NULL OR refused_at IS NOT NULL
+    UNION ALL SELECT 'proposal', 'ended', id::text, coalesce(done_at, failed_at), to_jsonb(t) FROM ifms.proposal t
+        WHERE done_at IS NOT NULL OR failed_at IS NOT NULL
 $$;
 
 --
@@ -942,6 +947,72 @@ CREATE FUNCTION ifms.place() RETURNS text
 $$;
 
 --
+-- Name: proposal_goes_its_way(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.proposal_goes_its_way() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    said    ifms.second_person;
+    moment  timestamptz := clock_timestamp();
+    decided text[] := '{approved_by,approved_at,single_person,refused_by,refused_at,refusal,done_at,done_in,failed_at,result}';
+    wrong   text;
+BEGIN
+    SELECT * INTO STRICT said FROM ifms.second_person;
+    IF TG_OP = 'INSERT' THEN
+        IF num_nonnulls(NEW.approved_by, NEW.approved_at, NEW.refused_by, NEW.refused_at, NEW.refusal, NEW.done_at,
+                        NEW.done_in, NEW.failed_at, NEW.result) > 0 OR NEW.single_person THEN
+            wrong := 'it begins undecided';
+        END IF;
+        NEW.proposed_at := moment;
+        NEW.expires_at := moment + make_interval(days => said.proposal_days);
+    ELSIF to_jsonb(NEW) - decided <> to_jsonb(OLD) - decided THEN
+        wrong := 'what was proposed is frozen';
+    ELSE
+        IF (NEW.approved_by, NEW.approved_at, NEW.single_person)
+                IS DISTINCT FROM (OLD.approved_by, OLD.approved_at, OLD.single_person) THEN
+            NEW.approved_at := moment;
+            NEW.single_person := lower(btrim(NEW.approved_by)) = lower(btrim(NEW.proposed_by));
+            IF OLD.approved_at IS NOT NULL OR OLD.refused_at IS NOT NULL THEN
+                wrong := 'it is decided already';
+            ELSIF moment >= OLD.expires_at THEN
+                wrong := 'it has expired';
+            ELSIF NEW.single_person AND NOT said.single_person THEN
+                wrong := 'it is approved by another person than the one who proposed it';
+            END IF;
+        END IF;
+        IF (NEW.refused_by, NEW.refused_at, NEW.refusal)
+                IS DISTINCT FROM (OLD.refused_by, OLD.refused_at, OLD.refusal) THEN
+            NEW.refused_at := moment;
+            IF OLD.approved_at IS NOT NULL OR OLD.refused_at IS NOT NULL THEN
+                wrong := 'it is decided already';
+            END IF;
+        END IF;
+        IF (NEW.done_at, NEW.done_in, NEW.failed_at, NEW.result)
+                IS DISTINCT FROM (OLD.done_at, OLD.done_in, OLD.failed_at, OLD.result) THEN
+            IF OLD.approved_at IS NULL THEN
+                wrong := 'it is approved before it is done';
+            ELSIF OLD.done_at IS NOT NULL OR OLD.failed_at IS NOT NULL THEN
+                wrong := 'it has ended already';
+            ELSIF NEW.done_at IS NOT NULL AND moment >= OLD.expires_at + interval '1 day' THEN
+                wrong := 'it has expired';
+            END IF;
+            IF NEW.done_at IS NOT NULL THEN
+                NEW.done_at := moment;
+            ELSE
+                NEW.failed_at := moment;
+            END IF;
+        END IF;
+    END IF;
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'proposal % is not changed so: %', NEW.id, wrong
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'proposal_goes_its_way';
+    END IF;
+    RETURN NEW;
+END $$;
+
+--
 -- Name: record_hash(text, text, jsonb); Type: FUNCTION; Schema: ifms; Owner: -
 --
 
@@ -955,6 +1026,9 @@ CREATE FUNCTION ifms.record_hash(source text, event text, "row" jsonb) RETURNS b
         WHEN source = 'treasury_call' THEN "row" - ARRAY['request_sealed', 'rek_sealed', 'sek_sealed',
             'auth_token_sealed', 'response_sealed', 'shipped_at', 'ship_error']
         WHEN source = 'phrase' AND event = 'made' THEN "row" - ARRAY['withdrawn_at', 'withdrawn_by', 'withdrawn_reason']
+        WHEN source = 'proposal' AND event = 'made' THEN "row" - ARRAY['approved_by', 'approved_at', 'single_person',
+            'refused_by', 'refused_at', 'refusal', 'done_at', 'done_in', 'failed_at', 'result']
+        WHEN source = 'proposal' AND event = 'decided' THEN "row" - ARRAY['done_at', 'done_in', 'failed_at', 'result']
         ELSE "row" END)::text, 'UTF8'))
 $$;
 
@@ -1173,7 +1247,7 @@ CREATE TABLE ifms.audit_link (
     hash bytea NOT NULL,
     linked_at timestamp with time zone NOT NULL,
     CONSTRAINT audit_link_content_check CHECK ((octet_length(content) = 32)),
-    CONSTRAINT audit_link_event_check CHECK ((event = ANY (ARRAY['made'::text, 'ended'::text]))),
+    CONSTRAINT audit_link_event_check CHECK ((event = ANY (ARRAY['made'::text, 'decided'::text, 'ended'::text]))),
     CONSTRAINT audit_link_hash_check CHECK ((octet_length(hash) = 32)),
     CONSTRAINT audit_link_linked_at_check CHECK (((linked_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (linked_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT audit_link_number_check CHECK ((number > 0))
@@ -3350,6 +3424,64 @@ CREATE TABLE ifms.phrase (
 COMMENT ON TABLE ifms.phrase IS 'A site''s own rows of the phrasebook: what texts of the treasury mean.';
 
 --
+-- Name: proposal; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.proposal (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    act text NOT NULL,
+    tenant_id text,
+    subject text NOT NULL,
+    parameters jsonb NOT NULL,
+    amount numeric(15,2),
+    reason text NOT NULL,
+    proposed_by text NOT NULL,
+    proposed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    expires_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    approved_by text,
+    approved_at timestamp with time zone,
+    single_person boolean DEFAULT false NOT NULL,
+    refused_by text,
+    refused_at timestamp with time zone,
+    refusal text,
+    done_at timestamp with time zone,
+    done_in text,
+    failed_at timestamp with time zone,
+    result text,
+    CONSTRAINT approved_by_somebody CHECK (((approved_by IS NULL) = (approved_at IS NULL))),
+    CONSTRAINT decided_once CHECK (((approved_at IS NULL) OR (refused_at IS NULL))),
+    CONSTRAINT done_after_approval CHECK (((approved_at IS NOT NULL) OR ((done_at IS NULL) AND (failed_at IS NULL) AND (NOT single_person)))),
+    CONSTRAINT ended_once CHECK (((done_at IS NULL) OR (failed_at IS NULL))),
+    CONSTRAINT proposal_act_check CHECK ((act = ANY (ARRAY['settle'::text, 'same_account'::text, 'repayment'::text, 'adopt'::text, 'release'::text, 'sanction'::text, 'phrase'::text, 'correction'::text, 'resubmission'::text]))),
+    CONSTRAINT proposal_amount_check CHECK (((amount >= (0)::numeric) AND (amount <> 'NaN'::numeric))),
+    CONSTRAINT proposal_approved_at_in_bounds CHECK (((approved_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (approved_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT proposal_approved_by_check CHECK ((btrim(approved_by) <> ''::text)),
+    CONSTRAINT proposal_done_at_in_bounds CHECK (((done_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (done_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT proposal_done_in_check CHECK ((done_in <> ''::text)),
+    CONSTRAINT proposal_expires_at_in_bounds CHECK (((expires_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (expires_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT proposal_failed_at_in_bounds CHECK (((failed_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (failed_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT proposal_parameters_check CHECK ((jsonb_typeof(parameters) = 'object'::text)),
+    CONSTRAINT proposal_proposed_at_in_bounds CHECK (((proposed_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (proposed_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT proposal_proposed_by_check CHECK ((btrim(proposed_by) <> ''::text)),
+    CONSTRAINT proposal_reason_check CHECK (((btrim(reason) <> ''::text) AND (length(reason) <= 1000))),
+    CONSTRAINT proposal_refusal_check CHECK ((btrim(refusal) <> ''::text)),
+    CONSTRAINT proposal_refused_at_in_bounds CHECK (((refused_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (refused_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT proposal_refused_by_check CHECK ((btrim(refused_by) <> ''::text)),
+    CONSTRAINT proposal_result_check CHECK ((result <> ''::text)),
+    CONSTRAINT proposal_subject_check CHECK (((btrim(subject) <> ''::text) AND (length(subject) <= 1000))),
+    CONSTRAINT proposal_tenant_id_check CHECK ((tenant_id <> ''::text)),
+    CONSTRAINT refused_by_somebody_with_a_reason CHECK ((((refused_by IS NULL) = (refused_at IS NULL)) AND ((refused_by IS NULL) = (refusal IS NULL)))),
+    CONSTRAINT result_of_what_ended CHECK (((result IS NULL) OR (done_at IS NOT NULL) OR (failed_at IS NOT NULL))),
+    CONSTRAINT two_people CHECK ((single_person OR (lower(btrim(approved_by)) <> lower(btrim(proposed_by)))))
+);
+
+--
+-- Name: TABLE proposal; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.proposal IS 'Acts that one person has proposed and another approves or refuses; what became of each.';
+
+--
 -- Name: reported_failure; Type: TABLE; Schema: ifms; Owner: -
 --
 
@@ -3832,6 +3964,27 @@ CREATE TABLE ifms.saved_search (
 --
 
 COMMENT ON TABLE ifms.saved_search IS 'Searches of the list of payment instructions that a user of the pages has given a name: theirs alone, and deleted when they say so.';
+
+--
+-- Name: second_person; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.second_person (
+    only_row boolean DEFAULT true NOT NULL,
+    acts text[] DEFAULT '{settle,same_account,repayment,adopt,release,sanction,phrase,correction,resubmission}'::text[] NOT NULL,
+    above_amount numeric(15,2),
+    proposal_days integer DEFAULT 7 NOT NULL,
+    single_person boolean DEFAULT false NOT NULL,
+    CONSTRAINT second_person_above_amount_check CHECK (((above_amount >= (0)::numeric) AND (above_amount <> 'NaN'::numeric))),
+    CONSTRAINT second_person_only_row_check CHECK (only_row),
+    CONSTRAINT second_person_proposal_days_check CHECK (((proposal_days >= 1) AND (proposal_days <= 90)))
+);
+
+--
+-- Name: TABLE second_person; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.second_person IS 'Which acts need a second person, in one row that `ifms migrate` writes.';
 
 --
 -- Name: started_run; Type: TABLE; Schema: ifms; Owner: -
@@ -4621,6 +4774,13 @@ ALTER TABLE ONLY ifms.phrase
     ADD CONSTRAINT phrase_pkey PRIMARY KEY (id);
 
 --
+-- Name: proposal proposal_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.proposal
+    ADD CONSTRAINT proposal_pkey PRIMARY KEY (id);
+
+--
 -- Name: reported_failure reported_failure_bill_number_beneficiary_id_voucher_date_c_key; Type: CONSTRAINT; Schema: ifms; Owner: -
 --
 
@@ -4689,6 +4849,13 @@ ALTER TABLE ONLY ifms.saved_search
 
 ALTER TABLE ONLY ifms.saved_search
     ADD CONSTRAINT saved_search_pkey PRIMARY KEY (id);
+
+--
+-- Name: second_person second_person_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.second_person
+    ADD CONSTRAINT second_person_pkey PRIMARY KEY (only_row);
 
 --
 -- Name: setting setting_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
@@ -5111,6 +5278,30 @@ CREATE INDEX person_action_by_time ON ifms.person_action USING btree (acted_at);
 CREATE UNIQUE INDEX phrase_said_once ON ifms.phrase USING btree (lower(text), services) WHERE (withdrawn_at IS NULL);
 
 --
+-- Name: proposal_by_time; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX proposal_by_time ON ifms.proposal USING btree (proposed_at DESC, id DESC);
+
+--
+-- Name: proposal_open; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX proposal_open ON ifms.proposal USING btree (act, subject) WHERE ((approved_at IS NULL) AND (refused_at IS NULL));
+
+--
+-- Name: proposal_to_be_done; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX proposal_to_be_done ON ifms.proposal USING btree (act, subject) WHERE ((approved_at IS NOT NULL) AND (done_at IS NULL) AND (failed_at IS NULL));
+
+--
+-- Name: proposal_undecided; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX proposal_undecided ON ifms.proposal USING btree (proposed_at DESC, id DESC) WHERE ((approved_at IS NULL) AND (refused_at IS NULL));
+
+--
 -- Name: reported_failure_open; Type: INDEX; Schema: ifms; Owner: -
 --
 
@@ -5477,6 +5668,12 @@ CREATE TRIGGER ended_once BEFORE UPDATE ON ifms.sweep_run FOR EACH ROW WHEN (((o
 CREATE TRIGGER first_one_has_its_payments_id BEFORE INSERT ON ifms.payment_instruction FOR EACH ROW WHEN (((new.pi_type = 'ORIGINAL'::text) AND (new.repayment_of IS NULL) AND (new.imported_at IS NULL))) EXECUTE FUNCTION ifms.take_payments_id();
 
 --
+-- Name: proposal goes_its_way; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER goes_its_way BEFORE INSERT OR UPDATE ON ifms.proposal FOR EACH ROW EXECUTE FUNCTION ifms.proposal_goes_its_way();
+
+--
 -- Name: beneficiary group_is_frozen; Type: TRIGGER; Schema: ifms; Owner: -
 --
 
@@ -5543,6 +5740,12 @@ CREATE CONSTRAINT TRIGGER linked AFTER INSERT ON ifms.person_action DEFERRABLE I
 CREATE CONSTRAINT TRIGGER linked AFTER INSERT ON ifms.phrase DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ifms.link_row('made', 'id');
 
 --
+-- Name: proposal linked; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE CONSTRAINT TRIGGER linked AFTER INSERT ON ifms.proposal DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ifms.link_row('made', 'id');
+
+--
 -- Name: restore_cleared linked; Type: TRIGGER; Schema: ifms; Owner: -
 --
 
@@ -5577,6 +5780,18 @@ CREATE CONSTRAINT TRIGGER linked_when_announced AFTER INSERT ON ifms.treasury_ca
 --
 
 CREATE CONSTRAINT TRIGGER linked_when_completed AFTER UPDATE OF outcome ON ifms.treasury_call DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((old.outcome IS NULL) AND (new.outcome IS NOT NULL))) EXECUTE FUNCTION ifms.link_row('ended', 'id');
+
+--
+-- Name: proposal linked_when_decided; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE CONSTRAINT TRIGGER linked_when_decided AFTER UPDATE ON ifms.proposal DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((num_nonnulls(old.approved_at, old.refused_at) = 0) AND (num_nonnulls(new.approved_at, new.refused_at) > 0))) EXECUTE FUNCTION ifms.link_row('decided', 'id');
+
+--
+-- Name: proposal linked_when_ended; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE CONSTRAINT TRIGGER linked_when_ended AFTER UPDATE ON ifms.proposal DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((num_nonnulls(old.done_at, old.failed_at) = 0) AND (num_nonnulls(new.done_at, new.failed_at) > 0))) EXECUTE FUNCTION ifms.link_row('ended', 'id');
 
 --
 -- Name: phrase linked_when_withdrawn; Type: TRIGGER; Schema: ifms; Owner: -
@@ -5639,6 +5854,12 @@ CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.payment_instructi
 CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.phrase FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a phrase is withdrawn, not deleted');
 
 --
+-- Name: proposal never_deleted; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.proposal FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a proposal is never deleted');
+
+--
 -- Name: reported_failure never_deleted; Type: TRIGGER; Schema: ifms; Owner: -
 --
 
@@ -5649,6 +5870,12 @@ CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.reported_failure 
 --
 
 CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.sanction FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a sanction is never deleted');
+
+--
+-- Name: second_person never_deleted; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.second_person FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('which acts need a second person is always said');
 
 --
 -- Name: setting never_deleted; Type: TRIGGER; Schema: ifms; Owner: -
@@ -6563,6 +6790,12 @@ GRANT ALL ON FUNCTION ifms.payments_by_group(since timestamp with time zone, unt
 REVOKE ALL ON FUNCTION ifms.place() FROM PUBLIC;
 
 --
+-- Name: FUNCTION proposal_goes_its_way(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.proposal_goes_its_way() FROM PUBLIC;
+
+--
 -- Name: FUNCTION record_hash(source text, event text, "row" jsonb); Type: ACL; Schema: ifms; Owner: -
 --
 
@@ -7417,6 +7650,102 @@ GRANT UPDATE(withdrawn_by) ON TABLE ifms.phrase TO ifms_work;
 GRANT UPDATE(withdrawn_reason) ON TABLE ifms.phrase TO ifms_work;
 
 --
+-- Name: TABLE proposal; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT ON TABLE ifms.proposal TO ifms_work;
+
+--
+-- Name: COLUMN proposal.act; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT INSERT(act) ON TABLE ifms.proposal TO ifms_work;
+
+--
+-- Name: COLUMN proposal.tenant_id; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT INSERT(tenant_id) ON TABLE ifms.proposal TO ifms_work;
+
+--
+-- Name: COLUMN proposal.subject; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT INSERT(subject) ON TABLE ifms.proposal TO ifms_work;
+
+--
+-- Name: COLUMN proposal.parameters; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT INSERT(parameters) ON TABLE ifms.proposal TO ifms_work;
+
+--
+-- Name: COLUMN proposal.amount; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT INSERT(amount) ON TABLE ifms.proposal TO ifms_work;
+
+--
+-- Name: COLUMN proposal.reason; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT INSERT(reason) ON TABLE ifms.proposal TO ifms_work;
+
+--
+-- Name: COLUMN proposal.proposed_by; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT INSERT(proposed_by) ON TABLE ifms.proposal TO ifms_work;
+
+--
+-- Name: COLUMN proposal.approved_by; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(approved_by) ON TABLE ifms.proposal TO ifms_work;
+
+--
+-- Name: COLUMN proposal.refused_by; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(refused_by) ON TABLE ifms.proposal TO ifms_work;
+
+--
+-- Name: COLUMN proposal.refused_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(refused_at) ON TABLE ifms.proposal TO ifms_work;
+
+--
+-- Name: COLUMN proposal.refusal; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(refusal) ON TABLE ifms.proposal TO ifms_work;
+
+--
+-- Name: COLUMN proposal.done_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(done_at) ON TABLE ifms.proposal TO ifms_work;
+
+--
+-- Name: COLUMN proposal.done_in; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(done_in) ON TABLE ifms.proposal TO ifms_work;
+
+--
+-- Name: COLUMN proposal.failed_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(failed_at) ON TABLE ifms.proposal TO ifms_work;
+
+--
+-- Name: COLUMN proposal.result; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(result) ON TABLE ifms.proposal TO ifms_work;
+
+--
 -- Name: TABLE reported_failure; Type: ACL; Schema: ifms; Owner: -
 --
 
@@ -7501,6 +7830,12 @@ GRANT UPDATE(query) ON TABLE ifms.saved_search TO ifms_work;
 --
 
 GRANT UPDATE(saved_at) ON TABLE ifms.saved_search TO ifms_work;
+
+--
+-- Name: TABLE second_person; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT ON TABLE ifms.second_person TO ifms_work;
 
 --
 -- Name: TABLE started_run; Type: ACL; Schema: ifms; Owner: -

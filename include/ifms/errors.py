@@ -22,6 +22,10 @@ class NotAllowedError(IfmsError):
     """Somebody has started something for a city where they may not; nothing was done. The text says who and what."""
 
 
+class SecondPersonError(IfmsError):
+    """An act needs a proposal that another person has approved, and there is none that fits; nothing was done."""
+
+
 class SealError(IfmsError):
     """A sealed record can't be opened: it was changed, or sealed under a key that is not at hand."""
 

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from ifms.clock import now, to_ist
 from ifms.ledger.migrate import migrate
+from ifms.ledger.proposals import SINGLE
 from ifms_standalone import airflow, postgres, signals
 from ifms_standalone.airflow import Client
 from ifms_standalone.cycle import DAG_IDS, Cycle
@@ -108,6 +109,7 @@ class _Machine:
             server.create_database("airflow")
             new = server.create_database("ifms")
             self.ledger = server.dsn("ifms")
+            os.environ.setdefault(SINGLE, "true")  # whoever tries it out has nobody else
             migrate(self.ledger)
             airflow.admit_tasks(server)
             self.scope = Scope.from_now(self.ledger)  # from the second run on, DAGs run as soon as Airflow is up

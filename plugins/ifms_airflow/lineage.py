@@ -30,6 +30,7 @@ def _tables(reads: str, writes: str) -> Tables:
 
 _RECORDS = "status_log treasury_call audit_link outbox notice sweep_run unknown_answer setting"
 _MATCHED = "reported_failure"  # one that came too early is booked when its PI moves
+_APPROVED = "second_person proposal"
 _POLL = _tables(
     f"payment_instruction beneficiary phrase {_MATCHED}", f"payment_instruction beneficiary {_MATCHED} {_RECORDS}"
 )
@@ -41,12 +42,12 @@ TABLES: dict[str, Tables] = {
     ),
     "PA": _tables("bill payment", "bill payment sweep_run"),
     "PI": _tables(
-        "sanction allotment payment bill payment_instruction beneficiary phrase",
-        f"payment_instruction beneficiary sanction fund_movement payment bill {_MATCHED} {_RECORDS}",
+        f"sanction allotment payment bill payment_instruction beneficiary phrase {_APPROVED}",
+        f"payment_instruction beneficiary sanction fund_movement payment bill proposal {_MATCHED} {_RECORDS}",
     ),
     "COR": _tables(
-        "failed_beneficiary sanction allotment payment bill payment_instruction beneficiary phrase",
-        f"payment_instruction beneficiary sanction fund_movement {_MATCHED} {_RECORDS}",
+        f"failed_beneficiary sanction allotment payment bill payment_instruction beneficiary phrase {_APPROVED}",
+        f"payment_instruction beneficiary sanction fund_movement proposal {_MATCHED} {_RECORDS}",
     ),
     "PIS": Tables(_POLL.reads, _POLL.writes | {"sanction", "fund_movement", "payment"}),
     "PAG": _POLL,
@@ -61,7 +62,7 @@ TABLES: dict[str, Tables] = {
     "RECONCILE": _tables(f"{_BOOKS} outbox reported_failure voucher_date_asked", "payment_instruction sweep_run"),
     "AUDIT": _tables(
         "audit_link status_log treasury_call fund_movement call_access call_removal person_action sanction_closing "
-        "started_run restore_cleared phrase",
+        "started_run restore_cleared phrase proposal",
         "sweep_run",
     ),
     "PARQUET": _tables("beneficiary_payment fund_register payment_instruction_summary", "sweep_run"),

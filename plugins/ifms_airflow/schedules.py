@@ -94,6 +94,15 @@ PI_NUMBERS = Param(
 )
 
 
+PROPOSAL = Param(
+    None,
+    type=["null", "string"],
+    pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+    title="Proposal",
+    description="What another person has approved on the adapter's pages, which start such a run by themselves.",
+)
+
+
 def start_date() -> datetime | None:
     """The day (IST) from which on ifms_fd catches up: IFMS_START_DATE as yyyy-mm-dd; None, if unset: on none."""
     chosen = os.environ.get("IFMS_START_DATE", "").strip()

@@ -84,10 +84,10 @@ BESIDE = {
 }
 PARAMS = dict.fromkeys(DAGS, ["tenants"]) | {
     "ifms_pa": ["tenants", "bills"],
-    "ifms_pi": ["tenants", "pi_numbers", "payments", "adopt"],
+    "ifms_pi": ["tenants", "proposal", "pi_numbers", "payments", "adopt"],
     **{f"ifms_{service}": ["tenants", "pi_numbers"] for service in ("pis", "pag", "pd", "ftps", "ftfps")},
     "ifms_fd": ["since", "until"],
-    "ifms_cor": ["pi_number", "tenant", "beneficiaries", "same_account", "new_original", "tenants"],
+    "ifms_cor": ["pi_number", "tenant", "beneficiaries", "same_account", "new_original", "proposal", "tenants"],
     "ifms_relay": ["again", "calls_again"],
     "ifms_reconcile": ["pending_hours", "limit_days"],
     "ifms_reports": ["report", "tenants", "period", "format", "hoa_code", "transaction_type"],

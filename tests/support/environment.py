@@ -73,6 +73,7 @@ def prepare() -> Environment:
         "AIRFLOW__API__SECRET_KEY": secrets.token_hex(16),
         "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
         "IFMS_RIGHTS": RIGHTS,
+        "IFMS_SECOND_PERSON": "none",  # of ledgers made here: tests of the second person say otherwise
         "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": (
             f"postgresql+psycopg2://postgres:{environment.password}@127.0.0.1:{environment.port}/airflow"

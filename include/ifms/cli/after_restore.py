@@ -58,11 +58,12 @@ def clear(
     dsn: OwnerDsn,
 ) -> None:
     """Pay this one, of which the treasury has no bill that is not known here."""
-    from ifms.ledger import restores
+    from ifms.ledger import proposals, restores
 
     text = _required(reason, "that the treasury has no bill of it")
     with connected(dsn) as db:
-        db.transact(partial(restores.clear, number=number, reason=text, os_user=os_user()))
+        approval = db.transact(partial(proposals.approved_of, act=proposals.Act.RELEASE, subject=number))
+        db.transact(partial(restores.clear, number=number, reason=text, os_user=os_user(), approval=approval))
     print(f"{number} is cleared")
 
 

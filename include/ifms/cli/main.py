@@ -19,6 +19,7 @@ from ifms.cli import (
     log,
     migrate,
     phrases,
+    proposals,
     reconcile,
     report,
     reseal,
@@ -47,6 +48,7 @@ GROUPS = (
     ("after-restore", "a restored ledger must not pay again", after_restore.commands, "begin|list|clear|nothing-lost"),
     ("failures", "payments that came back and match nothing", failures.commands, "list|settle"),
     ("phrases", "what the treasury's texts mean", phrases.commands, "list|unknown|add|withdraw"),
+    ("proposals", "what waits for a second person", proposals.commands, "list|show"),
     ("sanction", "sanctions that nothing is paid from any more", sanction.commands, "list|close|open"),
     ("simulate", "a treasury or a platform like the real one", simulate.commands, "treasury|platform"),
 )

@@ -19,7 +19,7 @@ WHERE number <> coalesce(previous, 0) + 1
 SELECT l.source || ' ' || l.row_id || ' of ' || coalesce(nullif(l.chain, ''), 'the state') || ', link ' || l.number
        || CASE WHEN r.row_id IS NULL THEN ', is not there any more' ELSE ', is not as it was when it was linked' END
 FROM ifms.audit_link l
-LEFT JOIN (SELECT * FROM ifms.linked_records() WHERE event = 'made' OR source <> 'phrase') r  -- one row of each
+LEFT JOIN (SELECT * FROM ifms.linked_records() WHERE event = 'made' OR source = 'treasury_call') r  -- one row of each
     ON (r.source, r.row_id) = (l.source, l.row_id)
 WHERE l.content IS DISTINCT FROM ifms.record_hash(l.source, l.event, r."row")
   AND NOT (r.row_id IS NULL AND l.source = 'treasury_call' AND l.linked_at

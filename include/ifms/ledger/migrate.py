@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from sqlalchemy.pool import NullPool
 
 from ifms.errors import LedgerError
 from ifms.ledger import session
+from ifms.ledger.proposals import Policy, say_policy
 from ifms.ledger.statuses import transition_rows
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -33,13 +35,15 @@ def migrate(dsn: str, say: Callable[[str], None] = lambda _: None) -> list[str]:
     Each revision is one transaction, so an interrupted run is started again and goes on. Another that is at work is
     waited for, and `say` hears of it. Returns what is left to do for somebody with more rights, as sentences. Raises
     psycopg.Error when the database refuses, LedgerError when its schema is newer than this package, or the other does
-    not end.
+    not end, ConfigurationError for a setting of the second person's that can't be read.
     """
+    policy = Policy.of(os.environ)
     with session.alone(dsn, _ONE_AT_A_TIME, "`ifms migrate`", say), session.connect(dsn, autocommit=True) as connection:
         with connection.transaction():
             connection.execute("CREATE SCHEMA IF NOT EXISTS ifms")
         _upgrade(dsn)
         _write_transitions(connection)
+        _write_second_person(connection, policy)
         return _grant(connection)
 
 
@@ -63,6 +67,12 @@ def _write_transitions(connection: psycopg.Connection) -> None:
     with connection.transaction(), connection.cursor() as cursor:
         cursor.execute("DELETE FROM ifms.status_transition")
         cursor.executemany("INSERT INTO ifms.status_transition VALUES (%s, %s, %s)", rows)
+
+
+def _write_second_person(connection: psycopg.Connection, policy: Policy) -> None:
+    """Say which acts need a second person: as the owner, since nobody else may."""
+    with connection.transaction():
+        say_policy(connection, policy)
 
 
 def _grant(connection: psycopg.Connection) -> list[str]:

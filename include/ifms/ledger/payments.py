@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from decimal import Decimal
 
 from ifms.errors import BadInputError, ClaimLostError
 from ifms.ledger.claims import Claim, Queue, settle
 from ifms.ledger.database import Connection
 from ifms.ledger.funds import IN_A_YEAR_OF_USE
 from ifms.ledger.models import NewPayment, Payment
+from ifms.ledger.proposals import Act, Approval, policy, use
 from ifms.money import Tally
 
 DECLINED = "PI_DECLINED"
@@ -107,17 +109,24 @@ def hold_payment(
 
 
 def release_holds(
-    connection: Connection, payment_numbers: Collection[str], tenants: Collection[str] | None = None
+    connection: Connection,
+    payment_numbers: Collection[str],
+    tenants: Collection[str] | None = None,
+    *,
+    approval: Approval = None,
+    done_in: str | None = None,
 ) -> None:
     """A person wants new PIs for these payments, of `tenants` alone: nothing holds them back any more.
 
-    Raises BadInputError, and changes nothing, for a payment that is not known there or has a live PI.
+    Raises BadInputError, and changes nothing, for a payment that is not known there or has a live PI; SecondPersonError
+    for one of so much that another person has to approve one more PI, unless `approval` says that one has.
     """
     rows = connection.execute(
         """
         UPDATE ifms.payment SET hold_code = NULL, hold_message = NULL, held_since = NULL, polled_at = NULL
         WHERE payment_number = ANY(%(numbers)s) AND paid_by IS NULL
-          AND (%(tenants)s::text[] IS NULL OR tenant_id = ANY(%(tenants)s)) RETURNING payment_number
+          AND (%(tenants)s::text[] IS NULL OR tenant_id = ANY(%(tenants)s))
+        RETURNING payment_number, tenant_id, amount
         """,
         {"numbers": list(payment_numbers), "tenants": None if tenants is None else list(tenants)},
     ).fetchall()
@@ -126,6 +135,42 @@ def release_holds(
         raise BadInputError(
             f"payment {missing[0]!r} is not known here, or has a payment instruction under way: nothing was changed"
         )
+    _resubmitted(connection, rows, approval, done_in)
+
+
+def needs_two(connection: Connection, tenant_id: str, payment_number: str) -> Decimal | None:
+    """The amount of a payment whose next PI another person has to approve; None when nobody has."""
+    row = connection.execute(
+        """
+        SELECT amount FROM ifms.payment y
+        WHERE (tenant_id, payment_number) = (%s, %s) AND paid_by IS NULL AND EXISTS (
+            SELECT FROM ifms.payment_instruction p
+            WHERE (p.tenant_id, p.payment_number) = (y.tenant_id, y.payment_number))
+        """,
+        (tenant_id, payment_number),
+    ).fetchone()
+    return row[0] if row is not None and policy(connection).needs(Act.RESUBMISSION, row[0]) else None
+
+
+def _resubmitted(
+    connection: Connection, freed: Collection[tuple[str, str, Decimal]], approval: Approval, done_in: str | None
+) -> None:
+    """Of payments (number, city, amount) that may have a PI, one that had one is resubmitted: that may need two people.
+
+    Raises SecondPersonError for one that needs a proposal, and for a second one of the same proposal.
+    """
+    above = [row for row in freed if policy(connection).needs(Act.RESUBMISSION, row[2])]
+    had = connection.execute(
+        """
+        SELECT DISTINCT tenant_id, payment_number FROM ifms.payment_instruction
+        WHERE (tenant_id, payment_number) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
+        """,
+        ([row[1] for row in above], [row[0] for row in above]),
+    ).fetchall()
+    for number, tenant, amount in above:
+        if (tenant, number) in had:
+            given = {"tenant": tenant}
+            use(connection, Act.RESUBMISSION, number, given, approval, amount=amount, done_in=done_in)
 
 
 def lines_at_the_treasury(connection: Connection, tenant_id: str, payment_number: str) -> set[str]:
@@ -141,11 +186,18 @@ def lines_at_the_treasury(connection: Connection, tenant_id: str, payment_number
     return {row[0] for row in rows}
 
 
-def free_payments_of(connection: Connection, pi_numbers: Collection[str], *, free: bool) -> list[str]:
+def free_payments_of(
+    connection: Connection,
+    pi_numbers: Collection[str],
+    *,
+    free: bool,
+    approval: Approval = None,
+    done_in: str | None = None,
+) -> list[str]:
     """The payments of these original PIs; with `free`, what holds back those without a live PI is forgotten.
 
     Only the last PI of a payment speaks for it: an older one has had its successor. Raises BadInputError for a number
-    that is no PI.
+    that is no PI, SecondPersonError as `release_holds` does.
     """
     rows = connection.execute(
         """
@@ -158,16 +210,18 @@ def free_payments_of(connection: Connection, pi_numbers: Collection[str], *, fre
     if missing:
         raise BadInputError(f"PI {missing[0]!r} is not known here: nothing was changed")
     if free:
-        connection.execute(
+        freed = connection.execute(
             """
             UPDATE ifms.payment SET hold_code = NULL, hold_message = NULL, held_since = NULL, polled_at = NULL
             FROM unnest(%s::text[], %s::text[]) AS of (tenant_id, payment_number)
             WHERE payment.tenant_id = of.tenant_id AND payment.payment_number = of.payment_number
               AND payment.paid_by IS NULL
+            RETURNING payment.payment_number, payment.tenant_id, payment.amount
             """,
             (
                 [row[3] for row in rows if row[1] == "ORIGINAL" and row[2] is None],
                 [row[4] for row in rows if row[1] == "ORIGINAL" and row[2] is None],
             ),
-        )
+        ).fetchall()
+        _resubmitted(connection, freed, approval, done_in)
     return list(dict.fromkeys(row[4] for row in rows if row[1] == "ORIGINAL"))

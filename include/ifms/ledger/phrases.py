@@ -11,6 +11,7 @@ from psycopg.rows import class_row
 
 from ifms.errors import BadInputError, ConflictError
 from ifms.ledger.database import Connection
+from ifms.ledger.proposals import Act, Approval, use
 from ifms.wire.bank import mask_long_numbers
 from ifms.wire.envelope import Service
 from ifms.wire.phrasebook import Meaning, Phrase, Phrasebook, normalised, shipped, template_of
@@ -72,13 +73,22 @@ def site_phrases(connection: Connection, *, withdrawn: bool = False) -> list[Sit
 
 
 def add_phrase(
-    connection: Connection, services: Iterable[str], text: str, meaning: str, *, reason: str, added_by: str
+    connection: Connection,
+    services: Iterable[str],
+    text: str,
+    meaning: str,
+    *,
+    reason: str,
+    added_by: str,
+    approval: Approval = None,
 ) -> tuple[UUID, int]:
     """Say what a text of these services means from now on.
 
     PIs that wait behind it are asked about first in their next sweep. Returns the phrase's id, and how many they are.
+    Where it needs a second person, `approval` is the proposal that one has approved, and is used up.
 
-    Raises BadInputError for what can't be a phrase, ConflictError when the text has another meaning already.
+    Raises SecondPersonError without one, BadInputError for what can't be a phrase, ConflictError when the text has
+    another meaning already.
     """
     text, reason, added_by = " ".join(text.split()), " ".join(reason.split()), added_by.strip()
     if not reason or not added_by:
@@ -96,6 +106,9 @@ def add_phrase(
         known = next((p for p in book.phrases if service in p.services and _same(p, phrase)), None)
         if known is not None:
             raise ConflictError(f"{service}: {text!r} is known already as '{known.meaning}' ({known.source})")
+    proposal = use(connection, Act.PHRASE, text, {"services": codes, "meaning": str(phrase.meaning)}, approval)
+    if proposal is not None:
+        reason, added_by = proposal.reason, proposal.people
     row = connection.execute(
         """
         INSERT INTO ifms.phrase (services, text, meaning, reason, added_by) VALUES (%s, %s, %s, %s, %s) RETURNING id

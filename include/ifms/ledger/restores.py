@@ -13,6 +13,7 @@ from ifms.ledger.claims import Claim
 from ifms.ledger.columns import columns_of
 from ifms.ledger.database import Connection
 from ifms.ledger.models import Payment
+from ifms.ledger.proposals import Act, Approval, use
 
 
 @dataclass(frozen=True)
@@ -104,14 +105,18 @@ def in_doubt(connection: Connection) -> list[tuple[str, str, str]]:
     ).fetchall()
 
 
-def clear(connection: Connection, number: str, reason: str, os_user: str) -> None:
+def clear(connection: Connection, number: str, reason: str, os_user: str, approval: Approval = None) -> None:
     """Somebody knows that this payment, or these failed beneficiaries, have no PI at the treasury but those known here.
 
     A PENDING PI that was held back is asked about again, and sent again if the treasury lacks it. Raises BadInputError,
-    and nothing is changed, for a number that is not in doubt.
+    and nothing is changed, for a number that is not in doubt; SecondPersonError where it needs a proposal that another
+    person has approved, and `approval` is none.
     """
     if number not in {row[0] for row in in_doubt(connection)}:
         raise BadInputError(f"{number!r} is not in doubt: `ifms after-restore list` names what is")
+    proposal = use(connection, Act.RELEASE, number, {}, approval)
+    if proposal is not None:
+        reason, os_user = proposal.reason, f"{proposal.people}, by {os_user}"
     connection.execute(
         """
         INSERT INTO ifms.restore_cleared (restored_id, number, reason, os_user)

@@ -13,6 +13,7 @@ from psycopg.rows import class_row
 from ifms.cities import Cities
 from ifms.errors import BadInputError, ConflictError
 from ifms.ledger.database import Connection
+from ifms.ledger.proposals import Act, Approval, use
 
 
 @dataclass(frozen=True)
@@ -77,11 +78,14 @@ def set_closed(
     reason: str,
     person: str,
     cities: Cities = Cities.ALL,
+    approval: Approval = None,
 ) -> Sanction:
     """Close a sanction, or open it again, in the caller's transaction; name and reason stay on record.
 
-    What is reserved on it stays so: its PIs are sent and settled. Raises BadInputError without reason or name, or for a
-    sanction that is not known here or of none of these cities, ConflictError for one that is closed, or open, already.
+    What is reserved on it stays so: its PIs are sent and settled. Where it needs a second person, `approval` is the
+    proposal that one has approved, and is used up. Raises SecondPersonError without one, BadInputError without
+    reason or name, or for a sanction that is not known here or of none of these cities, ConflictError for one that is
+    closed, or open, already.
     """
     reason, person = " ".join(reason.split()), person.strip()
     if not reason or not person:
@@ -94,6 +98,9 @@ def set_closed(
         raise BadInputError(f"sanction {sanction_id} is not known here: `ifms sanction list` names those that are")
     if (row[0] is not None) == closed:
         raise ConflictError(f"sanction {sanction_id} is {'closed' if closed else 'open'} already: nothing was changed")
+    proposal = use(connection, Act.SANCTION, str(sanction_id), {"closed": closed}, approval)
+    if proposal is not None:
+        reason, person = proposal.reason, proposal.people
     connection.execute(
         "INSERT INTO ifms.sanction_closing (sanction_id, closed, reason, person) VALUES (%s, %s, %s, %s)",
         (sanction_id, closed, reason, person),

@@ -16,14 +16,16 @@ from datetime import datetime
 from decimal import Decimal
 from functools import partial
 from typing import Any, assert_never
+from uuid import UUID
 
 from ifms import clock
 from ifms.errors import AdoptionRefusedError, BadInputError, TreasuryUnreachableError
-from ifms.ledger import funds, instructions, restores, status_log
+from ifms.ledger import funds, instructions, proposals, restores, status_log
 from ifms.ledger.claims import Claim
 from ifms.ledger.database import Connection
 from ifms.ledger.instructions import NewInstruction
 from ifms.ledger.models import Funding, PaymentInstruction
+from ifms.ledger.proposals import Act
 from ifms.ledger.status_log import LogStatus
 from ifms.ledger.statuses import PiStatus
 from ifms.ledger.write_batch import Target, Writes
@@ -57,6 +59,8 @@ class LostBill:
     allotment_serial_no: int
     reason: str
     person: str
+    proposal: UUID | None = None
+    """What another person has approved."""
 
     @classmethod
     def of_form(cls, form: Mapping[str, Any]) -> LostBill:
@@ -130,9 +134,11 @@ class Adoption:
     def __call__(self, bill: LostBill) -> PaymentInstruction:
         """Adopt `bill`; the PI as it is written, IN PROCESS.
 
-        Raises AdoptionRefusedError, BadInputError, WireError or LedgerError that say what disagrees, or what has to
-        come first; TreasuryUnreachableError when a service did not answer. Then nothing is written but the calls.
+        Raises SecondPersonError when another person has to approve it first, AdoptionRefusedError, BadInputError,
+        WireError or LedgerError that say what disagrees, or what has to come first; TreasuryUnreachableError when a
+        service did not answer. Then nothing is written but the calls.
         """
+        bill = self.sweep.db.transact(partial(_approved, bill=bill))
         pa.remember(self.sweep, self.platform.payments(bill.tenant_id, numbers=[bill.payment_number]))
         funding = self.sweep.db.transact(partial(self._known, bill=bill))
         owed = self._owed(bill)
@@ -236,6 +242,21 @@ class Adoption:
     ) -> PaymentInstruction:
         claim = Claim(uuid.uuid4(), LEASE)
         self._known(connection, bill)  # once more: it may have come otherwise meanwhile
+        if bill.proposal is not None:
+            context = self.sweep.context
+            done_in = f"{context.dag_id}/{context.run_id}"
+            given = proposals.fitting(connection, Act.ADOPT, bill.pi_number, parameters_of(bill), bill.proposal)
+            proposals.use(
+                connection,
+                Act.ADOPT,
+                bill.pi_number,
+                given.parameters,
+                bill.proposal,
+                done_in=done_in,
+                result=bill.pi_number,
+            )
+        else:
+            proposals.require_none(connection, Act.ADOPT, bill.pi_number)
         payment = restores.claim_doubtful(connection, bill.tenant_id, bill.payment_number, claim)
         new = NewInstruction(
             pi_number=bill.pi_number,
@@ -273,6 +294,27 @@ class Adoption:
         pi = log(pag.service, pag.apply(writes, pi, claim, known.advised))
         writes.flush()
         return pi
+
+
+def parameters_of(bill: LostBill) -> dict[str, Any]:
+    """What a proposal to adopt it keeps: all that names the bill."""
+    return {
+        "tenant": bill.tenant_id,
+        "bill_date": clock.wire_datetime(bill.bill_date),
+        "payment_number": bill.payment_number,
+        "master_allotment_id": bill.master_allotment_id,
+        "ssu_allotment_id": bill.ssu_allotment_id,
+        "allotment_serial_no": bill.allotment_serial_no,
+    }
+
+
+def _approved(connection: Connection, bill: LostBill) -> LostBill:
+    """The bill in the names of both people, where it needs two. Raises SecondPersonError without the other one."""
+    if bill.proposal is None:
+        proposals.require_none(connection, Act.ADOPT, bill.pi_number)
+        return bill
+    found = proposals.fitting(connection, Act.ADOPT, bill.pi_number, parameters_of(bill), bill.proposal)
+    return replace(bill, person=found.people, reason=found.reason)
 
 
 def _as_named(bill: LostBill, funding: Funding, owed: _Owed, purpose: str) -> PaymentInstruction:

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property, partial
-from typing import cast
+from typing import Any, cast
+from uuid import UUID
 
 from ifms import clock
 from ifms.errors import (
@@ -26,13 +27,14 @@ from ifms.errors import (
     IfmsError,
     TreasuryError,
 )
-from ifms.ledger import beneficiaries, corrections, funds, instructions, status_log
+from ifms.ledger import beneficiaries, corrections, funds, instructions, proposals, status_log
 from ifms.ledger.binding import check_instruction, open_account
 from ifms.ledger.claims import Claim
 from ifms.ledger.corrections import History, Try, correct_by
 from ifms.ledger.database import Connection
 from ifms.ledger.instructions import Change
 from ifms.ledger.models import Funding, NewBeneficiary, PaymentInstruction
+from ifms.ledger.proposals import Act, Proposal
 from ifms.ledger.status_log import LogStatus
 from ifms.ledger.statuses import BeneficiaryStatus, PiStatus
 from ifms.ledger.write_batch import Writes
@@ -72,6 +74,8 @@ class Order:
     same_account: tuple[str, ...] = ()
     by: str | None = None
     """Who asks; needed for `same_account`."""
+    proposal: UUID | None = None
+    """What another person has approved, where this needs one."""
 
     @property
     def named(self) -> tuple[str, ...] | None:
@@ -217,6 +221,7 @@ class Corrections:
             except ClaimLostError as error:
                 self.sweep.add_warning(str(error))
             except CorrectionRefusedError as error:
+                self.sweep.db.transact(partial(_over, order=order, why=str(error)))
                 if asked_for:
                     self.sweep.add_problem(str(error))
                 else:
@@ -242,10 +247,12 @@ class Corrections:
                     "to correct it once more, start a new run"
                 )
                 return None
-        original, failed = self.sweep.db.transact(partial(self._failed, order=order))
+        original, failed = self.sweep.db.transact(partial(failed_of, order=order))
         if order.new_original:
             return self._repayment(order, original, failed)
         chosen, left_out = self._choice(order, original, failed, asked_for=asked_for)
+        accounts = {number: each.now for number, each in chosen.accounts.items()}
+        order = self.sweep.db.transact(partial(_approved, order=order, failed=failed, accounts=accounts))
         self._not_stopped(original, chosen.lines)
         self.treasury.login()
         self._check_earlier(original)
@@ -274,6 +281,7 @@ class Corrections:
         held, faults = self.candidates.accounts_now(original, failed)
         if faults:
             raise BadInputError("; ".join(faults.values()))
+        order = self.sweep.db.transact(partial(_approved, order=order, failed=failed, accounts=held))
         self._not_stopped(original, [line for each in failed.values() for line in each.last.row.line_item_ids])
         self.treasury.login()
         self._check_earlier(original)
@@ -281,7 +289,7 @@ class Corrections:
         unnamed = self._unnamed(original, failed)
         rows = [self._new_row(failed[n].last, held[n], unnamed.get(n)) for n in sorted(failed)]
         return self.sweep.db.transact(
-            partial(self._write_repayment, order=order, number=number, rows=rows, looked_at=failed)
+            partial(self._write_repayment, order=order, number=number, rows=rows, looked_at=failed, accounts=held)
         )
 
     def _not_stopped(self, original: PaymentInstruction, lines: Sequence[str]) -> None:
@@ -336,42 +344,6 @@ class Corrections:
         if doubt is not None:
             raise ConflictError(f"nothing is corrected: {doubt[1]}")
 
-    # What has failed --------------------------------------------------------------------------------------------------
-
-    def _failed(self, connection: Connection, order: Order) -> tuple[PaymentInstruction, dict[str, History]]:
-        """The original, locked, and the histories of its failed beneficiaries: those who are named, or all.
-
-        Raises CorrectionRefusedError that names what forbids it.
-        """
-        original = instructions.lock(connection, order.pi_number)
-        where = _where(order)
-        if original is None or original.tenant_id != order.tenant_id:
-            raise CorrectionRefusedError(f"{where} does not exist")
-        if original.pi_type != "ORIGINAL":
-            raise CorrectionRefusedError(f"{where} is a revised PI; name its original, {original.parent_pi_number}")
-        if original.status not in (PiStatus.PARTIAL, PiStatus.COMPLETED):
-            raise CorrectionRefusedError(f"{where} is {original.status}: only PARTIAL or COMPLETED can be corrected")
-        _check_choice(order)
-        under_way = corrections.revision_under_way(connection, original)
-        if under_way is not None:
-            raise CorrectionRefusedError(f"{where} has {under_way} on its way: wait for what becomes of it")
-        known = corrections.histories(connection, original)
-        failed = {number: history for number, history in known.items() if history.last.failed}
-        if order.named is not None:
-            for number in order.named:
-                if number not in known:
-                    raise CorrectionRefusedError(f"{where} has no beneficiary {number}")
-                if number not in failed:
-                    raise CorrectionRefusedError(
-                        f"{where}: the payment of {number} has not failed (it is {known[number].last.row.status})"
-                    )
-            failed = {number: failed[number] for number in order.named}
-        if not failed:
-            raise CorrectionRefusedError(f"{where} has no failed beneficiary that nobody has taken over")
-        if order.new_original or order.named is not None:
-            _check_deadline(connection, order, failed)
-        return original, failed
-
     # Rows -------------------------------------------------------------------------------------------------------------
 
     def _unnamed(self, original: PaymentInstruction, failed: Mapping[str, History]) -> dict[str, _Person]:
@@ -421,6 +393,7 @@ class Corrections:
         changed = tuple(n for n in chosen.accounts if n not in order.same_account)
         narrowed = replace(order, beneficiary_numbers=changed)
         original, failed = self._still_failed(connection, narrowed, chosen.histories)
+        self._use(connection, order, failed, {n: each.now for n, each in chosen.accounts.items()}, number)
         self._keep_accounts(connection, failed, chosen.accounts)
         claim = Claim(uuid.uuid4(), LEASE, person=self.sweep.context.person)
         bill_date = clock.now().replace(microsecond=0)
@@ -439,6 +412,25 @@ class Corrections:
         before = {n: accounts.before for n, accounts in chosen.accounts.items()}
         request = self._request(connection, original, revision, failed, first, before)
         return Ready(revision, claim, request, self.revisions.announce(connection, revision, request))
+
+    def _use(
+        self,
+        connection: Connection,
+        order: Order,
+        failed: Mapping[str, History],
+        accounts: Mapping[str, Account],
+        number: str,
+    ) -> None:
+        """Use up what was approved, as the PI is written. Raises what `_approved` does."""
+        if _approved(connection, order, failed, accounts).proposal is None:
+            return
+        assert order.proposal is not None
+        found = proposals.find(connection, order.proposal)
+        assert found is not None
+        context = self.sweep.context
+        done_in = f"{context.dag_id}/{context.run_id}"
+        act = Act(found.act)
+        proposals.use(connection, act, order.pi_number, found.parameters, found.id, done_in=done_in, result=number)
 
     def _keep_accounts(
         self, connection: Connection, failed: Mapping[str, History], accounts: Mapping[str, Accounts]
@@ -463,9 +455,11 @@ class Corrections:
         number: str,
         rows: Sequence[NewBeneficiary],
         looked_at: Mapping[str, History],
+        accounts: Mapping[str, Account],
     ) -> Ready:
         narrowed = replace(order, beneficiary_numbers=tuple(looked_at))
-        original, _ = self._still_failed(connection, narrowed, looked_at)
+        original, failed = self._still_failed(connection, narrowed, looked_at)
+        self._use(connection, order, failed, accounts, number)
         bill_date = clock.now().replace(microsecond=0)
         funding = self._funding(connection, original, rows, bill_date)
         claim = Claim(uuid.uuid4(), LEASE, person=self.sweep.context.person)
@@ -477,7 +471,7 @@ class Corrections:
         self, connection: Connection, order: Order, looked_at: Mapping[str, History]
     ) -> tuple[PaymentInstruction, dict[str, History]]:
         """Those whom the order names, once more and under the original's lock: failed by the same PIs as before."""
-        original, failed = self._failed(connection, order)
+        original, failed = failed_of(connection, order)
         if any(each.last.row.id != looked_at[number].last.row.id for number, each in failed.items()):
             raise ConflictError("one of its beneficiaries has failed once more meanwhile; run it again")
         return original, failed
@@ -559,6 +553,108 @@ class Corrections:
                 for number in accounts
             ),
         )
+
+
+def failed_of(connection: Connection, order: Order) -> tuple[PaymentInstruction, dict[str, History]]:
+    """The original, locked, and the histories of its failed beneficiaries: those who are named, or all.
+
+    Raises CorrectionRefusedError that names what forbids it.
+    """
+    original = instructions.lock(connection, order.pi_number)
+    where = _where(order)
+    if original is None or original.tenant_id != order.tenant_id:
+        raise CorrectionRefusedError(f"{where} does not exist")
+    if original.pi_type != "ORIGINAL":
+        raise CorrectionRefusedError(f"{where} is a revised PI; name its original, {original.parent_pi_number}")
+    if original.status not in (PiStatus.PARTIAL, PiStatus.COMPLETED):
+        raise CorrectionRefusedError(f"{where} is {original.status}: only PARTIAL or COMPLETED can be corrected")
+    _check_choice(order)
+    under_way = corrections.revision_under_way(connection, original)
+    if under_way is not None:
+        raise CorrectionRefusedError(f"{where} has {under_way} on its way: wait for what becomes of it")
+    known = corrections.histories(connection, original)
+    failed = {number: history for number, history in known.items() if history.last.failed}
+    if order.named is not None:
+        for number in order.named:
+            if number not in known:
+                raise CorrectionRefusedError(f"{where} has no beneficiary {number}")
+            if number not in failed:
+                raise CorrectionRefusedError(
+                    f"{where}: the payment of {number} has not failed (it is {known[number].last.row.status})"
+                )
+        failed = {number: failed[number] for number in order.named}
+    if not failed:
+        raise CorrectionRefusedError(f"{where} has no failed beneficiary that nobody has taken over")
+    if order.new_original or order.named is not None:
+        _check_deadline(connection, order, failed)
+    return original, failed
+
+
+def parameters_of(order: Order, accounts: Mapping[str, Account]) -> dict[str, Any]:
+    """What a proposal of this correction keeps: who, how, and each account by bank and last four digits."""
+    return {
+        "tenant": order.tenant_id,
+        "beneficiaries": sorted(order.beneficiary_numbers or ()),
+        "same_account": sorted(order.same_account),
+        "new_original": order.new_original,
+        "payees": {number: shown_account(each) for number, each in sorted(accounts.items())},
+    }
+
+
+def shown_account(account: Account) -> str:
+    """An account as an approver sees it."""
+    return f"{account.ifsc} ********{account.number[-4:]}"
+
+
+def acts_of(order: Order) -> tuple[Act, ...]:
+    """The acts that a correction is, each of which may need a second person."""
+    if order.new_original:
+        return (Act.REPAYMENT,)
+    return (Act.SAME_ACCOUNT, Act.CORRECTION) if order.same_account else (Act.CORRECTION,)
+
+
+def needed(connection: Connection, order: Order, amount: Decimal) -> Act | None:
+    """The act for which this correction, of this amount, needs a second person; None when it needs none."""
+    said = proposals.policy(connection)
+    return next((act for act in acts_of(order) if said.needs(act, amount)), None)
+
+
+def _approved(
+    connection: Connection, order: Order, failed: Mapping[str, History], accounts: Mapping[str, Account]
+) -> Order:
+    """The order in the names of both people, where it needs two.
+
+    Raises SecondPersonError when it needs a proposal that was approved and has none that fits, CorrectionRefusedError
+    when one would be paid to another account than was approved.
+    """
+    amount = sum((failed[number].last.row.amount for number in accounts), Decimal(0))
+    act = needed(connection, order, amount)
+    if order.proposal is None:
+        if act is not None:
+            proposals.require_none(connection, act, order.pi_number, amount)
+        return order
+    found: Proposal | None = proposals.find(connection, order.proposal)
+    wanted = parameters_of(order, accounts)
+    if found is not None and found.act in acts_of(order):
+        kept = found.parameters.get("payees") or {}
+        moved = sorted(n for n, shown in wanted["payees"].items() if kept.get(n, shown) != shown)
+        if moved:
+            raise CorrectionRefusedError(
+                f"{_where(order)}: the account of {', '.join(moved)} is another one by now than was approved; "
+                "look at it and propose it anew"
+            )
+    act = Act(found.act) if found is not None and found.act in acts_of(order) else acts_of(order)[0]
+    found = proposals.fitting(connection, act, order.pi_number, wanted, order.proposal)
+    return replace(order, by=found.people)
+
+
+def _over(connection: Connection, order: Order, why: str) -> None:
+    """What was approved can't be done: say so of the proposal; nothing of one that is not of this very order."""
+    found = None if order.proposal is None else proposals.find(connection, order.proposal)
+    if found is None or found.act not in acts_of(order) or found.subject != order.pi_number:
+        return
+    if found.parameters == parameters_of(order, {}) | {"payees": found.parameters.get("payees")}:
+        proposals.fail(connection, found.id, why)
 
 
 def _where(order: Order) -> str:

@@ -13,6 +13,7 @@ from ifms.errors import BadInputError, ConflictError
 from ifms.ledger import beneficiaries, instructions, outbox, payments, status_log
 from ifms.ledger.database import Connection
 from ifms.ledger.models import PaymentInstruction
+from ifms.ledger.proposals import Act, Approval, use
 from ifms.ledger.status_log import LogStatus
 from ifms.ledger.statuses import BeneficiaryStatus, Event, PiStatus
 from ifms.ledger.write_batch import Writes
@@ -30,12 +31,20 @@ class Verdict(StrEnum):
 
 
 def settle(
-    connection: Connection, pi_number: str, verdict: Verdict, *, reason: str, person: str, typed: str
+    connection: Connection,
+    pi_number: str,
+    verdict: Verdict,
+    *,
+    reason: str,
+    person: str,
+    typed: str,
+    approval: Approval = None,
 ) -> PaymentInstruction:
     """Settle a PI as a person says, in the caller's transaction; `typed` is its number, typed once more.
 
-    Raises BadInputError without reason, name or the number, or for a PI that is not there, ConflictError for one that
-    a person can't settle so, or of which a call is under way.
+    Where that needs a second person, `approval` is the proposal that one has approved, and is used up by this. Raises
+    SecondPersonError without one, BadInputError without reason, name or the number, or for a PI that is not there,
+    ConflictError for one that a person can't settle so, or of which a call is under way.
     """
     reason, person = _required(reason, person, "settling by hand")
     pi = _locked(connection, pi_number, typed)
@@ -44,6 +53,9 @@ def settle(
     if pi.status is PiStatus.FAILED and verdict is Verdict.ACCEPTED:
         raise ConflictError(f"PI {pi_number} is FAILED: its money is given back, so it can't be accepted any more")
     _nobody_calls(connection, pi)
+    proposal = use(connection, Act.SETTLE, pi_number, {"verdict": str(verdict)}, approval)
+    if proposal is not None:
+        reason, person = proposal.reason, proposal.people
     kind = Revision() if pi.pi_type == "REVISED" else Instruction()
     message = f"settled by hand, {verdict}, by {person}: {reason}"
     instructions.settled_by(connection, pi, person)

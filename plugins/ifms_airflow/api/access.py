@@ -106,6 +106,18 @@ def require_act(given: Rights, tenant_id: str | None) -> None:
         raise HTTPException(403, t("error.act.all") if tenant_id is None else t("error.act", city=tenant_id))
 
 
+def require_approve(given: Rights, tenant_id: str | None) -> None:
+    """Raise 403 unless the user may approve what others propose in this city; None: in all cities."""
+    if not (given.approve.everywhere if tenant_id is None else tenant_id in given.approve):
+        raise HTTPException(403, t("error.approve.all") if tenant_id is None else t("error.approve", city=tenant_id))
+
+
+def approves(given: Entitled) -> None:
+    """Raise 403 for who may approve nothing, in no city."""
+    if not given.approve:
+        raise HTTPException(403, t("error.approve.none"))
+
+
 def starts(*dag_ids: str) -> Any:  # noqa: ANN401  (what FastAPI calls a dependency)
     """A route's right: 403 unless the user may start a run of one of these DAGs; it looks at no body."""
 

@@ -67,15 +67,18 @@ def start(
     token: str | None = None,
     *,
     page: bool = False,
+    approved: bool = False,
 ) -> Started:
     """Start a run of the DAG with `conf`; `token` names it, so that the same form sent twice starts one run.
 
     It is for the cities in `tenants` of `conf`, for all without them. Raises 403 when the user may not start it, or not
-    for one of these cities, DigitError when Airflow refuses.
+    for one of these cities, DigitError when Airflow refuses. What somebody else has proposed and the user has
+    `approved` is started by the right to approve there.
     """
-    require_start(user, given, dag_id)
+    if not approved:
+        require_start(user, given, dag_id)
     tenants: Sequence[str] | None = conf.get("tenants") or None
-    if not given.act.cover(tenants):
+    if not (given.approve if approved else given.act).cover(tenants):
         raise HTTPException(403, "You may start runs for cities that you may act in, and for no others")
     run_id = f"{event}__{token or datetime.now(UTC).isoformat()}"
     _allow(partial(started_runs.record, dag_id=dag_id, run_id=run_id, started_by=user.get_name(), tenants=tenants,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ifms.errors import BadInputError
-from ifms_airflow.operators.sweep import TreasurySweepOperator, texts
+from ifms_airflow.operators.sweep import TreasurySweepOperator, proposal_id, texts
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -27,11 +27,12 @@ class CorrectOperator(TreasurySweepOperator):
         started the run goes with it. Exactly those of both lists are taken; all who have other bank data now when both
         are empty.
     :param new_original: pay failures that can't be corrected any more by a new original PI, from a sanction.
+    :param proposal: the id of the proposal that another person has approved, where the correction needs one.
     :param only_pending: make nothing new, only settle the revisions whose outcome is not known.
     """
 
     template_fields: Sequence[str] = (
-        "tenants", "pi_numbers", "pi_number", "tenant", "beneficiaries", "same_account", "new_original",
+        "tenants", "pi_numbers", "pi_number", "tenant", "beneficiaries", "same_account", "new_original", "proposal",
     )  # fmt: skip
     service_id = "COR"
 
@@ -43,6 +44,7 @@ class CorrectOperator(TreasurySweepOperator):
         beneficiaries: Sequence[str] | None = None,
         same_account: Sequence[str] | None = None,
         new_original: bool | str = False,
+        proposal: str | None = None,
         only_pending: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -52,13 +54,14 @@ class CorrectOperator(TreasurySweepOperator):
         self.beneficiaries = beneficiaries
         self.same_account = same_account
         self.new_original = new_original
+        self.proposal = proposal
         self.only_pending = only_pending
 
     def work(self, context: Context, sweep: TreasurySweep, treasury: TreasuryClient, keyring: Keyring) -> None:
         """Settle what is PENDING, then correct what was asked for, or all that is due."""
         from ifms.services.cor import Corrections, Order
 
-        asked_for = self.asked_for()
+        asked_for, proposal = self.asked_for(), proposal_id(self.proposal)
         scope = self.scope(context)
         with self.platform() as platform:
             corrections = Corrections(sweep, treasury, platform, keyring, platform.master_data(scope.tenants))
@@ -66,7 +69,8 @@ class CorrectOperator(TreasurySweepOperator):
             if self.only_pending or sweep.stopping:
                 return
             if asked_for is not None:
-                corrections.correct([Order(*asked_for, by=context["dag_run"].triggering_user_name)])
+                by = context["dag_run"].triggering_user_name
+                corrections.correct([Order(*asked_for, by=by, proposal=proposal)])
             else:
                 corrections.correct_due(scope)
 

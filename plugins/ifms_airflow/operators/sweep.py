@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from airflow.sdk import BaseOperator
 
@@ -205,6 +206,16 @@ def texts(name: str, value: Any) -> list[str]:  # noqa: ANN401  (a form's field 
     if not isinstance(value, list | tuple) or not all(isinstance(each, str) and each.strip() for each in value):
         raise BadInputError(f"{name} must be a list of texts, one per line")
     return list(dict.fromkeys(each.strip() for each in value))
+
+
+def proposal_id(value: Any) -> UUID | None:  # noqa: ANN401  (a form's field may hold anything)
+    """The form's proposal. Raises BadInputError unless it is an id, or none."""
+    if value is None:
+        return None
+    try:
+        return UUID(value)
+    except (ValueError, TypeError, AttributeError):
+        raise BadInputError("proposal must be the id of an approved proposal") from None
 
 
 def backfill_interval(context: Context) -> tuple[datetime | None, datetime | None]:

@@ -51,6 +51,12 @@ ROUTES: dict[tuple[str, str], tuple[str, dict[str, Any], set[str]]] = {
     ("POST", "/cancel"): ("", {"data": {"number": NUMBER, "reason": "x", "typed": NUMBER}}, ACTORS),
     ("GET", "/sanctions"): ("", {}, READERS),
     ("POST", "/sanctions"): ("", {"data": {"sanction": NOBODY, "closed": "true", "reason": "x"}}, ACTORS),
+    ("GET", "/proposals"): ("", {}, READERS),
+    ("POST", "/proposals/adopt"): ("", {"data": {"tenant": "od.samplea", "reason": "x"}}, ACTORS),
+    ("POST", "/proposals/release"): ("", {"data": {"number": NUMBER, "reason": "x"}}, ACTORS),
+    ("GET", "/proposal"): (f"?id={NOBODY}", {}, READERS),
+    ("POST", "/proposal/approve"): ("", {"data": {"id": NOBODY}}, {"admin"}),
+    ("POST", "/proposal/refuse"): ("", {"data": {"id": NOBODY, "reason": "x"}}, ACTORS),
     ("GET", "/bills"): ("", {}, READERS),
     ("POST", "/bills/confirm"): ("", {"data": {"numbers": "WB/0/none"}}, ACTORS),
     ("POST", "/bills"): ("", {"data": {"numbers": "WB/0/none", "token": "0" * 32}}, ACTORS),
@@ -122,7 +128,9 @@ def test_every_route_for_everybody(api: Any, failed_pi: str):
 
 # Cities -------------------------------------------------------------------------------------------------------------
 
-EVERYWHERE = {("POST", "/_scheduler"), ("POST", "/scheduler"), ("POST", "/answers"), ("POST", "/answers/withdraw")}
+EVERYWHERE = {
+    *(("POST", f"/{path}") for path in ("_scheduler", "scheduler", "answers", "answers/withdraw", "proposals/release")),
+}
 """What is done in all cities at once."""
 OF_ONE = {
     (method, path) for method, path in ROUTES if path in {"/instruction", "/confirm", "/act", "/settle", "/cancel"}

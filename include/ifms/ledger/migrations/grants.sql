@@ -12,7 +12,7 @@ GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA ifms TO ifms_work;
 REVOKE INSERT ON ifms.setting, ifms.status_transition, ifms.alembic_version, ifms.import_row, ifms.import_withheld,
     ifms.restored, ifms.restore_cleared, ifms.home, ifms.overview, ifms.overview_instruction, ifms.overview_failed,
     ifms.audit_link, ifms.call_removal, ifms.status_log, ifms.fund_movement, ifms.call_access, ifms.person_action,
-    ifms.sanction_closing, ifms.started_run
+    ifms.sanction_closing, ifms.started_run, ifms.proposal, ifms.second_person
     FROM ifms_work;
 
 -- Records say their time, their number and the database's user themselves.
@@ -23,6 +23,10 @@ GRANT INSERT (call_id, source, os_user, airflow_user, unmasked, reason) ON ifms.
 GRANT INSERT (tenant_id, person, action, subject, reason) ON ifms.person_action TO ifms_work;
 GRANT INSERT (sanction_id, closed, reason, person) ON ifms.sanction_closing TO ifms_work;
 GRANT INSERT (dag_id, run_id, started_by, tenants, conf_sha256) ON ifms.started_run TO ifms_work;
+GRANT INSERT (act, tenant_id, subject, parameters, amount, reason, proposed_by) ON ifms.proposal TO ifms_work;
+-- Which acts need a second person, only the owner says; of a proposal only what becomes of it is written later.
+GRANT UPDATE (approved_by, refused_by, refused_at, refusal, done_at, done_in, failed_at, result)
+    ON ifms.proposal TO ifms_work;
 
 GRANT UPDATE (status, is_active, attempts, last_attempt, last_attempt_at, error_code, error_message, success_code,
     success_description, pi_approved_id, pi_approval_date, pa_fin_year, pa_advice_id, pa_advice_date,

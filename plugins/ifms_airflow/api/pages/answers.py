@@ -16,10 +16,11 @@ from pydantic import BaseModel, Field
 from ifms.errors import BadInputError, ConflictError
 from ifms.ledger import phrases
 from ifms.ledger.database import Connection
+from ifms.ledger.proposals import Act
 from ifms.queries import unknown_answers as reads
 from ifms.wire.envelope import Service
 from ifms.wire.phrasebook import MEANINGS, Meaning, shipped
-from ifms_airflow.api import dag_runs, writes
+from ifms_airflow.api import dag_runs, proposing, writes
 from ifms_airflow.api.access import (
     INSTRUCTIONS,
     READ,
@@ -83,6 +84,21 @@ def add(request: Request, user: User, given: Entitled, ledger: Ledger, form: Ann
     if form.meaning is None:
         return _show(request, user, given, ledger, form=form, error=t("ans.which"), status=400)
     meaning = form.meaning
+
+    if proposing.needed(ledger, Act.PHRASE):
+        try:
+            made = proposing.propose(
+                user,
+                Act.PHRASE,
+                form.text,
+                {"services": sorted(services), "meaning": str(meaning)},
+                tenant_id=None,
+                reason=form.reason,
+            )
+        except (BadInputError, ConflictError) as error:
+            status = 400 if isinstance(error, BadInputError) else 409
+            return _show(request, user, given, ledger, form=form, error=str(error), status=status)
+        return proposing.shown(request, made)
 
     def work(connection: Connection) -> UUID:
         phrase, _ = phrases.add_phrase(
@@ -238,6 +254,7 @@ def _show(
         started=started,
         run_text=run_text(started) if started else "",
         form=form,
+        two=proposing.needed(ledger, Act.PHRASE),
         error=error,
         token=uuid.uuid4().hex,
     )

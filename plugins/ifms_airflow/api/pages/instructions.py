@@ -19,9 +19,10 @@ from pydantic import BaseModel, Field, ValidationError
 
 from ifms import clock
 from ifms.cities import Cities
-from ifms.errors import BadInputError, SealError
+from ifms.errors import BadInputError, ConflictError, CorrectionRefusedError, SealError
 from ifms.ledger import saved_searches
 from ifms.ledger.database import Connection
+from ifms.ledger.proposals import Act, Proposal
 from ifms.ledger.statuses import PiStatus
 from ifms.queries import funds, names, search, waiting
 from ifms.queries.health import problems_of_run
@@ -38,8 +39,10 @@ from ifms.queries.instruction import (
 )
 from ifms.queries.search import Criteria, Line, Order
 from ifms.reports.files import sheets
+from ifms.services.cor import Order as CorrectionOrder
+from ifms.services.cor import needed, parameters_of
 from ifms.services.instruction_draft import NOTHING_TO_PAY
-from ifms_airflow.api import dag_runs, writes
+from ifms_airflow.api import dag_runs, proposing, writes
 from ifms_airflow.api.access import (
     INSTRUCTIONS,
     READ,
@@ -57,7 +60,8 @@ from ifms_airflow.api.exports import CSV, REPORTS, XLSX, Exporting, TooManyRowsE
 from ifms_airflow.api.messages import english, t
 from ifms_airflow.api.pages.cancel import never_sent
 from ifms_airflow.api.pages.render import count, page, run_text
-from ifms_airflow.api.pages.revising import choosable, narrowed
+from ifms_airflow.api.pages.revising import accounts_now, choosable, narrowed
+from ifms_airflow.api.pages.settle import may_settle
 from ifms_airflow.api.pages.timeline import steps
 from ifms_airflow.api.read_pool import Ledger, Reads
 from ifms_airflow.hooks import TreasuryHook
@@ -380,7 +384,7 @@ def _show(
         status_text=_status(whole.pi),
         late=_late(whole),
         actions=[a for a in offered(whole, about) if may_act and may_start(user, given, a.dag_id)],
-        may_settle=may_end and whole.pi["status"] == "PENDING",
+        may_settle=may_end and may_settle(whole.pi),
         may_cancel=may_end and never_sent(whole.pi),
         may_open=city in given.act and may_start(user, given, INSTRUCTIONS),
         token=uuid.uuid4().hex,
@@ -572,6 +576,7 @@ def confirm(
             rows=rows,
             ticked=ticked,
             total=sum((each.row["amount"] for each in ticked), Decimal(0)),
+            two=_may_need_two(ledger, action, sum((each.row["amount"] for each in rows), Decimal(0))),
             token=uuid.uuid4().hex,
         )
     return page(
@@ -581,6 +586,8 @@ def confirm(
         pi=whole.pi,
         action=chosen,
         total=sum(row["amount"] for row in chosen.rows),
+        two=whole.pi["status"] != "PENDING"
+        and _may_need_two(ledger, action, sum((row["amount"] for row in chosen.rows), Decimal(0))),
         token=uuid.uuid4().hex,
     )
 
@@ -596,8 +603,9 @@ def act(
     token: Annotated[str, Form(pattern="^[0-9a-f]{32}$")],
     revise: Annotated[Sequence[Text], Form()] = (),
     same_account: Annotated[Sequence[Text], Form()] = (),
+    reason: Annotated[str, Form(max_length=1000, pattern=r"^[^\x00]*$")] = "",
 ) -> RedirectResponse:
-    """Start the DAG run that does it, and show the PI with how the run stands.
+    """Start the DAG run that does it, and show the PI with how the run stands; or propose it, where that needs two.
 
     `revise` and `same_account` are the beneficiaries who were ticked for a revised PI, and how.
     """
@@ -609,9 +617,52 @@ def act(
         require_start(user, given, chosen.dag_id)
         if action == "revise":
             chosen = replace(chosen, conf=narrowed(chosen.conf, chosen.rows, revise, same_account))
+        try:
+            proposal = _proposed(user, ledger, whole, chosen, reason)
+        except BadInputError as error:
+            raise HTTPException(400, str(error)) from None
+        except (ConflictError, CorrectionRefusedError) as error:
+            raise HTTPException(409, str(error)) from None
+        if proposal is not None:
+            return proposing.shown(request, proposal)
         started = dag_runs.start(user, given, chosen.dag_id, chosen.name, chosen.conf, token, page=True)
     there = urlencode({"number": number, "dag": started.dag_id, "run": started.run_id})
     return RedirectResponse(f"{request.scope.get('root_path', '')}/instruction?{there}", 303)
+
+
+def _proposed(user: User, ledger: Reads, whole: Whole, chosen: Action, reason: str) -> Proposal | None:
+    """The proposal of an action that needs a second person; None: it needs none. Raises 503 without the registry."""
+    conf, tenant = chosen.conf, whole.pi["tenant_id"]
+    if chosen.name == "resubmit":
+        return proposing.resubmission(user, ledger, tenant, whole.pi["payment_number"], reason)
+    if chosen.name not in {"revise", "repay"}:
+        return None
+    order = CorrectionOrder(
+        tenant,
+        conf["pi_number"],
+        tuple(conf["beneficiaries"]) or None,
+        conf["new_original"],
+        tuple(conf.get("same_account", ())),
+        by=user.get_name(),
+    )
+    rows = [row for row in chosen.rows if row["beneficiary_number"] in (order.named or ())]
+    amount = sum((row["amount"] for row in rows), Decimal(0))
+    with ledger.connection() as connection:
+        act = needed(connection, order, amount)
+    if act is None:
+        return None
+    given = parameters_of(order, accounts_now(ledger, order.pi_number, rows))
+    return proposing.propose(user, act, order.pi_number, given, tenant_id=tenant, reason=reason, amount=amount)
+
+
+def _may_need_two(ledger: Reads, action: str, total: Decimal) -> bool:
+    """Whether an action may have to be proposed, so that its form asks for a reason."""
+    acts = {
+        "resubmit": (Act.RESUBMISSION,),
+        "revise": (Act.SAME_ACCOUNT, Act.CORRECTION),
+        "repay": (Act.REPAYMENT,),
+    }
+    return any(proposing.needed(ledger, act, total) for act in acts.get(action, ()))
 
 
 def _earlier(action: str, token: str, given: Rights, ledger: Reads) -> dag_runs.Started | None:

@@ -67,6 +67,25 @@ def choosable(ledger: Reads, original_number: str, rows: Sequence[Row]) -> list[
     return found
 
 
+def accounts_now(ledger: Reads, original_number: str, rows: Sequence[Row]) -> dict[str, Account]:
+    """The account of each failed payee as the registry has it now, by beneficiary number.
+
+    Raises 409 for one without a valid account, 503 while the registry can't be asked.
+    """
+    with ledger.connection() as connection:
+        original = instructions.find(connection, [original_number])[original_number]
+        histories = corrections.histories(connection, original)
+    wanted = {number: histories[number] for number in (row["beneficiary_number"] for row in rows)}
+    try:
+        with PlatformHook().get_conn() as platform:
+            accounts, faults = Candidates(platform, TreasuryHook().sealer).accounts_now(original, wanted)
+    except PlatformError as error:
+        raise HTTPException(503, t("rev.no_registry", why=error)) from None
+    if faults:
+        raise HTTPException(409, "; ".join(faults.values()))
+    return accounts
+
+
 def narrowed(
     conf: Mapping[str, Any], rows: Sequence[Row], revise: Sequence[str], same_account: Sequence[str]
 ) -> dict[str, Any]:

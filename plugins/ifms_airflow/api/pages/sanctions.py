@@ -14,8 +14,9 @@ from pydantic import BaseModel, Field
 from ifms.cities import Cities
 from ifms.errors import BadInputError, ConflictError
 from ifms.ledger import sanctions
+from ifms.ledger.proposals import Act
 from ifms.queries import funds, names
-from ifms_airflow.api import dag_runs, writes
+from ifms_airflow.api import dag_runs, proposing, writes
 from ifms_airflow.api.access import INSTRUCTIONS, READ, Entitled, User, may_start, require_act, starts
 from ifms_airflow.api.digit import Text
 from ifms_airflow.api.pages.render import page
@@ -52,6 +53,14 @@ def change(request: Request, user: User, given: Entitled, ledger: Ledger, form: 
         city = funds.city_of(connection, form.sanction, given.read)
     if city is not None:
         require_act(given, city)
+    if city is not None and proposing.needed(ledger, Act.SANCTION):
+        try:
+            wanted = {"closed": form.closed}
+            made = proposing.propose(user, Act.SANCTION, str(form.sanction), wanted, tenant_id=city, reason=form.reason)
+        except (BadInputError, ConflictError) as error:
+            status = 400 if isinstance(error, BadInputError) else 409
+            return _show(request, user, given, ledger, form.city, str(error), status)
+        return proposing.shown(request, made)
     work = partial(
         sanctions.set_closed,
         sanction_id=form.sanction,
@@ -98,5 +107,6 @@ def _show(
         sanctions=found,
         total=sum(each.sanctions for each in standing),
         may_change=given.act if may_start(user, given, INSTRUCTIONS) else Cities.NONE,
+        two=proposing.needed(ledger, Act.SANCTION),
         error=error,
     )

@@ -12,11 +12,12 @@ from pydantic import BaseModel, Field
 
 from ifms import clock
 from ifms.errors import BadInputError, ConflictError
+from ifms.ledger.proposals import Act
 from ifms.ledger.statuses import PiStatus
 from ifms.queries.instruction import Row, Whole, by_number
 from ifms.services.manual_settlement import Verdict, settle
 from ifms.wire.bank import mask_long_numbers
-from ifms_airflow.api import dag_runs, writes
+from ifms_airflow.api import dag_runs, proposing, writes
 from ifms_airflow.api.access import INSTRUCTIONS, READ, Entitled, User, require_act, starts
 from ifms_airflow.api.digit import Text
 from ifms_airflow.api.messages import t
@@ -49,9 +50,9 @@ def ask(
 ) -> HTMLResponse:
     """What is known of the PI, what either word would do, and the form."""
     whole = _look(ledger, given, number)
-    if whole.pi["status"] != PiStatus.PENDING:
+    if not may_settle(whole.pi):
         raise HTTPException(409, t("settle.gone", number=number, status=t(f"status.{whole.pi['status']}")))
-    return _show(request, whole, SettleForm())
+    return _show(request, whole, SettleForm(), two=proposing.needed(ledger, Act.SETTLE))
 
 
 @router.post("/settle", dependencies=[starts(INSTRUCTIONS)])
@@ -59,8 +60,11 @@ def say(request: Request, user: User, given: Entitled, ledger: Ledger, form: Ann
     """Settle it under the person's name, and show the PI with what became of it."""
     person = user.get_name()
     whole = _look(ledger, given, form.number)
+    two = proposing.needed(ledger, Act.SETTLE)
     if form.verdict is None:
-        return _show(request, whole, form, t("settle.which"), 400)
+        return _show(request, whole, form, t("settle.which"), 400, two=two)
+    if two:
+        return _propose(request, user, whole, form)
     word = partial(
         settle, pi_number=form.number, verdict=form.verdict, reason=form.reason, person=person, typed=form.typed
     )
@@ -70,7 +74,7 @@ def say(request: Request, user: User, given: Entitled, ledger: Ledger, form: Ann
         return _show(request, whole, form, str(error), 400)
     except ConflictError as error:
         whole = _look(ledger, given, form.number)
-        if whole.pi["status"] == PiStatus.PENDING:
+        if may_settle(whole.pi):
             return _show(request, whole, form, str(error), 409)
         if not _settled_before(whole, form.verdict, person):
             raise HTTPException(409, str(error)) from None
@@ -86,6 +90,33 @@ def say(request: Request, user: User, given: Entitled, ledger: Ledger, form: Ann
         )
     there = urlencode({"number": form.number})
     return RedirectResponse(f"{request.scope.get('root_path', '')}/instruction?{there}", 303)
+
+
+def _propose(request: Request, user: User, whole: Whole, form: Settlement) -> Response:
+    """Say what another person then says yes or no to."""
+    if form.typed.strip() != form.number:
+        return _show(request, whole, form, t("settle.typed", number=form.number), 400, two=True)
+    amount = whole.pi["net_amount"]
+    try:
+        made = proposing.propose(
+            user,
+            Act.SETTLE,
+            form.number,
+            {"verdict": str(form.verdict)},
+            tenant_id=whole.pi["tenant_id"],
+            reason=form.reason,
+            amount=amount,
+        )
+    except (BadInputError, ConflictError) as error:
+        status = 400 if isinstance(error, BadInputError) else 409
+        return _show(request, whole, form, str(error), status, two=True)
+    return proposing.shown(request, made)
+
+
+def may_settle(pi: Row) -> bool:
+    """Whether a person may say what became of it; the ledger looks again when one does."""
+    doubtful = pi["status"] == PiStatus.FAILED and pi["uncertain"] and pi["settled_by"] is None
+    return pi["status"] == PiStatus.PENDING or doubtful
 
 
 def _settled_before(whole: Whole, verdict: Verdict, person: str) -> bool:
@@ -104,7 +135,13 @@ def _look(ledger: Reads, given: Rights, number: str) -> Whole:
 
 
 def _show(
-    request: Request, whole: Whole, form: SettleForm, error: str | None = None, status: int = 200
+    request: Request,
+    whole: Whole,
+    form: SettleForm,
+    error: str | None = None,
+    status: int = 200,
+    *,
+    two: bool = False,
 ) -> HTMLResponse:
     pi = whole.pi
     return page(
@@ -118,7 +155,8 @@ def _show(
         last=whole.log[0] if whole.log else None,
         refused=[_refusal(each) for each in pi["refusal"] or ()],
         busy=pi["claimed_until"] is not None and pi["claimed_until"] >= clock.now(),
-        verdicts=list(Verdict),
+        verdicts=[Verdict.NOT_THERE] if pi["status"] == PiStatus.FAILED else list(Verdict),
+        two=two,
         form=form,
         error=error,
     )

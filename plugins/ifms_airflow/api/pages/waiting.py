@@ -14,12 +14,14 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import BaseModel, Field
 
 from ifms.cities import Cities
+from ifms.errors import BadInputError, ConflictError
 from ifms.ledger.database import Connection
+from ifms.ledger.payments import needs_two
 from ifms.queries import names
 from ifms.queries import waiting as reads
 from ifms.queries.waiting import Criteria, Waiting
 from ifms.reports.files import sheets
-from ifms_airflow.api import dag_runs
+from ifms_airflow.api import dag_runs, proposing
 from ifms_airflow.api.access import INSTRUCTIONS, READ, Entitled, User, may_start, require_act, starts
 from ifms_airflow.api.digit import Text
 from ifms_airflow.api.exports import CSV, REPORTS, XLSX, Exporting, TooManyRowsError, Work
@@ -182,6 +184,7 @@ def payment(
         known = reads.standing(connection, city, number, given.read)
         row = reads.one(connection, city, number, given.read)
         called = names.read(connection)
+        two = needs_two(connection, city, number) is not None
     if known is None:
         raise HTTPException(404, t("wait.not_found", number=number, city=city))
     busy = started is not None and not started.over
@@ -204,6 +207,7 @@ def payment(
         and not row.withheld
         and city in given.act
         and may_start(user, given, INSTRUCTIONS),
+        two=two,
         token=uuid.uuid4().hex,
         reason_text=reason_text,
         advice=t(f"hold.{row.reason}.do") if row is not None and has(f"hold.{row.reason}.do") else None,
@@ -226,8 +230,12 @@ def again(
     city: Annotated[Number, Form()],
     number: Annotated[Number, Form()],
     token: Annotated[str, Form(pattern="^[0-9a-f]{32}$")],
+    reason: Annotated[str, Form(max_length=1000, pattern=r"^[^\x00]*$")] = "",
 ) -> RedirectResponse:
-    """Start the run of ifms_pi that takes the payment up once more, and show the payment with how the run stands."""
+    """Start the run of ifms_pi that takes the payment up once more, and show the payment with how the run stands.
+
+    Or propose it, where that needs a second person.
+    """
     started = dag_runs.find(INSTRUCTIONS, f"again__{token}", given, ledger)  # the same form once more
     if started is None:
         with ledger.connection() as connection:
@@ -235,6 +243,12 @@ def again(
         if row is None or row.withheld:
             raise HTTPException(409, t("wait.gone", number=number))
         require_act(given, row.tenant_id)
+        try:
+            proposal = proposing.resubmission(user, ledger, row.tenant_id, row.payment_number, reason)
+        except (BadInputError, ConflictError) as error:
+            raise HTTPException(400 if isinstance(error, BadInputError) else 409, str(error)) from None
+        if proposal is not None:
+            return proposing.shown(request, proposal)
         conf = {"payments": [row.payment_number], "tenants": [row.tenant_id]}
         started = dag_runs.start(user, given, INSTRUCTIONS, "again", conf, token, page=True)
     there = urlencode({"city": city, "number": number, "run": started.run_id})

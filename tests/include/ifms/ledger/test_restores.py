@@ -2,12 +2,14 @@
 
 import psycopg
 import pytest
+from support import second_person
 from support.databases import as_worker
 from support.ledger import TENANT
 
-from ifms.errors import BadInputError, LedgerError, LedgerMovedError
-from ifms.ledger import payments, restores, runs
+from ifms.errors import BadInputError, LedgerError, LedgerMovedError, SecondPersonError
+from ifms.ledger import payments, proposals, restores, runs
 from ifms.ledger.database import Database
+from ifms.ledger.proposals import Act
 from ifms.ledger.runs import RunContext
 
 
@@ -26,6 +28,24 @@ def test_a_payment_is_in_doubt_until_it_is_cleared(ledger):
     ledger.instruct(again, claim)
     with pytest.raises(BadInputError, match="is not in doubt"):
         ledger_owner(ledger, lambda c: restores.clear(c, payment.payment_number, "asked", "sample"))
+
+
+def test_clearing_needs_a_second_person(ledger):
+    ledger.payment(100, "EP/1")
+    with ledger.connect() as owner, owner.transaction():
+        restores.begin(owner, "sample")
+    second_person.needed(ledger.dsn)
+    with ledger.connect() as owner:
+        with pytest.raises(SecondPersonError, match="EP/1: this needs a second person .release."):
+            restores.clear(owner, "EP/1", "not at the treasury", "root")
+        given = {"tenant_id": None, "reason": "not in the treasury's list", "person": "asha"}
+        made = proposals.propose(owner, Act.RELEASE, "EP/1", {}, **given)
+        with pytest.raises(SecondPersonError, match="is not approved"):
+            restores.clear(owner, "EP/1", "not at the treasury", "root", made.id)
+        proposals.approve(owner, made.id, "ravi")
+        restores.clear(owner, "EP/1", "not at the treasury", "root", made.id)
+    said = "SELECT os_user, reason FROM ifms.restore_cleared"
+    assert ledger.row(said) == ("asha, approved by ravi, by root", "not in the treasury's list")
 
 
 def test_another_restore_makes_it_doubtful_again(ledger):

@@ -1,30 +1,34 @@
 """A bill that the treasury has and a restored ledger has lost is taken in as what the treasury says it is, or not."""
 
 import gc
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import psycopg
 import pytest
-from support import failed
+from support import failed, second_person
 from support.adapter import Adapter, assert_money_is_right
 from support.databases import as_worker
 from support.java import broken
 from support.keys import KEYRING
 from support.ledger import copy_instructions
+from support.uncertain import on
 
 from ifms.clock import wire_datetime
 from ifms.errors import (
     AdoptionRefusedError,
     BadInputError,
     InsufficientFundsError,
+    SecondPersonError,
     SweepNeedsAttentionError,
     TreasuryUnreachableError,
     WireError,
 )
 from ifms.ledger import restores
+from ifms.ledger.proposals import Act
 from ifms.platform.client import PlatformClient
-from ifms.services import manual_settlement
-from ifms.services.adopt import Adoption, LostBill
+from ifms.services import manual_settlement, proposals
+from ifms.services.adopt import Adoption, LostBill, parameters_of
 from ifms.services.manual_settlement import Verdict
 from ifms.treasury.client import TreasuryClient
 
@@ -81,14 +85,14 @@ def form(adapter, **changes):
     } | changes
 
 
-def adopt(adapter, **changes):
+def adopt(adapter, proposal=None, **changes):
     sweep = adapter.sweep("PI")
     with (
         sweep,
         TreasuryClient(adapter.simulators.treasury_config(), sweep.calls.record_login) as treasury,
         PlatformClient(adapter.simulators.platform_config()) as platform,
     ):
-        bill = LostBill.of_form(form(adapter, **changes))
+        bill = replace(LostBill.of_form(form(adapter, **changes)), proposal=proposal)
         return Adoption(sweep, treasury, platform, KEYRING, platform.master_data())(bill)
 
 
@@ -259,6 +263,27 @@ def test_only_what_is_in_doubt_is_adopted(lost):
     with pytest.raises(AdoptionRefusedError, match="is not in doubt"):
         adopt(lost)
     assert money(lost) == before
+
+
+def test_it_needs_a_second_person_and_is_the_bill_that_was_approved(lost):
+    second_person.needed(lost.dsn)
+    bill = LostBill.of_form(form(lost))
+    refused(lost, SecondPersonError, "needs a second person .adopt.")
+
+    def propose(connection):
+        given = {"tenant_id": bill.tenant_id, "reason": "in the treasury's list", "person": "asha"}
+        return proposals.propose(connection, Act.ADOPT, bill.pi_number, parameters_of(bill), **given)
+
+    made = on(lost, propose)
+    refused(lost, SecondPersonError, "is not approved", proposal=made.id)
+    digest = on(lost, lambda c: proposals.preview(c, made)).digest
+    on(lost, lambda c: proposals.approve(c, made.id, "ravi", shown=digest))
+    refused(lost, SecondPersonError, "is not of this act", proposal=made.id, ssu_allotment_id="other")
+    adopt(lost, proposal=made.id)
+    [row] = lost.rows("SELECT adopted_by FROM ifms.payment_instruction")
+    assert row["adopted_by"] == "asha, approved by ravi"
+    [done] = lost.rows("SELECT done_at IS NOT NULL AS done, result FROM ifms.proposal")
+    assert done == {"done": True, "result": bill.pi_number}
 
 
 def test_a_pi_that_was_pending_in_the_backup_is_settled_first(adapter, treasury, copied):

@@ -42,7 +42,7 @@ CREATE TABLE ifms.audit_link (
     chain      text NOT NULL,  -- a city; empty for what is of no single one
     number     bigint NOT NULL CHECK (number > 0),
     source     text NOT NULL,  -- the table
-    event      text NOT NULL CHECK (event IN ('made', 'ended')),
+    event      text NOT NULL CHECK (event IN ('made', 'decided', 'ended')),
     row_id     text NOT NULL,
     content    bytea NOT NULL CHECK (octet_length(content) = 32),
     hash       bytea NOT NULL CHECK (octet_length(hash) = 32),
@@ -68,6 +68,9 @@ CREATE FUNCTION ifms.record_hash(source text, event text, "row" jsonb) RETURNS b
         WHEN source = 'treasury_call' THEN "row" - ARRAY['request_sealed', 'rek_sealed', 'sek_sealed',
             'auth_token_sealed', 'response_sealed', 'shipped_at', 'ship_error']
         WHEN source = 'phrase' AND event = 'made' THEN "row" - ARRAY['withdrawn_at', 'withdrawn_by', 'withdrawn_reason']
+        WHEN source = 'proposal' AND event = 'made' THEN "row" - ARRAY['approved_by', 'approved_at', 'single_person',
+            'refused_by', 'refused_at', 'refusal', 'done_at', 'done_in', 'failed_at', 'result']
+        WHEN source = 'proposal' AND event = 'decided' THEN "row" - ARRAY['done_at', 'done_in', 'failed_at', 'result']
         ELSE "row" END)::text, 'UTF8'))
 $$;
 
@@ -159,6 +162,11 @@ CREATE FUNCTION ifms.linked_records() RETURNS TABLE (source text, event text, ro
     UNION ALL SELECT 'phrase', 'made', id::text, added_at, to_jsonb(t) FROM ifms.phrase t
     UNION ALL SELECT 'phrase', 'ended', id::text, withdrawn_at, to_jsonb(t) FROM ifms.phrase t
         WHERE withdrawn_at IS NOT NULL
+    UNION ALL SELECT 'proposal', 'made', id::text, proposed_at, to_jsonb(t) FROM ifms.proposal t
+    UNION ALL SELECT 'proposal', 'decided', id::text, coalesce(approved_at, refused_at), to_jsonb(t) FROM ifms.proposal t
+        WHERE approved_at IS NOT NULL OR refused_at IS NOT NULL
+    UNION ALL SELECT 'proposal', 'ended', id::text, coalesce(done_at, failed_at), to_jsonb(t) FROM ifms.proposal t
+        WHERE done_at IS NOT NULL OR failed_at IS NOT NULL
 $$;
 
 -- What is there already, in the order in which it came.
@@ -191,6 +199,15 @@ CREATE CONSTRAINT TRIGGER linked AFTER INSERT ON ifms.phrase DEFERRABLE INITIALL
     FOR EACH ROW EXECUTE FUNCTION ifms.link_row('made', 'id');
 CREATE CONSTRAINT TRIGGER linked_when_withdrawn AFTER UPDATE OF withdrawn_at ON ifms.phrase DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW WHEN (OLD.withdrawn_at IS NULL AND NEW.withdrawn_at IS NOT NULL)
+    EXECUTE FUNCTION ifms.link_row('ended', 'id');
+CREATE CONSTRAINT TRIGGER linked AFTER INSERT ON ifms.proposal DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION ifms.link_row('made', 'id');
+CREATE CONSTRAINT TRIGGER linked_when_decided AFTER UPDATE ON ifms.proposal DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (num_nonnulls(OLD.approved_at, OLD.refused_at) = 0
+                       AND num_nonnulls(NEW.approved_at, NEW.refused_at) > 0)
+    EXECUTE FUNCTION ifms.link_row('decided', 'id');
+CREATE CONSTRAINT TRIGGER linked_when_ended AFTER UPDATE ON ifms.proposal DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (num_nonnulls(OLD.done_at, OLD.failed_at) = 0 AND num_nonnulls(NEW.done_at, NEW.failed_at) > 0)
     EXECUTE FUNCTION ifms.link_row('ended', 'id');
 CREATE CONSTRAINT TRIGGER linked_when_announced AFTER INSERT ON ifms.treasury_call DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW WHEN (NEW.outcome IS NULL) EXECUTE FUNCTION ifms.link_row('made', 'id');
