@@ -107,7 +107,7 @@ def test_a_failed_payment_is_found_corrected_and_seen_paid(standalone: Standalon
     looked = [
         f"{standalone.client.address}/ifms{path}"
         for path in ("/", "/instructions", "/instructions?tab=open&number=PI-", f"/instruction?number={number}",
-                     "/bills", "/register", "/reports", "/sanctions", "/runs", "/answers")
+                     "/bills", "/register", "/reports", "/sanctions", "/proposals", "/runs", "/answers")
     ]  # fmt: skip
     _looks(chromium, standalone, looked, complaints)
     assert complaints == []

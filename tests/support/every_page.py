@@ -5,8 +5,11 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
+import psycopg
 import pytest
+from support import second_person
 from support.adapter import Adapter, Treasury
 from support.api import our_app
 from support.failed import mend, original, paid_and_failed, wage_bill
@@ -34,6 +37,7 @@ def addresses(adapter: Adapter, treasury: Treasury, airflow_app: Any) -> list[st
     treasury.clear()
     [row] = adapter.rows("SELECT pi_number FROM ifms.payment_instruction WHERE status = 'PENDING'")
     pending = row["pi_number"]
+    proposed = _proposed(adapter, pending)
     paid, pending = quote(paid, safe=""), quote(pending, safe="")
     plain = [path for path in routes(airflow_app) if "{" not in path and not path.endswith(NO_PAGES)]
     return [
@@ -48,8 +52,21 @@ def addresses(adapter: Adapter, treasury: Treasury, airflow_app: Any) -> list[st
         f"/ifms/confirm?action=resubmit&number={pending}",
         f"/ifms/settle?number={pending}",
         f"/ifms/cancel?number={pending}",
+        f"/ifms/proposal?id={proposed}",
         "/ifms/register?year=1999-00",
     ]
+
+
+def _proposed(adapter: Adapter, pi_number: str) -> UUID:
+    """A proposal to settle this PI, which waits for an answer."""
+    from ifms.ledger.database import Database
+    from ifms.services import proposals
+
+    second_person.needed(adapter.dsn)
+    given = {"tenant_id": "od.samplea", "reason": "asked by phone", "person": "A. Sample"}
+    wanted = {"verdict": "not at the treasury"}
+    with Database(lambda: psycopg.connect(adapter.dsn)) as db:
+        return db.transact(lambda c: proposals.propose(c, proposals.Act.SETTLE, pi_number, wanted, **given)).id
 
 
 def routes(airflow_app: Any) -> list[str]:

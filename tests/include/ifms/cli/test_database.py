@@ -68,6 +68,8 @@ COMMANDS = {
     "phrases unknown": ["phrases", "unknown"],
     "phrases add": ["phrases", "add", "--service", "PIS", "--text", "x", "--meaning", "no news", "--reason", "sample"],
     "phrases withdraw": ["phrases", "withdraw", ID, "--reason", "sample"],
+    "proposals list": ["proposals", "list"],
+    "proposals show": ["proposals", "show", ID],
     "sanction list": ["sanction", "list"],
     "sanction close": ["sanction", "close", ID, "--reason", "sample"],
     "sanction open": ["sanction", "open", ID, "--reason", "sample"],

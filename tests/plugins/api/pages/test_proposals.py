@@ -6,13 +6,16 @@ import re
 import uuid
 from typing import Any
 
+import psycopg
 import pytest
 from support import second_person
 from support.adapter import Adapter, Treasury, assert_money_is_right
 from support.api import audited, runs
 from support.failed import failing, long_ago, mend, original, paid_and_failed, revisions, wage_bill
+from support.uncertain import on
 
 from ifms.errors import SweepError
+from ifms.ledger import proposals as rows
 
 pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})]
 
@@ -261,6 +264,39 @@ def test_the_same_account_needs_two_and_no_run_gets_past(
     assert run_dag("ifms_cor", conf=started["conf"]).state == "failed"  # used up
     assert len(revisions(adapter)) == 1
     assert_money_is_right(adapter, treasury)
+
+
+def test_a_server_that_stops_between_the_approval_and_the_run_is_caught_up_with(
+    browser: Any, other: Any, adapter: Adapter, airflow_db: str, run_dag: Any
+):
+    paid_and_failed(adapter)
+    second_person.needed(adapter.dsn)
+    number, [dormant] = original(adapter)["pi_number"], failing(adapter)
+    act(browser, number, "revise", same_account=[dormant])
+    on(adapter, lambda c: rows.approve(c, proposal(adapter)["id"], "sample-admin"))
+    before = len(runs(airflow_db, "ifms_cor"))
+    page = shown(other, adapter).text
+    assert "Approved, not done yet" in page
+    assert "Begin what is approved" in page
+    assert "Begin what is approved" not in shown(browser, adapter).text  # who has no right to approve
+    for _ in range(2):
+        assert approve(other, adapter).status_code == 303
+    assert len(runs(airflow_db, "ifms_cor")) == before + 1
+    assert run_dag("ifms_cor", conf=runs(airflow_db, "ifms_cor")[0]["conf"]).state == "success"
+    assert len(revisions(adapter)) == 1
+
+
+def test_a_failed_pi_in_doubt_is_settled_on_the_page(browser: Any, other: Any, adapter: Adapter, lost: str):
+    with psycopg.connect(adapter.dsn) as owner:  # as one that was imported in doubt
+        owner.execute("SET LOCAL session_replication_role = replica")
+        owner.execute("UPDATE ifms.payment_instruction SET status = 'FAILED'")
+    asked = browser.get("/ifms/settle", params={"number": lost})
+    assert asked.status_code == 200
+    assert 'value="accepted"' not in asked.text
+    assert settle(browser, lost, verdict="accepted").status_code == 409
+    assert settle(browser, lost, verdict="not at the treasury").status_code == 303
+    assert approve(other, adapter).status_code == 303
+    assert original(adapter)["settled_by"] == "sample-user, approved by sample-admin"
 
 
 def test_a_repayment_needs_two(
