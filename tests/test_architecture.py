@@ -68,6 +68,7 @@ ROOMS = {
     "sealing": room(libraries="cryptography"),
     "signing": room("sealing"),
     "wire": room(libraries="cryptography pydantic pydantic_core"),
+    "hosts": room("settings", libraries="pydantic", network=True),  # network: urllib's parser of URLs
     "http": room(libraries="certifi urllib3", network=True),
     "treasury": room("wire sealing signing http", network=True),
     "platform": room("wire.bank http", libraries="pydantic tenacity", network=True),

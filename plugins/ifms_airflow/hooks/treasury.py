@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
-from ifms import pasted
+from ifms import hosts, pasted
 from ifms.errors import ConfigurationError, IfmsError
 from ifms.queries import frames
 from ifms.sealing import Sealer, decode_key
@@ -225,7 +225,7 @@ class TreasuryHook(BaseHook):
             given |= {name: _switch(extra, name) for name in _SWITCHES}
             options = {name: value for name, value in given.items() if value is not None}
             options.setdefault("public_key", "")  # refused there, with its name
-            return TreasuryConfig(
+            config = TreasuryConfig(
                 base_url=base_url(connection.host, connection.port),
                 client_id=connection.login or "",
                 client_secret=connection.password or "",
@@ -233,8 +233,10 @@ class TreasuryHook(BaseHook):
                 old_signing_keys=old_signing_keys,
                 **options,
             )
+            hosts.check_allowed([hosts.Address.of_url(config.base_url)])
+            return config
         except ConfigurationError as error:
-            raise ConfigurationError(f"connection {self.treasury_conn_id!r}: {error}") from None
+            raise type(error)(f"connection {self.treasury_conn_id!r}: {error}") from None
 
 
 def _text(extra: Mapping[str, Any], name: str) -> str | None:
