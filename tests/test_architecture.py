@@ -68,6 +68,8 @@ ROOMS = {
     "sealing": room(libraries="cryptography"),
     "signing": room("sealing"),
     "wire": room(libraries="cryptography pydantic pydantic_core"),
+    "hosts": room("settings", libraries="pydantic", network=True),  # network: urllib's parser of URLs
+    "vault": room("settings", libraries="hvac pydantic requests", network=True),
     "http": room(libraries="certifi urllib3", network=True),
     "treasury": room("wire sealing signing http", network=True),
     "platform": room("wire.bank http", libraries="pydantic tenacity", network=True),

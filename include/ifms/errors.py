@@ -14,6 +14,14 @@ class ConfigurationError(IfmsError):
     """A connection, key or parameter is missing or wrong: nothing was sent; mend it and run again."""
 
 
+class HostNotAllowedError(ConfigurationError):
+    """A connection leads to a host that the environment has not named: nothing was sent; the text names the setting."""
+
+
+class VaultError(ConfigurationError):
+    """A key that Vault has wrapped can't be unwrapped; the text names the key's field, and never a value."""
+
+
 class BadInputError(IfmsError):
     """A value from outside (an amount, an account, an id, a form's field) can't be taken; it is named in the text."""
 

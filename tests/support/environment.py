@@ -64,6 +64,7 @@ def prepare() -> Environment:
     home = Path(tempfile.mkdtemp(prefix="ifms-airflow-"))
     environment = Environment(home, reservation.getsockname()[1], secrets.token_hex(8), reservation)
     os.environ |= {
+        "IFMS_ALLOWED_HOSTS": "treasury.example digit.test expense es.example",  # of sample connections
         "IFMS_PLATFORM_HTTP_HOSTS": "127.0.0.1",  # where simulators are
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(REPO / "dags"),

@@ -51,7 +51,7 @@ def import_java(
     What its tables do not hold (the SSU of a DDO code, the scheme of a head of account) is read from the platform's
     master data, or from --units: a JSON object {"units": [{"tenantId", "ddoCode", "ssuId", "granteeAgCode"}], "heads":
     [{"code", "schemeCode"}]}, which goes before the platform's. A token of the platform's gateway:
-    $IFMS_PLATFORM_TOKEN.
+    $IFMS_PLATFORM_TOKEN. The platform is asked by https, but for the hosts in $IFMS_PLATFORM_HTTP_HOSTS.
     """
     from ifms.importing.java import run
     from ifms.ledger import session
@@ -93,11 +93,13 @@ def _masters(url: str | None, state_tenant: str, file: Path | None) -> Masters:
     units: dict[tuple[str, str], tuple[str, str]] = {}
     schemes: dict[str, str] = {}
     if url:
+        from ifms import hosts
         from ifms.platform.client import PlatformClient
         from ifms.platform.config import PlatformConfig
 
         token = Settings.read().platform_token.get_secret_value()
         config = PlatformConfig(url, state_tenant=state_tenant, auth_token=token or None)
+        hosts.check_plain_http(config.http_hosts)
         with PlatformClient(config) as platform:
             master = platform.master_data()
         for tenant, found in master.units.items():

@@ -120,12 +120,12 @@ def _from_document(document: str, call_id: str, keys: Keys) -> OpenCall:
 
 
 def _keys(key_file: Path | None, legacy_secret_file: Path | None) -> Keys:
-    from ifms import pasted
+    from ifms import pasted, vault
     from ifms.calllog.decryption import Keys
     from ifms.sealing import Sealer
 
     settings = Settings.read()
-    log_keys = pasted.split(_secret(key_file, settings.log_key))
+    log_keys = vault.unwrap_all(pasted.split(_secret(key_file, settings.log_key)), KEY)
     legacy = _secret(legacy_secret_file, settings.legacy_log_secret).strip("\r\n")
     if not log_keys and not legacy:
         raise ConfigurationError(f"no key: give --key-file or ${KEY} (Java records: see --help)")

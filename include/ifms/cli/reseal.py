@@ -57,9 +57,9 @@ def reseal(
 
 
 def _keys(file: Path | None, reported: SecretStr, where: str) -> Sequence[str]:
-    from ifms import pasted
+    from ifms import pasted, vault
 
     keys = pasted.split(reported.get_secret_value() if file is None else file.read_text(encoding="utf-8"))
     if not keys:
         raise ConfigurationError(f"no key: give {where}, the new key first")
-    return keys
+    return vault.unwrap_all(keys, where)

@@ -35,13 +35,14 @@ class Settings(FromEnvironment):
     @property
     def keyring(self) -> Keyring | None:
         """What opens account numbers and checks signatures; None unless both keys are set."""
-        from ifms import pasted
+        from ifms import pasted, vault
         from ifms.sealing import Sealer
         from ifms.signing import Keyring, Signer
 
         log_keys, signing_keys = (pasted.split(key.get_secret_value()) for key in (self.log_key, self.signing_key))
         if not log_keys or not signing_keys:
             return None
+        log_keys, signing_keys = vault.unwrap_all(log_keys, KEY), vault.unwrap_all(signing_keys, SIGNING_KEY)
         return Keyring(
             Sealer.from_config(log_keys[0], log_keys[1:]), Signer.from_config(signing_keys[0], signing_keys[1:])
         )

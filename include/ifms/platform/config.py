@@ -101,10 +101,14 @@ class PlatformConfig:
         object.__setattr__(self, "city_locales", MappingProxyType(dict(self.city_locales)))
 
     @property
+    def addresses(self) -> tuple[str, ...]:
+        """The URLs of all hosts that are spoken to."""
+        return (self.base_url, *(url for url in self.services.values() if "://" in url))
+
+    @property
     def http_hosts(self) -> frozenset[str]:
         """The hosts that are spoken to by plain http: account numbers and the token pass to them in clear."""
-        urls = [urlsplit(url) for url in (self.base_url, *self.services.values()) if "://" in url]
-        return frozenset(url.hostname or "" for url in urls if url.scheme == "http")
+        return frozenset(url.hostname or "" for url in map(urlsplit, self.addresses) if url.scheme == "http")
 
     def locale_of(self, tenant_id: str) -> str:
         """The locale of a city's own texts."""

@@ -46,6 +46,8 @@ async def login(
         request.state.caller = await known.user(request)
     else:  # Airflow asks its database for each token: once a request is enough
         request.state.caller = await get_user(request, None, bearer)
+    if request.state.caller is None:  # Keycloak's, for a session of Airflow's without a token of the same person's
+        raise HTTPException(401, "Not authenticated")
 
 
 async def _caller(request: Request) -> BaseUser:

@@ -13,6 +13,7 @@ from airflow.providers.elasticsearch.hooks.elasticsearch import connect
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
+from ifms import hosts
 from ifms.calllog.elastic import CallStore, Indexes
 from ifms.calllog.search import MOST_ROWS, CallQuery, CallRow, Page, Place, search_ledger
 from ifms.errors import BadInputError, CallStoreError, ConfigurationError
@@ -179,6 +180,10 @@ class CallLogHook(BaseHook):
         connection = self.get_connection(self.elasticsearch_conn_id)
         if not connection.host:
             raise ConfigurationError(f"connection {self.elasticsearch_conn_id!r}: the host is missing")
+        try:
+            hosts.check_allowed([hosts.Address.of(connection.host, connection.port or 9200)])
+        except ConfigurationError as error:
+            raise type(error)(f"connection {self.elasticsearch_conn_id!r}: {error}") from None
         options: dict[str, Any] = {"request_timeout": TIMEOUT_SECONDS, "max_retries": 0, "retry_on_timeout": False}
         options |= {name: value for name, value in connection.extra_dejson.items() if name not in _OURS}
         try:

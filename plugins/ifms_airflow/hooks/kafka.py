@@ -13,10 +13,15 @@ from airflow.providers.apache.kafka.hooks.base import KafkaBaseHook
 from airflow.providers.apache.kafka.hooks.consume import KafkaConsumerHook
 from confluent_kafka import Consumer, KafkaError
 
+from ifms import hosts
 from ifms.delivery.kafka import KafkaPublisher
 from ifms.delivery.notifications import FIELDS
+from ifms.errors import ConfigurationError
 
 GROUP = "ifms-doorbell"
+_BROKERS = ("bootstrap.servers", "metadata.broker.list")  # two names of one setting
+_TOKENS = "sasl.oauthbearer.token.endpoint.url"
+_RUN_CODE = frozenset({"plugin.library.paths", "sasl.kerberos.kinit.cmd"})
 
 _log = logging.getLogger("ifms.doorbell")
 
@@ -50,6 +55,14 @@ class ListenerHook(KafkaConsumerHook):
 
 
 def _clients(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What the client is given. Raises ConfigurationError for what leads to a host that may not be spoken to."""
+    if refused := _RUN_CODE & config.keys():
+        raise ConfigurationError(f"{', '.join(sorted(refused))} would run what a connection names, and is not taken")
+    brokers = ",".join(str(config.get(name) or "") for name in _BROKERS).split(",")
+    addresses = [hosts.Address.of_entry(each.strip().rpartition("://")[2]) for each in brokers if each.strip()]
+    if config.get(_TOKENS):
+        addresses.append(hosts.Address.of_url(str(config[_TOKENS])))
+    hosts.check_allowed(addresses)
     return {name: value for name, value in config.items() if name not in FIELDS}
 
 

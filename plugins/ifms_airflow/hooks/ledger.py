@@ -13,7 +13,8 @@ from airflow.providers.common.sql.hooks.lineage import send_sql_hook_lineage
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 from psycopg.rows import tuple_row
 
-from ifms.errors import BadInputError
+from ifms import hosts
+from ifms.errors import BadInputError, ConfigurationError
 from ifms.ledger import session
 from ifms.ledger.database import Connection, Database
 from ifms.ledger.rate_limit import NoRate, Rate
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     Parameters = Sequence[Any] | Mapping[str, Any] | None
 
 PREPARED_AFTER = 5  # runs of a statement, where the connection says that no pooler stands before the server
+_PORT = 5432
+_ELSEWHERE = frozenset({"dsn", "conninfo", "service", "servicefile"})
 CHUNK = 4_000
 """Rows of one frame or batch where many are read: some megabytes."""
 
@@ -71,9 +74,28 @@ class LedgerHook(PostgresHook):
 
     def _create_connection(self, conn_args: dict[str, Any]) -> Any:  # noqa: ANN401  (as in PostgresHook, which calls it)
         options = dict(conn_args)
+        self._check_place(options)
         if options.pop("pooler", None) == "none":
             options.setdefault("prepare_threshold", PREPARED_AFTER)
         return session.connect(timeouts=self._timeouts, **options)
+
+    def _check_place(self, options: Mapping[str, Any]) -> None:
+        """Raise ConfigurationError unless all that says where the server is may be spoken to."""
+        what = f"connection {getattr(self, self.conn_name_attr)!r}"
+        if refused := sorted(_ELSEWHERE & {name for name, value in options.items() if value}):
+            raise ConfigurationError(f"{what}: {', '.join(refused)} in extra is not taken: host says where it is")
+        ports = str(options.get("port") or _PORT).split(",")
+        try:
+            hosts.check_allowed(
+                hosts.Address.of(each, int(ports[place if len(ports) > 1 else 0] or _PORT))  # as libpq pairs them
+                for name in ("host", "hostaddr")
+                for place, each in enumerate(str(options.get(name) or "").split(","))
+                if each and not each.startswith(("/", "@"))  # without a name, and by a path, it is on this machine
+            )
+        except (ValueError, IndexError):
+            raise ConfigurationError(f"{what}: its ports are no numbers, or not as many as its hosts") from None
+        except ConfigurationError as error:
+            raise type(error)(f"{what}: {error}") from None
 
     def pace(self, stack: ExitStack, stop: threading.Event, config: TreasuryConfig) -> Rate | NoRate:
         """What calls to the treasury await their turn by; where there is a limit, on a connection of its own.

@@ -55,7 +55,7 @@ class NotificationHook(BaseHook):
         try:
             publisher: KafkaPublisher = PublisherHook(self.kafka_conn_id).get_conn  # type: ignore[no-untyped-call]
         except ConfigurationError as error:
-            raise ConfigurationError(f"connection {self.kafka_conn_id!r}: {error}") from None
+            raise type(error)(f"connection {self.kafka_conn_id!r}: {error}") from None
         except ValueError:  # the provider's: no servers, or a callback that nobody has allowed
             raise ConfigurationError(
                 f"connection {self.kafka_conn_id!r}: the extra must have 'bootstrap.servers', and no callbacks that "

@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
-from pydantic import Field
 
-from ifms import clock
+from ifms import clock, hosts
 from ifms.errors import BadInputError, ConfigurationError, IfmsError
 from ifms.platform.client import PlatformClient
 from ifms.platform.config import PlatformConfig
 from ifms.platform.models import AuditDetails, Bill
 from ifms.platform.payees import PayeeShare
 from ifms.queries import frames
-from ifms.settings import FromEnvironment
 from ifms.wire.bank import valid_account_number, valid_ifsc
 from ifms_airflow.hooks.base_url import base_url
 
@@ -66,7 +64,7 @@ class PlatformHook(BaseHook):
     The connection's host is the base URL of all services, its port theirs if the host names none (None or 0: none);
     its extra holds the other fields of `PlatformConfig` by their names (`state_tenant`, `system_user`, `auth_token`,
     `services` …), each optional. Addresses are https, but for hosts that the environment variable
-    IFMS_PLATFORM_HTTP_HOSTS names.
+    IFMS_PLATFORM_HTTP_HOSTS names, and of hosts that IFMS_ALLOWED_HOSTS names.
 
     The frames are searches: nothing is created or updated by them. Amounts are rupees (Decimal), instants UTC. Besides
     what each names they raise what every call to the platform may: PlatformUnavailableError, PlatformRefusedError,
@@ -93,12 +91,13 @@ class PlatformHook(BaseHook):
             if extra.get("auth_token"):
                 mask_secret(extra["auth_token"])
             config = PlatformConfig(base_url=base_url(connection.host, connection.port), **_given(extra))
-            _refuse_plain_http(config)
+            hosts.check_plain_http(config.http_hosts)
+            hosts.check_allowed(map(hosts.Address.of_url, config.addresses))
             return config
         except json.JSONDecodeError:
             raise ConfigurationError(f"connection {self.platform_conn_id}: extra is not JSON") from None
         except ConfigurationError as error:
-            raise ConfigurationError(f"connection {self.platform_conn_id}: {error}") from None
+            raise type(error)(f"connection {self.platform_conn_id}: {error}") from None
 
     def get_conn(self) -> PlatformClient:
         """Return the client, the same for all callers of this hook; nothing is sent before its first call."""
@@ -177,22 +176,6 @@ class PlatformHook(BaseHook):
                 return True, client.check()
         except IfmsError as error:
             return False, str(error)
-
-
-class _PlainHttp(FromEnvironment):
-    """Which hosts need no https: a setting of Airflow's, so that nobody who edits connections can say it."""
-
-    hosts: str = Field("", validation_alias="IFMS_PLATFORM_HTTP_HOSTS")
-
-
-def _refuse_plain_http(config: PlatformConfig) -> None:
-    """Raise ConfigurationError for a host that is spoken to by http, and is none of those that may be."""
-    allowed = frozenset(_PlainHttp.read().hosts.replace(",", " ").lower().split())
-    if refused := sorted(config.http_hosts - allowed):
-        raise ConfigurationError(
-            f"{', '.join(refused)} would be spoken to by plain http, with account numbers in clear: use https, or let "
-            "IFMS_PLATFORM_HTTP_HOSTS of Airflow's environment name the host"
-        )
 
 
 def _tenants(tenants: Collection[str]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
-from ifms import pasted
+from ifms import hosts, pasted, vault
 from ifms.errors import ConfigurationError, IfmsError
 from ifms.queries import frames
 from ifms.sealing import Sealer, decode_key
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 
 _TEXTS = (
     "public_key",
-    "log_key",
-    "signing_key",
-    "legacy_log_secret",
     "ext_app_name",
     "department_code",
     "purpose",
@@ -43,6 +40,7 @@ _TEXTS = (
     "service_path",
     "correction_last_day",
 )
+_SECRETS = ("log_key", "signing_key", "legacy_log_secret")
 _SWITCHES = ("use_earlier_years",)
 _NUMBERS: Mapping[str, type[int] | type[float]] = {
     "timeout_seconds": float,
@@ -78,9 +76,9 @@ class TreasuryHook(BaseHook):
 
     host: base URL with its scheme; port: None or 0 if the host names it or it is the scheme's own; login: client id;
     password: client secret; extra: public_key, and what `TreasuryConfig` has a default for. An empty field of the form
-    means the default; `old_log_keys` and `old_signing_keys` are separated by blanks or commas. `on_exchange` hears of
-    every login, for the call log. `pace` makes what the client's calls await their turn by, of a connection's
-    calls_per_second.
+    means the default; a key may be Vault's ciphertext (`ifms.vault`); `old_log_keys` and `old_signing_keys` are
+    separated by blanks or commas. `on_exchange` hears of every login, for the call log. `pace` makes what the client's
+    calls await their turn by, of a connection's calls_per_second.
 
     The frames ask services that tell and change nothing, for whoever wants to compare what the treasury says with what
     the ledger holds. Each of their calls, the login among them, is logged in the ledger of `ledger_conn_id` like a
@@ -217,15 +215,15 @@ class TreasuryHook(BaseHook):
         extra = connection.extra_dejson
         try:
             old_log_keys, old_signing_keys = _keys(extra, "old_log_keys"), _keys(extra, "old_signing_keys")
-            single = (_text(extra, name) for name in ("log_key", "signing_key", "legacy_log_secret"))
-            for secret in (connection.password, *single, *old_log_keys, *old_signing_keys):
+            single = {name: vault.unwrap(_text(extra, name) or "", name) or None for name in _SECRETS}
+            for secret in (connection.password, *single.values(), *old_log_keys, *old_signing_keys):
                 _mask(secret)
-            given: dict[str, Any] = {name: _text(extra, name) for name in _TEXTS}
+            given: dict[str, Any] = {name: _text(extra, name) for name in _TEXTS} | single
             given |= {name: _number(extra, name, kind) for name, kind in _NUMBERS.items()}
             given |= {name: _switch(extra, name) for name in _SWITCHES}
             options = {name: value for name, value in given.items() if value is not None}
             options.setdefault("public_key", "")  # refused there, with its name
-            return TreasuryConfig(
+            config = TreasuryConfig(
                 base_url=base_url(connection.host, connection.port),
                 client_id=connection.login or "",
                 client_secret=connection.password or "",
@@ -233,8 +231,10 @@ class TreasuryHook(BaseHook):
                 old_signing_keys=old_signing_keys,
                 **options,
             )
+            hosts.check_allowed([hosts.Address.of_url(config.base_url)])
+            return config
         except ConfigurationError as error:
-            raise ConfigurationError(f"connection {self.treasury_conn_id!r}: {error}") from None
+            raise type(error)(f"connection {self.treasury_conn_id!r}: {error}") from None
 
 
 def _text(extra: Mapping[str, Any], name: str) -> str | None:
@@ -248,7 +248,7 @@ def _text(extra: Mapping[str, Any], name: str) -> str | None:
 
 def _keys(extra: Mapping[str, Any], name: str) -> tuple[str, ...]:
     """Keys apart by blanks or commas."""
-    return tuple(pasted.split(_text(extra, name) or ""))
+    return vault.unwrap_all(pasted.split(_text(extra, name) or ""), name)
 
 
 def _number(extra: Mapping[str, Any], name: str, kind: type[int] | type[float]) -> float | None:

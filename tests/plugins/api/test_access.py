@@ -520,3 +520,17 @@ def test_which_accounts_a_role_sees(roles: tuple[str, ...], types: set[str], mon
     assert unmasked_types(frozenset(roles)) == types
     monkeypatch.delenv("IFMS_UNMASKED_ROLES")
     assert unmasked_types(frozenset({""})) == set()
+
+
+def test_a_session_that_the_auth_manager_knows_nobody_by_is_no_login(
+    api: Any, adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+):
+    """Keycloak's auth manager says None of a cookie of Airflow's that comes without a token of the same person's."""
+    from ifms_airflow.api import access
+
+    async def nobody(*_: object) -> None:
+        return None
+
+    monkeypatch.setattr(access, "get_user", nobody)
+    assert api("admin").post("/ifms/pi/v1/_search", json={}).status_code == 401
+    assert api("admin", cookie=True).get("/ifms/instructions").status_code == 303

@@ -16,6 +16,7 @@ from babel import Locale, negotiate_locale
 from fastapi import APIRouter, Form, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 
+from ifms.errors import ConfigurationError
 from ifms.ledger import user_languages
 from ifms_airflow.api import messages, writes
 from ifms_airflow.api.access import User
@@ -39,7 +40,7 @@ def _chosen(ledger: Reads, user: str) -> str | None:
     try:
         with ledger.connection() as connection:
             language = user_languages.chosen(connection, user)
-    except (psycopg.Error, HTTPException):  # a page that needs the ledger says so; another one needs none for this
+    except (psycopg.Error, ConfigurationError, HTTPException):  # a page that needs the ledger says so; others don't
         return None
     return language if language in LANGUAGES else None
 

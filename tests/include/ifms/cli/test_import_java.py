@@ -50,6 +50,17 @@ def instructions(dsn):
         return connection.execute("SELECT count(*) FROM ifms.payment_instruction").fetchone()[0]
 
 
+def test_a_platform_is_asked_by_https_alone(command, monkeypatch, capsys):
+    monkeypatch.setenv("IFMS_PLATFORM_HTTP_HOSTS", "")
+    monkeypatch.setenv("IFMS_PLATFORM_TOKEN", "sample-token")
+    assert command() == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert "127.0.0.1 would be spoken to by plain http" in said
+    assert "IFMS_PLATFORM_HTTP_HOSTS" in said
+    assert "sample-token" not in said
+    assert instructions(command.dsn) == 0
+
+
 def test_it_says_what_is_here_what_is_not_and_why(command, database, adapter, tmp_path, capsys):
     assert main(["reconcile", "--dsn", command.dsn]) == 0
     assert command("--rehearse") == 1

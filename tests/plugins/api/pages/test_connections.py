@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import pytest
@@ -58,6 +59,19 @@ def test_one_that_does_not_work_says_why(api: Any, adapter: Adapter, monkeypatch
     answer = tried(api, "ifms_platform").text
     assert "<b>ifms_platform</b>: does not work" in answer
     assert "user_search" in answer
+
+
+@pytest.mark.parametrize("connection", ["ifms_treasury", "ifms_platform", "ifms_elasticsearch", "ifms_db"])
+def test_one_that_leads_elsewhere_is_not_tried(
+    api: Any, adapter: Adapter, monkeypatch: pytest.MonkeyPatch, connection: str
+):
+    name = f"AIRFLOW_CONN_{connection.upper()}"
+    known = json.loads(os.environ.get(name, '{"conn_type": "elasticsearch"}'))
+    scheme = "" if connection in ("ifms_elasticsearch", "ifms_db") else "https://"
+    monkeypatch.setenv(name, json.dumps(known | {"host": f"{scheme}elsewhere.example", "port": 8443}))
+    answer = tried(api, connection).text
+    assert f"<b>{connection}</b>: does not work" in answer
+    assert "elsewhere.example:8443 is no host that this installation may speak to: let IFMS_ALLOWED_HOSTS" in answer
 
 
 def test_a_ledger_that_is_away_is_named_without_its_password(
