@@ -28,6 +28,8 @@ class Settings:
     admin_password: str = field(repr=False)
     passwords_file: str
     pool_slots: int
+    ca_file: str | None
+    """Whose certificates the servers have; None: what they have is not looked at."""
     connections: Mapping[str, Mapping[str, object]] = field(repr=False)
     """By connection id: those that are made when they are missing, and then left to whoever edits them."""
 
@@ -50,6 +52,7 @@ class Settings:
             admin_password=read.text("IFMS_ADMIN_PASSWORD"),
             passwords_file=read.text("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"),
             pool_slots=read.number("IFMS_TREASURY_POOL_SLOTS", 8),
+            ca_file=read.optional("IFMS_CA_FILE"),
             connections=_connections(read, public_key),
         )
         read.check()
@@ -57,7 +60,8 @@ class Settings:
 
     def dsn(self, user: str, password: str, database: str) -> str:
         """Where `user` finds `database`; with the password in it: don't log it."""
-        return make_conninfo(host=self.host, port=self.port, user=user, password=password, dbname=database)
+        options = {"user": user, "password": password, "dbname": database, **self._verified}
+        return make_conninfo(host=self.host, port=self.port, **options)
 
     @property
     def ledger_connection(self) -> dict[str, object]:
@@ -69,8 +73,12 @@ class Settings:
             "login": "ifms_airflow",
             "password": self.tasks_password,
             "schema": "ifms",
-            "extra": _json({"prepare_threshold": 5}),  # no pooler stands between
+            "extra": _json({"prepare_threshold": 5, **self._verified}),  # no pooler stands between
         }
+
+    @property
+    def _verified(self) -> dict[str, str]:
+        return {} if self.ca_file is None else {"sslmode": "verify-full", "sslrootcert": self.ca_file}
 
 
 def treasury_url(environment: Mapping[str, str]) -> str | None:
@@ -134,21 +142,35 @@ def _connections(read: _Reader, public_key: str | None) -> dict[str, dict[str, o
         },
         "ifms_platform": {"conn_type": "ifms_platform", "host": read.text("IFMS_PLATFORM_URL")},
     }
+    ca_file = read.optional("IFMS_CA_FILE")
     if (host := read.optional("IFMS_ELASTICSEARCH_HOST")) is not None:
         made["ifms_elasticsearch"] = {
             "conn_type": "elasticsearch",
             "host": host,
             "port": 9200,
-            "schema": "http",
+            "schema": "http" if ca_file is None else "https",
             "login": "elastic",
             "password": read.text("ELASTIC_PASSWORD"),
+            "extra": _json({"ca_certs": ca_file}),
         }
     if (brokers := read.optional("IFMS_KAFKA_BROKERS")) is not None:
         made["ifms_kafka"] = {
             "conn_type": "kafka",
-            "extra": _json({"bootstrap.servers": brokers, "group.id": "ifms"}),
+            "extra": _json({"bootstrap.servers": brokers, "group.id": "ifms", **_kafka_login(read, ca_file)}),
         }
     return made
+
+
+def _kafka_login(read: _Reader, ca_file: str | None) -> dict[str, object]:
+    if ca_file is None:
+        return {}
+    return {
+        "security.protocol": "SASL_SSL",
+        "ssl.ca.location": ca_file,
+        "sasl.mechanism": "PLAIN",
+        "sasl.username": "ifms",
+        "sasl.password": read.text("KAFKA_PASSWORD"),
+    }
 
 
 def _json(extra: Mapping[str, object]) -> str:

@@ -150,6 +150,7 @@ class _Machine:
         first_day = self.folder.first_day(to_ist(now()).date())
         environment = airflow.environment(self.folder, self.ports, self.secrets, log_ports, described, first_day)
         airflow.write_password(self.folder, self.secrets)
+        airflow.write_command(self.folder)
         self.processes.start("airflow", [str(Path(sys.executable).parent / "airflow"), "standalone"], environment)
 
     def _missing(self) -> list[str]:

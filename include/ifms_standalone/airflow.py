@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import sys
 import time
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ FINISHED = frozenset({"success", "failed"})
 _PARTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
 _CALL_SECONDS = 30.0
 _PAGE = 100
+_PROGRAM = Path(sys.executable).parent / "airflow"
 
 
 def environment(
@@ -82,11 +84,31 @@ def environment(
         "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": log_ports[0],
         "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": log_ports[1],
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": False,
-        # `airflow standalone` starts its parts by the name `airflow`.
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+        # `airflow standalone` starts its parts by the name `airflow`: ours of `write_command`.
+        "PATH": os.pathsep.join([str(_commands(folder)), str(_PROGRAM.parent), os.environ.get("PATH", os.defpath)]),
     }
     named = {f"AIRFLOW_CONN_{name.upper()}": json.dumps(connection) for name, connection in connections.items()}
     return ours | {name: str(value) for name, value in settings.items()} | named
+
+
+def write_command(folder: Folder) -> None:
+    """Make an `airflow` for `airflow standalone` to start its parts by: without their servers of logs.
+
+    Those listen at every address of the machine, and no setting changes it; the API server reads the files itself.
+    """
+    _commands(folder).mkdir(exist_ok=True)
+    program = shlex.quote(str(_PROGRAM))
+    file = _commands(folder) / "airflow"
+    file.write_text(
+        "#!/bin/sh\n"
+        f'case $1 in scheduler | triggerer) exec {program} "$@" --skip-serve-logs ;; esac\n'
+        f'exec {program} "$@"\n'
+    )
+    file.chmod(0o700)
+
+
+def _commands(folder: Folder) -> Path:
+    return folder.airflow / "bin"
 
 
 def write_password(folder: Folder, secrets: Secrets) -> None:

@@ -30,6 +30,8 @@ KEPT = Path(os.environ.get("IFMS_CONTAINERS", "/var/lib/ifms-containers"))
 """Where the engine's images are between two runs, and Compose; some 5 GB."""
 INSIDE = Path(__file__).with_name("inside.py").read_bytes()
 TOPIC = "expense-payment-create"
+ENDING = ("certificates", "init")
+"""Services that do something and end."""
 WORKERS = 4
 UP_SECONDS = 900.0
 KILLED_MS, STOPPED_MS = 4_000, 20_000
@@ -81,6 +83,9 @@ def check(running: Engine, folder: Path) -> None:
             up(running)
         with part("a second cycle, which ends what is open"):
             walked(inside(running, "cycle"))
+        with part("TLS between all parts"):
+            told = inside(running, "tls")
+            expect(not told["wrong"], "; ".join(told["wrong"]))
         with part("pages"):
             answered = inside(running, "pages")
             expect(set(answered.values()) == {200}, f"pages answer {answered}")
@@ -97,7 +102,8 @@ def check(running: Engine, folder: Path) -> None:
 
 def secrets(folder: Path) -> Path:
     """The installation's .env, with a port that nobody has."""
-    made = compose.secrets(folder, "--simulators") | {"IFMS_PORT": str(free_port())}
+    made = compose.secrets(folder, "--simulators")
+    made |= {"IFMS_PORT": str(free_port()), "IFMS_CERTIFICATES": str(folder / "certificates")}
     file = folder / ".env"
     file.write_text("".join(f"{name}={value}\n" for name, value in made.items()))
     return file
@@ -139,7 +145,7 @@ def walked(found: dict[str, Any]) -> None:
 def doorbell(running: Engine) -> None:
     """A message on the topic starts a run."""
     before = inside(running, "doorbell")["runs"]
-    producer = ["/opt/kafka/bin/kafka-console-producer.sh", "--bootstrap-server", "kafka:9092", "--topic", TOPIC]
+    producer = ["/opt/kafka/bin/kafka-console-producer.sh", "--bootstrap-server", "localhost:9094", "--topic", TOPIC]
     end = time.monotonic() + 300
     running.compose("exec", "-T", "-e", "KAFKA_HEAP_OPTS=-Xmx96m", "kafka", *producer, given=b"{}\n", quiet=True)
     while inside(running, "doorbell")["runs"] == before:
@@ -187,7 +193,7 @@ def up(running: Engine) -> None:
 def healthy(running: Engine) -> None:
     """Wait until every service is well by its own health check, which a busy machine may take long to answer."""
     end = time.monotonic() + UP_SECONDS
-    while bad := [each for each in _states(running) if each["Service"] != "init" and each["Health"] != "healthy"]:
+    while bad := [each for each in _states(running) if each["Service"] not in ENDING and each["Health"] != "healthy"]:
         said = ", ".join(f"{each['Name']} is {each['Health']}" for each in bad)
         expect(time.monotonic() < end, f"not well by the compose file's health checks: {said}")
         time.sleep(2)
@@ -199,7 +205,7 @@ def _states(running: Engine) -> list[dict[str, Any]]:
 
 
 def _runs(container: dict[str, Any]) -> bool:
-    if container["Service"] == "init":
+    if container["Service"] in ENDING:
         return bool(container["State"] == "exited" and container["ExitCode"] == 0)
     return bool(container["State"] == "running")
 

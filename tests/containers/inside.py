@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import ssl
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -36,14 +40,24 @@ def simulator(name: str, address: str) -> Simulator:
     return made
 
 
-# requests must know the treasury's certificate as the adapter does.
-os.environ["REQUESTS_CA_BUNDLE"] = os.environ["IFMS_TREASURY_CA_BUNDLE"]
+# requests must know the treasury's certificate as the adapter does, and our servers'.
+CA_FILE = os.environ["IFMS_CA_FILE"]
+_known = Path(tempfile.mkdtemp()) / "known.pem"
+_known.write_text("".join(Path(each).read_text() for each in (os.environ["IFMS_TREASURY_CA_BUNDLE"], CA_FILE)))
+os.environ["REQUESTS_CA_BUNDLE"] = str(_known)
 TREASURY = simulator("treasury", os.environ["IFMS_TREASURY_URL"])
 PLATFORM = simulator("platform", os.environ["IFMS_PLATFORM_URL"])
 SESSION = requests.Session()
 """Logged in to Airflow, once it is ready."""
 LEDGER, AIRFLOW = (
-    make_conninfo(host="postgres", user="postgres", password=os.environ["POSTGRES_PASSWORD"], dbname=name)
+    make_conninfo(
+        host="postgres",
+        user="postgres",
+        password=os.environ["POSTGRES_PASSWORD"],
+        dbname=name,
+        sslmode="verify-full",
+        sslrootcert=CA_FILE,
+    )
     for name in ("ifms", "airflow")
 )
 
@@ -51,7 +65,8 @@ LEDGER, AIRFLOW = (
 def ready() -> Client:
     """Airflow's API once all of its parts are well and every DAG is there."""
     client = Client(0, os.environ["IFMS_ADMIN_PASSWORD"])
-    client.address = "http://api-server:8080"
+    client.address = "https://api-server:8080"
+    client._session.verify = str(_known)  # it does not look at the environment
     until("Airflow is up", lambda: not client.unhealthy_parts())
     client.log_in()
     body = {"username": "admin", "password": os.environ["IFMS_ADMIN_PASSWORD"]}
@@ -88,6 +103,43 @@ def cycle() -> dict[str, Any]:
     books = Books(accepted_bills(TREASURY), payment_statuses(PLATFORM))
     outcome = Outcome.of(LEDGER, scope, injected.planted, books)
     return {"complaints": [*complaints, *outcome.complaints()], "instructions": len(outcome.instructions)}
+
+
+def tls() -> dict[str, Any]:
+    """What takes a client that speaks plainly, or would be taken for another server; a client without the authority."""
+    wrong = []
+    ours, others = ssl.create_default_context(cafile=CA_FILE), ssl.create_default_context()
+    for name, port in (("redis", 6379), ("elasticsearch", 9200), ("kafka", 9092), ("api-server", 8080)):
+        for context, called, good in ((ours, name, True), (others, name, False), (ours, "another", False)):
+            try:
+                with socket.create_connection((name, port), 30) as plain:
+                    context.wrap_socket(plain, server_hostname=called).close()
+                refused = False
+            except ssl.SSLCertVerificationError:
+                refused = True
+            if refused is good:
+                wrong.append(f"{name}, called {called}, was {'refused' if refused else 'believed'}")
+        with socket.create_connection((name, port), 30) as plain:
+            plain.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            plain.settimeout(30)
+            try:
+                answer = plain.recv(100)
+            except OSError:
+                answer = b""
+            if b"HTTP" in answer or (answer[:1] in b"+-" and answer):
+                wrong.append(f"{name} answers who speaks plainly: {answer!r}")
+    public = make_conninfo(LEDGER, sslrootcert="/etc/ssl/certs/ca-certificates.crt")
+    for dsn, said in (
+        (make_conninfo(LEDGER, sslmode="disable"), "no encryption"),
+        (public, "certificate verify failed"),
+    ):
+        try:
+            psycopg.connect(dsn).close()
+            wrong.append(f"postgres is reached in spite of: {said}")
+        except psycopg.OperationalError as error:
+            if said not in str(error):
+                wrong.append(f"postgres does not say {said!r}: {error}")
+    return {"wrong": wrong}
 
 
 def doorbell() -> dict[str, Any]:
@@ -193,11 +245,13 @@ def books() -> dict[str, Any]:
         "PGUSER": "postgres",
         "PGPASSWORD": os.environ["POSTGRES_PASSWORD"],
         "PGDATABASE": "ifms",
+        "PGSSLMODE": "verify-full",
+        "PGSSLROOTCERT": CA_FILE,
     }
     done = subprocess.run(["ifms", "reconcile"], env=os.environ | dsn, capture_output=True, text=True, check=False)
     if done.returncode:
         wrong.append(f"ifms reconcile: {done.stdout}{done.stderr}")
-    shipped = requests.get("http://elasticsearch:9200/ifms-*-logs*/_count", timeout=30).json()["count"]
+    shipped = requests.get("https://elasticsearch:9200/ifms-*-logs*/_count", timeout=30).json()["count"]
     calls = rows(LEDGER, "SELECT count(*) FROM ifms.treasury_call")[0][0]
     return {"wrong": wrong, "bills": len(theirs), "calls": calls, "shipped": shipped}
 
@@ -213,6 +267,6 @@ def pages() -> dict[str, Any]:
 
 if __name__ == "__main__":
     commands: dict[str, Callable[..., dict[str, Any]]] = {
-        each.__name__: each for each in (cycle, doorbell, crowd, left, settle, books, pages)
+        each.__name__: each for each in (cycle, doorbell, crowd, left, settle, tls, books, pages)
     }
     sys.stdout.write(json.dumps(commands[sys.argv[1]](*sys.argv[2:])) + "\n")

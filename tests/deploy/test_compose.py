@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,11 @@ from ifms_standalone.postgres import Server, free_port
 
 AIRFLOW_SERVICES = {"init", "api-server", "scheduler", "dag-processor", "triggerer", "worker", "housekeeping"}
 SIMULATORS = {"treasury", "platform"}
-SERVICES = AIRFLOW_SERVICES | SIMULATORS | {"postgres", "redis", "elasticsearch", "kafka"}
+SERVERS = {"postgres", "redis", "elasticsearch", "kafka", "api-server"}
+"""Who has a certificate."""
+ENDING = {"init", "certificates"}
+SERVICES = AIRFLOW_SERVICES | SIMULATORS | SERVERS | ENDING
+CA_FILE = "/etc/ifms/ca.pem"
 BIN = Path(sys.executable).parent
 
 
@@ -31,6 +36,14 @@ BIN = Path(sys.executable).parent
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What .env says for the simulators."""
     return compose.secrets(tmp_path_factory.mktemp("secrets"), "--simulators")
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of certificates that deploy/secrets.sh has made."""
+    folder = tmp_path_factory.mktemp("certificates")
+    compose.secrets(folder)
+    return folder / "certificates"
 
 
 @pytest.fixture(scope="module")
@@ -64,14 +77,14 @@ def test_every_service_has_its_limits_and_tells_whether_it_is_well(services):
         limits = service["deploy"]["resources"]["limits"]
         assert set(limits) == {"cpus", "memory"}, name
         assert "no-new-privileges:true" in service["security_opt"], name
-        assert ("healthcheck" in service) == (name != "init"), name
-        assert service["restart"] == ("no" if name == "init" else "unless-stopped"), name
+        assert ("healthcheck" in service) == (name not in ENDING), name
+        assert service["restart"] == ("no" if name in ENDING else "unless-stopped"), name
 
 
 def test_what_a_service_waits_for_can_be_waited_for(services):
     for name, service in services.items():
         for other, how in service.get("depends_on", {}).items():
-            wanted = "service_completed_successfully" if other == "init" else "service_healthy"
+            wanted = "service_completed_successfully" if other in ENDING else "service_healthy"
             assert how["condition"] == wanted, (name, other)
             optional = "profiles" in services[other]
             assert how.get("required", True) is not optional, f"{name} can't start without {other}"
@@ -102,7 +115,7 @@ def test_a_volume_belongs_to_who_runs(services):
     """Docker gives an empty volume the owner of the image's folder that it is laid over: it must be made there."""
     [made] = re.findall(r"RUN mkdir -p ([a-z ]+)\n", (compose.REPO / "Dockerfile").read_text())
     named = {volume.split(":")[1] for name in (*AIRFLOW_SERVICES, "treasury", "platform")
-             for volume in services[name].get("volumes", ())}  # fmt: skip
+             for volume in services[name].get("volumes", ()) if not volume.startswith("tls-")}  # fmt: skip
     assert {f"/opt/airflow/{folder}" for folder in made.split()} == named
 
 
@@ -128,7 +141,7 @@ def test_no_secret_stands_in_the_file():
     secret = re.compile(r"(PASSWORD|SECRET|KEY|AUTH)$")
     for name, service in compose.written()["services"].items():
         for variable, value in service.get("environment", {}).items():
-            if secret.search(variable):
+            if secret.search(variable) and variable != "AIRFLOW__API__SSL_KEY":  # where a key is, and none
                 assert re.fullmatch(r"\$\{[A-Z_]+(:\?[^}]+|:-)?\}", value), f"{name}: {variable}"
     for variable, value in compose.written()["x-airflow-environment"].items():
         if secret.search(variable):
@@ -150,22 +163,66 @@ def test_no_stored_password_can_be_sent_elsewhere_by_testing_a_connection(servic
         assert service.get("environment", {}).get("AIRFLOW__CORE__TEST_CONNECTION", "Disabled") == "Disabled", name
 
 
-def test_each_service_is_given_only_the_secrets_that_it_needs(environment, services):
-    def holders(variable: str) -> set[str]:
-        value = environment[variable]
-        return {name for name, service in services.items() if value in json.dumps(service)}
+MAY_HAVE = {
+    "certificates": set(),
+    "postgres": {"POSTGRES_PASSWORD"},
+    "redis": {"REDIS_PASSWORD"},
+    "elasticsearch": {"ELASTIC_PASSWORD"},
+    "kafka": {"KAFKA_PASSWORD"},
+    "init": {
+        "POSTGRES_PASSWORD", "AIRFLOW_DB_PASSWORD", "IFMS_OWNER_PASSWORD", "IFMS_DB_PASSWORD", "IFMS_REPORTS_PASSWORD",
+        "IFMS_ADMIN_PASSWORD", "IFMS_LOG_KEY", "IFMS_SIGNING_KEY", "IFMS_TREASURY_CLIENT_SECRET", "ELASTIC_PASSWORD",
+        "KAFKA_PASSWORD", "AIRFLOW_FERNET_KEY",
+    },
+    "api-server": {"AIRFLOW_DB_PASSWORD", "AIRFLOW_FERNET_KEY", "AIRFLOW_JWT_SECRET", "AIRFLOW_API_SECRET"},
+    "scheduler": {"AIRFLOW_DB_PASSWORD", "AIRFLOW_FERNET_KEY", "AIRFLOW_JWT_SECRET", "REDIS_PASSWORD"},
+    "dag-processor": {"AIRFLOW_DB_PASSWORD", "AIRFLOW_FERNET_KEY"},
+    "triggerer": {"AIRFLOW_DB_PASSWORD", "AIRFLOW_FERNET_KEY"},
+    "worker": {"REDIS_PASSWORD"},
+    "housekeeping": {"AIRFLOW_DB_PASSWORD"},
+    "treasury": {"IFMS_TREASURY_CLIENT_SECRET"},
+    "platform": set(),
+}  # fmt: skip
+"""The secrets of .env that each service has a use for, all of them."""
 
-    assert holders("POSTGRES_PASSWORD") == {"postgres", "init"}
-    for variable in (
-        "IFMS_OWNER_PASSWORD",
-        "IFMS_DB_PASSWORD",
-        "IFMS_REPORTS_PASSWORD",
-        "IFMS_LOG_KEY",
-        "IFMS_SIGNING_KEY",
-    ):
-        assert holders(variable) == {"init"}, variable
-    assert holders("ELASTIC_PASSWORD") == {"elasticsearch", "init"}
-    assert holders("AIRFLOW_DB_PASSWORD") == AIRFLOW_SERVICES
+
+def test_each_service_is_given_only_the_secrets_that_it_needs(environment, services):
+    secrets = {name: value for name, value in environment.items() if value and re.search("PASSWORD|SECRET|KEY$", name)}
+    assert {
+        name: {variable for variable, value in secrets.items() if value in json.dumps(service)}
+        for name, service in services.items()
+    } == MAY_HAVE
+    assert set(secrets) == set().union(*MAY_HAVE.values()), "what nobody needs is not made"
+
+
+def test_each_server_gets_its_own_key_and_none_the_authority_s(services):
+    given = {each for name in SERVERS for each in (f"{name}.key", f"{name}.crt")}
+    assert {name for name, service in services.items() if "secrets" in service} == {"certificates"}
+    assert set(services["certificates"]["secrets"]) == given == set(compose.written()["secrets"])
+    assert services["certificates"]["network_mode"] == "none"
+    files = [each["file"] for each in (*compose.written()["secrets"].values(), compose.written()["configs"]["ca"])]
+    assert sorted(Path(file).name for file in files) == sorted([*given, "ca.pem"])
+    assert not [file for file in files if "authority" in file]
+    holders = {
+        volume.partition(":")[0]: name
+        for name, service in services.items()
+        for volume in service.get("volumes", ())
+        if volume.startswith("tls-") and name != "certificates"
+    }
+    assert holders == {f"tls-{name}": name for name in SERVERS}
+    for name in SERVERS:
+        assert any(re.fullmatch(rf"tls-{name}:.*:ro", each) for each in services[name]["volumes"]), name
+
+
+def test_whoever_calls_a_server_has_the_authority_and_verifies(services):
+    for name in AIRFLOW_SERVICES:
+        service, told = services[name], services[name]["environment"]
+        assert {"source": "ca", "target": CA_FILE} in service["configs"], name
+        assert told["AIRFLOW__API__SSL_CA_FILE"] == CA_FILE
+        for variable, value in told.items():
+            if "postgres:5432" in str(value):
+                assert value.endswith(f"?sslmode=verify-full&sslrootcert={CA_FILE}"), (name, variable)
+            assert not re.search(r"\b(redis|http)://(?!platform)", str(value)), (name, variable)
 
 
 # Airflow --------------------------------------------------------------------------------------------------------------
@@ -199,7 +256,7 @@ def test_the_image_is_built_once(services):
 
 def test_health_is_asked_seldom_once_a_service_is_up_and_starts_no_airflow(services):
     for name, service in services.items():
-        if name != "init":
+        if name not in ENDING:
             check = service["healthcheck"]
             assert check["interval"] == "120s", name
             assert check["start_interval"] in ("5s", "20s"), name
@@ -214,7 +271,7 @@ def test_the_health_servers_are_where_they_are_asked(services):
     ][-1]  # fmt: skip
     api = services["api-server"]
     assert api["ports"][0].endswith(":" + str(conf.get("api", "port")))
-    assert api["environment"]["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == "http://api-server:8080/execution/"
+    assert api["environment"]["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == "https://api-server:8080/execution/"
 
 
 def said_of(name, services, answer, tmp_path):
@@ -222,7 +279,7 @@ def said_of(name, services, answer, tmp_path):
     page = tmp_path / "health"
     page.write_text(json.dumps(answer, separators=(",", ":")))
     check = services[name]["healthcheck"]["test"][1]
-    url = "http://api-server:8080/api/v2/monitor/health"
+    url = "https://api-server:8080/api/v2/monitor/health"
     assert url in check
     return subprocess.run(["sh", "-c", check.replace(url, page.as_uri())], check=False).returncode
 
@@ -284,26 +341,68 @@ def test_postgresql_takes_its_options(services, postgres: Server):
     with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
         for option in options[1::2]:
             name, value = option.split("=")
+            if name.startswith("ssl") or name == "hba_file":  # tests' own server was built without TLS
+                assert connection.execute("SELECT FROM pg_settings WHERE name = %s", (name,)).fetchone() is not None
+                continue
             connection.execute(f"ALTER SYSTEM SET {name} = '{value}'")  # refused for what is none, or no value of it
             connection.execute(f"ALTER SYSTEM RESET {name}")
 
 
-def test_redis_takes_its_arguments_keeps_what_is_queued_and_is_well(services, environment):
+def test_redis_takes_its_arguments_keeps_what_is_queued_and_is_well(services, environment, certificates):
     shell, flag, script = services["redis"]["command"]
     assert (shell, flag) == ("sh", "-c")
     password = environment["REDIS_PASSWORD"]
     assert password not in script
-    with redis.running(script, password) as server:
+    ca = certificates / "ca.pem"
+    places = {"/tls/server": str(certificates / "redis"), CA_FILE: str(ca), "port 0\n": "", "tls-port 6379\n": ""}
+    for there, here in places.items():
+        assert there in script
+        script = script.replace(there, here)
+    with redis.running(script, password, ca) as server:
         line = Path(f"/proc/{server.pid}/cmdline").read_text()
         assert "redis-server" in line.split("\0")[0]  # the shell is gone: a stop reaches the server
         assert password not in line
-        check = services["redis"]["healthcheck"]["test"][1].replace("redis-cli", f"redis-cli -p {server.port}")
+        check = services["redis"]["healthcheck"]["test"][1]
+        check = check.replace("redis-cli", f"redis-cli -p {server.port}").replace(CA_FILE, str(ca))
         for auth, healthy in ((services["redis"]["environment"]["REDISCLI_AUTH"], True), ("another", False)):
             done = subprocess.run(["sh", "-c", check], env={**os.environ, "REDISCLI_AUTH": auth}, check=False)
             assert (done.returncode == 0) is healthy
-        client = redis_client.Redis(port=server.port, password=password)
+        client = redis_client.Redis(port=server.port, password=password, ssl=True, ssl_ca_certs=str(ca))
         assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
         assert client.config_get("appendonly") == {"appendonly": "yes"}
+        _refused_unless_verified(server.port, password, ca)
+
+
+def _refused_unless_verified(port: int, password: str, ca: Path) -> None:
+    """As Airflow's Celery speaks to Redis: by TLS, under the name that the certificate has, by our authority alone."""
+    known = {"port": port, "password": password}
+    plain = redis_client.Redis(**known)
+    stranger = redis_client.Redis(**known, ssl=True)
+    by_another_name = redis_client.Redis(host="127.0.0.1", **known, ssl=True, ssl_ca_certs=str(ca))
+    with pytest.raises(redis_client.exceptions.ConnectionError):
+        plain.ping()
+    for client, said in (
+        (stranger, "self-signed|unable to get local issuer"),
+        (by_another_name, "IP address mismatch"),
+    ):
+        with pytest.raises(redis_client.exceptions.ConnectionError, match=said):
+            client.ping()
+
+
+def test_celery_verifies_redis_by_the_authority_for_tasks_and_for_results(services, environment):
+    code = """
+        import json
+        from ifms_airflow.celery_worker import CONFIG
+        from celery import Celery
+        made = Celery(); made.config_from_object(CONFIG)
+        print(json.dumps([str(made.conf.broker_use_ssl), str(made.backend.connparams)]))
+    """
+    told = {name: str(value) for name, value in services["worker"]["environment"].items()}
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], env=os.environ | told, text=True,
+                          capture_output=True, check=True)  # fmt: skip
+    for said in json.loads(done.stdout.splitlines()[-1]):
+        assert CA_FILE in said
+        assert "CERT_REQUIRED" in said
 
 
 def test_elasticsearch_takes_its_settings(services, elasticsearch: SearchEngine):
@@ -321,7 +420,8 @@ def test_elasticsearch_is_asked_for_its_health(services, elasticsearch: SearchEn
         pytest.skip("there is no curl here")
     check = services["elasticsearch"]["healthcheck"]["test"][1]
     done = subprocess.run(
-        ["sh", "-c", check.replace("localhost:9200", f"127.0.0.1:{elasticsearch.node.port}")],
+        # The tests' own node has no security.
+        ["sh", "-c", check.replace("https://localhost:9200", f"http://127.0.0.1:{elasticsearch.node.port}")],
         env={**os.environ, "ELASTIC_PASSWORD": "sample"}, capture_output=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0

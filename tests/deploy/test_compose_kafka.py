@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from support import compose
 from support.broker import PATIENCE_SECONDS, Kafka, needed
 from support.jars import free_port
 from support.kafka.server import Broker, as_the_image, run
+
+from ifms_deployment.settings import Settings
 
 pytestmark = pytest.mark.tier("prove")  # a Kafka of its own, started by what the image is told
 
@@ -70,6 +73,26 @@ def marked(clients: Kafka, topic: str) -> Sequence[int]:
             time.sleep(0.2)
 
 
+def only_by_tls_and_password(port: int, services: dict[str, dict[str, Any]], ca: Path) -> None:
+    """The connection that init makes gets in; without its password, its authority or TLS, or by another name, nobody."""
+    from confluent_kafka import KafkaException
+    from confluent_kafka.admin import AdminClient
+
+    told = {name: str(value) for name, value in services["init"]["environment"].items()} | {"IFMS_CA_FILE": str(ca)}
+    made = json.loads(str(Settings.of(told, "sample").connections["ifms_kafka"]["extra"]))
+    ours = made | {"bootstrap.servers": f"localhost:{port}", "log_level": 0}
+    assert AdminClient(ours).list_topics(timeout=PATIENCE_SECONDS).brokers
+    without_authority = {name: value for name, value in ours.items() if name != "ssl.ca.location"}
+    for refused in (
+        ours | {"sasl.password": "another"},
+        without_authority,
+        ours | {"bootstrap.servers": f"127.0.0.1:{port}"},
+        {"bootstrap.servers": f"localhost:{port}", "log_level": 0},
+    ):
+        with pytest.raises(KafkaException):
+            AdminClient(refused).list_topics(timeout=5)
+
+
 def known_settings(broker: Broker) -> dict[str, str | None]:
     """The settings that the running broker has and knows: what it does not know it calls secret."""
     from confluent_kafka.admin import AdminClient, ConfigResource
@@ -83,30 +106,43 @@ def known_settings(broker: Broker) -> dict[str, str | None]:
 def test_it_is_where_the_adapter_looks_and_keeps_its_data_in_the_volume(services):
     environment = services["kafka"]["environment"]
     brokers = services["init"]["environment"]["IFMS_KAFKA_BROKERS"]
-    assert environment["KAFKA_ADVERTISED_LISTENERS"] == f"PLAINTEXT://{brokers}"
-    assert services["kafka"]["volumes"] == [f"kafka:{environment['KAFKA_LOG_DIRS']}"]
+    assert environment["KAFKA_ADVERTISED_LISTENERS"] == f"CLIENTS://{brokers},WITHIN://localhost:9094"
+    assert services["kafka"]["volumes"][0] == f"kafka:{environment['KAFKA_LOG_DIRS']}"
     assert environment["KAFKA_LOG_DIRS"] == DATA
 
 
-def test_it_starts_as_it_is_told_is_well_and_keeps_messages_and_what_was_heard(services, broker):
+def test_it_starts_as_it_is_told_is_well_and_keeps_messages_and_what_was_heard(services, broker, tmp_path):
     # Other ports, a name that resolves here, and a folder that is here; all else as it is written.
     environment = services["kafka"]["environment"]
     written = json.dumps(environment)
-    here = {"//kafka:": "//localhost:", ":9092": f":{broker.port}", ":9093": f":{broker.controller}"}
+    within = free_port()
+    tls = tmp_path / "server.pem"  # as the service certificates puts it together
+    tls.write_text("".join((tmp_path / f"certificates/kafka.{part}").read_text() for part in ("key", "crt")))
+    here = {
+        "//kafka:": "//localhost:", ":9092": f":{broker.port}", ":9093": f":{broker.controller}",
+        ":9094": f":{within}", "/tls/server.pem": str(tls),
+    }  # fmt: skip
     for there, instead in {**here, DATA: str(broker.work / "data")}.items():
         assert there in written
         written = written.replace(there, instead)
     ours = json.loads(written)
     _, check = services["kafka"]["healthcheck"]["test"]
-    heap, script, *arguments = check.removesuffix(" >/dev/null").replace(":9092", f":{broker.port}").split()
+    heap, script, *arguments = check.removesuffix(" >/dev/null").replace(":9094", f":{within}").split()
     assert (heap, script) == ("KAFKA_HEAP_OPTS=-Xmx96m", HEALTH)
-    clients = Kafka(broker, "sample")
+    # Clients of the tests come from within; the adapter's, as it is told to, from outside.
+    clients = Kafka(replace(broker, port=within), "sample")
+    outside = broker.port
+    broker.port = within
 
     with needed():
         as_the_image(broker, ours)
-    settings = dict(line.split("=", 1) for line in (broker.work / "server.properties").read_text().split())
+    lines = (broker.work / "server.properties").read_text().splitlines()
+    settings = dict(line.split("=", 1) for line in lines if line)
     assert len(settings) == len(environment) - 2, "all of them but the cluster's id and the heap"
-    assert settings.items() <= known_settings(broker).items()
+    listener = {name for name in settings if name.startswith("listener.name.")}
+    known = known_settings(broker)
+    assert {name: value for name, value in settings.items() if name not in listener}.items() <= known.items()
+    only_by_tls_and_password(outside, services, tmp_path / "certificates/ca.pem")
     assert f"cluster.id={environment['CLUSTER_ID']}\n" in (broker.work / "data/meta.properties").read_text()
     assert run(HEALTH_CLASS, *arguments).returncode == 0
     clients.send("sample-topic", "first")  # which makes the topic

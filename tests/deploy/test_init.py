@@ -14,15 +14,23 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import errors
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from support import compose
 
 from ifms.cli import main
 from ifms.reports.catalogue import REPORTS
+from ifms_deployment.errors import DeploymentError
+from ifms_deployment.settings import Settings
 from ifms_standalone.postgres import LOOPBACK, Server, throwaway
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("init")]  # an installation takes half a minute to make
 
+KAFKA = {
+    "security.protocol": "SASL_SSL",
+    "ssl.ca.location": "/sample/ca.pem",
+    "sasl.mechanism": "PLAIN",
+    "sasl.username": "ifms",
+}
 PUBLIC_KEY = "sample-public-key"
 
 
@@ -40,6 +48,8 @@ def environment(server: Server, tmp_path_factory: pytest.TempPathFactory) -> dic
     secrets = compose.secrets(folder, "--simulators") | {"IFMS_TREASURY_PUBLIC_KEY": PUBLIC_KEY}
     given = compose.services(secrets)["init"]["environment"]
     here = {
+        # The tests' own server was built without TLS.
+        "IFMS_CA_FILE": "",
         "POSTGRES_PASSWORD": server.password,
         "IFMS_POSTGRES_HOST": LOOPBACK,
         "IFMS_POSTGRES_PORT": str(server.port),
@@ -47,10 +57,10 @@ def environment(server: Server, tmp_path_factory: pytest.TempPathFactory) -> dic
         "AIRFLOW__CORE__DAGS_FOLDER": str(compose.REPO / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(compose.REPO / "plugins"),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(folder / "passwords.json"),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": given["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].replace(
-            "postgres:5432", f"{LOOPBACK}:{server.port}"
-        ),
     }
+    for variable in ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC"):
+        place, _, _ = given[variable].partition("?")
+        here[variable] = place.replace("postgres:5432", f"{LOOPBACK}:{server.port}")
     outside = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     return outside | {name: str(value) for name, value in given.items()} | here
 
@@ -193,3 +203,18 @@ def test_what_is_wrong_is_said_in_one_sentence(environment, changes, said):
     assert err.startswith("deployment: ")
     assert said in err
     assert len(err.splitlines()) == 1
+
+
+def test_with_an_authority_every_connection_is_by_tls_and_verified(environment):
+    made = Settings.of(environment | {"IFMS_CA_FILE": "/sample/ca.pem"})
+    dsn = conninfo_to_dict(made.dsn("sample", "sample-password", "ifms"))
+    extra = json.loads(str(made.ledger_connection["extra"]))
+    for each in (dsn, extra):
+        assert (each["sslmode"], each["sslrootcert"]) == ("verify-full", "/sample/ca.pem")
+    search, kafka = (made.connections[name] for name in ("ifms_elasticsearch", "ifms_kafka"))
+    assert (search["schema"], json.loads(str(search["extra"]))) == ("https", {"ca_certs": "/sample/ca.pem"})
+    told = json.loads(str(kafka["extra"]))
+    assert told | KAFKA == told
+    assert told["sasl.password"] == environment["KAFKA_PASSWORD"]
+    with pytest.raises(DeploymentError, match="KAFKA_PASSWORD is missing"):
+        Settings.of(environment | {"IFMS_CA_FILE": "/sample/ca.pem", "KAFKA_PASSWORD": ""})

@@ -54,10 +54,11 @@ def program(name: str = "redis-server") -> str:
 
 
 @contextmanager
-def running(script: str = "", password: str | None = None) -> Iterator[Server]:
+def running(script: str = "", password: str | None = None, ca: Path | None = None) -> Iterator[Server]:
     """Run a server on a free port, its data in a folder that goes afterwards.
 
-    `script` starts it otherwise, as a shell's: by `redis-server -`, with the password in REDISCLI_AUTH.
+    `script` starts it otherwise, as a shell's: by `redis-server -`, with the password in REDISCLI_AUTH. With `ca`
+    it speaks TLS alone, with a certificate of that authority.
     """
     server = Server(free_port(), password or secrets.token_hex(8))
     folder = Path(tempfile.mkdtemp(prefix="ifms-redis-"))
@@ -66,6 +67,8 @@ def running(script: str = "", password: str | None = None) -> Iterator[Server]:
         command = [program(), *place, "--requirepass", server.password]
         if script:
             assert "redis-server - " in script
+            if ca is not None:
+                place[2:4] = ["--port", "0", "--tls-port", str(server.port)]
             command = ["sh", "-c", script.replace("redis-server - ", shlex.join([program(), "-", *place]) + " ")]
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
@@ -75,7 +78,8 @@ def running(script: str = "", password: str | None = None) -> Iterator[Server]:
         deadline = time.monotonic() + STARTED_WITHIN_SECONDS
         while True:
             try:
-                redis.Redis(port=server.port, password=server.password).ping()
+                known = {"ssl": True, "ssl_ca_certs": str(ca)} if ca is not None else {}
+                redis.Redis(port=server.port, password=server.password, **known).ping()
                 break
             except redis.exceptions.ConnectionError:
                 alive = process.poll() is None and time.monotonic() < deadline

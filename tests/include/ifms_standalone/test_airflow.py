@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
 from datetime import UTC, date, datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -34,6 +35,24 @@ def client() -> Client:
     return Client(8080, "sample")
 
 
+def test_parts_are_started_without_a_server_of_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "a program"
+    program.write_text('#!/bin/sh\nprintf "%s|" "$@"\n')
+    program.chmod(0o700)
+    monkeypatch.setattr(airflow, "_PROGRAM", program)
+    folder = Folder(tmp_path)
+    folder.make()
+    airflow.write_command(folder)
+    made = folder.airflow / "bin/airflow"
+    for part, said in {
+        "scheduler": "scheduler|--skip-serve-logs|",
+        "triggerer": "triggerer|--skip-serve-logs|",
+        "api-server": "api-server|",
+        "dag-processor": "dag-processor|",
+    }.items():
+        assert subprocess.run([made, part], capture_output=True, text=True, check=True).stdout == said
+
+
 def test_environment(tmp_path: Path, secrets: Secrets, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__CORE__DAGS_FOLDER", "/somebody/elses")
     monkeypatch.setenv("AIRFLOW_CONN_OTHER", "{}")
@@ -54,7 +73,7 @@ def test_environment(tmp_path: Path, secrets: Secrets, monkeypatch: pytest.Monke
     assert made["AIRFLOW__API__PORT"] == "9000"
     assert made["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == "http://127.0.0.1:9000/execution/"
     assert made["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].endswith(f":{secrets.postgres_password}@127.0.0.1:5433/airflow")
-    assert Path(made["PATH"].split(os.pathsep)[0], "airflow").exists()
+    assert Path(made["PATH"].split(os.pathsep)[1], "airflow").exists()
     ledger = json.loads(made["AIRFLOW_CONN_IFMS_DB"])
     assert (ledger["conn_type"], ledger["login"]) == ("postgres", "ifms_airflow")
     assert server.password not in ledger["password"]
