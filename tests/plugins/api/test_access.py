@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import unquote, urlencode
 
 import pytest
+from support import figures
 from support.adapter import Adapter, Treasury
 from support.api import REQUEST_INFO, ROLES, audited
 from support.failed import failing, original, paid_and_failed
@@ -17,6 +18,7 @@ from support.failed import failing, original, paid_and_failed
 pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})]
 
 EVERYBODY = (None, *ROLES)
+MATRIX = "answers by route, role and cities"
 READERS = {"viewer", "user", "op", "admin"}
 ACTORS = {"user", "op", "admin"}
 NUMBER = "PI-SA/2026-27/000001"
@@ -124,6 +126,7 @@ def test_every_route_for_everybody(api: Any, failed_pi: str):
             if not fits:
                 wrong.append((role, method, path, status))
     assert wrong == []
+    figures.add(MATRIX, len(EVERYBODY) * len(ROUTES))
 
 
 # Cities -------------------------------------------------------------------------------------------------------------
@@ -170,6 +173,7 @@ def test_every_route_for_everybody_in_each_city(api: Any, failed_pi: str, monkey
             if not fits:
                 wrong.append((role, method, path, status))
     assert wrong == []
+    figures.add(MATRIX, len(ROLES) * len(ROUTES))
 
 
 @pytest.mark.parametrize("role", ["viewer", "user"])
