@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from decimal import Decimal
 
+MAX_EXPONENT = 308  # that of a float, the widest number that anybody else's JSON holds
 MAX_DEPTH = 64  # what is sent back (an update takes the whole payment) is written level by level
 
 
@@ -13,7 +14,7 @@ def decode(body: bytes | str, max_depth: int = MAX_DEPTH) -> object:
     """Read a JSON text; bytes are UTF-8.
 
     Raises ValueError (with nothing of the text in it) if it is not JSON in UTF-8, holds NaN or Infinity, repeats a key
-    within an object, or is nested deeper than `max_depth`.
+    within an object, a number beyond 10 to the power of MAX_EXPONENT, or is nested deeper than `max_depth`.
     """
     try:
         value: object = _DECODER.decode(body.decode() if isinstance(body, bytes) else body)
@@ -84,6 +85,13 @@ def _without_repeated_keys(pairs: list[tuple[str, object]]) -> dict[str, object]
     return found
 
 
+def _number(text: str) -> Decimal:
+    number = Decimal(text)
+    if abs(number.adjusted()) > MAX_EXPONENT:  # as an integer it would have so many digits: minutes for a few characters
+        raise ArithmeticError
+    return number
+
+
 _DECODER = json.JSONDecoder(
-    parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_without_repeated_keys
+    parse_float=_number, parse_constant=_refuse_constant, object_pairs_hook=_without_repeated_keys
 )
