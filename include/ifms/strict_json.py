@@ -87,7 +87,7 @@ def _without_repeated_keys(pairs: list[tuple[str, object]]) -> dict[str, object]
 
 def _number(text: str) -> Decimal:
     number = Decimal(text)
-    if abs(number.adjusted()) > MAX_EXPONENT:  # as an integer it would have so many digits: minutes for a few characters
+    if abs(number.adjusted()) > MAX_EXPONENT:  # as an integer that takes minutes to make
         raise ArithmeticError
     return number
 
