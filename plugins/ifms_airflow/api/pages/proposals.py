@@ -25,6 +25,7 @@ from ifms_airflow.api.access import (
     Entitled,
     User,
     approves,
+    may_start,
     require_act,
     require_approve,
     starts,
@@ -142,13 +143,17 @@ def approve(
     return proposing.shown(request, found)
 
 
-@router.post("/proposal/refuse")
+def _answers(user: User, given: Entitled) -> None:
+    """Raise 403 for who may neither approve nor propose anything, in no city."""
+    if not given.approve and not may_start(user, given, INSTRUCTIONS):
+        raise HTTPException(403, t("error.approve.none"))
+
+
+@router.post("/proposal/refuse", dependencies=[Depends(_answers)])
 def refuse(
     request: Request, user: User, given: Entitled, ledger: Ledger, form: Annotated[Decision, Form()]
 ) -> Response:
     """Say no, with a reason; whoever has proposed it may take it back."""
-    if not (given.approve or given.act):
-        raise HTTPException(403, t("error.approve.none"))
     found = _look(ledger, given, form.id)
     if not _same(found.proposed_by, user.get_name()):
         require_approve(given, found.tenant_id)
