@@ -16,8 +16,11 @@ pytestmark = pytest.mark.airflow
 
 __all__ = ["addresses"]
 
-NAMED = {"viewer": {"/ifms/instruction"}, "admin": {"/ifms/instruction", "/ifms/confirm"}}
-"""The pages that name payees, as the user stories want it: View PI, and who is revised for who may act."""
+NAMED = {
+    "viewer": {"/ifms/instruction", "/ifms/proposal"},
+    "admin": {"/ifms/instruction", "/ifms/proposal", "/ifms/confirm"},
+}
+"""The pages that name payees: View PI, who is revised for who may act, as the user stories want it, and a proposal."""
 
 
 def found_in(text: str, adapter: Adapter) -> set[str]:
