@@ -118,7 +118,7 @@ def note(
     **extra: object,
 ) -> None:
     """Write who did what, with which city's, into the ledger's records and into Airflow's audit log."""
-    subject = json.dumps({"run_id": run_id, **extra} if run_id else extra, default=str, ensure_ascii=False)
+    subject = json.dumps({"run_id": run_id, **extra} if run_id else extra, default=str)
     _written(
         partial(
             record_action,

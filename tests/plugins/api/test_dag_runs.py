@@ -47,6 +47,19 @@ def test_nobody_starts_a_run_for_a_city_that_is_not_theirs(somebody: Any, airflo
     assert start(somebody, HERE, "ifms_pag", "refresh", {"tenants": ["od.samplea"]}).state == "queued"
 
 
+@pytest.mark.parametrize("text", ["\ud800", "\x00", "ଓଡ଼ିଶା", "x" * 5000])
+def test_whatever_somebody_names_is_recorded(somebody: Any, airflow_db: str, ledger: Any, text: str):
+    """What a text column can't hold is in a request's JSON all the same."""
+    from ifms_airflow.api.dag_runs import note
+
+    note(somebody, "create", dag_id="ifms_pi", payment=text)
+    assert json.loads(audited(airflow_db)[0][3]) == {"payment": text}
+    with ledger.connection() as connection:
+        [row] = connection.execute("SELECT person, action, subject FROM ifms.person_action").fetchall()
+    assert row[:2] == ("sample-somebody", "create")
+    assert json.dumps({"payment": text})[:2000] == row[2]
+
+
 def test_a_run_is_seen_by_who_may_read_all_of_its_cities(somebody: Any, ledger: Any):
     from ifms_airflow.api.dag_runs import find, start
 
