@@ -9,14 +9,13 @@ from decimal import Decimal
 import psycopg
 import pytest
 from support.adapter import Adapter, assert_money_is_right
-from support.keys import KEYRING
-from support.ledger import DDO, HEAD, LEASE, TENANT, new_instruction
+from support.ledger import DDO, HEAD, LEASE, TENANT, create, new_instruction
 from support.processes import Job, at_once
 from support.simulators import both
 
 from ifms import clock
 from ifms.errors import InsufficientFundsError
-from ifms.ledger import funds, instructions, payments
+from ifms.ledger import funds, payments
 from ifms.ledger.claims import Claim
 from ifms.ledger.database import Database
 from ifms.ledger.models import NewPayment
@@ -84,7 +83,7 @@ def test_64_connections_reserve_on_one_sanction_at_once(ledger):
             assert funding is not None
             assert funding.sanction_id == sanction
             pi_claim = Claim(uuid.uuid4(), LEASE)
-            return instructions.create(connection, new_instruction(payment), funding, claim, pi_claim, KEYRING)
+            return create(connection, new_instruction(payment), funding, claim, pi_claim)
 
         mine.db.transact(write)
 

@@ -29,7 +29,7 @@ from hypothesis.stateful import (
 )
 from support.databases import as_worker
 from support.keys import KEYRING
-from support.ledger import DDO, LEASE, TENANT, Ledger, allotment, beneficiary, new_instruction
+from support.ledger import DDO, LEASE, TENANT, Ledger, allotment, beneficiary, create, new_instruction
 
 from ifms.errors import IfmsError
 from ifms.ledger import beneficiaries, funds, instructions, status_log
@@ -406,7 +406,7 @@ class LedgerBesideItsModel(RuleBasedStateMachine):
 
         def write(connection: Connection) -> PaymentInstruction | None:
             funding = self._funding(connection, payment.amount)
-            return None if funding is None else instructions.create(connection, new, funding, claim, mine, KEYRING)
+            return None if funding is None else create(connection, new, funding, claim, mine)
 
         made = self.database.transact(write)
         assert (made is not None) is (self.model.available >= payment.amount)

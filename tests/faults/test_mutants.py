@@ -33,9 +33,9 @@ MUTANTS = {
         (
             (
                 "include/ifms/services/pi.py",
-                "        announced = self.sender.announce(writes, pi, request)\n        writes.flush()\n",
-                "        announced = self.sender.announce(writes, pi, request)\n"
-                "        self.treasury.call(request)\n        writes.flush()\n",
+                "        announced = self.sender.announce(writes, bills)\n        writes.flush()\n",
+                "        announced = self.sender.announce(writes, bills)\n"
+                "        [self.treasury.call(request) for _, request in bills]\n        writes.flush()\n",
             ),
         ),
         ("tests/faults/test_crash_matrix.py::test_killed_anywhere_it_comes_to_the_same[PI]",),
@@ -53,7 +53,7 @@ MUTANTS = {
     ),
     "balances are looked up and written back": Mutant(
         (
-            (FUNDS, "LIMIT 1 FOR UPDATE OF s", "LIMIT 1"),
+            (FUNDS, "    FOR UPDATE OF s\n", ""),
             (MONEY, "    UPDATE ifms.sanction s SET\n", "    SELECT * INTO held FROM ifms.sanction WHERE id = NEW.sanction_id;\n    UPDATE ifms.sanction s SET\n"),
             (MONEY, "        reserved_amount = reserved_amount + CASE", "        reserved_amount = held.reserved_amount + CASE"),
             (MONEY, "        spent_amount = spent_amount + CASE", "        spent_amount = held.spent_amount + CASE"),

@@ -19,9 +19,10 @@ from support.keys import KEYRING
 from ifms.ledger import funds, instructions, payments
 from ifms.ledger.claims import Claim, claim
 from ifms.ledger.database import Connection, Database
-from ifms.ledger.instructions import NewInstruction
+from ifms.ledger.instructions import NewInstruction, Original
 from ifms.ledger.models import (
     AllotmentKind,
+    Funding,
     NewAllotment,
     NewBeneficiary,
     NewPayment,
@@ -111,7 +112,7 @@ class Ledger:
         def write(connection: Connection) -> PaymentInstruction:
             funding = funds.choose_funding(connection, TENANT, payment.amount, [(DDO, HEAD)], financial_year="2024-25")
             assert funding is not None
-            return instructions.create(connection, new, funding, payment_claim, mine, KEYRING)
+            return create(connection, new, funding, payment_claim, mine)
 
         return self.db.transact(write), mine
 
@@ -152,6 +153,14 @@ def allotment(**changes: Any) -> NewAllotment:
         "allotment_date": date(2024, 5, 11),
     }
     return NewAllotment(**(values | changes))
+
+
+def create(
+    connection: Connection, new: NewInstruction, funding: Funding, payment_claim: Claim, claim: Claim
+) -> PaymentInstruction:
+    """Write one original PI."""
+    [pi] = instructions.create(connection, [Original(new, funding, payment_claim, claim)], KEYRING)
+    return pi
 
 
 def new_instruction(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import date
@@ -13,19 +12,21 @@ from psycopg.rows import class_row
 
 from ifms.errors import WireError
 from ifms.ledger.binding import seal_account
-from ifms.ledger.columns import columns_of
+from ifms.ledger.columns import as_recordset, columns_of
 from ifms.ledger.database import Connection
 from ifms.ledger.models import Beneficiary, NewBeneficiary, PaymentInstruction
 from ifms.ledger.statuses import BeneficiaryStatus
 from ifms.ledger.write_batch import Target, write
 from ifms.sealing import Sealer
 
-_NEW = [*(f.name for f in fields(NewBeneficiary) if f.name != "account_number"), "account_sealed", "account_last4"]
-_TYPES = {"amount": "numeric", "line_item_ids": "text[]", "account_sealed": "bytea"}  # every other one is a text
+_FROM_ROW = [f.name for f in fields(NewBeneficiary) if f.name != "account_number"]
+_NEW = ["payment_instruction_id", *_FROM_ROW, "account_sealed", "account_last4"]
+# Every other one is a text.
+_TYPES = {"payment_instruction_id": "uuid", "amount": "numeric", "line_item_ids": "text[]", "account_sealed": "bytea"}
 _INSERT = f"""
-    INSERT INTO ifms.beneficiary (payment_instruction_id, {", ".join(_NEW)})
-    SELECT %(instruction)s, {", ".join(_NEW)}
-    FROM json_to_recordset(%(rows)s) AS reported ({", ".join(f"{name} {_TYPES.get(name, 'text')}" for name in _NEW)})
+    INSERT INTO ifms.beneficiary ({", ".join(_NEW)})
+    SELECT {", ".join(_NEW)}
+    FROM json_to_recordset(%s) AS made ({", ".join(f"{name} {_TYPES.get(name, 'text')}" for name in _NEW)})
 """
 
 _OF = (
@@ -59,18 +60,20 @@ _SCROLLED = (
 
 
 def insert_beneficiaries(
-    target: Target, pi: PaymentInstruction, rows: Sequence[NewBeneficiary], sealer: Sealer
+    target: Target, made: Sequence[tuple[PaymentInstruction, Sequence[NewBeneficiary]]], sealer: Sealer
 ) -> None:
-    """Write the beneficiaries of a PI, their account numbers sealed, in the transaction that writes the PI."""
-    reported = [
-        _columns(row, seal_account(sealer, pi.tenant_id, pi.pi_number, row, row.account_number)) for row in rows
+    """Write the beneficiaries of these PIs, their account numbers sealed, in the transaction that writes the PIs."""
+    rows = [
+        {name: getattr(row, name) for name in _FROM_ROW}
+        | {
+            "payment_instruction_id": pi.id,
+            "account_sealed": seal_account(sealer, pi.tenant_id, pi.pi_number, row, row.account_number),
+            "account_last4": row.account_last4,
+        }
+        for pi, beneficiaries in made
+        for row in beneficiaries
     ]
-    write(target, _INSERT, {"instruction": pi.id, "rows": json.dumps(reported)})
-
-
-def _columns(row: NewBeneficiary, account_sealed: bytes) -> dict[str, object]:
-    reported = {name: getattr(row, name) for name in _NEW if name != "account_sealed"}
-    return reported | {"amount": str(row.amount), "account_sealed": rf"\x{account_sealed.hex()}"}
+    write(target, _INSERT, (as_recordset(rows),))
 
 
 def of(connection: Connection, instruction_ids: Collection[UUID]) -> dict[UUID, list[Beneficiary]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -100,35 +100,44 @@ def give_up_bill(connection: Connection, bill: ClaimedBill, claim: Claim) -> Non
     settle(connection, _UNPAID.table, bill.id, claim)
 
 
-def bind_bills(target: Target, tenant_id: str, bill_ids: Collection[str], payment_number: str) -> None:
-    """These bills are paid by this payment. Raises ConflictError when one is already paid by another."""
-    ids = sorted(set(bill_ids))
+def bind_bills(target: Target, tenant_id: str, paid: Mapping[str, Collection[str]]) -> None:
+    """Each of these payments, by number, pays these bills. Raises ConflictError when one is paid by another."""
+    bound: dict[str, str] = {}
+    for number, bill_ids in paid.items():
+        for bill_id in bill_ids:
+            if bound.setdefault(bill_id, number) != number:
+                raise _paid_twice(number, bill_id, bound[bill_id])
+    bound = dict(sorted(bound.items()))
+    values = {"tenant": tenant_id, "bills": list(bound), "payments": list(bound.values())}
     write(
         target,
         """
         INSERT INTO ifms.bill (tenant_id, bill_id, payment_number)
-        SELECT %(tenant)s, paid, %(number)s FROM unnest(%(ids)s::text[]) paid
+        SELECT %(tenant)s, * FROM unnest(%(bills)s::text[], %(payments)s::text[])
         ON CONFLICT (tenant_id, bill_id) DO UPDATE SET payment_number = excluded.payment_number
         WHERE bill.payment_number IS NULL OR bill.payment_number = excluded.payment_number
         """,
-        {"tenant": tenant_id, "ids": ids, "number": payment_number},
-        rows=len(ids),
-        otherwise=lambda connection: _paid_by_another(connection, tenant_id, ids, payment_number),
+        values,
+        rows=len(bound),
+        otherwise=lambda connection: _paid_by_another(connection, values),
     )
 
 
-def _paid_by_another(
-    connection: Connection, tenant_id: str, bill_ids: Collection[str], payment_number: str
-) -> ConflictError:
+def _paid_by_another(connection: Connection, values: Mapping[str, object]) -> ConflictError:
     other = connection.execute(
         """
-        SELECT bill_id, payment_number FROM ifms.bill
-        WHERE tenant_id = %s AND bill_id = ANY(%s) AND payment_number <> %s ORDER BY bill_id LIMIT 1
+        SELECT paid.payment_number, bill_id, b.payment_number
+        FROM unnest(%(bills)s::text[], %(payments)s::text[]) AS paid (bill_id, payment_number)
+        JOIN ifms.bill b USING (bill_id)
+        WHERE b.tenant_id = %(tenant)s AND b.payment_number <> paid.payment_number ORDER BY bill_id LIMIT 1
         """,
-        (tenant_id, list(bill_ids), payment_number),
+        values,
     ).fetchone()
-    bill, payment = other or ("?", "?")
+    return _paid_twice(*(other or ("?", "?", "?")))
+
+
+def _paid_twice(payment_number: str, bill_id: str, other: str) -> ConflictError:
     return ConflictError(
-        f"payment {payment_number} pays bill {bill}, which payment {payment} pays already: "
+        f"payment {payment_number} pays bill {bill_id}, which payment {other} pays already: "
         "ask the platform which of them is right"
     )

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from psycopg import errors as pg
 from psycopg import sql
-from psycopg.rows import class_row
+from psycopg.rows import args_row, class_row
 
 from ifms import clock
 from ifms.errors import BadInputError, ClaimLostError, LedgerError
@@ -250,7 +250,7 @@ def choose_funding(
     financial_year: str,
     payment_number: str | None = None,
 ) -> Funding | None:
-    """Lock the sanction that pays `amount` (sanction-choice.md §2); None when no one has it available.
+    """The sanction that pays `amount` (sanction-choice.md §2); None when no one has it available.
 
     `preference` is (DDO code, head of account), its heads in the order to try; `financial_year` is that of the PI's
     bill date, like 2026-27. Sanctions of that year come first, those of earlier years last, the latest year first, and
@@ -260,23 +260,62 @@ def choose_funding(
     sanction was paid from last would be paid from again, and the choice would hang on the order in which sweeps ran. A
     sanction on which a PI of payment `payment_number` was declined comes after all others.
 
-    The allotment named is the latest that is no withdrawal (digit-services.md §10). The lock lasts to the end of the
-    caller's transaction.
+    The allotment named is the latest that is no withdrawal (digit-services.md §10). Every sanction that might pay is
+    locked to the end of the caller's transaction.
     """
-    ddo_codes, hoa_codes = zip(*preference, strict=True) if preference else ((), ())
-    wanted = {"tenant": tenant_id, "amount": amount, "ddo": list(ddo_codes), "hoa": list(hoa_codes)}
-    wanted |= {"financial_year": financial_year, "payment": payment_number}
-    with connection.cursor(row_factory=class_row(Funding)) as cursor:
-        for _ in range(_LOOKS):
-            funding = cursor.execute(_FIRST_FUNDED, wanted).fetchone()
-            if funding is not None:
-                return funding
-            # None may mean that another run took the money while this one waited for the lock: look whether all did.
-            if connection.execute(_ANY_FUNDED, wanted).fetchone() is None:
-                return None
+    for _ in range(_LOOKS):
+        chosen = choose_fundings(
+            connection, tenant_id, [(payment_number, amount)], preference, financial_year=financial_year
+        )
+        if chosen:
+            return chosen[0]
+        # None may mean that another run took the money while this one waited for the lock: look whether all did.
+        if connection.execute(_ANY_FUNDED, _wanted(tenant_id, amount, preference, financial_year)).fetchone() is None:
+            return None
     raise LedgerError(
         f"other runs take the money of {tenant_id}'s sanctions faster than it can be chosen; run it again"
     )
+
+
+def choose_fundings(
+    connection: Connection,
+    tenant_id: str,
+    payments: Sequence[tuple[str | None, Decimal]],
+    preference: Collection[tuple[str, str]],
+    *,
+    financial_year: str,
+) -> list[Funding]:
+    """Like `choose_funding`, for payments (number and amount) of which each is reserved before the next one chooses.
+
+    Ends at the first that no sanction pays once those before it are paid: whether it waits, `choose_funding` can tell.
+    """
+    wanted = _wanted(tenant_id, min(amount for _, amount in payments), preference, financial_year)
+    numbers = [number for number, _ in payments if number is not None]
+    declined = set(connection.execute(_DECLINED, {"tenant": tenant_id, "payments": numbers}).fetchall())
+    with connection.cursor(row_factory=args_row(lambda free, *row: (free, Funding(*row)))) as cursor:
+        found = cursor.execute(_FUNDED_IN_ORDER, wanted).fetchall()
+    free = {funding.sanction_id: amount for amount, funding in found}
+    chosen: list[Funding] = []
+    for number, amount in payments:
+        enough = [funding for _, funding in found if free[funding.sanction_id] >= amount]
+        if not enough:
+            break
+        chosen.append(next((each for each in enough if (number, each.sanction_id) not in declined), enough[0]))
+        free[chosen[-1].sanction_id] -= amount
+    return chosen
+
+
+def _wanted(
+    tenant_id: str, amount: Decimal, preference: Collection[tuple[str, str]], financial_year: str
+) -> dict[str, object]:
+    ddo_codes, hoa_codes = zip(*preference, strict=True) if preference else ((), ())
+    return {
+        "tenant": tenant_id,
+        "amount": amount,
+        "ddo": list(ddo_codes),
+        "hoa": list(hoa_codes),
+        "financial_year": financial_year,
+    }
 
 
 def unused_with(connection: Connection, tenant_id: str, amount: Decimal, *, financial_year: str) -> list[str]:
@@ -305,15 +344,15 @@ _FUNDED = f"""
 _ANY_FUNDED = f"SELECT 1 FROM ifms.sanction s {_FUNDED} LIMIT 1".encode()
 # Declined: FAILED without ever having been accepted, by the treasury's refusal. One that a person has settled or
 # cancelled says nothing of its sanction, unless the treasury had refused it in words that settled nothing.
-_FIRST_FUNDED = f"""
-    WITH declined AS (
-        SELECT i.sanction_id FROM ifms.payment_instruction i
-        WHERE i.tenant_id = %(tenant)s AND i.payment_number = %(payment)s AND i.status = 'FAILED'
-          AND i.pi_type = 'ORIGINAL' AND i.cancelled_by IS NULL AND (i.settled_by IS NULL OR i.refusal IS NOT NULL)
-          AND NOT EXISTS (SELECT FROM ifms.fund_movement m WHERE m.payment_instruction_id = i.id AND m.kind = 'DEBIT')
-    )
-    SELECT s.id AS sanction_id, s.hoa_code, s.ddo_code, s.ssu_id, s.grantee_code, s.scheme_code,
-           s.master_allotment_id, latest.ssu_allotment_id, latest.serial_no AS allotment_serial_no
+_DECLINED = b"""
+    SELECT i.payment_number, i.sanction_id FROM ifms.payment_instruction i
+    WHERE i.tenant_id = %(tenant)s AND i.payment_number = ANY(%(payments)s) AND i.status = 'FAILED'
+      AND i.pi_type = 'ORIGINAL' AND i.cancelled_by IS NULL AND (i.settled_by IS NULL OR i.refusal IS NOT NULL)
+      AND NOT EXISTS (SELECT FROM ifms.fund_movement m WHERE m.payment_instruction_id = i.id AND m.kind = 'DEBIT')
+"""
+_FUNDED_IN_ORDER = f"""
+    SELECT s.available_amount - ifms.withheld(s), s.id, s.hoa_code, s.ddo_code, s.ssu_id, s.grantee_code,
+           s.scheme_code, s.master_allotment_id, latest.ssu_allotment_id, latest.serial_no
     FROM ifms.sanction s
     CROSS JOIN LATERAL (
         SELECT ssu_allotment_id, serial_no FROM ifms.allotment
@@ -322,22 +361,26 @@ _FIRST_FUNDED = f"""
         SELECT max(received_at) AS told, max(allotment_date) AS dated FROM ifms.allotment
         WHERE sanction_id = s.id) changed
     {_FUNDED}
-    ORDER BY s.id IN (SELECT sanction_id FROM declined), s.financial_year DESC,
-             array_position(%(hoa)s::text[], s.hoa_code), changed.told DESC, changed.dated DESC, s.created_at DESC, s.id
-    LIMIT 1 FOR UPDATE OF s
+    ORDER BY s.financial_year DESC, array_position(%(hoa)s::text[], s.hoa_code), changed.told DESC, changed.dated DESC,
+             s.created_at DESC, s.id
+    FOR UPDATE OF s
 """.encode()
 
 
-def move(target: Target, movement: Movement, sanction_id: UUID, instruction_id: UUID, amount: Decimal) -> None:
-    """Write one movement of a PI; the database changes the sanction's balances with it.
+def move(target: Target, movement: Movement, moved: Sequence[tuple[UUID, UUID, Decimal]]) -> None:
+    """Write a movement of each PI (its sanction, itself, its amount); the database changes the balances with it.
 
     Raises (through Database.transact) InsufficientFundsError for a reservation of more than is available, ConflictError
     for a movement made before, LedgerError for one without its pair (a debit without its reservation).
     """
     write(
         target,
-        "INSERT INTO ifms.fund_movement (sanction_id, kind, amount, payment_instruction_id) VALUES (%s, %s, %s, %s)",
-        (sanction_id, movement, amount, instruction_id),
+        """
+        INSERT INTO ifms.fund_movement (sanction_id, kind, payment_instruction_id, amount)
+        SELECT sanction_id, %s, id, amount FROM unnest(%s::uuid[], %s::uuid[], %s::numeric[])
+            AS moved (sanction_id, id, amount)
+        """,
+        (movement, *map(list, zip(*moved, strict=True))),
     )
 
 

@@ -20,7 +20,7 @@ from ifms.ledger import beneficiaries, funds
 from ifms.ledger.bills import bills_of, bind_bills
 from ifms.ledger.binding import sign_instruction
 from ifms.ledger.claims import GIVEN_BACK, Claim, Queue
-from ifms.ledger.columns import columns_of
+from ifms.ledger.columns import as_recordset, columns_of
 from ifms.ledger.database import Connection
 from ifms.ledger.funds import Movement
 from ifms.ledger.models import Beneficiary, Funding, NewBeneficiary, Payment, PaymentInstruction
@@ -96,49 +96,74 @@ class NewInstruction:
         return sum((b.amount for b in self.beneficiaries), Decimal(0))
 
 
-def create(
-    target: Target, new: NewInstruction, funding: Funding, payment_claim: Claim, claim: Claim, keyring: Keyring
-) -> PaymentInstruction:
-    """Write a PI, PENDING, claimed by `claim` and about to be sent, with its beneficiaries and its money reserved.
+@dataclass(frozen=True)
+class Original:
+    """An original PI to be written, and who holds its payment and, from the first, itself."""
 
-    In the caller's transaction: the number exists before the treasury hears of it. Raises ClaimLostError when another
-    run has taken the payment over, ConflictError when the payment's amount is not the PI's (and, through
-    Database.transact, when the payment has a live PI already, or one of its bills is paid by another payment),
-    InsufficientFundsError when the money is gone.
+    content: NewInstruction
+    funding: Funding
+    payment_claim: Claim
+    claim: Claim
+
+
+def create(target: Target, originals: Sequence[Original], keyring: Keyring) -> list[PaymentInstruction]:
+    """Write PIs of one city, PENDING, claimed and about to be sent, with their beneficiaries and their money reserved.
+
+    In the caller's transaction, all or none: their numbers exist before the treasury hears of them. Raises
+    ClaimLostError when another run has taken a payment over, ConflictError when a payment's amount is not its PI's
+    (and, through Database.transact, when a payment has a live PI already, or one of its bills is paid by another
+    payment), InsufficientFundsError when the money is gone.
     """
-    if new.amount != new.payment.amount:
-        raise ConflictError(
-            f"payment {new.payment.payment_number} was first seen with {new.payment.amount}, "
-            f"its lines now sum to {new.amount}"
-        )
+    contents = [each.content for each in originals]
+    for new in contents:
+        if new.amount != new.payment.amount:
+            raise ConflictError(
+                f"payment {new.payment.payment_number} was first seen with {new.payment.amount}, "
+                f"its lines now sum to {new.amount}"
+            )
+    made = _write(target, [_row_of(each) for each in originals], keyring)
+    paid = {new.payment.payment_number: new.bill_ids for new in contents}
+    bind_bills(target, contents[0].payment.tenant_id, paid)
+    _reserve(target, made)
+    write(
+        target,
+        """
+        UPDATE ifms.payment p SET paid_by = made.id, hold_code = NULL, hold_message = NULL, held_since = NULL,
+               claim_token = NULL, claimed_until = NULL
+        FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[]) AS made (id, payment_id, token)
+        WHERE p.id = made.payment_id AND p.claim_token = made.token AND p.paid_by IS NULL
+        """,
+        (
+            [pi.id for pi in made],
+            [new.payment.id for new in contents],
+            [each.payment_claim.token for each in originals],
+        ),
+        rows=len(made),
+        otherwise=lambda _: ClaimLostError(
+            f"payment {', '.join(paid)} was taken over by another run; no PI was made here"
+        ),
+    )
+    return made
+
+
+def _row_of(original: Original) -> _NewRow:
+    new = original.content
     values = {
         "tenant_id": new.payment.tenant_id,
         "pi_number": new.pi_number,
         "pi_type": "ORIGINAL",
         "payment_number": new.payment.payment_number,
-        **{f.name: getattr(funding, f.name) for f in fields(Funding)},
+        **{f.name: getattr(original.funding, f.name) for f in fields(Funding)},
         "bill_date": new.bill_date,
         "purpose": new.purpose,
-        "additional_details": Jsonb(dict(new.additional_details)),
+        "additional_details": dict(new.additional_details),
         "adopted_by": new.adopted_by,
     }
-    pi = _write(target, values, new.beneficiaries, new.bill_ids, claim, keyring)
-    bind_bills(target, new.payment.tenant_id, new.bill_ids, new.payment.payment_number)
-    funds.move(target, Movement.RESERVE, funding.sanction_id, pi.id, new.amount)
-    write(
-        target,
-        """
-        UPDATE ifms.payment SET paid_by = %s, hold_code = NULL, hold_message = NULL, held_since = NULL,
-               claim_token = NULL, claimed_until = NULL
-        WHERE id = %s AND claim_token = %s AND paid_by IS NULL
-        """,
-        (pi.id, new.payment.id, payment_claim.token),
-        rows=1,
-        otherwise=lambda _: ClaimLostError(
-            f"payment {new.payment.payment_number} was taken over by another run; no PI was made here"
-        ),
-    )
-    return pi
+    return _NewRow(values, new.beneficiaries, new.bill_ids, original.claim)
+
+
+def _reserve(target: Target, made: Sequence[PaymentInstruction]) -> None:
+    funds.move(target, Movement.RESERVE, [(pi.sanction_id, pi.id, pi.net_amount) for pi in made])
 
 
 def create_revision(
@@ -163,7 +188,8 @@ def create_revision(
         "org_bill_ref_number": original.pa_bill_ref_number,
         "org_bill_date": original.bill_date,
     }
-    return _write(target, values, rows, _bills(target, original), claim, keyring)
+    [revision] = _write(target, [_NewRow(values, rows, _bills(target, original), claim)], keyring)
+    return revision
 
 
 def create_repayment(
@@ -188,9 +214,9 @@ def create_repayment(
         "repayment_of": original.pi_number,
         "bill_date": bill_date,
     }
-    pi = _write(target, values, rows, _bills(target, original), claim, keyring)
-    funds.move(target, Movement.RESERVE, funding.sanction_id, pi.id, pi.net_amount)
-    return pi
+    made = _write(target, [_NewRow(values, rows, _bills(target, original), claim)], keyring)
+    _reserve(target, made)
+    return made[0]
 
 
 def _bills(target: Target, pi: PaymentInstruction) -> list[str]:
@@ -200,51 +226,80 @@ def _bills(target: Target, pi: PaymentInstruction) -> list[str]:
 def _of_original(original: PaymentInstruction) -> dict[str, object]:
     """What a later PI for the same payment has in common with its original."""
     names = ("tenant_id", "payment_number", "purpose", *(f.name for f in fields(Funding)))
-    details = Jsonb(dict(original.additional_details))
-    return {name: getattr(original, name) for name in names} | {"additional_details": details}
+    details = {"additional_details": dict(original.additional_details)}
+    return {name: getattr(original, name) for name in names} | details
 
 
-def _write(
-    target: Target,
-    values: Mapping[str, object],
-    rows: Sequence[NewBeneficiary],
-    bill_ids: Collection[str],
-    claim: Claim,
-    keyring: Keyring,
-) -> PaymentInstruction:
-    """Insert a PI, signed, and its beneficiaries: PENDING, claimed, its first attempt noted as about to be sent."""
-    amount = sum((row.amount for row in rows), Decimal(0))
-    bill_date = values["bill_date"]
+@dataclass(frozen=True)
+class _NewRow:
+    """A PI to be inserted: its columns, its beneficiaries, the bills that it is signed with, and who holds it."""
+
+    values: Mapping[str, object]
+    beneficiaries: Sequence[NewBeneficiary]
+    bill_ids: Collection[str]
+    claim: Claim
+
+
+def _write(target: Target, rows: Sequence[_NewRow], keyring: Keyring) -> list[PaymentInstruction]:
+    """Insert PIs, signed, and their beneficiaries: PENDING, claimed, their first attempt noted as about to be made."""
+    values = [_signed(row, keyring) for row in rows]
+    with connection_of(target).cursor(row_factory=class_row(PaymentInstruction)) as cursor:
+        written = cursor.execute(_inserting(tuple(values[0])), (as_recordset(values),)).fetchall()
+    by_number = {pi.pi_number: pi for pi in written}
+    made = [by_number[str(row.values["pi_number"])] for row in rows]
+    new = [(pi, row.beneficiaries) for pi, row in zip(made, rows, strict=True)]
+    beneficiaries.insert_beneficiaries(target, new, keyring.sealer)
+    return made
+
+
+def _signed(row: _NewRow, keyring: Keyring) -> dict[str, object]:
+    amount = sum((each.amount for each in row.beneficiaries), Decimal(0))
+    bill_date = row.values["bill_date"]
     assert isinstance(bill_date, datetime)
     values = {
-        **values,
+        **row.values,
         "gross_amount": amount,
         "net_amount": amount,
-        "beneficiary_count": len(rows),
+        "beneficiary_count": len(row.beneficiaries),
         "financial_year": clock.financial_year_label(clock.financial_year(bill_date)),
         "attempts": 1,
         "last_attempt": "sending",
-        "claim_token": claim.token,
-        "asked_by": claim.person,
+        "claim_token": row.claim.token,
+        "asked_by": row.claim.person,
     }
-    values["signature"] = sign_instruction(keyring.signer, values, rows, bill_ids)
-    with connection_of(target).cursor(row_factory=class_row(PaymentInstruction)) as cursor:
-        pi = cursor.execute(_inserting(tuple(values)), {**values, "lease": claim.lease}).fetchone()
-    assert pi is not None
-    beneficiaries.insert_beneficiaries(target, pi, rows, keyring.sealer)
-    return pi
+    signature = sign_instruction(keyring.signer, values, row.beneficiaries, row.bill_ids)
+    return values | {"signature": signature, "lease": row.claim.lease}
+
+
+_TYPES = {  # every other one is a text
+    "sanction_id": "uuid",
+    "allotment_serial_no": "integer",
+    "gross_amount": "numeric",
+    "net_amount": "numeric",
+    "beneficiary_count": "integer",
+    "bill_date": "timestamptz",
+    "org_bill_date": "timestamptz",
+    "additional_details": "jsonb",
+    "attempts": "integer",
+    "claim_token": "uuid",
+    "signature": "bytea",
+    "lease": "interval",
+}
 
 
 @cache
-def _inserting(columns: tuple[str, ...]) -> bytes:
+def _inserting(values: tuple[str, ...]) -> bytes:
+    names = [sql.Identifier(name) for name in values if name != "lease"]
+    record = [sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(_TYPES.get(name, "text"))) for name in values]
     statement = sql.SQL(
         """
-        INSERT INTO ifms.payment_instruction ({}, last_attempt_at, claimed_until, polled_at)
-        VALUES ({}, clock_timestamp(), clock_timestamp() + %(lease)s, clock_timestamp()) RETURNING {}
+        INSERT INTO ifms.payment_instruction ({names}, last_attempt_at, claimed_until, polled_at)
+        SELECT {names}, clock_timestamp(), clock_timestamp() + lease, clock_timestamp()
+        FROM json_to_recordset(%s) AS made ({record}) RETURNING {columns}
         """
     )
-    names, values = map(sql.Identifier, columns), map(sql.Placeholder, columns)
-    return statement.format(sql.SQL(", ").join(names), sql.SQL(", ").join(values), _COLUMNS).as_bytes()
+    listed = sql.SQL(", ")
+    return statement.format(names=listed.join(names), record=listed.join(record), columns=_COLUMNS).as_bytes()
 
 
 def attempt(target: Target, pi: PaymentInstruction, claim: Claim, *, uncertain: bool, only_asked: bool = False) -> None:
@@ -436,7 +491,7 @@ def advance(
         Event.REJECTED: Movement.REVERSAL,
     }.get(event)
     if movement and pi.pi_type == "ORIGINAL":
-        funds.move(target, movement, pi.sanction_id, pi.id, pi.net_amount)
+        funds.move(target, movement, [(pi.sanction_id, pi.id, pi.net_amount)])
     return Change(status, event.replace(" ", "_"))
 
 

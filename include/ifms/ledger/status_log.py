@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from functools import partial
 from uuid import UUID, uuid4
@@ -126,33 +126,33 @@ class CallLog:
             announced = None
 
     def announce(
-        self,
-        target: Target,
-        service_id: str,
-        bill_number: str,
-        request_plain: str,
-        instruction_id: UUID,
-        sweep_run_id: UUID,
-    ) -> UUID:
-        """Write a call that is about to be sent, so that it is known even if this process dies with it under way."""
-        row_id = uuid4()
+        self, target: Target, service_id: str, calls: Sequence[tuple[PaymentInstruction, str]], sweep_run_id: UUID
+    ) -> list[UUID]:
+        """Write calls that are about to be sent, so that they are known even if this process dies with them under way.
+
+        Each of `calls` is a PI and its request in plain; the rows' ids are in their order.
+        """
+        row_ids = [uuid4() for _ in calls]
         write(
             target,
             """
             INSERT INTO ifms.treasury_call
-                (id, service_id, bill_number, payment_instruction_id, sweep_run_id, request_sealed)
-            VALUES (%s, %s, %s, %s, %s, %s)
+                (service_id, sweep_run_id, id, bill_number, payment_instruction_id, request_sealed)
+            SELECT %s, %s, * FROM unnest(%s::uuid[], %s::text[], %s::uuid[], %s::bytea[])
             """,
             (
-                row_id,
                 service_id,
-                bill_number,
-                instruction_id,
                 sweep_run_id,
-                self.sealer.seal(request_plain, call_context("request_sealed", row_id, service_id, bill_number)),
+                row_ids,
+                [pi.pi_number for pi, _ in calls],
+                [pi.id for pi, _ in calls],
+                [
+                    self.sealer.seal(plain, call_context("request_sealed", row_id, service_id, pi.pi_number))
+                    for row_id, (pi, plain) in zip(row_ids, calls, strict=True)
+                ],
             ),
         )
-        return row_id
+        return row_ids
 
     def withdraw(self, target: Target, announced: UUID) -> None:
         """An announced call that was not sent after all."""

@@ -23,7 +23,7 @@ from ifms.errors import AdoptionRefusedError, BadInputError, TreasuryUnreachable
 from ifms.ledger import funds, instructions, proposals, restores, status_log
 from ifms.ledger.claims import Claim
 from ifms.ledger.database import Connection
-from ifms.ledger.instructions import NewInstruction
+from ifms.ledger.instructions import NewInstruction, Original
 from ifms.ledger.models import Funding, PaymentInstruction
 from ifms.ledger.proposals import Act
 from ifms.ledger.status_log import LogStatus
@@ -270,7 +270,7 @@ class Adoption:
         )
         message = f"adopted by {bill.person}: {bill.reason}"
         writes = Writes(connection)
-        pi = instructions.create(writes, new, funding, claim, claim, self.keyring)
+        [pi] = instructions.create(writes, [Original(new, funding, claim, claim)], self.keyring)
         kind, pis, pag = Instruction(), InstructionStatus(), PaymentAdvice()
 
         self._log_calls(writes, calls, pi)

@@ -411,7 +411,8 @@ class Corrections:
         first = {n: accounts.first for n, accounts in chosen.accounts.items()}
         before = {n: accounts.before for n, accounts in chosen.accounts.items()}
         request = self._request(connection, original, revision, failed, first, before)
-        return Ready(revision, claim, request, self.revisions.announce(connection, revision, request))
+        [announced] = self.revisions.announce(connection, [(revision, request)])
+        return Ready(revision, claim, request, announced)
 
     def _use(
         self,
@@ -465,7 +466,8 @@ class Corrections:
         claim = Claim(uuid.uuid4(), LEASE, person=self.sweep.context.person)
         pi = instructions.create_repayment(connection, original, funding, number, bill_date, rows, claim, self.keyring)
         request = request_of(pi, rows, {row.beneficiary_number: row.account_number for row in rows})
-        return Ready(pi, claim, request, self.repayments.announce(connection, pi, request))
+        [announced] = self.repayments.announce(connection, [(pi, request)])
+        return Ready(pi, claim, request, announced)
 
     def _still_failed(
         self, connection: Connection, order: Order, looked_at: Mapping[str, History]

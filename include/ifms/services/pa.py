@@ -133,7 +133,7 @@ def create_payments(sweep: Sweep, platform: PlatformClient, master: MasterData, 
 
 def _bind(connection: Connection, bill: Bill, payment_number: str) -> None:
     """The bill is paid by this payment, which people find by the bill's number."""
-    bind_bills(connection, bill.tenant_id, [bill.id], payment_number)
+    bind_bills(connection, bill.tenant_id, {payment_number: [bill.id]})
     if bill.bill_number:
         note_bill_numbers(connection, bill.tenant_id, payment_number, [bill.bill_number])
 

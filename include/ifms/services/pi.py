@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property, partial
+from itertools import islice
 
 from ifms import clock
 from ifms.errors import (
@@ -29,8 +31,8 @@ from ifms.ledger.bills import bind_bills
 from ifms.ledger.binding import check_instruction, open_account
 from ifms.ledger.claims import Claim, claim, release
 from ifms.ledger.database import Connection
-from ifms.ledger.instructions import Change, NewInstruction
-from ifms.ledger.models import Beneficiary, NewBeneficiary, Payment, PaymentInstruction
+from ifms.ledger.instructions import Change, NewInstruction, Original
+from ifms.ledger.models import Beneficiary, Funding, NewBeneficiary, Payment, PaymentInstruction
 from ifms.ledger.statuses import BeneficiaryStatus
 from ifms.ledger.write_batch import Writes
 from ifms.platform.client import PlatformClient
@@ -57,6 +59,7 @@ NO_FUNDS = "PAYMENT_INSUFFICIENT_FUNDS"
 
 BATCH = 64  # payments looked up at a time: few enough to hold, enough to share the look-ups
 LOOK_UPS = 4  # cities looked up at a time
+TOGETHER = 16  # PIs written in one transaction: what that costs is shared, and the first one is soon on its way
 
 log = logging.getLogger("ifms.sweep")
 
@@ -223,16 +226,7 @@ class PaymentInstructions:
                     self.treasury.login()  # one that is refused leaves no PI behind
                     drafts = [d for group in upcoming for d in group.result()]
                     upcoming = self._look_up(pool)
-                    doubtful = self._doubtful(drafts)
-                    for position, made in enumerate(drafts):
-                        ready = self._persist(made, doubtful.get((made.payment.tenant_id, made.payment.payment_number)))
-                        if ready is None:
-                            continue
-                        try:
-                            yield ready
-                        except GeneratorExit:  # the sweep stops here
-                            self._release(drafts[position + 1 :])
-                            raise
+                    yield from self._made(drafts)
             finally:
                 for group in upcoming:
                     self._release(group.result())
@@ -260,6 +254,53 @@ class PaymentInstructions:
         """Earlier PIs of these payments that FAILED after their outcome had not been known."""
         wanted = [(made.payment.tenant_id, made.payment.payment_number) for made in drafts if made.hold is None]
         return self.sweep.db.transact(partial(instructions.failed_uncertain, payments=wanted)) if wanted else {}
+
+    def _made(self, drafts: Sequence[Draft]) -> Generator[Ready, None, None]:
+        """The PIs of these drafts: several written in one transaction, or, where one of them is refused, each alone."""
+        doubtful = self._doubtful(drafts)
+        left, ready, alone = deque(drafts), deque[Ready](), 0
+        try:
+            while left:
+                group = [] if alone else self._group(left, doubtful)
+                if len(group) > 1:
+                    ready.extend(self._persist_together(group))
+                    for _ in ready:
+                        left.popleft()
+                    alone = len(group) - len(ready) if not ready else int(len(ready) < len(group))
+                else:
+                    made, alone = left.popleft(), max(alone - 1, 0)
+                    item = self._persist(made, doubtful.get((made.payment.tenant_id, made.payment.payment_number)))
+                    ready.extend(filter(None, [item]))
+                while ready:
+                    yield ready.popleft()
+        except GeneratorExit:  # the sweep stops here
+            for item in ready:
+                self.sweep.ignore_lost_claim(partial(self.sender.not_begun, item))
+            self._release(left)
+            raise
+
+    def _group(self, drafts: Iterable[Draft], doubtful: Mapping[tuple[str, str], object]) -> list[Draft]:
+        """The first drafts that nothing is to be asked or said about: PIs of one city, to be written together."""
+        group: list[Draft] = []
+        for made in islice(drafts, TOGETHER):
+            payment = made.payment
+            unclear = made.hold is not None or payment.hold_code == payments.DECLINED
+            if unclear or (payment.tenant_id, payment.payment_number) in doubtful:
+                break
+            if group and payment.tenant_id != group[0].payment.tenant_id:
+                break
+            group.append(made)
+        return group
+
+    def _persist_together(self, drafts: Sequence[Draft]) -> list[Ready]:
+        """Write the PIs of these drafts, from the first on, as far as there is money; none where one is refused."""
+        try:
+            ready = self.sweep.db.transact(lambda c: self._create_together(c, drafts))
+        except IfmsError as error:  # which of them it is, and why, is said when each is written alone
+            log.info("PI: %d are written one by one: %s", len(drafts), error)
+            return []
+        self.sweep.counts["created"] += len(ready)
+        return ready
 
     def _persist(self, made: Draft, earlier: Sequence[PaymentInstruction] | None = None) -> Ready | None:
         """Write the PI with its money reserved, or say why not; None when there is nothing to send.
@@ -308,38 +349,59 @@ class PaymentInstructions:
         )
 
     def _create(self, connection: Connection, made: Draft) -> Ready | None:
-        tenant = made.payment.tenant_id
-        bill_date = clock.now().replace(microsecond=0)
-        year = clock.financial_year_label(clock.financial_year(bill_date))
+        tenant, number = made.payment.tenant_id, made.payment.payment_number
+        bill_date, year = _today()
         funding = funds.choose_funding(
-            connection,
-            tenant,
-            made.amount,
-            [(unit.ddo_code, head.code) for head in self.master.heads for unit in self.master.units[tenant]],
-            financial_year=year,
-            payment_number=made.payment.payment_number,
+            connection, tenant, made.amount, self._preference(tenant), financial_year=year, payment_number=number
         )
         if funding is None:
-            bind_bills(connection, tenant, made.bill_ids, made.payment.payment_number)
+            bind_bills(connection, tenant, {number: made.bill_ids})
             self._no_funds(connection, made, year)
             return None
-        claim = Claim(uuid.uuid4(), LEASE, person=self.sweep.context.person)
-        new = NewInstruction(
-            pi_number=made.pi_number,
-            payment=made.payment,
-            bill_date=bill_date,
-            purpose=self.treasury.config.purpose,
-            beneficiaries=numbered(made.shares, made.beneficiary_numbers),
-            additional_details=made.details or {},
-            bill_ids=made.bill_ids,
-        )
+        [ready] = self._write(connection, [(made, funding)], bill_date)
+        return ready
+
+    def _create_together(self, connection: Connection, drafts: Sequence[Draft]) -> list[Ready]:
+        tenant = drafts[0].payment.tenant_id
+        bill_date, year = _today()
+        wanted = [(made.payment.payment_number, made.amount) for made in drafts]
+        fundings = funds.choose_fundings(connection, tenant, wanted, self._preference(tenant), financial_year=year)
+        return self._write(connection, list(zip(drafts, fundings, strict=False)), bill_date) if fundings else []
+
+    def _preference(self, tenant: str) -> list[tuple[str, str]]:
+        """DDO code and head of account of the sanctions that may pay, in the order to try."""
+        return [(unit.ddo_code, head.code) for head in self.master.heads for unit in self.master.units[tenant]]
+
+    def _write(
+        self, connection: Connection, funded: Sequence[tuple[Draft, Funding]], bill_date: datetime
+    ) -> list[Ready]:
+        """Write PIs of one city, about to be sent, each on its sanction."""
+        originals = [
+            Original(
+                NewInstruction(
+                    pi_number=made.pi_number,
+                    payment=made.payment,
+                    bill_date=bill_date,
+                    purpose=self.treasury.config.purpose,
+                    beneficiaries=numbered(made.shares, made.beneficiary_numbers),
+                    additional_details=made.details or {},
+                    bill_ids=made.bill_ids,
+                ),
+                funding,
+                made.claim,
+                Claim(uuid.uuid4(), LEASE, person=self.sweep.context.person),
+            )
+            for made, funding in funded
+        ]
         writes = Writes(connection)
-        pi = instructions.create(writes, new, funding, made.claim, claim, self.keyring)
-        accounts = {row.beneficiary_number: row.account_number for row in new.beneficiaries}
-        request = request_of(pi, new.beneficiaries, accounts)
-        announced = self.sender.announce(writes, pi, request)
+        pis = instructions.create(writes, originals, self.keyring)
+        bills = [(pi, _first_request(pi, each.content.beneficiaries)) for pi, each in zip(pis, originals, strict=True)]
+        announced = self.sender.announce(writes, bills)
         writes.flush()
-        return Ready(pi, claim, request, announced)
+        return [
+            Ready(pi, original.claim, request, call)
+            for (pi, request), original, call in zip(bills, originals, announced, strict=True)
+        ]
 
     def _no_funds(self, connection: Connection, made: Draft, year: str) -> None:
         """Say once that the payment waits for funds; it gets its PI by itself when an allotment brings enough."""
@@ -369,6 +431,16 @@ class PaymentInstructions:
     def _release(self, drafts: Iterable[Draft]) -> None:
         for made in drafts:
             self.sweep.ignore_lost_claim(partial(self.sweep.db.transact, partial(_give_back, made=made)))
+
+
+def _today() -> tuple[datetime, str]:
+    """The bill date of a PI that is made now, to the second, and its financial year."""
+    bill_date = clock.now().replace(microsecond=0)
+    return bill_date, clock.financial_year_label(clock.financial_year(bill_date))
+
+
+def _first_request(pi: PaymentInstruction, rows: Sequence[NewBeneficiary]) -> PiRequest:
+    return request_of(pi, rows, {row.beneficiary_number: row.account_number for row in rows})
 
 
 def request_of(

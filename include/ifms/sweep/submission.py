@@ -126,11 +126,10 @@ class Sender:
     treasury: TreasuryClient
     kind: SubmittableBill
 
-    def announce(self, target: Target, pi: PaymentInstruction, request: Request) -> UUID:
-        """Write that the request is about to be sent, in the transaction that makes it so."""
-        return self.sweep.calls.announce(
-            target, self.kind.service, pi.pi_number, request.to_wire(), pi.id, self.sweep.run.id
-        )
+    def announce(self, target: Target, bills: Sequence[tuple[PaymentInstruction, Request]]) -> list[UUID]:
+        """Write that these requests are about to be sent, in the transaction that makes it so."""
+        calls = [(pi, request.to_wire()) for pi, request in bills]
+        return self.sweep.calls.announce(target, self.kind.service, calls, self.sweep.run.id)
 
     def again(self, item: Claimed, request_of: Callable[[], Request], withheld: str | None = None) -> Ready | None:
         """Get a PENDING bill of an earlier sweep ready, in a transaction of its own.
@@ -165,7 +164,7 @@ class Sender:
         def attempt(connection: Connection) -> UUID:
             writes = Writes(connection)
             instructions.attempt(writes, item.pi, item.claim, uncertain=maybe_there, only_asked=only_asked)
-            announced = self.announce(writes, item.pi, request)
+            [announced] = self.announce(writes, [(item.pi, request)])
             writes.flush()
             return announced
 

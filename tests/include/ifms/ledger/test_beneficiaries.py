@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 from psycopg import errors
 from support.keys import KEYRING
-from support.ledger import DDO, HEAD, LEASE, TENANT, beneficiary, new_instruction
+from support.ledger import DDO, HEAD, LEASE, TENANT, beneficiary, create, new_instruction
 
 from ifms.errors import ConflictError, WireError
 from ifms.ledger import beneficiaries, funds, instructions
@@ -81,7 +81,7 @@ def instruct_for(ledger, *rows):
 
     def write(connection):
         funding = funds.choose_funding(connection, TENANT, payment.amount, [(DDO, HEAD)], financial_year="2024-25")
-        return instructions.create(connection, new, funding, claim, Claim(uuid.uuid4(), LEASE), KEYRING)
+        return create(connection, new, funding, claim, Claim(uuid.uuid4(), LEASE))
 
     return ledger.db.transact(write)
 

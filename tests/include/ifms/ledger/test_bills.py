@@ -33,18 +33,18 @@ def test_a_refused_bill_is_free_again_and_an_unsure_one_after_its_lease(ledger):
 
 
 def test_a_bill_with_its_payment_is_never_free_and_never_paid_by_another(ledger):
-    ledger.db.transact(lambda c: bind_bills(c, TENANT, ["B1"], "P1"))
-    ledger.db.transact(lambda c: bind_bills(c, TENANT, ["B1", "B1"], "P1"))
+    ledger.db.transact(lambda c: bind_bills(c, TENANT, {"P1": ["B1"]}))
+    ledger.db.transact(lambda c: bind_bills(c, TENANT, {"P1": ["B1", "B1"]}))
     assert take(ledger, "B1") == set()
     with pytest.raises(ConflictError, match="P2 pays bill B1, which payment P1 pays already"):
-        ledger.db.transact(lambda c: bind_bills(c, TENANT, ["B1", "B2"], "P2"))
+        ledger.db.transact(lambda c: bind_bills(c, TENANT, {"P2": ["B1", "B2"]}))
     assert ledger.one("SELECT count(*) FROM ifms.bill") == 1
     with ledger.connect() as connection, pytest.raises(psycopg.errors.CheckViolation, match="is paid by payment P1"):
         connection.execute("UPDATE ifms.bill SET payment_number = 'P2'")
 
 
 def test_an_announcement_that_was_never_stored_is_found_after_an_hour(ledger):
-    ledger.db.transact(lambda c: bind_bills(c, TENANT, ["B1"], "P1"))
+    ledger.db.transact(lambda c: bind_bills(c, TENANT, {"P1": ["B1"]}))
     assert ledger.db.transact(lambda c: never_stored(c, TENANT, ["B1"])) == []
     with ledger.connect() as connection:
         connection.execute("UPDATE ifms.bill SET asked_at = now() - interval '61 minutes'")

@@ -30,7 +30,7 @@ def announce(ledger):
     pi, _ = ledger.instruct(*ledger.payment(400))
     log = CallLog(Sealer(bytes(range(32))))
     run = ledger.one("SELECT gen_random_uuid()")
-    return pi, log, ledger.db.transact(lambda c: log.announce(c, "PI", pi.pi_number, "plain", pi.id, run))
+    return pi, log, ledger.db.transact(lambda c: log.announce(c, "PI", [(pi, "plain")], run))[0]
 
 
 def age(ledger, table, column, by):

@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from random import Random
 
 import psycopg
 import pytest
-from support.keys import KEYRING
-from support.ledger import DDO, HEAD, TENANT, allotment, new_instruction
+from support.ledger import DDO, HEAD, TENANT, allotment, create, new_instruction
 
 from ifms.errors import ClaimLostError, ConflictError, InsufficientFundsError, LedgerError
 from ifms.ledger import funds, instructions
@@ -204,6 +204,49 @@ def test_the_first_head_of_account_with_enough_money_pays(ledger):
     assert chosen(ledger, 1, []) is None
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_payments_chosen_for_together_get_what_they_would_get_one_after_the_other(ledger, seed):
+    random = Random(seed)
+    second = HEAD[:-1] + "2"
+    heads = [(DDO, HEAD), (DDO, second)]
+    for master in range(4):
+        ledger.allot(
+            allotment(
+                master_allotment_id=str(master),
+                hoa_code=random.choice((HEAD, second)) if master else HEAD,
+                amount=Decimal(random.randint(400, 900)),
+            )
+        )
+    wanted = [ledger.payment(random.randint(20, 400)) for _ in range(12)]
+    first, claim = wanted[0]
+    declined, mine = ledger.instruct(first, claim)
+    ledger.db.transact(lambda c: instructions.advance(c, declined, mine, Event.DECLINED))
+    payments = [(payment.payment_number, payment.amount) for payment, _ in wanted[1:]] + [
+        (first.payment_number, Decimal(20))
+    ]
+    random.shuffle(payments)
+    together = ledger.db.transact(lambda c: funds.choose_fundings(c, TENANT, payments, heads, financial_year=YEAR))
+    alone = []
+    for number, amount in payments:
+        funding = ledger.db.transact(
+            lambda c, number=number, amount=amount: funds.choose_funding(
+                c, TENANT, amount, heads, financial_year=YEAR, payment_number=number
+            )
+        )
+        if funding is None:
+            break
+        alone.append(funding)
+        with ledger.connect() as owner:  # as a PI of it would, and by the one thing that may
+            owner.execute(
+                "INSERT INTO ifms.import_withheld"
+                " (tenant_id, payment_number, hoa_code, ddo_code, master_allotment_id, amount, reason)"
+                " VALUES (%s, %s, %s, %s, %s, %s, 'sample')",
+                (TENANT, f"{number}/{len(alone)}", funding.hoa_code, DDO, funding.master_allotment_id, amount),
+            )
+    assert together == alone
+    assert together
+
+
 def test_a_head_comes_before_a_unit(ledger):
     second = HEAD[:-1] + "2"
     ledger.allot(
@@ -370,7 +413,7 @@ def test_who_waited_for_money_that_another_then_took_gets_what_else_is_there(led
             assert not second.done(), "it did not wait"
             time.sleep(0.01)
         mine = Claim(uuid.uuid4(), timedelta(minutes=10))
-        instructions.create(first, new_instruction(payment), funding, payment_claim, mine, KEYRING)
+        create(first, new_instruction(payment), funding, payment_claim, mine)
         first.commit()
         assert second.result(30).master_allotment_id == "901"
 
@@ -429,7 +472,7 @@ def test_a_movement_is_made_once_and_only_after_its_pair(ledger):
     def move(kind, amount=Decimal(400)):
         with ledger.connect() as connection, Database(lambda: psycopg.connect(ledger.dsn)) as db:
             connection.execute("SELECT 1")
-            db.transact(lambda c: funds.move(c, kind, sanction, pi.id, amount))
+            db.transact(lambda c: funds.move(c, kind, [(sanction, pi.id, amount)]))
 
     with pytest.raises(ConflictError):
         move(Movement.RESERVE)

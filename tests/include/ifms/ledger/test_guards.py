@@ -9,11 +9,10 @@ import psycopg
 import pytest
 from psycopg import errors
 from support.databases import rewrite
-from support.keys import KEYRING
-from support.ledger import DDO, HEAD, TENANT, allotment, copy_instructions, new_instruction
+from support.ledger import DDO, HEAD, TENANT, allotment, copy_instructions, create, new_instruction
 
 from ifms.errors import LedgerError
-from ifms.ledger import funds, instructions
+from ifms.ledger import funds
 from ifms.ledger.models import AllotmentKind
 from ifms.ledger.statuses import BeneficiaryStatus, PiStatus, transition_rows
 
@@ -147,7 +146,7 @@ def test_a_header_must_agree_with_its_rows(ledger):
 
     def write(connection):
         funding = funds.choose_funding(connection, TENANT, payment.amount, [(DDO, HEAD)], financial_year="2024-25")
-        made = instructions.create(connection, new_instruction(payment), funding, claim, claim, KEYRING)
+        made = create(connection, new_instruction(payment), funding, claim, claim)
         connection.execute(
             """INSERT INTO ifms.beneficiary (payment_instruction_id, beneficiary_number, beneficiary_id, beneficiary_type,
                 amount, line_item_ids, name, account_sealed, account_last4, account_type, ifsc, bank_account_id, mobile,

@@ -4,8 +4,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from support.keys import KEYRING
-from support.ledger import DDO, HEAD, TENANT, new_instruction
+from support.ledger import DDO, HEAD, TENANT, create, new_instruction
 
 from ifms.errors import ClaimLostError, ConflictError, LedgerError, WireError
 from ifms.ledger import beneficiaries, funds, instructions
@@ -103,7 +102,7 @@ def test_an_amount_that_changed_since_the_payment_was_seen_is_a_conflict(ledger)
 
     def write(connection):
         funding = funds.choose_funding(connection, TENANT, Decimal(500), [(DDO, HEAD)], financial_year="2024-25")
-        instructions.create(connection, changed, funding, claim, claim, KEYRING)
+        create(connection, changed, funding, claim, claim)
 
     with pytest.raises(ConflictError, match=r"first seen with 400\.00, its lines now sum to 500"):
         ledger.db.transact(write)

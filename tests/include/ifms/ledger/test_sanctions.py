@@ -6,8 +6,7 @@ from decimal import Decimal
 import psycopg
 import pytest
 from support.databases import as_worker
-from support.keys import KEYRING
-from support.ledger import DDO, HEAD, LEASE, TENANT, new_instruction
+from support.ledger import DDO, HEAD, LEASE, TENANT, create, new_instruction
 
 from ifms.errors import ConflictError, LedgerError
 from ifms.ledger import funds, instructions, sanctions
@@ -45,11 +44,7 @@ def test_the_database_refuses_a_pi_on_it_and_settles_those_that_it_has(ledger):
     close(ledger, sanction)
     payment, mine = ledger.payment(100)
     with pytest.raises(LedgerError, match="is closed: nothing is paid from it"):
-        ledger.db.transact(
-            lambda c: instructions.create(
-                c, new_instruction(payment), funding, mine, Claim(uuid.uuid4(), LEASE), KEYRING
-            )
-        )
+        ledger.db.transact(lambda c: create(c, new_instruction(payment), funding, mine, Claim(uuid.uuid4(), LEASE)))
     ledger.db.transact(lambda c: instructions.advance(c, pi, claim, Event.ACCEPTED))
     assert ledger.balances() == (1000, 0, 400, 600)
 

@@ -55,7 +55,7 @@ def test_an_announced_call_is_completed_and_not_doubled(ledger, calls):
     ledger.fund(1000)
     pi, _ = ledger.instruct(*ledger.payment(400))
     run = ledger.one("SELECT gen_random_uuid()")
-    announced = ledger.db.transact(lambda c: calls.announce(c, "PI", pi.pi_number, "plain", pi.id, run))
+    announced = ledger.db.transact(lambda c: calls.announce(c, "PI", [(pi, "plain")], run))[0]
     assert ledger.row("SELECT outcome, calls.bill_number FROM ifms.treasury_call calls") == (None, pi.pi_number)
     both = [exchange(outcome="unknown"), exchange()]
     ledger.db.transact(lambda c: calls.write(c, both, instruction_id=pi.id, announced=announced))
@@ -67,7 +67,7 @@ def test_an_announced_call_that_was_not_sent_says_so(ledger, calls):
     ledger.fund(1000)
     pi, _ = ledger.instruct(*ledger.payment(400))
     run = ledger.one("SELECT gen_random_uuid()")
-    announced = ledger.db.transact(lambda c: calls.announce(c, "PI", pi.pi_number, "plain", pi.id, run))
+    announced = ledger.db.transact(lambda c: calls.announce(c, "PI", [(pi, "plain")], run))[0]
     ledger.db.transact(lambda c: calls.withdraw(c, announced))
     assert ledger.one("SELECT outcome FROM ifms.treasury_call") == "never_sent"
 

@@ -34,7 +34,7 @@ def test_nothing_is_sent_before_the_flush_and_then_what_is_counted_and_the_rest(
     writes = Writes(counted)
     for number in ("P1", "P2", "P3"):
         outbox.enqueue_payment_status(writes, TENANT, number, "INITIATED", "PAYMENT_INITIATED")
-    bind_bills(writes, TENANT, ["B1", "B2"], "P1")
+    bind_bills(writes, TENANT, {"P1": ["B1", "B2"]})
     assert counted.statements == 0
     assert writes.flush() is counted
     assert counted.statements == 2
@@ -59,12 +59,12 @@ def test_a_lost_claim_is_said_and_not_what_the_other_writes_run_into(ledger):
 
 
 def test_a_part_that_touches_other_than_its_rows_raises_and_the_transaction_keeps_nothing(ledger):
-    ledger.db.transact(lambda c: bind_bills(c, TENANT, ["B1"], "P1"))
+    ledger.db.transact(lambda c: bind_bills(c, TENANT, {"P1": ["B1"]}))
 
     def work(connection):
         writes = Writes(connection)
         outbox.enqueue_payment_status(writes, TENANT, "P2", "INITIATED", "PAYMENT_INITIATED")
-        bind_bills(writes, TENANT, ["B0", "B1"], "P2")
+        bind_bills(writes, TENANT, {"P2": ["B0", "B1"]})
         writes.flush()
 
     with pytest.raises(ConflictError, match="pays bill B1, which payment P1 pays already"):

@@ -58,7 +58,7 @@ def test_a_bill_that_two_payments_pay_is_paid_once(adapter, simulators):
     bill = simulators.ask_platform("POST", "bills", order)[0]
     adapter.run("VA")
     with psycopg.connect(adapter.dsn) as connection:
-        bind_bills(connection, "od.samplea", [bill["id"]], "EP/0/2024-25/06/01/999999")
+        bind_bills(connection, "od.samplea", {"EP/0/2024-25/06/01/999999": [bill["id"]]})
     with pytest.raises(SweepNeedsAttentionError, match="pays already"):
         adapter.run("PI")
     assert adapter.rows("SELECT count(*) AS n FROM ifms.payment_instruction")[0]["n"] == 0

@@ -53,6 +53,7 @@ def test_each_payment_gets_its_instruction_and_its_money_is_spent(funded, treasu
     sweep = funded.run("PI")
     assert sweep.counts["accepted"] == 3
     assert funded.statuses() == Counter(INITIATED=3)
+    assert len(funded.rows("SELECT DISTINCT created_at FROM ifms.payment_instruction")) == 1  # one transaction's
     total = funded.rows("SELECT sum(net_amount) AS total FROM ifms.payment_instruction")[0]["total"]
     assert sums(funded) == {"reserved": 0, "spent": total}
     assert_money_is_right(funded, treasury)
@@ -461,18 +462,22 @@ def test_a_payment_on_hold_that_another_run_took_over_stops_no_other(funded, tre
 
 
 def test_a_value_that_the_ledger_can_not_hold_is_that_payment_s_trouble(funded, treasury, monkeypatch):
-    real, told = instructions.create, []
+    """The three are written together; then, since that is refused, each by itself."""
+    real, told, together = instructions.create, [], []
 
-    def create(writes, new, *rest):
-        if not told:
-            told.append(new.payment.payment_number)
+    def create(writes, originals, keyring):
+        numbers = [original.content.payment.payment_number for original in originals]
+        together.append(len(numbers))
+        told[:] = told or numbers[1:2]
+        if told[0] in numbers:
             connection_of(writes).execute("SELECT 'infinity'::timestamptz").fetchone()
-        return real(writes, new, *rest)
+        return real(writes, originals, keyring)
 
     with monkeypatch.context() as patch:
         patch.setattr("ifms.services.pi.instructions.create", create)
         with pytest.raises(SweepNeedsAttentionError, match="can't hold or reckon with a value"):
             funded.run("PI")
+    assert together == [3, 1, 1, 1]
     assert funded.statuses() == Counter(INITIATED=2)
     assert funded.rows("SELECT payment_number, hold_code FROM ifms.payment WHERE hold_code IS NOT NULL") == [
         {"payment_number": told[0], "hold_code": "PAYMENT_NOT_PAYABLE"}
