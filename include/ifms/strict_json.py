@@ -6,28 +6,33 @@ import json
 from collections.abc import Mapping
 from decimal import Decimal
 
+import jiter
+
 MAX_EXPONENT = 308  # that of a float, the widest number that anybody else's JSON holds
-MAX_DEPTH = 64  # what is sent back (an update takes the whole payment) is written level by level
+MAX_DEPTH = 201  # jiter's own limit; what is sent back (an update takes the whole payment) is written level by level
+
+# A text with all digits and points alike, and all signs: a number that may be wider has one of these shapes in it.
+_SHAPES = bytes.maketrans(b"123456789.E+", b"0000000000e-")
+_WIDE = (b"0e000", b"0e-000", b"0" * 300)
+_BEFORE_A_NUMBER = frozenset(b":,[ \t\r\n")
 
 
-def decode(body: bytes | str, max_depth: int = MAX_DEPTH) -> object:
+def decode(body: bytes | str) -> object:
     """Read a JSON text; bytes are UTF-8.
 
     Raises ValueError (with nothing of the text in it) if it is not JSON in UTF-8, holds NaN or Infinity, repeats a key
-    within an object, a number beyond 10 to the power of MAX_EXPONENT, or is nested deeper than `max_depth`.
+    within an object, a number beyond 10 to the power of MAX_EXPONENT, or is nested deeper than MAX_DEPTH.
     """
+    text = body if isinstance(body, bytes) else body.encode()
     try:
-        value: object = _DECODER.decode(body.decode() if isinstance(body, bytes) else body)
-    except UnicodeDecodeError:
-        raise ValueError("not UTF-8") from None
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON: {error.msg} at character {error.pos}") from None
-    except RecursionError:
-        raise ValueError("nested too deep") from None
-    except ArithmeticError:
-        raise ValueError("a number with an impossible exponent") from None
-    if _is_deeper(value, max_depth):
-        raise ValueError(f"nested deeper than {max_depth} levels")
+        value: object = jiter.from_json(text, float_mode="decimal", catch_duplicate_keys=True, allow_inf_nan=False)
+    except ValueError as error:
+        what, place = str(error).rpartition(" at line ")[::2]
+        if what.startswith("Detected duplicate key"):  # its name is the text's own
+            what = "an object with a repeated key"
+        raise ValueError(f"not JSON: {what} (line {place})") from None
+    if _may_be_wide(text) and _is_wide(value):
+        raise ValueError("a number with an impossible exponent")
     return value
 
 
@@ -60,38 +65,26 @@ def _key(key: object) -> str:
     return json.dumps(key)
 
 
-def _is_deeper(value: object, max_depth: int) -> bool:
-    level = [value]
-    for _ in range(max_depth):
-        level = [
-            child
-            for node in level
-            for child in (node.values() if type(node) is dict else node if type(node) is list else ())
-            if type(child) is dict or type(child) is list
-        ]
-        if not level:
-            return False
-    return True
+def _may_be_wide(text: bytes) -> bool:
+    """Whether a number in it may be wider than MAX_EXPONENT; quick, for of many texts hardly one has such a number."""
+    shapes = text.translate(_SHAPES)
+    for wide in _WIDE:
+        place = shapes.find(wide)
+        while place >= 0:
+            before = shapes[max(0, place - len(_WIDE[-1])) : place].rstrip(b"0").rstrip(b"-")
+            if not before or before[-1] in _BEFORE_A_NUMBER:  # and not within a text, such as a UUID
+                return True
+            place = shapes.find(wide, place + 1)
+    return False
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON number")
-
-
-def _without_repeated_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("an object with a repeated key")
-    return found
-
-
-def _number(text: str) -> Decimal:
-    number = Decimal(text)
-    if abs(number.adjusted()) > MAX_EXPONENT:  # as an integer that takes minutes to make
-        raise ArithmeticError
-    return number
-
-
-_DECODER = json.JSONDecoder(
-    parse_float=_number, parse_constant=_refuse_constant, object_pairs_hook=_without_repeated_keys
-)
+def _is_wide(value: object) -> bool:
+    """Whether a number in it would take minutes to be made an integer."""
+    match value:
+        case Decimal():
+            return abs(value.adjusted()) > MAX_EXPONENT
+        case dict():
+            return any(map(_is_wide, value.values()))
+        case list():
+            return any(map(_is_wide, value))
+    return False
