@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 
@@ -14,18 +15,28 @@ MAX_DEPTH = 201  # jiter's own limit; what is sent back (an update takes the who
 # A text with all digits and points alike, and all signs: a number that may be wider has one of these shapes in it.
 _SHAPES = bytes.maketrans(b"123456789.E+", b"0000000000e-")
 _WIDE = (b"0e000", b"0e-000", b"0" * 300)
+# An escaped backslash, or a whole pair; else half of one.
+_SURROGATES = re.compile(
+    rb"(?P<whole>\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+)
 _BEFORE_A_NUMBER = frozenset(b":,[ \t\r\n")
 
 
 def decode(body: bytes | str) -> object:
-    """Read a JSON text; bytes are UTF-8.
+    """Read a JSON text; bytes are UTF-8. Half a surrogate pair, which is no text, is read as U+0000.
 
     Raises ValueError (with nothing of the text in it) if it is not JSON in UTF-8, holds NaN or Infinity, repeats a key
     within an object, a number beyond 10 to the power of MAX_EXPONENT, or is nested deeper than MAX_DEPTH.
     """
     text = body if isinstance(body, bytes) else body.encode()
     try:
-        value: object = jiter.from_json(text, float_mode="decimal", catch_duplicate_keys=True, allow_inf_nan=False)
+        try:
+            value = _read(text)
+        except ValueError:
+            whole = _SURROGATES.sub(lambda found: found["whole"] or rb"\u0000", text)
+            if whole == text:
+                raise
+            value = _read(whole)
     except ValueError as error:
         what, place = str(error).rpartition(" at line ")[::2]
         if what.startswith("Detected duplicate key"):  # its name is the text's own
@@ -33,6 +44,11 @@ def decode(body: bytes | str) -> object:
         raise ValueError(f"not JSON: {what} (line {place})") from None
     if _may_be_wide(text) and _is_wide(value):
         raise ValueError("a number with an impossible exponent")
+    return value
+
+
+def _read(text: bytes) -> object:
+    value: object = jiter.from_json(text, float_mode="decimal", catch_duplicate_keys=True, allow_inf_nan=False)
     return value
 
 

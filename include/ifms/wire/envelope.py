@@ -33,7 +33,6 @@ from ifms.money import positive_rupees, rupees, wire_amount
 from ifms.strict_json import decode
 from ifms.wire.bank import mask_long_numbers, quoted
 
-MAX_DEPTH = 32
 MAX_TEXT = 10_000  # of what people read
 MAX_KEY = 128  # of what something is named by: several of them fit into a row of an index, in any script
 _YEARS = range(2000, 2100)
@@ -93,7 +92,7 @@ def parse_reply(plain: bytes | str) -> Reply:
     quoting from it.
     """
     try:
-        document = decode(plain, MAX_DEPTH)
+        document = decode(plain)
     except ValueError as error:
         raise WireError(f"the reply can't be read: {error}") from None
     if not isinstance(document, dict):

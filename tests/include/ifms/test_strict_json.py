@@ -1,3 +1,4 @@
+import json
 from decimal import Decimal
 
 import pytest
@@ -79,6 +80,24 @@ def test_what_json_has_no_word_for_is_refused(value):
 def test_bad_json_is_a_value_error(body):
     with pytest.raises(ValueError, match=r"."):
         decode(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (rb'"a\ud800"', "a\0"),
+        (rb'"\uDC00b\ud83d\ude00"', "\0b\N{GRINNING FACE}"),
+        (rb'"\ud83d\ud83d\ude00"', "\0\N{GRINNING FACE}"),
+        (rb'"\\ud800 \ud800"', "\\ud800 \0"),
+    ],
+)
+def test_half_a_surrogate_pair_is_no_text_that_anybody_takes(body, text):
+    assert decode(body) == text
+
+
+@pytest.mark.parametrize("body", [b'["4e12300", ":1e999", "e", 1e307, -1.5E-300]', b'{"4e999": ",7e999,"}'])
+def test_a_text_that_looks_like_a_number_too_wide_is_none(body):
+    assert decode(body) == json.loads(body, parse_float=Decimal)
 
 
 def test_what_is_read_can_be_written():

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ifms.errors import BadInputError, WireError
+from ifms.strict_json import MAX_DEPTH
 from ifms.wire.envelope import (
-    MAX_DEPTH,
     Amount,
     Day,
     OptionalAmount,
