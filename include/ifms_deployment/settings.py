@@ -73,7 +73,7 @@ class Settings:
             "login": "ifms_airflow",
             "password": self.tasks_password,
             "schema": "ifms",
-            "extra": _json({"prepare_threshold": 5, **self._verified}),  # no pooler stands between
+            "extra": _json(self._verified),
         }
 
     @property

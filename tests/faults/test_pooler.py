@@ -109,7 +109,7 @@ def test_what_another_client_has_left_in_a_session_changes_nothing(adapter: Adap
 
 
 def test_each_client_gets_its_own_answers(ledger_dsn: str, pool: Pooler):
-    """Many transactions of four clients on three sessions, often enough for statements to be prepared."""
+    """Many transactions of four clients on three sessions, which ask for statements to be prepared."""
     wrong: list[object] = []
 
     def client(number: int) -> None:
@@ -117,7 +117,7 @@ def test_each_client_gets_its_own_answers(ledger_dsn: str, pool: Pooler):
 
         def work(connection: Connection) -> list[object]:
             asked = [f"SELECT 'client {number} asks {each % 7}', %s::int" for each in range(luck.randrange(1, 9))]
-            return [connection.execute(each.encode(), (number,)).fetchone() for each in asked]
+            return [connection.execute(each.encode(), (number,), prepare=True).fetchone() for each in asked]
 
         with Database(lambda: session.connect(pool.dsn(as_worker(ledger_dsn)))) as db:
             for _ in range(60):

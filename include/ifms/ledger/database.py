@@ -19,11 +19,14 @@ Connection = psycopg.Connection[Any]
 
 _ATTEMPTS = 5
 _STATUS = "SELECT pg_catalog.pg_xact_status(%s::pg_catalog.xid8)"  # in a transaction of its own, without its settings
-# Which life of the server it is, and whether somebody has switched the ledger's rules off: triggers, all of them.
+# Which life of the server it is, whether somebody has switched the ledger's rules off (triggers, all of them), and
+# whose session this is.
 _LIFE = b"""
-    SELECT (extract(epoch FROM stats_reset) * 1000000)::bigint, current_setting('session_replication_role')
+    SELECT (extract(epoch FROM stats_reset) * 1000000)::bigint, current_setting('session_replication_role'),
+           pg_backend_pid()
     FROM pg_stat_bgwriter
 """
+_NEVER = 2**31  # executions after which a statement is prepared unasked
 _TRANSIENT = (pg.DeadlockDetected, pg.SerializationFailure, pg.LockNotAvailable)
 # What no other try would mend: a rule of the database, or a value that it can't hold (too large, no date, too long for
 # an index; and what psycopg can't write or read).
@@ -132,12 +135,16 @@ class Database:
         session.begin(connection, session.LOOK)
         row = connection.execute(_LIFE, prepare=False).fetchone()
         connection.rollback()
-        life, role = row or (None, None)
+        life, role, session_id = row or (None, None, None)
         if role != "origin":
             raise LedgerError(
                 f"session_replication_role is {role!r} for this login, which switches the ledger's rules off: let an "
                 "administrator RESET it for the role and the database"
             )
+        # A pooler has told another number, and may give the next transaction to a session that knows no statement of
+        # this one. Where it is the server itself, what asks for it is prepared.
+        if connection.prepare_threshold is None and session_id == connection.info.backend_pid:
+            connection.prepare_threshold = _NEVER
         return life
 
     def _drop(self) -> None:

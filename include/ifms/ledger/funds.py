@@ -291,9 +291,9 @@ def choose_fundings(
     """
     wanted = _wanted(tenant_id, min(amount for _, amount in payments), preference, financial_year)
     numbers = [number for number, _ in payments if number is not None]
-    declined = set(connection.execute(_DECLINED, {"tenant": tenant_id, "payments": numbers}).fetchall())
+    declined = set(connection.execute(_DECLINED, {"tenant": tenant_id, "payments": numbers}, prepare=True).fetchall())
     with connection.cursor(row_factory=args_row(lambda free, *row: (free, Funding(*row)))) as cursor:
-        found = cursor.execute(_FUNDED_IN_ORDER, wanted).fetchall()
+        found = cursor.execute(_FUNDED_IN_ORDER, wanted, prepare=True).fetchall()
     free = {funding.sanction_id: amount for amount, funding in found}
     chosen: list[Funding] = []
     for number, amount in payments:

@@ -244,7 +244,7 @@ def _write(target: Target, rows: Sequence[_NewRow], keyring: Keyring) -> list[Pa
     """Insert PIs, signed, and their beneficiaries: PENDING, claimed, their first attempt noted as about to be made."""
     values = [_signed(row, keyring) for row in rows]
     with connection_of(target).cursor(row_factory=class_row(PaymentInstruction)) as cursor:
-        written = cursor.execute(_inserting(tuple(values[0])), (as_recordset(values),)).fetchall()
+        written = cursor.execute(_inserting(tuple(values[0])), (as_recordset(values),), prepare=True).fetchall()
     by_number = {pi.pi_number: pi for pi in written}
     made = [by_number[str(row.values["pi_number"])] for row in rows]
     new = [(pi, row.beneficiaries) for pi, row in zip(made, rows, strict=True)]

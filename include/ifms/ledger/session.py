@@ -2,8 +2,8 @@
 
 So whatever is set for the database, for the role or in the client's environment changes nothing; and behind a pooler
 (PgBouncer in transaction mode), where each transaction may meet another session of the server, nothing is needed of the
-client before and nothing is left to the next one. For the same reason no statement is prepared at the server, and
-nothing is asked for at start-up but what poolers know.
+client before and nothing is left to the next one. For the same reason nothing is asked for at start-up but what poolers
+know, and statements are prepared only where a session is known to be the server's own, by `Database`.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ class Writes:
             given = part.values.items() if isinstance(part.values, Mapping) else enumerate(part.values)
             values.update((f"w{place}_{name}", value) for name, value in given)
         statement = _joined(tuple((part.statement, part.rows is not None) for part in parts))
-        touched: Sequence[int] | None = self._connection.execute(statement, values).fetchone()
+        touched: Sequence[int] | None = self._connection.execute(statement, values, prepare=True).fetchone()
         assert touched is not None, "a joined statement gives one row"
         return touched
 

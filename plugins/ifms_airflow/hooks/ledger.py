@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     Parameters = Sequence[Any] | Mapping[str, Any] | None
 
-PREPARED_AFTER = 5  # runs of a statement, where the connection says that no pooler stands before the server
 _PORT = 5432
 _ELSEWHERE = frozenset({"dsn", "conninfo", "service", "servicefile"})
 CHUNK = 4_000
@@ -48,9 +47,6 @@ class LedgerHook(PostgresHook):
 
     Frames are read in a transaction that can't write, and no statement runs longer than `statement_timeout`: then it
     raises psycopg.errors.QueryCanceled. Who asks for more at a time than that gives the hook a longer one.
-
-    No statement is prepared at the server, since a pooler may stand before it, unless the connection's extra says
-    `"pooler": "none"`, or has psycopg's own `prepare_threshold`.
     """
 
     conn_name_attr = "ledger_conn_id"
@@ -75,8 +71,6 @@ class LedgerHook(PostgresHook):
     def _create_connection(self, conn_args: dict[str, Any]) -> Any:  # noqa: ANN401  (as in PostgresHook, which calls it)
         options = dict(conn_args)
         self._check_place(options)
-        if options.pop("pooler", None) == "none":
-            options.setdefault("prepare_threshold", PREPARED_AFTER)
         return session.connect(timeouts=self._timeouts, **options)
 
     def _check_place(self, options: Mapping[str, Any]) -> None:

@@ -74,17 +74,9 @@ def test_the_data_team_reads_the_tables():
 
 @pytest.mark.parametrize(
     ("extra", "prepared"),
-    [
-        ({}, 0),
-        ({"pooler": "none"}, 1),
-        ({"pooler": "pgbouncer"}, 0),
-        ({"pooler": None}, 0),
-        ({"prepare_threshold": 5}, 1),
-        ({"prepare_threshold": None}, 0),
-        ({"pooler": "none", "prepare_threshold": None}, 0),
-    ],
+    [({}, 0), ({"prepare_threshold": 5}, 1), ({"prepare_threshold": None}, 0)],
 )
-def test_statements_are_prepared_where_the_connection_says_that_no_pooler_is_there(
+def test_more_statements_are_prepared_where_the_connection_says_so(
     ledger_dsn: str, monkeypatch: pytest.MonkeyPatch, extra: dict[str, object], prepared: int
 ):
     from ifms_airflow.hooks import LedgerHook

@@ -149,6 +149,16 @@ def test_a_text_that_can_not_be_written_is_refused(ledger, text):
         ledger.db.transact(lambda c: c.execute("SELECT %s::text", (text,)))
 
 
+def test_a_statement_is_prepared_where_that_is_asked_for_and_the_session_is_the_server_s_own(ledger):
+    def work(connection):
+        connection.execute("SELECT 'asked for'", prepare=True)
+        for _ in range(10):
+            connection.execute("SELECT 'often'")
+        return connection.execute("SELECT statement FROM pg_prepared_statements").fetchall()
+
+    assert ledger.db.transact(work) == [("SELECT 'asked for'",)]
+
+
 def test_a_look_sees_one_state_and_changes_none(ledger):
     def look(connection):
         seen = [connection.execute("SELECT count(*) FROM ifms.sanction").fetchone()]
