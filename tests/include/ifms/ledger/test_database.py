@@ -7,7 +7,7 @@ import pytest
 from support.ledger import allotment
 
 from ifms.errors import LedgerDataError, LedgerError
-from ifms.ledger import funds
+from ifms.ledger import funds, session
 from ifms.ledger.database import Database
 
 
@@ -156,7 +156,8 @@ def test_a_statement_is_prepared_where_that_is_asked_for_and_the_session_is_the_
             connection.execute("SELECT 'often'")
         return connection.execute("SELECT statement FROM pg_prepared_statements").fetchall()
 
-    assert ledger.db.transact(work) == [("SELECT 'asked for'",)]
+    with Database(lambda: session.connect(ledger.dsn)) as db:
+        assert db.transact(work) == [("SELECT 'asked for'",)]
 
 
 def test_a_look_sees_one_state_and_changes_none(ledger):
