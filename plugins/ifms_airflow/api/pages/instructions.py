@@ -236,9 +236,26 @@ def remove_search(
     return RedirectResponse(f"{request.scope.get('root_path', '')}/instructions", 303)
 
 
-_HEADER = ("pis.c.number", "pi.type", "pi.parent", "pi.payment", "pi.bill", "pi.city", "pis.c.date",
-           "pis.c.beneficiaries", "pis.c.successful", "pis.c.failed", "pis.c.amount", "pis.c.status", "pis.c.city_name",
-           "pi.hoa", "reg.c.code", "pi.work_order", "pis.f.project", "pis.f.ward")  # fmt: skip
+_HEADER = (
+    "pis.c.number",
+    "pi.type",
+    "pi.parent",
+    "pi.payment",
+    "pi.bill",
+    "pi.city",
+    "pis.c.date",
+    "pis.c.beneficiaries",
+    "pis.c.successful",
+    "pis.c.failed",
+    "pis.c.amount",
+    "pis.c.status",
+    "pis.c.city_name",
+    "pi.hoa",
+    "reg.c.code",
+    "pi.work_order",
+    "pis.f.project",
+    "pis.f.ward",
+)
 
 
 @router.get("/instructions.csv")
@@ -281,12 +298,25 @@ def _everything(work: Work, connection: Connection, criteria: Criteria, cities: 
 
 def _cells(known: names.Names, line: Line) -> list[sheets.Cell]:
     return [
-        line.pi_number, english(f"type.{line.pi_type}"), line.parent_pi_number, line.payment_number,
-        ", ".join(line.bill_numbers), line.tenant_id, line.created_at, line.beneficiary_count, line.successful_count,
-        line.failed_count, line.net_amount, english(f"status.{line.status}"), known.city(line.tenant_id),
-        known.head(line.hoa_code), line.hoa_code, ", ".join(line.work_order_numbers), ", ".join(line.project_numbers),
+        line.pi_number,
+        english(f"type.{line.pi_type}"),
+        line.parent_pi_number,
+        line.payment_number,
+        ", ".join(line.bill_numbers),
+        line.tenant_id,
+        line.created_at,
+        line.beneficiary_count,
+        line.successful_count,
+        line.failed_count,
+        line.net_amount,
+        english(f"status.{line.status}"),
+        known.city(line.tenant_id),
+        known.head(line.hoa_code),
+        line.hoa_code,
+        ", ".join(line.work_order_numbers),
+        ", ".join(line.project_numbers),
         ", ".join(line.wards),
-    ]  # fmt: skip
+    ]
 
 
 # One of them ----------------------------------------------------------------------------------------------------------

@@ -128,8 +128,17 @@ def register(
     )
 
 
-_HEADER = ("reg.c.hoa", "reg.c.code", "reg.c.city", "reg.c.number", "reg.c.date", "reg.c.type", "reg.c.amount",
-           "reg.c.sanctioned", "reg.c.available")  # fmt: skip
+_HEADER = (
+    "reg.c.hoa",
+    "reg.c.code",
+    "reg.c.city",
+    "reg.c.number",
+    "reg.c.date",
+    "reg.c.type",
+    "reg.c.amount",
+    "reg.c.sanctioned",
+    "reg.c.available",
+)
 
 
 @router.get("/register.csv")
@@ -315,9 +324,16 @@ def _everything(work: Work, connection: Connection, form: RegisterForm, cities: 
 def _cells(known: names.Names, row: Transaction) -> list[sheets.Cell]:
     date_: date = row.transaction_date
     return [
-        known.head(row.hoa_code), row.hoa_code, row.tenant_id, row.transaction_number, date_, row.transaction_type,
-        row.transaction_amount, row.sanctioned_balance, row.fund_available,
-    ]  # fmt: skip
+        known.head(row.hoa_code),
+        row.hoa_code,
+        row.tenant_id,
+        row.transaction_number,
+        date_,
+        row.transaction_type,
+        row.transaction_amount,
+        row.sanctioned_balance,
+        row.fund_available,
+    ]
 
 
 def _name(form: RegisterForm, kind: str) -> str:

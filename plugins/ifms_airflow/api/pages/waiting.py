@@ -110,9 +110,21 @@ def reason_text(code: str) -> str:
     return t(f"hold.{code}") if has(f"hold.{code}") else code
 
 
-_HEADER = ("wait.c.payment", "wait.c.bills", "wait.c.city", "wait.c.amount", "wait.c.reason", "wait.c.why",
-           "wait.c.raised", "wait.c.since", "wait.c.tries", "wait.c.polled", "wait.c.attempts",
-           "wait.c.last_pi", "pis.c.city_name")  # fmt: skip
+_HEADER = (
+    "wait.c.payment",
+    "wait.c.bills",
+    "wait.c.city",
+    "wait.c.amount",
+    "wait.c.reason",
+    "wait.c.why",
+    "wait.c.raised",
+    "wait.c.since",
+    "wait.c.tries",
+    "wait.c.polled",
+    "wait.c.attempts",
+    "wait.c.last_pi",
+    "pis.c.city_name",
+)
 
 
 @router.get("/waiting.csv")
@@ -157,10 +169,20 @@ def _in_english(code: str) -> str:
 
 def _cells(known: names.Names, row: Waiting) -> list[sheets.Cell]:
     return [
-        row.payment_number, ", ".join(row.bill_numbers), row.tenant_id, row.amount, _in_english(row.reason), row.why,
-        row.raised_at, row.since, row.all_tries, row.polled_at, row.attempts, row.last_pi_number,
+        row.payment_number,
+        ", ".join(row.bill_numbers),
+        row.tenant_id,
+        row.amount,
+        _in_english(row.reason),
+        row.why,
+        row.raised_at,
+        row.since,
+        row.all_tries,
+        row.polled_at,
+        row.attempts,
+        row.last_pi_number,
         known.city(row.tenant_id),
-    ]  # fmt: skip
+    ]
 
 
 # One of them ----------------------------------------------------------------------------------------------------------
