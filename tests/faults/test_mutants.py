@@ -54,32 +54,26 @@ MUTANTS = {
     "balances are looked up and written back": Mutant(
         (
             (FUNDS, "LIMIT 1 FOR UPDATE OF s", "LIMIT 1"),
-            (
-                MONEY,
-                "    UPDATE ifms.sanction s SET\n",
-                "    SELECT * INTO held FROM ifms.sanction WHERE id = NEW.sanction_id;\n    UPDATE ifms.sanction s SET\n",
-            ),
-            (
-                MONEY,
-                "        reserved_amount = reserved_amount + CASE",
-                "        reserved_amount = held.reserved_amount + CASE",
-            ),
+            (MONEY, "    UPDATE ifms.sanction s SET\n", "    SELECT * INTO held FROM ifms.sanction WHERE id = NEW.sanction_id;\n    UPDATE ifms.sanction s SET\n"),
+            (MONEY, "        reserved_amount = reserved_amount + CASE", "        reserved_amount = held.reserved_amount + CASE"),
             (MONEY, "        spent_amount = spent_amount + CASE", "        spent_amount = held.spent_amount + CASE"),
             (MONEY, "DECLARE\n    needs text :=", "DECLARE\n    held ifms.sanction%ROWTYPE;\n    needs text :="),
         ),
         ("tests/faults/test_concurrency.py::test_64_connections_reserve_on_one_sanction_at_once",),
     ),
     "failures of a single date": Mutant(
-        (("include/ifms/services/fd.py", "        yield from dates\n", "        yield from dates[:1]\n"),),
+        (
+            (
+                "include/ifms/services/fd.py",
+                "        yield from dates\n",
+                "        yield from dates[:1]\n",
+            ),
+        ),
         ("tests/include/ifms/services/test_fd.py",),
     ),
     "a look-up in place of a unique key": Mutant(
         (
-            (
-                f"{BASELINE}/06_instructions.sql",
-                "CREATE UNIQUE INDEX one_original_per_payment",
-                "CREATE INDEX one_original_per_payment",
-            ),
+            (f"{BASELINE}/06_instructions.sql", "CREATE UNIQUE INDEX one_original_per_payment", "CREATE INDEX one_original_per_payment"),
             (
                 INSTRUCTIONS,
                 "    pi = _write(target, values, new.beneficiaries, new.bill_ids, claim, keyring)\n",
@@ -112,36 +106,18 @@ MUTANTS = {
                 '    return context("beneficiary.account_sealed")\n',
             ),
         ),
-        (
-            "tests/include/ifms/ledger/test_binding.py::test_an_account_does_not_open_in_another_pi_and_one_that_is_missing_is_named",
-        ),
+        ("tests/include/ifms/ledger/test_binding.py::test_an_account_does_not_open_in_another_pi_and_one_that_is_missing_is_named",),
     ),
     "refused after an unknown outcome is never sent": Mutant(
         (
-            (
-                SENDING,
-                "never_sent = status is LogStatus.NOT_SENT and not item.ask_first",
-                "never_sent = status in (LogStatus.NOT_SENT, LogStatus.ERROR)",
-            ),
-            (
-                SENDING,
-                'maybe_there = item.pi.uncertain or item.pi.last_attempt != "never_sent"',
-                'maybe_there = item.pi.last_attempt != "never_sent"',
-            ),
+            (SENDING, "never_sent = status is LogStatus.NOT_SENT and not item.ask_first", "never_sent = status in (LogStatus.NOT_SENT, LogStatus.ERROR)"),
+            (SENDING, 'maybe_there = item.pi.uncertain or item.pi.last_attempt != "never_sent"', 'maybe_there = item.pi.last_attempt != "never_sent"'),
         ),
         ("tests/include/ifms/services/test_uncertain_submissions.py",),
     ),
     "the refusal of a second submission declines": Mutant(
-        (
-            (
-                SENDING,
-                "if meaning is Meaning.CONTENT_ERROR and not item.ask_first:",
-                "if meaning is Meaning.CONTENT_ERROR:",
-            ),
-        ),
-        (
-            "tests/include/ifms/services/test_uncertain_submissions.py::test_a_second_submission_that_is_refused_declines_nothing",
-        ),
+        ((SENDING, "if meaning is Meaning.CONTENT_ERROR and not item.ask_first:", "if meaning is Meaning.CONTENT_ERROR:"),),
+        ("tests/include/ifms/services/test_uncertain_submissions.py::test_a_second_submission_that_is_refused_declines_nothing",),
     ),
     "empty data counts as absence": Mutant(
         (
@@ -152,22 +128,14 @@ MUTANTS = {
                 '                what = "shows no amount or count of it" if news is not None else "has no news of it"\n',
             ),
         ),
-        (
-            "tests/include/ifms/services/test_uncertain_submissions.py::test_empty_data_never_means_that_the_treasury_lacks_it",
-        ),
+        ("tests/include/ifms/services/test_uncertain_submissions.py::test_empty_data_never_means_that_the_treasury_lacks_it",),
     ),
     "a duplicate on a first submission is accepted": Mutant(
         ((SENDING, "if meaning is Meaning.DUPLICATE and item.ask_first:", "if meaning is Meaning.DUPLICATE:"),),
         ("tests/include/ifms/services/test_uncertain_submissions.py",),
     ),
     "the relay tells the last word only": Mutant(
-        (
-            (
-                "include/ifms/delivery/payment_status.py",
-                "    for payload in history:\n",
-                "    for payload in history[-1:]:\n",
-            ),
-        ),
+        (("include/ifms/delivery/payment_status.py", "    for payload in history:\n", "    for payload in history[-1:]:\n"),),
         ("tests/include/ifms/delivery/test_payment_status.py",),
     ),
     "a declined repayment leaves its beneficiaries live": Mutant(
@@ -178,22 +146,19 @@ MUTANTS = {
                 "            pass\n        return change\n",
             ),
         ),
-        (
-            "tests/include/ifms/services/test_cor.py::test_a_declined_repayment_leaves_its_beneficiaries_failed_and_another_may_follow",
-        ),
+        ("tests/include/ifms/services/test_cor.py::test_a_declined_repayment_leaves_its_beneficiaries_failed_and_another_may_follow",),
     ),
     "withheld money is chosen as funding": Mutant(
-        ((FUNDS, ' AND s.available_amount - ifms.withheld(s) >= %(amount)s"""\n', '"""\n'),),
+        (
+            (FUNDS, " AND s.available_amount - ifms.withheld(s) >= %(amount)s\"\"\"\n", "\"\"\"\n"),
+        ),
         ("tests/include/ifms/ledger/test_funds.py::test_money_that_an_import_withholds_is_not_chosen",),
     ),
     "PD says SUCCESSFUL despite a failure": Mutant(
         (("include/ifms/services/pd.py", "    if not tally.failed:\n", "    if True:\n"),),
-        (
-            "tests/include/ifms/services/test_line_statuses.py",
-            "tests/include/ifms/services/test_cor.py::test_a_failure_before_the_scroll_completes_the_pi_as_partial",
-        ),
+        ("tests/include/ifms/services/test_line_statuses.py", "tests/include/ifms/services/test_cor.py::test_a_failure_before_the_scroll_completes_the_pi_as_partial"),
     ),
-}
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -228,12 +193,8 @@ def test_a_fault_put_back_turns_the_suite_red(copy: Path, name: str):
 def test_the_copy_itself_passes(copy: Path):
     """A copy that fails by itself would prove nothing about the mutants."""
     code, said = suite(
-        copy,
-        (
-            "tests/include/ifms/services/test_fd.py",
-            "tests/faults/test_concurrency.py::test_64_connections_reserve_on_one_sanction_at_once",
-        ),
-    )
+        copy, ("tests/include/ifms/services/test_fd.py", "tests/faults/test_concurrency.py::test_64_connections_reserve_on_one_sanction_at_once")
+    )  # fmt: skip
     assert code == 0, said[-4000:]
 
 
@@ -243,16 +204,12 @@ def suite(folder: Path, tests: tuple[str, ...]) -> tuple[int, str]:
         [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", *tests],
         cwd=folder,
         env={
-            **{
-                name: value
-                for name, value in os.environ.items()
-                if not name.startswith(("PYTEST_", "AIRFLOW", "IFMS_"))
-            },
+            **{name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "AIRFLOW", "IFMS_"))},
             "PYTHONPATH": os.pathsep.join(str(folder / part) for part in ("include", "plugins")),
             "PYTHONDONTWRITEBYTECODE": "1",
         },
         capture_output=True,
         text=True,
         check=False,
-    )
+    )  # fmt: skip
     return done.returncode, done.stdout + done.stderr
