@@ -25,6 +25,7 @@ from ifms_airflow.api import dag_runs, proposing
 from ifms_airflow.api.access import INSTRUCTIONS, READ, Entitled, User, may_start, require_act, starts
 from ifms_airflow.api.digit import Text
 from ifms_airflow.api.exports import CSV, REPORTS, XLSX, Exporting, TooManyRowsError, Work
+from ifms_airflow.api.forms import Reason, Token, see_other, status_of
 from ifms_airflow.api.messages import english, has, t
 from ifms_airflow.api.pages.instructions import tab_counts
 from ifms_airflow.api.pages.render import count, page, run_text
@@ -251,8 +252,8 @@ def again(
     ledger: Ledger,
     city: Annotated[Number, Form()],
     number: Annotated[Number, Form()],
-    token: Annotated[str, Form(pattern="^[0-9a-f]{32}$")],
-    reason: Annotated[str, Form(max_length=1000, pattern=r"^[^\x00]*$")] = "",
+    token: Annotated[Token, Form()],
+    reason: Annotated[Reason, Form()] = "",
 ) -> RedirectResponse:
     """Start the run of ifms_pi that takes the payment up once more, and show the payment with how the run stands.
 
@@ -268,10 +269,9 @@ def again(
         try:
             proposal = proposing.resubmission(user, ledger, row.tenant_id, row.payment_number, reason)
         except (BadInputError, ConflictError) as error:
-            raise HTTPException(400 if isinstance(error, BadInputError) else 409, str(error)) from None
+            raise HTTPException(status_of(error), str(error)) from None
         if proposal is not None:
             return proposing.shown(request, proposal)
         conf = {"payments": [row.payment_number], "tenants": [row.tenant_id]}
         started = dag_runs.start(user, given, INSTRUCTIONS, "again", conf, token, page=True)
-    there = urlencode({"city": city, "number": number, "run": started.run_id})
-    return RedirectResponse(f"{request.scope.get('root_path', '')}/waiting/payment?{there}", 303)
+    return see_other(request, "/waiting/payment", {"city": city, "number": number, "run": started.run_id})
