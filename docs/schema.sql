@@ -567,43 +567,6 @@ CREATE FUNCTION ifms.correct_by(failed_on date, days integer, last_month integer
 $$;
 
 --
--- Name: delete_old_calls(timestamp with time zone, boolean, integer); Type: FUNCTION; Schema: ifms; Owner: -
---
-
-CREATE FUNCTION ifms.delete_old_calls(before timestamp with time zone, unshipped_too boolean, at_most integer) RETURNS bigint
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    removed bigint;
-BEGIN
-    IF before IS NULL OR before > now() - interval '90 days' THEN
-        RAISE EXCEPTION 'calls to the treasury are kept for 90 days at least'
-            USING ERRCODE = 'check_violation', CONSTRAINT = 'calls_are_kept';
-    END IF;
-    -- Two statements, so that each has its index.
-    IF unshipped_too THEN
-        WITH old AS (
-            SELECT c.id FROM ifms.treasury_call c
-            WHERE c.created_at < before AND NOT EXISTS (
-                SELECT FROM ifms.payment_instruction p WHERE p.id = c.payment_instruction_id
-                AND p.status IN ('PENDING', 'INITIATED', 'APPROVED', 'IN PROCESS', 'PARTIAL'))
-            ORDER BY c.created_at LIMIT at_most FOR UPDATE SKIP LOCKED)
-        DELETE FROM ifms.treasury_call c USING old WHERE c.id = old.id;
-    ELSE
-        WITH old AS (
-            SELECT c.id FROM ifms.treasury_call c
-            WHERE c.created_at < before AND c.shipped_at IS NOT NULL AND NOT EXISTS (
-                SELECT FROM ifms.payment_instruction p WHERE p.id = c.payment_instruction_id
-                AND p.status IN ('PENDING', 'INITIATED', 'APPROVED', 'IN PROCESS', 'PARTIAL'))
-            ORDER BY c.created_at LIMIT at_most FOR UPDATE SKIP LOCKED)
-        DELETE FROM ifms.treasury_call c USING old WHERE c.id = old.id;
-    END IF;
-    GET DIAGNOSTICS removed = ROW_COUNT;
-    RETURN removed;
-END $$;
-
---
 -- Name: financial_year(date); Type: FUNCTION; Schema: ifms; Owner: -
 --
 
@@ -643,17 +606,17 @@ CREATE TABLE ifms.payment (
     payment_number text NOT NULL,
     payment_id text NOT NULL,
     amount numeric(15,2) NOT NULL,
+    bill_numbers text[] DEFAULT '{}'::text[] NOT NULL,
     paid_by uuid,
     hold_code text,
     hold_message text,
     held_since timestamp with time zone,
+    tries integer DEFAULT 0 NOT NULL,
     raised_at timestamp with time zone NOT NULL,
     seen_at timestamp with time zone DEFAULT now() NOT NULL,
     polled_at timestamp with time zone,
     claim_token uuid,
     claimed_until timestamp with time zone,
-    bill_numbers text[] DEFAULT '{}'::text[] NOT NULL,
-    tries integer DEFAULT 0 NOT NULL,
     CONSTRAINT amount_is_a_number CHECK ((amount <> 'NaN'::numeric)),
     CONSTRAINT payment_amount_check CHECK ((amount > (0)::numeric)),
     CONSTRAINT payment_check CHECK (((hold_code IS NULL) = ((hold_message IS NULL) AND (held_since IS NULL)))),
@@ -724,6 +687,11 @@ CREATE TABLE ifms.payment_instruction (
     org_bill_ref_number text,
     org_bill_date timestamp with time zone,
     additional_details jsonb DEFAULT '{}'::jsonb NOT NULL,
+    bill_numbers text[] GENERATED ALWAYS AS (ifms.texts_of((additional_details -> 'billNumber'::text))) STORED NOT NULL,
+    work_order_numbers text[] GENERATED ALWAYS AS (ifms.texts_of((additional_details -> 'referenceId'::text))) STORED NOT NULL,
+    bill_type text GENERATED ALWAYS AS (ifms.bill_type(ifms.texts_of((additional_details -> 'billNumber'::text)))) STORED,
+    project_numbers text[] GENERATED ALWAYS AS (ifms.texts_of((additional_details -> 'projectNumber'::text))) STORED NOT NULL,
+    asked_by text,
     attempts integer DEFAULT 0 NOT NULL,
     last_attempt text,
     last_attempt_at timestamp with time zone,
@@ -761,11 +729,6 @@ CREATE TABLE ifms.payment_instruction (
     signature bytea,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    bill_numbers text[] GENERATED ALWAYS AS (ifms.texts_of((additional_details -> 'billNumber'::text))) STORED NOT NULL,
-    work_order_numbers text[] GENERATED ALWAYS AS (ifms.texts_of((additional_details -> 'referenceId'::text))) STORED NOT NULL,
-    bill_type text GENERATED ALWAYS AS (ifms.bill_type(ifms.texts_of((additional_details -> 'billNumber'::text)))) STORED,
-    project_numbers text[] GENERATED ALWAYS AS (ifms.texts_of((additional_details -> 'projectNumber'::text))) STORED NOT NULL,
-    asked_by text,
     CONSTRAINT adopted_is_an_original CHECK (((adopted_by IS NULL) OR ((pi_type = 'ORIGINAL'::text) AND (repayment_of IS NULL) AND (imported_at IS NULL)))),
     CONSTRAINT amount_is_a_number CHECK (((net_amount <> 'NaN'::numeric) AND (gross_amount <> 'NaN'::numeric))),
     CONSTRAINT payment_instruction_absent_since_in_bounds CHECK (((absent_since >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (absent_since < '2100-01-01 00:00:00+00'::timestamp with time zone))),
@@ -1084,8 +1047,31 @@ CREATE FUNCTION ifms.remove_old_calls(before timestamp with time zone, unshipped
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    removed bigint := ifms.delete_old_calls(before, unshipped_too, at_most);
+    removed bigint;
 BEGIN
+    IF before IS NULL OR before > now() - interval '90 days' THEN
+        RAISE EXCEPTION 'calls to the treasury are kept for 90 days at least'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'calls_are_kept';
+    END IF;
+    -- Two statements, so that each has its index.
+    IF unshipped_too THEN
+        WITH old AS (
+            SELECT c.id FROM ifms.treasury_call c
+            WHERE c.created_at < before AND NOT EXISTS (
+                SELECT FROM ifms.payment_instruction p WHERE p.id = c.payment_instruction_id
+                AND p.status IN ('PENDING', 'INITIATED', 'APPROVED', 'IN PROCESS', 'PARTIAL'))
+            ORDER BY c.created_at LIMIT at_most FOR UPDATE SKIP LOCKED)
+        DELETE FROM ifms.treasury_call c USING old WHERE c.id = old.id;
+    ELSE
+        WITH old AS (
+            SELECT c.id FROM ifms.treasury_call c
+            WHERE c.created_at < before AND c.shipped_at IS NOT NULL AND NOT EXISTS (
+                SELECT FROM ifms.payment_instruction p WHERE p.id = c.payment_instruction_id
+                AND p.status IN ('PENDING', 'INITIATED', 'APPROVED', 'IN PROCESS', 'PARTIAL'))
+            ORDER BY c.created_at LIMIT at_most FOR UPDATE SKIP LOCKED)
+        DELETE FROM ifms.treasury_call c USING old WHERE c.id = old.id;
+    END IF;
+    GET DIAGNOSTICS removed = ROW_COUNT;
     IF removed > 0 THEN
         INSERT INTO ifms.call_removal (made_before, unshipped_too, removed) VALUES (before, unshipped_too, removed);
     END IF;
@@ -1249,7 +1235,7 @@ CREATE TABLE ifms.audit_link (
     CONSTRAINT audit_link_content_check CHECK ((octet_length(content) = 32)),
     CONSTRAINT audit_link_event_check CHECK ((event = ANY (ARRAY['made'::text, 'decided'::text, 'ended'::text]))),
     CONSTRAINT audit_link_hash_check CHECK ((octet_length(hash) = 32)),
-    CONSTRAINT audit_link_linked_at_check CHECK (((linked_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (linked_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT audit_link_linked_at_in_bounds CHECK (((linked_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (linked_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT audit_link_number_check CHECK ((number > 0))
 );
 
@@ -1277,8 +1263,11 @@ CREATE TABLE ifms.beneficiary (
     account_type text NOT NULL,
     ifsc text NOT NULL,
     bank_account_id text NOT NULL,
+    same_account_by text,
     mobile text NOT NULL,
     address text NOT NULL,
+    gender text,
+    social_category text,
     status text DEFAULT 'Payment Pending'::text NOT NULL,
     status_message text,
     voucher_number text,
@@ -1292,9 +1281,6 @@ CREATE TABLE ifms.beneficiary (
     imported_as text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    same_account_by text,
-    gender text,
-    social_category text,
     CONSTRAINT amount_is_a_number CHECK ((amount <> 'NaN'::numeric)),
     CONSTRAINT beneficiary_account_last4_check CHECK ((length(account_last4) <= 4)),
     CONSTRAINT beneficiary_amount_check CHECK ((amount > (0)::numeric)),
@@ -1826,8 +1812,8 @@ CREATE TABLE ifms.call_removal (
     removed bigint NOT NULL,
     database_user text DEFAULT SESSION_USER NOT NULL,
     removed_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT call_removal_made_before_check CHECK (((made_before >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (made_before < '2100-01-01 00:00:00+00'::timestamp with time zone))),
-    CONSTRAINT call_removal_removed_at_check CHECK (((removed_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (removed_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT call_removal_made_before_in_bounds CHECK (((made_before >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (made_before < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT call_removal_removed_at_in_bounds CHECK (((removed_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (removed_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT call_removal_removed_check CHECK ((removed > 0))
 );
 
@@ -1877,7 +1863,7 @@ CREATE TABLE ifms.display_name (
     code text NOT NULL,
     name text NOT NULL,
     changed_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT display_name_changed_at_check CHECK (((changed_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (changed_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT display_name_changed_at_in_bounds CHECK (((changed_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (changed_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT display_name_code_check CHECK ((btrim(code) <> ''::text)),
     CONSTRAINT display_name_kind_check CHECK ((kind = ANY (ARRAY['CITY'::text, 'HEAD'::text]))),
     CONSTRAINT display_name_name_check CHECK ((btrim(name) <> ''::text))
@@ -3364,7 +3350,7 @@ CREATE TABLE ifms.person_action (
     reason text,
     database_user text DEFAULT SESSION_USER NOT NULL,
     acted_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT person_action_acted_at_check CHECK (((acted_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (acted_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT person_action_acted_at_in_bounds CHECK (((acted_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (acted_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT person_action_action_check CHECK ((action ~ '^[a-z][a-z_]*$'::text)),
     CONSTRAINT person_action_person_check CHECK ((btrim(person) <> ''::text)),
     CONSTRAINT person_action_reason_check CHECK ((btrim(reason) <> ''::text)),
@@ -3956,7 +3942,7 @@ CREATE TABLE ifms.saved_search (
     CONSTRAINT saved_search_name_check CHECK (((btrim(name) <> ''::text) AND (length(name) <= 80))),
     CONSTRAINT saved_search_owner_check CHECK ((btrim(owner) <> ''::text)),
     CONSTRAINT saved_search_query_check CHECK ((length(query) <= 4000)),
-    CONSTRAINT saved_search_saved_at_check CHECK (((saved_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (saved_at < '2100-01-01 00:00:00+00'::timestamp with time zone)))
+    CONSTRAINT saved_search_saved_at_in_bounds CHECK (((saved_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (saved_at < '2100-01-01 00:00:00+00'::timestamp with time zone)))
 );
 
 --
@@ -4000,7 +3986,7 @@ CREATE TABLE ifms.started_run (
     CONSTRAINT started_run_conf_sha256_check CHECK ((octet_length(conf_sha256) = 32)),
     CONSTRAINT started_run_dag_id_check CHECK ((dag_id <> ''::text)),
     CONSTRAINT started_run_run_id_check CHECK ((run_id <> ''::text)),
-    CONSTRAINT started_run_started_at_check CHECK (((started_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (started_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT started_run_started_at_in_bounds CHECK (((started_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (started_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT started_run_started_by_check CHECK ((started_by <> ''::text)),
     CONSTRAINT started_run_tenants_check CHECK ((cardinality(tenants) > 0))
 );
@@ -4371,7 +4357,7 @@ CREATE TABLE ifms.user_language (
     user_name text NOT NULL,
     language text NOT NULL,
     chosen_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT user_language_chosen_at_check CHECK (((chosen_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (chosen_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT user_language_chosen_at_in_bounds CHECK (((chosen_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (chosen_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT user_language_language_check CHECK ((language ~ '^[a-z]{2,3}$'::text)),
     CONSTRAINT user_language_user_name_check CHECK ((user_name <> ''::text))
 );
@@ -4781,11 +4767,11 @@ ALTER TABLE ONLY ifms.proposal
     ADD CONSTRAINT proposal_pkey PRIMARY KEY (id);
 
 --
--- Name: reported_failure reported_failure_bill_number_beneficiary_id_voucher_date_c_key; Type: CONSTRAINT; Schema: ifms; Owner: -
+-- Name: reported_failure reported_failure_bill_number_beneficiary_id_voucher_date_ch_key; Type: CONSTRAINT; Schema: ifms; Owner: -
 --
 
 ALTER TABLE ONLY ifms.reported_failure
-    ADD CONSTRAINT reported_failure_bill_number_beneficiary_id_voucher_date_c_key UNIQUE NULLS NOT DISTINCT (bill_number, beneficiary_id, voucher_date, challan_number, utr_number, account_last4, ifsc);
+    ADD CONSTRAINT reported_failure_bill_number_beneficiary_id_voucher_date_ch_key UNIQUE NULLS NOT DISTINCT (bill_number, beneficiary_id, voucher_date, challan_number, utr_number, account_last4, ifsc);
 
 --
 -- Name: reported_failure reported_failure_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
@@ -6348,12 +6334,6 @@ GRANT ALL ON FUNCTION ifms.correct_by(failed_on date, days integer, last_month i
 GRANT ALL ON FUNCTION ifms.correct_by(failed_on date, days integer, last_month integer, last_day integer) TO ifms_read;
 
 --
--- Name: FUNCTION delete_old_calls(before timestamp with time zone, unshipped_too boolean, at_most integer); Type: ACL; Schema: ifms; Owner: -
---
-
-REVOKE ALL ON FUNCTION ifms.delete_old_calls(before timestamp with time zone, unshipped_too boolean, at_most integer) FROM PUBLIC;
-
---
 -- Name: FUNCTION financial_year(day date); Type: ACL; Schema: ifms; Owner: -
 --
 
@@ -6392,6 +6372,12 @@ GRANT SELECT(payment_number) ON TABLE ifms.payment TO ifms_read;
 GRANT SELECT(amount) ON TABLE ifms.payment TO ifms_read;
 
 --
+-- Name: COLUMN payment.bill_numbers; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(bill_numbers) ON TABLE ifms.payment TO ifms_work;
+
+--
 -- Name: COLUMN payment.paid_by; Type: ACL; Schema: ifms; Owner: -
 --
 
@@ -6414,6 +6400,12 @@ GRANT UPDATE(hold_message) ON TABLE ifms.payment TO ifms_work;
 --
 
 GRANT UPDATE(held_since) ON TABLE ifms.payment TO ifms_work;
+
+--
+-- Name: COLUMN payment.tries; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(tries) ON TABLE ifms.payment TO ifms_work;
 
 --
 -- Name: COLUMN payment.raised_at; Type: ACL; Schema: ifms; Owner: -
@@ -6444,18 +6436,6 @@ GRANT UPDATE(claim_token) ON TABLE ifms.payment TO ifms_work;
 --
 
 GRANT UPDATE(claimed_until) ON TABLE ifms.payment TO ifms_work;
-
---
--- Name: COLUMN payment.bill_numbers; Type: ACL; Schema: ifms; Owner: -
---
-
-GRANT UPDATE(bill_numbers) ON TABLE ifms.payment TO ifms_work;
-
---
--- Name: COLUMN payment.tries; Type: ACL; Schema: ifms; Owner: -
---
-
-GRANT UPDATE(tries) ON TABLE ifms.payment TO ifms_work;
 
 --
 -- Name: FUNCTION in_doubt(of ifms.payment); Type: ACL; Schema: ifms; Owner: -
@@ -6537,6 +6517,12 @@ GRANT SELECT(hoa_code) ON TABLE ifms.payment_instruction TO ifms_read;
 --
 
 GRANT SELECT(net_amount) ON TABLE ifms.payment_instruction TO ifms_read;
+
+--
+-- Name: COLUMN payment_instruction.bill_type; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT(bill_type) ON TABLE ifms.payment_instruction TO ifms_read;
 
 --
 -- Name: COLUMN payment_instruction.attempts; Type: ACL; Schema: ifms; Owner: -
@@ -6737,12 +6723,6 @@ GRANT SELECT(created_at) ON TABLE ifms.payment_instruction TO ifms_read;
 GRANT UPDATE(updated_at) ON TABLE ifms.payment_instruction TO ifms_work;
 
 --
--- Name: COLUMN payment_instruction.bill_type; Type: ACL; Schema: ifms; Owner: -
---
-
-GRANT SELECT(bill_type) ON TABLE ifms.payment_instruction TO ifms_read;
-
---
 -- Name: FUNCTION in_doubt(of ifms.payment_instruction); Type: ACL; Schema: ifms; Owner: -
 --
 
@@ -6934,6 +6914,12 @@ GRANT UPDATE(account_last4) ON TABLE ifms.beneficiary TO ifms_work;
 GRANT UPDATE(ifsc) ON TABLE ifms.beneficiary TO ifms_work;
 
 --
+-- Name: COLUMN beneficiary.same_account_by; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(same_account_by) ON TABLE ifms.beneficiary TO ifms_work;
+
+--
 -- Name: COLUMN beneficiary.status; Type: ACL; Schema: ifms; Owner: -
 --
 
@@ -7008,12 +6994,6 @@ GRANT SELECT(created_at) ON TABLE ifms.beneficiary TO ifms_read;
 
 GRANT UPDATE(updated_at) ON TABLE ifms.beneficiary TO ifms_work;
 GRANT SELECT(updated_at) ON TABLE ifms.beneficiary TO ifms_read;
-
---
--- Name: COLUMN beneficiary.same_account_by; Type: ACL; Schema: ifms; Owner: -
---
-
-GRANT UPDATE(same_account_by) ON TABLE ifms.beneficiary TO ifms_work;
 
 --
 -- Name: TABLE beneficiary_payment; Type: ACL; Schema: ifms; Owner: -

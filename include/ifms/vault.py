@@ -137,8 +137,11 @@ def _secret(vault: Vault, file: str) -> str:
     try:
         return Path(file).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        name = next(field.validation_alias for field_name, field in Vault.model_fields.items()
-                    if getattr(vault, field_name) == file)  # fmt: skip
+        name = next(
+            field.validation_alias
+            for field_name, field in Vault.model_fields.items()
+            if getattr(vault, field_name) == file
+        )
         raise VaultError(f"the file of {name} can't be read ({type(error).__name__})") from None
 
 

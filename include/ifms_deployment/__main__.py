@@ -66,8 +66,12 @@ def _prepare_airflow(settings: Settings, environment: Mapping[str, str]) -> None
     # Through stdin: a list of processes would show what is secret in it.
     done = subprocess.run(
         [sys.executable, "-m", "ifms_airflow.bootstrap"],
-        input=json.dumps(order), env=dict(environment), capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        input=json.dumps(order),
+        env=dict(environment),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode != 0:
         lines = (done.stderr.strip() or done.stdout.strip()).splitlines() or [f"exit code {done.returncode}"]
         raise DeploymentError(f"Airflow could not be made ready: {lines[-1]}")

@@ -47,34 +47,59 @@ def instructions(
             serial += 1
             rows.append(
                 {
-                    "benefId": f"BN-SA/{900_000 + serial:06d}", "benefName": f"Sample Payee {serial}",
-                    "benfAcctNo": f"{serial:012d}", "benfBankIfscCode": "SMPL0000001",
-                    "benfMobileNo": f"9{serial:09d}", "benfEmailId": "", "benfAddress": "W1 L1",
-                    "benfAccountType": "SAVINGS", "benfAmount": "10.00", "purpose": "Mukta Payment",
+                    "benefId": f"BN-SA/{900_000 + serial:06d}",
+                    "benefName": f"Sample Payee {serial}",
+                    "benfAcctNo": f"{serial:012d}",
+                    "benfBankIfscCode": "SMPL0000001",
+                    "benfMobileNo": f"9{serial:09d}",
+                    "benfEmailId": "",
+                    "benfAddress": "W1 L1",
+                    "benfAccountType": "SAVINGS",
+                    "benfAmount": "10.00",
+                    "purpose": "Mukta Payment",
                 }
-            )  # fmt: skip
+            )
         total = f"{10 * beneficiaries}.00"
         yield {
-            "jitBillNo": f"PI-SA/2026-27/{900_000 + number:06d}", "jitBillDate": bill_date, "jitBillDdoCode": ddo,
-            "granteeAgCode": grantee, "schemeCode": SCHEME_CODE, "hoa": hoa, "ssuIaId": ssu_id(ddo),
-            "mstAllotmentDistId": allotment["mstAllotmentDistId"], "ssuAllotmentId": allotment["ssuAllotmentId"],
-            "allotmentTxnSlNo": allotment["allotmentTxnSlNo"], "billGrossAmount": total, "billNetAmount": total,
-            "billNumberOfBenf": str(beneficiaries), "purpose": "MUKTA", "beneficiaryDetails": rows,
-        }  # fmt: skip
+            "jitBillNo": f"PI-SA/2026-27/{900_000 + number:06d}",
+            "jitBillDate": bill_date,
+            "jitBillDdoCode": ddo,
+            "granteeAgCode": grantee,
+            "schemeCode": SCHEME_CODE,
+            "hoa": hoa,
+            "ssuIaId": ssu_id(ddo),
+            "mstAllotmentDistId": allotment["mstAllotmentDistId"],
+            "ssuAllotmentId": allotment["ssuAllotmentId"],
+            "allotmentTxnSlNo": allotment["allotmentTxnSlNo"],
+            "billGrossAmount": total,
+            "billNetAmount": total,
+            "billNumberOfBenf": str(beneficiaries),
+            "purpose": "MUKTA",
+            "beneficiaryDetails": rows,
+        }
 
 
 def bulk_instructions(
-    treasury_url: str, count: int = 1000, beneficiaries: int = 1, *, ddo: str = DDO,
-    hoa: str = HOA, grantee: str = GRANTEE, first: int = 1,
-) -> list[dict[str, Any]]:  # fmt: skip
+    treasury_url: str,
+    count: int = 1000,
+    beneficiaries: int = 1,
+    *,
+    ddo: str = DDO,
+    hoa: str = HOA,
+    grantee: str = GRANTEE,
+    first: int = 1,
+) -> list[dict[str, Any]]:
     """Let a running treasury hold so many accepted PIs, on an allotment made for them, and return their params.
 
     Raises requests.HTTPError.
     """
     order = {
-        "ddoCode": ddo, "hoa": hoa, "granteeAgCode": grantee, "allotmentTxnType": "Initial Allotment",
+        "ddoCode": ddo,
+        "hoa": hoa,
+        "granteeAgCode": grantee,
+        "allotmentTxnType": "Initial Allotment",
         "allotmentAmount": f"{10 * beneficiaries * count}.00",
-    }  # fmt: skip
+    }
     allotment = _posted(f"{treasury_url}/control/allotments", order)[0]
     made = list(instructions(count, beneficiaries, ddo=ddo, hoa=hoa, grantee=grantee, allotment=allotment, first=first))
     for start in range(0, count, _CHUNK):

@@ -82,10 +82,18 @@ class _Threaded(uvicorn.Server):
 
 def _config(app: Starlette, host: str, port: int, identity: Identity | None = None) -> uvicorn.Config:
     return uvicorn.Config(
-        app, host=host, port=port, http=_Protocol, ws="none", log_level="warning", access_log=False,
-        server_header=False, timeout_graceful_shutdown=_GRACE_SECONDS,
-        ssl_certfile=identity.certificate if identity else None, ssl_keyfile=identity.key if identity else None,
-    )  # fmt: skip
+        app,
+        host=host,
+        port=port,
+        http=_Protocol,
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+        ssl_certfile=identity.certificate if identity else None,
+        ssl_keyfile=identity.key if identity else None,
+    )
 
 
 def run(app: Starlette, host: str, port: int, identity: Identity | None = None) -> None:
@@ -118,9 +126,13 @@ def running(app: Starlette) -> Iterator[str]:
 
 
 def treasury(
-    state: Path, host: str, port: int, https_name: str | None = None, https_certificate: Path | None = None,
+    state: Path,
+    host: str,
+    port: int,
+    https_name: str | None = None,
+    https_certificate: Path | None = None,
     **settings: Any,
-) -> None:  # fmt: skip
+) -> None:
     """Serve a treasury until stopped, with a name over TLS; `settings` are those of `treasury.create_app`."""
     app = make_treasury(state, **settings)
     identity = None

@@ -123,5 +123,8 @@ class Store:
     def store_settings(self, changes: Mapping[str, object]) -> None:
         """Keep changed settings for the next start."""
         for name, value in changes.items():
-            self.run("INSERT INTO setting VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                     name, dump(value))  # fmt: skip
+            self.run(
+                "INSERT INTO setting VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                name,
+                dump(value),
+            )

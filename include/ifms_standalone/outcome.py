@@ -313,9 +313,13 @@ def _show_held(console: Console, held: list[Held]) -> None:
 def _show_funds(console: Console, funds: list[Funds]) -> None:
     # Narrow enough for 80 columns: what folds is a number of a thing, never an amount.
     table = Table(
-        title="Fund register, ₹", title_justify="left", show_footer=True,
-        box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True,
-    )  # fmt: skip
+        title="Fund register, ₹",
+        title_justify="left",
+        show_footer=True,
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
     table.add_column("city", "all", no_wrap=True)
     table.add_column("head of account", overflow="fold")
     table.add_column("allotment", overflow="fold")

@@ -248,8 +248,11 @@ def _initialise(data: Path, account: _Account, password: str, durable: bool, log
             account.own(fresh)
             done = subprocess.run(  # noqa: S603
                 account.command("initdb", "-D", fresh, *login, *options),
-                capture_output=True, text=True, check=False, user=account.uid,
-            )  # fmt: skip
+                capture_output=True,
+                text=True,
+                check=False,
+                user=account.uid,
+            )
             log.write_text(done.stdout + done.stderr)
             if done.returncode != 0:
                 raise PostgresError(_reason(log, f"PostgreSQL could not make its data folder {data}"))
@@ -272,9 +275,12 @@ def _start(data: Path, account: _Account, port: int, durable: bool, log: Path) -
         with log.open("ab") as output:
             return subprocess.Popen(  # noqa: S603
                 command,
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output, user=account.uid,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                user=account.uid,
                 start_new_session=True,  # Ctrl-C at the console reaches the launcher alone, which stops things in order
-            )  # fmt: skip
+            )
     except OSError as error:
         raise PostgresError(f"PostgreSQL could not be started on {data}: {error.strerror}.") from error
 

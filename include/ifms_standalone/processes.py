@@ -46,9 +46,13 @@ class Processes:
             try:
                 with self.log(name).open("ab") as log:
                     process = subprocess.Popen(  # noqa: S603
-                        command, env=dict(environment), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                        command,
+                        env=dict(environment),
+                        stdin=subprocess.DEVNULL,
+                        stdout=log,
+                        stderr=log,
                         start_new_session=True,
-                    )  # fmt: skip
+                    )
             except OSError as error:
                 raise StandaloneError(f"{name} could not be started: {error.strerror} ({command[0]}).") from error
             record = _Record(name, process.pid, psutil.Process(process.pid).create_time())

@@ -68,8 +68,10 @@ class Progress:
                 sign = "✗" if step.failed else "✓"
                 self._console.print(
                     f"{sign} {label}, {step.seconds:.1f} s: {step.note or 'done'}",
-                    markup=False, highlight=False, soft_wrap=True,
-                )  # fmt: skip
+                    markup=False,
+                    highlight=False,
+                    soft_wrap=True,
+                )
 
     def _render(self) -> RenderableType:
         table = Table.grid(padding=(0, 2))

@@ -23,9 +23,16 @@ if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
 REPORTS = (
-    "fund_register", "payment_ageing", "failure_reasons", "reconciliation", "response_times", "amounts_transferred",
-    "bank_transfers", "project_payments", "payments_by_group",
-)  # fmt: skip
+    "fund_register",
+    "payment_ageing",
+    "failure_reasons",
+    "reconciliation",
+    "response_times",
+    "amounts_transferred",
+    "bank_transfers",
+    "project_payments",
+    "payments_by_group",
+)
 """The names of reports; the same as in `ifms.reports.catalogue`, which no DAG file loads."""
 FORMATS = ("xlsx", "csv", "pdf")
 

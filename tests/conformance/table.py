@@ -109,7 +109,12 @@ BOOKED_AGAIN = Cell(*RETURNED, "FTFPS_SUCCESS", "FTFPS answered", told="FAILED")
 TABLE: Mapping[tuple[str, str], Cell | Never] = {
     # No PI is written before a login has succeeded; a refused one is not tried again, an unreachable treasury is.
     ("AUTH", "ok"): Cell(
-        "INITIATED", "Initiated", "INITIATED", "RESERVE DEBIT", "PI_SUCCESS", "AUTH answered, PI answered",
+        "INITIATED",
+        "Initiated",
+        "INITIATED",
+        "RESERVE DEBIT",
+        "PI_SUCCESS",
+        "AUTH answered, PI answered",
         told="INITIATED",
     ),
     ("AUTH", "error"): same("AUTH", "AUTH unknown", "", NO_LOGIN, "HTTP 400"),
@@ -119,8 +124,13 @@ TABLE: Mapping[tuple[str, str], Cell | Never] = {
     ("AUTH", "never sent"): same("AUTH", "AUTH never_sent, AUTH never_sent", "", NO_TREASURY, "no login"),
     ("AUTH", "unknown"): same("AUTH", "AUTH unknown, AUTH unknown", "", NO_TREASURY, "no login"),
     ("AUTH", "duplicate"): Cell(
-        "INITIATED", "Initiated", "INITIATED", "RESERVE DEBIT", "PI_SUCCESS",
-        "AUTH answered, AUTH answered, PI answered, PI unknown", told="INITIATED",
+        "INITIATED",
+        "Initiated",
+        "INITIATED",
+        "RESERVE DEBIT",
+        "PI_SUCCESS",
+        "AUTH answered, AUTH answered, PI answered, PI unknown",
+        told="INITIATED",
     ),
     ("AUTH", "garbage"): same("AUTH", "AUTH unknown", "", NO_LOGIN, "not authToken and base64 sek"),
     ("AUTH", "unknown text"): same("AUTH", "AUTH unknown", "", NO_LOGIN, "no authToken that a header can carry"),
@@ -236,7 +246,7 @@ TABLE: Mapping[tuple[str, str], Cell | Never] = {
     ("FTFPS", "garbage"): same("FTFPS", "FTFPS unknown", "FTFPS_ERROR", ATTENTION, "not base64"),
     ("FTFPS", "unknown text"): BOOKED_AGAIN,
     ("FTFPS", "wrong echo"): same("FTFPS", "FTFPS answered", "FTFPS_ERROR", ATTENTION, OTHER_BILL),
-}  # fmt: skip
+}
 
 
 def page() -> str:

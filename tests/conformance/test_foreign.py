@@ -114,30 +114,50 @@ def about_nothing(service):
         case "PD":
             year = str(clock.financial_year(day))
             return PdRequest(
-                fin_year=year, ext_app_name="MUKTA", bill_ref_no=reference, token_number="1",
-                token_date=clock.wire_date(day), pi_number=bill,
-            )  # fmt: skip
+                fin_year=year,
+                ext_app_name="MUKTA",
+                bill_ref_no=reference,
+                token_number="1",
+                token_date=clock.wire_date(day),
+                pi_number=bill,
+            )
         case "COR":
             correction = {
-                "benef_id": "BN-CONFORMANCE/1", "jit_cur_bill_ref_no": reference, "org_account_no": "000000000001",
-                "org_ifsc": "SMPL0000001", "corrected_account_no": "000000000002", "corrected_ifsc": "SMPL0000001",
-                "cur_account_no": "000000000001", "cur_ifsc": "SMPL0000001",
-            }  # fmt: skip
+                "benef_id": "BN-CONFORMANCE/1",
+                "jit_cur_bill_ref_no": reference,
+                "org_account_no": "000000000001",
+                "org_ifsc": "SMPL0000001",
+                "corrected_account_no": "000000000002",
+                "corrected_ifsc": "SMPL0000001",
+                "cur_account_no": "000000000001",
+                "cur_ifsc": "SMPL0000001",
+            }
             return CorRequest(
-                jit_cor_bill_no=bill, jit_cor_bill_date=day, jit_cor_bill_dept_code="MUKTA",
-                jit_org_bill_ref_no=reference, jit_org_bill_no=number(), jit_org_bill_date=day,
+                jit_cor_bill_no=bill,
+                jit_cor_bill_date=day,
+                jit_cor_bill_dept_code="MUKTA",
+                jit_org_bill_ref_no=reference,
+                jit_org_bill_no=number(),
+                jit_org_bill_date=day,
                 beneficiary_details=(correction,),
-            )  # fmt: skip
+            )
         case "FTPS":
             return FtpsRequest(
-                jit_cor_bill_no=bill, jit_cor_bill_date=day, jit_cor_bill_dept_code="MUKTA",
-                jit_org_bill_ref_no=reference, jit_org_bill_no=number(), jit_org_bill_date=day,
-            )  # fmt: skip
+                jit_cor_bill_no=bill,
+                jit_cor_bill_date=day,
+                jit_cor_bill_dept_code="MUKTA",
+                jit_org_bill_ref_no=reference,
+                jit_org_bill_no=number(),
+                jit_org_bill_date=day,
+            )
         case _:
             return FtfpsRequest(
-                jit_cor_bill_no=bill, jit_cor_bill_date=day, bill_ref_no=reference, token_number="1",
+                jit_cor_bill_no=bill,
+                jit_cor_bill_date=day,
+                bill_ref_no=reference,
+                token_number="1",
                 token_date=clock.wire_date(day),
-            )  # fmt: skip
+            )
 
 
 @pytest.mark.parametrize("service", ["PAG", "PD", "COR", "FTPS", "FTFPS"])

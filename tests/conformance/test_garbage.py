@@ -34,11 +34,14 @@ STANDS = {
     "outbox": "id",
 }
 READ = {
-    "PI": lambda _: Instruction().receipt, "COR": lambda _: Revision().receipt,
-    "PIS": lambda _: InstructionStatus().read, "PAG": lambda _: PaymentAdvice().read,
-    "PD": lambda _: PaymentDetails().read, "FTPS": lambda _: RevisedSuccess().read,
+    "PI": lambda _: Instruction().receipt,
+    "COR": lambda _: Revision().receipt,
+    "PIS": lambda _: InstructionStatus().read,
+    "PAG": lambda _: PaymentAdvice().read,
+    "PD": lambda _: PaymentDetails().read,
+    "FTPS": lambda _: RevisedSuccess().read,
     "FTFPS": lambda sealer: RevisedFailure(sealer).read,
-}  # fmt: skip
+}
 TRIES = max(3, EXAMPLES // 10)
 
 

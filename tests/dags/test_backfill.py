@@ -41,8 +41,11 @@ def test_backfill_walks_a_cycle_that_stood_still_and_the_second_one_changes_noth
     adapter.run("PA")
     age(36)
     for dag_id, status in (
-        ("ifms_pi", "INITIATED"), ("ifms_pis", "APPROVED"), ("ifms_pag", "IN PROCESS"), ("ifms_pd", "SUCCESSFUL")
-    ):  # fmt: skip
+        ("ifms_pi", "INITIATED"),
+        ("ifms_pis", "APPROVED"),
+        ("ifms_pag", "IN PROCESS"),
+        ("ifms_pd", "SUCCESSFUL"),
+    ):
         assert {run.state for run in run_backfill(dag_id, *last_days)} == {"success"}
         assert adapter.statuses() == {status: 2}
         once = money()

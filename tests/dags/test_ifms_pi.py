@@ -215,11 +215,16 @@ def test_the_form_adopts_a_bill_that_a_restored_ledger_has_lost(
     with psycopg.connect(adapter.dsn) as owner:
         restores.begin(owner, "sample")
     form = {
-        "tenant": pi["tenant_id"], "pi_number": pi["pi_number"], "bill_date": wire_datetime(pi["bill_date"]),
-        "payment_number": number, "master_allotment_id": pi["master_allotment_id"],
-        "ssu_allotment_id": pi["ssu_allotment_id"], "allotment_serial_no": pi["allotment_serial_no"],
-        "reason": "in the treasury's list {{ 7 * 7 }}", "person": "A Sample",
-    }  # fmt: skip
+        "tenant": pi["tenant_id"],
+        "pi_number": pi["pi_number"],
+        "bill_date": wire_datetime(pi["bill_date"]),
+        "payment_number": number,
+        "master_allotment_id": pi["master_allotment_id"],
+        "ssu_allotment_id": pi["ssu_allotment_id"],
+        "allotment_serial_no": pi["allotment_serial_no"],
+        "reason": "in the treasury's list {{ 7 * 7 }}",
+        "person": "A Sample",
+    }
     sent = treasury.state["calls"]["PI"]
     run = run_dag("ifms_pi", conf={"adopt": form | {"allotment_serial_no": 99}})
     assert run.state == "failed"

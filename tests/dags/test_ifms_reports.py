@@ -33,9 +33,13 @@ def files(folder: Path) -> dict[str, bytes]:
 def test_the_form_and_by_itself(run_dag, adapter, folder, sweeps):
     head = adapter.rows("SELECT hoa_code FROM ifms.fund_register WHERE transaction_type = 'Expense'")[0]["hoa_code"]
     asked = {
-        "report": "fund_register", "tenants": ["od.samplea"], "period": "all", "format": "csv", "hoa_code": head,
+        "report": "fund_register",
+        "tenants": ["od.samplea"],
+        "period": "all",
+        "format": "csv",
+        "hoa_code": head,
         "transaction_type": "Expense",
-    }  # fmt: skip
+    }
     run = run_dag("ifms_reports", conf=asked)
     assert run.state == "success"
     [(name, content)] = files(folder).items()

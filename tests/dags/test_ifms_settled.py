@@ -51,9 +51,12 @@ def test_a_day_by_the_form_and_what_the_example_makes_of_it(told, adapter, tmp_p
     assert state == "success"
     settled_at = extra.pop("settled_at")
     assert extra == {
-        "day": day, "rows": 1, "rupees": str(payment["amount"]), "came_back_rows": 1,
+        "day": day,
+        "rows": 1,
+        "rupees": str(payment["amount"]),
+        "came_back_rows": 1,
         "came_back_rupees": str(failed["amount"]),
-    }  # fmt: skip
+    }
 
     from airflow.dag_processing.dagbag import DagBag
 

@@ -384,10 +384,16 @@ NO_NUMBERS = [
     "None",
 ]
 ADOPTED: dict[str, Any] = {
-    "tenant": "od.samplea", "pi_number": "PI-SA/2026-27/000001", "bill_date": "2026-11-01",
-    "payment_number": "EP/0/2026-27/11/01/000001", "master_allotment_id": "1001", "ssu_allotment_id": "1",
-    "allotment_serial_no": 1, "reason": "in the treasury's list of bills", "person": "A Sample",
-}  # fmt: skip
+    "tenant": "od.samplea",
+    "pi_number": "PI-SA/2026-27/000001",
+    "bill_date": "2026-11-01",
+    "payment_number": "EP/0/2026-27/11/01/000001",
+    "master_allotment_id": "1001",
+    "ssu_allotment_id": "1",
+    "allotment_serial_no": 1,
+    "reason": "in the treasury's list of bills",
+    "person": "A Sample",
+}
 REFUSED = {
     ("ifms_cor", "pi_number"): [*NO_NUMBERS, 7, True, ["PI-SA/2024-25/000001"]],
     ("ifms_cor", "tenant"): ["od", "OD.SAMPLEA", "od.samplea' OR 'a' = 'a", "{{ 7 * 7 }}", ["od.samplea"], 7, ""],

@@ -44,8 +44,12 @@ class Triggerer:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [str(Path(sys.executable).parent / "airflow"), "triggerer", "--skip-serve-logs"],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment, start_new_session=True,
-            )  # fmt: skip
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self.environment,
+                start_new_session=True,
+            )
         until(lambda: self.said().count("The doorbell listens") > before, "the doorbell does not listen")
 
     def kill(self) -> None:

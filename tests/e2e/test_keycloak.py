@@ -50,32 +50,66 @@ def realm_of(name: str) -> dict[str, Any]:
         policy = f"is {role}"
         policies += [
             {"name": policy, "type": "role", "config": {"roles": json.dumps([{"id": role, "required": True}])}},
-            {"name": f"{resource} {scope}", "type": "scope", "decisionStrategy": "AFFIRMATIVE", "config": {
-                "resources": json.dumps([resource]), "scopes": json.dumps([scope]),
-                "applyPolicies": json.dumps([policy])}},
-        ]  # fmt: skip
-    mapper = {"name": "groups", "protocol": "openid-connect", "protocolMapper": "oidc-group-membership-mapper",
-              "config": {"claim.name": "groups", "full.path": "true", "access.token.claim": "true"}}  # fmt: skip
+            {
+                "name": f"{resource} {scope}",
+                "type": "scope",
+                "decisionStrategy": "AFFIRMATIVE",
+                "config": {
+                    "resources": json.dumps([resource]),
+                    "scopes": json.dumps([scope]),
+                    "applyPolicies": json.dumps([policy]),
+                },
+            },
+        ]
+    mapper = {
+        "name": "groups",
+        "protocol": "openid-connect",
+        "protocolMapper": "oidc-group-membership-mapper",
+        "config": {"claim.name": "groups", "full.path": "true", "access.token.claim": "true"},
+    }
     return {
-        "realm": name, "enabled": True, "sslRequired": "none",
+        "realm": name,
+        "enabled": True,
+        "sslRequired": "none",
         "roles": {"realm": [{"name": role} for role in ["Viewer", *roles]]},
         "groups": [{"name": group} for group in groups],
-        "clients": [{
-            "clientId": CLIENT, "secret": SECRET, "enabled": True, "publicClient": False, "standardFlowEnabled": True,
-            "directAccessGrantsEnabled": True, "serviceAccountsEnabled": True, "authorizationServicesEnabled": True,
-            "redirectUris": ["http://testserver/*"], "protocolMappers": [mapper],
-            "authorizationSettings": {
-                "policyEnforcementMode": "ENFORCING", "scopes": [{"name": each} for each in scopes],
-                "resources": [{"name": each, "scopes": [{"name": scope} for scope in scopes]} for each in resources],
-                "policies": policies,
-            },
-        }],
-        "users": [{
-            "username": person, "enabled": True, "emailVerified": True, "email": f"{person}@sample.invalid",
-            "firstName": "Sample", "lastName": "Person", "credentials": [{"type": "password", "value": PASSWORD}],
-            "realmRoles": ["Viewer", *given.get("roles", ())], "groups": [f"/{group}" for group in given.get("groups", ())],
-        } for person, given in PEOPLE.items()],
-    }  # fmt: skip
+        "clients": [
+            {
+                "clientId": CLIENT,
+                "secret": SECRET,
+                "enabled": True,
+                "publicClient": False,
+                "standardFlowEnabled": True,
+                "directAccessGrantsEnabled": True,
+                "serviceAccountsEnabled": True,
+                "authorizationServicesEnabled": True,
+                "redirectUris": ["http://testserver/*"],
+                "protocolMappers": [mapper],
+                "authorizationSettings": {
+                    "policyEnforcementMode": "ENFORCING",
+                    "scopes": [{"name": each} for each in scopes],
+                    "resources": [
+                        {"name": each, "scopes": [{"name": scope} for scope in scopes]} for each in resources
+                    ],
+                    "policies": policies,
+                },
+            }
+        ],
+        "users": [
+            {
+                "username": person,
+                "enabled": True,
+                "emailVerified": True,
+                "email": f"{person}@sample.invalid",
+                "firstName": "Sample",
+                "lastName": "Person",
+                "credentials": [{"type": "password", "value": PASSWORD}],
+                "realmRoles": ["Viewer", *given.get("roles", ())],
+                "groups": [f"/{group}" for group in given.get("groups", ())],
+            }
+            for person, given in PEOPLE.items()
+        ],
+    }
 
 
 @pytest.fixture(scope="module")
@@ -85,9 +119,14 @@ def realm() -> Iterator[str]:
     )
     answer = requests.post(
         f"{URL}/realms/master/protocol/openid-connect/token",
-        data={"grant_type": "password", "client_id": "admin-cli", "username": "admin",
-              "password": os.environ["KEYCLOAK_ADMIN_PASSWORD"]}, timeout=30,
-    )  # fmt: skip
+        data={
+            "grant_type": "password",
+            "client_id": "admin-cli",
+            "username": "admin",
+            "password": os.environ["KEYCLOAK_ADMIN_PASSWORD"],
+        },
+        timeout=30,
+    )
     answer.raise_for_status()
     headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
     name = f"sample-{uuid.uuid4().hex[:8]}"
@@ -103,11 +142,14 @@ def server(realm: str, airflow_db: str) -> Iterator[Any]:
     from airflow.api_fastapi.app import create_app
     from support import dags
 
-    settings = {"AIRFLOW__CORE__AUTH_MANAGER":
-                "airflow.providers.keycloak.auth_manager.keycloak_auth_manager.KeycloakAuthManager",
-                "AIRFLOW__API__BASE_URL": "http://testserver/",
-                **{f"AIRFLOW__KEYCLOAK_AUTH_MANAGER__{name}": value for name, value in (
-                    ("SERVER_URL", URL), ("REALM", realm), ("CLIENT_ID", CLIENT), ("CLIENT_SECRET", SECRET))}}  # fmt: skip
+    settings = {
+        "AIRFLOW__CORE__AUTH_MANAGER": "airflow.providers.keycloak.auth_manager.keycloak_auth_manager.KeycloakAuthManager",
+        "AIRFLOW__API__BASE_URL": "http://testserver/",
+        **{
+            f"AIRFLOW__KEYCLOAK_AUTH_MANAGER__{name}": value
+            for name, value in (("SERVER_URL", URL), ("REALM", realm), ("CLIENT_ID", CLIENT), ("CLIENT_SECRET", SECRET))
+        },
+    }
     with pytest.MonkeyPatch.context() as patch:
         for name, value in settings.items():
             patch.setenv(name, value)
@@ -196,9 +238,13 @@ def test_who_acts_needs_the_right_in_the_city_and_airflows(server: Any, instruct
         form = {"action": "refresh", "number": number, "token": uuid.uuid4().hex}
         acts[person] = browser(server, person).post("/ifms/act", data=form).status_code
     assert acts == {
-        "sample-reader": 403, "sample-actor": 303, "sample-grouped": 403, "sample-named": 303, "sample-nobody": 403,
+        "sample-reader": 403,
+        "sample-actor": 303,
+        "sample-grouped": 403,
+        "sample-named": 303,
+        "sample-nobody": 403,
         "sample-admin": 303,
-    }  # fmt: skip
+    }
     assert {person: browser(server, person).get("/ifms/connections").status_code for person in PEOPLE} == {
         person: 200 if person == "sample-admin" else 403 for person in PEOPLE
     }

@@ -106,9 +106,20 @@ def test_a_failed_payment_is_found_corrected_and_seen_paid(standalone: Standalon
 
     looked = [
         f"{standalone.client.address}/ifms{path}"
-        for path in ("/", "/instructions", "/instructions?tab=open&number=PI-", f"/instruction?number={number}",
-                     "/bills", "/register", "/reports", "/sanctions", "/proposals", "/runs", "/answers")
-    ]  # fmt: skip
+        for path in (
+            "/",
+            "/instructions",
+            "/instructions?tab=open&number=PI-",
+            f"/instruction?number={number}",
+            "/bills",
+            "/register",
+            "/reports",
+            "/sanctions",
+            "/proposals",
+            "/runs",
+            "/answers",
+        )
+    ]
     _looks(chromium, standalone, looked, complaints)
     assert complaints == []
 

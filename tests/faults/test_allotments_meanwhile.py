@@ -35,8 +35,11 @@ def sanction(adapter, place):
         return adapter.rows(
             "SELECT * FROM ifms.sanction WHERE hoa_code = %s AND ddo_code = %s "
             "AND (%s::text IS NULL OR master_allotment_id = %s) ORDER BY created_at LIMIT 1",
-            place["hoa"], place["ddoCode"], master, master,
-        )[0]  # fmt: skip
+            place["hoa"],
+            place["ddoCode"],
+            master,
+            master,
+        )[0]
 
     return read
 

@@ -141,8 +141,10 @@ def fail(adapter, pi_type):
     row = adapter.rows(
         "SELECT pi_number, beneficiary_number FROM ifms.payment_instruction p "
         "JOIN ifms.beneficiary b ON b.payment_instruction_id = p.id WHERE tenant_id = %s AND pi_type = %s "
-        "ORDER BY beneficiary_count DESC, b.amount DESC LIMIT 1", TENANT, pi_type,
-    )[0]  # fmt: skip
+        "ORDER BY beneficiary_count DESC, b.amount DESC LIMIT 1",
+        TENANT,
+        pi_type,
+    )[0]
     order = {"bill_number": row["pi_number"], "beneficiaries": [row["beneficiary_number"]]}
     adapter.simulators.ask_treasury("POST", "failures", order)
 

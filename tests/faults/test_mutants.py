@@ -17,7 +17,7 @@ FUNDS = "include/ifms/ledger/funds.py"
 INSTRUCTIONS = "include/ifms/ledger/instructions.py"
 BASELINE = "include/ifms/ledger/migrations/versions/0001_baseline"
 SENDING = "include/ifms/sweep/submission.py"
-MONEY = f"{BASELINE}/06_money.sql"
+MONEY = f"{BASELINE}/08_money.sql"
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ MUTANTS = {
     ),
     "a look-up in place of a unique key": Mutant(
         (
-            (f"{BASELINE}/05_instructions.sql", "CREATE UNIQUE INDEX one_original_per_payment", "CREATE INDEX one_original_per_payment"),
+            (f"{BASELINE}/06_instructions.sql", "CREATE UNIQUE INDEX one_original_per_payment", "CREATE INDEX one_original_per_payment"),
             (
                 INSTRUCTIONS,
                 "    pi = _write(target, values, new.beneficiaries, new.bill_ids, claim, keyring)\n",

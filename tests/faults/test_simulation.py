@@ -64,8 +64,13 @@ def test_a_seed_takes_the_same_course_again_in_this_process_and_in_another(serve
     environment = {"PATH": os.defpath, "PYTHONPATH": str(REPO / "tests"), "PYTHONHASHSEED": "3"}
     done = subprocess.run(
         [sys.executable, "-m", "faults.simulation", "--seed", "11", "--payments", str(SHORT)],
-        env=environment, cwd=REPO, capture_output=True, text=True, check=True, timeout=250,
-    )  # fmt: skip
+        env=environment,
+        cwd=REPO,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=250,
+    )
     *elsewhere, last = done.stdout.splitlines()
     assert last == f"trace {first.trace}", _first_difference(told, elsewhere)
 

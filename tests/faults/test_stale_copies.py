@@ -10,9 +10,7 @@ from support.processes import ANSWERED, BEFORE_SENDING, SETTLING, UNDER_WAY, Job
 from ifms.ledger import session
 
 TENANT = "od.samplea"
-TABLES = (
-    "sanction", "fund_movement", "payment", "payment_instruction", "beneficiary", "status_log", "outbox", "bill",
-)  # fmt: skip
+TABLES = ("sanction", "fund_movement", "payment", "payment_instruction", "beneficiary", "status_log", "outbox", "bill")
 
 pytestmark = [
     pytest.mark.tier("prove"),

@@ -27,8 +27,14 @@ print("\\n" + json.dumps({name: told(dag) for name, dag in bag.dags.items()}))
 
 def parsed(**environment):
     done = subprocess.run(
-        [sys.executable, "-c", PARSE], env=os.environ | environment, cwd=REPO, capture_output=True, text=True, timeout=120, check=False
-    )  # fmt: skip
+        [sys.executable, "-c", PARSE],
+        env=os.environ | environment,
+        cwd=REPO,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -98,11 +104,18 @@ def test_airflow_notes_the_deadline_of_a_run_and_hands_a_missed_one_to_the_trigg
         session.flush()
         SerializedDagModel.write_dag(LazyDeserializedDAG.from_dag(dag), bundle_name=name, session=session)
         session.flush()
-        served = SerializedDagModel.get_dag(dag.dag_id, session=session) or DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))  # fmt: skip
+        served = SerializedDagModel.get_dag(dag.dag_id, session=session) or DagSerialization.deserialize_dag(
+            DagSerialization.serialize_dag(dag)
+        )
         run = served.create_dagrun(
-            run_id="late", run_type=DagRunType.MANUAL, logical_date=None, run_after=datetime.now(UTC),
-            state="queued", triggered_by=DagRunTriggeredByType.TEST, session=session,
-        )  # fmt: skip
+            run_id="late",
+            run_type=DagRunType.MANUAL,
+            logical_date=None,
+            run_after=datetime.now(UTC),
+            state="queued",
+            triggered_by=DagRunTriggeredByType.TEST,
+            session=session,
+        )
         session.flush()
         deadline = session.scalars(select(Deadline).join(DagRun).where(DagRun.id == run.id)).one()
         assert timedelta(minutes=59) < deadline.deadline_time - datetime.now(UTC) <= timedelta(minutes=60)

@@ -50,7 +50,9 @@ def stopping(monkeypatch):
 
 @pytest.mark.usefixtures("stopping")
 def test_each_task_is_told_once_and_the_worker_s_own_processes_are_not():
-    with subprocess.Popen([sys.executable, "-c", WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as worker:  # fmt: skip
+    with subprocess.Popen(
+        [sys.executable, "-c", WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as worker:
         assert worker.stdin is not None
         assert worker.stdout is not None
         assert worker.stdout.readline() == "up\n"

@@ -67,9 +67,12 @@ def test_whatever_a_report_is_called_it_is_known_again(report: Any, period: str 
 
 def test_the_register_s_own_filters_and_long_names_too(put: Any):
     asked = request(
-        REPORTS["fund_register"], AS_OF, tenants=[f"od.{letter * 90}" for letter in "abc"],
-        hoa_code="990017057890000000000000001", transaction_type="Initial Allotment",
-    )  # fmt: skip
+        REPORTS["fund_register"],
+        AS_OF,
+        tenants=[f"od.{letter * 90}" for letter in "abc"],
+        hoa_code="990017057890000000000000001",
+        transaction_type="Initial Allotment",
+    )
     name = file_name(REPORTS["fund_register"], asked, "pdf")
     [made], _ = listed(put(FOLDER, name), most=9, cities=[Cities.ALL])
     assert f"{made.stem}.pdf" == name

@@ -128,7 +128,7 @@ class Adapter:
                 pace=Rate(turns, config.account, config.calls_per_second, sweep.stop)
                 if config.calls_per_second
                 else None,
-            ) as treasury,  # fmt: skip
+            ) as treasury,
             PlatformClient(self.simulators.platform_config()) as platform,
         ):
             sweep.db.transact(lambda c: settings.adopt(c, config))

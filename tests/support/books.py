@@ -17,18 +17,54 @@ from typing import Any
 from support.adapter import Adapter, Treasury
 
 MONEY = (
-    "sanction", "allotment", "fund_movement", "payment", "bill", "payment_instruction", "beneficiary", "va_watermark",
+    "sanction",
+    "allotment",
+    "fund_movement",
+    "payment",
+    "bill",
+    "payment_instruction",
+    "beneficiary",
+    "va_watermark",
     "reported_failure",
-)  # fmt: skip
-VARYING = frozenset({
-    "id", "payment_id", "sweep_run_id", "claim_token", "attempts", "success_code", "success_description", "error_message",
-    "uncertain", "refusal", "refused_first", "absent_since", "settled_by", "tries",  # how it came to where it is
-    "allotted_after", "reserved_after", "spent_after",  # of each movement: they go by the order of the movements
-})  # fmt: skip
-TOLD = frozenset({
-    "pi_approved_id", "pi_approval_date", "pa_advice_id", "pa_advice_date", "pa_bill_ref_number", "pa_token_number",
-    "pa_token_date", "org_bill_ref_number", "hold_message", "voucher_number", "utr_number", "end_to_end_id", "challan_number",
-})  # fmt: skip
+)
+VARYING = frozenset(
+    {
+        "id",
+        "payment_id",
+        "sweep_run_id",
+        "claim_token",
+        "attempts",
+        "success_code",
+        "success_description",
+        "error_message",
+        "uncertain",
+        "refusal",
+        "refused_first",
+        "absent_since",
+        "settled_by",
+        "tries",  # how it came to where it is
+        "allotted_after",
+        "reserved_after",
+        "spent_after",  # of each movement: they go by the order of the movements
+    }
+)
+TOLD = frozenset(
+    {
+        "pi_approved_id",
+        "pi_approval_date",
+        "pa_advice_id",
+        "pa_advice_date",
+        "pa_bill_ref_number",
+        "pa_token_number",
+        "pa_token_date",
+        "org_bill_ref_number",
+        "hold_message",
+        "voucher_number",
+        "utr_number",
+        "end_to_end_id",
+        "challan_number",
+    }
+)
 """Columns of which only is compared whether they are filled."""
 CLAIMED = ("payment", "payment_instruction", "va_watermark", "outbox")
 """Tables in which nothing may be left claimed; a bill keeps its claim until the claim runs out."""
@@ -108,9 +144,11 @@ def _outbox(adapter: Adapter) -> dict[str, list[Any]]:
     told: dict[str, list[Any]] = defaultdict(list)
     for row in adapter.rows("SELECT * FROM ifms.outbox ORDER BY id"):
         message = {
-            "topic": row["topic"], "payload": row["payload"], "delivered": row["delivered_at"] is not None,
+            "topic": row["topic"],
+            "payload": row["payload"],
+            "delivered": row["delivered_at"] is not None,
             "set aside": row["set_aside_at"] is not None,
-        }  # fmt: skip
+        }
         told[row["ordering_key"]].append(message)
     return dict(sorted(told.items()))
 
@@ -119,12 +157,18 @@ def _told(payments: list[Any]) -> list[Any]:
     """The statuses of the platform's payments, on all their levels."""
     return [
         {
-            "number": payment["paymentNumber"], "status": payment["status"], "ref": payment.get("referenceStatus"),
+            "number": payment["paymentNumber"],
+            "status": payment["status"],
+            "ref": payment.get("referenceStatus"),
             "bills": [
                 {
-                    "bill": bill["billId"], "status": bill["status"],
+                    "bill": bill["billId"],
+                    "status": bill["status"],
                     "details": [
-                        [detail["status"], [[line["lineItemId"], line["status"]] for line in detail["payableLineItems"]]]
+                        [
+                            detail["status"],
+                            [[line["lineItemId"], line["status"]] for line in detail["payableLineItems"]],
+                        ]
                         for detail in bill["billDetails"]
                     ],
                 }
@@ -132,7 +176,7 @@ def _told(payments: list[Any]) -> list[Any]:
             ],
         }
         for payment in payments
-    ]  # fmt: skip
+    ]
 
 
 def _pays(payment: Any) -> str:

@@ -63,9 +63,15 @@ def _run_backfill(dag_id: str, from_date: datetime, to_date: datetime) -> list[D
 
     _sync()
     backfill = _create_backfill(
-        dag_id=dag_id, from_date=from_date, to_date=to_date, max_active_runs=1, reverse=False, dag_run_conf=None,
-        triggering_user_name="test", reprocess_behavior=ReprocessBehavior.COMPLETED,
-    )  # fmt: skip
+        dag_id=dag_id,
+        from_date=from_date,
+        to_date=to_date,
+        max_active_runs=1,
+        reverse=False,
+        dag_run_conf=None,
+        triggering_user_name="test",
+        reprocess_behavior=ReprocessBehavior.COMPLETED,
+    )
     with create_session() as session:
         runs = session.scalars(
             select(DagRun)

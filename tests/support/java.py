@@ -86,29 +86,44 @@ class JavaDatabase:
             named = {"tenantId": s["tenant_id"], "hoaCode": s["hoa_code"], "ddoCode": s["ddo_code"]}
             self.keep(
                 "jit_sanction_details",
-                id=key, **named, masterAllotmentId=s["master_allotment_id"], sanctionedAmount=s["sanctioned_amount"],
-                financialYear=s["financial_year"], **_audit(s),
-            )  # fmt: skip
+                id=key,
+                **named,
+                masterAllotmentId=s["master_allotment_id"],
+                sanctionedAmount=s["sanctioned_amount"],
+                financialYear=s["financial_year"],
+                **_audit(s),
+            )
             available = s["allotted_amount"] - s["spent_amount"]
             self.keep(
                 "jit_funds_summary",
-                tenantId=s["tenant_id"], sanctionId=key, allottedAmount=s["allotted_amount"], availableAmount=available,
+                tenantId=s["tenant_id"],
+                sanctionId=key,
+                allottedAmount=s["allotted_amount"],
+                availableAmount=available,
                 **_audit(s),
-            )  # fmt: skip
+            )
             for a in adapter.rows("SELECT * FROM ifms.allotment WHERE sanction_id = %s", s["id"]):
                 self.keep(
                     "jit_allotment_details",
-                    tenantId=a["tenant_id"], sanctionId=key, allotmentSerialNo=a["serial_no"],
-                    ssuAllotmentId=a["ssu_allotment_id"], allotmentAmount=a["amount"],
-                    allotmentTransactionType=_KINDS[a["kind"]], sanctionBalance=a["sanction_balance"],
-                    allotmentDate=_midnight(a["allotment_date"]), **_audit({"created_at": a["received_at"], "updated_at": a["received_at"]}),
-                )  # fmt: skip
+                    tenantId=a["tenant_id"],
+                    sanctionId=key,
+                    allotmentSerialNo=a["serial_no"],
+                    ssuAllotmentId=a["ssu_allotment_id"],
+                    allotmentAmount=a["amount"],
+                    allotmentTransactionType=_KINDS[a["kind"]],
+                    sanctionBalance=a["sanction_balance"],
+                    allotmentDate=_midnight(a["allotment_date"]),
+                    **_audit({"created_at": a["received_at"], "updated_at": a["received_at"]}),
+                )
         for w in adapter.rows("SELECT * FROM ifms.va_watermark WHERE fetched_until IS NOT NULL"):
             self.keep(
                 "jit_executed_va_logs",
-                tenantId=w["tenant_id"], hoaCode=w["hoa_code"], ddoCode=w["ddo_code"], granteeCode=w["grantee_code"],
+                tenantId=w["tenant_id"],
+                hoaCode=w["hoa_code"],
+                ddoCode=w["ddo_code"],
+                granteeCode=w["grantee_code"],
                 lastExecuted=_ms(w["fetched_until"]),
-            )  # fmt: skip
+            )
 
     def _pi(self, adapter: Adapter, pi: dict[str, Any]) -> None:
         key = str(pi["id"])
@@ -126,38 +141,70 @@ class JavaDatabase:
         error = pi["error_message"] if pi["error_code"] in kept else pi["error_code"]
         self.keep(
             "jit_payment_inst_details",
-            id=key, **common, piNumber=pi["pi_number"], parentPiNumber=pi["parent_pi_number"] or "",
-            numBeneficiaries=pi["beneficiary_count"], grossAmount=pi["gross_amount"], netAmount=pi["net_amount"],
-            piStatus=pi["status"], isActive=pi["status"] != "FAILED" or bool(moved), piSuccessCode=pi["success_code"],
-            piSuccessDesc=pi["success_description"], piApprovedId=pi["pi_approved_id"],
-            piApprovalDate=pi["pi_approval_date"], piErrorResp=error, additionalDetails=pi["additional_details"], **audit,
-        )  # fmt: skip
+            id=key,
+            **common,
+            piNumber=pi["pi_number"],
+            parentPiNumber=pi["parent_pi_number"] or "",
+            numBeneficiaries=pi["beneficiary_count"],
+            grossAmount=pi["gross_amount"],
+            netAmount=pi["net_amount"],
+            piStatus=pi["status"],
+            isActive=pi["status"] != "FAILED" or bool(moved),
+            piSuccessCode=pi["success_code"],
+            piSuccessDesc=pi["success_description"],
+            piApprovedId=pi["pi_approved_id"],
+            piApprovalDate=pi["pi_approval_date"],
+            piErrorResp=error,
+            additionalDetails=pi["additional_details"],
+            **audit,
+        )
         self.keep(
             "jit_payment_advice_details",
-            **common, piId=key, paBillRefNumber=pi["pa_bill_ref_number"], paFinYear=pi["pa_fin_year"],
-            paAdviceId=pi["pa_advice_id"], paAdviceDate=pi["pa_advice_date"], paTokenNumber=pi["pa_token_number"],
-            paTokenDate=pi["pa_token_date"], **audit,
-        )  # fmt: skip
+            **common,
+            piId=key,
+            paBillRefNumber=pi["pa_bill_ref_number"],
+            paFinYear=pi["pa_fin_year"],
+            paAdviceId=pi["pa_advice_id"],
+            paAdviceDate=pi["pa_advice_date"],
+            paTokenNumber=pi["pa_token_number"],
+            paTokenDate=pi["pa_token_date"],
+            **audit,
+        )
         for m in moved:
             self.keep(
                 "jit_transaction_details",
-                tenantId=pi["tenant_id"], sanctionId=str(m["sanction_id"]), paymentInstId=key,
-                transactionAmount=m["amount"], transactionDate=0, transactionType=m["kind"], **audit,
-            )  # fmt: skip
+                tenantId=pi["tenant_id"],
+                sanctionId=str(m["sanction_id"]),
+                paymentInstId=key,
+                transactionAmount=m["amount"],
+                transactionDate=0,
+                transactionType=m["kind"],
+                **audit,
+            )
         for b in adapter.rows("SELECT * FROM ifms.beneficiary WHERE payment_instruction_id = %s", pi["id"]):
             revised = pi["pi_type"] == "REVISED" and pi["status"] == "INITIATED"
             status = "Payment Failed" if pi["status"] == "FAILED" else b["status"]
             row = self.keep(
                 "jit_beneficiary_details",
-                id=str(b["id"]), **common, piId=key, beneficiaryId=b["beneficiary_id"],
-                beneficiaryType=b["beneficiary_type"], beneficiaryNumber=b["beneficiary_number"],
-                bankAccountId=b["bank_account_id"], amount=b["amount"], voucherNumber=b["voucher_number"],
-                voucherDate=_midnight(b["voucher_date"]), utrNo=b["utr_number"],
-                utrDate=_text(b["utr_date"]), endToEndId=b["end_to_end_id"], challanNumber=b["challan_number"],
+                id=str(b["id"]),
+                **common,
+                piId=key,
+                beneficiaryId=b["beneficiary_id"],
+                beneficiaryType=b["beneficiary_type"],
+                beneficiaryNumber=b["beneficiary_number"],
+                bankAccountId=b["bank_account_id"],
+                amount=b["amount"],
+                voucherNumber=b["voucher_number"],
+                voucherDate=_midnight(b["voucher_date"]),
+                utrNo=b["utr_number"],
+                utrDate=_text(b["utr_date"]),
+                endToEndId=b["end_to_end_id"],
+                challanNumber=b["challan_number"],
                 challanDate=_text(b["challan_date"]),
                 paymentStatus="Payment Initiated" if revised and status == "Payment In Process" else status,
-                paymentStatusMessage=b["status_message"], **audit,
-            )  # fmt: skip
+                paymentStatusMessage=b["status_message"],
+                **audit,
+            )
             for line in b["line_item_ids"]:
                 self.keep("jit_beneficiary_lineitems", beneficiaryId=row, lineItemId=line)
         for log in adapter.rows(
@@ -166,8 +213,12 @@ class JavaDatabase:
             at = _ms(log["created_at"])
             self.keep(
                 "jit_pi_status_logs",
-                piId=key, serviceId=log["service_id"], status=log["status"], createdtime=at, lastmodifiedtime=at,
-            )  # fmt: skip
+                piId=key,
+                serviceId=log["service_id"],
+                status=log["status"],
+                createdtime=at,
+                lastmodifiedtime=at,
+            )
 
 
 def masters_of(adapter: Adapter) -> Masters:
@@ -211,14 +262,19 @@ def contents(adapter: Adapter) -> dict[str, Any]:
     """A digest of each table of the ledger."""
     tables = ("sanction", "allotment", "fund_movement", "payment", "payment_instruction", "beneficiary", "status_log")
     tables += ("va_watermark", "import_row", "import_withheld", "outbox")
-    return {table: adapter.rows(f"SELECT md5(string_agg(t::text, ' ' ORDER BY t::text)) FROM ifms.{table} t") for table in tables}  # fmt: skip
+    return {
+        table: adapter.rows(f"SELECT md5(string_agg(t::text, ' ' ORDER BY t::text)) FROM ifms.{table} t")
+        for table in tables
+    }
 
 
 def _audit(row: dict[str, Any]) -> dict[str, Any]:
     return {
-        "createdtime": _ms(row["created_at"]), "createdby": "sample", "lastmodifiedtime": _ms(row["updated_at"]),
+        "createdtime": _ms(row["created_at"]),
+        "createdby": "sample",
+        "lastmodifiedtime": _ms(row["updated_at"]),
         "lastmodifiedby": "sample",
-    }  # fmt: skip
+    }
 
 
 def _ms(instant: Any) -> int:

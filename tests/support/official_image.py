@@ -15,11 +15,40 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 WHERE = ROOT / ".venv-extras"
 EXTRAS = (
-    "aiobotocore", "amazon", "async", "celery", "cncf-kubernetes", "common-io", "common-messaging", "docker",
-    "elasticsearch", "fab", "ftp", "git", "google", "google-auth", "graphviz", "grpc", "hashicorp", "http", "ldap",
-    "microsoft-azure", "mysql", "odbc", "openlineage", "pandas", "postgres", "redis", "sendgrid", "sftp", "slack",
-    "snowflake", "ssh", "statsd", "uv",
-)  # fmt: skip
+    "aiobotocore",
+    "amazon",
+    "async",
+    "celery",
+    "cncf-kubernetes",
+    "common-io",
+    "common-messaging",
+    "docker",
+    "elasticsearch",
+    "fab",
+    "ftp",
+    "git",
+    "google",
+    "google-auth",
+    "graphviz",
+    "grpc",
+    "hashicorp",
+    "http",
+    "ldap",
+    "microsoft-azure",
+    "mysql",
+    "odbc",
+    "openlineage",
+    "pandas",
+    "postgres",
+    "redis",
+    "sendgrid",
+    "sftp",
+    "slack",
+    "snowflake",
+    "ssh",
+    "statsd",
+    "uv",
+)
 """Of the image's own Dockerfile (AIRFLOW_EXTRAS)."""
 TESTS = ("tests/include/ifms/reports/files", "tests/plugins/api/test_identity.py", "tests/plugins/test_rights.py")
 
@@ -44,12 +73,29 @@ def main() -> int:
     install = [*uv, "install", "--quiet", "--python", str(python), "--constraint", str(WHERE / "constraints.txt")]
     steps = (
         [uv[0], "venv", "--quiet", "--clear", "--python", sys.executable, str(WHERE / "env")],
-        [*install, "--requirement", str(WHERE / "extras.in"), "--requirement", str(ROOT / "requirements.in"),
-         "--requirement", str(ROOT / "requirements-dev.txt")],
-        [*uv, "install", "--quiet", "--python", str(python), "--no-deps", "--no-build-isolation", "--editable", str(ROOT)],
+        [
+            *install,
+            "--requirement",
+            str(WHERE / "extras.in"),
+            "--requirement",
+            str(ROOT / "requirements.in"),
+            "--requirement",
+            str(ROOT / "requirements-dev.txt"),
+        ],
+        [
+            *uv,
+            "install",
+            "--quiet",
+            "--python",
+            str(python),
+            "--no-deps",
+            "--no-build-isolation",
+            "--editable",
+            str(ROOT),
+        ],
         [*uv, "check", "--python", str(python)],
         [str(python), "-m", "pytest", "-n0", "-q", *TESTS],
-    )  # fmt: skip
+    )
     for step in steps:
         done = subprocess.run(
             step, cwd=ROOT, env=os.environ | {"PATH": f"{python.parent}:{os.environ['PATH']}"}, check=False

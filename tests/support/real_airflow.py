@@ -116,9 +116,11 @@ def running(
     server.create_database("airflow")
     airflow.write_password(folder, secrets)
     made = RealAirflow(
-        Processes(folder.processes, folder.logs), folder.processes, environment,
+        Processes(folder.processes, folder.logs),
+        folder.processes,
+        environment,
         airflow.Client(ports.airflow, secrets.admin_password),
-    )  # fmt: skip
+    )
     made.start("migrate", "db", "migrate")
     try:
         until(lambda: MIGRATED in made.processes.log("migrate").read_text(), "no metadata database")

@@ -71,9 +71,13 @@ def running(script: str = "", password: str | None = None, ca: Path | None = Non
                 place[2:4] = ["--port", "0", "--tls-port", str(server.port)]
             command = ["sh", "-c", script.replace("redis-server - ", shlex.join([program(), "-", *place]) + " ")]
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
             env=os.environ | {"REDISCLI_AUTH": server.password},
-        )  # fmt: skip
+        )
     try:
         deadline = time.monotonic() + STARTED_WITHIN_SECONDS
         while True:

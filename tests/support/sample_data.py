@@ -37,10 +37,18 @@ def asked(**filters: Any) -> Request:
 def row(number: int, text: str | None = None, amount: Decimal = Decimal("1234567.10")) -> tuple[Any, ...]:
     """One expense."""
     return (
-        "Sample Component", "990017057960000000000000002", "od.samplea", "1316141730", text or f"PI-SA/2026-27/{number:06d}",
-        date(2026, 11, 23), "Expense", amount, Decimal("900000.00"), Decimal("-298750.05"),
+        "Sample Component",
+        "990017057960000000000000002",
+        "od.samplea",
+        "1316141730",
+        text or f"PI-SA/2026-27/{number:06d}",
+        date(2026, 11, 23),
+        "Expense",
+        amount,
+        Decimal("900000.00"),
+        Decimal("-298750.05"),
         datetime(2026, 11, 23, 12, 1, 2, 345678, tzinfo=UTC),
-    )  # fmt: skip
+    )
 
 
 def chunks(many: int, size: int = 1000) -> Iterator[list[tuple[Any, ...]]]:

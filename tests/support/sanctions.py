@@ -13,9 +13,13 @@ def allot_of_last_year(adapter: Adapter) -> str:
     this = adapter.rows("SELECT * FROM ifms.sanction ORDER BY hoa_code, master_allotment_id")[0]
     day = f"{clock.financial_year(clock.now()) - 1}-06-01"
     order = {
-        "ddoCode": this["ddo_code"], "hoa": this["hoa_code"], "granteeAgCode": this["grantee_code"],
-        "allotmentTxnType": "Initial Allotment", "allotmentAmount": "900000.00", "allotmentDate": day,
-    }  # fmt: skip
+        "ddoCode": this["ddo_code"],
+        "hoa": this["hoa_code"],
+        "granteeAgCode": this["grantee_code"],
+        "allotmentTxnType": "Initial Allotment",
+        "allotmentAmount": "900000.00",
+        "allotmentDate": day,
+    }
     number: str = adapter.simulators.ask_treasury("POST", "allotments", order)[0]["mstAllotmentDistId"]
     adapter.run("VA")
     return number

@@ -59,9 +59,13 @@ def task_runner(folder: Path) -> Iterator[TaskRunner]:
     }
     with (folder / "errors").open("w") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "support.task_runner", str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=file, text=True,
+            [sys.executable, "-m", "support.task_runner", str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=file,
+            text=True,
             env=environment,
-        )  # fmt: skip
+        )
         try:
             yield TaskRunner(process, folder)
         finally:
@@ -82,9 +86,12 @@ def _serve(logs: Path) -> None:
         os.environ.update(order["environment"])
         with create_session() as session:
             made = trigger_dag(
-                dag_id=order["dag"], triggered_by=DagRunTriggeredByType.TEST, conf=order["conf"], session=session,
+                dag_id=order["dag"],
+                triggered_by=DagRunTriggeredByType.TEST,
+                conf=order["conf"],
+                session=session,
                 replace_microseconds=False,
-            )  # fmt: skip
+            )
             run = session.get_one(DagRun, made.id)
             dags._finish(run, session, partial(_supervise, logs=logs))
             state = run.state

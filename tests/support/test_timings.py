@@ -19,10 +19,24 @@ def test_what_takes_longest_begins_first_and_only_a_long_module_is_taken_apart()
         "tests/short.py::test_b@shared",
     ]
     places = timings.longest_first(ids, SECONDS)
-    assert list(places) == ["shared", "tests/long.py::test_a[x@y/z]", "tests/long.py::test_b", "whole.py", "short.py", "new.py"]  # fmt: skip
+    assert list(places) == [
+        "shared",
+        "tests/long.py::test_a[x@y/z]",
+        "tests/long.py::test_b",
+        "whole.py",
+        "short.py",
+        "new.py",
+    ]
     assert [timings.unit(each, SECONDS) for each in ids] == [
-        "short.py", "new.py", "whole.py", "tests/long.py::test_a[x@y/z]", "whole.py", "tests/long.py::test_b", "shared", "shared",
-    ]  # fmt: skip
+        "short.py",
+        "new.py",
+        "whole.py",
+        "tests/long.py::test_a[x@y/z]",
+        "whole.py",
+        "tests/long.py::test_b",
+        "shared",
+        "shared",
+    ]
 
 
 def test_a_run_renews_the_times_of_its_own_modules_and_leaves_out_the_short_ones():

@@ -38,15 +38,27 @@ FOLDERS = {
 }
 """The tier that a test of a folder is in at least; the innermost counts. A folder that is not here is refused."""
 LONG_FIXTURES = {
-    "_broker", "_node", "kafka", "elasticsearch", "elasticsearch_8", "chromium", "standalone", "run_dag", "run_backfill",
+    "_broker",
+    "_node",
+    "kafka",
+    "elasticsearch",
+    "elasticsearch_8",
+    "chromium",
+    "standalone",
+    "run_dag",
+    "run_backfill",
     "run_example",
-}  # fmt: skip
+}
 """Kafka, Elasticsearch, a browser, an Airflow with all its processes, DAG runs."""
 SERVER_FIXTURES = {"postgres", "simulators", "pytester"}
 STARTERS = (
-    "airflow", "subprocess", "multiprocessing", "ifms_standalone.postgres", "ifms_standalone.processes",
+    "airflow",
+    "subprocess",
+    "multiprocessing",
+    "ifms_standalone.postgres",
+    "ifms_standalone.processes",
     "ifms_simulator.serve",
-)  # fmt: skip
+)
 """A module that imports one of these, itself or by a helper of the tests, starts Airflow, processes or servers."""
 _STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "pty.spawn"}
 

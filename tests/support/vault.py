@@ -116,8 +116,14 @@ def real(binary: str) -> Iterator[Vault]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [binary, "server", "-dev", "-dev-no-store-token", "-dev-root-token-id=sample-root-token",
-               f"-dev-listen-address=127.0.0.1:{port}"]  # fmt: skip
+    command = [
+        binary,
+        "server",
+        "-dev",
+        "-dev-no-store-token",
+        "-dev-root-token-id=sample-root-token",
+        f"-dev-listen-address=127.0.0.1:{port}",
+    ]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     vault = Vault(f"http://127.0.0.1:{port}", "sample-root-token", "", "")
     try:

@@ -79,8 +79,11 @@ def warm(reports: Path) -> Iterator[Warm]:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path)}
     with subprocess.Popen(
         [sys.executable, "-m", "support.warm"],
-        env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
         try:
             yield Warm(process, reports)
         finally:

@@ -57,11 +57,22 @@ def treasury(
 
     given = {"allotment_initial": allotment} if allotment else {}
     serve.treasury(
-        state, host, port, https_name, https_certificate,
-        client_id=client_id, client_secret=client_secret, session_minutes=session_minutes, latency_ms=latency_ms,
-        pace_seconds=pace_seconds, repeated_pi=repeated_pi, unknown_bill=unknown_bill, fd_reading=fd_reading,
-        correction_list_key=correction_list_key, **given,
-    )  # fmt: skip
+        state,
+        host,
+        port,
+        https_name,
+        https_certificate,
+        client_id=client_id,
+        client_secret=client_secret,
+        session_minutes=session_minutes,
+        latency_ms=latency_ms,
+        pace_seconds=pace_seconds,
+        repeated_pi=repeated_pi,
+        unknown_bill=unknown_bill,
+        fd_reading=fd_reading,
+        correction_list_key=correction_list_key,
+        **given,
+    )
 
 
 @commands.command(cls=Command)
@@ -79,6 +90,12 @@ def platform(
     from ifms_simulator import serve
 
     serve.platform(
-        state, host, port, cities=cities, bills_per_city=bills_per_city, seed=seed, persist_ms=persist_ms,
+        state,
+        host,
+        port,
+        cities=cities,
+        bills_per_city=bills_per_city,
+        seed=seed,
+        persist_ms=persist_ms,
         latency_ms=latency_ms,
-    )  # fmt: skip
+    )

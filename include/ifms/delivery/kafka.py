@@ -21,8 +21,19 @@ MESSAGE_ID = "ifms-message-id"
 # What is said of the message itself, and would be said again.
 _BAD_MESSAGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG, KafkaError.INVALID_RECORD})
 # What a reader's settings have in common with a writer's in one connection; a writer does not know them.
-_READERS = ("group.", "auto.", "enable.auto.", "enable.partition.eof", "session.timeout.ms", "heartbeat.", "max.poll.",
-            "fetch.", "queued.", "isolation.level", "partition.assignment.")  # fmt: skip
+_READERS = (
+    "group.",
+    "auto.",
+    "enable.auto.",
+    "enable.partition.eof",
+    "session.timeout.ms",
+    "heartbeat.",
+    "max.poll.",
+    "fetch.",
+    "queued.",
+    "isolation.level",
+    "partition.assignment.",
+)
 
 
 @dataclass(frozen=True)

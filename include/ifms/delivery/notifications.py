@@ -44,8 +44,15 @@ LONGEST_RUN = timedelta(minutes=5)  # the rest is the next run's: the platform's
 NEEDED_SECONDS = 60.0  # of a claim: a copy that has fallen behind says nothing, another may have said something newer
 
 NOBODY = "none"
-_FIELDS = ("sms_topic", "pi_index_topic", "sms_paid", "sms_failed", "sms_additional_fields", "sms_paid_code",
-           "sms_failed_code")  # fmt: skip
+_FIELDS = (
+    "sms_topic",
+    "pi_index_topic",
+    "sms_paid",
+    "sms_failed",
+    "sms_additional_fields",
+    "sms_paid_code",
+    "sms_failed_code",
+)
 FIELDS = frozenset(_FIELDS)
 """The fields of the connection that are ours; all others are the Kafka client's."""
 
@@ -198,8 +205,15 @@ class _Sms:
         """Raises BadInputError for a message that nobody but a person can have written."""
         body = message.payload
         try:
-            read = cls(message, str(body["outcome"]), str(body["paymentNumber"]), str(body["beneficiaryNumber"]),
-                       (str(body["payeeType"]), str(body["payee"])), Decimal(body["amount"]), body["utr"])  # fmt: skip
+            read = cls(
+                message,
+                str(body["outcome"]),
+                str(body["paymentNumber"]),
+                str(body["beneficiaryNumber"]),
+                (str(body["payeeType"]), str(body["payee"])),
+                Decimal(body["amount"]),
+                body["utr"],
+            )
         except (KeyError, TypeError, ValueError, ArithmeticError):
             raise BadInputError("it is not one of ours: something in it is missing, or is no amount") from None
         if read.outcome not in ("paid", "failed"):

@@ -1,7 +1,7 @@
 """The records' hash chain, one per city: whether it is whole, and where it ends; what people do is a record of it.
 
-The database makes a link for each row of the records in the transaction that makes the row (migration 0014_audit).
-Rules in the form of the invariants (audit.sql) find what was changed, put in or taken out since.
+The database makes a link for each row of the records in the transaction that makes the row (17_audit.sql of the
+baseline). Rules in the form of the invariants (audit.sql) find what was changed, put in or taken out since.
 """
 
 from __future__ import annotations

@@ -124,9 +124,17 @@ def error(row: Row) -> str | None:
 def document(row: Row) -> dict[str, Any]:
     """It as an answer of `_search`: with one log entry and one empty advice, which the screens take from lists."""
     nobody = dict.fromkeys(
-        ("paBillRefNumber", "paFinYear", "paAdviceId", "paAdviceDate", "paTokenNumber", "paTokenDate", "paErrorMsg",
-         "additionalDetails")
-    )  # fmt: skip
+        (
+            "paBillRefNumber",
+            "paFinYear",
+            "paAdviceId",
+            "paAdviceDate",
+            "paTokenNumber",
+            "paTokenDate",
+            "paErrorMsg",
+            "additionalDetails",
+        )
+    )
     belongs = {"id": str(row["id"]), "tenantId": row["tenant_id"]}
     audit = digit_document.audit(row)
     return digit_document.without_nulls(

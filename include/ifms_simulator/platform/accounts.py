@@ -82,32 +82,59 @@ class Accounts:
         return {**detail, "accountNumber": number, "accountHolderName": name}
 
     def add(
-        self, tenant: str, reference: str, service: str, holder: str, number: str, ifsc: str,
-        *, shown: str = "plain", active: bool = True, created: int | None = None,
-    ) -> dict[str, Any]:  # fmt: skip
+        self,
+        tenant: str,
+        reference: str,
+        service: str,
+        holder: str,
+        number: str,
+        ifsc: str,
+        *,
+        shown: str = "plain",
+        active: bool = True,
+        created: int | None = None,
+    ) -> dict[str, Any]:
         """Keep a new account of a payee; the numbers are stored encrypted. `created` in epoch milliseconds."""
         now = self._state.now_ms() if created is None else created
         audit = _audit(now, now)
         account: dict[str, Any] = {
-            "id": self._state.new_id("account"), "tenantId": tenant, "serviceCode": service, "referenceId": reference,
+            "id": self._state.new_id("account"),
+            "tenantId": tenant,
+            "serviceCode": service,
+            "referenceId": reference,
             "bankAccountDetails": [
                 {
-                    "id": self._state.new_id("account-detail"), "tenantId": tenant,
+                    "id": self._state.new_id("account-detail"),
+                    "tenantId": tenant,
                     "accountHolderName": self._cipher.encrypt(tenant, holder),
-                    "accountNumber": self._cipher.encrypt(tenant, number), "accountType": "SAVINGS",
-                    "isPrimary": True, "isActive": active,
+                    "accountNumber": self._cipher.encrypt(tenant, number),
+                    "accountType": "SAVINGS",
+                    "isPrimary": True,
+                    "isActive": active,
                     "bankBranchIdentifier": {
-                        "id": self._state.new_id("branch"), "type": "IFSC", "code": ifsc, "additionalDetails": None,
+                        "id": self._state.new_id("branch"),
+                        "type": "IFSC",
+                        "code": ifsc,
+                        "additionalDetails": None,
                     },
-                    "documents": [], "additionalFields": None, "auditDetails": audit,
+                    "documents": [],
+                    "additionalFields": None,
+                    "auditDetails": audit,
                 }
             ],
-            "additionalFields": None, "auditDetails": audit,
-        }  # fmt: skip
+            "additionalFields": None,
+            "auditDetails": audit,
+        }
         self._store.run(
             "INSERT INTO account VALUES (?, ?, ?, ?, ?, ?, ?)",
-            account["id"], tenant, reference, service, now, shown, dump(account),
-        )  # fmt: skip
+            account["id"],
+            tenant,
+            reference,
+            service,
+            now,
+            shown,
+            dump(account),
+        )
         self._log(account, "CREATE", now)
         return account
 
@@ -137,8 +164,11 @@ class Accounts:
         with self._store.transaction():
             self._store.run(
                 "UPDATE account SET modified = ?, shown = ?, document = ? WHERE id = ?",
-                now, shown, dump(account), row["id"],
-            )  # fmt: skip
+                now,
+                shown,
+                dump(account),
+                row["id"],
+            )
             self._log(account, "UPDATE", now)
         return {"id": account["id"], "referenceId": reference}
 
@@ -155,11 +185,19 @@ class Accounts:
         )
         for table, values in tables:
             row = {
-                "id": self._state.new_id("audit"), "userUUID": account["auditDetails"]["lastModifiedBy"],
-                "module": "BAS", "tenantId": account["tenantId"], "transactionCode": account["referenceId"],
-                "changeDate": when + _AUDIT_DELAY_MS, "entityName": table, "objectId": account["id"],
-                "auditCorrelationId": None, "keyValueMap": values, "operationType": operation, "integrityHash": None,
-            }  # fmt: skip
+                "id": self._state.new_id("audit"),
+                "userUUID": account["auditDetails"]["lastModifiedBy"],
+                "module": "BAS",
+                "tenantId": account["tenantId"],
+                "transactionCode": account["referenceId"],
+                "changeDate": when + _AUDIT_DELAY_MS,
+                "entityName": table,
+                "objectId": account["id"],
+                "auditCorrelationId": None,
+                "keyValueMap": values,
+                "operationType": operation,
+                "integrityHash": None,
+            }
             self._store.run(
                 "INSERT INTO audit VALUES (?, ?, ?, ?)", row["id"], account["tenantId"], account["id"], dump(row)
             )
@@ -174,8 +212,11 @@ class Accounts:
         rows = self._store.rows(
             # The ids are hashes, so this order is stable from page to page and tells nothing of time.
             "SELECT document FROM audit WHERE tenant = ? AND object = ? ORDER BY id LIMIT ? OFFSET ?",
-            tenant, account, limit, int(call.query.get("offset", 0)),
-        )  # fmt: skip
+            tenant,
+            account,
+            limit,
+            int(call.query.get("offset", 0)),
+        )
         return {"responseInfo": None, "AuditLogs": [load(row["document"]) for row in rows]}
 
 

@@ -53,9 +53,7 @@ class Platform:
         self.payments = Payments(state, self.bills, self.ids)
         self.accounts = Accounts(state, self.cipher)
         self.payees = Payees(state)
-        self.sampler = Sampler(
-            state, self.masters, self.ids, self.bills, self.payments, self.accounts, self.payees
-        )  # fmt: skip
+        self.sampler = Sampler(state, self.masters, self.ids, self.bills, self.payments, self.accounts, self.payees)
         self.rules = RuleBook(state.store, (*self.services, _ENC), EFFECTS)
 
     @property
@@ -160,9 +158,7 @@ def _object(raw: bytes) -> dict[str, Any]:
     return body
 
 
-def create_app(
-    state: Path, *, cities: int = 27, bills_per_city: int = 3, seed: int = 1, **settings: Json
-) -> Starlette:  # fmt: skip
+def create_app(state: Path, *, cities: int = 27, bills_per_city: int = 3, seed: int = 1, **settings: Json) -> Starlette:
     """A platform on the state file `state`, with the first `cities` of the 27 sample cities (state tenant `od`).
 
     A city that is new gets `bills_per_city` approved bills (wage with 4 payees, purchase with deductions, supervision,

@@ -27,10 +27,18 @@ class Bills:
         """Keep a new bill; `workflow` is its workflow state, `origin` what the calculator knows of it."""
         self._store.run(
             "INSERT INTO bill VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            bill["id"], bill["tenantId"], bill["billNumber"], bill["businessService"], bill["referenceId"],
-            bill["status"], bill["paymentStatus"], workflow, bill["auditDetails"]["createdTime"], dump(origin),
+            bill["id"],
+            bill["tenantId"],
+            bill["billNumber"],
+            bill["businessService"],
+            bill["referenceId"],
+            bill["status"],
+            bill["paymentStatus"],
+            workflow,
+            bill["auditDetails"]["createdTime"],
+            dump(origin),
             dump(bill),
-        )  # fmt: skip
+        )
 
     def search(self, call: Call) -> dict[str, Any]:
         """POST expense/bill/v1/_search."""
@@ -64,8 +72,10 @@ class Bills:
         condition = " AND ".join(where)
         rows = self._store.rows(
             f"SELECT document, workflow FROM bill WHERE {condition} ORDER BY id{_tie(pagination)} LIMIT ? OFFSET ?",
-            *values, limit, offset,
-        )  # fmt: skip
+            *values,
+            limit,
+            offset,
+        )
         total = self._store.row(f"SELECT count(*) AS n FROM bill WHERE {condition}", *values)
         bills = [load(row["document"]) for row in rows]
         for position, (bill, row) in enumerate(zip(bills, rows, strict=True)):
@@ -85,9 +95,8 @@ class Bills:
             where += f" AND {any_of('number', numbers)}"
             values += numbers
         rows = self._store.rows(
-            f"SELECT id, origin, document FROM bill WHERE {where} ORDER BY id LIMIT ? OFFSET ?",
-            *values, limit, offset,
-        )  # fmt: skip
+            f"SELECT id, origin, document FROM bill WHERE {where} ORDER BY id LIMIT ? OFFSET ?", *values, limit, offset
+        )
         found = [{**load(row["origin"]), "billId": row["id"], "bill": load(row["document"])} for row in rows]
         paging = {"limit": limit, "offset": offset, "totalCount": len(found)}
         return {"responseInfo": call.response_info(), "bills": found, "pagination": paging}
@@ -96,8 +105,9 @@ class Bills:
         """The ACTIVE bills among `ids`, by id."""
         rows = self._store.rows(
             f"SELECT id, document FROM bill WHERE tenant = ? AND status = 'ACTIVE' AND {any_of('id', ids)}",
-            tenant, *ids,
-        )  # fmt: skip
+            tenant,
+            *ids,
+        )
         return {row["id"]: load(row["document"]) for row in rows}
 
     def put(self, order: Mapping[str, Any]) -> None:
@@ -112,8 +122,11 @@ class Bills:
                 part["status"] = order["status"]
         self._store.run(
             "UPDATE bill SET status = ?, workflow = ?, document = ? WHERE number = ?",
-            bill["status"], order.get("wfStatus", row["workflow"]), dump(bill), order["billNumber"],
-        )  # fmt: skip
+            bill["status"],
+            order.get("wfStatus", row["workflow"]),
+            dump(bill),
+            order["billNumber"],
+        )
 
     def follow(self, payment: Mapping[str, Any]) -> None:
         """Take over a payment's states: the bill its payment's, details and lines their own; sums are made again."""
@@ -129,8 +142,10 @@ class Bills:
             bill["totalPaidAmount"] = sum((detail["totalPaidAmount"] for detail in bill["billDetails"]), Decimal(0))
             self._store.run(
                 "UPDATE bill SET payment_status = ?, document = ? WHERE id = ?",
-                payment["status"], dump(bill), bill["id"],
-            )  # fmt: skip
+                payment["status"],
+                dump(bill),
+                bill["id"],
+            )
 
 
 def _follow_detail(detail: dict[str, Any], paid: Mapping[str, Any]) -> None:

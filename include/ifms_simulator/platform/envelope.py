@@ -83,9 +83,13 @@ class Call:
         """The ResponseInfo of a success."""
         info = self.info
         return {
-            "apiId": info.get("apiId"), "ver": info.get("ver"), "ts": info.get("ts"), "resMsgId": "uief87324",
-            "msgId": info.get("msgId"), "status": "successful",
-        }  # fmt: skip
+            "apiId": info.get("apiId"),
+            "ver": info.get("ver"),
+            "ts": info.get("ts"),
+            "resMsgId": "uief87324",
+            "msgId": info.get("msgId"),
+            "status": "successful",
+        }
 
 
 def tenant_of(criteria: Mapping[str, Any], code: str = "TENANT_ID") -> str:

@@ -74,9 +74,7 @@ class Masters:
 
     def replace_messages(self, module: str, locale: str, texts: dict[str, str]) -> None:
         """Put other texts, by code, in the place of a module's in one locale, for good."""
-        rows = [
-            {"code": code, "message": text, "module": module, "locale": locale} for code, text in texts.items()
-        ]  # fmt: skip
+        rows = [{"code": code, "message": text, "module": module, "locale": locale} for code, text in texts.items()]
         self.replace(STATE_TENANT, _texts(module, locale), rows)
 
 

@@ -62,14 +62,14 @@ class Payees:
         )
         condition = " AND ".join(where)
         rows = self._store.rows(
-            f"SELECT document FROM organisation WHERE {condition} ORDER BY id LIMIT ? OFFSET ?",
-            *values, limit, offset,
-        )  # fmt: skip
+            f"SELECT document FROM organisation WHERE {condition} ORDER BY id LIMIT ? OFFSET ?", *values, limit, offset
+        )
         total = self._store.row(f"SELECT count(*) AS n FROM organisation WHERE {condition}", *values)
         return {
-            "ResponseInfo": call.response_info(), "organisations": [load(row["document"]) for row in rows],
+            "ResponseInfo": call.response_info(),
+            "organisations": [load(row["document"]) for row in rows],
             "TotalCount": total["n"] if total else 0,
-        }  # fmt: skip
+        }
 
     def users(self, call: Call) -> dict[str, Any]:
         """POST user/v1/_search: the system user by its name."""
@@ -80,12 +80,18 @@ class Payees:
             roles = self._state.settings.system_user_roles
             found.append(
                 {
-                    "id": 1, "uuid": "00000000-0000-4000-8000-000000000001", "userName": SYSTEM_USER,
-                    "name": "Sample System User", "type": "SYSTEM", "mobileNumber": "9000000000", "emailId": None,
-                    "tenantId": STATE_TENANT, "active": True,
+                    "id": 1,
+                    "uuid": "00000000-0000-4000-8000-000000000001",
+                    "userName": SYSTEM_USER,
+                    "name": "Sample System User",
+                    "type": "SYSTEM",
+                    "mobileNumber": "9000000000",
+                    "emailId": None,
+                    "tenantId": STATE_TENANT,
+                    "active": True,
                     "roles": [{"code": code, "name": code.title(), "tenantId": STATE_TENANT} for code in roles],
                 }
-            )  # fmt: skip
+            )
         return {"responseInfo": call.response_info(), "user": found}
 
     def user_of_token(self, call: Call) -> dict[str, Any]:
@@ -94,22 +100,32 @@ class Payees:
         if user is None:
             raise ServiceError(("InvalidAccessTokenException", "invalid access token"), status=401)
         return {
-            "id": 2, "name": "Sample User", "type": "EMPLOYEE", "mobileNumber": "9000000001", "emailId": None,
-            "tenantId": STATE_TENANT, "active": True, "roles": [], **user,
-        }  # fmt: skip
+            "id": 2,
+            "name": "Sample User",
+            "type": "EMPLOYEE",
+            "mobileNumber": "9000000001",
+            "emailId": None,
+            "tenantId": STATE_TENANT,
+            "active": True,
+            "roles": [],
+            **user,
+        }
 
     def add_individual(self, tenant: str, number: int) -> str:
         """Keep a new individual and return its id."""
         document = {
-            "id": self._state.new_id("individual"), "individualId": f"IND-2026-04-01-{number:06d}", "tenantId": tenant,
+            "id": self._state.new_id("individual"),
+            "individualId": f"IND-2026-04-01-{number:06d}",
+            "tenantId": tenant,
             "name": {"givenName": f"Sample Payee {number}", "familyName": None, "otherNames": None},
             "mobileNumber": f"9{number:09d}",
-            "address": [{"ward": {"code": f"W{number % 20 + 1}"}, "locality": {"code": f"L{number % 50 + 1}"},
-                         "city": tenant}],
+            "address": [
+                {"ward": {"code": f"W{number % 20 + 1}"}, "locality": {"code": f"L{number % 50 + 1}"}, "city": tenant}
+            ],
             "gender": ("FEMALE", "MALE")[number % 2],
             "additionalFields": {"fields": [{"key": "SOCIAL_CATEGORY", "value": ("GENERAL", "SC", "ST")[number % 3]}]},
             "isDeleted": False,
-        }  # fmt: skip
+        }
         self._store.run("INSERT INTO individual VALUES (?, ?, 0, ?)", document["id"], tenant, dump(document))
         return str(document["id"])
 
@@ -117,16 +133,25 @@ class Payees:
         """Keep a new organisation and return its id."""
         mobile = f"8{number:09d}"
         document = {
-            "id": self._state.new_id("organisation"), "tenantId": tenant, "name": f"Sample Organisation {number}",
-            "applicationNumber": f"SR/ORG/{number:06d}", "orgNumber": f"ORG-{number:06d}",
+            "id": self._state.new_id("organisation"),
+            "tenantId": tenant,
+            "name": f"Sample Organisation {number}",
+            "applicationNumber": f"SR/ORG/{number:06d}",
+            "orgNumber": f"ORG-{number:06d}",
             "applicationStatus": "ACTIVE",
             "orgAddress": [{"boundaryCode": f"B{number % 20 + 1}", "city": tenant}],
             "contactDetails": [
-                {"contactName": f"Sample Contact {number}", "contactMobileNumber": mobile,
-                 "contactEmail": "contact@sample.invalid"}
+                {
+                    "contactName": f"Sample Contact {number}",
+                    "contactMobileNumber": mobile,
+                    "contactEmail": "contact@sample.invalid",
+                }
             ],
-            "identifiers": [], "functions": [], "jurisdiction": [], "isActive": True,
-        }  # fmt: skip
+            "identifiers": [],
+            "functions": [],
+            "jurisdiction": [],
+            "isActive": True,
+        }
         self._store.run("INSERT INTO organisation VALUES (?, ?, ?, ?)", document["id"], tenant, mobile, dump(document))
         return str(document["id"])
 

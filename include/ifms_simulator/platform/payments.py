@@ -14,9 +14,15 @@ from ifms_simulator.store import dump, load
 
 STATUSES = ("INITIATED", "SUCCESSFUL", "FAILED", "PARTIAL", "CANCELLED")
 REFERENCE_STATUSES = (
-    "PAYMENT_INITIATED", "PAYMENT_PARTIAL", "PAYMENT_FAILED", "PAYMENT_SUCCESS", "PAYMENT_ERROR_PROCESSING_PAYMENT",
-    "PAYMENT_INSUFFICIENT_FUNDS", "PAYMENT_SERVER_UNREACHABLE", "PAYMENT_DECLINED",
-)  # fmt: skip
+    "PAYMENT_INITIATED",
+    "PAYMENT_PARTIAL",
+    "PAYMENT_FAILED",
+    "PAYMENT_SUCCESS",
+    "PAYMENT_ERROR_PROCESSING_PAYMENT",
+    "PAYMENT_INSUFFICIENT_FUNDS",
+    "PAYMENT_SERVER_UNREACHABLE",
+    "PAYMENT_DECLINED",
+)
 _UNPAGED = -1
 
 
@@ -56,16 +62,22 @@ class Payments:
         elif kind == "payment":
             self._store.run(
                 "INSERT INTO payment VALUES (?, ?, ?, ?, ?, ?)",
-                payment["id"], payment["tenantId"], payment["paymentNumber"], payment["status"],
-                payment["referenceStatus"], dump(payment),
-            )  # fmt: skip
+                payment["id"],
+                payment["tenantId"],
+                payment["paymentNumber"],
+                payment["status"],
+                payment["referenceStatus"],
+                dump(payment),
+            )
             paid = [(bill["billId"], payment["id"]) for bill in payment["bills"]]
             self._store.run_many("INSERT INTO paid_bill VALUES (?, ?)", paid)
         else:
             self._store.run(
                 "UPDATE payment SET status = ?, document = ? WHERE id = ?",
-                payment["status"], dump(payment), payment["id"],
-            )  # fmt: skip
+                payment["status"],
+                dump(payment),
+                payment["id"],
+            )
 
     def search(self, call: Call) -> dict[str, Any]:
         """POST expense/payment/v1/_search; the limit is not cut."""
@@ -87,8 +99,10 @@ class Payments:
         limit, offset = page_of(call.body.get("pagination"), offset_name="offSet", default=100, most=None)
         rows = self._store.rows(
             f"SELECT document FROM payment WHERE {' AND '.join(where)} ORDER BY id LIMIT ? OFFSET ?",
-            *values, max(limit, _UNPAGED), offset,
-        )  # fmt: skip
+            *values,
+            max(limit, _UNPAGED),
+            offset,
+        )
         return {"ResponseInfo": call.response_info(), "payments": [load(row["document"]) for row in rows]}
 
     def update(self, call: Call) -> dict[str, Any]:
@@ -156,15 +170,21 @@ class Payments:
 def payment_for(bill: Mapping[str, Any]) -> dict[str, Any]:
     """The whole payment of one bill, as a caller would ask for it."""
     return {
-        "tenantId": bill["tenantId"], "netPayableAmount": bill["totalAmount"], "netPaidAmount": bill["totalAmount"],
+        "tenantId": bill["tenantId"],
+        "netPayableAmount": bill["totalAmount"],
+        "netPaidAmount": bill["totalAmount"],
         "bills": [
             {
-                "billId": bill["id"], "tenantId": bill["tenantId"], "totalAmount": bill["totalAmount"],
+                "billId": bill["id"],
+                "tenantId": bill["tenantId"],
+                "totalAmount": bill["totalAmount"],
                 "totalPaidAmount": bill["totalAmount"],
                 "billDetails": [
                     {
-                        "billDetailId": detail["id"], "tenantId": bill["tenantId"],
-                        "totalAmount": detail["totalAmount"], "totalPaidAmount": detail["totalAmount"],
+                        "billDetailId": detail["id"],
+                        "tenantId": bill["tenantId"],
+                        "totalAmount": detail["totalAmount"],
+                        "totalPaidAmount": detail["totalAmount"],
                         "payableLineItems": [
                             {"lineItemId": line["id"], "tenantId": bill["tenantId"], "paidAmount": line["amount"]}
                             for line in detail["payableLineItems"]
@@ -174,7 +194,7 @@ def payment_for(bill: Mapping[str, Any]) -> dict[str, Any]:
                 ],
             }
         ],
-    }  # fmt: skip
+    }
 
 
 def _payment_of(call: Call) -> dict[str, Any]:

@@ -16,8 +16,15 @@ from ifms_simulator.platform.state import STATE_TENANT, State
 
 TYPES = ("wage", "purchase", "supervision")
 BROKEN = (
-    "no_account", "masked", "undecrypted", "bad_ifsc", "inactive_account", "sums", "unknown_head", "inactive_line",
-)  # fmt: skip
+    "no_account",
+    "masked",
+    "undecrypted",
+    "bad_ifsc",
+    "inactive_account",
+    "sums",
+    "unknown_head",
+    "inactive_line",
+)
 """What can be wrong with a bill; what concerns a payee concerns the last one."""
 
 _SERVICES = {"wage": "EXPENSE.WAGES", "purchase": "EXPENSE.PURCHASE", "supervision": "EXPENSE.SUPERVISION"}
@@ -112,14 +119,18 @@ class Sampler:
             bill["totalAmount"] += Decimal("1.00")
         number = self._state.store.count("contracts")
         origin = {
-            "projectNumber": f"PJ/{number:06d}", "contractNumber": f"WO/2026-27/{number:06d}", "orgId": None,
+            "projectNumber": f"PJ/{number:06d}",
+            "contractNumber": f"WO/2026-27/{number:06d}",
+            "orgId": None,
             "musterRollNumber": f"MR/{number:06d}" if kind == "wage" else None,
-        }  # fmt: skip
+        }
         if kind == "purchase" or "ward" in given:  # which is entered on a screen that knows the work
             bill["additionalDetails"] = {
-                "projectId": origin["projectNumber"], "projectName": f"Sample Project {number}",
-                "ward": given.get("ward", f"W{number % 20 + 1}"), "invoiceNumber": f"INV-{number}",
-            }  # fmt: skip
+                "projectId": origin["projectNumber"],
+                "projectName": f"Sample Project {number}",
+                "ward": given.get("ward", f"W{number % 20 + 1}"),
+                "invoiceNumber": f"INV-{number}",
+            }
         self._bills.add(bill, workflow, origin)
         return bill
 
@@ -155,11 +166,16 @@ class Sampler:
         if broken == "no_account":
             return number
         self._accounts.add(
-            tenant, reference, service, holder, number,
+            tenant,
+            reference,
+            service,
+            holder,
+            number,
             "SMPL1000001" if broken == "bad_ifsc" else "SMPL0000001",
-            shown=broken if broken in ("masked", "undecrypted") else "plain", active=broken != "inactive_account",
+            shown=broken if broken in ("masked", "undecrypted") else "plain",
+            active=broken != "inactive_account",
             created=self._state.now_ms() - _MONTH_MS,
-        )  # fmt: skip
+        )
         return number
 
     def _document(
@@ -176,16 +192,30 @@ class Sampler:
 
         def party(kind_of_party: str, identifier: str) -> dict[str, Any]:
             return {
-                "id": self._state.new_id("party"), "parentId": bill_id, "tenantId": tenant, "type": kind_of_party,
-                "identifier": identifier, "status": "ACTIVE", "additionalDetails": None, "auditDetails": audit,
-            }  # fmt: skip
+                "id": self._state.new_id("party"),
+                "parentId": bill_id,
+                "tenantId": tenant,
+                "type": kind_of_party,
+                "identifier": identifier,
+                "status": "ACTIVE",
+                "additionalDetails": None,
+                "auditDetails": audit,
+            }
 
         def line(head: str, amount: Decimal, kind_of_line: str = "PAYABLE") -> dict[str, Any]:
             return {
-                "id": self._state.new_id("line"), "billDetailId": None, "tenantId": tenant, "headCode": head,
-                "amount": amount, "type": kind_of_line, "paidAmount": Decimal(0), "status": "ACTIVE",
-                "paymentStatus": None, "additionalDetails": None, "auditDetails": audit,
-            }  # fmt: skip
+                "id": self._state.new_id("line"),
+                "billDetailId": None,
+                "tenantId": tenant,
+                "headCode": head,
+                "amount": amount,
+                "type": kind_of_line,
+                "paidAmount": Decimal(0),
+                "status": "ACTIVE",
+                "paymentStatus": None,
+                "additionalDetails": None,
+                "auditDetails": audit,
+            }
 
         deductions = given.get("deductions", _DEDUCTIONS if kind == "purchase" else {})
         details: list[dict[str, Any]] = []
@@ -200,22 +230,40 @@ class Sampler:
                 payable.append({**line(head, Decimal("11.00")), "status": "INACTIVE"})
             details.append(
                 {
-                    "id": self._state.new_id("detail"), "tenantId": tenant, "billId": bill_id, "totalAmount": total,
-                    "totalPaidAmount": Decimal(0), "referenceId": None, "paymentStatus": None, "status": "ACTIVE",
-                    "fromPeriod": now - _MONTH_MS, "toPeriod": now, "payee": party(_PAYEES[kind], payee),
-                    "lineItems": [
-                        line(head, total), *(line(code, part, "DEDUCTION") for code, part in taken.items()),
-                    ],
-                    "payableLineItems": payable, "auditDetails": audit, "additionalDetails": None,
+                    "id": self._state.new_id("detail"),
+                    "tenantId": tenant,
+                    "billId": bill_id,
+                    "totalAmount": total,
+                    "totalPaidAmount": Decimal(0),
+                    "referenceId": None,
+                    "paymentStatus": None,
+                    "status": "ACTIVE",
+                    "fromPeriod": now - _MONTH_MS,
+                    "toPeriod": now,
+                    "payee": party(_PAYEES[kind], payee),
+                    "lineItems": [line(head, total), *(line(code, part, "DEDUCTION") for code, part in taken.items())],
+                    "payableLineItems": payable,
+                    "auditDetails": audit,
+                    "additionalDetails": None,
                 }
-            )  # fmt: skip
+            )
         return {
-            "id": bill_id, "tenantId": tenant, "billDate": now, "dueDate": now + _MONTH_MS,
+            "id": bill_id,
+            "tenantId": tenant,
+            "billDate": now,
+            "dueDate": now + _MONTH_MS,
             "totalAmount": sum((detail["totalAmount"] for detail in details), Decimal(0)),
-            "totalPaidAmount": Decimal(0), "businessService": _SERVICES[kind],
-            "referenceId": f"REF/{bill_id[:8]}", "fromPeriod": now - _MONTH_MS, "toPeriod": now,
-            "paymentStatus": None, "status": "ACTIVE",
+            "totalPaidAmount": Decimal(0),
+            "businessService": _SERVICES[kind],
+            "referenceId": f"REF/{bill_id[:8]}",
+            "fromPeriod": now - _MONTH_MS,
+            "toPeriod": now,
+            "paymentStatus": None,
+            "status": "ACTIVE",
             "billNumber": self._ids.next(f"expense.{kind}.bill.number", STATE_TENANT)[0],
-            "payer": party("ORGANIZATION", "Sample Payer"), "billDetails": details,
-            "additionalDetails": None, "auditDetails": audit, "wfStatus": None,
-        }  # fmt: skip
+            "payer": party("ORGANIZATION", "Sample Payer"),
+            "billDetails": details,
+            "additionalDetails": None,
+            "auditDetails": audit,
+            "wfStatus": None,
+        }

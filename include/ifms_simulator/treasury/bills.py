@@ -48,9 +48,15 @@ class Bill:
     def of(cls, row: sqlite3.Row) -> Bill:
         """The bill of its row."""
         return cls(
-            row["id"], row["number"], load(row["document"]), row["distribution"], row["gross"], row["accepted_at"],
-            row["pace"], row["stage"],
-        )  # fmt: skip
+            row["id"],
+            row["number"],
+            load(row["document"]),
+            row["distribution"],
+            row["gross"],
+            row["accepted_at"],
+            row["pace"],
+            row["stage"],
+        )
 
     def reached_at(self, stage: str) -> float:
         """When the bill reaches a stage, in epoch seconds."""
@@ -110,10 +116,13 @@ class Bill:
     def scroll(self, position: int, row: Mapping[str, str]) -> dict[str, str]:
         """What the bank did for one beneficiary."""
         return {
-            "benfAcctNo": row["benfAcctNo"], "benfBankIfscCode": row["benfBankIfscCode"],
-            "utrNo": f"RBI{self.id:07d}{position:03d}", "utrDate": self.voucher_date,
-            "endToEndId": f"EP{self.reference}{position:04d}", "benfId": row["benefId"],
-        }  # fmt: skip
+            "benfAcctNo": row["benfAcctNo"],
+            "benfBankIfscCode": row["benfBankIfscCode"],
+            "utrNo": f"RBI{self.id:07d}{position:03d}",
+            "utrDate": self.voucher_date,
+            "endToEndId": f"EP{self.reference}{position:04d}",
+            "benfId": row["benefId"],
+        }
 
 
 class Bills:
@@ -143,9 +152,13 @@ class Bills:
         self._store.run(
             "INSERT INTO bill (number, document, distribution, gross, accepted_at, pace, received, stage)"
             " VALUES (?, ?, ?, ?, ?, ?, 1, 'received')",
-            number, document, params["mstAllotmentDistId"], gross, self._state.now(),
+            number,
+            document,
+            params["mstAllotmentDistId"],
+            gross,
+            self._state.now(),
             float(self._state.settings.pace_seconds),
-        )  # fmt: skip
+        )
         return [_receipt(params)]
 
     def status(self, params: Mapping[str, str], rules: Taken) -> list[dict[str, str]]:
@@ -167,39 +180,52 @@ class Bills:
             return []
         return [
             {
-                "pmtInstId": bill.instruction, "payInstDate": bill.instruction_time, "jitBillNumber": bill.number,
-                "jitBillDate": bill.date, "billNetAmount": bill.params["billNetAmount"],
+                "pmtInstId": bill.instruction,
+                "payInstDate": bill.instruction_time,
+                "jitBillNumber": bill.number,
+                "jitBillDate": bill.date,
+                "billNetAmount": bill.params["billNetAmount"],
                 "billGrossAmount": bill.params["billGrossAmount"],
-                "totalNumberOfBeneficiary": str(len(bill.beneficiaries)), "schemeCode": SCHEME_CODE,
+                "totalNumberOfBeneficiary": str(len(bill.beneficiaries)),
+                "schemeCode": SCHEME_CODE,
                 "ssuIaId": bill.params["ssuIaId"],
             }
-        ]  # fmt: skip
+        ]
 
     def advice(self, params: Mapping[str, str]) -> list[dict[str, Any]]:
         """PAG: the payment advice, or nothing yet. Raises Refused unless what PIS told is echoed."""
         bill = self._known(params["billNo"])
         echoed = {
-            "pmtInstId": bill.instruction, "pmtInstDate": bill.instruction_time, "billDate": bill.date,
+            "pmtInstId": bill.instruction,
+            "pmtInstDate": bill.instruction_time,
+            "billDate": bill.date,
             "ssuIaId": bill.params["ssuIaId"],
-        }  # fmt: skip
+        }
         refuse_unless_echoed(bill.number, echoed, params)
         if not self._has_reached(bill, "advised"):
             return []
         return [
             {
-                "billNo": bill.number, "ssuIaId": bill.params["ssuIaId"], "finYear": bill.financial_year,
-                "adviceId": str(30_000 + bill.id), "adviceDate": bill.token_date, "onlineBillRefNo": bill.reference,
-                "tokenNumber": bill.token, "tokenDate": bill.token_date,
+                "billNo": bill.number,
+                "ssuIaId": bill.params["ssuIaId"],
+                "finYear": bill.financial_year,
+                "adviceId": str(30_000 + bill.id),
+                "adviceDate": bill.token_date,
+                "onlineBillRefNo": bill.reference,
+                "tokenNumber": bill.token,
+                "tokenDate": bill.token_date,
                 "benfList": [
                     {
-                        "benfName": row["benefName"], "benfAccountNo": row["benfAcctNo"],
-                        "benfBankIfscCode": row["benfBankIfscCode"], "amount": row["benfAmount"],
+                        "benfName": row["benefName"],
+                        "benfAccountNo": row["benfAcctNo"],
+                        "benfBankIfscCode": row["benfBankIfscCode"],
+                        "amount": row["benfAmount"],
                         "benfId": row["benefId"],
                     }
                     for row in bill.beneficiaries
                 ],
             }
-        ]  # fmt: skip
+        ]
 
     def details(self, params: Mapping[str, str], rules: Taken) -> list[dict[str, Any]]:
         """PD: voucher and debit scrolls, or nothing yet. Raises Refused unless what PAG told is echoed."""
@@ -213,11 +239,17 @@ class Bills:
             scrolls = scrolls[: rules["partial_scrolls"].options.get("beneficiaries", 1)]
         return [
             {
-                "billNumber": bill.number, "billDate": bill.date, "voucherNo": bill.voucher,
-                "voucherDate": bill.voucher_date, "billRefNo": bill.reference, "paymentStatus": PAID,
-                "tokenNumber": bill.token, "tokenDate": bill.token_date, "benfDtls": scrolls,
+                "billNumber": bill.number,
+                "billDate": bill.date,
+                "voucherNo": bill.voucher,
+                "voucherDate": bill.voucher_date,
+                "billRefNo": bill.reference,
+                "paymentStatus": PAID,
+                "tokenNumber": bill.token,
+                "tokenDate": bill.token_date,
+                "benfDtls": scrolls,
             }
-        ]  # fmt: skip
+        ]
 
     def find(self, number: str) -> Bill | None:
         """The accepted bill of this number."""
@@ -241,12 +273,16 @@ class Bills:
         where, values = ("WHERE number = ?", (number,)) if number else ("", ())
         return [
             {
-                "number": row["number"], "accepted": 1, "received": row["received"], "conflicts": row["conflicts"],
-                "stage": row["stage"], "accepted_at": row["accepted_at"],
+                "number": row["number"],
+                "accepted": 1,
+                "received": row["received"],
+                "conflicts": row["conflicts"],
+                "stage": row["stage"],
+                "accepted_at": row["accepted_at"],
                 **({"params": load(row["document"])} if content else {}),
             }
             for row in self._store.rows(f"SELECT * FROM bill {where} ORDER BY id", *values)
-        ]  # fmt: skip
+        ]
 
     def _known(self, number: str) -> Bill:
         bill = self.find(number)
@@ -267,9 +303,12 @@ class Bills:
 
 def _receipt(params: Mapping[str, str]) -> dict[str, str]:
     return {
-        "jitBillNo": params["jitBillNo"], "jitBillDate": params["jitBillDate"][:10], "ssuIaId": params["ssuIaId"],
-        "successCode": "0", "sucessDescrp": RECEIVED,
-    }  # fmt: skip
+        "jitBillNo": params["jitBillNo"],
+        "jitBillDate": params["jitBillDate"][:10],
+        "ssuIaId": params["ssuIaId"],
+        "successCode": "0",
+        "sucessDescrp": RECEIVED,
+    }
 
 
 def _checked_sums(params: Mapping[str, str], rows: list[dict[str, str]]) -> int:

@@ -64,12 +64,15 @@ class Correction:
         """What the bank did for each beneficiary."""
         return [
             {
-                "benfAcctNo": row["correctedAccountNo"], "benfBankIfscCode": row["correctedIfsc"],
-                "utrNo": f"RBIC{self.id:06d}{position:03d}", "utrDate": self.voucher_date,
-                "endToEndId": f"EP{self.reference}{position:04d}", "benfId": row["benefId"],
+                "benfAcctNo": row["correctedAccountNo"],
+                "benfBankIfscCode": row["correctedIfsc"],
+                "utrNo": f"RBIC{self.id:06d}{position:03d}",
+                "utrDate": self.voucher_date,
+                "endToEndId": f"EP{self.reference}{position:04d}",
+                "benfId": row["benefId"],
             }
             for position, row in enumerate(self.rows, start=1)
-        ]  # fmt: skip
+        ]
 
 
 class Corrections:
@@ -101,13 +104,19 @@ class Corrections:
         cursor = self._store.run(
             "INSERT INTO correction (number, bill, document, accepted_at, pace, received, stage)"
             " VALUES (?, ?, ?, ?, ?, 1, 'received')",
-            number, original.number, document, self._state.now(), float(self._state.settings.pace_seconds),
-        )  # fmt: skip
+            number,
+            original.number,
+            document,
+            self._state.now(),
+            float(self._state.settings.pace_seconds),
+        )
         self._store.run_many(
             "INSERT INTO corrected VALUES (?, ?, ?, ?, ?)",
-            [(cursor.lastrowid, original.number, row["benefId"], row["correctedAccountNo"], row["correctedIfsc"])
-             for row in rows],
-        )  # fmt: skip
+            [
+                (cursor.lastrowid, original.number, row["benefId"], row["correctedAccountNo"], row["correctedIfsc"])
+                for row in rows
+            ],
+        )
         return [_receipt(params)]
 
     def _original(self, params: Mapping[str, str]) -> Bill:
@@ -132,8 +141,9 @@ class Corrections:
         last = self._store.row(
             "SELECT c.id, c.number, d.account, d.ifsc FROM corrected d JOIN correction c ON c.id = d.correction"
             " WHERE d.bill = ? AND d.beneficiary = ? ORDER BY c.id DESC",
-            original.number, beneficiary,
-        )  # fmt: skip
+            original.number,
+            beneficiary,
+        )
         number, reference, account, ifsc = (
             (original.number, original.reference, first["benfAcctNo"], first["benfBankIfscCode"])
             if last is None
@@ -142,9 +152,12 @@ class Corrections:
         if not self._failures.has_failed(number, beneficiary):
             raise Refused(f"The payment of beneficiary {beneficiary} in {number} has not failed")
         expected = {
-            "jitCurBillRefNo": reference, "orgAccountNo": first["benfAcctNo"], "orgIfsc": first["benfBankIfscCode"],
-            "curAccountNo": account, "curIfsc": ifsc,
-        }  # fmt: skip
+            "jitCurBillRefNo": reference,
+            "orgAccountNo": first["benfAcctNo"],
+            "orgIfsc": first["benfBankIfscCode"],
+            "curAccountNo": account,
+            "curIfsc": ifsc,
+        }
         wrong = [name for name, ours in expected.items() if name in row and row[name] != ours]
         if wrong:
             raise Refused(f"{', '.join(wrong)} of beneficiary {beneficiary} is not what {number} was paid with")
@@ -161,20 +174,28 @@ class Corrections:
             scrolls = scrolls[: rules["partial_scrolls"].options.get("beneficiaries", 1)]
         return [
             {
-                "jitCorBillNo": correction.number, "jitCorBillDate": correction.params["jitCorBillDate"],
-                "jitOrgBillRefNo": correction.params["jitOrgBillRefNo"], "voucherNo": str(40_000 + correction.id),
-                "voucherDate": correction.voucher_date, "billRefNo": correction.reference, "paymentStatus": PAID,
-                "tokenNumber": correction.token, "tokenDate": correction.voucher_date, "benfDtls": scrolls,
+                "jitCorBillNo": correction.number,
+                "jitCorBillDate": correction.params["jitCorBillDate"],
+                "jitOrgBillRefNo": correction.params["jitOrgBillRefNo"],
+                "voucherNo": str(40_000 + correction.id),
+                "voucherDate": correction.voucher_date,
+                "billRefNo": correction.reference,
+                "paymentStatus": PAID,
+                "tokenNumber": correction.token,
+                "tokenDate": correction.voucher_date,
+                "benfDtls": scrolls,
             }
-        ]  # fmt: skip
+        ]
 
     def failure(self, params: Mapping[str, str], rules: Taken) -> list[dict[str, Any]]:
         """FTFPS: what of a correction came back, or nothing. Raises Refused unless what FTPS told is echoed."""
         correction = self._known(params["jitCorBillNo"])
         echoed = {
-            "jitCorBillDate": correction.params["jitCorBillDate"], "billRefNo": correction.reference,
-            "tokenNumber": correction.token, "tokenDate": correction.voucher_date,
-        }  # fmt: skip
+            "jitCorBillDate": correction.params["jitCorBillDate"],
+            "billRefNo": correction.reference,
+            "tokenNumber": correction.token,
+            "tokenDate": correction.voucher_date,
+        }
         refuse_unless_echoed(correction.number, echoed, params)
         if not self._paid(correction):
             return []
@@ -187,11 +208,14 @@ class Corrections:
             return []
         return [
             {
-                "jitCorBillNo": correction.number, "jitCorBillDate": correction.params["jitCorBillDate"],
-                "billRefNo": correction.reference, "tokenNumber": correction.token,
-                "tokenDate": correction.voucher_date, "benfDtls": rows,
+                "jitCorBillNo": correction.number,
+                "jitCorBillDate": correction.params["jitCorBillDate"],
+                "billRefNo": correction.reference,
+                "tokenNumber": correction.token,
+                "tokenDate": correction.voucher_date,
+                "benfDtls": rows,
             }
-        ]  # fmt: skip
+        ]
 
     def find(self, number: str) -> Correction | None:
         """The accepted correction of this number."""
@@ -202,12 +226,17 @@ class Corrections:
         """All corrections, for the control endpoint; with what COR said if `content`."""
         return [
             {
-                "number": row["number"], "bill": row["bill"], "accepted": 1, "received": row["received"],
-                "conflicts": row["conflicts"], "stage": row["stage"], "accepted_at": row["accepted_at"],
+                "number": row["number"],
+                "bill": row["bill"],
+                "accepted": 1,
+                "received": row["received"],
+                "conflicts": row["conflicts"],
+                "stage": row["stage"],
+                "accepted_at": row["accepted_at"],
                 **({"params": load(row["document"])} if content else {}),
             }
             for row in self._store.rows("SELECT * FROM correction ORDER BY id")
-        ]  # fmt: skip
+        ]
 
     def _known(self, number: str) -> Correction:
         correction = self.find(number)
@@ -224,6 +253,8 @@ class Corrections:
 
 def _receipt(params: Mapping[str, str]) -> dict[str, str]:
     return {
-        "jitCorBillNo": params["jitCorBillNo"], "jitCorBillDate": params["jitCorBillDate"], "successCode": "0",
+        "jitCorBillNo": params["jitCorBillNo"],
+        "jitCorBillDate": params["jitCorBillDate"],
+        "successCode": "0",
         "sucessDescrp": RECEIVED,
-    }  # fmt: skip
+    }

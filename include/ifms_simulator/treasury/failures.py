@@ -70,9 +70,14 @@ class Failures:
         if not isinstance(ids, list) or not isinstance(voucher_date, str):
             raise ValueError("an unknown bill's failure needs voucher_date and a list of beneficiaries")
         row = {
-            "billNumber": number, "billDate": voucher_date, "voucherNo": "1", "voucherDate": voucher_date,
-            "billRefNo": "1600000000000", "tokenNumber": "1", "tokenDate": voucher_date,
-        }  # fmt: skip
+            "billNumber": number,
+            "billDate": voucher_date,
+            "voucherNo": "1",
+            "voucherDate": voucher_date,
+            "billRefNo": "1600000000000",
+            "tokenNumber": "1",
+            "tokenDate": voucher_date,
+        }
         with self._store.transaction():
             return [
                 self._record(number, beneficiary, voucher_date, reason or REASONS[0], dump(row)) for beneficiary in ids
@@ -94,8 +99,13 @@ class Failures:
         self._store.run(
             "INSERT OR IGNORE INTO failure (number, beneficiary, reason, challan_date, voucher_date, document)"
             " VALUES (?, ?, ?, ?, ?, ?)",
-            number, beneficiary, reason, challan_date, voucher_date, document,
-        )  # fmt: skip
+            number,
+            beneficiary,
+            reason,
+            challan_date,
+            voucher_date,
+            document,
+        )
         return {"bill_number": number, "beneficiary": beneficiary, "reason": reason, "voucher_date": voucher_date}
 
     def search(self, params: Mapping[str, str], rules: Taken) -> list[dict[str, Any]]:
@@ -110,8 +120,9 @@ class Failures:
         numbers = self._store.rows(
             f"SELECT DISTINCT number, document FROM failure WHERE voucher_date {compared} ? AND challan_date <= ? AND"
             " number NOT IN (SELECT number FROM correction) ORDER BY voucher_date, number",
-            day, self._today(),
-        )  # fmt: skip
+            day,
+            self._today(),
+        )
         found = []
         for row in numbers:
             bill = self._bills.find(row["number"])
@@ -140,20 +151,29 @@ class Failures:
             row["benefId"]: bill.scroll(position, row) for position, row in enumerate(bill.beneficiaries, start=1)
         }
         return {
-            "billNumber": bill.number, "billDate": bill.date, "voucherNo": bill.voucher,
-            "voucherDate": bill.voucher_date, "billRefNo": bill.reference, "tokenNumber": bill.token,
-            "tokenDate": bill.token_date, "benfDtls": self.rows_of(bill.number, bill.reference, scrolls),
-        }  # fmt: skip
+            "billNumber": bill.number,
+            "billDate": bill.date,
+            "voucherNo": bill.voucher,
+            "voucherDate": bill.voucher_date,
+            "billRefNo": bill.reference,
+            "tokenNumber": bill.token,
+            "tokenDate": bill.token_date,
+            "benfDtls": self.rows_of(bill.number, bill.reference, scrolls),
+        }
 
     def _of_unknown(self, number: str, header: dict[str, Any]) -> dict[str, Any]:
         rows = self._store.rows("SELECT beneficiary FROM failure WHERE number = ? ORDER BY id", number)
         scrolls = {
             row["beneficiary"]: {
-                "benfAcctNo": "90000000001", "benfBankIfscCode": "SMPL0000001", "utrNo": "RBI0", "utrDate":
-                header["voucherDate"], "endToEndId": "EP0", "benfId": row["beneficiary"],
+                "benfAcctNo": "90000000001",
+                "benfBankIfscCode": "SMPL0000001",
+                "utrNo": "RBI0",
+                "utrDate": header["voucherDate"],
+                "endToEndId": "EP0",
+                "benfId": row["beneficiary"],
             }
             for row in rows
-        }  # fmt: skip
+        }
         return {**header, "benfDtls": self.rows_of(number, header["billRefNo"], scrolls)}
 
     def rows_of(self, number: str, reference: str, scrolls: Mapping[str, Mapping[str, str]]) -> list[dict[str, str]]:
@@ -163,20 +183,25 @@ class Failures:
         """
         return [
             {
-                **scrolls[row["beneficiary"]], "orgBillRefNumber": reference, "challanNumber": str(80_000 + row["id"]),
-                "challanDate": row["challan_date"], "failedReason": row["reason"],
+                **scrolls[row["beneficiary"]],
+                "orgBillRefNumber": reference,
+                "challanNumber": str(80_000 + row["id"]),
+                "challanDate": row["challan_date"],
+                "failedReason": row["reason"],
             }
             for row in self._store.rows(
                 "SELECT * FROM failure WHERE number = ? AND challan_date <= ? ORDER BY id", number, self._today()
             )
-        ]  # fmt: skip
+        ]
 
     def has_failed(self, number: str, beneficiary: str) -> bool:
         """Whether it has been told that this beneficiary of this bill or correction came back."""
         row = self._store.row(
             "SELECT 1 FROM failure WHERE number = ? AND beneficiary = ? AND challan_date <= ?",
-            number, beneficiary, self._today(),
-        )  # fmt: skip
+            number,
+            beneficiary,
+            self._today(),
+        )
         return row is not None
 
     def _today(self) -> str:
@@ -185,7 +210,11 @@ class Failures:
     def listed(self) -> list[dict[str, str]]:
         """All failures, for the control endpoint."""
         return [
-            {"bill_number": row["number"], "beneficiary": row["beneficiary"], "reason": row["reason"],
-             "voucher_date": row["voucher_date"]}
+            {
+                "bill_number": row["number"],
+                "beneficiary": row["beneficiary"],
+                "reason": row["reason"],
+                "voucher_date": row["voucher_date"],
+            }
             for row in self._store.rows("SELECT * FROM failure ORDER BY id")
-        ]  # fmt: skip
+        ]

@@ -32,8 +32,12 @@ class Funds:
         rows = self._store.rows(
             "SELECT document FROM allotment WHERE ddo = ? AND hoa = ? AND grantee = ? AND stamp >= ? AND stamp <= ?"
             " ORDER BY stamp, id",
-            ddo, hoa, grantee, params["fromDate"], stamp(self._state.now()),
-        )  # fmt: skip
+            ddo,
+            hoa,
+            grantee,
+            params["fromDate"],
+            stamp(self._state.now()),
+        )
         return [load(row["document"]) for row in rows]
 
     def office_of(self, distribution: str) -> str:
@@ -52,8 +56,13 @@ class Funds:
             "SELECT a.document, f.allotted - f.spent AS available FROM fund f JOIN allotment a USING (distribution)"
             " WHERE f.distribution = ? AND f.ddo = ? AND f.hoa = ? AND f.grantee = ? AND a.ssu_allotment = ?"
             " AND a.serial = ? AND NOT a.withdrawal",
-            params["mstAllotmentDistId"], ddo, hoa, grantee, params["ssuAllotmentId"], params["allotmentTxnSlNo"],
-        )  # fmt: skip
+            params["mstAllotmentDistId"],
+            ddo,
+            hoa,
+            grantee,
+            params["ssuAllotmentId"],
+            params["allotmentTxnSlNo"],
+        )
         if row is None or load(row["document"])["ssuId"] != params["ssuIaId"]:
             raise Refused(UNKNOWN)
         if row["available"] < gross:
@@ -111,18 +120,31 @@ class Funds:
         common = {"ssuAllotmentId": str(base)}
         for offset, amount in enumerate(settings.allotment_initial):
             self._insert(
-                place, INITIAL,
-                {**common, "mstAllotmentDistId": str(base + offset), "allotmentAmount": amount,
-                 "allotmentTxnSlNo": "0", "sanctioned": rupees(4 * paise(amount)), "stamp": f"{year}-04-01 10:00:00"},
-            )  # fmt: skip
+                place,
+                INITIAL,
+                {
+                    **common,
+                    "mstAllotmentDistId": str(base + offset),
+                    "allotmentAmount": amount,
+                    "allotmentTxnSlNo": "0",
+                    "sanctioned": rupees(4 * paise(amount)),
+                    "stamp": f"{year}-04-01 10:00:00",
+                },
+            )
         later = ((ADDITIONAL, settings.allotment_additional), (WITHDRAWAL, settings.allotment_withdrawal))
         for serial, (kind, amount) in enumerate(later, start=1):
             if paise(amount):
                 self._insert(
-                    place, kind,
-                    {**common, "mstAllotmentDistId": str(base), "allotmentAmount": amount,
-                     "allotmentTxnSlNo": str(serial), "stamp": f"{year}-04-01 1{serial}:00:00"},
-                )  # fmt: skip
+                    place,
+                    kind,
+                    {
+                        **common,
+                        "mstAllotmentDistId": str(base),
+                        "allotmentAmount": amount,
+                        "allotmentTxnSlNo": str(serial),
+                        "stamp": f"{year}-04-01 1{serial}:00:00",
+                    },
+                )
 
     def _insert(self, place: tuple[str, str, str], kind: str, given: Mapping[str, str]) -> dict[str, str]:
         ddo, hoa, grantee = place
@@ -131,23 +153,33 @@ class Funds:
         if kind == INITIAL:
             self._store.run(
                 "INSERT INTO fund (distribution, ddo, hoa, grantee, sanctioned, allotted) VALUES (?, ?, ?, ?, ?, ?)",
-                distribution, ddo, hoa, grantee, paise(given["sanctioned"]), amount,
-            )  # fmt: skip
+                distribution,
+                ddo,
+                hoa,
+                grantee,
+                paise(given["sanctioned"]),
+                amount,
+            )
         else:
             change = -amount if kind == WITHDRAWAL else amount
             self._store.run("UPDATE fund SET allotted = allotted + ? WHERE distribution = ?", change, distribution)
         left = self._store.row("SELECT sanctioned - allotted AS balance FROM fund WHERE distribution = ?", distribution)
         document = {
-            "ddoCode": ddo, "schemeCode": codes.SCHEME_CODE, "schemeName": codes.SCHEME_NAME, "granteeAgCode": grantee,
-            "granteeName": codes.grantee_name(grantee), "ssuId": given.get("ssuId", codes.ssu_id(ddo)),
+            "ddoCode": ddo,
+            "schemeCode": codes.SCHEME_CODE,
+            "schemeName": codes.SCHEME_NAME,
+            "granteeAgCode": grantee,
+            "granteeName": codes.grantee_name(grantee),
+            "ssuId": given.get("ssuId", codes.ssu_id(ddo)),
             "ssuOffice": given.get("ssuOffice", codes.ssu_office(ddo)),
             "allotmentDate": given.get("allotmentDate", when[:10]),
             "allotmentTxnSlNo": given.get("allotmentTxnSlNo", self._next_serial(distribution)),
             "allotmentAmount": given["allotmentAmount"],
             "availableBalance": given.get("availableBalance", rupees(left["balance"]) if left else "0.00"),
-            "allotmentTxnType": given.get("allotmentTxnType", kind), "mstAllotmentDistId": distribution,
+            "allotmentTxnType": given.get("allotmentTxnType", kind),
+            "mstAllotmentDistId": distribution,
             "ssuAllotmentId": given.get("ssuAllotmentId", self._ssu_allotment(distribution)),
-        }  # fmt: skip
+        }
         for name, wanted in (("allotmentAmount", AMOUNT), ("allotmentDate", DATE), ("mstAllotmentDistId", TEXT)):
             if not wanted.accepts(document[name]):
                 raise ValueError(f"{name} is not {wanted.name}")
@@ -155,9 +187,16 @@ class Funds:
             "INSERT INTO allotment"
             " (ddo, hoa, grantee, distribution, ssu_allotment, serial, withdrawal, stamp, document)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            ddo, hoa, grantee, distribution, document["ssuAllotmentId"], document["allotmentTxnSlNo"],
-            kind == WITHDRAWAL, when, dump(document),
-        )  # fmt: skip
+            ddo,
+            hoa,
+            grantee,
+            distribution,
+            document["ssuAllotmentId"],
+            document["allotmentTxnSlNo"],
+            kind == WITHDRAWAL,
+            when,
+            dump(document),
+        )
         return document
 
     def _next_serial(self, distribution: str) -> str:
@@ -172,9 +211,13 @@ class Funds:
         """All sanctions with their amounts in rupees, for the control endpoint."""
         return [
             {
-                "mstAllotmentDistId": row["distribution"], "ddoCode": row["ddo"], "hoa": row["hoa"],
-                "granteeAgCode": row["grantee"], "allotted": rupees(row["allotted"]), "spent": rupees(row["spent"]),
+                "mstAllotmentDistId": row["distribution"],
+                "ddoCode": row["ddo"],
+                "hoa": row["hoa"],
+                "granteeAgCode": row["grantee"],
+                "allotted": rupees(row["allotted"]),
+                "spent": rupees(row["spent"]),
                 "available": rupees(row["allotted"] - row["spent"]),
             }
             for row in self._store.rows("SELECT * FROM fund ORDER BY distribution")
-        ]  # fmt: skip
+        ]

@@ -80,13 +80,34 @@ class Shape:
         return found
 
 
+# What names a revision: COR sends it so, FTPS asks for it so.
+_REVISION = Shape(
+    {
+        "jitCorBillNo": TEXT,
+        "jitCorBillDate": DATETIME,
+        "jitCorBillDeptCode": MUKTA,
+        "jitOrgBillRefNo": TEXT,
+        "jitOrgBillNo": TEXT,
+        "jitOrgBillDate": DATETIME,
+    }
+)
 SHAPES: Mapping[str, Shape] = {
     "VA": Shape({"hoa": TEXT, "ddoCode": TEXT, "granteCode": TEXT, "fromDate": DATETIME}),
     "PI": Shape(
         {
-            "jitBillNo": TEXT, "jitBillDate": DATETIME, "jitBillDdoCode": TEXT, "granteeAgCode": TEXT,
-            "schemeCode": TEXT, "hoa": TEXT, "ssuIaId": TEXT, "mstAllotmentDistId": TEXT, "ssuAllotmentId": TEXT,
-            "allotmentTxnSlNo": COUNT, "billGrossAmount": AMOUNT, "billNetAmount": AMOUNT, "billNumberOfBenf": COUNT,
+            "jitBillNo": TEXT,
+            "jitBillDate": DATETIME,
+            "jitBillDdoCode": TEXT,
+            "granteeAgCode": TEXT,
+            "schemeCode": TEXT,
+            "hoa": TEXT,
+            "ssuIaId": TEXT,
+            "mstAllotmentDistId": TEXT,
+            "ssuAllotmentId": TEXT,
+            "allotmentTxnSlNo": COUNT,
+            "billGrossAmount": AMOUNT,
+            "billNetAmount": AMOUNT,
+            "billNumberOfBenf": COUNT,
             "purpose": NAME,
         }
     ),
@@ -94,30 +115,28 @@ SHAPES: Mapping[str, Shape] = {
     "PAG": Shape({"pmtInstId": TEXT, "pmtInstDate": DATETIME, "billNo": TEXT, "billDate": DATE, "ssuIaId": TEXT}),
     "PD": Shape({"finYear": YEAR, "extAppName": MUKTA, "billRefNo": TEXT, "tokenNumber": TEXT, "tokenDate": DATE}),
     "FD": Shape({"finYear": YEAR, "extAppName": MUKTA, "voucherDate": DATE}),
-    "COR": Shape(
-        {
-            "jitCorBillNo": TEXT, "jitCorBillDate": DATETIME, "jitCorBillDeptCode": MUKTA, "jitOrgBillRefNo": TEXT,
-            "jitOrgBillNo": TEXT, "jitOrgBillDate": DATETIME,
-        }
-    ),
-    "FTPS": Shape(
-        {
-            "jitCorBillNo": TEXT, "jitCorBillDate": DATETIME, "jitCorBillDeptCode": MUKTA, "jitOrgBillRefNo": TEXT,
-            "jitOrgBillNo": TEXT, "jitOrgBillDate": DATETIME,
-        }
-    ),
+    "COR": _REVISION,
+    "FTPS": _REVISION,
     "FTFPS": Shape(
         {"jitCorBillNo": TEXT, "jitCorBillDate": DATETIME, "billRefNo": TEXT, "tokenNumber": TEXT, "tokenDate": DATE}
     ),
-}  # fmt: skip
+}
 
 BENEFICIARY = Shape(
     {
-        "benefId": TEXT, "benefName": NAME, "benfAcctNo": ACCOUNT, "benfBankIfscCode": ANY, "benfMobileNo": MOBILE,
-        "benfEmailId": ANY, "benfAddress": NAME, "benfAccountType": NAME, "benfAmount": AMOUNT, "purpose": NAME,
+        "benefId": TEXT,
+        "benefName": NAME,
+        "benfAcctNo": ACCOUNT,
+        "benfBankIfscCode": ANY,
+        "benfMobileNo": MOBILE,
+        "benfEmailId": ANY,
+        "benfAddress": NAME,
+        "benfAccountType": NAME,
+        "benfAmount": AMOUNT,
+        "purpose": NAME,
     },
     {"panNo": ANY, "pranNo": ANY, "adhaarNumber": ANY},
-)  # fmt: skip
+)
 
 CORRECTION = Shape(
     {"benefId": TEXT, "jitCurBillRefNo": TEXT, "correctedAccountNo": ACCOUNT, "correctedIfsc": ANY},

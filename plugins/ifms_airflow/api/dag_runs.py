@@ -81,8 +81,11 @@ def start(
     if not (given.approve if approved else given.act).cover(tenants):
         raise HTTPException(403, "You may start runs for cities that you may act in, and for no others")
     run_id = f"{event}__{token or datetime.now(UTC).isoformat()}"
-    _allow(partial(started_runs.record, dag_id=dag_id, run_id=run_id, started_by=user.get_name(), tenants=tenants,
-                   conf=conf))  # fmt: skip
+    _allow(
+        partial(
+            started_runs.record, dag_id=dag_id, run_id=run_id, started_by=user.get_name(), tenants=tenants, conf=conf
+        )
+    )
     by = DagRunTriggeredByType.UI if page else DagRunTriggeredByType.REST_API
     try:
         trigger_dag(dag_id, triggered_by=by, triggering_user_name=user.get_name(), run_id=run_id, conf=dict(conf))

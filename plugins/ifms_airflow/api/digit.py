@@ -128,9 +128,19 @@ def sanction(row: Row) -> dict[str, Any]:
 
 
 _WIRE_ONLY = (
-    "ddoCode", "schemeCode", "schemeName", "granteeAgCode", "granteeName", "ssuId", "ssuOffice", "allotmentDate",
-    "allotmentTxnSlNo", "allotmentAmount", "availableBalance", "mstAllotmentDistId",
-)  # fmt: skip
+    "ddoCode",
+    "schemeCode",
+    "schemeName",
+    "granteeAgCode",
+    "granteeName",
+    "ssuId",
+    "ssuOffice",
+    "allotmentDate",
+    "allotmentTxnSlNo",
+    "allotmentAmount",
+    "availableBalance",
+    "mstAllotmentDistId",
+)
 _ALLOTMENT_KINDS = {
     "INITIAL": "Initial Allotment",
     "ADDITIONAL": "Additional Allotment",

@@ -16,6 +16,7 @@ from ifms.ledger.proposals import Act, Proposal, policy
 from ifms.services import proposals
 from ifms_airflow.api import dag_runs, writes
 from ifms_airflow.api.access import INSTRUCTIONS
+from ifms_airflow.api.forms import see_other
 from ifms_airflow.api.read_pool import Reads
 
 
@@ -65,4 +66,4 @@ def resubmission(user: BaseUser, ledger: Reads, tenant_id: str, payment_number: 
 
 def shown(request: Request, proposal: Proposal) -> RedirectResponse:
     """On to the page of the proposal."""
-    return RedirectResponse(f"{request.scope.get('root_path', '')}/proposal?id={proposal.id}", 303)
+    return see_other(request, "/proposal", {"id": proposal.id})

@@ -159,9 +159,15 @@ class CallLogHook(BaseHook):
         after: Place | None = None
         while True:
             page = self.search(
-                where, bill=bill, service=service, outcome=outcome, since=since, until=until, limit=page_size,
+                where,
+                bill=bill,
+                service=service,
+                outcome=outcome,
+                since=since,
+                until=until,
+                limit=page_size,
                 after=after,
-            )  # fmt: skip
+            )
             yield from page.rows
             after = page.next
             if after is None:

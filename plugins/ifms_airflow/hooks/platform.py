@@ -130,13 +130,19 @@ class PlatformHook(BaseHook):
             _PAYMENT,
             (
                 (
-                    each.id, each.tenant_id, each.payment_number, each.status, each.reference_status,
-                    each.net_payable_amount, each.net_paid_amount, [bill.bill_id for bill in each.bills],
+                    each.id,
+                    each.tenant_id,
+                    each.payment_number,
+                    each.status,
+                    each.reference_status,
+                    each.net_payable_amount,
+                    each.net_paid_amount,
+                    [bill.bill_id for bill in each.bills],
                     *_times(each.audit_details),
                 )
                 for each in found
             ),
-        )  # fmt: skip
+        )
 
     def bills_df(self, tenant_id: str, ids: Collection[str]) -> pd.DataFrame:
         """These bills of a city: a row each; an unknown id is absent (digit-services.md §2).
@@ -197,15 +203,24 @@ def _bills(bills: Iterable[Bill]) -> pd.DataFrame:
         _BILL,
         (
             (
-                each.id, each.tenant_id, each.bill_number, each.business_service, each.reference_id,
-                each.status, each.wf_status, each.payment_status, each.total_amount, each.total_paid_amount,
+                each.id,
+                each.tenant_id,
+                each.bill_number,
+                each.business_service,
+                each.reference_id,
+                each.status,
+                each.wf_status,
+                each.payment_status,
+                each.total_amount,
+                each.total_paid_amount,
                 len({detail.payee.identifier for detail in each.bill_details if detail.payee}),
-                sum(len(detail.active_lines) for detail in each.bill_details), _instant(each.bill_date),
+                sum(len(detail.active_lines) for detail in each.bill_details),
+                _instant(each.bill_date),
                 *_times(each.audit_details),
             )
             for each in bills
         ),
-    )  # fmt: skip
+    )
 
 
 def _payee(directory: PayeeDirectory, share: PayeeShare) -> tuple[object, ...]:

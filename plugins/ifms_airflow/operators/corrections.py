@@ -32,8 +32,15 @@ class CorrectOperator(TreasurySweepOperator):
     """
 
     template_fields: Sequence[str] = (
-        "tenants", "pi_numbers", "pi_number", "tenant", "beneficiaries", "same_account", "new_original", "proposal",
-    )  # fmt: skip
+        "tenants",
+        "pi_numbers",
+        "pi_number",
+        "tenant",
+        "beneficiaries",
+        "same_account",
+        "new_original",
+        "proposal",
+    )
     service_id = "COR"
 
     def __init__(

@@ -43,9 +43,7 @@ class ReportOperator(SweepOperator):
     Asked for one report that has no rows it fails; asked for all, it leaves out those that have none.
     """
 
-    template_fields: Sequence[str] = (
-        "tenants", "report", "period", "format", "hoa_code", "transaction_type", "path",
-    )  # fmt: skip
+    template_fields: Sequence[str] = ("tenants", "report", "period", "format", "hoa_code", "transaction_type", "path")
     service_id = "REPORTS"
 
     def __init__(
@@ -114,9 +112,13 @@ class ReportOperator(SweepOperator):
         for name in names:
             report = catalogue.report_named(name)
             asked = catalogue.request(
-                report, as_of, period=self.period or None, tenants=tenants, hoa_code=self.hoa_code or None,
+                report,
+                as_of,
+                period=self.period or None,
+                tenants=tenants,
+                hoa_code=self.hoa_code or None,
                 transaction_type=self.transaction_type or None,
-            )  # fmt: skip
+            )
             wanted.append((report, asked))
         return wanted, catalogue.formats_named([self.format] if self.format else catalogue.FORMATS)
 

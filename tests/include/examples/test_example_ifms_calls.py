@@ -13,8 +13,12 @@ def test_it_counts_calls_by_service_and_outcome(adapter: Adapter, run_example):
 
     with psycopg.connect(adapter.dsn) as connection:
         for service, outcome, days in (
-            ("PI", "answered", 1), ("PI", "unknown", 1), ("PIS", "answered", 2), ("PI", None, 3), ("PD", "answered", 9),
-        ):  # fmt: skip
+            ("PI", "answered", 1),
+            ("PI", "unknown", 1),
+            ("PIS", "answered", 2),
+            ("PI", None, 3),
+            ("PD", "answered", 9),
+        ):
             connection.execute(
                 "INSERT INTO ifms.treasury_call (id, service_id, outcome, created_at) "
                 "VALUES (gen_random_uuid(), %s, %s, now() - %s * interval '1 day')",

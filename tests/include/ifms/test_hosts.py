@@ -21,9 +21,15 @@ def allow(monkeypatch):
 
 @pytest.mark.parametrize(
     "url",
-    ["https://treasury.example", "https://TREASURY.example./jit", "https://treasury.example:443/x", "https://10.1.2.3",
-     "https://[::ffff:10.1.2.3]", "https://[2001:DB8:0::1]:8443"],
-)  # fmt: skip
+    [
+        "https://treasury.example",
+        "https://TREASURY.example./jit",
+        "https://treasury.example:443/x",
+        "https://10.1.2.3",
+        "https://[::ffff:10.1.2.3]",
+        "https://[2001:DB8:0::1]:8443",
+    ],
+)
 def test_a_named_host_may_be_spoken_to_however_it_is_spelt(allow, url):
     allow("treasury.example, 10.1.2.3 [2001:db8::1]:8443")
     hosts.check_allowed([Address.of_url(url)])
@@ -31,10 +37,20 @@ def test_a_named_host_may_be_spoken_to_however_it_is_spelt(allow, url):
 
 @pytest.mark.parametrize(
     "url",
-    ["https://elsewhere.example", "https://treasury.example.elsewhere.example", "https://xtreasury.example",
-     "https://other.treasury.example", "https://treasury.example:8443", "https://treasury.example\\.elsewhere.example",
-     "http://treasury.example", "https://10.1.2.4", "https://2130706433", "https://127.1", "https://x.localhost"],
-)  # fmt: skip
+    [
+        "https://elsewhere.example",
+        "https://treasury.example.elsewhere.example",
+        "https://xtreasury.example",
+        "https://other.treasury.example",
+        "https://treasury.example:8443",
+        "https://treasury.example\\.elsewhere.example",
+        "http://treasury.example",
+        "https://10.1.2.4",
+        "https://2130706433",
+        "https://127.1",
+        "https://x.localhost",
+    ],
+)
 def test_another_is_refused_and_the_setting_named(allow, url):
     allow("treasury.example:443")
     with pytest.raises(HostNotAllowedError, match="IFMS_ALLOWED_HOSTS"):

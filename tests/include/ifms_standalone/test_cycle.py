@@ -119,13 +119,36 @@ def test_all_run_in_order_and_none_is_awake_before_its_time(ledger: psycopg.Conn
     assert airflow.log[: len(DAG_IDS)] == [f"pause {dag_id}" for dag_id in DAG_IDS]
     walked = airflow.log[len(DAG_IDS) :]
     assert walked[:6] == [
-        "unpause ifms_va", "trigger ifms_va", "4 days ago",
-        "unpause ifms_pi", "unpause ifms_pa", "trigger ifms_pa",
-    ]  # fmt: skip
+        "unpause ifms_va",
+        "trigger ifms_va",
+        "4 days ago",
+        "unpause ifms_pi",
+        "unpause ifms_pa",
+        "trigger ifms_pa",
+    ]
     assert [each.removeprefix("trigger ifms_") for each in walked if not each.startswith("unpause")] == [
-        "va", "4 days ago", "pa", "pi", "reject", "pis", "pi", "pis", "pag", "pd",
-        "return", "1 days ago", "fd", "0 days ago", "fd", "correct", "cor", "ftps", "ftfps", "relay", "reconcile",
-    ]  # fmt: skip
+        "va",
+        "4 days ago",
+        "pa",
+        "pi",
+        "reject",
+        "pis",
+        "pi",
+        "pis",
+        "pag",
+        "pd",
+        "return",
+        "1 days ago",
+        "fd",
+        "0 days ago",
+        "fd",
+        "correct",
+        "cor",
+        "ftps",
+        "ftfps",
+        "relay",
+        "reconcile",
+    ]
     assert airflow.forms == [
         ("ifms_pi", {"payments": ["EP/1"]}),
         ("ifms_cor", {"pi_number": "PI-2", "tenant": "od.samplea"}),

@@ -56,7 +56,9 @@ def test_both_are_planted_and_mended(adapter: Adapter, injected: InjectedFailure
     assert not any(each.came_back for each in _outcome(adapter, injected).instructions)  # the bank has not told it yet
     injected.pay_days_ago(0)
     _run(adapter, "FD")
-    [late] = adapter.rows("SELECT amount, failed_on - voucher_date AS days FROM ifms.beneficiary WHERE voucher_date < failed_on")  # fmt: skip
+    [late] = adapter.rows(
+        "SELECT amount, failed_on - voucher_date AS days FROM ifms.beneficiary WHERE voucher_date < failed_on"
+    )
     assert late["days"] == LATE_DAYS
     assert [each.came_back for each in _outcome(adapter, injected).instructions if each.came_back] == [late["amount"]]
     assert _outcome(adapter, injected).complaints()[0].endswith("is PARTIAL, not COMPLETED")

@@ -210,13 +210,21 @@ def test_what_is_of_another_city_is_answered_as_if_it_did_not_exist(
         ("POST", "/settle", SETTLED),
         ("POST", "/cancel", {"number": number, "reason": "x", "typed": number}),
         ("POST", "/sanctions", {"sanction": str(sanction["id"]), "closed": "true", "reason": "x"}),
-        ("POST", "/sanctions", {"sanction": str(sanction["id"]), "closed": "true", "reason": "x", "city": "od.samplea"}),
+        (
+            "POST",
+            "/sanctions",
+            {"sanction": str(sanction["id"]), "closed": "true", "reason": "x", "city": "od.samplea"},
+        ),
         ("GET", "/sanctions?city=od.samplea", {}),
         *(
             ("GET", f"/instructions{kind}?tab=open&{what}", {})
             for kind in ("", ".csv")
             for what in (
-                f"number={number}", f"bill={bill}", f"payment={pi['payment_number']}", "city=od.samplea", "status=PARTIAL",
+                f"number={number}",
+                f"bill={bill}",
+                f"payment={pi['payment_number']}",
+                "city=od.samplea",
+                "status=PARTIAL",
                 "type=ORIGINAL&sort=created_asc",
             )
         ),
@@ -227,24 +235,34 @@ def test_what_is_of_another_city_is_answered_as_if_it_did_not_exist(
         ("GET", "/answers", {}),
         ("GET", "/bills", {}),
         ("GET", "/reports", {}),
-    ]  # fmt: skip
-    bodies = [
-        ("/pi/v1/_search", {"searchCriteria": {name: value}})
-        for name, value in {
-            "tenantId": "od.samplea", "piNumber": number, "muktaReferenceId": pi["payment_number"],
-            "ids": [str(pi["id"])], "piStatus": "PARTIAL",
-        }.items()
-    ] + [
-        ("/funds/v1/_search", {"searchCriteria": {name: value}})
-        for name, value in {
-            "tenantId": "od.samplea", "ids": [str(sanction["id"])], "hoaCode": sanction["hoa_code"],
-            "ddoCode": sanction["ddo_code"], "masterAllotmentId": sanction["master_allotment_id"],
-        }.items()
-    ] + [
-        ("/pi/v1/_create", {"tenantId": "od.samplea", "referenceId": pi["payment_number"]}),
-        ("/pi/v1/_create", {"tenantId": "od.samplea", "parentPI": number}),
-        ("/pi/v1/_create", {"payment": {"tenantId": "od.samplea", "paymentNumber": pi["payment_number"]}}),
-    ]  # fmt: skip
+    ]
+    bodies = (
+        [
+            ("/pi/v1/_search", {"searchCriteria": {name: value}})
+            for name, value in {
+                "tenantId": "od.samplea",
+                "piNumber": number,
+                "muktaReferenceId": pi["payment_number"],
+                "ids": [str(pi["id"])],
+                "piStatus": "PARTIAL",
+            }.items()
+        ]
+        + [
+            ("/funds/v1/_search", {"searchCriteria": {name: value}})
+            for name, value in {
+                "tenantId": "od.samplea",
+                "ids": [str(sanction["id"])],
+                "hoaCode": sanction["hoa_code"],
+                "ddoCode": sanction["ddo_code"],
+                "masterAllotmentId": sanction["master_allotment_id"],
+            }.items()
+        ]
+        + [
+            ("/pi/v1/_create", {"tenantId": "od.samplea", "referenceId": pi["payment_number"]}),
+            ("/pi/v1/_create", {"tenantId": "od.samplea", "parentPI": number}),
+            ("/pi/v1/_create", {"payment": {"tenantId": "od.samplea", "paymentNumber": pi["payment_number"]}}),
+        ]
+    )
 
     def other(value: str) -> str:
         for real, nothing in told.items():
@@ -263,8 +281,9 @@ def test_what_is_of_another_city_is_answered_as_if_it_did_not_exist(
     for method, path, form in asked:
         data = urlencode(form)
         real = said(method, path, data, "application/x-www-form-urlencoded")
-        nothing = said(method, other(path), urlencode({k: other(v) for k, v in form.items()}),
-                       "application/x-www-form-urlencoded")  # fmt: skip
+        nothing = said(
+            method, other(path), urlencode({k: other(v) for k, v in form.items()}), "application/x-www-form-urlencoded"
+        )
         assert (real[0], other(html.unescape(unquote(real[1])))) == (nothing[0], html.unescape(unquote(nothing[1]))), (
             path
         )
@@ -310,9 +329,11 @@ def test_whole_accounts_are_open_by_city(api: Any, failed_pi: str, adapter: Adap
     client = api("viewer", cookie=True)
     whole = accounts(adapter)
     for words, status in (
-        ("od.samplea:read", 403), ("od.samplea:read od.sampleb:accounts", 403), ("od.sampleb:accounts", 404),
+        ("od.samplea:read", 403),
+        ("od.samplea:read od.sampleb:accounts", 403),
+        ("od.sampleb:accounts", 404),
         ("od.samplea:accounts", 200),
-    ):  # fmt: skip
+    ):
         monkeypatch.setenv("IFMS_RIGHTS", f"role:Viewer = {words}")
         answer = client.post("/ifms/accounts", data={"number": failed_pi})
         assert answer.status_code == status, words
@@ -429,8 +450,17 @@ def test_a_bearer_token_needs_no_origin(api: Any):
 
 def test_no_get_changes_anything(api: Any, failed_pi: str, adapter: Adapter, airflow_db: str):
     def state() -> Any:
-        tables = ("payment_instruction", "beneficiary", "payment", "status_log", "treasury_call", "outbox", "sweep_run",
-                  "phrase", "unknown_answer")  # fmt: skip
+        tables = (
+            "payment_instruction",
+            "beneficiary",
+            "payment",
+            "status_log",
+            "treasury_call",
+            "outbox",
+            "sweep_run",
+            "phrase",
+            "unknown_answer",
+        )
         return {table: adapter.rows(f"SELECT * FROM ifms.{table} ORDER BY 1") for table in tables}
 
     def said() -> Any:

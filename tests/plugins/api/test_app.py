@@ -42,10 +42,7 @@ def test_the_api_answers_as_it_is_described(described: tuple[Any, dict[str, str]
     for found in operations:
         operation = found.ok()
 
-        @settings(
-            max_examples=40, deadline=None, database=None,
-            suppress_health_check=list(HealthCheck),
-        )  # fmt: skip
+        @settings(max_examples=40, deadline=None, database=None, suppress_health_check=list(HealthCheck))
         @given(one_of(operation.as_strategy(GenerationMode.POSITIVE), operation.as_strategy(GenerationMode.NEGATIVE)))
         def attack(case: Any) -> None:
             case.call_and_validate(headers=headers, excluded_checks=EXCLUDED)

@@ -130,8 +130,9 @@ def test_two_callers_who_choose_differently_are_never_told_of_each_others_revisi
     [told] = [answer.json()["paymentInstruction"] for answer in answers if answer.status_code == 200]
     [paid] = adapter.rows(
         "SELECT b.beneficiary_number FROM ifms.beneficiary b JOIN ifms.payment_instruction p "
-        "ON p.id = b.payment_instruction_id WHERE p.pi_number = %s", told["jitBillNo"]
-    )  # fmt: skip
+        "ON p.id = b.payment_instruction_id WHERE p.pi_number = %s",
+        told["jitBillNo"],
+    )
     assert answers[numbers.index(paid["beneficiary_number"])].status_code == 200
     assert len(revisions(adapter)) == len(treasury.state["corrections"]) == 1
     assert_money_is_right(adapter, treasury)

@@ -111,8 +111,11 @@ def missing(pi: dict[str, Any]) -> list[str]:
     for path in PI_FIELDS:
         values = read(pi, path)
         if path.endswith("paymentStatusMessage"):
-            values = [each.get("paymentStatusMessage") for each in pi["beneficiaryDetails"]
-                      if each["paymentStatus"] == "Payment Failed"]  # fmt: skip
+            values = [
+                each.get("paymentStatusMessage")
+                for each in pi["beneficiaryDetails"]
+                if each["paymentStatus"] == "Payment Failed"
+            ]
         elif not values:
             lacking.append(path)
         if None in values:

@@ -53,9 +53,13 @@ def test_fabs(airflow_db: str):
     role = models.Role(name="ifms:od.samplea:act")
     group = models.Group(name="sample-auditors", roles=[models.Role(name="ifms:od.sampleb:read")])
     made = models.User(
-        username="sample-clerk", first_name="Sample", last_name="Clerk", email="clerk@sample.invalid", roles=[role],
+        username="sample-clerk",
+        first_name="Sample",
+        last_name="Clerk",
+        email="clerk@sample.invalid",
+        roles=[role],
         groups=[group],
-    )  # fmt: skip
+    )
     expected = Names(frozenset({"ifms:od.samplea:act", "ifms:od.sampleb:read"}), frozenset({"sample-auditors"}))
     assert names_of(made) == expected
     with create_session() as session:
@@ -72,9 +76,7 @@ def test_fabs(airflow_db: str):
 @pytest.fixture(autouse=True)
 def _realm(monkeypatch: pytest.MonkeyPatch):
     """A realm whose public key is known without asking it."""
-    for name, value in (
-        ("server_url", "https://keycloak.invalid/"), ("realm", "sample"), ("client_id", "airflow"),
-    ):  # fmt: skip
+    for name, value in (("server_url", "https://keycloak.invalid/"), ("realm", "sample"), ("client_id", "airflow")):
         monkeypatch.setenv(f"AIRFLOW__KEYCLOAK_AUTH_MANAGER__{name.upper()}", value)
     asked: list[str] = []
 

@@ -72,9 +72,16 @@ def said(adapter: Adapter, airflow_connections: Any, tmp_path: Path) -> dict[str
 def test_frames_are_made_in_a_script_without_anything_of_airflow_running(adapter: Adapter, said: dict[str, Any]):
     assert said["early"] is False  # who imports the hooks does not wait for pandas
     assert said["rows"] | {"calls": 1} == {
-        "pis": 1, "register": said["rows"]["allotments"] + 1, "query": 1, "allotments": said["rows"]["allotments"],
-        "statuses": 1, "payments": 1, "bills": 1, "to pay": 0, "calls": 1,
-    }  # fmt: skip
+        "pis": 1,
+        "register": said["rows"]["allotments"] + 1,
+        "query": 1,
+        "allotments": said["rows"]["allotments"],
+        "statuses": 1,
+        "payments": 1,
+        "bills": 1,
+        "to pay": 0,
+        "calls": 1,
+    }
     [row] = adapter.rows("SELECT net_amount FROM ifms.payment_instruction")
     assert said["money"] == str(row["net_amount"])
     assert said["rows"]["calls"] == len(adapter.rows("SELECT id FROM ifms.treasury_call"))

@@ -139,9 +139,15 @@ def test_all_calls_are_one_frame_with_the_types_of_a_call(calls):
     assert found["outcome"].tolist() == ["unknown", "answered"]
     assert found["status_code"].tolist() == [500, 200]
     assert {name: str(dtype) for name, dtype in found.dtypes.items()} == {
-        "id": "string", "service_id": "string", "bill_number": "string", "outcome": "string", "status_code": "Int64",
-        "error": "string", "duration_ms": "Int64", "created_at": "datetime64[us, UTC]",
-    }  # fmt: skip
+        "id": "string",
+        "service_id": "string",
+        "bill_number": "string",
+        "outcome": "string",
+        "status_code": "Int64",
+        "error": "string",
+        "duration_ms": "Int64",
+        "created_at": "datetime64[us, UTC]",
+    }
     assert found["created_at"][1] == calls[0].created_at
     nothing = hook().get_df(service="COR")
     assert (len(nothing), nothing.dtypes.to_dict()) == (0, found.dtypes.to_dict())
@@ -177,8 +183,12 @@ def test_more_calls_than_a_page_are_read_page_by_page(ledger, airflow_connection
 def test_who_only_reads_reports_finds_calls_too(calls, ledger, monkeypatch):
     dsn = urlsplit(as_reader(ledger.dsn))
     described = {
-        "conn_type": "postgres", "host": dsn.hostname, "port": dsn.port, "login": dsn.username,
-        "password": dsn.password, "schema": dsn.path.lstrip("/"),
-    }  # fmt: skip
+        "conn_type": "postgres",
+        "host": dsn.hostname,
+        "port": dsn.port,
+        "login": dsn.username,
+        "password": dsn.password,
+        "schema": dsn.path.lstrip("/"),
+    }
     monkeypatch.setenv("AIRFLOW_CONN_IFMS_DB", json.dumps(described))
     assert len(hook().get_df()) == 3

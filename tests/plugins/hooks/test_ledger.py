@@ -141,17 +141,23 @@ QUESTIONS: dict[str, tuple[str, dict[str, Any], dict[str, Any], int]] = {
     "fund_register": ("fund_register", {"financial_year": "2024-25"}, {"financial_year": "1999-00"}, 1),
     "payment_instructions": ("payment_instruction_summary", {}, {"tenants": []}, 5),
     "open_payment_instructions": (
-        "open_payment_instruction", {"statuses": ["PENDING"]}, {"older_than": timedelta(days=1)}, 5
+        "open_payment_instruction",
+        {"statuses": ["PENDING"]},
+        {"older_than": timedelta(days=1)},
+        5,
     ),
     "failed_beneficiaries": ("failed_beneficiary", {}, {"days_left_at_most": 1}, 0),
     "beneficiary_payments": (
-        "beneficiary_payment", {"statuses": ["Payment Pending"], "tenants": [TENANT]}, {"utr_numbers": ["U1"]}, 10
+        "beneficiary_payment",
+        {"statuses": ["Payment Pending"], "tenants": [TENANT]},
+        {"utr_numbers": ["U1"]},
+        10,
     ),
     "sanctions": ("sanction_summary", {"tenants": [TENANT]}, {"hoa_codes": ["none"]}, 1),
     "status_history": ("status_history", {"services": ["PI"]}, {"pi_numbers": ["PI-XX/1"]}, 0),
     "unmatched_failures": ("unmatched_failure", {"states": ["OPEN"]}, {"bill_numbers": ["PI-XX/1"]}, 0),
     "waiting_payments": ("waiting_payment", {"tenants": [TENANT]}, {"hold_codes": ["none"]}, 1),
-}  # fmt: skip
+}
 
 
 def test_each_question_to_a_view_has_its_frame_with_the_same_arguments():

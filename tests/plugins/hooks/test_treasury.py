@@ -126,8 +126,14 @@ def test_a_switch_is_read(connect, given, read):
 
 
 def test_empty_fields_of_the_form_mean_the_default(connect):
-    empty = {"purpose": "", "timeout_seconds": "", "max_concurrency": None, "ca_bundle": "", "old_log_keys": "",
-             "calls_per_second": ""}  # fmt: skip
+    empty = {
+        "purpose": "",
+        "timeout_seconds": "",
+        "max_concurrency": None,
+        "ca_bundle": "",
+        "old_log_keys": "",
+        "calls_per_second": "",
+    }
     config = connect(extra=empty).get_config()
     assert (config.purpose, config.timeout_seconds, config.max_concurrency) == ("MUKTA", 30, 16)
     assert (config.ca_bundle, config.old_log_keys, config.calls_per_second) == (None, (), None)

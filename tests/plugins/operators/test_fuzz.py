@@ -12,9 +12,23 @@ from ifms.errors import BadInputError
 pytestmark = pytest.mark.airflow
 
 TEXTS = (
-    "false", "true", "None", "", " ", "od.samplea", " od.samplea ", "PI-SA/2024-25/000001", "BN-SA/000001",
-    "'; DROP TABLE ifms.payment; --", "{{ conn.ifms_treasury.password }}", "../../x", "x" * 257, "a\nb", "\0", "ନମୁନା",
-)  # fmt: skip
+    "false",
+    "true",
+    "None",
+    "",
+    " ",
+    "od.samplea",
+    " od.samplea ",
+    "PI-SA/2024-25/000001",
+    "BN-SA/000001",
+    "'; DROP TABLE ifms.payment; --",
+    "{{ conn.ifms_treasury.password }}",
+    "../../x",
+    "x" * 257,
+    "a\nb",
+    "\0",
+    "ନମୁନା",
+)
 texts_of_forms = st.sampled_from(TEXTS) | st.text(max_size=20)
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | texts_of_forms,

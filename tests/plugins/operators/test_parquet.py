@@ -46,9 +46,13 @@ def test_an_object_storage_has_the_registers_sums(reported: Reported, monkeypatc
 
     ledger = urlsplit(as_worker(reported.adapter.dsn))
     connection = {
-        "conn_type": "postgres", "host": ledger.hostname, "port": ledger.port, "login": ledger.username,
-        "password": ledger.password, "schema": ledger.path.lstrip("/"),
-    }  # fmt: skip
+        "conn_type": "postgres",
+        "host": ledger.hostname,
+        "port": ledger.port,
+        "login": ledger.username,
+        "password": ledger.password,
+        "schema": ledger.path.lstrip("/"),
+    }
     monkeypatch.setenv("AIRFLOW_CONN_IFMS_DB", json.dumps(connection))
     monkeypatch.setitem(fs._register_filesystems(), "memory", lambda _: MemoryFileSystem())  # type: ignore[arg-type]
     month = f"{clock.to_ist(reported.at('settled')):%Y-%m}"

@@ -26,9 +26,13 @@ def execute(reported: Reported, monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 
     ledger = urlsplit(as_worker(reported.adapter.dsn))
     connection = {
-        "conn_type": "postgres", "host": ledger.hostname, "port": ledger.port, "login": ledger.username,
-        "password": ledger.password, "schema": ledger.path.lstrip("/"),
-    }  # fmt: skip
+        "conn_type": "postgres",
+        "host": ledger.hostname,
+        "port": ledger.port,
+        "login": ledger.username,
+        "password": ledger.password,
+        "schema": ledger.path.lstrip("/"),
+    }
     monkeypatch.setenv("AIRFLOW_CONN_IFMS_DB", json.dumps(connection))
 
     def run(at: datetime, **options: Any) -> Path:
@@ -72,9 +76,14 @@ def test_one_report_as_of_the_intervals_end(execute: Any, reported: Reported):
 def test_all_reports_but_those_without_rows_which_are_named(execute: Any, reported: Reported):
     folder = execute(reported.at("paid"), format="csv", tenants=["od.samplea"])
     assert [name.split("_20")[0] for name in names(folder)] == [
-        "amounts_transferred", "bank_transfers", "fund_register", "payments_by_group", "project_payments",
-        "reconciliation", "response_times",
-    ]  # fmt: skip
+        "amounts_transferred",
+        "bank_transfers",
+        "fund_register",
+        "payments_by_group",
+        "project_payments",
+        "reconciliation",
+        "response_times",
+    ]
     [*_, row] = reported.adapter.rows("SELECT * FROM ifms.sweep_run WHERE service_id = 'REPORTS' ORDER BY started_at")
     assert (row["state"], row["counts"]["empty"], row["counts"]["files"]) == ("success", 2, 7)
     assert [text.split()[0] for text in row["problems"]] == ["payment_ageing", "failure_reasons"]
@@ -105,7 +114,7 @@ def test_one_report_without_rows_fails_and_leaves_nothing(execute: Any, reported
         ({"hoa_code": 990017}, "hoa_code must be a text"),
         ({"report": "reconciliation", "hoa_code": "9900"}, "are filters of fund_register only"),
     ],
-)  # fmt: skip
+)
 def test_what_can_not_be_asked_is_said(execute: Any, reported: Reported, tmp_path: Path, options: Any, said: str):
     with pytest.raises(BadInputError, match=said):
         execute(reported.at("pending"), **options)

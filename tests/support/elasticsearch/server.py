@@ -53,9 +53,13 @@ def build(major: int) -> Path:
     made_by, version = java("Elasticsearch", "ES_JAVA_HOME"), VERSIONS[major]
     target = HERE / "target" / version
     fetch(
-        f"Elasticsearch {version}", HERE, f"built-{version}", lambda: _compile(made_by, target, major),
-        f"-Des.version={version}", f"-Dplace={target}",
-    )  # fmt: skip
+        f"Elasticsearch {version}",
+        HERE,
+        f"built-{version}",
+        lambda: _compile(made_by, target, major),
+        f"-Des.version={version}",
+        f"-Dplace={target}",
+    )
     return target
 
 
@@ -93,18 +97,28 @@ def running(settings: Mapping[str, str], heap: str = "256m", major: int = 9) -> 
     target = build(major)
     work = Path(tempfile.mkdtemp(prefix="ifms-es-"))
     port = free_port()
-    options = [f"-Xms{heap}", f"-Xmx{heap}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-               "--enable-native-access=ALL-UNNAMED", f"-Djava.io.tmpdir={work}"]  # fmt: skip
+    options = [
+        f"-Xms{heap}",
+        f"-Xmx{heap}",
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        "--enable-native-access=ALL-UNNAMED",
+        f"-Djava.io.tmpdir={work}",
+    ]
     if (target / "native").exists():
-        options += [f"-Des.nativelibs.path={target / 'native'}",
-                    "-Dorg.elasticsearch.nativeaccess.enableVectorLibrary=false"]  # fmt: skip
+        options += [
+            f"-Des.nativelibs.path={target / 'native'}",
+            "-Dorg.elasticsearch.nativeaccess.enableVectorLibrary=false",
+        ]
     path = os.pathsep.join([str(target / "classes"), *_jars(target)])
     arguments = [str(target / "home"), str(work), str(port), *(f"{name}={value}" for name, value in settings.items())]
     with (work / "out").open("wb") as out:
         process = subprocess.Popen(
             [java("Elasticsearch", "ES_JAVA_HOME"), *options, "-cp", path, "node.EsMain", *arguments],
-            stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-        )  # fmt: skip
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+        )
     try:
         _wait(process, f"http://127.0.0.1:{port}", work / "out")
         yield Node(f"http://127.0.0.1:{port}", process)

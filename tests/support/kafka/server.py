@@ -51,8 +51,11 @@ class Broker:
         with (self.work / "out").open("ab") as out:
             self.process = subprocess.Popen(
                 [*_command(*self.heap), "kafka.Kafka", str(self.work / "server.properties")],
-                stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=_environment(),
-            )  # fmt: skip
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                env=_environment(),
+            )
         _wait(self.process, self.servers, self.work / "out")
 
     def stop(self) -> None:
@@ -101,9 +104,13 @@ def run(
     """Run a class of Kafka's jars, one of its own programs, to its end."""
     build()
     return subprocess.run(
-        [*_command(), program, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        [*_command(), program, *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
         env=_environment() | dict(environment or {}),
-    )  # fmt: skip
+    )
 
 
 @contextmanager
@@ -134,9 +141,12 @@ def as_the_image(broker: Broker, environment: Mapping[str, str]) -> None:
     folders = [f"--default-configs-dir={defaults}", f"--mounted-configs-dir={defaults}"]
     (broker.work / "server.properties").unlink(missing_ok=True)
     done = run(
-        "kafka.docker.KafkaDockerWrapper", "setup", *folders, f"--final-configs-dir={broker.work}",
+        "kafka.docker.KafkaDockerWrapper",
+        "setup",
+        *folders,
+        f"--final-configs-dir={broker.work}",
         environment=environment,
-    )  # fmt: skip
+    )
     if done.returncode != 0 and "already formatted" not in done.stdout + done.stderr:
         raise RuntimeError(f"Kafka can't be set up: {(done.stdout + done.stderr)[-2000:]}")
     broker.heap = tuple(environment.get("KAFKA_HEAP_OPTS", "").split())

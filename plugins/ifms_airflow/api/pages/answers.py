@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Iterable
 from functools import partial
 from typing import Annotated
-from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import APIRouter, Form, HTTPException, Query, Request
@@ -32,6 +31,7 @@ from ifms_airflow.api.access import (
     starts,
 )
 from ifms_airflow.api.digit import Text
+from ifms_airflow.api.forms import Reason, Token, see_other, status_of
 from ifms_airflow.api.messages import t
 from ifms_airflow.api.pages.render import page, run_text
 from ifms_airflow.api.read_pool import Ledger, Reads
@@ -40,7 +40,6 @@ from ifms_airflow.rights import Rights
 MOST_ANSWERS = 50
 """So many texts are shown at a time: those with most PIs behind them."""
 
-Reason = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")]
 
 router = APIRouter(dependencies=[READ])
 
@@ -96,8 +95,7 @@ def add(request: Request, user: User, given: Entitled, ledger: Ledger, form: Ann
                 reason=form.reason,
             )
         except (BadInputError, ConflictError) as error:
-            status = 400 if isinstance(error, BadInputError) else 409
-            return _show(request, user, given, ledger, form=form, error=str(error), status=status)
+            return _show(request, user, given, ledger, form=form, error=str(error), status=status_of(error))
         return proposing.shown(request, made)
 
     def work(connection: Connection) -> UUID:
@@ -111,8 +109,7 @@ def add(request: Request, user: User, given: Entitled, ledger: Ledger, form: Ann
     try:
         phrase = writes.transact(work)
     except (BadInputError, ConflictError) as error:
-        status = 400 if isinstance(error, BadInputError) else 409
-        return _show(request, user, given, ledger, form=form, error=str(error), status=status)
+        return _show(request, user, given, ledger, form=form, error=str(error), status=status_of(error))
     dag_runs.note(
         user,
         "phrase_added",
@@ -159,7 +156,7 @@ def ask(
     ledger: Ledger,
     phrase: Annotated[UUID, Form()],
     service: Annotated[Service, Form()],
-    token: Annotated[str, Form(pattern="^[0-9a-f]{32}$")],
+    token: Annotated[Token, Form()],
 ) -> RedirectResponse:
     """Start the DAG that asks about the PIs which waited behind a text, without waiting for its hour."""
     dag_id = dag_of(service)
@@ -205,8 +202,7 @@ def _run(dag: str, run: str, given: Rights, ledger: Reads) -> dag_runs.Started |
 
 
 def _back(request: Request, **values: str) -> RedirectResponse:
-    query = f"?{urlencode(values)}" if values else ""
-    return RedirectResponse(f"{request.scope.get('root_path', '')}/answers{query}", 303)
+    return see_other(request, "/answers", values)
 
 
 def _show(

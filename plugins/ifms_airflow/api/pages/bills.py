@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import uuid
 from typing import Annotated
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Query, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel, Field
 
 from ifms.errors import BadInputError
@@ -17,6 +16,7 @@ from ifms.services.chosen import MOST, bill_numbers
 from ifms_airflow.api import dag_runs
 from ifms_airflow.api.access import READ, Entitled, User, may_start, starts
 from ifms_airflow.api.digit import Text
+from ifms_airflow.api.forms import Token, see_other
 from ifms_airflow.api.messages import t
 from ifms_airflow.api.pages.render import page, run_text
 from ifms_airflow.api.read_pool import Ledger, Reads
@@ -37,7 +37,7 @@ class Choice(BaseModel):
 class Confirmed(Choice):
     """The form as it is sent once more."""
 
-    token: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
+    token: Token
 
 
 @router.get("/bills")
@@ -88,8 +88,7 @@ def choose(
     cities = [form.city] if form.city else given.act.listed
     conf = {"bills": list(numbers)} | ({"tenants": cities} if cities else {})
     started = dag_runs.start(user, given, PAYMENTS, "bills", conf, form.token, page=True)
-    there = urlencode({"dag": started.dag_id, "run": started.run_id})
-    return RedirectResponse(f"{request.scope.get('root_path', '')}/bills?{there}", 303)
+    return see_other(request, "/bills", {"dag": started.dag_id, "run": started.run_id})
 
 
 def _run_text(started: dag_runs.Started) -> str:

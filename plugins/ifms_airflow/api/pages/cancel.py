@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 from typing import Annotated
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, HTTPException, Query, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel, Field
 
 from ifms import clock
@@ -18,6 +17,7 @@ from ifms.services.manual_settlement import cancel
 from ifms_airflow.api import dag_runs, writes
 from ifms_airflow.api.access import INSTRUCTIONS, READ, Entitled, User, require_act, starts
 from ifms_airflow.api.digit import Text
+from ifms_airflow.api.forms import Reason, see_other
 from ifms_airflow.api.messages import t
 from ifms_airflow.api.pages.render import page
 from ifms_airflow.api.read_pool import Ledger, Reads
@@ -30,7 +30,7 @@ class Cancellation(BaseModel):
     """The form as it is sent."""
 
     number: Annotated[Text, Field(min_length=1)]
-    reason: Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")] = ""
+    reason: Reason = ""
     typed: Text = ""
 
 
@@ -73,8 +73,7 @@ def end(
         reason = " ".join(form.reason.split())
         tenant = whole.pi["tenant_id"]
         dag_runs.note(user, "cancel", dag_id=INSTRUCTIONS, tenant_id=tenant, pi_number=form.number, reason=reason)
-    there = urlencode({"number": form.number})
-    return RedirectResponse(f"{request.scope.get('root_path', '')}/instruction?{there}", 303)
+    return see_other(request, "/instruction", {"number": form.number})
 
 
 def _look(ledger: Reads, given: Rights, number: str) -> Whole:

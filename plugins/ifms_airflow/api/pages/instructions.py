@@ -57,6 +57,7 @@ from ifms_airflow.api.access import (
 )
 from ifms_airflow.api.digit import Text
 from ifms_airflow.api.exports import CSV, REPORTS, XLSX, Exporting, TooManyRowsError, Work
+from ifms_airflow.api.forms import Reason, Token, see_other
 from ifms_airflow.api.messages import english, t
 from ifms_airflow.api.pages.cancel import never_sent
 from ifms_airflow.api.pages.render import count, page, run_text
@@ -224,7 +225,7 @@ def save_search(
     if form.city and form.city not in given.read:
         raise HTTPException(404, f"No city {form.city} is open to you; nothing was saved")
     writes.transact(partial(saved_searches.save, owner=user.get_id(), name=name, query=urlencode(form.filled)))
-    return RedirectResponse(f"{request.scope.get('root_path', '')}/instructions?{urlencode(form.filled)}", 303)
+    return see_other(request, "/instructions", form.filled)
 
 
 @router.post("/instructions/searches/remove")
@@ -233,12 +234,29 @@ def remove_search(
 ) -> RedirectResponse:
     """Forget one of one's own searches."""
     writes.transact(partial(saved_searches.remove, owner=user.get_id(), search_id=search_id))
-    return RedirectResponse(f"{request.scope.get('root_path', '')}/instructions", 303)
+    return see_other(request, "/instructions")
 
 
-_HEADER = ("pis.c.number", "pi.type", "pi.parent", "pi.payment", "pi.bill", "pi.city", "pis.c.date",
-           "pis.c.beneficiaries", "pis.c.successful", "pis.c.failed", "pis.c.amount", "pis.c.status", "pis.c.city_name",
-           "pi.hoa", "reg.c.code", "pi.work_order", "pis.f.project", "pis.f.ward")  # fmt: skip
+_HEADER = (
+    "pis.c.number",
+    "pi.type",
+    "pi.parent",
+    "pi.payment",
+    "pi.bill",
+    "pi.city",
+    "pis.c.date",
+    "pis.c.beneficiaries",
+    "pis.c.successful",
+    "pis.c.failed",
+    "pis.c.amount",
+    "pis.c.status",
+    "pis.c.city_name",
+    "pi.hoa",
+    "reg.c.code",
+    "pi.work_order",
+    "pis.f.project",
+    "pis.f.ward",
+)
 
 
 @router.get("/instructions.csv")
@@ -281,12 +299,25 @@ def _everything(work: Work, connection: Connection, criteria: Criteria, cities: 
 
 def _cells(known: names.Names, line: Line) -> list[sheets.Cell]:
     return [
-        line.pi_number, english(f"type.{line.pi_type}"), line.parent_pi_number, line.payment_number,
-        ", ".join(line.bill_numbers), line.tenant_id, line.created_at, line.beneficiary_count, line.successful_count,
-        line.failed_count, line.net_amount, english(f"status.{line.status}"), known.city(line.tenant_id),
-        known.head(line.hoa_code), line.hoa_code, ", ".join(line.work_order_numbers), ", ".join(line.project_numbers),
+        line.pi_number,
+        english(f"type.{line.pi_type}"),
+        line.parent_pi_number,
+        line.payment_number,
+        ", ".join(line.bill_numbers),
+        line.tenant_id,
+        line.created_at,
+        line.beneficiary_count,
+        line.successful_count,
+        line.failed_count,
+        line.net_amount,
+        english(f"status.{line.status}"),
+        known.city(line.tenant_id),
+        known.head(line.hoa_code),
+        line.hoa_code,
+        ", ".join(line.work_order_numbers),
+        ", ".join(line.project_numbers),
         ", ".join(line.wards),
-    ]  # fmt: skip
+    ]
 
 
 # One of them ----------------------------------------------------------------------------------------------------------
@@ -600,10 +631,10 @@ def act(
     ledger: Ledger,
     number: Annotated[Text, Form(min_length=1)],
     action: Annotated[str, Form(pattern="^(refresh|resubmit|revise|repay)$")],
-    token: Annotated[str, Form(pattern="^[0-9a-f]{32}$")],
+    token: Annotated[Token, Form()],
     revise: Annotated[Sequence[Text], Form()] = (),
     same_account: Annotated[Sequence[Text], Form()] = (),
-    reason: Annotated[str, Form(max_length=1000, pattern=r"^[^\x00]*$")] = "",
+    reason: Annotated[Reason, Form()] = "",
 ) -> RedirectResponse:
     """Start the DAG run that does it, and show the PI with how the run stands; or propose it, where that needs two.
 
@@ -626,8 +657,7 @@ def act(
         if proposal is not None:
             return proposing.shown(request, proposal)
         started = dag_runs.start(user, given, chosen.dag_id, chosen.name, chosen.conf, token, page=True)
-    there = urlencode({"number": number, "dag": started.dag_id, "run": started.run_id})
-    return RedirectResponse(f"{request.scope.get('root_path', '')}/instruction?{there}", 303)
+    return see_other(request, "/instruction", {"number": number, "dag": started.dag_id, "run": started.run_id})
 
 
 def _proposed(user: User, ledger: Reads, whole: Whole, chosen: Action, reason: str) -> Proposal | None:

@@ -79,12 +79,16 @@ def overview(request: Request, given: Entitled, ledger: Ledger, sort: Annotated[
         waits=[(each, bar_of_ages(each, longest), waits_text(each), waits_link(each)) for each in waits],
         sums={who: sums(waits, who) for who in Who},
         ages=[t(f"over.age.{place}") for place in range(len(reads.AGES) + 1)],
-        failed=[(each, bar(each.payments, max(f.payments for f in failed), left_kind(each)), left_text(each))
-                for each in failed],
+        failed=[
+            (each, bar(each.payments, max(f.payments for f in failed), left_kind(each)), left_text(each))
+            for each in failed
+        ],
         failed_sum=(sum(each.payments for each in failed), sum((each.amount for each in failed), Decimal(0))),
         urgent=next((left_text(each) for each in failed if each.payments), None),
-        reasons=[(each, reason_text(each.reason), bar_of_money(each.amount, max(r.amount for r in reasons)))
-                 for each in reasons],
+        reasons=[
+            (each, reason_text(each.reason), bar_of_money(each.amount, max(r.amount for r in reasons)))
+            for each in reasons
+        ],
         reasons_sum=(sum(each.payments for each in reasons), sum((each.amount for each in reasons), Decimal(0))),
         year=year,
         heads=[(each, bar_of_head(each, max(h.allotted for h in heads))) for each in heads],
@@ -97,7 +101,7 @@ def overview(request: Request, given: Entitled, ledger: Ledger, sort: Annotated[
         red=sum(each.state == "failed" for each in sweeps),
         unknown=unknown,
         reconciled=reconciled,
-    )  # fmt: skip
+    )
 
 
 def step(states: Sequence[State], status: str) -> Step:

@@ -31,6 +31,7 @@ from ifms_airflow.api.access import (
     starts,
 )
 from ifms_airflow.api.digit import Text
+from ifms_airflow.api.forms import Reason, status_of
 from ifms_airflow.api.messages import t
 from ifms_airflow.api.pages.render import page, run_text
 from ifms_airflow.api.read_pool import Ledger, Reads
@@ -45,7 +46,6 @@ DAGS = {
 }
 """What does an act that calls the treasury."""
 
-Reason = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")]
 
 router = APIRouter(dependencies=[READ])
 
@@ -134,8 +134,7 @@ def approve(
         try:
             found = writes.transact(work)
         except IfmsError as error:
-            status = 400 if isinstance(error, BadInputError) else 409
-            return _show(request, user, given, ledger, _look(ledger, given, form.id), str(error), status)
+            return _show(request, user, given, ledger, _look(ledger, given, form.id), str(error), status_of(error))
         dag_runs.note(user, "approved", dag_id=INSTRUCTIONS, proposal=found.id, act=found.act, subject=found.subject)
     if found.act in DAGS:
         dag_id = DAGS[Act(found.act)]
@@ -161,8 +160,7 @@ def refuse(
     try:
         writes.transact(work)
     except (BadInputError, ConflictError) as error:
-        status = 400 if isinstance(error, BadInputError) else 409
-        return _show(request, user, given, ledger, _look(ledger, given, form.id), str(error), status)
+        return _show(request, user, given, ledger, _look(ledger, given, form.id), str(error), status_of(error))
     dag_runs.note(user, "refused", dag_id=INSTRUCTIONS, proposal=found.id, act=found.act, subject=found.subject)
     return proposing.shown(request, found)
 

@@ -29,6 +29,7 @@ from ifms_airflow.api import dag_runs
 from ifms_airflow.api.access import READ, Entitled, User, may_start, starts
 from ifms_airflow.api.digit import Text
 from ifms_airflow.api.exports import CSV, REPORTS, XLSX, Exporting, TooManyRowsError, Work
+from ifms_airflow.api.forms import Token, see_other
 from ifms_airflow.api.messages import english, t
 from ifms_airflow.api.pages.render import count, month, page, run_text, rupees
 from ifms_airflow.api.read_pool import Ledger
@@ -76,7 +77,7 @@ class ReportForm(RegisterForm):
     """The form that has ifms_reports make the file."""
 
     format: Literal["csv", "xlsx", "pdf"]
-    token: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
+    token: Token
 
 
 def current_year() -> str:
@@ -128,8 +129,17 @@ def register(
     )
 
 
-_HEADER = ("reg.c.hoa", "reg.c.code", "reg.c.city", "reg.c.number", "reg.c.date", "reg.c.type", "reg.c.amount",
-           "reg.c.sanctioned", "reg.c.available")  # fmt: skip
+_HEADER = (
+    "reg.c.hoa",
+    "reg.c.code",
+    "reg.c.city",
+    "reg.c.number",
+    "reg.c.date",
+    "reg.c.type",
+    "reg.c.amount",
+    "reg.c.sanctioned",
+    "reg.c.available",
+)
 
 
 @router.get("/register.csv")
@@ -176,8 +186,7 @@ def report(request: Request, user: User, given: Entitled, form: Annotated[Report
     }
     reported = {name: value for name, value in conf.items() if value is not None}
     started = dag_runs.start(user, given, REPORTS, "register", reported, form.token, page=True)
-    there = urlencode(form.filled | {"run": started.run_id})
-    return RedirectResponse(f"{request.scope.get('root_path', '')}/register?{there}", 303)
+    return see_other(request, "/register", form.filled | {"run": started.run_id})
 
 
 def _run_text(started: dag_runs.Started) -> str:
@@ -315,9 +324,16 @@ def _everything(work: Work, connection: Connection, form: RegisterForm, cities: 
 def _cells(known: names.Names, row: Transaction) -> list[sheets.Cell]:
     date_: date = row.transaction_date
     return [
-        known.head(row.hoa_code), row.hoa_code, row.tenant_id, row.transaction_number, date_, row.transaction_type,
-        row.transaction_amount, row.sanctioned_balance, row.fund_available,
-    ]  # fmt: skip
+        known.head(row.hoa_code),
+        row.hoa_code,
+        row.tenant_id,
+        row.transaction_number,
+        date_,
+        row.transaction_type,
+        row.transaction_amount,
+        row.sanctioned_balance,
+        row.fund_available,
+    ]
 
 
 def _name(form: RegisterForm, kind: str) -> str:

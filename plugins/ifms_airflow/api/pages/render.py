@@ -139,10 +139,23 @@ _BENEFICIARY_TONES = {
     "Payment Pending": "wait",
 }
 _TONES: Mapping[str, str] = _BENEFICIARY_TONES | {
-    "PENDING": "wait", "INITIATED": "busy", "APPROVED": "busy", "IN PROCESS": "busy", "SUCCESSFUL": "good",
-    "COMPLETED": "good", "PARTIAL": "bad", "FAILED": "bad", "success": "good", "failed": "bad", "running": "busy",
-    "queued": "wait", "answered": "good", "rejected": "bad", "never_sent": "wait", "unknown": "bad",
-}  # fmt: skip
+    "PENDING": "wait",
+    "INITIATED": "busy",
+    "APPROVED": "busy",
+    "IN PROCESS": "busy",
+    "SUCCESSFUL": "good",
+    "COMPLETED": "good",
+    "PARTIAL": "bad",
+    "FAILED": "bad",
+    "success": "good",
+    "failed": "bad",
+    "running": "busy",
+    "queued": "wait",
+    "answered": "good",
+    "rejected": "bad",
+    "never_sent": "wait",
+    "unknown": "bad",
+}
 
 
 def tone(status: str | None) -> str:
@@ -162,8 +175,15 @@ def _environment() -> Environment:
     made.globals |= {"t": t, "tn": tn, "bill_link": links.bill, "beneficiary_link": links.beneficiary}
     made.globals |= {"pairs": lambda values: [(value, value) for value in values]}
     filters: dict[str, Any] = {
-        "rupees": rupees, "count": count, "when": when, "day": day, "day_of": day_of, "masked_account": masked_account,
-        "shown_ifsc": shown_ifsc, "took": took, "tone": tone,
-    }  # fmt: skip
+        "rupees": rupees,
+        "count": count,
+        "when": when,
+        "day": day,
+        "day_of": day_of,
+        "masked_account": masked_account,
+        "shown_ifsc": shown_ifsc,
+        "took": took,
+        "tone": tone,
+    }
     made.filters.update(filters)
     return made

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 from typing import Annotated
-from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import APIRouter, Form, Query, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from pydantic import BaseModel, Field
+from fastapi.responses import HTMLResponse, Response
+from pydantic import BaseModel
 
 from ifms.cities import Cities
 from ifms.errors import BadInputError, ConflictError
@@ -19,6 +18,7 @@ from ifms.queries import funds, names
 from ifms_airflow.api import dag_runs, proposing, writes
 from ifms_airflow.api.access import INSTRUCTIONS, READ, Entitled, User, may_start, require_act, starts
 from ifms_airflow.api.digit import Text
+from ifms_airflow.api.forms import Reason, see_other, status_of
 from ifms_airflow.api.pages.render import page
 from ifms_airflow.api.read_pool import Ledger, Reads
 from ifms_airflow.rights import Rights
@@ -34,7 +34,7 @@ class Closing(BaseModel):
 
     sanction: UUID
     closed: bool
-    reason: Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")] = ""
+    reason: Reason = ""
     city: Text = ""
 
 
@@ -58,8 +58,7 @@ def change(request: Request, user: User, given: Entitled, ledger: Ledger, form: 
             wanted = {"closed": form.closed}
             made = proposing.propose(user, Act.SANCTION, str(form.sanction), wanted, tenant_id=city, reason=form.reason)
         except (BadInputError, ConflictError) as error:
-            status = 400 if isinstance(error, BadInputError) else 409
-            return _show(request, user, given, ledger, form.city, str(error), status)
+            return _show(request, user, given, ledger, form.city, str(error), status_of(error))
         return proposing.shown(request, made)
     work = partial(
         sanctions.set_closed,
@@ -72,8 +71,7 @@ def change(request: Request, user: User, given: Entitled, ledger: Ledger, form: 
     try:
         done = writes.transact(work)
     except (BadInputError, ConflictError) as error:
-        status = 400 if isinstance(error, BadInputError) else 409
-        return _show(request, user, given, ledger, form.city, str(error), status)
+        return _show(request, user, given, ledger, form.city, str(error), status_of(error))
     dag_runs.note(
         user,
         "sanction_closed" if form.closed else "sanction_opened",
@@ -83,8 +81,7 @@ def change(request: Request, user: User, given: Entitled, ledger: Ledger, form: 
         tenant_id=done.tenant_id,
         reason=" ".join(form.reason.split()),
     )
-    query = f"?{urlencode({'city': form.city})}" if form.city else ""
-    return RedirectResponse(f"{request.scope.get('root_path', '')}/sanctions{query}", 303)
+    return see_other(request, "/sanctions", {"city": form.city} if form.city else None)
 
 
 def _show(

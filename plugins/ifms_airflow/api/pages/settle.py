@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 from typing import Annotated
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, HTTPException, Query, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel, Field
 
 from ifms import clock
@@ -20,6 +19,7 @@ from ifms.wire.bank import mask_long_numbers
 from ifms_airflow.api import dag_runs, proposing, writes
 from ifms_airflow.api.access import INSTRUCTIONS, READ, Entitled, User, require_act, starts
 from ifms_airflow.api.digit import Text
+from ifms_airflow.api.forms import Reason, see_other, status_of
 from ifms_airflow.api.messages import t
 from ifms_airflow.api.pages.render import page
 from ifms_airflow.api.read_pool import Ledger, Reads
@@ -34,7 +34,7 @@ class SettleForm(BaseModel):
     """The form: what the person says; empty when it is first shown."""
 
     verdict: Verdict | None = None
-    reason: Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")] = ""
+    reason: Reason = ""
     typed: Text = ""
 
 
@@ -88,8 +88,7 @@ def say(request: Request, user: User, given: Entitled, ledger: Ledger, form: Ann
             verdict=form.verdict,
             reason=" ".join(form.reason.split()),
         )
-    there = urlencode({"number": form.number})
-    return RedirectResponse(f"{request.scope.get('root_path', '')}/instruction?{there}", 303)
+    return see_other(request, "/instruction", {"number": form.number})
 
 
 def _propose(request: Request, user: User, whole: Whole, form: Settlement) -> Response:
@@ -108,8 +107,7 @@ def _propose(request: Request, user: User, whole: Whole, form: Settlement) -> Re
             amount=amount,
         )
     except (BadInputError, ConflictError) as error:
-        status = 400 if isinstance(error, BadInputError) else 409
-        return _show(request, whole, form, str(error), status, two=True)
+        return _show(request, whole, form, str(error), status_of(error), two=True)
     return proposing.shown(request, made)
 
 

@@ -25,6 +25,7 @@ from ifms_airflow.api import dag_runs, proposing
 from ifms_airflow.api.access import INSTRUCTIONS, READ, Entitled, User, may_start, require_act, starts
 from ifms_airflow.api.digit import Text
 from ifms_airflow.api.exports import CSV, REPORTS, XLSX, Exporting, TooManyRowsError, Work
+from ifms_airflow.api.forms import Reason, Token, see_other, status_of
 from ifms_airflow.api.messages import english, has, t
 from ifms_airflow.api.pages.instructions import tab_counts
 from ifms_airflow.api.pages.render import count, page, run_text
@@ -110,9 +111,21 @@ def reason_text(code: str) -> str:
     return t(f"hold.{code}") if has(f"hold.{code}") else code
 
 
-_HEADER = ("wait.c.payment", "wait.c.bills", "wait.c.city", "wait.c.amount", "wait.c.reason", "wait.c.why",
-           "wait.c.raised", "wait.c.since", "wait.c.tries", "wait.c.polled", "wait.c.attempts",
-           "wait.c.last_pi", "pis.c.city_name")  # fmt: skip
+_HEADER = (
+    "wait.c.payment",
+    "wait.c.bills",
+    "wait.c.city",
+    "wait.c.amount",
+    "wait.c.reason",
+    "wait.c.why",
+    "wait.c.raised",
+    "wait.c.since",
+    "wait.c.tries",
+    "wait.c.polled",
+    "wait.c.attempts",
+    "wait.c.last_pi",
+    "pis.c.city_name",
+)
 
 
 @router.get("/waiting.csv")
@@ -157,10 +170,20 @@ def _in_english(code: str) -> str:
 
 def _cells(known: names.Names, row: Waiting) -> list[sheets.Cell]:
     return [
-        row.payment_number, ", ".join(row.bill_numbers), row.tenant_id, row.amount, _in_english(row.reason), row.why,
-        row.raised_at, row.since, row.all_tries, row.polled_at, row.attempts, row.last_pi_number,
+        row.payment_number,
+        ", ".join(row.bill_numbers),
+        row.tenant_id,
+        row.amount,
+        _in_english(row.reason),
+        row.why,
+        row.raised_at,
+        row.since,
+        row.all_tries,
+        row.polled_at,
+        row.attempts,
+        row.last_pi_number,
         known.city(row.tenant_id),
-    ]  # fmt: skip
+    ]
 
 
 # One of them ----------------------------------------------------------------------------------------------------------
@@ -229,8 +252,8 @@ def again(
     ledger: Ledger,
     city: Annotated[Number, Form()],
     number: Annotated[Number, Form()],
-    token: Annotated[str, Form(pattern="^[0-9a-f]{32}$")],
-    reason: Annotated[str, Form(max_length=1000, pattern=r"^[^\x00]*$")] = "",
+    token: Annotated[Token, Form()],
+    reason: Annotated[Reason, Form()] = "",
 ) -> RedirectResponse:
     """Start the run of ifms_pi that takes the payment up once more, and show the payment with how the run stands.
 
@@ -246,10 +269,9 @@ def again(
         try:
             proposal = proposing.resubmission(user, ledger, row.tenant_id, row.payment_number, reason)
         except (BadInputError, ConflictError) as error:
-            raise HTTPException(400 if isinstance(error, BadInputError) else 409, str(error)) from None
+            raise HTTPException(status_of(error), str(error)) from None
         if proposal is not None:
             return proposing.shown(request, proposal)
         conf = {"payments": [row.payment_number], "tenants": [row.tenant_id]}
         started = dag_runs.start(user, given, INSTRUCTIONS, "again", conf, token, page=True)
-    there = urlencode({"city": city, "number": number, "run": started.run_id})
-    return RedirectResponse(f"{request.scope.get('root_path', '')}/waiting/payment?{there}", 303)
+    return see_other(request, "/waiting/payment", {"city": city, "number": number, "run": started.run_id})

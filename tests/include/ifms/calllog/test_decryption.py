@@ -117,9 +117,16 @@ def test_records_of_the_java_adapter_open(rek, wrapped):
 def test_an_error_record_of_the_java_adapter_opens():
     sent = encoded(aes_encrypt(SEK, json.dumps(REQUEST).encode()))
     error = {
-        "id": "e-1", "serviceId": "PI", "requestId": "4f6b-sample", "statusCode": "500", "errorMsg": "boom",
-        "jitEncRequest": sent, "sekString": encoded(SEK), "authToken": TOKEN, "createdtime": "1690000000000",
-    }  # fmt: skip
+        "id": "e-1",
+        "serviceId": "PI",
+        "requestId": "4f6b-sample",
+        "statusCode": "500",
+        "errorMsg": "boom",
+        "jitEncRequest": sent,
+        "sekString": encoded(SEK),
+        "authToken": TOKEN,
+        "createdtime": "1690000000000",
+    }
     opened = open_document(error, "e-1", Keys(None, SECRET))
     assert (json.loads(opened.request), opened.error, opened.status_code) == (REQUEST, "boom", "500")
     assert TOKEN not in str(opened)

@@ -15,8 +15,19 @@ from ifms.ledger.status_log import call_context
 from ifms.wire.crypto import aes_decrypt
 
 SEED_REQUEST = {"id", "serviceId", "jitBillNo", "encRequest", "decryptionRek", "encResponse", "createdtime"}
-SEED_ERROR = {"id", "serviceId", "requestId", "statusCode", "jitEncRequest", "errorMsg", "encryptionRek", "decryptionRek",
-              "authToken", "sekString", "createdtime"}  # fmt: skip
+SEED_ERROR = {
+    "id",
+    "serviceId",
+    "requestId",
+    "statusCode",
+    "jitEncRequest",
+    "errorMsg",
+    "encryptionRek",
+    "decryptionRek",
+    "authToken",
+    "sekString",
+    "createdtime",
+}
 
 
 def opened(document, name, column):

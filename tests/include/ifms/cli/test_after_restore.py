@@ -81,8 +81,16 @@ def test_what_was_paid_after_the_backup_is_not_paid_again(adapter, treasury, res
     waiting = here.rows("SELECT payment_number FROM ifms.payment WHERE paid_by IS NULL ORDER BY 1")
     assert len(waiting) == 2
     with psycopg.connect(here.dsn) as owner, pytest.raises(psycopg.errors.CheckViolation, match="was restored"):
-        columns = ", ".join(r[0] for r in owner.execute("SELECT column_name FROM information_schema.columns WHERE table_schema = 'ifms' AND table_name = 'payment_instruction' AND is_generated = 'NEVER' AND column_name NOT IN ('id', 'pi_number', 'status', 'payment_number')"))  # fmt: skip
-        owner.execute(f"INSERT INTO ifms.payment_instruction (pi_number, payment_number, {columns}) SELECT 'PI-XX/1', %s, {columns} FROM ifms.payment_instruction LIMIT 1".encode(), (waiting[0]["payment_number"],))  # fmt: skip
+        columns = ", ".join(
+            r[0]
+            for r in owner.execute(
+                "SELECT column_name FROM information_schema.columns WHERE table_schema = 'ifms' AND table_name = 'payment_instruction' AND is_generated = 'NEVER' AND column_name NOT IN ('id', 'pi_number', 'status', 'payment_number')"
+            )
+        )
+        owner.execute(
+            f"INSERT INTO ifms.payment_instruction (pi_number, payment_number, {columns}) SELECT 'PI-XX/1', %s, {columns} FROM ifms.payment_instruction LIMIT 1".encode(),
+            (waiting[0]["payment_number"],),
+        )
     # What comes after the restore is paid, and so is what the treasury is known not to have.
     wage_bill(here)
     for service in ("PA", "PI"):
@@ -91,7 +99,10 @@ def test_what_was_paid_after_the_backup_is_not_paid_again(adapter, treasury, res
     number = waiting[0]["payment_number"]
     assert main(["after-restore", "clear", number, "--reason", " ", "--dsn", here.dsn]) == 1
     assert main(["after-restore", "clear", "EP/0", "--reason", "asked", "--dsn", here.dsn]) == 1
-    assert main(["after-restore", "clear", number, "--reason", "not in the treasury's list of today", "--dsn", here.dsn]) == 0  # fmt: skip
+    assert (
+        main(["after-restore", "clear", number, "--reason", "not in the treasury's list of today", "--dsn", here.dsn])
+        == 0
+    )
     capsys.readouterr()
     assert main(["after-restore", "list", "--dsn", here.dsn]) == 0
     said = capsys.readouterr().out

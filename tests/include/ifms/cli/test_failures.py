@@ -35,8 +35,10 @@ def test_it_is_listed_until_it_is_closed(ledger, kept, capsys):
     )
     code, out, _ = run(capsys, "settle", kept, "--dsn", ledger.dsn, "--reason", " the treasury\n meant PI-Y ")
     assert (code, out) == (0, f"failure {kept} is closed\n")
-    who, why = ledger.row("SELECT settled_by, settled_reason FROM ifms.reported_failure WHERE settled_at = now()"
-                          " OR settled_at IS NOT NULL")  # fmt: skip
+    who, why = ledger.row(
+        "SELECT settled_by, settled_reason FROM ifms.reported_failure WHERE settled_at = now()"
+        " OR settled_at IS NOT NULL"
+    )
     assert why == "the treasury meant PI-Y"
     assert who
     assert run(capsys, "list", "--dsn", ledger.dsn)[1] == "0 failure(s) match nothing\n"

@@ -58,7 +58,10 @@ def test_as_of_an_instant_it_is_the_file_of_then(report, reported: Reported, tmp
         (("fund_register", "--period", "2020-21"), "has nothing for financial year 2020-21"),
         (("fund_register", "--from", "2026-11-02", "--to", "2026-11-01"), "ends before it begins"),
         (("fund_register", "--from", "2026-11-02"), "say --from and --to together"),
-        (("fund_register", "--from", "2026-11-02", "--to", "2026-11-03", "--period", "all"), "say --from and --to together"),
+        (
+            ("fund_register", "--from", "2026-11-02", "--to", "2026-11-03", "--period", "all"),
+            "say --from and --to together",
+        ),
         (("fund_register", "--from", "1.1.2026", "--to", "2.1.2026"), "is no period"),
         (("fund_register", "--from", "2026-01-01", "--to", "9999-12-31"), "is no period"),
         (("fund_register", "--as-of", "now"), "'now' is no instant: write it like 2026-11-24T00:00"),
@@ -67,7 +70,7 @@ def test_as_of_an_instant_it_is_the_file_of_then(report, reported: Reported, tmp
         (("payment_ageing", "--hoa-code", "9900"), "are filters of fund_register only"),
         (("fund_register", "--transaction-type", "expense"), "is no transaction type"),
     ],
-)  # fmt: skip
+)
 def test_what_can_not_be_made_is_one_sentence_and_no_file(
     report, tmp_path: Path, arguments: tuple[str, ...], said: str
 ):

@@ -160,9 +160,7 @@ def test_told_after_each_step_the_index_has_every_status_in_order(adapter, kafka
         assert record.key == f"{pi['tenantId']}:{pi['muktaReferenceId']}"  # all of a payment in order
         by_pi[pi["jitBillNo"]].append(pi["piStatus"])
     # The first sending tells two statuses at once: what is told is the PI as it stands.
-    assert by_pi[original] == [
-        "INITIATED", "INITIATED", "APPROVED", "IN PROCESS", "SUCCESSFUL", "PARTIAL", "COMPLETED",
-    ]  # fmt: skip
+    assert by_pi[original] == ["INITIATED", "INITIATED", "APPROVED", "IN PROCESS", "SUCCESSFUL", "PARTIAL", "COMPLETED"]
     assert by_pi[revision] == ["INITIATED", "INITIATED", "SUCCESSFUL"]
     ids = [record.headers[MESSAGE_ID] for _, record in heard]
     assert len(set(ids)) == len(ids)
@@ -589,8 +587,11 @@ def test_what_is_no_message_of_ours_is_set_aside_and_the_others_go_on(adapter, k
             owner(
                 adapter,
                 "INSERT INTO ifms.outbox (topic, tenant_id, ordering_key, payload) VALUES (%s, %s, %s, %s::jsonb)",
-                topic, failed.TENANT, f"by hand {place}", json.dumps(payload),
-            )  # fmt: skip
+                topic,
+                failed.TENANT,
+                f"by hand {place}",
+                json.dumps(payload),
+            )
     failed.wage_bill(adapter, payees=1)
     adapter.cycle()
     with pytest.raises(SweepNeedsAttentionError, match="12 problem"):

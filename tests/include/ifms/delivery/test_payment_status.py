@@ -235,10 +235,12 @@ def test_all_that_was_said_counts_not_what_the_platform_shows():
 
     payment = Payment.model_validate(
         {
-            "id": "p", "tenantId": "od.samplea", "status": "INITIATED",
+            "id": "p",
+            "tenantId": "od.samplea",
+            "status": "INITIATED",
             "bills": [bill("B1", detail("D1", "l1", "l2", "l5"), detail("D2", "l3")), bill("B2", detail("D3", "l4"))],
         }
-    )  # fmt: skip
+    )
     again = {"status": "INITIATED", "referenceStatus": "PAYMENT_INITIATED"}
     corrected = again | {"lines": ["l1"], "lineStatus": "INITIATED", "above": None}
     story = [
@@ -255,10 +257,18 @@ def test_all_that_was_said_counts_not_what_the_platform_shows():
         return found | {b.bill_id: b.status for b in made.bills} | {"": (made.status, made.reference_status)}
 
     partial = {
-        "l1": "FAILED", "l2": "SUCCESSFUL", "l3": "SUCCESSFUL", "l4": "FAILED", "l5": "FAILED",
-        "D1": "PARTIAL", "D2": "SUCCESSFUL", "D3": "PARTIAL", "B1": "PARTIAL", "B2": "PARTIAL",
+        "l1": "FAILED",
+        "l2": "SUCCESSFUL",
+        "l3": "SUCCESSFUL",
+        "l4": "FAILED",
+        "l5": "FAILED",
+        "D1": "PARTIAL",
+        "D2": "SUCCESSFUL",
+        "D3": "PARTIAL",
+        "B1": "PARTIAL",
+        "B2": "PARTIAL",
         "": ("PARTIAL", "PAYMENT_PARTIAL"),
-    }  # fmt: skip
+    }
     assert statuses(changed(payment, story)) == partial
     initiated = partial | {"l1": "INITIATED", "": ("INITIATED", "PAYMENT_INITIATED")}
     assert statuses(changed(payment, [*story, corrected])) == initiated
@@ -366,17 +376,25 @@ def told(status, reference="PAYMENT_SUCCESS", lines=None):
 def test_a_cancelled_line_that_no_instruction_holds_stays_so(ours, expected):
     payment = Payment.model_validate(
         {
-            "id": "p", "tenantId": "od.samplea", "status": "CANCELLED",
+            "id": "p",
+            "tenantId": "od.samplea",
+            "status": "CANCELLED",
             "bills": [
                 {
-                    "id": "b", "billId": "B", "status": "INITIATED",
+                    "id": "b",
+                    "billId": "B",
+                    "status": "INITIATED",
                     "billDetails": [
                         {
-                            "id": "d1", "billDetailId": "D1", "status": "CANCELLED",
+                            "id": "d1",
+                            "billDetailId": "D1",
+                            "status": "CANCELLED",
                             "payableLineItems": [{"id": "1", "lineItemId": "l1", "status": "INITIATED"}],
                         },
                         {
-                            "id": "d2", "billDetailId": "D2", "status": "INITIATED",
+                            "id": "d2",
+                            "billDetailId": "D2",
+                            "status": "INITIATED",
                             "payableLineItems": [
                                 {"id": "2", "lineItemId": "l2", "status": "CANCELLED"},
                                 {"id": "3", "lineItemId": "l3", "status": "INITIATED"},
@@ -386,7 +404,7 @@ def test_a_cancelled_line_that_no_instruction_holds_stays_so(ours, expected):
                 }
             ],
         }
-    )  # fmt: skip
+    )
     made = changed(payment, [told("FAILED", "PAYMENT_INSUFFICIENT_FUNDS"), told("SUCCESSFUL")], ours)
     first, second = made.bills[0].bill_details
     assert (made.status, made.bills[0].status) == ("SUCCESSFUL", "SUCCESSFUL")

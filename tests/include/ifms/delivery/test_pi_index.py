@@ -15,12 +15,23 @@ from ifms.delivery.pi_index import documents, of_payments
 pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
 
 ALWAYS = {
-    "id", "tenantId", "jitBillNo", "piType", "parentPiNumber", "muktaReferenceId", "numBeneficiaries", "grossAmount",
-    "netAmount", "piStatus", "isActive", "piErrorResp", "beneficiaryDetails", "auditDetails", "additionalDetails",
-}  # fmt: skip
-NEVER = {
-    "paDetails", "benefName", "benfAcctNo", "benfBankIfscCode", "benfMobileNo", "benfAddress", "benfAccountType",
-}  # fmt: skip
+    "id",
+    "tenantId",
+    "jitBillNo",
+    "piType",
+    "parentPiNumber",
+    "muktaReferenceId",
+    "numBeneficiaries",
+    "grossAmount",
+    "netAmount",
+    "piStatus",
+    "isActive",
+    "piErrorResp",
+    "beneficiaryDetails",
+    "auditDetails",
+    "additionalDetails",
+}
+NEVER = {"paDetails", "benefName", "benfAcctNo", "benfBankIfscCode", "benfMobileNo", "benfAddress", "benfAccountType"}
 
 
 def told(adapter, *numbers):

@@ -45,7 +45,10 @@ def _all_states(adapter, treasury):
     mend(adapter)
     for each in failed[1:]:
         adapter.correct(Order(TENANT, each))
-    later = {r["parent_pi_number"]: r["pi_number"] for r in adapter.rows("SELECT * FROM ifms.payment_instruction WHERE pi_type = 'REVISED'")}  # fmt: skip
+    later = {
+        r["parent_pi_number"]: r["pi_number"]
+        for r in adapter.rows("SELECT * FROM ifms.payment_instruction WHERE pi_type = 'REVISED'")
+    }
     adapter.run("FTPS", Scope(pi_numbers=(later[number["NEXT"]], later[number["AGAIN"]])))
     fail(adapter, 1, later[number["AGAIN"]])
     adapter.run("FTFPS", Scope(pi_numbers=(later[number["AGAIN"]],)))

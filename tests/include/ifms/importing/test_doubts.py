@@ -31,9 +31,17 @@ class Java:
         run = self.database.run
         [pi] = run("SELECT * FROM jit_payment_inst_details WHERE pinumber = %s", number)
         for spent in run("SELECT * FROM jit_transaction_details WHERE paymentinstid = %s", pi["id"]):
-            run("UPDATE jit_funds_summary SET availableamount = availableamount + %s WHERE sanctionid = %s", spent["transactionamount"], spent["sanctionid"])  # fmt: skip
+            run(
+                "UPDATE jit_funds_summary SET availableamount = availableamount + %s WHERE sanctionid = %s",
+                spent["transactionamount"],
+                spent["sanctionid"],
+            )
         run("DELETE FROM jit_transaction_details WHERE paymentinstid = %s", pi["id"])
-        run("UPDATE jit_payment_inst_details SET pistatus = 'FAILED', isactive = false, pierrorresp = %s, lastmodifiedby = 'test' WHERE id = %s", error, pi["id"])  # fmt: skip
+        run(
+            "UPDATE jit_payment_inst_details SET pistatus = 'FAILED', isactive = false, pierrorresp = %s, lastmodifiedby = 'test' WHERE id = %s",
+            error,
+            pi["id"],
+        )
         run("UPDATE jit_beneficiary_details SET paymentstatus = 'Payment Failed' WHERE piid = %s", pi["id"])
         return pi["muktareferenceid"]
 
@@ -58,9 +66,15 @@ class Java:
         [pi] = run("SELECT * FROM jit_payment_inst_details WHERE pinumber = %s", number)
         key = pi["id"]
         rows = [("jit_payment_inst_details", pi)]
-        lines = run("SELECT * FROM jit_beneficiary_lineitems WHERE beneficiaryid IN (SELECT id FROM jit_beneficiary_details WHERE piid = %s)", key)  # fmt: skip
+        lines = run(
+            "SELECT * FROM jit_beneficiary_lineitems WHERE beneficiaryid IN (SELECT id FROM jit_beneficiary_details WHERE piid = %s)",
+            key,
+        )
         rows += [("jit_beneficiary_lineitems", line) for line in lines]
-        run("DELETE FROM jit_beneficiary_lineitems WHERE beneficiaryid IN (SELECT id FROM jit_beneficiary_details WHERE piid = %s)", key)  # fmt: skip
+        run(
+            "DELETE FROM jit_beneficiary_lineitems WHERE beneficiaryid IN (SELECT id FROM jit_beneficiary_details WHERE piid = %s)",
+            key,
+        )
         for table in ("jit_beneficiary_details", "jit_payment_advice_details", "jit_pi_status_logs"):
             rows += [(table, row) for row in run(f"SELECT * FROM {table} WHERE piid = %s", key)]
             run(f"DELETE FROM {table} WHERE piid = %s", key)
@@ -218,7 +232,9 @@ def test_a_phrase_of_the_site_counts(java, here):
     pi = java.world.number["INITIATED"]
     number = java.unanswered(pi, "Sample: this head is closed")
     with psycopg.connect(here.dsn) as owner:
-        owner.execute("INSERT INTO ifms.phrase (services, text, meaning, reason, added_by) VALUES ('{PI}', 'Sample: this head is closed', 'content error', 'asked', 'sample')")  # fmt: skip
+        owner.execute(
+            "INSERT INTO ifms.phrase (services, text, meaning, reason, added_by) VALUES ('{PI}', 'Sample: this head is closed', 'content error', 'asked', 'sample')"
+        )
     imported(java.world, here)
     assert [row["uncertain"] for row in instructions(here, number).values()] == [False]
 
@@ -235,11 +251,18 @@ def test_one_that_has_a_live_successor_is_in_doubt_all_the_same(java, here):
     assert (row["paid_by"], row["hold_code"]) == (rows[pi]["id"], None)
     # The SSU rejects the live one: its payment is free, and the older number as much in doubt as before.
     run, keep = java.database.run, java.database.keep
-    [debit] = run("SELECT t.* FROM jit_transaction_details t JOIN jit_payment_inst_details p ON p.id = paymentinstid WHERE pinumber = %s", pi)  # fmt: skip
+    [debit] = run(
+        "SELECT t.* FROM jit_transaction_details t JOIN jit_payment_inst_details p ON p.id = paymentinstid WHERE pinumber = %s",
+        pi,
+    )
     run("UPDATE jit_payment_inst_details SET pistatus = 'FAILED', pierrorresp = 'rejected' WHERE pinumber = %s", pi)
     run("UPDATE jit_beneficiary_details SET paymentstatus = 'Payment Failed' WHERE piid = %s", debit["paymentinstid"])
     keep("jit_transaction_details", **(debit | {"id": str(uuid.uuid4()), "transactiontype": "REVERSAL"}))
-    run("UPDATE jit_funds_summary SET availableamount = availableamount + %s WHERE sanctionid = %s", debit["transactionamount"], debit["sanctionid"])  # fmt: skip
+    run(
+        "UPDATE jit_funds_summary SET availableamount = availableamount + %s WHERE sanctionid = %s",
+        debit["transactionamount"],
+        debit["sanctionid"],
+    )
     assert imported(java.world, here).misfits == []
     held_and_red(here, rows[pi]["payment_number"], "PI-SA/2024-25/900004")
 

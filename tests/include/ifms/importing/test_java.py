@@ -65,7 +65,9 @@ def test_the_sweeps_go_on_where_the_cron_stopped(java_world, here):
         here.correct(Order(TENANT, number[state]))
     state = java_world.treasury.state
     by_number = {c["number"]: c for c in state["corrections"]}
-    for row in here.rows("SELECT pi_number, parent_pi_number FROM ifms.payment_instruction WHERE pi_type = 'REVISED' AND imported_at IS NULL"):  # fmt: skip
+    for row in here.rows(
+        "SELECT pi_number, parent_pi_number FROM ifms.payment_instruction WHERE pi_type = 'REVISED' AND imported_at IS NULL"
+    ):
         told = by_number[row["pi_number"]]["params"]
         [sent] = [b for b in state["bills"] if b["number"] == row["parent_pi_number"]]
         accounts = {
@@ -78,7 +80,9 @@ def test_the_sweeps_go_on_where_the_cron_stopped(java_world, here):
     fail(here, 1, number["SUCCESSFUL"])
     for service in ("FTPS", "FD", "FTFPS", "RELAY"):
         here.run(service)
-    assert here.rows("SELECT status FROM ifms.payment_instruction WHERE pi_number = %s", number["SUCCESSFUL"]) == [{"status": "PARTIAL"}]  # fmt: skip
+    assert here.rows("SELECT status FROM ifms.payment_instruction WHERE pi_number = %s", number["SUCCESSFUL"]) == [
+        {"status": "PARTIAL"}
+    ]
     assert here.rows("SELECT sum(spent_amount) AS n FROM ifms.sanction")[0]["n"] > Decimal(0)
     assert_money_is_right(here, java_world.treasury)
     assert broken(here) == {}

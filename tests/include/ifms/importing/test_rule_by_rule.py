@@ -79,17 +79,61 @@ def _funds(database: JavaDatabase) -> None:
     audit = {"createdtime": NEW_YEAR, "lastmodifiedtime": NEW_YEAR}
     spent = 100 * len(WITH_ITS_DEBIT)
     for key, tenant, head, ddo, allotted, used in (
-        ("s1", CITY, "H1", "D1", 5000, spent), ("s2", CITY, "H1", "D1", 300, 0), ("s3", OTHER, "H2", "D2", 0, 0),
-    ):  # fmt: skip
-        database.keep("jit_sanction_details", id=key, tenantId=tenant, hoaCode=head, ddoCode=ddo, masterAllotmentId=f"M-{key}", sanctionedAmount=9000, financialYear="2025-26", **audit)  # fmt: skip
-        database.keep("jit_funds_summary", id=f"f-{key}", tenantId=tenant, sanctionId=key, allottedAmount=allotted, availableAmount=allotted - used, **audit)  # fmt: skip
+        ("s1", CITY, "H1", "D1", 5000, spent),
+        ("s2", CITY, "H1", "D1", 300, 0),
+        ("s3", OTHER, "H2", "D2", 0, 0),
+    ):
+        database.keep(
+            "jit_sanction_details",
+            id=key,
+            tenantId=tenant,
+            hoaCode=head,
+            ddoCode=ddo,
+            masterAllotmentId=f"M-{key}",
+            sanctionedAmount=9000,
+            financialYear="2025-26",
+            **audit,
+        )
+        database.keep(
+            "jit_funds_summary",
+            id=f"f-{key}",
+            tenantId=tenant,
+            sanctionId=key,
+            allottedAmount=allotted,
+            availableAmount=allotted - used,
+            **audit,
+        )
     for key, sanction, serial, amount, kind, later in (
-        ("a1", "s1", 1, 4990, "Initial Allotment", 0), ("a2", "s1", 2, 10, "Additional allotment", 0), ("b1", "s2", 1, 250, "Initial Allotment", 0),
-        ("b2", "s2", 2, 80, "Additional allotment", 0), ("b3", "s2", 3, 30, "Allotment withdrawal", 0),
-        ("b4", "s2", 4, 0, "Additional allotment", 0), ("b5", "s2", 2, 80, "Additional allotment", 1),
-    ):  # fmt: skip
-        database.keep("jit_allotment_details", id=key, tenantId=CITY, sanctionId=sanction, allotmentSerialNo=serial, ssuAllotmentId="A", allotmentAmount=amount, allotmentTransactionType=kind, sanctionBalance=100, allotmentDate=NEW_YEAR, createdtime=NEW_YEAR + later)  # fmt: skip
-    database.keep("jit_executed_va_logs", id="va", tenantId=CITY, hoaCode="H1", ddoCode="D1", granteeCode="G1", lastExecuted=NEW_YEAR)  # fmt: skip
+        ("a1", "s1", 1, 4990, "Initial Allotment", 0),
+        ("a2", "s1", 2, 10, "Additional allotment", 0),
+        ("b1", "s2", 1, 250, "Initial Allotment", 0),
+        ("b2", "s2", 2, 80, "Additional allotment", 0),
+        ("b3", "s2", 3, 30, "Allotment withdrawal", 0),
+        ("b4", "s2", 4, 0, "Additional allotment", 0),
+        ("b5", "s2", 2, 80, "Additional allotment", 1),
+    ):
+        database.keep(
+            "jit_allotment_details",
+            id=key,
+            tenantId=CITY,
+            sanctionId=sanction,
+            allotmentSerialNo=serial,
+            ssuAllotmentId="A",
+            allotmentAmount=amount,
+            allotmentTransactionType=kind,
+            sanctionBalance=100,
+            allotmentDate=NEW_YEAR,
+            createdtime=NEW_YEAR + later,
+        )
+    database.keep(
+        "jit_executed_va_logs",
+        id="va",
+        tenantId=CITY,
+        hoaCode="H1",
+        ddoCode="D1",
+        granteeCode="G1",
+        lastExecuted=NEW_YEAR,
+    )
 
 
 def _pi(database: JavaDatabase, name: str, parent: str, n: int, status: str, people: list[str], net: int) -> None:
@@ -99,16 +143,66 @@ def _pi(database: JavaDatabase, name: str, parent: str, n: int, status: str, peo
     error = {"rejected": "sample reason", "declined": "PAYMENT_INSUFFICIENT_FUNDS"}.get(name)
     told = status not in ("INITIATED", "FAILED")
     processed = told and status != "APPROVED"
-    database.keep("jit_payment_inst_details", id=name, **common, piNumber=f"PI-{name}", parentPiNumber=parent, numBeneficiaries=len(people), grossAmount=net + (n % 2), netAmount=net, piStatus=status, isActive=name != "declined", piErrorResp=error, piApprovedId="7" if told and not parent else None, piApprovalDate="2026-01-02" if told and not parent else None, **audit)  # fmt: skip
-    database.keep("jit_payment_advice_details", id=f"{name}-advice", **common, piId=name, paBillRefNumber="B" if processed else "null", paFinYear="2025" if processed else None, paTokenNumber="T" if processed else None, paTokenDate="2026-01-03" if processed else None, **audit)  # fmt: skip
+    database.keep(
+        "jit_payment_inst_details",
+        id=name,
+        **common,
+        piNumber=f"PI-{name}",
+        parentPiNumber=parent,
+        numBeneficiaries=len(people),
+        grossAmount=net + (n % 2),
+        netAmount=net,
+        piStatus=status,
+        isActive=name != "declined",
+        piErrorResp=error,
+        piApprovedId="7" if told and not parent else None,
+        piApprovalDate="2026-01-02" if told and not parent else None,
+        **audit,
+    )
+    database.keep(
+        "jit_payment_advice_details",
+        id=f"{name}-advice",
+        **common,
+        piId=name,
+        paBillRefNumber="B" if processed else "null",
+        paFinYear="2025" if processed else None,
+        paTokenNumber="T" if processed else None,
+        paTokenDate="2026-01-03" if processed else None,
+        **audit,
+    )
     for m, reported in enumerate(people):
         whose = f"{parent.removeprefix('PI-')}-1" if parent else f"{name}-{m}"
         paid = reported == SUCCESSFUL
         amount = net if parent else (60, 40)[m]
-        database.keep("jit_beneficiary_details", id=f"{name}-{m}", **common, piId=name, beneficiaryId=f"payee {whose}", beneficiaryType=("IND", "ORG", "DEPT")[(n + m) % 3], beneficiaryNumber=f"N-{whose}", amount=amount, voucherNumber="V" if paid else None, voucherDate=NEW_YEAR, utrNo="U" if paid else None, paymentStatus=reported, **audit)  # fmt: skip
-        database.keep("jit_beneficiary_lineitems", id=f"{name}-{m}-line", beneficiaryId=f"{name}-{m}", lineItemId=f"line {whose}")  # fmt: skip
+        database.keep(
+            "jit_beneficiary_details",
+            id=f"{name}-{m}",
+            **common,
+            piId=name,
+            beneficiaryId=f"payee {whose}",
+            beneficiaryType=("IND", "ORG", "DEPT")[(n + m) % 3],
+            beneficiaryNumber=f"N-{whose}",
+            amount=amount,
+            voucherNumber="V" if paid else None,
+            voucherDate=NEW_YEAR,
+            utrNo="U" if paid else None,
+            paymentStatus=reported,
+            **audit,
+        )
+        database.keep(
+            "jit_beneficiary_lineitems", id=f"{name}-{m}-line", beneficiaryId=f"{name}-{m}", lineItemId=f"line {whose}"
+        )
     for kind in [] if parent or name == "declined" else ["DEBIT", "REVERSAL"] if name == "rejected" else ["DEBIT"]:
-        database.keep("jit_transaction_details", id=f"{name}-{kind}", tenantId=CITY, sanctionId="s1", paymentInstId=name, transactionAmount=net, transactionType=kind, **audit)  # fmt: skip
+        database.keep(
+            "jit_transaction_details",
+            id=f"{name}-{kind}",
+            tenantId=CITY,
+            sanctionId="s1",
+            paymentInstId=name,
+            transactionAmount=net,
+            transactionType=kind,
+            **audit,
+        )
     database.keep("jit_pi_status_logs", id=f"{name}-log", piId=name, serviceId="PI", status="sample", **audit)
 
 
@@ -170,7 +264,7 @@ def _changed(table, key, name, values):
 
 def copied(table, key, new, **values):
     """A further row like another one."""
-    return f"INSERT INTO {table} SELECT (jsonb_populate_record(t, '{json.dumps({'id': new, **values})}')).* FROM {table} t WHERE id = '{key}'"  # fmt: skip
+    return f"INSERT INTO {table} SELECT (jsonb_populate_record(t, '{json.dumps({'id': new, **values})}')).* FROM {table} t WHERE id = '{key}'"
 
 
 AMOUNT, ALLOTMENT, SUMMARY = "it has no amount", "can't be read", "its summary says"
@@ -285,7 +379,7 @@ RIGHT = {
     "a failed PI with a beneficiary of another": person("declined-0", beneficiarynumber="N-paid-0"),
     "a revision after one that has failed": f"{pi('completed-2', parentpinumber='PI-again', muktareferenceid='AGAIN', pistatus='FAILED')}; {person('completed-2-0', beneficiarynumber='N-again-1', paymentstatus=FAILED)}",
     "a failed PI whose beneficiary was paid without UTR": person("declined-0", paymentstatus=SUCCESSFUL),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("change", RIGHT.values(), ids=RIGHT.keys())
@@ -323,7 +417,9 @@ def test_what_sums_say_is_told_with_all_that_they_come_to(rows):
     found = rows.misfits()
     said = "; its allotments (each once) and transactions say"
     assert found["s1"] == [f"its summary says allotted 5000.00, available 4200.00{said} 5000.00 and 4300.00"]
-    assert found["s2"] == [f"its summary says allotted nothing, available nothing{said} 300.00 and 300.00; 1 allotment(s) are there twice"]  # fmt: skip
+    assert found["s2"] == [
+        f"its summary says allotted nothing, available nothing{said} 300.00 and 300.00; 1 allotment(s) are there twice"
+    ]
     [initiated] = [why for why in found["INITIATED"] if DEBITS in why]
     assert initiated == "it is INITIATED, active, for 100.00; its transactions are 0 DEBIT of 0, 0 REVERSAL of 0"
     [paid] = [why for why in found["PAID"] if DEBITS in why]
@@ -341,7 +437,7 @@ def test_what_sums_say_is_told_with_all_that_they_come_to(rows):
     ],
 )
 def test_a_payment_is_known_here_with_what_its_live_original_pays(rows, payment, amount, city, expected):
-    known = f"INSERT INTO ifms.payment (tenant_id, payment_number, payment_id, amount, raised_at) VALUES ('{city}', '{payment}', '', {amount}, now())"  # fmt: skip
+    known = f"INSERT INTO ifms.payment (tenant_id, payment_number, payment_id, amount, raised_at) VALUES ('{city}', '{payment}', '', {amount}, now())"
     assert rows.misfits(here=known) == ({payment: expected} if expected else {})
 
 
@@ -402,10 +498,13 @@ EARLIER = "2026-02-01"  # an earlier import took it in
     [
         (kept("PI-paid", "PAID", "SUCCESSFUL", imported_at=EARLIER), {}),
         (kept("PI-paid", "PAID", "APPROVED", imported_at=EARLIER), {}),  # it has gone on there since
-        (kept("PI-approved", "APPROVED", "SUCCESSFUL", imported_at=EARLIER), {"APPROVED": ["it is APPROVED there and SUCCESSFUL here"]}),
+        (
+            kept("PI-approved", "APPROVED", "SUCCESSFUL", imported_at=EARLIER),
+            {"APPROVED": ["it is APPROVED there and SUCCESSFUL here"]},
+        ),
         (kept("PI-paid", "PAID", "FAILED", imported_at=EARLIER), {"PAID": ["it is SUCCESSFUL there and FAILED here"]}),
     ],
-)  # fmt: skip
+)
 def test_what_an_earlier_import_took_in_may_only_have_gone_further_there(rows, here, expected):
     assert rows.misfits(here=here) == expected
 

@@ -26,7 +26,10 @@ def test_a_payment_with_a_row_that_does_not_fit_is_left_out_whole(java_world, he
     number = java_world.number[state]
     [row] = java_world.database.run("SELECT * FROM jit_payment_inst_details WHERE pinumber = %s", number)
     java_world.database.run(mutation, number)
-    left_out = java_world.database.run("SELECT count(*) AS n, coalesce(sum(netamount), 0) AS money FROM jit_payment_inst_details WHERE muktareferenceid = %s", row["muktareferenceid"])[0]  # fmt: skip
+    left_out = java_world.database.run(
+        "SELECT count(*) AS n, coalesce(sum(netamount), 0) AS money FROM jit_payment_inst_details WHERE muktareferenceid = %s",
+        row["muktareferenceid"],
+    )[0]
     report = imported(java_world, here)
     assert any(said in misfit.why for misfit in report.misfits), report.misfits
     assert all(misfit.remedy for misfit in report.misfits)
@@ -49,16 +52,29 @@ def test_a_payment_with_a_row_that_does_not_fit_is_left_out_whole(java_world, he
     assert again.misfits == []
     assert broken(here) == {}
     assert here.rows("SELECT 1 FROM ifms.import_withheld WHERE settled_at IS NULL") == []
-    assert here.rows("SELECT status FROM ifms.payment_instruction WHERE pi_number = %s", number) == java_world.adapter.rows("SELECT status FROM ifms.payment_instruction WHERE pi_number = %s", number)  # fmt: skip
+    assert here.rows(
+        "SELECT status FROM ifms.payment_instruction WHERE pi_number = %s", number
+    ) == java_world.adapter.rows("SELECT status FROM ifms.payment_instruction WHERE pi_number = %s", number)
 
 
 def test_a_sanction_whose_summary_disagrees_is_left_out_unless_its_rows_are_right(java_world, here):
-    [debit] = java_world.database.run("SELECT t.sanctionid, s.masterallotmentid, s.tenantid, s.hoacode FROM jit_transaction_details t JOIN jit_sanction_details s ON s.id = t.sanctionid LIMIT 1")  # fmt: skip
-    java_world.database.run("UPDATE jit_funds_summary SET availableamount = availableamount + 7 WHERE sanctionid = %s", debit["sanctionid"])  # fmt: skip
+    [debit] = java_world.database.run(
+        "SELECT t.sanctionid, s.masterallotmentid, s.tenantid, s.hoacode FROM jit_transaction_details t JOIN jit_sanction_details s ON s.id = t.sanctionid LIMIT 1"
+    )
+    java_world.database.run(
+        "UPDATE jit_funds_summary SET availableamount = availableamount + 7 WHERE sanctionid = %s", debit["sanctionid"]
+    )
     java_world.database.run("UPDATE jit_payment_inst_details SET lastmodifiedby = 'test'")
     report = imported(java_world, here)
     assert any("its summary says" in misfit.why for misfit in report.misfits)
-    assert here.rows("SELECT 1 FROM ifms.sanction WHERE (master_allotment_id, hoa_code) = (%s, %s)", debit["masterallotmentid"], debit["hoacode"]) == []  # fmt: skip
+    assert (
+        here.rows(
+            "SELECT 1 FROM ifms.sanction WHERE (master_allotment_id, hoa_code) = (%s, %s)",
+            debit["masterallotmentid"],
+            debit["hoacode"],
+        )
+        == []
+    )
     assert here.rows("SELECT 1 FROM ifms.import_withheld WHERE amount > 0") != []
     report = imported(java_world, here, by_rows=[debit["masterallotmentid"]])
     assert report.misfits == []
@@ -69,7 +85,9 @@ def test_a_sanction_whose_summary_disagrees_is_left_out_unless_its_rows_are_righ
 
 
 def test_an_unanswered_pi_is_named_and_its_payment_waits_for_a_person(java_world, here):
-    java_world.database.run("UPDATE jit_payment_inst_details SET pierrorresp = 'PAYMENT_SERVER_UNREACHABLE', lastmodifiedby = 'test' WHERE pistatus = 'FAILED' AND NOT isactive")  # fmt: skip
+    java_world.database.run(
+        "UPDATE jit_payment_inst_details SET pierrorresp = 'PAYMENT_SERVER_UNREACHABLE', lastmodifiedby = 'test' WHERE pistatus = 'FAILED' AND NOT isactive"
+    )
     report = imported(java_world, here)
     assert any("not by an answer that is known to refuse it" in remark for remark in report.remarks)
     [held] = here.rows("SELECT hold_message FROM ifms.payment WHERE hold_code = 'PI_IN_DOUBT'")

@@ -22,7 +22,15 @@ def test_all_that_it_had_is_here(java_world, here):
     assert len(report.tables) == 10
     assert all(t.agrees and t.here == t.rows and not t.left_out for t in report.tables), report.tables
     assert statuses(here) == statuses(java_world.adapter)
-    assert {status for _, status in statuses(here)} == {"INITIATED", "APPROVED", "IN PROCESS", "SUCCESSFUL", "PARTIAL", "COMPLETED", "FAILED"}  # fmt: skip
+    assert {status for _, status in statuses(here)} == {
+        "INITIATED",
+        "APPROVED",
+        "IN PROCESS",
+        "SUCCESSFUL",
+        "PARTIAL",
+        "COMPLETED",
+        "FAILED",
+    }
     balances = "SELECT master_allotment_id, hoa_code, allotted_amount, reserved_amount, spent_amount, available_amount, ssu_id, grantee_code, scheme_code, financial_year FROM ifms.sanction ORDER BY 1, 2"
     assert here.rows(balances) == java_world.adapter.rows(balances)
     sent = "SELECT pi_number, bill_date, pi_approved_id, pa_token_number, pa_bill_ref_number, org_bill_ref_number, org_bill_date, ssu_id, net_amount FROM ifms.payment_instruction WHERE sanction_id IS NOT NULL ORDER BY 1"
@@ -51,17 +59,47 @@ def test_what_it_has_done_since_is_copied_the_next_time(java_world, here):
     initiated, approved = java_world.number["INITIATED"], java_world.number["APPROVED"]
     # The SSU has rejected one; the advice of the other is made.
     run, keep = java_world.database.run, java_world.database.keep
-    run("UPDATE jit_payment_inst_details SET pistatus = 'FAILED', pierrorresp = 'rejected', lastmodifiedby = 'test' WHERE pinumber = %s", initiated)  # fmt: skip
-    run("UPDATE jit_beneficiary_details SET paymentstatus = 'Payment Failed' WHERE piid IN (SELECT id FROM jit_payment_inst_details WHERE pinumber = %s)", initiated)  # fmt: skip
-    [debit] = run("SELECT t.* FROM jit_transaction_details t JOIN jit_payment_inst_details p ON p.id = paymentinstid WHERE pinumber = %s", initiated)  # fmt: skip
-    keep("jit_transaction_details", tenantId=debit["tenantid"], sanctionId=debit["sanctionid"], paymentInstId=debit["paymentinstid"], transactionAmount=debit["transactionamount"], transactionType="REVERSAL")  # fmt: skip
-    run("UPDATE jit_funds_summary SET availableamount = availableamount + %s WHERE sanctionid = %s", debit["transactionamount"], debit["sanctionid"])  # fmt: skip
+    run(
+        "UPDATE jit_payment_inst_details SET pistatus = 'FAILED', pierrorresp = 'rejected', lastmodifiedby = 'test' WHERE pinumber = %s",
+        initiated,
+    )
+    run(
+        "UPDATE jit_beneficiary_details SET paymentstatus = 'Payment Failed' WHERE piid IN (SELECT id FROM jit_payment_inst_details WHERE pinumber = %s)",
+        initiated,
+    )
+    [debit] = run(
+        "SELECT t.* FROM jit_transaction_details t JOIN jit_payment_inst_details p ON p.id = paymentinstid WHERE pinumber = %s",
+        initiated,
+    )
+    keep(
+        "jit_transaction_details",
+        tenantId=debit["tenantid"],
+        sanctionId=debit["sanctionid"],
+        paymentInstId=debit["paymentinstid"],
+        transactionAmount=debit["transactionamount"],
+        transactionType="REVERSAL",
+    )
+    run(
+        "UPDATE jit_funds_summary SET availableamount = availableamount + %s WHERE sanctionid = %s",
+        debit["transactionamount"],
+        debit["sanctionid"],
+    )
     run("UPDATE jit_payment_inst_details SET pistatus = 'IN PROCESS' WHERE pinumber = %s", approved)
-    run("UPDATE jit_beneficiary_details SET paymentstatus = 'Payment In Process' WHERE piid IN (SELECT id FROM jit_payment_inst_details WHERE pinumber = %s)", approved)  # fmt: skip
-    run("UPDATE jit_payment_advice_details SET pabillrefnumber = '71', pafinyear = '2026', patokennumber = '72', patokendate = '2026-01-02' WHERE piid IN (SELECT id FROM jit_payment_inst_details WHERE pinumber = %s)", approved)  # fmt: skip
+    run(
+        "UPDATE jit_beneficiary_details SET paymentstatus = 'Payment In Process' WHERE piid IN (SELECT id FROM jit_payment_inst_details WHERE pinumber = %s)",
+        approved,
+    )
+    run(
+        "UPDATE jit_payment_advice_details SET pabillrefnumber = '71', pafinyear = '2026', patokennumber = '72', patokendate = '2026-01-02' WHERE piid IN (SELECT id FROM jit_payment_inst_details WHERE pinumber = %s)",
+        approved,
+    )
     report = imported(java_world, here)
     assert report.misfits == []
-    people = run("SELECT count(*) AS n FROM jit_beneficiary_details WHERE piid IN (SELECT id FROM jit_payment_inst_details WHERE pinumber IN (%s, %s))", initiated, approved)[0]["n"]  # fmt: skip
+    people = run(
+        "SELECT count(*) AS n FROM jit_beneficiary_details WHERE piid IN (SELECT id FROM jit_payment_inst_details WHERE pinumber IN (%s, %s))",
+        initiated,
+        approved,
+    )[0]["n"]
     assert report.changed == 2 + people + 1 + 1 + 1  # PIs, beneficiaries, transaction, summary, advice
     rows = {r["pi_number"]: r for r in here.rows("SELECT * FROM ifms.payment_instruction")}
     assert (rows[approved]["status"], rows[approved]["pa_token_number"]) == ("IN PROCESS", "72")
@@ -108,10 +146,17 @@ def test_an_imported_pi_that_is_rejected_here_is_told_of(java_world, here):
 def test_only_the_owner_imports(java_world, here):
     imported(java_world, here)
     with psycopg.connect(as_worker(here.dsn), autocommit=True) as worker:
-        columns = [row[0] for row in worker.execute("SELECT column_name FROM information_schema.columns WHERE table_schema = 'ifms' AND table_name = 'payment_instruction' AND is_generated = 'NEVER' AND column_name NOT IN ('id', 'pi_number', 'status')")]  # fmt: skip
+        columns = [
+            row[0]
+            for row in worker.execute(
+                "SELECT column_name FROM information_schema.columns WHERE table_schema = 'ifms' AND table_name = 'payment_instruction' AND is_generated = 'NEVER' AND column_name NOT IN ('id', 'pi_number', 'status')"
+            )
+        ]
         names = ", ".join(columns)
         with pytest.raises(errors.CheckViolation, match="only the owner"):
-            worker.execute(f"INSERT INTO ifms.payment_instruction (pi_number, {names}) SELECT 'PI-XX/1', {names} FROM ifms.payment_instruction LIMIT 1".encode())  # fmt: skip
+            worker.execute(
+                f"INSERT INTO ifms.payment_instruction (pi_number, {names}) SELECT 'PI-XX/1', {names} FROM ifms.payment_instruction LIMIT 1".encode()
+            )
         with pytest.raises(errors.InsufficientPrivilege):
             worker.execute("UPDATE ifms.beneficiary SET imported_as = 'Payment Failed'")
         with pytest.raises(errors.InsufficientPrivilege):
@@ -123,28 +168,46 @@ def test_only_the_owner_imports(java_world, here):
 def test_what_the_treasury_paid_before_is_booked_though_it_overdraws_and_nothing_more_is_reserved(java_world, here):
     """Two PIs at once took the same money, as the Java adapter let them: that is what its rows say, and it is so."""
     run = java_world.database.run
-    [debit] = run("SELECT t.*, s.masterallotmentid FROM jit_transaction_details t JOIN jit_sanction_details s ON s.id = t.sanctionid LIMIT 1")  # fmt: skip
+    [debit] = run(
+        "SELECT t.*, s.masterallotmentid FROM jit_transaction_details t JOIN jit_sanction_details s ON s.id = t.sanctionid LIMIT 1"
+    )
     run("UPDATE jit_payment_inst_details SET lastmodifiedby = 'test'")
     run("UPDATE jit_allotment_details SET allotmentamount = 1 WHERE sanctionid = %s", debit["sanctionid"])
     assert imported(java_world, here, by_rows=[debit["masterallotmentid"]]).misfits == []
     [sanction] = here.rows("SELECT id, available_amount FROM ifms.sanction WHERE available_amount < 0")
     assert broken(here) == {}
     with psycopg.connect(as_worker(here.dsn), autocommit=True) as worker:
-        found = funds.choose_funding(worker, TENANT, Decimal(1), [(debit_row["ddo_code"], debit_row["hoa_code"]) for debit_row in here.rows("SELECT * FROM ifms.sanction")], financial_year=here.rows("SELECT max(financial_year) AS y FROM ifms.sanction")[0]["y"])  # fmt: skip
+        found = funds.choose_funding(
+            worker,
+            TENANT,
+            Decimal(1),
+            [(debit_row["ddo_code"], debit_row["hoa_code"]) for debit_row in here.rows("SELECT * FROM ifms.sanction")],
+            financial_year=here.rows("SELECT max(financial_year) AS y FROM ifms.sanction")[0]["y"],
+        )
         assert found is not None
         assert found.sanction_id != sanction["id"]
 
 
 def test_the_database_itself_refuses_a_pi_for_what_was_left_out(java_world, here):
     number = java_world.number["APPROVED"]
-    java_world.database.run("UPDATE jit_payment_inst_details SET pistatus = '?', lastmodifiedby = 'test' WHERE pinumber = %s", number)  # fmt: skip
+    java_world.database.run(
+        "UPDATE jit_payment_inst_details SET pistatus = '?', lastmodifiedby = 'test' WHERE pinumber = %s", number
+    )
     imported(java_world, here)
     [withheld] = here.rows("SELECT * FROM ifms.import_withheld")
     with psycopg.connect(here.dsn, autocommit=True) as owner:
-        columns = [row[0] for row in owner.execute("SELECT column_name FROM information_schema.columns WHERE table_schema = 'ifms' AND table_name = 'payment_instruction' AND is_generated = 'NEVER' AND column_name NOT IN ('id', 'pi_number', 'status', 'imported_at', 'payment_number')")]  # fmt: skip
+        columns = [
+            row[0]
+            for row in owner.execute(
+                "SELECT column_name FROM information_schema.columns WHERE table_schema = 'ifms' AND table_name = 'payment_instruction' AND is_generated = 'NEVER' AND column_name NOT IN ('id', 'pi_number', 'status', 'imported_at', 'payment_number')"
+            )
+        ]
         names = ", ".join(columns)
         with pytest.raises(errors.CheckViolation, match="could not be imported"):
-            owner.execute(f"INSERT INTO ifms.payment_instruction (pi_number, payment_number, {names}) SELECT 'PI-XX/1', %s, {names} FROM ifms.payment_instruction LIMIT 1".encode(), (withheld["payment_number"],))  # fmt: skip
+            owner.execute(
+                f"INSERT INTO ifms.payment_instruction (pi_number, payment_number, {names}) SELECT 'PI-XX/1', %s, {names} FROM ifms.payment_instruction LIMIT 1".encode(),
+                (withheld["payment_number"],),
+            )
 
 
 def test_people_find_and_see_every_pi_that_was_imported(java_world, here):

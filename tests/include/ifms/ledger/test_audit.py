@@ -127,8 +127,11 @@ def test_a_record_that_was_put_in_is_named(cycle):
         "INSERT INTO ifms.status_log (tenant_id, payment_number, service_id, status, created_at)"
         " VALUES ('od.samplea', 'EP/SAMPLE', 'PI', 'STATUS_LOG_PI_SUCCESS', now() - interval '1 day')",
     )
-    rewrite(cycle.dsn, "UPDATE ifms.treasury_call SET outcome = NULL WHERE id = (SELECT min(id::text)::uuid FROM "
-            "ifms.treasury_call WHERE payment_instruction_id IS NOT NULL)")  # fmt: skip
+    rewrite(
+        cycle.dsn,
+        "UPDATE ifms.treasury_call SET outcome = NULL WHERE id = (SELECT min(id::text)::uuid FROM "
+        "ifms.treasury_call WHERE payment_instruction_id IS NOT NULL)",
+    )
     names = found(cycle.dsn)
     assert "status_log" in names["records_are_linked"][0]
     assert "past the ledger's rules" in names["records_are_linked"][0]

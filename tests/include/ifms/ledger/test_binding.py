@@ -19,14 +19,30 @@ from ifms.ledger.models import Beneficiary, PaymentInstruction
 
 # What changes while a PI lives, or is for people to read: not in its signature.
 ALIVE = {
-    "id", "status", "attempts", "last_attempt", "pi_approved_id", "pi_approval_date", "pa_fin_year",
-    "pa_bill_ref_number", "pa_token_number", "pa_token_date", "created_at", "error_message", "uncertain", "refusal",
-    "refused_first", "absent_since", "held_back", "settled_by", "same_refusals", "unmatched_failures", "signature",
+    "id",
+    "status",
+    "attempts",
+    "last_attempt",
+    "pi_approved_id",
+    "pi_approval_date",
+    "pa_fin_year",
+    "pa_bill_ref_number",
+    "pa_token_number",
+    "pa_token_date",
+    "created_at",
+    "error_message",
+    "uncertain",
+    "refusal",
+    "refused_first",
+    "absent_since",
+    "held_back",
+    "settled_by",
+    "same_refusals",
+    "unmatched_failures",
+    "signature",
     "additional_details",
-}  # fmt: skip
-ALIVE_OF_EACH = {
-    "id", "payment_instruction_id", "status", "status_message", "failed_on", "gender", "social_category",
-}  # fmt: skip
+}
+ALIVE_OF_EACH = {"id", "payment_instruction_id", "status", "status_message", "failed_on", "gender", "social_category"}
 
 
 @pytest.fixture

@@ -75,9 +75,11 @@ def test_told_again_it_is_known_and_the_last_word_counts(ledger, challan):
     assert keep(ledger, told) is True
     assert keep(ledger, told, why="the payment instruction is PENDING") is False
     assert keep(ledger, told, why="the payment instruction is PENDING") is False
-    assert ledger.row(
-        "SELECT why_unmatched, reason, last_told_at > first_told_at FROM ifms.reported_failure"
-    ) == ("the payment instruction is PENDING", "Account does not exist", True)  # fmt: skip
+    assert ledger.row("SELECT why_unmatched, reason, last_told_at > first_told_at FROM ifms.reported_failure") == (
+        "the payment instruction is PENDING",
+        "Account does not exist",
+        True,
+    )
 
 
 def test_told_twice_in_one_reply_it_is_new_once(ledger):

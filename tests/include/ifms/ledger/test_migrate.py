@@ -36,18 +36,32 @@ COUNTED = {
     "bill": {"tenant_id", "bill_id", "payment_number", "asked_at"},
     "payment": {"tenant_id", "payment_number", "amount", "raised_at", "seen_at"},
     "payment_instruction": {
-        "id", "tenant_id", "hoa_code", "bill_type", "pi_number", "pi_type", "repayment_of", "payment_number", "net_amount",
+        "id",
+        "tenant_id",
+        "hoa_code",
+        "bill_type",
+        "pi_number",
+        "pi_type",
+        "repayment_of",
+        "payment_number",
+        "net_amount",
         "created_at",
     },
     "beneficiary": {
-        "payment_instruction_id", "beneficiary_number", "amount", "status", "voucher_number", "failed_on", "created_at",
+        "payment_instruction_id",
+        "beneficiary_number",
+        "amount",
+        "status",
+        "voucher_number",
+        "failed_on",
+        "created_at",
         "updated_at",
     },
     "status_log": {"id", "payment_instruction_id", "from_status", "to_status", "created_at"},
     "fund_movement": {"payment_instruction_id", "kind", "amount", "created_at"},
     "sanction": {"tenant_id"},
     "va_watermark": {"tenant_id"},
-}  # fmt: skip
+}
 WRITTEN_BY_THE_OWNER = {
     "overview",
     "overview_instruction",
@@ -64,8 +78,16 @@ WRITTEN_BY_THE_OWNER = {
     "second_person",
 }
 _DECIDED = {
-    "approved_by", "approved_at", "refused_by", "refused_at", "refusal", "done_at", "done_in", "failed_at", "result",
-}  # fmt: skip
+    "approved_by",
+    "approved_at",
+    "refused_by",
+    "refused_at",
+    "refusal",
+    "done_at",
+    "done_in",
+    "failed_at",
+    "result",
+}
 # Records: what the database itself says of a row, whoever works on the ledger does not.
 SAID_BY_THE_DATABASE = {
     "status_log": {"id", "created_at"},

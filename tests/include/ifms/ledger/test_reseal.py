@@ -48,9 +48,13 @@ def check_all(dsn, keyring):
 def told_of_somebody(adapter):
     """The treasury tells of a failure that is nobody's here."""
     failure = Failure(
-        voucher_date=date(2026, 6, 1), reason="closed", challan_number="7", challan_date=None, ifsc="SMPL0000001",
+        voucher_date=date(2026, 6, 1),
+        reason="closed",
+        challan_number="7",
+        challan_date=None,
+        ifsc="SMPL0000001",
         account_number="000012345678",
-    )  # fmt: skip
+    )
     with psycopg.connect(adapter.dsn) as connection:
         assert failures.keep_unmatched(connection, "PI-XX/1", failure, KEYRING.sealer, "nobody's")
 

@@ -98,7 +98,9 @@ def test_what_is_held_back_is_let_go_by_its_clearing_alone(ledger):
     with ledger.connect() as owner, pytest.raises(psycopg.errors.CheckViolation, match="until it is cleared"):
         owner.execute(let_go)
     with ledger.connect() as owner:  # cleared, but by whom is the owner's to say
-        owner.execute("INSERT INTO ifms.restore_cleared SELECT id, %s, 'asked', 'sample' FROM ifms.restored", (pi.pi_number,))  # fmt: skip
+        owner.execute(
+            "INSERT INTO ifms.restore_cleared SELECT id, %s, 'asked', 'sample' FROM ifms.restored", (pi.pi_number,)
+        )
     with pytest.raises(LedgerError, match="is held back"):
         ledger.db.transact(lambda c: c.execute(let_go))
     assert state(ledger, pi)[2] is True

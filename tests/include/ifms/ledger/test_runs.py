@@ -10,8 +10,12 @@ from ifms.ledger.runs import MAX_PROBLEMS, RunContext
 def test_a_sweep_leaves_its_row(ledger):
     run = ledger.db.transact(lambda c: runs.begin(c, "PIS", RunContext("ifms_pis", "manual__1", 1, 2)))
     assert ledger.row("SELECT dag_id, run_id, shard, try_number, state FROM ifms.sweep_run") == (
-        "ifms_pis", "manual__1", 1, 2, "running",
-    )  # fmt: skip
+        "ifms_pis",
+        "manual__1",
+        1,
+        2,
+        "running",
+    )
     many = [f"problem {number}" for number in range(MAX_PROBLEMS + 50)]
     ledger.db.transact(lambda c: runs.finish(c, run, Counter(done=3), many, None))
     row = ledger.row("SELECT state, counts, jsonb_array_length(problems), finished_at > started_at FROM ifms.sweep_run")
@@ -75,9 +79,7 @@ def test_dates_that_were_asked_about_are_counted_and_added_up():
         for day in days:
             runs.note_date(counts, day)
         tries.append(counts)
-    assert tries[0] == {
-        "done": 2, "dates_asked": 2, "oldest_date_asked": 20260930, "newest_date_asked": 20261103,
-    }  # fmt: skip
+    assert tries[0] == {"done": 2, "dates_asked": 2, "oldest_date_asked": 20260930, "newest_date_asked": 20261103}
     total = runs.added_up(tries)
     assert [runs.shown(*each) for each in sorted(total.items())] == [
         ("dates asked", 3),

@@ -112,8 +112,10 @@ def test_the_environment_of_the_client_changes_nothing(ledger_dsn: str, monkeypa
         monkeypatch.setenv(variable, value)
     with Database(lambda: session.connect(as_worker(ledger_dsn))) as db:
         assert db.transact(lambda c: [shown(c, each) for each in ("datestyle", "timezone", "client_encoding")]) == [
-            "ISO, MDY", "UTC", "UTF8",
-        ]  # fmt: skip
+            "ISO, MDY",
+            "UTC",
+            "UTF8",
+        ]
     assert {each: os.environ[each] for each in told} == told, "for whatever else runs in this process"
 
 

@@ -1,25 +1,28 @@
-"""A filled ledger of each earlier revision becomes this one: its rows are the same and right, and its sweeps go on."""
+"""A filled ledger of each revision becomes the next package's: its rows are the same and right, its sweeps go on."""
 
-import re
+import shutil
 from collections import Counter
+from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg import sql
+from alembic import command
+from alembic.config import Config
+from psycopg import errors, sql
 from support.adapter import Adapter
+from support.databases import as_worker
 
 from ifms.ledger import migrate as module
 from ifms.ledger.invariants import find_violations
 from ifms.ledger.migrate import MIGRATIONS, migrate
 
-EARLIER = sorted(re.match("[0-9]+", path.name)[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))[:-1]
+REVISIONS = sorted(path.name.split("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 NOT_COPIED = {"alembic_version", "status_transition", "home"}
-RENAMED = {"unmatched_failure": "reported_failure"}
 
 
 @pytest.fixture
 def at_revision(postgres, monkeypatch):
-    """`at_revision("0002")`: the DSN of an empty ledger of that revision, as its package made it."""
+    """`at_revision("0001")`: the DSN of an empty ledger of that revision, as its package made it."""
     names = []
 
     def make(revision):
@@ -30,13 +33,30 @@ def at_revision(postgres, monkeypatch):
         with monkeypatch.context() as patched:
             patched.setattr(module.command, "upgrade", lambda config, _: real(config, revision))
             patched.setattr(module, "_grant", lambda connection: [])  # grants.sql is this package's
-            patched.setattr(module, "_write_second_person", lambda *_: None)  # a later table
             assert migrate(dsn) == []
         return dsn
 
     yield make
     for name in names:
         postgres.drop_database(name)
+
+
+@pytest.fixture
+def later(tmp_path, monkeypatch):
+    """`later("CREATE …")`: from now on `migrate` is that of a package with one more revision, which runs this SQL."""
+    migrations = tmp_path / "migrations"
+    shutil.copytree(MIGRATIONS, migrations, ignore=shutil.ignore_patterns("__pycache__"))
+    config = Config()
+    config.set_main_option("script_location", str(migrations))
+
+    def make(script):
+        made = migrations / "versions" / "9999_later.py"
+        if not made.exists():
+            assert Path(command.revision(config, "later", rev_id="9999").path) == made  # from script.py.mako
+        made.with_suffix(".sql").write_text(script, encoding="utf-8")
+        monkeypatch.setattr(module, "MIGRATIONS", migrations)
+
+    return make
 
 
 def columns(dsn):
@@ -59,14 +79,11 @@ def fill(dsn, source):
     with psycopg.connect(source) as there, psycopg.connect(dsn) as here:
         here.execute("SET LOCAL session_replication_role = replica")  # they were checked when they were written
         for table, known in columns(dsn).items():
-            now = RENAMED.get(table, table)
-            shared = sql.SQL(", ").join(map(sql.Identifier, (name for name in known if name in new[now])))
+            shared = sql.SQL(", ").join(map(sql.Identifier, (name for name in known if name in new[table])))
             name = sql.Identifier("ifms", table)
             here.execute(sql.SQL("DELETE FROM {}").format(name))
             with (
-                there.cursor().copy(
-                    sql.SQL("COPY {} ({}) TO STDOUT").format(sql.Identifier("ifms", now), shared)
-                ) as read,
+                there.cursor().copy(sql.SQL("COPY {} ({}) TO STDOUT").format(name, shared)) as read,
                 here.cursor().copy(sql.SQL("COPY {} ({}) FROM STDIN").format(name, shared)) as write,
             ):
                 for block in read:
@@ -89,12 +106,20 @@ def broken(dsn):
         return {finding.invariant.name: list(finding.rows) for finding in find_violations(connection)}
 
 
-@pytest.mark.parametrize("revision", EARLIER)
-def test_a_filled_ledger_of_an_earlier_revision_is_upgraded_and_goes_on(at_revision, world, revision):
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_a_filled_ledger_is_upgraded_and_goes_on(at_revision, later, world, revision):
     old = at_revision(revision)
     rows = fill(old, world.adapter.dsn)
     assert rows["payment_instruction"] > 8
+    later(
+        "ALTER TABLE ifms.payment_instruction ADD COLUMN sample text NOT NULL DEFAULT 'as before';"
+        " CREATE TABLE ifms.sample (id int)"
+    )
     assert migrate(old) == []
+    with psycopg.connect(old) as connection:
+        assert connection.execute("SELECT DISTINCT sample FROM ifms.payment_instruction").fetchall() == [("as before",)]
+    with psycopg.connect(as_worker(old)) as connection:
+        connection.execute("INSERT INTO ifms.sample VALUES (1)")
     assert counted(old, rows) == rows
     assert broken(old) == broken(world.adapter.dsn)
     here = Adapter(old, world.adapter.simulators)
@@ -108,52 +133,12 @@ def test_a_filled_ledger_of_an_earlier_revision_is_upgraded_and_goes_on(at_revis
     here.reconcile()
 
 
-def test_corrections_of_an_earlier_ledger_get_the_bill_numbers_of_their_originals(at_revision, world):
-    old = at_revision("0001")
-    fill(old, world.adapter.dsn)
-    with psycopg.connect(old) as connection:
-        before = connection.execute(
-            "SELECT count(*) FROM ifms.payment_instruction WHERE pi_type = 'REVISED'"
-        ).fetchone()
-        connection.execute(
-            """
-            UPDATE ifms.payment_instruction SET additional_details = '{"note": 1, "billNumber": []}'
-            WHERE parent_pi_number IS NOT NULL OR repayment_of IS NOT NULL
-            """
-        )
-        connection.execute(  # a repayment of a repayment, the second of which is known by itself
-            """
-            SET LOCAL session_replication_role = replica;
-            CREATE TEMP TABLE first AS SELECT * FROM ifms.payment_instruction
-                WHERE coalesce(parent_pi_number, repayment_of) IS NULL ORDER BY pi_number LIMIT 1;
-            INSERT INTO ifms.payment_instruction SELECT (jsonb_populate_record(f, jsonb_build_object('id',
-                gen_random_uuid(), 'pi_number', n, 'repayment_of', coalesce(o, f.pi_number), 'status', 'FAILED',
-                'additional_details', d))).*
-            FROM first f, (VALUES ('PI-XX/1', NULL, '{}'::jsonb), ('PI-XX/2', 'PI-XX/1', '[]'),
-                ('PI-XX/3', 'PI-XX/1', '{"billNumber": ["own"]}')) AS v(n, o, d);
-            """
-        )
-    assert before[0] > 0
-    assert migrate(old) == []
-    with psycopg.connect(old) as connection:
-        rows = dict(connection.execute("SELECT pi_number, additional_details FROM ifms.payment_instruction").fetchall())
-        parents = connection.execute(
-            """
-            SELECT pi_number, coalesce(parent_pi_number, repayment_of) FROM ifms.payment_instruction
-            WHERE coalesce(parent_pi_number, repayment_of) IS NOT NULL
-            """
-        ).fetchall()
-    assert len(parents) >= before[0] + 3
-    for number, parent in parents:
-        if number == "PI-XX/3":
-            assert rows[number] == {"billNumber": ["own"]}
-            continue
-        assert rows[number]["billNumber"]
-        assert {**rows[number], **rows[parent]} == rows[number]
-        assert number.startswith("PI-XX") or rows[number]["note"] == 1
-
-
-def test_each_revision_but_the_last_is_upgraded():
-    [*earlier, _] = sorted(path.stem for path in (MIGRATIONS / "versions").glob("*.py"))
-    assert [name[:4] for name in earlier] == EARLIER
-    assert (MIGRATIONS / "versions" / "0001_baseline.py").exists()
+def test_a_revision_that_fails_changes_nothing_and_is_begun_again(at_revision, later):
+    ledger = at_revision(REVISIONS[-1])
+    later("CREATE TABLE ifms.sample (id int); CREATE TABLE ifms.sample (id int)")
+    with pytest.raises(errors.DuplicateTable):
+        migrate(ledger)
+    assert "sample" not in columns(ledger)
+    later("CREATE TABLE ifms.sample (id int)")
+    assert migrate(ledger) == []
+    assert columns(ledger)["sample"] == ["id"]

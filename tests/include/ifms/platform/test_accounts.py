@@ -43,9 +43,12 @@ def change(simulators, payee):
 def detail(number, at, **changes):
     """An audit row of an account number, which this platform keeps as it is."""
     return {
-        "id": f"log-{at}-{number}", "objectId": "account-1", "entityName": "eg_bank_account_detail",
-        "changeDate": at, "keyValueMap": {"accountNumber": f"cipher-{number}"},
-    } | changes  # fmt: skip
+        "id": f"log-{at}-{number}",
+        "objectId": "account-1",
+        "entityName": "eg_bank_account_detail",
+        "changeDate": at,
+        "keyValueMap": {"accountNumber": f"cipher-{number}"},
+    } | changes
 
 
 class Registry:

@@ -103,12 +103,19 @@ def sound(wage_bill, payment_row, account_row):
     """Every service answers as the contract says."""
     account_row["bankAccountDetails"][0]["accountNumber"] = ACCOUNT
     SOUND.update(
-        bill=wage_bill, payment=payment_row, account=account_row,
+        bill=wage_bill,
+        payment=payment_row,
+        account=account_row,
         individual={"id": "ind-1", "mobileNumber": "9999999999", "address": [{"ward": {"code": "W1"}}]},
-        audit={"id": "a1", "objectId": "acc-1", "entityName": "eg_bank_account_detail", "changeDate": 1,
-               "keyValueMap": {"accountNumber": "1|abc"}},
+        audit={
+            "id": "a1",
+            "objectId": "acc-1",
+            "entityName": "eg_bank_account_detail",
+            "changeDate": 1,
+            "keyValueMap": {"accountNumber": "1|abc"},
+        },
         user={"uuid": "u", "userName": "IFMS_CRONJOB", "tenantId": "od", "roles": []},
-    )  # fmt: skip
+    )
     return SOUND
 
 

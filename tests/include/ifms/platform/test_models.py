@@ -162,15 +162,24 @@ def test_the_primary_detail_is_active_primary_and_the_newest(account_row):
     ("given", "read"),
     [
         ({"gender": "FEMALE"}, ("FEMALE", None)),
-        ({"gender": " Female ", "additionalFields": {"fields": [{"key": "SOCIAL_CATEGORY", "value": "sc"}]}}, ("FEMALE", "SC")),
-        ({"additionalFields": {"fields": [{"key": "OTHER", "value": "x"}, 7, {"key": "SOCIAL_CATEGORY"}]}}, (None, None)),
+        (
+            {"gender": " Female ", "additionalFields": {"fields": [{"key": "SOCIAL_CATEGORY", "value": "sc"}]}},
+            ("FEMALE", "SC"),
+        ),
+        (
+            {"additionalFields": {"fields": [{"key": "OTHER", "value": "x"}, 7, {"key": "SOCIAL_CATEGORY"}]}},
+            (None, None),
+        ),
         ({"gender": None, "additionalFields": None}, (None, None)),
         ({"gender": 7, "additionalFields": []}, (None, None)),
         ({"gender": ["MALE"], "additionalFields": {"fields": {"key": "SOCIAL_CATEGORY"}}}, (None, None)),
-        ({"gender": "x" * 41, "additionalFields": {"fields": [{"key": "SOCIAL_CATEGORY", "value": "=1+1"}]}}, (None, None)),
+        (
+            {"gender": "x" * 41, "additionalFields": {"fields": [{"key": "SOCIAL_CATEGORY", "value": "=1+1"}]}},
+            (None, None),
+        ),
         ({"gender": "ମହିଳା", "additionalFields": "SC"}, (None, None)),
     ],
-)  # fmt: skip
+)
 def test_what_is_read_for_counting_alone_stops_no_payment(given: dict[str, object], read: tuple[object, object]):
     individual = Individual.model_validate({"id": "i"} | given)
     assert (individual.gender, individual.social_category) == read

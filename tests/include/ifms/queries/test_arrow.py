@@ -41,11 +41,21 @@ def test_each_type_is_what_the_table_says(reading: psycopg.Connection):
     [batch] = read(reading, EVERYTHING)
     types = {field.name: field.type for field in batch.schema}
     assert types == {
-        "whole": pa.int32(), "long": pa.int64(), "short": pa.int16(), "truth": pa.bool_(),
-        "rupees": pa.decimal128(38, 2), "paid": pa.decimal128(15, 2), "ratio": pa.float64(), "text": pa.string(),
-        "nothing": pa.string(), "id": pa.string(), "held": pa.string(), "texts": pa.list_(pa.string()),
-        "day": pa.date32(), "at": pa.timestamp("us", tz="UTC"),
-    }  # fmt: skip
+        "whole": pa.int32(),
+        "long": pa.int64(),
+        "short": pa.int16(),
+        "truth": pa.bool_(),
+        "rupees": pa.decimal128(38, 2),
+        "paid": pa.decimal128(15, 2),
+        "ratio": pa.float64(),
+        "text": pa.string(),
+        "nothing": pa.string(),
+        "id": pa.string(),
+        "held": pa.string(),
+        "texts": pa.list_(pa.string()),
+        "day": pa.date32(),
+        "at": pa.timestamp("us", tz="UTC"),
+    }
     first, second, third = sorted(batch.to_pylist(), key=lambda row: row["whole"])
     assert [row["whole"] for row in batch.to_pylist()] == [3, 2, 1], "in the statement's order"
     assert (first["text"], first["texts"], first["truth"]) == ("", [], False)

@@ -137,11 +137,20 @@ def test_another_citys_are_not_there(filled: Ledger):
         own, other = Cities.of(tenant), Cities.of("od.sampleb")
         line = search.find(connection, everything, own).lines[0]
         ways = (
-            {}, {"ids": [line.id]}, {"pi_numbers": [line.pi_number]}, {"number": line.pi_number[:5]},
-            {"tenant_id": tenant}, {"payment_number": line.payment_number}, {"bill_number": line.bill_numbers[0]},
-            {"hoa_code": line.hoa_code}, {"amount_from": line.net_amount, "amount_to": line.net_amount},
-            {"status": line.status}, {"for_action": True}, {"offset": 1}, {"order": Order.CHANGED, "ascending": True},
-        )  # fmt: skip
+            {},
+            {"ids": [line.id]},
+            {"pi_numbers": [line.pi_number]},
+            {"number": line.pi_number[:5]},
+            {"tenant_id": tenant},
+            {"payment_number": line.payment_number},
+            {"bill_number": line.bill_numbers[0]},
+            {"hoa_code": line.hoa_code},
+            {"amount_from": line.net_amount, "amount_to": line.net_amount},
+            {"status": line.status},
+            {"for_action": True},
+            {"offset": 1},
+            {"order": Order.CHANGED, "ascending": True},
+        )
         for way in ways:
             asked = Criteria(**{"limit": 100} | way)
             mine = search.find(connection, asked, own).lines

@@ -19,9 +19,21 @@ from ifms.queries.search import Criteria
 pytestmark = pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 0})
 
 SCREEN = {
-    "id", "tenantId", "jitBillNo", "muktaReferenceId", "piStatus", "netAmount", "isActive", "piErrorResp", "paDetails",
-    "transactionDetails", "piStatusLogs", "beneficiaryDetails", "auditDetails", "additionalDetails",
-}  # fmt: skip
+    "id",
+    "tenantId",
+    "jitBillNo",
+    "muktaReferenceId",
+    "piStatus",
+    "netAmount",
+    "isActive",
+    "piErrorResp",
+    "paDetails",
+    "transactionDetails",
+    "piStatusLogs",
+    "beneficiaryDetails",
+    "auditDetails",
+    "additionalDetails",
+}
 """What View Payment reads without a check (digit-clients.md §2)."""
 
 

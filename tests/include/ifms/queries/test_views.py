@@ -123,8 +123,13 @@ def test_the_register_counts_as_the_story_does(filled: Ledger):
         assert row["fund_available"] == allotted - spent
         assert row["unreserved_after"] == allotted - spent - row["reserved_after"]
     assert [row["transaction_type"] for row in rows] == [
-        "Initial Allotment", "Additional Allotment", "Withdrawal", "Expense", "Expense", "Expense Reversed",
-    ]  # fmt: skip
+        "Initial Allotment",
+        "Additional Allotment",
+        "Withdrawal",
+        "Expense",
+        "Expense",
+        "Expense Reversed",
+    ]
     assert [row["movement_id"] for row in rows] == sorted(row["movement_id"] for row in rows)
 
 
@@ -448,7 +453,7 @@ def test_a_sanction_stands_as_the_register_left_it(filled: Ledger):
         last["reserved_after"] + 100,
         last["spent_after"],
         last["available_now"],
-    ]  # fmt: skip  (the last PI is pending: no row of the register)
+    ]  # the last PI is pending: no row of the register
     assert (row["allotment_count"], row["last_allotment_kind"], row["last_allotment_serial_no"]) == (3, "WITHDRAWAL", 2)
     assert (row["last_ssu_allotment_id"], row["last_allotment_amount"]) == ("802", 200)
     assert asked(filled, views.sanctions("2023-24")) == []
@@ -482,8 +487,10 @@ def test_the_history_says_what_was_heard_in_its_order(ledger: Ledger):
         )
     rows = asked(ledger, views.status_history(tenants=[TENANT]))
     assert [(row["pi_number"], row["service_id"], row["to_status"]) for row in rows] == [
-        (pi.pi_number, "PI", "INITIATED"), (pi.pi_number, "PIS", None), (None, "PI", None),
-    ]  # fmt: skip
+        (pi.pi_number, "PI", "INITIATED"),
+        (pi.pi_number, "PIS", None),
+        (None, "PI", None),
+    ]
     assert rows[0]["message"] == "about *****9012"
     assert asked(ledger, views.status_history(pi_numbers=[pi.pi_number])) == rows[:2]
     assert asked(ledger, views.status_history(payment_numbers=["EP/none"], services=["PI"])) == rows[2:]

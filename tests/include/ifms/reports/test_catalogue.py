@@ -18,9 +18,16 @@ REGISTER = REPORTS["fund_register"]
 
 def test_the_reports_are_these():
     assert list(REPORTS) == [
-        "fund_register", "payment_ageing", "failure_reasons", "reconciliation", "response_times", "amounts_transferred",
-        "bank_transfers", "project_payments", "payments_by_group",
-    ]  # fmt: skip
+        "fund_register",
+        "payment_ageing",
+        "failure_reasons",
+        "reconciliation",
+        "response_times",
+        "amounts_transferred",
+        "bank_transfers",
+        "project_payments",
+        "payments_by_group",
+    ]
     assert all(report_named(name) is report for name, report in REPORTS.items())
 
 
@@ -41,15 +48,24 @@ def test_formats():
 def test_without_a_period_a_report_has_its_own():
     labels = {name: request(report, AS_OF).period.label for name, report in REPORTS.items()}
     assert labels == {
-        "fund_register": "2026-27", "payment_ageing": "all", "failure_reasons": "2026-27",
-        "reconciliation": "2026-27", "response_times": "2026-11", "amounts_transferred": "2026-27", "bank_transfers": "2026-27",
-        "project_payments": "2026-27", "payments_by_group": "2026-27",
-    }  # fmt: skip
+        "fund_register": "2026-27",
+        "payment_ageing": "all",
+        "failure_reasons": "2026-27",
+        "reconciliation": "2026-27",
+        "response_times": "2026-11",
+        "amounts_transferred": "2026-27",
+        "bank_transfers": "2026-27",
+        "project_payments": "2026-27",
+        "payments_by_group": "2026-27",
+    }
 
 
 def test_what_can_not_be_asked_is_refused():
-    for period, said in (("2027-28", "begins after 2026-11-24 00:00:00 IST"), ("2026-11-24", "begins after"),
-                         ("tomorrow", "is no period")):  # fmt: skip
+    for period, said in (
+        ("2027-28", "begins after 2026-11-24 00:00:00 IST"),
+        ("2026-11-24", "begins after"),
+        ("tomorrow", "is no period"),
+    ):
         with pytest.raises(BadInputError, match=said):
             request(REGISTER, AS_OF, period=period)
     with pytest.raises(BadInputError, match="is no transaction type: there are Initial Allotment, "):
@@ -64,13 +80,18 @@ def test_what_can_not_be_asked_is_refused():
     [
         ({}, "fund_register_2026-27_all.csv"),
         ({"tenants": ["od.samplea"]}, "fund_register_2026-27_od.samplea.csv"),
-        ({"tenants": ["od.sampleb", "od.samplea"], "period": "2026-11"}, "fund_register_2026-11_od.samplea-od.sampleb.csv"),
+        (
+            {"tenants": ["od.sampleb", "od.samplea"], "period": "2026-11"},
+            "fund_register_2026-11_od.samplea-od.sampleb.csv",
+        ),
         ({"period": "2026-11-01..2026-11-02"}, "fund_register_2026-11-01_2026-11-02_all.csv"),
         ({"period": "all"}, "fund_register_all_all.csv"),
-        ({"hoa_code": "9900", "transaction_type": "Expense Reversed"},
-         "fund_register_2026-27_all_9900_expense-reversed.csv"),
+        (
+            {"hoa_code": "9900", "transaction_type": "Expense Reversed"},
+            "fund_register_2026-27_all_9900_expense-reversed.csv",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_file_is_called_by_what_is_in_it(asked: dict[str, str], name: str):
     assert file_name(REGISTER, request(REGISTER, AS_OF, **asked), "csv") == name
 

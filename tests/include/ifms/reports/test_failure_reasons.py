@@ -88,6 +88,7 @@ def test_success_by_reason(reported: Reported):
         counted.add([(TENANT, "9900", "PI", "EP", "BN", Decimal(amount), reason, None, None, at, None, outcome, None)])
     by_reason, by_month, by_city = (rows_of(table.make(counted)) for table in FAILURE_REASONS.tables)
     assert by_reason == [
-        ("B", 3, Decimal(9), 1, 1, 1, 0, 0, Decimal("33.3")), ("A", 1, Decimal("1.10"), 1, 0, 0, 0, 0, Decimal("100.0"))
-    ]  # fmt: skip
+        ("B", 3, Decimal(9), 1, 1, 1, 0, 0, Decimal("33.3")),
+        ("A", 1, Decimal("1.10"), 1, 0, 0, 0, 0, Decimal("100.0")),
+    ]
     assert by_month[0][1:] == by_city[0][1:] == (4, Decimal("10.10"), 2, 1, 1, 0, 0, Decimal("50.0"))

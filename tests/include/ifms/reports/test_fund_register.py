@@ -34,9 +34,14 @@ def counted(db: Database, **asked: Any) -> Counted:
 def test_it_has_the_storys_columns():
     headings = [column.heading for column in REPORT.columns]
     assert [each for each in headings if each not in ("Head Code", "City", "Sanction", "Recorded")] == [
-        "Head of Account", "Transaction Number", "Transaction Date", "Transaction Type", "Transaction Amount",
-        "Sanctioned Balance", "Fund Available",
-    ]  # fmt: skip
+        "Head of Account",
+        "Transaction Number",
+        "Transaction Date",
+        "Transaction Type",
+        "Transaction Amount",
+        "Sanctioned Balance",
+        "Fund Available",
+    ]
 
 
 def test_balances_are_the_storys_formulas(reported: Reported):

@@ -71,8 +71,10 @@ def test_sums_by_service_and_city():
     counted.add([(s, c, "ORIGINAL", "PI", "EP", "X", amount, None, d, age[d]) for s, c, amount, d in rows])
     by_service, by_city, both = (rows_of(table.make(counted)) for table in PAYMENT_AGEING.tables)
     assert by_service == [
-        ("PI", 2, 18, 95, 1, 0, 0, 0, 0, 1), ("PIS", 1, 13, 2, 0, 1, 0, 0, 0, 0), ("FTPS", 1, 5, 40, 0, 0, 0, 0, 1, 0)
-    ]  # fmt: skip
+        ("PI", 2, 18, 95, 1, 0, 0, 0, 0, 1),
+        ("PIS", 1, 13, 2, 0, 1, 0, 0, 0, 0),
+        ("FTPS", 1, 5, 40, 0, 0, 0, 0, 1, 0),
+    ]
     assert [row[:4] for row in by_city] == [("od.a", 2, 24, 95), ("od.b", 2, 12, 40)]
     assert [row[:3] for row in both] == [("PI", "od.a", 1), ("PI", "od.b", 1), ("PIS", "od.a", 1), ("FTPS", "od.b", 1)]
     assert SERVICES == ("PI", "PIS", "PAG", "PD", "FTPS", "none")

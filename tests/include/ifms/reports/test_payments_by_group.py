@@ -45,8 +45,11 @@ def paid(ledger: Ledger):
         with psycopg.connect(ledger.dsn) as connection:
             connection.execute("SET session_replication_role = replica")
             connection.execute("UPDATE ifms.payment_instruction SET created_at = %s WHERE id = %s", (at, pi.id))
-            connection.execute("UPDATE ifms.beneficiary SET status = 'Payment Successful', created_at = %s, updated_at = %s"
-                               " WHERE payment_instruction_id = %s", (at, at, pi.id))  # fmt: skip
+            connection.execute(
+                "UPDATE ifms.beneficiary SET status = 'Payment Successful', created_at = %s, updated_at = %s"
+                " WHERE payment_instruction_id = %s",
+                (at, at, pi.id),
+            )
             connection.execute(
                 "INSERT INTO ifms.status_log (payment_instruction_id, tenant_id, payment_number, service_id, status,"
                 " from_status, to_status, created_at)"
@@ -61,15 +64,19 @@ def paid(ledger: Ledger):
 def test_groups_of_ten_are_counted(ledger: Ledger, paid: Any):
     paid({("FEMALE", "SC"): 12, ("MALE", "SC"): 10, (None, None): 11})
     assert counted(ledger.dsn) == [
-        ("2026-05", "FEMALE", "SC", 12), ("2026-05", "MALE", "SC", 10), ("2026-05", "not known", "not known", 11),
-    ]  # fmt: skip
+        ("2026-05", "FEMALE", "SC", 12),
+        ("2026-05", "MALE", "SC", 10),
+        ("2026-05", "not known", "not known", 11),
+    ]
 
 
 def test_one_small_number_hides_the_next(ledger: Ledger, paid: Any):
     paid({("FEMALE", "SC"): 12, ("MALE", "SC"): 9, ("MALE", "ST"): 15})
     assert counted(ledger.dsn) == [
-        ("2026-05", "FEMALE", "SC", None), ("2026-05", "MALE", "SC", None), ("2026-05", "MALE", "ST", 15),
-    ]  # fmt: skip
+        ("2026-05", "FEMALE", "SC", None),
+        ("2026-05", "MALE", "SC", None),
+        ("2026-05", "MALE", "ST", 15),
+    ]
 
 
 def test_two_small_numbers_hide_each_other(ledger: Ledger, paid: Any):

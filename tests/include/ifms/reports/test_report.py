@@ -17,16 +17,26 @@ AS_OF = datetime(2026, 11, 23, 18, 30, tzinfo=UTC)
 def test_what_is_asked_for_is_said_in_indian_time():
     asked = Request(parse("2026-11"), AS_OF, ("od.samplea", "od.sampleb"), "9900", "Expense")
     assert dict(asked.described()) == {
-        "Period": "1 Nov 2026 to 30 Nov 2026", "As of": "24 Nov 2026, 00:00:00 IST", "Cities": "od.samplea, od.sampleb",
-        "Head of account": "9900", "Transaction type": "Expense",
-    }  # fmt: skip
+        "Period": "1 Nov 2026 to 30 Nov 2026",
+        "As of": "24 Nov 2026, 00:00:00 IST",
+        "Cities": "od.samplea, od.sampleb",
+        "Head of account": "9900",
+        "Transaction type": "Expense",
+    }
     assert dict(Request(ALL, AS_OF).described()) == {
-        "Period": "all that is known", "As of": "24 Nov 2026, 00:00:00 IST", "Cities": "all",
-    }  # fmt: skip
+        "Period": "all that is known",
+        "As of": "24 Nov 2026, 00:00:00 IST",
+        "Cities": "all",
+    }
     assert asked.values["tenants"] == ["od.samplea", "od.sampleb"]
     assert Request(ALL, AS_OF).values | {"as_of": AS_OF} == {
-        "as_of": AS_OF, "since": None, "until": None, "year": None, "tenants": None, "hoa_code": None,
-    }  # fmt: skip
+        "as_of": AS_OF,
+        "since": None,
+        "until": None,
+        "year": None,
+        "tenants": None,
+        "hoa_code": None,
+    }
 
 
 @pytest.mark.parametrize("report", REPORTS.values(), ids=lambda report: report.name)

@@ -249,7 +249,16 @@ def test_money_that_is_not_there_is_not_invented(lost, treasury):
     )
     with psycopg.connect(lost.dsn) as owner:
         withheld = "INSERT INTO ifms.import_withheld (tenant_id, payment_number, hoa_code, ddo_code, master_allotment_id, amount, reason) VALUES (%s, 'x', %s, %s, %s, %s, 'sample')"
-        owner.execute(withheld, (sanction["tenant_id"], sanction["hoa_code"], sanction["ddo_code"], sanction["master_allotment_id"], sanction["available_amount"]))  # fmt: skip
+        owner.execute(
+            withheld,
+            (
+                sanction["tenant_id"],
+                sanction["hoa_code"],
+                sanction["ddo_code"],
+                sanction["master_allotment_id"],
+                sanction["available_amount"],
+            ),
+        )
     before = money(lost)
     with pytest.raises(InsufficientFundsError):
         adopt(lost)
@@ -300,7 +309,9 @@ def test_a_pi_that_was_pending_in_the_backup_is_settled_first(adapter, treasury,
     gone = {"reason": "asked", "person": "A Sample", "typed": first["pi_number"]}
     with psycopg.connect(adapter.went_on.dsn) as owner:
         manual_settlement.settle(owner, first["pi_number"], Verdict.NOT_THERE, **gone)
-        owner.execute("UPDATE ifms.payment SET hold_code = NULL, hold_message = NULL, held_since = NULL, polled_at = NULL")  # fmt: skip
+        owner.execute(
+            "UPDATE ifms.payment SET hold_code = NULL, hold_message = NULL, held_since = NULL, polled_at = NULL"
+        )
     adapter.went_on.run("PI")
     with psycopg.connect(adapter.dsn) as owner:
         restores.begin(owner, "sample")
@@ -362,10 +373,16 @@ def test_adopting_is_no_way_to_pay_what_is_in_doubt(lost):
 )
 def test_a_form_that_says_too_little_is_refused(changes, match):
     whole = {
-        "tenant": "od.samplea", "pi_number": "PI-SA/2026-27/000001", "bill_date": "2026-04-07",
-        "payment_number": "EP/0/2026-27/1", "master_allotment_id": "1", "ssu_allotment_id": "2",
-        "allotment_serial_no": 1, "reason": "seen", "person": "A Sample",
-    }  # fmt: skip
+        "tenant": "od.samplea",
+        "pi_number": "PI-SA/2026-27/000001",
+        "bill_date": "2026-04-07",
+        "payment_number": "EP/0/2026-27/1",
+        "master_allotment_id": "1",
+        "ssu_allotment_id": "2",
+        "allotment_serial_no": 1,
+        "reason": "seen",
+        "person": "A Sample",
+    }
     assert LostBill.of_form(whole).bill_date == datetime(2026, 4, 6, 18, 30, tzinfo=UTC)
     with pytest.raises(BadInputError, match=match):
         LostBill.of_form(whole | changes)

@@ -46,8 +46,11 @@ def test_each_day_s_anchor_is_of_the_chain_that_the_earlier_ones_are_of(paid):
 
 def test_a_chain_that_lost_its_end_is_red(paid):
     text = write_anchor(audited(paid)[0], SIGNER)
-    rewrite(paid.dsn, "DELETE FROM ifms.audit_link WHERE (chain, number) IN "
-            "(SELECT chain, max(number) FROM ifms.audit_link GROUP BY chain)")  # fmt: skip
+    rewrite(
+        paid.dsn,
+        "DELETE FROM ifms.audit_link WHERE (chain, number) IN "
+        "(SELECT chain, max(number) FROM ifms.audit_link GROUP BY chain)",
+    )
     with pytest.raises(SweepNeedsAttentionError, match="records_are_linked"):
         audited(paid)
     with pytest.raises(SweepNeedsAttentionError):

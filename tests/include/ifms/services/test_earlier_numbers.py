@@ -40,10 +40,17 @@ def test_one_that_the_treasury_shows_is_never_replaced(refused, treasury):
     refused.run("PI")
     row = pi(refused)
     shown = {
-        "serviceId": "PIS", "errorMsg": None,
-        "data": [{"pmtInstId": "1", "payInstDate": "2026-11-27 10:00:00", "jitBillNumber": row["pi_number"],
-                  "billNetAmount": str(row["net_amount"])}],
-    }  # fmt: skip
+        "serviceId": "PIS",
+        "errorMsg": None,
+        "data": [
+            {
+                "pmtInstId": "1",
+                "payInstDate": "2026-11-27 10:00:00",
+                "jitBillNumber": row["pi_number"],
+                "billNetAmount": str(row["net_amount"]),
+            }
+        ],
+    }
     treasury.rule("PIS", "plain_reply", text=json.dumps(shown))
     resubmit(refused)
     red(refused, f"PI {row['pi_number']} is FAILED here.*and PIS shows it: the treasury has it")

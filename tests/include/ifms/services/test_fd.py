@@ -113,7 +113,9 @@ def pay(adapter, treasury, days_ago, payees=3):
         adapter.run(service)
     treasury.settings(clock_offset_seconds=0)
     voucher = today() - timedelta(days=days_ago)
-    paid = adapter.rows("SELECT DISTINCT voucher_date FROM ifms.beneficiary WHERE created_at = (SELECT max(created_at) FROM ifms.beneficiary)")  # fmt: skip
+    paid = adapter.rows(
+        "SELECT DISTINCT voucher_date FROM ifms.beneficiary WHERE created_at = (SELECT max(created_at) FROM ifms.beneficiary)"
+    )
     assert paid == [{"voucher_date": voucher}]
     [row] = adapter.rows("SELECT pi_number FROM ifms.payment_instruction ORDER BY created_at DESC LIMIT 1")
     return row["pi_number"]

@@ -42,13 +42,19 @@ MARK = Watermark(
     id=None, tenant_id="od.samplea", hoa_code="1", ddo_code="D1", grantee_code="G1", ssu_id="71", fetched_until=None
 )
 PAID = {
-    "benfAcctNo": ACCOUNT, "benfBankIfscCode": "SAMP0000001", "utrNo": "UTR1", "utrDate": "2024-06-06",
-    "endToEndId": "E1", "benfId": "BN-SA/000001",
-}  # fmt: skip
+    "benfAcctNo": ACCOUNT,
+    "benfBankIfscCode": "SAMP0000001",
+    "utrNo": "UTR1",
+    "utrDate": "2024-06-06",
+    "endToEndId": "E1",
+    "benfId": "BN-SA/000001",
+}
 FAILED = PAID | {
-    "orgBillRefNumber": "1717400000001", "challanNumber": "C1", "challanDate": "2024-06-08",
+    "orgBillRefNumber": "1717400000001",
+    "challanNumber": "C1",
+    "challanDate": "2024-06-08",
     "failedReason": " Account does not exist",
-}  # fmt: skip
+}
 TOKEN = {"billRefNo": "1717400000001", "tokenNumber": "5", "tokenDate": "2024-06-04"}
 SCROLL = {
     "voucherNo": "V1",
@@ -105,9 +111,12 @@ def read(service, text):
         case "COR":
             return Revision().receipt(REVISED, reply)
     asked = {
-        "PIS": InstructionStatus(), "PAG": PaymentAdvice(), "PD": PaymentDetails(), "FTPS": RevisedSuccess(),
+        "PIS": InstructionStatus(),
+        "PAG": PaymentAdvice(),
+        "PD": PaymentDetails(),
+        "FTPS": RevisedSuccess(),
         "FTFPS": RevisedFailure(Sealer.from_config(LOG_KEY)),
-    }[service]  # fmt: skip
+    }[service]
     return asked.read(REVISED if service.startswith("FT") else instruction(), reply, shipped())
 
 

@@ -110,8 +110,10 @@ def test_one_that_gets_no_answer_is_a_row_that_says_so(adapter: Adapter, treasur
     with asking(adapter) as inquiry:
         told = inquiry.statuses(sent)
     assert [(each.outcome, each.state is None) for each in told] == [
-        ("unknown", True), ("unknown", True), ("answered", False),
-    ]  # fmt: skip
+        ("unknown", True),
+        ("unknown", True),
+        ("answered", False),
+    ]
     assert all(each.message for each in told[:2])
 
 

@@ -90,10 +90,15 @@ def test_whatever_the_registry_calls_a_payee_the_treasury_takes_it(text):
     made = draft("Sample City", SHARES, directory(accounts={"p1": account("p1", "000000000001", holder=text)}))
     assert len(made[0].name) <= 100
     sent = PiBeneficiary(
-        benef_id="BN-SA/000001", benef_name=made[0].name, benf_acct_no="000000000001",
-        benf_bank_ifsc_code="SAMP0000001", benf_mobile_no="9999999999", benf_address=made[0].address,
-        benf_account_type="SAVINGS", benf_amount=made[0].amount,
-    )  # fmt: skip
+        benef_id="BN-SA/000001",
+        benef_name=made[0].name,
+        benf_acct_no="000000000001",
+        benf_bank_ifsc_code="SAMP0000001",
+        benf_mobile_no="9999999999",
+        benf_address=made[0].address,
+        benf_account_type="SAVINGS",
+        benf_amount=made[0].amount,
+    )
     assert re.fullmatch("[A-Za-z0-9]+( [A-Za-z0-9]+)*", sent.benef_name)
 
 
@@ -211,12 +216,14 @@ STOPPED = {
     "the bill, rejected": (lambda a: put_bill(a, "REJECTED", wfStatus="REJECTED"), "BILL_NOT_APPROVED"),
     "the bill, inactive": (lambda a: put_bill(a, "INACTIVE", wfStatus=None), "BILL_NOT_APPROVED"),
     "the bill, sent back": (
-        lambda a: put_bill(a, "INWORKFLOW", wfStatus="PENDING_FOR_CORRECTION"), "BILL_NOT_APPROVED",
+        lambda a: put_bill(a, "INWORKFLOW", wfStatus="PENDING_FOR_CORRECTION"),
+        "BILL_NOT_APPROVED",
     ),
     "the bill, sent back by its workflow alone": (
-        lambda a: put_bill(a, "ACTIVE", wfStatus="PENDING_FOR_CORRECTION"), "BILL_NOT_APPROVED",
+        lambda a: put_bill(a, "ACTIVE", wfStatus="PENDING_FOR_CORRECTION"),
+        "BILL_NOT_APPROVED",
     ),
-}  # fmt: skip
+}
 
 
 @CITY
@@ -340,8 +347,9 @@ def test_a_bill_with_lines_of_zero_rupees_is_paid_for_its_others(adapter, treasu
     assert Decimal(str(payment["netPayableAmount"])) == pi["net_amount"]
     assert adapter.rows("SELECT amount FROM ifms.payment") == [{"amount": pi["net_amount"]}]
     assert [(row["beneficiary_id"], row["amount"]) for row in rows] == [
-        (bill["payees"][2], Decimal("250.50")), (bill["payees"][0], Decimal("500.00")),
-    ]  # fmt: skip
+        (bill["payees"][2], Decimal("250.50")),
+        (bill["payees"][0], Decimal("500.00")),
+    ]
     noted = pi["additional_details"]["nothingToPay"]
     zero = zero_lines_of(payment)
     assert len(zero) == 4  # the second payee's own, and one of each

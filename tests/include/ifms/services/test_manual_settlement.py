@@ -143,8 +143,10 @@ def test_one_that_was_never_sent_is_cancelled_and_its_payment_waits_for_a_person
     assert log == {"status": "STATUS_LOG_PI_CANCELLED", "message": said, "from_status": "PENDING"}
     [payment] = unsent.rows("SELECT paid_by, hold_code, hold_message FROM ifms.payment")
     assert payment == {
-        "paid_by": None, "hold_code": "PI_CANCELLED", "hold_message": f"PI {first['pi_number']} was {said}"
-    }  # fmt: skip
+        "paid_by": None,
+        "hold_code": "PI_CANCELLED",
+        "hold_message": f"PI {first['pi_number']} was {said}",
+    }
     [told] = unsent.rows("SELECT payload FROM ifms.outbox WHERE topic = 'payment_status' ORDER BY id DESC LIMIT 1")
     assert (told["payload"]["status"], told["payload"]["referenceStatus"]) == ("FAILED", "PAYMENT_FAILED")
     unsent.run("PI")

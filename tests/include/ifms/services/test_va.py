@@ -165,11 +165,18 @@ def va_row(adapter, **changes):
     """A row of a VA reply about a city's unit, under whichever head of account is asked about first."""
     mark = adapter.rows("SELECT * FROM ifms.va_watermark WHERE tenant_id = %s LIMIT 1", CITY.tenants[0])[0]
     row = {
-        "ddoCode": mark["ddo_code"], "schemeCode": "13145", "granteeAgCode": mark["grantee_code"],
-        "ssuId": mark["ssu_id"], "allotmentDate": "2026-11-20", "allotmentTxnSlNo": "0",
-        "allotmentAmount": "10.00", "availableBalance": "0.00", "allotmentTxnType": "Initial Allotment",
-        "mstAllotmentDistId": "G1", "ssuAllotmentId": "G1",
-    }  # fmt: skip
+        "ddoCode": mark["ddo_code"],
+        "schemeCode": "13145",
+        "granteeAgCode": mark["grantee_code"],
+        "ssuId": mark["ssu_id"],
+        "allotmentDate": "2026-11-20",
+        "allotmentTxnSlNo": "0",
+        "allotmentAmount": "10.00",
+        "availableBalance": "0.00",
+        "allotmentTxnType": "Initial Allotment",
+        "mstAllotmentDistId": "G1",
+        "ssuAllotmentId": "G1",
+    }
     return row | changes
 
 

@@ -201,9 +201,7 @@ def test_scrolls_are_kept_as_they_come_and_the_last_one_completes(adapter, treas
         "FROM ifms.outbox GROUP BY 1 ORDER BY 1"
     )
     waited = statuses["IN PROCESS"]  # of these one was told of before the others
-    assert {row["said"]: row["n"] for row in told} == {
-        "all INITIATED": 3, "all SUCCESSFUL": 3, "SUCCESSFUL": waited
-    }  # fmt: skip
+    assert {row["said"]: row["n"] for row in told} == {"all INITIATED": 3, "all SUCCESSFUL": 3, "SUCCESSFUL": waited}
 
 
 def test_doubled_and_turned_rows_give_the_same_result(adapter, treasury):

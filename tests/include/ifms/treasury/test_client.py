@@ -42,18 +42,32 @@ def pis(number: int = 1) -> PisRequest:
 
 def pi() -> PiRequest:
     return PiRequest(
-        jit_bill_no="PI-TE/2024-25/000001", jit_bill_date=datetime(2024, 10, 28, 12, tzinfo=UTC),
-        jit_bill_ddo_code="OLSHUD001", grantee_ag_code="GOHUDULBMPL0036", scheme_code="13145", hoa="132217058",
-        ssu_ia_id="1621", mst_allotment_dist_id="928", ssu_allotment_id="860", allotment_txn_sl_no="0",
-        bill_gross_amount="900.00", bill_net_amount="900.00", purpose="MUKTA",
+        jit_bill_no="PI-TE/2024-25/000001",
+        jit_bill_date=datetime(2024, 10, 28, 12, tzinfo=UTC),
+        jit_bill_ddo_code="OLSHUD001",
+        grantee_ag_code="GOHUDULBMPL0036",
+        scheme_code="13145",
+        hoa="132217058",
+        ssu_ia_id="1621",
+        mst_allotment_dist_id="928",
+        ssu_allotment_id="860",
+        allotment_txn_sl_no="0",
+        bill_gross_amount="900.00",
+        bill_net_amount="900.00",
+        purpose="MUKTA",
         beneficiary_details=[
             {
-                "benef_id": "BN-TE/000017", "benef_name": "Sample Payee 17", "benf_acct_no": ACCOUNT,
-                "benf_bank_ifsc_code": "SMPL0000001", "benf_mobile_no": "9999999999", "benf_address": "Ward 1",
-                "benf_account_type": "SAVINGS", "benf_amount": "900.00",
+                "benef_id": "BN-TE/000017",
+                "benef_name": "Sample Payee 17",
+                "benf_acct_no": ACCOUNT,
+                "benf_bank_ifsc_code": "SMPL0000001",
+                "benf_mobile_no": "9999999999",
+                "benf_address": "Ward 1",
+                "benf_account_type": "SAVINGS",
+                "benf_amount": "900.00",
             }
         ],
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture

@@ -27,15 +27,28 @@ def test_an_account_number_is_kept_as_it_is(number):
 @pytest.mark.parametrize(
     ("number", "said"),
     [
-        (None, "no account number"), ("", "no account number"), ("   ", "no account number"),
-        ("**********9012", "masked"), ("100001|q83vEjRWeJA=", "not decrypted"), ("12345678", "digits"),
-        ("1" * 19, "digits"), ("1" * 40, "digits"), (" 123456789012", "digits"), ("123456789012 ", "digits"),
-        ("1234 56789012", "digits"), ("123456\u200b789012", "digits"), ("\ufeff123456789012", "digits"),
-        ("123456789012\n", "digits"), ("ABC123456789", "digits"), ("-123456789012", "digits"),
-        ("\u0b67\u0b68\u0b69\u0b6a\u0b6b\u0b6c\u0b6d\u0b6e\u0b6f", "digits"), ("1.23456789E12", "digits"),
-        ("\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18\uff19", "digits"), ("=123456789012", "digits"),
+        (None, "no account number"),
+        ("", "no account number"),
+        ("   ", "no account number"),
+        ("**********9012", "masked"),
+        ("100001|q83vEjRWeJA=", "not decrypted"),
+        ("12345678", "digits"),
+        ("1" * 19, "digits"),
+        ("1" * 40, "digits"),
+        (" 123456789012", "digits"),
+        ("123456789012 ", "digits"),
+        ("1234 56789012", "digits"),
+        ("123456\u200b789012", "digits"),
+        ("\ufeff123456789012", "digits"),
+        ("123456789012\n", "digits"),
+        ("ABC123456789", "digits"),
+        ("-123456789012", "digits"),
+        ("\u0b67\u0b68\u0b69\u0b6a\u0b6b\u0b6c\u0b6d\u0b6e\u0b6f", "digits"),
+        ("1.23456789E12", "digits"),
+        ("\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18\uff19", "digits"),
+        ("=123456789012", "digits"),
     ],
-)  # fmt: skip
+)
 def test_anything_else_names_the_payee_and_not_the_number(number, said):
     with pytest.raises(BadInputError, match=said) as caught:
         valid_account_number(number, WHO)
@@ -51,9 +64,24 @@ def test_an_ifsc_is_kept_as_it_is(code):
 
 @pytest.mark.parametrize(
     "code",
-    [None, "", " ", "SMPL1000001", "smpl0000001", "SMPLO000001", "SMPL000001", "SMPL00000011", " SMPL0000001",
-     "SMPL0000001\n", "SMPL0\u200b000001", "SM1L0000001", "SMPL0*****01", "SMPL0000-01", "\u0410BCD0000001"],
-)  # fmt: skip
+    [
+        None,
+        "",
+        " ",
+        "SMPL1000001",
+        "smpl0000001",
+        "SMPLO000001",
+        "SMPL000001",
+        "SMPL00000011",
+        " SMPL0000001",
+        "SMPL0000001\n",
+        "SMPL0\u200b000001",
+        "SM1L0000001",
+        "SMPL0*****01",
+        "SMPL0000-01",
+        "\u0410BCD0000001",
+    ],
+)
 def test_any_other_ifsc_names_the_payee(code):
     with pytest.raises(BadInputError, match="IFSC") as caught:
         valid_ifsc(code, WHO)

@@ -108,8 +108,15 @@ def test_the_account_that_failed_is_sent_on_purpose_only():
     ]
     assert row["orgAccountNo"] == row["curAccountNo"] == row["correctedAccountNo"] == ACCOUNTS[0]
     assert set(row) == {
-        "benefId", "jitCurBillRefNo", "orgAccountNo", "orgIfsc", "correctedAccountNo", "correctedIfsc", "curAccountNo", "curIfsc",
-    }  # fmt: skip
+        "benefId",
+        "jitCurBillRefNo",
+        "orgAccountNo",
+        "orgIfsc",
+        "correctedAccountNo",
+        "correctedIfsc",
+        "curAccountNo",
+        "curIfsc",
+    }
 
 
 def test_no_account_is_shown():

@@ -10,9 +10,11 @@ from ifms.wire.envelope import Reply, parse_each, parse_rows
 from ifms.wire.fd import FdRequest, FdRow
 
 ROW = {
-    "billNumber": "PI-TE/2024-25/002954", "voucherNo": "22171", "voucherDate": "2024-10-28",
+    "billNumber": "PI-TE/2024-25/002954",
+    "voucherNo": "22171",
+    "voucherDate": "2024-10-28",
     "benfDtls": [{"benfId": "BN-TE/003535", "failedReason": " Account is Dormant", "challanNumber": "86581"}],
-}  # fmt: skip
+}
 
 
 def test_the_request():

@@ -10,11 +10,17 @@ from ifms.wire.envelope import Reply, parse_rows
 from ifms.wire.ftps import FtpsRequest, FtpsRow
 
 ROW = {
-    "jitCorBillNo": "PI-TE/2024-25/003000", "jitCorBillDate": "2024-11-01", "jitOrgBillRefNo": "1730112305000",
-    "voucherNo": "22999", "voucherDate": "2024-11-03", "billRefNo": "1730119999000",
-    "paymentStatus": "Paid by RBI eKuber,please check with your bank", "tokenNumber": "9", "tokenDate": "2024-11-02",
+    "jitCorBillNo": "PI-TE/2024-25/003000",
+    "jitCorBillDate": "2024-11-01",
+    "jitOrgBillRefNo": "1730112305000",
+    "voucherNo": "22999",
+    "voucherDate": "2024-11-03",
+    "billRefNo": "1730119999000",
+    "paymentStatus": "Paid by RBI eKuber,please check with your bank",
+    "tokenNumber": "9",
+    "tokenDate": "2024-11-02",
     "benfDtls": [{"benfId": "BN-TE/003535", "utrNo": "RBI900"}],
-}  # fmt: skip
+}
 
 
 def test_the_request():

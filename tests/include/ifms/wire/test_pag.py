@@ -10,9 +10,13 @@ from ifms.wire.envelope import Reply, parse_rows
 from ifms.wire.pag import PagRequest, PagRow
 
 ADVICE = {
-    "finYear": "2024", "adviceId": "38", "adviceDate": "2024-10-28", "onlineBillRefNo": "1730112305000",
-    "tokenNumber": "5", "tokenDate": "2024-10-28",
-}  # fmt: skip
+    "finYear": "2024",
+    "adviceId": "38",
+    "adviceDate": "2024-10-28",
+    "onlineBillRefNo": "1730112305000",
+    "tokenNumber": "5",
+    "tokenDate": "2024-10-28",
+}
 ROW = {**ADVICE, "billNo": "PI-TE/2024-25/002954", "ssuIaId": "1621", "benfList": None}
 
 

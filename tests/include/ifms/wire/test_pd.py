@@ -10,18 +10,27 @@ from ifms.wire.envelope import Reply, parse_rows
 from ifms.wire.pd import PdRequest, PdRow
 
 ROW = {
-    "billNumber": "PI-TE/2024-25/002954", "billDate": "2024-10-28", "voucherNo": "22171", "voucherDate": "2024-10-28",
-    "billRefNo": "1730112305000", "paymentStatus": "Paid by RBI eKuber,please check with your bank",
-    "tokenNumber": "4", "tokenDate": "2024-10-28",
+    "billNumber": "PI-TE/2024-25/002954",
+    "billDate": "2024-10-28",
+    "voucherNo": "22171",
+    "voucherDate": "2024-10-28",
+    "billRefNo": "1730112305000",
+    "paymentStatus": "Paid by RBI eKuber,please check with your bank",
+    "tokenNumber": "4",
+    "tokenDate": "2024-10-28",
     "benfDtls": [{"benfId": "BN-TE/003535", "utrNo": "RBI504", "utrDate": "2024-10-28"}],
-}  # fmt: skip
+}
 
 
 def test_the_request_has_the_pi_number_for_the_log_and_not_on_the_wire():
     request = PdRequest(
-        fin_year="2024", ext_app_name="MUKTA", bill_ref_no="1730112305000", token_number="5",
-        token_date="2024-10-28", pi_number="PI-TE/2024-25/002954",
-    )  # fmt: skip
+        fin_year="2024",
+        ext_app_name="MUKTA",
+        bill_ref_no="1730112305000",
+        token_number="5",
+        token_date="2024-10-28",
+        pi_number="PI-TE/2024-25/002954",
+    )
     assert request.bill_number == "PI-TE/2024-25/002954"
     assert json.loads(request.to_wire()) == {
         "serviceId": "PD",

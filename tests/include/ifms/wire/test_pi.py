@@ -137,8 +137,13 @@ def test_no_account_is_shown():
 
 
 def test_the_reply():
-    row = {"jitBillNo": "PI-TE/2024-25/002760", "jitBillDate": "2024-10-25", "ssuIaId": "1621", "successCode": "0",
-           "sucessDescrp": "Jit Bill is received successfully"}  # fmt: skip
+    row = {
+        "jitBillNo": "PI-TE/2024-25/002760",
+        "jitBillDate": "2024-10-25",
+        "ssuIaId": "1621",
+        "successCode": "0",
+        "sucessDescrp": "Jit Bill is received successfully",
+    }
     (read,) = parse_rows(PiRow, Reply("PI", data=[row]))
     assert (read.jit_bill_no, read.success_code) == ("PI-TE/2024-25/002760", "0")
     assert read.success_description == "Jit Bill is received successfully"

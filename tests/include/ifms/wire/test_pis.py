@@ -11,10 +11,16 @@ from ifms.wire.envelope import Reply, parse_rows
 from ifms.wire.pis import PisRequest, PisRow
 
 ROW = {
-    "pmtInstId": "858", "payInstDate": "2023-10-28 11:03:04", "jitBillNumber": "PI-TE/2024-25/002954",
-    "jitBillDate": "2024-10-28", "billNetAmount": "30000", "billGrossAmount": 30000,
-    "totalNumberOfBeneficiary": "2", "schemeCode": "13145", "ssuIaId": "1621",
-}  # fmt: skip
+    "pmtInstId": "858",
+    "payInstDate": "2023-10-28 11:03:04",
+    "jitBillNumber": "PI-TE/2024-25/002954",
+    "jitBillDate": "2024-10-28",
+    "billNetAmount": "30000",
+    "billGrossAmount": 30000,
+    "totalNumberOfBeneficiary": "2",
+    "schemeCode": "13145",
+    "ssuIaId": "1621",
+}
 
 
 def test_the_request():

@@ -8,13 +8,20 @@ from pydantic import BaseModel, ValidationError
 from ifms.wire.scroll import FailedBeneficiary, FailedList, PaidBeneficiary, PaidList
 
 PAID = {
-    "benfAcctNo": "00123456789012", "benfBankIfscCode": "SMPL0000001", "utrNo": "RBI504", "utrDate": "2024-10-28",
-    "endToEndId": "EP1", "benfId": "BN-TE/003535",
-}  # fmt: skip
+    "benfAcctNo": "00123456789012",
+    "benfBankIfscCode": "SMPL0000001",
+    "utrNo": "RBI504",
+    "utrDate": "2024-10-28",
+    "endToEndId": "EP1",
+    "benfId": "BN-TE/003535",
+}
 FAILED = {
-    **PAID, "orgBillRefNumber": "1730112305000", "challanNumber": "86581", "challanDate": "2024-10-28",
+    **PAID,
+    "orgBillRefNumber": "1730112305000",
+    "challanNumber": "86581",
+    "challanDate": "2024-10-28",
     "failedReason": " Account does not exist",
-}  # fmt: skip
+}
 
 
 class Lists(BaseModel):

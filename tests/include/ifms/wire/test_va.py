@@ -14,11 +14,21 @@ from ifms.wire.va import AllotmentType, VaRequest, VaRow
 SAMPLES = Path(__file__).parents[4].parent / "shared" / "samples" / "mdms" / "ifms_JitMockResponse-od_testing.json"
 
 ROW = {
-    "ddoCode": "OLSHUD001", "schemeCode": "13145", "schemeName": "Sample scheme", "granteeAgCode": "GOHUDULBMPL0036",
-    "granteeName": "SAMPLE MUNICIPALITY", "ssuId": "1621", "ssuOffice": "sample_op", "allotmentDate": "2024-05-11",
-    "allotmentTxnSlNo": "0", "allotmentAmount": "200000", "availableBalance": "600000",
-    "allotmentTxnType": "Initial Allotment", "mstAllotmentDistId": "928", "ssuAllotmentId": "860",
-}  # fmt: skip
+    "ddoCode": "OLSHUD001",
+    "schemeCode": "13145",
+    "schemeName": "Sample scheme",
+    "granteeAgCode": "GOHUDULBMPL0036",
+    "granteeName": "SAMPLE MUNICIPALITY",
+    "ssuId": "1621",
+    "ssuOffice": "sample_op",
+    "allotmentDate": "2024-05-11",
+    "allotmentTxnSlNo": "0",
+    "allotmentAmount": "200000",
+    "availableBalance": "600000",
+    "allotmentTxnType": "Initial Allotment",
+    "mstAllotmentDistId": "928",
+    "ssuAllotmentId": "860",
+}
 
 
 def read(**change: object) -> VaRow:

@@ -13,8 +13,11 @@ def test_each_city_has_its_bills_and_one_that_must_not_be_paid(start_platform):
     for tenant in ("od.samplea", "od.sampleb"):
         bills = client.bills(tenant)
         assert sorted(bill["businessService"] for bill in bills) == [
-            "EXPENSE.PURCHASE", "EXPENSE.PURCHASE", "EXPENSE.SUPERVISION", "EXPENSE.WAGES",
-        ]  # fmt: skip
+            "EXPENSE.PURCHASE",
+            "EXPENSE.PURCHASE",
+            "EXPENSE.SUPERVISION",
+            "EXPENSE.WAGES",
+        ]
         waiting = [bill for bill in bills if bill["wfStatus"] != "APPROVED"]
         assert [(bill["wfStatus"], bill["status"]) for bill in waiting] == [("PENDING_FOR_APPROVAL", "INWORKFLOW")]
         wages = next(bill for bill in bills if bill["businessService"] == "EXPENSE.WAGES")

@@ -19,11 +19,20 @@ def test_ids_come_in_order_from_one_sequence_per_name(start_platform):
     client = start_platform(bills_per_city=0)
     year = financial_year_label(financial_year(now()))
     assert ids(
-        client, request(), request("ifms.pi.reference.number"), request(tenant="od.sampleb"),
-        request("ifms.repi.reference.number", "od.sampleb"), request(count=2),
+        client,
+        request(),
+        request("ifms.pi.reference.number"),
+        request(tenant="od.sampleb"),
+        request("ifms.repi.reference.number", "od.sampleb"),
+        request(count=2),
     ) == [
-        "BN-SA/000001", f"PI-SA/{year}/000001", "BN-SB/000002", f"COR-SB/{year}/000002", "BN-SA/000003", "BN-SA/000004",
-    ]  # fmt: skip
+        "BN-SA/000001",
+        f"PI-SA/{year}/000001",
+        "BN-SB/000002",
+        f"COR-SB/{year}/000002",
+        "BN-SA/000003",
+        "BN-SA/000004",
+    ]
 
 
 def test_the_financial_year_is_ists(start_platform):

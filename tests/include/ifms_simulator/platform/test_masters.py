@@ -44,8 +44,10 @@ def test_an_unknown_master_is_absent(client):
 def test_tenants_are_the_state_and_its_cities(client):
     tenants = search(client, "od", "tenant", "tenants")["tenants"]
     assert [(row["code"], row["city"]["code"]) for row in tenants] == [
-        ("od", "0"), ("od.samplea", "SA"), ("od.sampleb", "SB"),
-    ]  # fmt: skip
+        ("od", "0"),
+        ("od.samplea", "SA"),
+        ("od.sampleb", "SB"),
+    ]
 
 
 def test_the_newer_host_serves_the_same_call(client):

@@ -47,9 +47,11 @@ def test_a_payment_gets_ids_number_and_states_and_reaches_its_bill(start_platfor
     assert (payment["status"], payment["referenceStatus"]) == ("INITIATED", "PAYMENT_INITIATED")
     assert payment["bills"][0]["billDetails"][0]["payableLineItems"][0]["status"] == "INITIATED"
     for criteria in (
-        {"paymentNumbers": [payment["paymentNumber"]]}, {"billIds": [bill["id"]]}, {"ids": [payment["id"]]},
+        {"paymentNumbers": [payment["paymentNumber"]]},
+        {"billIds": [bill["id"]]},
+        {"ids": [payment["id"]]},
         {"status": "INITIATED", "referenceStatus": "PAYMENT_INITIATED"},
-    ):  # fmt: skip
+    ):
         assert [found["id"] for found in search(client, **criteria)] == [payment["id"]]
     assert search(client, status="FAILED") == []
     assert bill_of(client, bill)["paymentStatus"] == "INITIATED"

@@ -79,9 +79,12 @@ def test_amounts_deductions_holder_and_workflow_state_are_the_orders(client):
 
 @pytest.mark.parametrize(
     "order",
-    [{"type": "gift", "tenantId": "od.samplea"}, {"type": "wage", "tenantId": "od"},
-     {"type": "wage", "tenantId": "od.samplea", "broken": "all"}],
-)  # fmt: skip
+    [
+        {"type": "gift", "tenantId": "od.samplea"},
+        {"type": "wage", "tenantId": "od"},
+        {"type": "wage", "tenantId": "od.samplea", "broken": "all"},
+    ],
+)
 def test_a_wrong_order_makes_nothing(client, order):
     good = {"type": "wage", "tenantId": "od.samplea"}
     assert requests.post(f"{client.url}/control/bills", json=[good, order], timeout=5).status_code == 400

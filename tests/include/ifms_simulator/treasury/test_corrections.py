@@ -36,8 +36,13 @@ class Case:
 
     def success(self, cor):
         names = (
-            "jitCorBillNo", "jitCorBillDate", "jitCorBillDeptCode", "jitOrgBillRefNo", "jitOrgBillNo", "jitOrgBillDate",
-        )  # fmt: skip
+            "jitCorBillNo",
+            "jitCorBillDate",
+            "jitCorBillDeptCode",
+            "jitOrgBillRefNo",
+            "jitOrgBillNo",
+            "jitOrgBillDate",
+        )
         return self.client.data("FTPS", {name: cor[name] for name in names})
 
     def failure(self, cor, told):

@@ -4,8 +4,10 @@ from ifms_simulator.treasury.messages import SERVICES, SHAPES
 
 
 def changed(pi, **fields):
-    return {**{name: value for name, value in pi.items() if fields.get(name, "") is not None},
-            **{name: value for name, value in fields.items() if value is not None}}  # fmt: skip
+    return {
+        **{name: value for name, value in pi.items() if fields.get(name, "") is not None},
+        **{name: value for name, value in fields.items() if value is not None},
+    }
 
 
 def changed_row(pi, **fields):

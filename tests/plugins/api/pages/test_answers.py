@@ -190,8 +190,13 @@ def test_of_a_submission_it_may_count_for_corrections_too(browser: Any, adapter:
     seen = page(browser)
     assert "It means the same for COR" in seen
     assert set(re.findall(r'name="meaning" value="([^"]+)"', seen)) == MEANINGS[Service.PI]
-    given = {"answer": answer_id(adapter, "PI"), "text": "The head of account is frozen", "meaning": "content error",
-             "both": "true", "reason": "the treasury was asked"}  # fmt: skip
+    given = {
+        "answer": answer_id(adapter, "PI"),
+        "text": "The head of account is frozen",
+        "meaning": "content error",
+        "both": "true",
+        "reason": "the treasury was asked",
+    }
     done = browser.post("/ifms/answers", data=given)
     assert done.status_code == 303, done.text
     [phrase] = adapter.rows("SELECT services FROM ifms.phrase")

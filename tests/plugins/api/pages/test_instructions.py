@@ -99,8 +99,10 @@ def test_pending_for_action_is_shown_first_and_by_itself(browser: Any, several: 
 
 
 def test_the_open_search_shows_the_newest_without_a_filter(browser: Any, adapter: Adapter, several: dict[str, str]):
-    newest = [r["pi_number"] for r in adapter.rows("SELECT pi_number FROM ifms.payment_instruction "
-                                                   "ORDER BY created_at DESC, id DESC")]  # fmt: skip
+    newest = [
+        r["pi_number"]
+        for r in adapter.rows("SELECT pi_number FROM ifms.payment_instruction ORDER BY created_at DESC, id DESC")
+    ]
     page = browser.get("/ifms/instructions?tab=open").text
     assert listed(page) == newest
     assert "3 found" in page
@@ -179,8 +181,9 @@ def test_works_heads_and_amounts_are_filters_of_both_tabs_and_of_the_files(brows
     fail(adapter, 1)
     adapter.run("FD")
     [late] = listed(browser.get("/ifms/instructions").text)  # pending for action
-    [ward] = adapter.rows("SELECT additional_details -> 'ward' ->> 0 AS ward FROM ifms.payment_instruction "
-                          "WHERE pi_number = %s", late)  # fmt: skip
+    [ward] = adapter.rows(
+        "SELECT additional_details -> 'ward' ->> 0 AS ward FROM ifms.payment_instruction WHERE pi_number = %s", late
+    )
     other = {"W7": "W8", "W8": "W7"}[ward["ward"]]
     assert listed(browser.get("/ifms/instructions", params={"ward": ward["ward"]}).text) == [late]
     assert listed(browser.get("/ifms/instructions", params={"ward": other}).text) == []
@@ -233,8 +236,11 @@ def test_a_search_is_kept_under_a_name_for_whoever_has_made_it(api: Any, browser
     assert saved.status_code == 303
     there = saved.headers["location"]
     assert parse_qs(urlsplit(there).query) == {
-        "tab": ["open"], "number": ["PI-"], "status": ["INITIATED"], "sort": ["created_desc"],
-    }  # fmt: skip
+        "tab": ["open"],
+        "number": ["PI-"],
+        "status": ["INITIATED"],
+        "sort": ["created_desc"],
+    }
     page = browser.get(there).text
     assert listed(page) == [several["INITIATED"]]
     assert "This search is saved as \u201cSent &lt;b&gt;&amp;&lt;/b&gt;\u201d" in page
@@ -325,10 +331,21 @@ def test_one_pi_with_all_that_belongs_to_it(browser: Any, adapter: Adapter):
     first, second = original(adapter), revisions(adapter)[0]
     page = show(browser, first["pi_number"])
     for text in (
-        first["hoa_code"], first["master_allotment_id"], first["payment_number"], first["pa_advice_id"],
-        first["pa_token_number"], second["pi_number"], "On call of COR API: Response is received", "STATUS_LOG_PD_SUCCESS", "Reserved", "Spent",
-        "Reason:", "Original", 'aria-current="page"', "Where it stands",
-    ):  # fmt: skip
+        first["hoa_code"],
+        first["master_allotment_id"],
+        first["payment_number"],
+        first["pa_advice_id"],
+        first["pa_token_number"],
+        second["pi_number"],
+        "On call of COR API: Response is received",
+        "STATUS_LOG_PD_SUCCESS",
+        "Reserved",
+        "Spent",
+        "Reason:",
+        "Original",
+        'aria-current="page"',
+        "Where it stands",
+    ):
         assert text in page, text
     for row in adapter.rows("SELECT * FROM ifms.beneficiary WHERE payment_instruction_id = %s", first["id"]):
         assert row["beneficiary_number"] in page

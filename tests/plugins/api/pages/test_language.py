@@ -131,9 +131,18 @@ def test_a_language_that_is_not_there_is_not_remembered(api: Any, asked: str):
 
 @pytest.mark.parametrize(
     "there",
-    ["", "https://elsewhere.example/ifms/", "//elsewhere.example/ifms/", "/\\elsewhere.example", "/ifms/\\x", "/login",
-     "/ifms/\r\nSet-Cookie: a=b", "javascript:alert(1)", "/ifmsx/"],
-)  # fmt: skip
+    [
+        "",
+        "https://elsewhere.example/ifms/",
+        "//elsewhere.example/ifms/",
+        "/\\elsewhere.example",
+        "/ifms/\\x",
+        "/login",
+        "/ifms/\r\nSet-Cookie: a=b",
+        "javascript:alert(1)",
+        "/ifmsx/",
+    ],
+)
 def test_nobody_is_led_elsewhere(api: Any, there: str):
     answer = api("viewer", cookie=True).post("/ifms/language", data={"language": "or", "next": there})
     assert answer.headers["location"] == "/ifms/overview"
@@ -185,11 +194,20 @@ def test_what_programs_are_answered_is_english(api: Any):
 @pytest.mark.parametrize(
     ("header", "expected"),
     [
-        ("", "en"), ("*", "en"), ("or", "or"), ("OR-in", "or"), ("en-GB,en;q=0.9,or;q=0.8", "en"),
-        ("hi,or;q=0.2,en;q=0.1", "or"), ("or;q=0, en", "en"), ("or;q=high", "en"), ("or;q=nan", "en"),
-        ("en;q=0.5,or;q=0.7", "or"), (",;,", "en"), ("../or", "en"),
+        ("", "en"),
+        ("*", "en"),
+        ("or", "or"),
+        ("OR-in", "or"),
+        ("en-GB,en;q=0.9,or;q=0.8", "en"),
+        ("hi,or;q=0.2,en;q=0.1", "or"),
+        ("or;q=0, en", "en"),
+        ("or;q=high", "en"),
+        ("or;q=nan", "en"),
+        ("en;q=0.5,or;q=0.7", "or"),
+        (",;,", "en"),
+        ("../or", "en"),
     ],
-)  # fmt: skip
+)
 def test_what_a_browser_likes_best(header: str, expected: str):
     assert preferred(header) == expected
 
@@ -208,8 +226,9 @@ def test_days_and_times_are_those_of_the_language(odia: None):
     assert render.day(date(2026, 11, 28)) == "28 ନଭେମ୍ବର 2026"
     assert render.day_of("2026-11-28") == "28 ନଭେମ୍ବର 2026"
     assert (render.month(date(2026, 11, 1)), render.month(date(2026, 11, 1), short=True)) == (
-        "ନଭେମ୍ବର 2026", "ନଭେମ୍ବର 26",
-    )  # fmt: skip
+        "ନଭେମ୍ବର 2026",
+        "ନଭେମ୍ବର 26",
+    )
     assert render.took(timedelta(seconds=61)) == "1 ମିନିଟ୍ 1 ସେକେଣ୍ଡ"
 
 

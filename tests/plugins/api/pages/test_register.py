@@ -47,8 +47,13 @@ def test_the_register_of_this_year_is_shown_at_once(api: Any, adapter: Adapter):
     sheets = load_workbook(io.BytesIO(book.content)).worksheets
     numbers = {cell.value for sheet in sheets for line in sheet.iter_rows() for cell in line}
     assert {row["transaction_number"] for row in rows} <= numbers
-    kinds = {cell.data_type for sheet in sheets for line in sheet.iter_rows() for cell in line
-             if str(cell.value) in {row["hoa_code"] for row in rows}}  # fmt: skip
+    kinds = {
+        cell.data_type
+        for sheet in sheets
+        for line in sheet.iter_rows()
+        for cell in line
+        if str(cell.value) in {row["hoa_code"] for row in rows}
+    }
     assert kinds == {"s"}  # a text, with all its digits
     assert "For a spreadsheet take XLSX" in page
     assert f"fund-register-{year}.xlsx" in book.headers["content-disposition"]

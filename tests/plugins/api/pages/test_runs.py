@@ -63,8 +63,13 @@ def test_shards_are_added_up():
         "problems": [],
         "message": None,
     }
-    other = shard | {"state": "failed", "counts": {"done": 3, "none": 0}, "problems": ["x"], "message": "y",
-                     "finished_at": now + timedelta(seconds=9)}  # fmt: skip
+    other = shard | {
+        "state": "failed",
+        "counts": {"done": 3, "none": 0},
+        "problems": ["x"],
+        "message": "y",
+        "finished_at": now + timedelta(seconds=9),
+    }
     seen = last([shard, other])
     assert seen is not None
     assert (seen["state"], seen["counts"], seen["problems"]) == ("failed", {"done": 5}, ["x"])

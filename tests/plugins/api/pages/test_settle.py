@@ -56,7 +56,9 @@ def test_what_is_known_is_shown_before_anything_is_said(browser: Any, adapter: A
     treasury.rule("PI", "error", errorMsg="Insufficient <b>fund</b> of 123456789012", times=1)
     with pytest.raises(SweepError):
         adapter.run("PI")
-    assert f"/ifms/settle?number={lost.replace('/', '%2F')}" in browser.get("/ifms/instruction", params={"number": lost}).text.replace("%2f", "%2F")  # fmt: skip
+    assert f"/ifms/settle?number={lost.replace('/', '%2F')}" in browser.get(
+        "/ifms/instruction", params={"number": lost}
+    ).text.replace("%2f", "%2F")
     before = state(adapter)
     shown = browser.get("/ifms/settle", params={"number": lost})
     assert shown.status_code == 200, shown.text
@@ -175,7 +177,9 @@ def test_while_a_call_is_under_way_it_is_refused(browser: Any, adapter: Adapter,
     assert original(adapter)["status"] == "PENDING"
 
 
-def test_sent_twice_it_is_settled_once_and_the_other_word_comes_too_late(browser: Any, api: Any, adapter: Adapter, lost: str):  # fmt: skip
+def test_sent_twice_it_is_settled_once_and_the_other_word_comes_too_late(
+    browser: Any, api: Any, adapter: Adapter, lost: str
+):
     first, again = say(browser, lost), say(browser, lost)
     assert (first.status_code, again.status_code) == (303, 303)
     assert first.headers["location"] == again.headers["location"]

@@ -1,4 +1,4 @@
-"""The ledger as it was first released: its files by subject, in the order in which they need each other."""
+"""The ledger before its first release: files by subject, in the order in which they need each other."""
 
 from pathlib import Path
 

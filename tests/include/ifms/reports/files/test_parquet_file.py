@@ -36,8 +36,12 @@ def written(reported: Reported, tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("view", "money"),
-    [("fund_register", "transaction_amount"), ("beneficiary_payment", "amount"), ("payment_instruction_summary", "net_amount")],
-)  # fmt: skip
+    [
+        ("fund_register", "transaction_amount"),
+        ("beneficiary_payment", "amount"),
+        ("payment_instruction_summary", "net_amount"),
+    ],
+)
 def test_pandas_reads_the_same_sums_by_city(reported: Reported, written, view: str, money: str):
     frame = pd.read_parquet(written(view, chunk=2), dtype_backend="pyarrow")
     known = reported.adapter.rows(f"SELECT tenant_id, count(*) AS n, sum({money}) AS s FROM ifms.{view} GROUP BY 1")

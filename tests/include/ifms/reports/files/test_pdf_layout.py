@@ -34,7 +34,7 @@ from ifms.reports.report import Chart, Column, Kind, Shape
         ("a\x00b ଓ₹", Kind.TEXT, "ab □₹"),
         (None, Kind.MONEY, ""),
     ],
-)  # fmt: skip
+)
 def test_cells_as_people_write_them(value: Any, kind: Kind, written: str):
     assert cell_text(value, kind) == written
 

@@ -84,8 +84,10 @@ def test_control_characters_and_halves_of_a_character_are_left_out():
     assert shown(made(Kind.TEXT, "a\x00b\x0bc\x1f\ud800d\ufffe")) == ["abcd"]
 
 
-@pytest.mark.parametrize("text", ["x" * 40_000, "\U0001f600" * 40_000, "x" + "\U0001f600" * 40_000,
-                                  f"<r>{'x' * 40_000}", f"<r>{'x' * 32_760}</r>"])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    ["x" * 40_000, "\U0001f600" * 40_000, "x" + "\U0001f600" * 40_000, f"<r>{'x' * 40_000}", f"<r>{'x' * 32_760}</r>"],
+)
 def test_a_long_text_ends_where_a_cell_does(text: str):
     [told] = shown(made(Kind.TEXT, text))
     units = len(told.encode("utf-16-le")) // 2
@@ -213,8 +215,15 @@ def test_it_is_the_same_file_beside_another_library_for_xml(tmp_path: Path):
     (fake / "__init__.py").write_text("")
     (fake / "etree.py").write_text("LXML_VERSION = (6, 0, 0, 0)\ndef __getattr__(name): raise RuntimeError(name)\n")
     done = subprocess.run(
-        [sys.executable, "-c", SAME, str(tmp_path / "beside.xlsx")], capture_output=True, text=True, check=False,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path / "beside"), *filter(None, sys.path)]), "TZ": "America/New_York"},
-    )  # fmt: skip
+        [sys.executable, "-c", SAME, str(tmp_path / "beside.xlsx")],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ
+        | {
+            "PYTHONPATH": os.pathsep.join([str(tmp_path / "beside"), *filter(None, sys.path)]),
+            "TZ": "America/New_York",
+        },
+    )
     assert (done.returncode, done.stdout.split()) == (0, ["lxml"]), done.stderr
     assert (tmp_path / "beside.xlsx").read_bytes() == (tmp_path / "alone.xlsx").read_bytes()

@@ -55,8 +55,11 @@ def test_headings_stay_in_sight_and_can_be_filtered(book):
     assert sheet.auto_filter.ref == f"A1:K{1 + len(NASTY)}"
     assert (sheet.page_setup.orientation, sheet.print_title_rows) == ("landscape", "$1:$1")
     assert [cell.value for cell in sheet[1]][7:] == [
-        "Transaction Amount (₹)", "Sanctioned Balance (₹)", "Fund Available (₹)", "Recorded (IST)",
-    ]  # fmt: skip
+        "Transaction Amount (₹)",
+        "Sanctioned Balance (₹)",
+        "Fund Available (₹)",
+        "Recorded (IST)",
+    ]
 
 
 def test_the_summary_says_what_was_asked_and_draws_it(book):

@@ -1,21 +1,43 @@
--- The runs of the sweeps, the settings that the database must know, and where the ledger lives.
+-- The runs of the sweeps, those that people start, the settings that the database must know, and where the ledger lives.
 
 CREATE TABLE ifms.sweep_run (
-    id           uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-    service_id   text NOT NULL,
-    dag_id       text,
-    run_id       text,
-    shard        integer NOT NULL DEFAULT 0,
-    try_number   integer,
-    state        text NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'success', 'failed')),
-    counts       jsonb NOT NULL DEFAULT '{}',
-    problems     jsonb NOT NULL DEFAULT '[]',
-    message      text,
-    started_at   timestamptz NOT NULL DEFAULT now(),
-    finished_at  timestamptz
+    id             uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    service_id     text NOT NULL,
+    dag_id         text,
+    run_id         text,
+    shard          integer NOT NULL DEFAULT 0,
+    try_number     integer,
+    state          text NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'success', 'failed')),
+    counts         jsonb NOT NULL DEFAULT '{}',
+    problems       jsonb NOT NULL DEFAULT '[]',
+    message        text,
+    started_at     timestamptz NOT NULL DEFAULT now(),
+    finished_at    timestamptz,
+    -- Nothing was heard of it for so long that it was taken for dead.
+    presumed_dead  boolean NOT NULL DEFAULT false
 );
+COMMENT ON TABLE ifms.sweep_run IS 'Runs of the sweeps: their state, counts and problems.';
 CREATE INDEX sweep_run_by_service ON ifms.sweep_run (service_id, started_at DESC);
 CREATE INDEX sweep_run_by_dag_run ON ifms.sweep_run (dag_id, run_id);
+-- How a run ended, it says once; of one that was taken for dead, it may do so later.
+CREATE TRIGGER ended_once BEFORE UPDATE ON ifms.sweep_run FOR EACH ROW
+    WHEN (OLD.state <> 'running' AND NOT OLD.presumed_dead AND OLD IS DISTINCT FROM NEW)
+    EXECUTE FUNCTION ifms.refuse_change('how a run ended stays on record');
+
+-- DAG runs that a person has started through the adapter's pages or its API, which have looked at that person's rights.
+CREATE TABLE ifms.started_run (
+    dag_id       text NOT NULL CHECK (dag_id <> ''),
+    run_id       text NOT NULL CHECK (run_id <> ''),
+    started_by   text NOT NULL CHECK (started_by <> ''),
+    tenants      text[] CHECK (cardinality(tenants) > 0),
+    conf_sha256  bytea NOT NULL CHECK (octet_length(conf_sha256) = 32),
+    started_at   timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (dag_id, run_id)
+);
+COMMENT ON TABLE ifms.started_run IS
+    'DAG runs that a person has started through the pages or the API, who had the right to: by whom, for which cities (NULL: all), and the SHA-256 of the form. A run that somebody starts otherwise begins only if IFMS_RIGHTS lets them act in all cities.';
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ifms.started_run FOR EACH STATEMENT
+    EXECUTE FUNCTION ifms.refuse_change('who has started a run stays on record');
 
 -- The settings of the treasury's connection that the database must know, too: one row, made equal to the connection by
 -- each sweep that calls the treasury. What is decided by them here and in Python is decided by this row.
@@ -29,6 +51,7 @@ CREATE TABLE ifms.setting (
         CHECK (make_date(2001, correction_last_month, correction_last_day) IS NOT NULL),
     changed_at             timestamptz NOT NULL DEFAULT now()
 );
+COMMENT ON TABLE ifms.setting IS 'The settings of the treasury''s connection that the database must know: one row.';
 INSERT INTO ifms.setting DEFAULT VALUES;
 CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.setting FOR EACH STATEMENT
     EXECUTE FUNCTION ifms.refuse_change('the settings are changed, not deleted');
@@ -44,6 +67,7 @@ CREATE TABLE ifms.home (
     os_user   text,  -- NULL: nobody, the ledger was new
     reason    text NOT NULL CHECK (btrim(reason) <> '')
 );
+COMMENT ON TABLE ifms.home IS 'Where the ledger lives: a copy or a restored one pays nothing before somebody has said what it is.';
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ifms.home FOR EACH STATEMENT
     EXECUTE FUNCTION ifms.refuse_change('where the ledger was stays on record');
 

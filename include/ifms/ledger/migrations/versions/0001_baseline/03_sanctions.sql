@@ -1,4 +1,4 @@
--- Money that the treasury has sanctioned and allotted to a city; what may be spent is decided in 06_money.sql.
+-- Money that the treasury has sanctioned and allotted to a city; what may be spent is decided in 08_money.sql.
 -- NaN is greater than 0 to PostgreSQL, and whatever is added to it is NaN: each amount is refused that is no number.
 
 CREATE TABLE ifms.sanction (
@@ -25,6 +25,7 @@ CREATE TABLE ifms.sanction (
     UNIQUE (tenant_id, hoa_code, ddo_code, master_allotment_id),
     CONSTRAINT sanction_as_named UNIQUE (id, tenant_id, hoa_code, ddo_code, master_allotment_id)
 );
+COMMENT ON TABLE ifms.sanction IS 'Money that the treasury has sanctioned, and what of it is allotted, reserved and spent.';
 CREATE INDEX sanction_by_year ON ifms.sanction (tenant_id, financial_year);
 CREATE INDEX sanction_of_year ON ifms.sanction (financial_year, hoa_code);
 CREATE INDEX sanction_by_change ON ifms.sanction (updated_at DESC, id DESC);
@@ -61,6 +62,7 @@ CREATE TABLE ifms.allotment (
     CONSTRAINT counts_on_its_own_sanction FOREIGN KEY (sanction_id, tenant_id, hoa_code, ddo_code, master_allotment_id)
         REFERENCES ifms.sanction (id, tenant_id, hoa_code, ddo_code, master_allotment_id)
 );
+COMMENT ON TABLE ifms.allotment IS 'Money that the treasury has allotted to a sanction, or withdrawn: each as it told it, once.';
 CREATE INDEX allotment_by_sanction ON ifms.allotment (sanction_id, serial_no DESC);
 CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.allotment FOR EACH STATEMENT
     EXECUTE FUNCTION ifms.refuse_change('an allotment is never deleted');
@@ -83,6 +85,7 @@ CREATE TABLE ifms.va_watermark (
     claimed_until  timestamptz,
     UNIQUE (tenant_id, hoa_code, ddo_code, grantee_code)
 );
+COMMENT ON TABLE ifms.va_watermark IS 'Up to when allotments have been fetched.';
 CREATE INDEX va_watermark_due ON ifms.va_watermark (polled_at NULLS FIRST);
 
 -- Closed sanctions. ---------------------------------------------------------------------------------------------------
@@ -96,6 +99,7 @@ CREATE TABLE ifms.sanction_closing (
     person       text NOT NULL CHECK (btrim(person) <> ''),
     noted_at     timestamptz NOT NULL DEFAULT now()
 );
+COMMENT ON TABLE ifms.sanction_closing IS 'Who has closed a sanction or opened it again, and why; the last row counts.';
 CREATE INDEX sanction_closing_by_sanction ON ifms.sanction_closing (sanction_id, id DESC);
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ifms.sanction_closing FOR EACH STATEMENT
     EXECUTE FUNCTION ifms.refuse_change('who has closed a sanction or opened it again stays on record');

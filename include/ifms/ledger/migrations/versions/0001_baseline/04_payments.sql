@@ -8,10 +8,14 @@ CREATE TABLE ifms.payment (
     payment_number  text NOT NULL,
     payment_id      text NOT NULL,
     amount          numeric(15,2) NOT NULL CHECK (amount > 0),
+    -- As the run that raised it or last looked at it knew them.
+    bill_numbers    text[] NOT NULL DEFAULT '{}',
     paid_by         uuid,
     hold_code       text,
     hold_message    text,
     held_since      timestamptz,
+    -- How often a run has looked at it and made no PI.
+    tries           integer NOT NULL DEFAULT 0 CHECK (tries >= 0),
     raised_at       timestamptz NOT NULL,
     seen_at         timestamptz NOT NULL DEFAULT now(),
     polled_at       timestamptz,
@@ -21,7 +25,12 @@ CREATE TABLE ifms.payment (
     CONSTRAINT amount_is_a_number CHECK (amount <> 'NaN'),
     CHECK ((hold_code IS NULL) = (hold_message IS NULL AND held_since IS NULL))
 );
+COMMENT ON TABLE ifms.payment IS 'Payments of the platform as they were first seen, and why one has no payment instruction yet.';
 CREATE INDEX payment_due ON ifms.payment (raised_at, id) WHERE paid_by IS NULL;
+CREATE INDEX payment_waiting_bills ON ifms.payment USING gin (bill_numbers) WHERE paid_by IS NULL;
+CREATE INDEX payment_waiting_in_city ON ifms.payment (tenant_id, raised_at, id) WHERE paid_by IS NULL;
+-- Which days are settled is asked by the day on which payments were raised.
+CREATE INDEX payment_raised ON ifms.payment (raised_at);
 -- What another run holds is looked up every two seconds by who waits for it: few rows of many.
 CREATE INDEX payment_claimed ON ifms.payment (claimed_until) WHERE claimed_until IS NOT NULL;
 CREATE TRIGGER amount_is_frozen BEFORE UPDATE OF tenant_id, payment_number, amount ON ifms.payment FOR EACH STATEMENT
@@ -41,6 +50,7 @@ CREATE TABLE ifms.bill (
     asked_at        timestamptz NOT NULL DEFAULT now(),
     UNIQUE (tenant_id, bill_id)
 );
+COMMENT ON TABLE ifms.bill IS 'Bills of the platform and the one payment that pays each.';
 -- The bills of a payment are in its PI's signature.
 CREATE INDEX bill_by_payment ON ifms.bill (tenant_id, payment_number) WHERE payment_number IS NOT NULL;
 CREATE FUNCTION ifms.check_paid_once() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -16,6 +16,7 @@ CREATE TABLE ifms.fund_movement (
     CHECK ((kind IN ('ALLOTMENT', 'WITHDRAWAL')) = (allotment_id IS NOT NULL)),
     CHECK ((allotment_id IS NULL) = (payment_instruction_id IS NOT NULL))
 );
+COMMENT ON TABLE ifms.fund_movement IS 'Movements of a sanction''s money: append-only; its balances change by them and by nothing else.';
 CREATE UNIQUE INDEX allotment_moves_once ON ifms.fund_movement (allotment_id);
 CREATE UNIQUE INDEX instruction_moves_once ON ifms.fund_movement (payment_instruction_id, kind);
 CREATE UNIQUE INDEX reserved_is_posted_or_released_once ON ifms.fund_movement (payment_instruction_id)

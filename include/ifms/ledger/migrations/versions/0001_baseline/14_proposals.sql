@@ -1,3 +1,5 @@
+-- Acts that one person proposes and another approves.
+
 -- Which acts need a second person --------------------------------------------------------------------------------------
 
 -- One row, which only the owner writes: `ifms migrate` makes it equal to the environment (IFMS_SECOND_PERSON …). Who
@@ -40,12 +42,6 @@ CREATE TABLE ifms.proposal (
     done_in       text CHECK (done_in <> ''),
     failed_at     timestamptz,
     result        text CHECK (result <> ''),
-    CONSTRAINT proposal_proposed_at_in_bounds CHECK (proposed_at >= '2000-01-01 00:00+00' AND proposed_at < '2100-01-01 00:00+00'),
-    CONSTRAINT proposal_expires_at_in_bounds CHECK (expires_at >= '2000-01-01 00:00+00' AND expires_at < '2100-01-01 00:00+00'),
-    CONSTRAINT proposal_approved_at_in_bounds CHECK (approved_at >= '2000-01-01 00:00+00' AND approved_at < '2100-01-01 00:00+00'),
-    CONSTRAINT proposal_refused_at_in_bounds CHECK (refused_at >= '2000-01-01 00:00+00' AND refused_at < '2100-01-01 00:00+00'),
-    CONSTRAINT proposal_done_at_in_bounds CHECK (done_at >= '2000-01-01 00:00+00' AND done_at < '2100-01-01 00:00+00'),
-    CONSTRAINT proposal_failed_at_in_bounds CHECK (failed_at >= '2000-01-01 00:00+00' AND failed_at < '2100-01-01 00:00+00'),
     CONSTRAINT approved_by_somebody CHECK ((approved_by IS NULL) = (approved_at IS NULL)),
     CONSTRAINT refused_by_somebody_with_a_reason
         CHECK ((refused_by IS NULL) = (refused_at IS NULL) AND (refused_by IS NULL) = (refusal IS NULL)),

@@ -1,24 +1,4 @@
--- What has happened, what was said to the treasury, and what others must hear.
-
-CREATE TABLE ifms.status_log (
-    id                      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    payment_instruction_id  uuid REFERENCES ifms.payment_instruction,
-    tenant_id               text NOT NULL,
-    payment_number          text NOT NULL,
-    service_id              text NOT NULL,
-    status                  text NOT NULL,
-    from_status             text,
-    to_status               text,
-    message                 text,
-    sweep_run_id            uuid,
-    created_at              timestamptz NOT NULL DEFAULT now()
-);
-CREATE INDEX status_log_by_instruction ON ifms.status_log (payment_instruction_id, id DESC);
-CREATE INDEX status_log_by_payment ON ifms.status_log (tenant_id, payment_number, id DESC);
-CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ifms.status_log FOR EACH STATEMENT
-    EXECUTE FUNCTION ifms.refuse_change('the status log is append-only');
-
--- Calls to the treasury. ----------------------------------------------------------------------------------------------
+-- Calls to the treasury: what was said in each, who looked at it, and when the next may begin.
 
 -- Request, keys and token are sealed under the connection's log_key; the reply stays as it came, encrypted under the
 -- sealed REK.
@@ -45,6 +25,7 @@ CREATE TABLE ifms.treasury_call (
     ship_error              text,
     created_at              timestamptz NOT NULL DEFAULT now()
 );
+COMMENT ON TABLE ifms.treasury_call IS 'Calls to the treasury, sealed; logins included.';
 CREATE INDEX treasury_call_by_bill ON ifms.treasury_call (bill_number, created_at DESC);
 CREATE INDEX treasury_call_by_instruction ON ifms.treasury_call (payment_instruction_id, created_at DESC);
 CREATE INDEX treasury_call_by_time ON ifms.treasury_call (created_at);
@@ -64,6 +45,10 @@ CREATE TRIGGER said_is_said BEFORE UPDATE OF id, service_id, bill_number, paymen
 CREATE TRIGGER announced_is_announced BEFORE UPDATE OF id, service_id, bill_number, payment_instruction_id, request_sealed,
     created_at ON ifms.treasury_call FOR EACH STATEMENT
     EXECUTE FUNCTION ifms.refuse_change('a call is what was announced');
+-- A call that was shipped as announced is due again when it is completed; one that is complete was shipped once.
+CREATE TRIGGER shipped_once BEFORE UPDATE OF shipped_at ON ifms.treasury_call FOR EACH ROW
+    WHEN (OLD.outcome IS NOT NULL AND OLD.shipped_at IS NOT NULL AND NEW.shipped_at IS DISTINCT FROM OLD.shipped_at)
+    EXECUTE FUNCTION ifms.refuse_change('when a call was shipped stays on record');
 CREATE TRIGGER never_emptied BEFORE TRUNCATE ON ifms.treasury_call FOR EACH STATEMENT
     EXECUTE FUNCTION ifms.refuse_change('calls to the treasury are kept');
 
@@ -73,7 +58,21 @@ CREATE TABLE ifms.call_shipping (
     claim_token    uuid,
     claimed_until  timestamptz
 );
+COMMENT ON TABLE ifms.call_shipping IS 'Who ships calls to Elasticsearch at the moment.';
 INSERT INTO ifms.call_shipping DEFAULT VALUES;
+
+-- Which calls to the treasury are not kept any more: by whom they were removed, and up to which time.
+CREATE TABLE ifms.call_removal (
+    id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    made_before    timestamptz NOT NULL,
+    unshipped_too  boolean NOT NULL,
+    removed        bigint NOT NULL CHECK (removed > 0),
+    database_user  text NOT NULL DEFAULT session_user,
+    removed_at     timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE ifms.call_removal IS 'Calls to the treasury that were kept for long enough and removed. Append-only.';
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ifms.call_removal FOR EACH STATEMENT
+    EXECUTE FUNCTION ifms.refuse_change('which calls were removed stays on record');
 
 -- Runs as the owner: who works on the ledger deletes nothing by itself. No call that is younger than 90 days, or whose
 -- payment instruction still waits for something, is removed by it; without `unshipped_too` none that was not shipped.
@@ -105,6 +104,9 @@ BEGIN
         DELETE FROM ifms.treasury_call c USING old WHERE c.id = old.id;
     END IF;
     GET DIAGNOSTICS removed = ROW_COUNT;
+    IF removed > 0 THEN
+        INSERT INTO ifms.call_removal (made_before, unshipped_too, removed) VALUES (before, unshipped_too, removed);
+    END IF;
     RETURN removed;
 END $$;
 REVOKE EXECUTE ON FUNCTION ifms.remove_old_calls FROM PUBLIC;
@@ -122,6 +124,7 @@ CREATE TABLE ifms.call_access (
     reason         text,
     CHECK (NOT unmasked OR coalesce(btrim(reason), '') <> '')
 );
+COMMENT ON TABLE ifms.call_access IS 'Who has opened which call to the treasury.';
 CREATE INDEX call_access_by_call ON ifms.call_access (call_id, looked_at DESC);
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ifms.call_access FOR EACH STATEMENT
     EXECUTE FUNCTION ifms.refuse_change('who looked at a call stays on record');
@@ -132,54 +135,4 @@ CREATE TABLE ifms.call_rate (
     account  text PRIMARY KEY,
     next_at  timestamptz NOT NULL
 );
-
--- What others must hear, written in the transaction of the change that they must hear of. -----------------------------
-
-CREATE TABLE ifms.outbox (
-    id               bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    topic            text NOT NULL,
-    tenant_id        text NOT NULL,
-    ordering_key     text NOT NULL,
-    payload          jsonb NOT NULL,
-    attempts         integer NOT NULL DEFAULT 0,
-    next_attempt_at  timestamptz NOT NULL DEFAULT now(),
-    last_error       text,
-    delivered_at     timestamptz,
-    set_aside_at     timestamptz,
-    claim_token      uuid,
-    claimed_until    timestamptz,
-    -- Closed without anybody having heard it: `last_error` says why (a payee without a phone).
-    undeliverable          boolean NOT NULL DEFAULT false,
-    created_at       timestamptz NOT NULL DEFAULT now(),
-    CONSTRAINT undeliverable_is_closed CHECK (delivered_at IS NOT NULL OR NOT undeliverable)
-);
-CREATE INDEX outbox_due ON ifms.outbox (id) WHERE delivered_at IS NULL;
-CREATE INDEX outbox_by_key ON ifms.outbox (topic, ordering_key, id);
--- It is delivered, set aside, sent again; what it says stays.
-CREATE TRIGGER content_is_frozen BEFORE UPDATE OF id, topic, tenant_id, ordering_key, payload, created_at ON ifms.outbox
-    FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('what others must hear is not rewritten');
-CREATE TRIGGER never_emptied BEFORE TRUNCATE ON ifms.outbox FOR EACH STATEMENT
-    EXECUTE FUNCTION ifms.refuse_change('what others must hear is kept');
-
--- Which of the topics besides the platform's payments anybody wants to hear. ifms_relay renews it while its connection says
--- so; where nobody has for a week, nothing more is written: an installation without a broker has nothing that waits for one.
-CREATE TABLE ifms.notice (
-    topic         text PRIMARY KEY CHECK (topic IN ('sms', 'pi_index')),
-    wanted_since  timestamptz NOT NULL DEFAULT now(),
-    wanted_until  timestamptz NOT NULL
-);
-
--- The index hears of each status of a PI, whatever changed it, in the transaction that did. What it hears is read when it
--- is told: the row says only that there is news.
-CREATE FUNCTION ifms.tell_index() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO ifms.outbox (topic, tenant_id, ordering_key, payload)
-    SELECT 'pi_index', NEW.tenant_id, NEW.tenant_id || ':' || NEW.pi_number,
-           jsonb_build_object('piNumber', NEW.pi_number, 'status', NEW.status)
-    WHERE EXISTS (SELECT FROM ifms.notice WHERE topic = 'pi_index' AND wanted_until > now());
-    RETURN NULL;
-END $$;
-CREATE TRIGGER tell_index_of_a_new_one AFTER INSERT ON ifms.payment_instruction
-    FOR EACH ROW EXECUTE FUNCTION ifms.tell_index();
-CREATE TRIGGER tell_index_of_a_change AFTER UPDATE OF status ON ifms.payment_instruction
-    FOR EACH ROW WHEN (OLD.status <> NEW.status) EXECUTE FUNCTION ifms.tell_index();
+COMMENT ON TABLE ifms.call_rate IS 'When the next call to the treasury may begin, per account there.';

@@ -1,47 +1,16 @@
--- Payment instructions and their beneficiaries: their rows, which status may follow which, and what does not change.
+-- Payment instructions: their rows, which status may follow which, and what does not change.
 
--- What the treasury's texts mean. -------------------------------------------------------------------------------------
-
--- A site's own rows beside those that are shipped (ifms/wire/phrases.toml). They count from the next sweep on.
-CREATE TABLE ifms.phrase (
-    id                uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-    services          text[] NOT NULL CHECK (cardinality(services) > 0),
-    text              text NOT NULL CHECK (btrim(text) <> ''),
-    meaning           text NOT NULL CHECK (btrim(meaning) <> ''),
-    reason            text NOT NULL CHECK (btrim(reason) <> ''),
-    added_by          text NOT NULL CHECK (btrim(added_by) <> ''),
-    added_at          timestamptz NOT NULL DEFAULT now(),
-    withdrawn_at      timestamptz,
-    withdrawn_by      text,
-    withdrawn_reason  text,
-    CHECK ((withdrawn_at IS NULL) = (withdrawn_by IS NULL)),
-    CHECK ((withdrawn_at IS NULL) = (withdrawn_reason IS NULL OR btrim(withdrawn_reason) = ''))
-);
-CREATE UNIQUE INDEX phrase_said_once ON ifms.phrase (lower(text), services) WHERE withdrawn_at IS NULL;
-CREATE TRIGGER content_is_frozen BEFORE UPDATE OF id, services, text, meaning, reason, added_by, added_at ON ifms.phrase
-    FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a phrase is withdrawn, not rewritten');
-CREATE TRIGGER withdrawn_once BEFORE UPDATE ON ifms.phrase FOR EACH ROW WHEN (OLD.withdrawn_at IS NOT NULL)
-    EXECUTE FUNCTION ifms.refuse_change('a withdrawn phrase stays withdrawn');
-CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.phrase FOR EACH STATEMENT
-    EXECUTE FUNCTION ifms.refuse_change('a phrase is withdrawn, not deleted');
-
--- Texts that no phrase matched, each once, without its bill's number and long numbers: how often, and since when.
-CREATE TABLE ifms.unknown_answer (
-    id              uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-    service_id      text NOT NULL,
-    template        text NOT NULL,
-    sample          text NOT NULL,
-    times           bigint NOT NULL DEFAULT 1,
-    first_heard_at  timestamptz NOT NULL DEFAULT now(),
-    last_heard_at   timestamptz NOT NULL DEFAULT now(),
-    -- The phrase that gave it its meaning.
-    phrase_id       uuid REFERENCES ifms.phrase,
-    UNIQUE (service_id, template)
-);
-CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.unknown_answer FOR EACH STATEMENT
-    EXECUTE FUNCTION ifms.refuse_change('an answer that nobody understood is given a meaning, not forgotten');
-
--- Payment instructions. -----------------------------------------------------------------------------------------------
+-- A JSON array of texts as an array; anything else is empty.
+CREATE FUNCTION ifms.texts_of(value jsonb) RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT ARRAY(SELECT jsonb_array_elements_text(CASE jsonb_typeof(value) WHEN 'array' THEN value ELSE '[]' END))
+$$;
+-- What bills are for, by the beginnings of their numbers; NULL without bills, or when nothing is known of them.
+CREATE FUNCTION ifms.bill_type(bill_numbers text[]) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN min(kind) IS DISTINCT FROM max(kind) THEN 'MIXED' ELSE nullif(min(kind), '') END
+    FROM (SELECT CASE left(number, 3) WHEN 'WB/' THEN 'WAGE' WHEN 'PB/' THEN 'PURCHASE' WHEN 'SB/' THEN 'SUPERVISION'
+                                      ELSE '' END AS kind
+          FROM unnest(bill_numbers) number) kinds
+$$;
 
 CREATE TABLE ifms.payment_instruction (
     id                   uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -75,6 +44,15 @@ CREATE TABLE ifms.payment_instruction (
     org_bill_ref_number  text,
     org_bill_date        timestamptz,
     additional_details   jsonb NOT NULL DEFAULT '{}',
+    -- What it pays, as columns: once per PI and not once for each row of a view, and with an index by bill.
+    bill_numbers         text[] NOT NULL GENERATED ALWAYS AS (ifms.texts_of(additional_details -> 'billNumber')) STORED,
+    work_order_numbers   text[] NOT NULL GENERATED ALWAYS AS (ifms.texts_of(additional_details -> 'referenceId')) STORED,
+    bill_type            text
+        GENERATED ALWAYS AS (ifms.bill_type(ifms.texts_of(additional_details -> 'billNumber'))) STORED,
+    project_numbers      text[] NOT NULL
+        GENERATED ALWAYS AS (ifms.texts_of(additional_details -> 'projectNumber')) STORED,
+    -- Who has asked for it through the API: DIGIT is told so as its createdBy.
+    asked_by             text CHECK (btrim(asked_by) <> ''),
     -- What is known of the attempts to send it.
     attempts             integer NOT NULL DEFAULT 0,
     last_attempt         text CHECK (last_attempt IN ('sending', 'answered', 'rejected', 'never_sent', 'unknown')),
@@ -141,6 +119,7 @@ CREATE TABLE ifms.payment_instruction (
     CONSTRAINT adopted_is_an_original CHECK (
         adopted_by IS NULL OR (pi_type = 'ORIGINAL' AND repayment_of IS NULL AND imported_at IS NULL))
 );
+COMMENT ON TABLE ifms.payment_instruction IS 'Payment instructions: what was sent to the treasury, frozen, and where each stands.';
 -- One live original per payment, one revision or repayment under way per original: an index forbids the second.
 CREATE UNIQUE INDEX one_original_per_payment ON ifms.payment_instruction (tenant_id, payment_number)
     WHERE pi_type = 'ORIGINAL' AND status <> 'FAILED' AND repayment_of IS NULL;
@@ -191,56 +170,31 @@ CREATE INDEX payment_instruction_repayments ON ifms.payment_instruction (repayme
 -- What waits for a person: not many among many that are done.
 CREATE INDEX payment_instruction_for_action ON ifms.payment_instruction (created_at DESC, id DESC)
     WHERE status IN ('PENDING', 'FAILED', 'PARTIAL');
-CREATE INDEX payment_instruction_by_bill
-    ON ifms.payment_instruction USING gin ((additional_details -> 'billNumber') jsonb_path_ops);
+-- Bills, work orders, projects and wards by one index: each is a list in additional_details, and asked for by
+-- additional_details @> '{"billNumber": ["…"]}'.
+CREATE INDEX payment_instruction_by_details ON ifms.payment_instruction USING gin (additional_details jsonb_path_ops);
+-- Beside that on the JSON, by which the pages' search goes: of an array PostgreSQL expects thousands with one number, and
+-- a search for the newest would rather read them all in the order of time.
+CREATE INDEX payment_instruction_by_bill_numbers ON ifms.payment_instruction USING gin (bill_numbers);
+-- A head of account that hardly any has, and an amount: without these a search for the newest would read them all.
+CREATE INDEX payment_instruction_by_head ON ifms.payment_instruction (hoa_code, created_at DESC, id DESC);
+CREATE INDEX payment_instruction_by_amount ON ifms.payment_instruction (net_amount, created_at DESC, id DESC);
 
-CREATE TABLE ifms.beneficiary (
-    id                      uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-    payment_instruction_id  uuid NOT NULL REFERENCES ifms.payment_instruction,
-    beneficiary_number      text NOT NULL,
-    beneficiary_id          text NOT NULL,
-    beneficiary_type        text NOT NULL CHECK (beneficiary_type IN ('IND', 'ORG', 'DEPT')),
-    amount                  numeric(15,2) NOT NULL CHECK (amount > 0),
-    line_item_ids           text[] NOT NULL CHECK (cardinality(line_item_ids) > 0),
-    name                    text NOT NULL,
-    -- NULL only where the account was not known when the row was made: then the platform's audit log tells it.
-    account_sealed          bytea,
-    account_last4           text NOT NULL CHECK (length(account_last4) <= 4),
-    account_type            text NOT NULL,
-    -- '' only where it was imported, until a correction has asked the platform for it: as are name and account.
-    ifsc                    text NOT NULL,
-    bank_account_id         text NOT NULL,
-    mobile                  text NOT NULL,
-    address                 text NOT NULL,
-    status                  text NOT NULL DEFAULT 'Payment Pending',
-    status_message          text,
-    voucher_number          text,
-    voucher_date            date,
-    utr_number              text,
-    utr_date                date,
-    end_to_end_id           text,
-    challan_number          text,
-    challan_date            date,
-    failed_on               date,
-    -- The last status that an import gave the row; NULL for this adapter's own. The platform heard of it from the adapter
-    -- before this one.
-    imported_as             text,
-    created_at              timestamptz NOT NULL DEFAULT now(),
-    updated_at              timestamptz NOT NULL DEFAULT now(),
-    UNIQUE (payment_instruction_id, beneficiary_number),
-    CONSTRAINT amount_is_a_number CHECK (amount <> 'NaN'),
-    CONSTRAINT beneficiary_ifsc_check CHECK (
-        ifsc ~ '^[A-Z]{4}0[A-Z0-9]{6}$' OR (ifsc = '' AND imported_as IS NOT NULL))
-);
-CREATE INDEX beneficiary_failed ON ifms.beneficiary (payment_instruction_id) WHERE status = 'Payment Failed';
--- A beneficiary keeps its number through revisions until it is paid; it is paid once: only a failed row frees the number.
-CREATE UNIQUE INDEX one_live_payment_per_beneficiary ON ifms.beneficiary (beneficiary_number)
-    WHERE status <> 'Payment Failed';
-CREATE INDEX beneficiary_by_number ON ifms.beneficiary (beneficiary_number, created_at DESC);
--- Few rows of many.
-CREATE INDEX beneficiary_failed_on ON ifms.beneficiary (failed_on) WHERE status = 'Payment Failed';
--- Is anybody paid by a voucher of this date whose money may still come back? Also finds those without a voucher date.
-CREATE INDEX beneficiary_returnable ON ifms.beneficiary (voucher_date, updated_at) WHERE status = 'Payment Successful';
+-- DIGIT's index knows a document by its id. A payment that has no PI stands there under its own id; the first PI that is
+-- made of it takes that id, and with it the place: so the index never has both.
+CREATE FUNCTION ifms.take_payments_id() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    its_payment uuid := (SELECT y.id FROM ifms.payment y
+                         WHERE y.tenant_id = NEW.tenant_id AND y.payment_number = NEW.payment_number);
+BEGIN
+    IF its_payment IS NOT NULL AND NOT EXISTS (SELECT FROM ifms.payment_instruction p WHERE p.id = its_payment) THEN
+        NEW.id := its_payment;
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER first_one_has_its_payments_id BEFORE INSERT ON ifms.payment_instruction FOR EACH ROW
+    WHEN (NEW.pi_type = 'ORIGINAL' AND NEW.repayment_of IS NULL AND NEW.imported_at IS NULL)
+    EXECUTE FUNCTION ifms.take_payments_id();
 
 -- Statuses: which may follow which. -----------------------------------------------------------------------------------
 
@@ -251,6 +205,7 @@ CREATE TABLE ifms.status_transition (
     to_status    text NOT NULL,
     PRIMARY KEY (subject, from_status, to_status)
 );
+COMMENT ON TABLE ifms.status_transition IS 'Which status may follow which; a copy of the code''s table.';
 
 CREATE FUNCTION ifms.check_transition() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -270,8 +225,6 @@ BEGIN
 END $$;
 CREATE TRIGGER check_transition BEFORE INSERT OR UPDATE OF status ON ifms.payment_instruction
     FOR EACH ROW EXECUTE FUNCTION ifms.check_transition('PAYMENT_INSTRUCTION', 'PENDING');
-CREATE TRIGGER check_transition BEFORE INSERT OR UPDATE OF status ON ifms.beneficiary
-    FOR EACH ROW EXECUTE FUNCTION ifms.check_transition('BENEFICIARY', 'Payment Pending');
 
 CREATE FUNCTION ifms.note_status_since() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -304,60 +257,29 @@ CREATE TRIGGER import_is_frozen BEFORE UPDATE OF imported_at ON ifms.payment_ins
     EXECUTE FUNCTION ifms.refuse_change('whether a payment instruction was imported does not change');
 CREATE TRIGGER adoption_is_frozen BEFORE UPDATE OF adopted_by ON ifms.payment_instruction FOR EACH STATEMENT
     EXECUTE FUNCTION ifms.refuse_change('whether a payment instruction was adopted does not change');
+CREATE TRIGGER asker_is_frozen BEFORE UPDATE OF asked_by ON ifms.payment_instruction FOR EACH STATEMENT
+    EXECUTE FUNCTION ifms.refuse_change('who has asked for a payment instruction stays on record');
 -- A sweep may be under way while a standby takes over.
 CREATE TRIGGER ledger_is_at_home BEFORE INSERT ON ifms.payment_instruction
     FOR EACH STATEMENT EXECUTE FUNCTION ifms.check_home();
 
-CREATE TRIGGER content_is_frozen BEFORE UPDATE OF payment_instruction_id, beneficiary_number, beneficiary_id,
-    beneficiary_type, amount, line_item_ids, name, account_type, mobile, address
-    ON ifms.beneficiary FOR EACH STATEMENT
-    EXECUTE FUNCTION ifms.refuse_change('the content of a payment instruction is frozen');
-CREATE TRIGGER account_is_filled_once BEFORE UPDATE OF ifsc, account_last4 ON ifms.beneficiary FOR EACH ROW
-    WHEN ((OLD.imported_as IS NULL OR OLD.ifsc <> '') AND (NEW.ifsc, NEW.account_last4) <> (OLD.ifsc, OLD.account_last4))
-    EXECUTE FUNCTION ifms.refuse_change('the content of a payment instruction is frozen');
-CREATE TRIGGER registry_id_is_frozen BEFORE UPDATE OF bank_account_id, created_at ON ifms.beneficiary FOR EACH STATEMENT
-    EXECUTE FUNCTION ifms.refuse_change('the content of a payment instruction is frozen');
--- An account that was not known when the row was made may be added, once; no account is ever exchanged.
-CREATE TRIGGER account_is_frozen BEFORE UPDATE OF account_sealed ON ifms.beneficiary
-    FOR EACH ROW WHEN (OLD.account_sealed IS NOT NULL AND NEW.account_sealed IS DISTINCT FROM OLD.account_sealed)
-    EXECUTE FUNCTION ifms.check_resealed();
-CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.beneficiary FOR EACH STATEMENT
-    EXECUTE FUNCTION ifms.refuse_change('a beneficiary is never deleted');
-CREATE TRIGGER owner_imports BEFORE INSERT OR UPDATE OF imported_as ON ifms.beneficiary FOR EACH ROW
-    WHEN (NEW.imported_as IS NOT NULL) EXECUTE FUNCTION ifms.check_import();
-
--- Header and rows agree: checked when the transaction that wrote them commits.
-CREATE FUNCTION ifms.check_beneficiaries() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE
-    rows  bigint;
-    total numeric;
-BEGIN
-    SELECT count(*), sum(amount) INTO rows, total FROM ifms.beneficiary WHERE payment_instruction_id = NEW.id;
-    IF rows <> NEW.beneficiary_count OR total IS DISTINCT FROM NEW.net_amount THEN
-        RAISE EXCEPTION 'payment instruction % says % beneficiaries and %, its rows are % and %',
-            NEW.pi_number, NEW.beneficiary_count, NEW.net_amount, rows, total
-            USING ERRCODE = 'check_violation', CONSTRAINT = 'beneficiaries_agree';
-    END IF;
-    RETURN NULL;
-END $$;
-CREATE CONSTRAINT TRIGGER beneficiaries_agree AFTER INSERT ON ifms.payment_instruction
-    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ifms.check_beneficiaries();
-
--- A beneficiary is written with its header. An imported PI keeps the time at which it was made.
-CREATE FUNCTION ifms.check_written_with_header() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    -- now() is the transaction's: only the transaction that wrote the header sees its created_at as now.
-    IF NOT EXISTS (
-        SELECT FROM ifms.payment_instruction
-        WHERE id = NEW.payment_instruction_id AND now() IN (created_at, imported_at)
-    ) THEN
-        RAISE EXCEPTION 'a beneficiary is written with its payment instruction, not later'
-            USING ERRCODE = 'check_violation', CONSTRAINT = 'written_with_header';
-    END IF;
-    RETURN NEW;
-END $$;
-CREATE TRIGGER written_with_header BEFORE INSERT ON ifms.beneficiary
-    FOR EACH ROW EXECUTE FUNCTION ifms.check_written_with_header();
+-- What the treasury has told of it is not told otherwise.
+CREATE TRIGGER outcome_is_told_once BEFORE UPDATE OF paid_at, pi_approved_id, pi_approval_date, pa_fin_year, pa_advice_id,
+    pa_advice_date, pa_bill_ref_number, pa_token_number, pa_token_date, success_code, success_description
+    ON ifms.payment_instruction FOR EACH ROW
+    WHEN (NEW.imported_at IS NULL AND (
+        (OLD.pi_approved_id IS NOT NULL
+            AND (NEW.pi_approved_id, NEW.pi_approval_date) IS DISTINCT FROM (OLD.pi_approved_id, OLD.pi_approval_date))
+        OR (OLD.pa_advice_id IS NOT NULL
+            AND (NEW.pa_fin_year, NEW.pa_advice_id, NEW.pa_advice_date)
+                IS DISTINCT FROM (OLD.pa_fin_year, OLD.pa_advice_id, OLD.pa_advice_date))
+        -- A revision is paid bit by bit while it waits, and its references may be told otherwise with each scroll.
+        OR ((OLD.pi_type <> 'REVISED' OR OLD.status <> 'INITIATED') AND (
+            (OLD.paid_at IS NOT NULL AND NEW.paid_at IS DISTINCT FROM OLD.paid_at)
+            OR (OLD.pa_bill_ref_number IS NOT NULL
+                AND (NEW.pa_bill_ref_number, NEW.pa_token_number, NEW.pa_token_date)
+                    IS DISTINCT FROM (OLD.pa_bill_ref_number, OLD.pa_token_number, OLD.pa_token_date))))))
+    EXECUTE FUNCTION ifms.refuse_change('what the treasury reported of a payment instruction stays as it was reported');
 
 -- How a submission ends: acceptance, its status service, or a person; never a guess. ----------------------------------
 

@@ -1,8 +1,9 @@
 -- What the bank has given back, as far as it is not in the beneficiaries' rows.
 
 -- Failures that the treasury reported and that match no payment instruction or beneficiary: kept until somebody has seen
--- to them. The account number is sealed, like everywhere.
-CREATE TABLE ifms.unmatched_failure (
+-- to them. The account number is sealed, like everywhere. The view unmatched_failure has the name by which readers know
+-- it; the table holds the sealed accounts, too, and what has matched since.
+CREATE TABLE ifms.reported_failure (
     id               uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     bill_number      text NOT NULL,
     beneficiary_id   text NOT NULL,
@@ -27,15 +28,16 @@ CREATE TABLE ifms.unmatched_failure (
     -- Older replies name nobody but by account and UTR.
     UNIQUE NULLS NOT DISTINCT (bill_number, beneficiary_id, voucher_date, challan_number, utr_number, account_last4, ifsc)
 );
-CREATE INDEX unmatched_failure_open ON ifms.unmatched_failure (bill_number) WHERE matched_at IS NULL;
-CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.unmatched_failure FOR EACH STATEMENT
+COMMENT ON TABLE ifms.reported_failure IS 'Failures that the treasury reported and that matched nothing when they were told.';
+CREATE INDEX reported_failure_open ON ifms.reported_failure (bill_number) WHERE matched_at IS NULL;
+CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.reported_failure FOR EACH STATEMENT
     EXECUTE FUNCTION ifms.refuse_change('a reported failure is never dropped');
 CREATE TRIGGER content_is_frozen BEFORE UPDATE OF bill_number, beneficiary_id, voucher_date,
-    account_last4, ifsc, utr_number, challan_number, challan_date, reason, first_told_at ON ifms.unmatched_failure
+    account_last4, ifsc, utr_number, challan_number, challan_date, reason, first_told_at ON ifms.reported_failure
     FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a reported failure is what the treasury said');
-CREATE TRIGGER account_is_frozen BEFORE UPDATE OF account_sealed ON ifms.unmatched_failure
+CREATE TRIGGER account_is_frozen BEFORE UPDATE OF account_sealed ON ifms.reported_failure
     FOR EACH ROW WHEN (NEW.account_sealed IS DISTINCT FROM OLD.account_sealed) EXECUTE FUNCTION ifms.check_resealed();
-CREATE TRIGGER settled_once BEFORE UPDATE OF settled_at, settled_by, settled_reason ON ifms.unmatched_failure
+CREATE TRIGGER settled_once BEFORE UPDATE OF settled_at, settled_by, settled_reason ON ifms.reported_failure
     FOR EACH ROW WHEN (OLD.settled_at IS NOT NULL)
     EXECUTE FUNCTION ifms.refuse_change('who has closed a reported failure, and why, stays on record');
 
@@ -46,5 +48,6 @@ CREATE TABLE ifms.voucher_date_asked (
     answered_at   timestamptz NOT NULL,
     sweep_run_id  uuid NOT NULL
 );
+COMMENT ON TABLE ifms.voucher_date_asked IS 'When the treasury last told what came back of a voucher date.';
 CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.voucher_date_asked FOR EACH STATEMENT
     EXECUTE FUNCTION ifms.refuse_change('that a voucher date was asked about stays on record');

@@ -11,6 +11,7 @@ CREATE TABLE ifms.import_row (
     imported_at  timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (source, source_id, digest)
 );
+COMMENT ON TABLE ifms.import_row IS 'Rows of the Java adapter''s tables as they were taken in.';
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ifms.import_row FOR EACH STATEMENT
     EXECUTE FUNCTION ifms.refuse_change('what was imported stays on record');
 
@@ -30,6 +31,7 @@ CREATE TABLE ifms.import_withheld (
     settled_at           timestamptz,
     UNIQUE NULLS NOT DISTINCT (tenant_id, payment_number, hoa_code, ddo_code, master_allotment_id)
 );
+COMMENT ON TABLE ifms.import_withheld IS 'Payments of the Java adapter that could not be taken in: nothing is paid for them until that is settled.';
 CREATE INDEX import_withheld_money ON ifms.import_withheld (tenant_id, hoa_code, ddo_code, master_allotment_id)
     WHERE settled_at IS NULL;
 CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.import_withheld FOR EACH STATEMENT
@@ -51,6 +53,7 @@ CREATE TABLE ifms.restored (
     last_known   timestamptz,  -- the last sweep that this ledger remembers
     os_user      text NOT NULL
 );
+COMMENT ON TABLE ifms.restored IS 'When the ledger was restored from a backup.';
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ifms.restored FOR EACH STATEMENT
     EXECUTE FUNCTION ifms.refuse_change('a restore stays on record');
 -- Payments, and PIs whose failed beneficiaries may be corrected, that somebody has asked the treasury about.
@@ -62,6 +65,7 @@ CREATE TABLE ifms.restore_cleared (
     cleared_at   timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (restored_id, number)
 );
+COMMENT ON TABLE ifms.restore_cleared IS 'What somebody has asked the treasury about after a restore.';
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ifms.restore_cleared FOR EACH STATEMENT
     EXECUTE FUNCTION ifms.refuse_change('who has cleared what stays on record');
 
