@@ -93,10 +93,10 @@ def unwrap_all(texts: Iterable[str], name: str) -> tuple[str, ...]:
 @lru_cache(maxsize=64)
 def _opened(vault: Vault, ciphertext: str) -> bytes:
     try:
-        import hvac  # noqa: PLC0415  (an extra, and only who wraps keys needs it)
+        import hvac  # an extra, and only who wraps keys needs it
     except ImportError:
         raise VaultError("the package hvac is not installed here: pip install 'mukta-ifms-adapter[vault]'") from None
-    import requests  # noqa: PLC0415
+    import requests
 
     for left in reversed(range(TRIES)):
         try:

@@ -19,7 +19,6 @@ pytestmark = [
     pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 0}),
 ]
 
-PATIENCE = 240_000  # milliseconds: two busy cores start a DAG run late
 LANGUAGES = ("en", "or")
 
 
@@ -30,24 +29,12 @@ def language(request: pytest.FixtureRequest) -> str:
 
 @contextmanager
 def walking(chromium: Any, standalone: Standalone, person: str, language: str) -> Iterator[Any]:
-    """A page on which this person is logged in, at the overview; no script may fail and nothing may be blocked."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900})
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE)
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda said: complaints.append(said.text) if "Content Security" in said.text else None)
-    page.goto(f"{standalone.client.address}/auth/login")
-    page.locator("input:not([type=password])").first.fill(person)
-    page.locator("input[type=password]").fill(standalone.password)
-    page.locator("button[type=submit]").click()
-    page.wait_for_url(lambda url: "/auth/" not in url)
-    browser.language(context, standalone.client.address, person, language)
-    page.goto(f"{standalone.client.address}/ifms/overview")
-    assert page.locator("html").get_attribute("lang") == language
-    yield page
-    context.close()
-    assert complaints == []
+    """A page on which this person is logged in, at the overview."""
+    with browser.logged_in(chromium, standalone, person) as page:
+        browser.language(page.context, standalone.client.address, person, language)
+        page.goto(f"{standalone.client.address}/ifms/overview")
+        assert page.locator("html").get_attribute("lang") == language
+        yield page
 
 
 def to_list(page: Any) -> None:

@@ -8,6 +8,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ RIGHTS = "; ".join(
     f"user:{name} = {right}" for name, right in zip(PEOPLE, ("od.samplea:act", "od.samplea:act", "*:read"), strict=True)
 )
 DAGS = ("ifms_cor", "ifms_ftps", "ifms_pi", "ifms_pis")
+PATIENCE = 240_000  # milliseconds: two busy cores start a DAG run late
 
 
 @dataclass
@@ -121,3 +123,24 @@ def language(context: Any, served: str, user: str, spoken: str) -> None:
 
     host = urlsplit(served).hostname
     context.add_cookies([{"name": COOKIE, "value": cookie(user, spoken), "domain": host, "path": "/ifms"}])
+
+
+@contextmanager
+def logged_in(
+    chromium: Any, standalone: Standalone, person: str = airflow.USER, width: int = 1280, height: int = 900
+) -> Iterator[Any]:
+    """A page on which this person is logged in; no script may fail on it and nothing may be blocked."""
+    context = chromium.new_context(viewport={"width": width, "height": height})
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda said: complaints.append(said.text) if "Content Security" in said.text else None)
+    page.goto(f"{standalone.client.address}/auth/login")
+    page.locator("input:not([type=password])").first.fill(person)
+    page.locator("input[type=password]").fill(standalone.password)
+    page.locator("button[type=submit]").click()
+    page.wait_for_url(lambda url: "/auth/" not in url)
+    yield page
+    context.close()
+    assert complaints == []

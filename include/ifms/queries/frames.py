@@ -63,7 +63,7 @@ _KINDS = {
 
 def frame(columns: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> pd.DataFrame:
     """A frame of `columns` (name to one of the kinds above) that holds `rows`, each with a value per column."""
-    import pandas as pd  # noqa: PLC0415  (half a second, and only who makes frames needs it)
+    import pandas as pd  # half a second, and only who makes frames needs it
 
     held = list(rows)
     made: dict[str, Any] = {}
@@ -101,7 +101,7 @@ def rows_of(table: pd.DataFrame) -> Iterator[list[Any]]:
     `ifms.reports.files.sheets` makes of them CSV or XLSX that can do nothing in the program that opens it; its
     instants are IST.
     """
-    import pandas as pd  # noqa: PLC0415
+    import pandas as pd
 
     ready = []
     for name in table.columns:

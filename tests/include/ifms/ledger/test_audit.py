@@ -1,5 +1,6 @@
 """The records' hash chain: whole on a right ledger; whoever changes, takes out or puts in a record is found."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -238,6 +239,27 @@ def test_who_works_writes_no_link_and_no_time(ledger_dsn):
         ):
             with pytest.raises(errors.InsufficientPrivilege):
                 connection.execute(statement.encode())
+
+
+def test_what_the_triggers_link_is_what_is_verified(ledger_dsn):
+    """Two lists of tables and events, in the migrations: a table that only one of them names is proved by nothing."""
+    with psycopg.connect(ledger_dsn) as connection:
+        linked = connection.execute(
+            r"""
+            SELECT relname::text, split_part(encode(tgargs, 'escape'), E'\\000', 1) FROM pg_trigger
+            JOIN pg_class c ON c.oid = tgrelid WHERE tgfoid = 'ifms.link_row'::regproc
+            """
+        ).fetchall()
+        [source] = connection.execute(
+            "SELECT prosrc FROM pg_proc WHERE oid = 'ifms.linked_records'::regproc"
+        ).fetchone()
+    verified = {
+        (re.search(r"SELECT '(\w+)'", part)[1], event)
+        for part in source.split("UNION ALL")
+        for event in re.findall("'(made|decided|ended)'", part)
+    }
+    assert ("proposal", "decided") in verified
+    assert set(linked) == verified
 
 
 def test_every_rule_says_what_to_do():
