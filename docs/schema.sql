@@ -62,8 +62,7 @@ CREATE FUNCTION ifms.apply_movement() RETURNS trigger
     AS $$
 DECLARE
     needs text := CASE NEW.kind WHEN 'DEBIT' THEN 'RESERVE' WHEN 'RELEASE' THEN 'RESERVE' WHEN 'REVERSAL' THEN 'DEBIT' END;
-    own   boolean := NEW.kind = 'RESERVE' AND EXISTS (
-        SELECT FROM ifms.payment_instruction WHERE id = NEW.payment_instruction_id AND imported_at IS NULL);
+    own   boolean := false;
 BEGIN
     IF needs IS NOT NULL AND NOT EXISTS (
         SELECT FROM ifms.fund_movement
@@ -74,17 +73,18 @@ BEGIN
             NEW.kind, NEW.amount, NEW.payment_instruction_id, needs
             USING ERRCODE = 'check_violation', CONSTRAINT = 'movement_has_its_pair';
     END IF;
-    IF NEW.kind = 'RESERVE' AND NOT EXISTS (
-        SELECT FROM ifms.payment_instruction
+    IF NEW.kind = 'RESERVE' THEN
+        SELECT imported_at IS NULL INTO own FROM ifms.payment_instruction
         WHERE id = NEW.payment_instruction_id AND sanction_id = NEW.sanction_id AND net_amount = NEW.amount
-          AND pi_type = 'ORIGINAL'
-    ) OR NEW.kind IN ('ALLOTMENT', 'WITHDRAWAL') AND NOT EXISTS (
-        SELECT FROM ifms.allotment a
+          AND pi_type = 'ORIGINAL';
+    ELSIF NEW.kind IN ('ALLOTMENT', 'WITHDRAWAL') THEN
+        PERFORM FROM ifms.allotment a
         JOIN ifms.sanction s ON s.id = NEW.sanction_id AND (s.tenant_id, s.hoa_code, s.ddo_code, s.master_allotment_id)
                                                          = (a.tenant_id, a.hoa_code, a.ddo_code, a.master_allotment_id)
         WHERE a.id = NEW.allotment_id AND a.amount = NEW.amount
-          AND (a.kind = 'WITHDRAWAL') = (NEW.kind = 'WITHDRAWAL')
-    ) THEN
+          AND (a.kind = 'WITHDRAWAL') = (NEW.kind = 'WITHDRAWAL');
+    END IF;
+    IF NEW.kind IN ('RESERVE', 'ALLOTMENT', 'WITHDRAWAL') AND NOT FOUND THEN
         RAISE EXCEPTION 'a % of % on sanction % is not that of its payment instruction or allotment',
             NEW.kind, NEW.amount, NEW.sanction_id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'movement_is_of_its_cause';
@@ -289,11 +289,12 @@ CREATE FUNCTION ifms.check_money() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 DECLARE
-    pi       ifms.payment_instruction%ROWTYPE;
+    pi       record;
     kinds    text[];
     expected text[];
 BEGIN
-    SELECT * INTO pi FROM ifms.payment_instruction WHERE id = NEW.id;
+    SELECT id, pi_number, pi_type, status, sanction_id, net_amount INTO pi
+    FROM ifms.payment_instruction WHERE id = NEW.id;
     IF pi.pi_type = 'REVISED' THEN
         RETURN NULL;  -- a revision spends what its original already spent
     END IF;
@@ -449,12 +450,7 @@ CREATE FUNCTION ifms.check_transition() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 BEGIN
-    IF TG_OP = 'INSERT' THEN
-        IF NEW.status <> TG_ARGV[1] THEN
-            RAISE EXCEPTION 'a new row of % starts as %, not as %', TG_TABLE_NAME, TG_ARGV[1], NEW.status
-                USING ERRCODE = 'check_violation', CONSTRAINT = 'status_transition';
-        END IF;
-    ELSIF NEW.status <> OLD.status AND NOT EXISTS (
+    IF NOT EXISTS (
         SELECT FROM ifms.status_transition
         WHERE subject = TG_ARGV[0] AND from_status = OLD.status AND to_status = NEW.status
     ) THEN
@@ -505,14 +501,15 @@ CREATE FUNCTION ifms.check_written_with_header() RETURNS trigger
     AS $$
 BEGIN
     -- now() is the transaction's: only the transaction that wrote the header sees its created_at as now.
-    IF NOT EXISTS (
-        SELECT FROM ifms.payment_instruction
-        WHERE id = NEW.payment_instruction_id AND now() IN (created_at, imported_at)
+    IF EXISTS (
+        SELECT FROM (SELECT DISTINCT payment_instruction_id AS id FROM written) AS header
+        WHERE NOT EXISTS (SELECT FROM ifms.payment_instruction p
+                          WHERE p.id = header.id AND now() IN (p.created_at, p.imported_at))
     ) THEN
         RAISE EXCEPTION 'a beneficiary is written with its payment instruction, not later'
             USING ERRCODE = 'check_violation', CONSTRAINT = 'written_with_header';
     END IF;
-    RETURN NEW;
+    RETURN NULL;
 END $$;
 
 --
@@ -784,7 +781,7 @@ $$;
 --
 
 CREATE FUNCTION ifms.link_hash(before bytea, chain text, number bigint, source text, event text, row_id text, content bytea, linked_at timestamp with time zone) RETURNS bytea
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
     SELECT sha256(coalesce(before, '') || content || convert_to(concat_ws(E'\n', chain, number, source, event, row_id,
         (extract(epoch FROM linked_at) * 1000000)::bigint), 'UTF8'))
@@ -980,7 +977,7 @@ END $$;
 --
 
 CREATE FUNCTION ifms.record_hash(source text, event text, "row" jsonb) RETURNS bytea
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
     SELECT sha256(convert_to(jsonb_strip_nulls(CASE
         WHEN source = 'treasury_call' AND event = 'made' THEN jsonb_build_object(
@@ -1036,6 +1033,18 @@ CREATE FUNCTION ifms.refuse_change() RETURNS trigger
 BEGIN
     RAISE EXCEPTION '% on % is refused: %', TG_OP, TG_TABLE_NAME, TG_ARGV[0]
         USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME;
+END $$;
+
+--
+-- Name: refuse_first_status(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.refuse_first_status() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'a new row of % starts as %, not as %', TG_TABLE_NAME, TG_ARGV[0], NEW.status
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'status_transition';
 END $$;
 
 --
@@ -5567,13 +5576,13 @@ CREATE TRIGGER cancelled_before_it_was_sent BEFORE UPDATE OF cancelled_by ON ifm
 -- Name: beneficiary check_transition; Type: TRIGGER; Schema: ifms; Owner: -
 --
 
-CREATE TRIGGER check_transition BEFORE INSERT OR UPDATE OF status ON ifms.beneficiary FOR EACH ROW EXECUTE FUNCTION ifms.check_transition('BENEFICIARY', 'Payment Pending');
+CREATE TRIGGER check_transition BEFORE UPDATE OF status ON ifms.beneficiary FOR EACH ROW WHEN ((new.status IS DISTINCT FROM old.status)) EXECUTE FUNCTION ifms.check_transition('BENEFICIARY');
 
 --
 -- Name: payment_instruction check_transition; Type: TRIGGER; Schema: ifms; Owner: -
 --
 
-CREATE TRIGGER check_transition BEFORE INSERT OR UPDATE OF status ON ifms.payment_instruction FOR EACH ROW EXECUTE FUNCTION ifms.check_transition('PAYMENT_INSTRUCTION', 'PENDING');
+CREATE TRIGGER check_transition BEFORE UPDATE OF status ON ifms.payment_instruction FOR EACH ROW WHEN ((new.status IS DISTINCT FROM old.status)) EXECUTE FUNCTION ifms.check_transition('PAYMENT_INSTRUCTION');
 
 --
 -- Name: beneficiary choice_is_frozen; Type: TRIGGER; Schema: ifms; Owner: -
@@ -5652,6 +5661,18 @@ CREATE TRIGGER ended_once BEFORE UPDATE ON ifms.sweep_run FOR EACH ROW WHEN (((o
 --
 
 CREATE TRIGGER first_one_has_its_payments_id BEFORE INSERT ON ifms.payment_instruction FOR EACH ROW WHEN (((new.pi_type = 'ORIGINAL'::text) AND (new.repayment_of IS NULL) AND (new.imported_at IS NULL))) EXECUTE FUNCTION ifms.take_payments_id();
+
+--
+-- Name: beneficiary first_status; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER first_status BEFORE INSERT ON ifms.beneficiary FOR EACH ROW WHEN ((new.status IS DISTINCT FROM 'Payment Pending'::text)) EXECUTE FUNCTION ifms.refuse_first_status('Payment Pending');
+
+--
+-- Name: payment_instruction first_status; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER first_status BEFORE INSERT ON ifms.payment_instruction FOR EACH ROW WHEN ((new.status IS DISTINCT FROM 'PENDING'::text)) EXECUTE FUNCTION ifms.refuse_first_status('PENDING');
 
 --
 -- Name: proposal goes_its_way; Type: TRIGGER; Schema: ifms; Owner: -
@@ -6053,7 +6074,7 @@ CREATE TRIGGER withdrawn_once BEFORE UPDATE ON ifms.phrase FOR EACH ROW WHEN ((o
 -- Name: beneficiary written_with_header; Type: TRIGGER; Schema: ifms; Owner: -
 --
 
-CREATE TRIGGER written_with_header BEFORE INSERT ON ifms.beneficiary FOR EACH ROW EXECUTE FUNCTION ifms.check_written_with_header();
+CREATE TRIGGER written_with_header AFTER INSERT ON ifms.beneficiary REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION ifms.check_written_with_header();
 
 --
 -- Name: beneficiary beneficiary_payment_instruction_id_fkey; Type: FK CONSTRAINT; Schema: ifms; Owner: -
@@ -6794,6 +6815,12 @@ GRANT ALL ON FUNCTION ifms.refresh_overview() TO ifms_work;
 --
 
 REVOKE ALL ON FUNCTION ifms.refuse_change() FROM PUBLIC;
+
+--
+-- Name: FUNCTION refuse_first_status(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.refuse_first_status() FROM PUBLIC;
 
 --
 -- Name: FUNCTION remove_old_calls(before timestamp with time zone, unshipped_too boolean, at_most integer); Type: ACL; Schema: ifms; Owner: -

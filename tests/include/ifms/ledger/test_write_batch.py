@@ -19,9 +19,9 @@ class Counted:
         self.connection = connection
         self.statements = 0
 
-    def execute(self, *args):
+    def execute(self, *args, **options):
         self.statements += 1
-        return self.connection.execute(*args)
+        return self.connection.execute(*args, **options)
 
 
 @pytest.fixture

@@ -207,14 +207,17 @@ CREATE TABLE ifms.status_transition (
 );
 COMMENT ON TABLE ifms.status_transition IS 'Which status may follow which; a copy of the code''s table.';
 
+CREATE FUNCTION ifms.refuse_first_status() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'a new row of % starts as %, not as %', TG_TABLE_NAME, TG_ARGV[0], NEW.status
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'status_transition';
+END $$;
+CREATE TRIGGER first_status BEFORE INSERT ON ifms.payment_instruction FOR EACH ROW
+    WHEN (NEW.status IS DISTINCT FROM 'PENDING') EXECUTE FUNCTION ifms.refuse_first_status('PENDING');
+
 CREATE FUNCTION ifms.check_transition() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF TG_OP = 'INSERT' THEN
-        IF NEW.status <> TG_ARGV[1] THEN
-            RAISE EXCEPTION 'a new row of % starts as %, not as %', TG_TABLE_NAME, TG_ARGV[1], NEW.status
-                USING ERRCODE = 'check_violation', CONSTRAINT = 'status_transition';
-        END IF;
-    ELSIF NEW.status <> OLD.status AND NOT EXISTS (
+    IF NOT EXISTS (
         SELECT FROM ifms.status_transition
         WHERE subject = TG_ARGV[0] AND from_status = OLD.status AND to_status = NEW.status
     ) THEN
@@ -223,8 +226,8 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
-CREATE TRIGGER check_transition BEFORE INSERT OR UPDATE OF status ON ifms.payment_instruction
-    FOR EACH ROW EXECUTE FUNCTION ifms.check_transition('PAYMENT_INSTRUCTION', 'PENDING');
+CREATE TRIGGER check_transition BEFORE UPDATE OF status ON ifms.payment_instruction FOR EACH ROW
+    WHEN (NEW.status IS DISTINCT FROM OLD.status) EXECUTE FUNCTION ifms.check_transition('PAYMENT_INSTRUCTION');
 
 CREATE FUNCTION ifms.note_status_since() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -62,8 +62,10 @@ CREATE INDEX beneficiary_by_utr ON ifms.beneficiary (utr_number) WHERE utr_numbe
 CREATE INDEX beneficiary_by_voucher ON ifms.beneficiary (voucher_number) WHERE voucher_number IS NOT NULL;
 CREATE INDEX beneficiary_by_voucher_date ON ifms.beneficiary (voucher_date) WHERE voucher_date IS NOT NULL;
 
-CREATE TRIGGER check_transition BEFORE INSERT OR UPDATE OF status ON ifms.beneficiary
-    FOR EACH ROW EXECUTE FUNCTION ifms.check_transition('BENEFICIARY', 'Payment Pending');
+CREATE TRIGGER first_status BEFORE INSERT ON ifms.beneficiary FOR EACH ROW
+    WHEN (NEW.status IS DISTINCT FROM 'Payment Pending') EXECUTE FUNCTION ifms.refuse_first_status('Payment Pending');
+CREATE TRIGGER check_transition BEFORE UPDATE OF status ON ifms.beneficiary FOR EACH ROW
+    WHEN (NEW.status IS DISTINCT FROM OLD.status) EXECUTE FUNCTION ifms.check_transition('BENEFICIARY');
 
 CREATE TRIGGER content_is_frozen BEFORE UPDATE OF payment_instruction_id, beneficiary_number, beneficiary_id,
     beneficiary_type, amount, line_item_ids, name, account_type, mobile, address
@@ -120,14 +122,15 @@ CREATE CONSTRAINT TRIGGER beneficiaries_agree AFTER INSERT ON ifms.payment_instr
 CREATE FUNCTION ifms.check_written_with_header() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     -- now() is the transaction's: only the transaction that wrote the header sees its created_at as now.
-    IF NOT EXISTS (
-        SELECT FROM ifms.payment_instruction
-        WHERE id = NEW.payment_instruction_id AND now() IN (created_at, imported_at)
+    IF EXISTS (
+        SELECT FROM (SELECT DISTINCT payment_instruction_id AS id FROM written) AS header
+        WHERE NOT EXISTS (SELECT FROM ifms.payment_instruction p
+                          WHERE p.id = header.id AND now() IN (p.created_at, p.imported_at))
     ) THEN
         RAISE EXCEPTION 'a beneficiary is written with its payment instruction, not later'
             USING ERRCODE = 'check_violation', CONSTRAINT = 'written_with_header';
     END IF;
-    RETURN NEW;
+    RETURN NULL;
 END $$;
-CREATE TRIGGER written_with_header BEFORE INSERT ON ifms.beneficiary
-    FOR EACH ROW EXECUTE FUNCTION ifms.check_written_with_header();
+CREATE TRIGGER written_with_header AFTER INSERT ON ifms.beneficiary REFERENCING NEW TABLE AS written
+    FOR EACH STATEMENT EXECUTE FUNCTION ifms.check_written_with_header();

@@ -40,8 +40,7 @@ CREATE FUNCTION ifms.apply_movement() RETURNS trigger LANGUAGE plpgsql
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     needs text := CASE NEW.kind WHEN 'DEBIT' THEN 'RESERVE' WHEN 'RELEASE' THEN 'RESERVE' WHEN 'REVERSAL' THEN 'DEBIT' END;
-    own   boolean := NEW.kind = 'RESERVE' AND EXISTS (
-        SELECT FROM ifms.payment_instruction WHERE id = NEW.payment_instruction_id AND imported_at IS NULL);
+    own   boolean := false;
 BEGIN
     IF needs IS NOT NULL AND NOT EXISTS (
         SELECT FROM ifms.fund_movement
@@ -52,17 +51,18 @@ BEGIN
             NEW.kind, NEW.amount, NEW.payment_instruction_id, needs
             USING ERRCODE = 'check_violation', CONSTRAINT = 'movement_has_its_pair';
     END IF;
-    IF NEW.kind = 'RESERVE' AND NOT EXISTS (
-        SELECT FROM ifms.payment_instruction
+    IF NEW.kind = 'RESERVE' THEN
+        SELECT imported_at IS NULL INTO own FROM ifms.payment_instruction
         WHERE id = NEW.payment_instruction_id AND sanction_id = NEW.sanction_id AND net_amount = NEW.amount
-          AND pi_type = 'ORIGINAL'
-    ) OR NEW.kind IN ('ALLOTMENT', 'WITHDRAWAL') AND NOT EXISTS (
-        SELECT FROM ifms.allotment a
+          AND pi_type = 'ORIGINAL';
+    ELSIF NEW.kind IN ('ALLOTMENT', 'WITHDRAWAL') THEN
+        PERFORM FROM ifms.allotment a
         JOIN ifms.sanction s ON s.id = NEW.sanction_id AND (s.tenant_id, s.hoa_code, s.ddo_code, s.master_allotment_id)
                                                          = (a.tenant_id, a.hoa_code, a.ddo_code, a.master_allotment_id)
         WHERE a.id = NEW.allotment_id AND a.amount = NEW.amount
-          AND (a.kind = 'WITHDRAWAL') = (NEW.kind = 'WITHDRAWAL')
-    ) THEN
+          AND (a.kind = 'WITHDRAWAL') = (NEW.kind = 'WITHDRAWAL');
+    END IF;
+    IF NEW.kind IN ('RESERVE', 'ALLOTMENT', 'WITHDRAWAL') AND NOT FOUND THEN
         RAISE EXCEPTION 'a % of % on sanction % is not that of its payment instruction or allotment',
             NEW.kind, NEW.amount, NEW.sanction_id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'movement_is_of_its_cause';
@@ -120,11 +120,12 @@ CREATE TRIGGER sanction_is_open BEFORE INSERT ON ifms.payment_instruction FOR EA
 
 CREATE FUNCTION ifms.check_money() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    pi       ifms.payment_instruction%ROWTYPE;
+    pi       record;
     kinds    text[];
     expected text[];
 BEGIN
-    SELECT * INTO pi FROM ifms.payment_instruction WHERE id = NEW.id;
+    SELECT id, pi_number, pi_type, status, sanction_id, net_amount INTO pi
+    FROM ifms.payment_instruction WHERE id = NEW.id;
     IF pi.pi_type = 'REVISED' THEN
         RETURN NULL;  -- a revision spends what its original already spent
     END IF;

@@ -42,7 +42,7 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ifms.audit_lin
 -- changes and what another log key seals anew (which its own seal protects). A column that a later version adds counts
 -- where it is not NULL, so that older links hold.
 CREATE FUNCTION ifms.record_hash(source text, event text, "row" jsonb) RETURNS bytea
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
     SELECT sha256(convert_to(jsonb_strip_nulls(CASE
         WHEN source = 'treasury_call' AND event = 'made' THEN jsonb_build_object(
@@ -59,7 +59,7 @@ $$;
 
 CREATE FUNCTION ifms.link_hash(before bytea, chain text, number bigint, source text, event text, row_id text,
     content bytea, linked_at timestamptz) RETURNS bytea
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
     SELECT sha256(coalesce(before, '') || content || convert_to(concat_ws(E'\n', chain, number, source, event, row_id,
         (extract(epoch FROM linked_at) * 1000000)::bigint), 'UTF8'))
