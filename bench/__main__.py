@@ -12,14 +12,15 @@ import platform
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from statistics import median_low
+from statistics import median, median_low
 
 from rich.console import Console
 
 from bench import auditing, frames, plans, reading, reporting
-from bench.figures import Figure, Growth, Logging, Shipping, Workers, table, workers_table
+from bench.figures import Cpu, Figure, Growth, Logging, Shipping, Workers, cpu_table, table, workers_table
 from bench.harness import Harness, harness
 from bench.shipping import measure_shipping
+from bench.sweep import Measured
 from bench.workers import measure_workers
 from ifms_simulator import sample
 from ifms_standalone import signals
@@ -29,13 +30,23 @@ CREATION, STATUS = "od.samplea", "od.sampleb"
 """One city for the measurements of PI, one for those of PIS: a PI sweep reads all open payments of its cities."""
 
 
+# Latency (ms), concurrency, and what is allowed: the ratio to the limit, and CPU per PI (ms), here and in PostgreSQL.
+SWEEPS = (
+    ("PI creation, 10 beneficiaries", "PI", 200, 32, 1.3, None),
+    ("PI creation, 10 beneficiaries", "PI", 50, 16, 2.5, (4.5, 3.5)),
+    ("PIS sweep", "PIS", 50, 16, 1.15, (1.8, 1.2)),
+    ("PAG sweep", "PAG", 50, 16, 1.15, (1.8, 1.2)),
+    ("PD sweep, 10 beneficiaries", "PD", 50, 16, 1.3, (2.5, 2.0)),
+)
+
+
 @dataclass(frozen=True)
 class Plan:
     """How much is measured; numbers of PIs, of workers (none: Airflow is not started), and how often."""
 
     creation: int = 500
     beneficiaries: int = 10
-    sweep: int = 1000
+    sweep: int = 1000  # for memory, and for workers
     wide: int = 3200
     """100 full rounds of 32: of 1,000 calls, the login and the part-filled last round alone would make 1.056."""
     many: int = 5000
@@ -49,7 +60,7 @@ QUICK = Plan(creation=20, beneficiaries=2, sweep=16, wide=16, many=32, shipped=6
 QUICK_WORKERS = replace(QUICK, sweep=200, crews=(1, 2))
 
 
-Measurements = tuple[list[Figure], list[Workers] | str, Growth, Logging, Shipping | str]
+Measurements = tuple[list[Figure], list[Cpu], list[Workers] | str, Growth, Logging, Shipping | str]
 """All that is measured; for workers and shipping a sentence where there can be no Redis or no Elasticsearch."""
 
 
@@ -103,9 +114,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _print(console: Console, measured: Measurements) -> None:
-    figures, workers, growth, logging, shipping = measured
+    figures, cpu, workers, growth, logging, shipping = measured
     shipped, crews = None if isinstance(shipping, str) else shipping, [] if isinstance(workers, str) else workers
     console.print(table(figures, crews, growth, logging, shipped))
+    console.print(cpu_table(cpu))
     if isinstance(workers, str):
         _print_workers(console, workers)
     if isinstance(shipping, str):
@@ -132,19 +144,27 @@ def measure(made: Harness, plan: Plan, console: Console) -> Measurements:
     made.new_ledger("ledger")
     made.sweep("VA", "ledger", CREATION, STATUS)
     sample.bulk(made.platform.address, plan.creation, plan.beneficiaries, CREATION)
-    figures = [_figure(made, console, "PI creation", "PI", plan.creation, CREATION, 50, 16, 1.5, plan.times)]
+    figures, cpu = [], []
+    for what, service, latency_ms, concurrency, allowed, cpu_allowed in SWEEPS:
+        figure, taken = _figure(
+            made, console, what, service, plan.creation, CREATION, latency_ms, concurrency, allowed, plan.times
+        )
+        figures.append(figure)
+        if cpu_allowed is not None:
+            cpu.append(Cpu(what, plan.creation, taken, cpu_allowed))
+            _latency(made, 0)
+            made.sweep(service, "ledger", CREATION)  # which the next one goes on from
     _seed(made, plan.sweep, console)
     few = _peak(made, console, plan.times)
-    figures.append(_figure(made, console, "PIS sweep", "PIS", plan.sweep, STATUS, 50, 16, 1.3, plan.times))
     workers = measure_workers(made, "ledger", plan.crews, console) if plan.crews else "--workers measures them alone"
     _seed(made, plan.wide - plan.sweep, console)
-    figures.append(_figure(made, console, "PIS sweep", "PIS", plan.wide, STATUS, 200, 32, 1.05, plan.times))
+    figures.append(_figure(made, console, "PIS sweep", "PIS", plan.wide, STATUS, 200, 32, 1.05, plan.times)[0])
     logging = _logging(made, console, plan.wide, plan.times)
     _seed(made, plan.many - plan.wide, console)
     growth = Growth(plan.sweep, plan.many, few, _peak(made, console, 1), 1.2)
     made.sweep("PIS", "ledger", STATUS)  # for a call to multiply
     with console.status(f"shipping {plan.shipped:,} calls"):
-        return figures, workers, growth, logging, measure_shipping(made.server.dsn("ledger"), plan.shipped)
+        return figures, cpu, workers, growth, logging, measure_shipping(made.server.dsn("ledger"), plan.shipped)
 
 
 def _logging(made: Harness, console: Console, calls: int, times: int) -> Logging:
@@ -181,16 +201,19 @@ def _figure(
     concurrency: int,
     allowed: float,
     times: int,
-) -> Figure:
+) -> tuple[Figure, tuple[float, float]]:
+    """The sweep's time against its limit, and its CPU per call in milliseconds, here and in PostgreSQL: medians."""
     _latency(made, latency_ms)
-    seconds = []
+    taken: list[Measured] = []
     for number in range(times):
         with console.status(f"{what}, {latency_ms} ms, {concurrency} at a time: {number + 1} of {times}"):
             measured = made.sweep_on_copy(service, "ledger", tenant, concurrency=concurrency)
         if measured.counts.get("answered") != calls:
             raise StandaloneError(f"{what}: of {calls} calls, {measured.counts.get('answered', 0)} were answered.")
-        seconds.append(measured.seconds)
-    return Figure(what, calls, latency_ms, concurrency, tuple(seconds), allowed)
+        taken.append(measured)
+    cpu = median(each.cpu_seconds for each in taken), median(each.database_cpu_seconds for each in taken)
+    figure = Figure(what, calls, latency_ms, concurrency, tuple(each.seconds for each in taken), allowed)
+    return figure, (cpu[0] / calls * 1000, cpu[1] / calls * 1000)
 
 
 def _peak(made: Harness, console: Console, times: int) -> int:

@@ -41,6 +41,33 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Cpu:
+    """Milliseconds of CPU that a sweep takes for one PI, in its own process and in PostgreSQL's: (here, there)."""
+
+    what: str
+    calls: int
+    measured: tuple[float, float]
+    allowed: tuple[float, float]
+
+    @property
+    def kept(self) -> bool:
+        """Whether both are within what is allowed."""
+        return all(taken <= most for taken, most in zip(self.measured, self.allowed, strict=True))
+
+
+def cpu_table(figures: list[Cpu]) -> Table:
+    """What each sweep costs, a row each."""
+    made = Table(title="CPU per PI, in milliseconds, of two that work side by side")
+    for heading in ("what", "PIs", "the sweep", "allowed", "PostgreSQL", "allowed", ""):
+        made.add_column(heading, justify="left" if heading in ("what", "") else "right")
+    for each in figures:
+        pairs = zip(each.measured, each.allowed, strict=True)
+        numbers = [f"{number:.1f}" for pair in pairs for number in pair]
+        made.add_row(each.what, f"{each.calls:,}", *numbers, _verdict(each.kept))
+    return made
+
+
+@dataclass(frozen=True)
 class Workers:
     """The seconds in which so many Celery workers made these calls, each with some of them under way at a time.
 

@@ -12,10 +12,11 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]
 import psycopg
 
 from bench.sweep import Measured, Order
@@ -69,6 +70,7 @@ class Harness:
             platform=self.platform.address, public_key=self.public_key, log_key=self.log_key, concurrency=concurrency,
             traced=traced, logged=logged,
         )  # fmt: skip
+        before = self._database_cpu()
         # The order goes through stdin: it holds a password, which the list of processes would show.
         process = subprocess.run(
             [sys.executable, "-m", "bench.sweep"],
@@ -77,7 +79,14 @@ class Harness:
         if process.returncode != 0:
             lines = process.stderr.strip().splitlines() or [f"exit code {process.returncode}"]
             raise StandaloneError(f"The {service} sweep failed: {lines[-1]}.")
-        return Measured(**json.loads(process.stdout))
+        measured = Measured(**json.loads(process.stdout))
+        return replace(measured, database_cpu_seconds=self._database_cpu() - before)
+
+    def _database_cpu(self) -> float:
+        """CPU seconds of PostgreSQL since it was started: of all processes that it has, and of those that it had."""
+        server = psutil.Process(self.server.pid)
+        processes = [server, *server.children(recursive=True)]
+        return sum(sum(each.cpu_times()[:4]) for each in processes)
 
     def arrivals(self) -> list[float]:
         """When each call came to the treasury, in epoch seconds."""

@@ -22,23 +22,30 @@ from ifms.ledger.write_batch import Target
 from ifms.platform.client import PlatformClient
 from ifms.platform.config import PlatformConfig
 from ifms.sealing import Sealer
+from ifms.services.pag import PaymentAdvice
+from ifms.services.pd import PaymentDetails
 from ifms.services.pi import PaymentInstructions
 from ifms.services.pis import InstructionStatus
 from ifms.services.va import fetch_allotments
 from ifms.sweep.scope import Scope
-from ifms.sweep.status_poll import Poll
+from ifms.sweep.status_poll import Poll, StatusService
 from ifms.sweep.treasury_sweep import TreasurySweep
 from ifms.treasury.client import TreasuryClient
 from ifms.treasury.config import TreasuryConfig
 from ifms.treasury.outcome import Exchange
 from ifms_standalone.simulators import CLIENT_ID, CLIENT_SECRET
 
+POLLED: dict[str, StatusService[Any]] = {
+    "PIS": InstructionStatus(),
+    "PAG": PaymentAdvice(),
+    "PD": PaymentDetails(),
+}
 SIGNING_KEY = base64.b64encode(bytes(32)).decode()  # what is measured is thrown away
 
 
 @dataclass(frozen=True)
 class Order:
-    """What to run: `service` is VA, PI or PIS; `traced` measures memory, and the time then means nothing.
+    """What to run: `service` is VA, PI, PIS, PAG or PD; `traced` measures memory, and the time then means nothing.
 
     Without `logged` no call is kept, which only a measurement may do.
     """
@@ -57,11 +64,16 @@ class Order:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a sweep took: seconds, what it counted, and the most bytes of Python objects at a time (when traced)."""
+    """What a sweep took: seconds, what it counted, and the most bytes of Python objects at a time (when traced).
+
+    `cpu_seconds` are its process's, without start and imports; `database_cpu_seconds` all of PostgreSQL's meanwhile.
+    """
 
     seconds: float
     counts: dict[str, int]
     peak_bytes: int
+    cpu_seconds: float
+    database_cpu_seconds: float = 0.0
 
 
 class _NoLog(CallLog):
@@ -84,7 +96,7 @@ def run(order: Order) -> Measured:
     gc.collect()
     if order.traced:
         tracemalloc.start()
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), time.process_time()
     with (
         Database(lambda: session.connect(order.dsn)) as db,
         TreasuryClient(treasury_config, calls.record_login) as treasury,
@@ -93,8 +105,8 @@ def run(order: Order) -> Measured:
     ):
         scope = Scope(tenants=tuple(order.tenants))
         match order.service:
-            case "PIS":
-                Poll(sweep, InstructionStatus(), treasury, scope)()
+            case service if service in POLLED:
+                Poll(sweep, POLLED[service], treasury, scope)()
             case "PI":
                 master = platform.master_data(scope.tenants)
                 PaymentInstructions(sweep, treasury, platform, treasury_config.keyring, master, scope)()
@@ -102,8 +114,8 @@ def run(order: Order) -> Measured:
                 fetch_allotments(sweep, treasury, platform.master_data(scope.tenants), scope)
             case unknown:
                 raise ValueError(f"no sweep of service {unknown!r} is measured here")
-    seconds = time.perf_counter() - started
-    return Measured(seconds, dict(sweep.counts), tracemalloc.get_traced_memory()[1] if order.traced else 0)
+    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+    return Measured(seconds, dict(sweep.counts), tracemalloc.get_traced_memory()[1] if order.traced else 0, cpu)
 
 
 if __name__ == "__main__":
