@@ -135,11 +135,12 @@ class Scroll:
 
 @dataclass(frozen=True)
 class Tally:
-    """How beneficiaries stand, and which of them the last reply found paid."""
+    """How beneficiaries stand, and, where a reply has just been recorded, which of them it found paid, of whom."""
 
     waiting: int
     failed: int
     newly_paid: Sequence[Beneficiary] = field(default=(), compare=False, repr=False)
+    everybody: Sequence[Beneficiary] = field(default=(), compare=False, repr=False)
 
 
 def record_scrolls(connection: Connection, pi: PaymentInstruction, scrolls: Sequence[Scroll]) -> Tally:
@@ -148,7 +149,8 @@ def record_scrolls(connection: Connection, pi: PaymentInstruction, scrolls: Sequ
     A scroll that was told before changes nothing, and one for a beneficiary that has failed since does not revive it.
     Raises WireError, and nothing is written, for a scroll of somebody who is no beneficiary of the PI.
     """
-    known = {b.beneficiary_number.casefold(): b.beneficiary_number for b in of(connection, [pi.id])[pi.id]}
+    everybody = of(connection, [pi.id])[pi.id]
+    known = {row.beneficiary_number.casefold(): row.beneficiary_number for row in everybody}
     for scroll in scrolls:
         if scroll.beneficiary_number.casefold() not in known:
             raise WireError(f"the reply about {pi.pi_number} names {scroll.beneficiary_number!r}, which is not in it")
@@ -167,7 +169,8 @@ def record_scrolls(connection: Connection, pi: PaymentInstruction, scrolls: Sequ
                 "ends": [s.end_to_end_id for s in reported.values()],
             },
         ).fetchall()
-    return replace(tally(connection, pi), newly_paid=sorted(newly, key=lambda row: row.beneficiary_number))
+    newly.sort(key=lambda row: row.beneficiary_number)
+    return replace(tally(connection, pi), newly_paid=newly, everybody=everybody)
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ def enqueue_line_statuses(
 
 
 def enqueue_sms(
-    connection: Connection, pi: PaymentInstruction, outcome: Literal["paid", "failed"], utrs: Mapping[str, str | None]
+    target: Target, pi: PaymentInstruction, outcome: Literal["paid", "failed"], utrs: Mapping[str, str | None]
 ) -> None:
     """SMS to those whose payment this very transaction has found paid, or come back.
 
@@ -89,7 +89,8 @@ def enqueue_sms(
     when the SMS goes out: no number is kept in a message. A department has none.
     """
     status = {"paid": BeneficiaryStatus.SUCCESSFUL, "failed": BeneficiaryStatus.FAILED}[outcome]
-    connection.execute(
+    write(
+        target,
         """
         INSERT INTO ifms.outbox (topic, tenant_id, ordering_key, payload)
         SELECT 'sms', %(tenant)s, %(tenant)s || ':' || b.beneficiary_number,

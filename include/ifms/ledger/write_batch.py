@@ -40,6 +40,11 @@ class Writes:
         self._connection = connection
         self._parts: list[_Part] = []
 
+    @property
+    def connection(self) -> Connection:
+        """For what neither reads nor changes what was collected: of that nothing is sent yet."""
+        return self._connection
+
     def add(self, part: _Part) -> None:
         """Collect a write; what it must have touched is looked at by `flush`."""
         table, changes = _touched(part.statement)

@@ -10,7 +10,6 @@ from ifms.errors import WireError
 from ifms.ledger import beneficiaries, instructions, outbox
 from ifms.ledger.beneficiaries import Scroll
 from ifms.ledger.claims import Claim
-from ifms.ledger.database import Connection
 from ifms.ledger.instructions import Change
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.statuses import PiStatus
@@ -72,11 +71,10 @@ class RevisedSuccess(StatusService[Paid]):
 
     def apply(self, writes: Writes, pi: PaymentInstruction, claim: Claim, news: Paid) -> Change:
         """Keep the scrolls and the references; with the last one the revision is SUCCESSFUL."""
-        connection = writes.flush()
         if pi.status is not PiStatus.INITIATED:  # its failures came before its references
-            return self._keep_references(connection, pi, claim, news)
-        tally = beneficiaries.record_scrolls(connection, pi, news.scrolls)
-        outbox.enqueue_sms(connection, pi, "paid", {})
+            return self._keep_references(writes, pi, claim, news)
+        tally = beneficiaries.record_scrolls(writes.connection, pi, news.scrolls)
+        outbox.enqueue_sms(writes, pi, "paid", {})
         references: dict[str, object] = {
             "pa_bill_ref_number": news.bill_ref_no,
             "pa_token_number": news.token_number,
@@ -85,19 +83,19 @@ class RevisedSuccess(StatusService[Paid]):
         if news.scrolls:
             references["paid_at"] = clock.now()
         if tally.waiting:
-            enqueue_paid(connection, pi, tally.newly_paid)
+            enqueue_paid(writes, pi, tally.newly_paid)
             message = f"{tally.waiting} of {pi.beneficiary_count} beneficiaries have no debit scroll yet"
-            instructions.note(connection, pi, claim, message, **references)
-            outbox.enqueue_pi_index(connection, pi)
+            instructions.note(writes, pi, claim, message, **references)
+            outbox.enqueue_pi_index(writes, pi)
             return Change(None, "partly_paid" if news.scrolls else "references_told")
-        return complete(connection, pi, claim, tally, **references)
+        return complete(writes, pi, claim, tally, **references)
 
-    def _keep_references(self, connection: Connection, pi: PaymentInstruction, claim: Claim, news: Paid) -> Change:
+    def _keep_references(self, writes: Writes, pi: PaymentInstruction, claim: Claim, news: Paid) -> Change:
         """All that a further revision must name of one whose payments have all come back."""
         references = {
             "pa_bill_ref_number": news.bill_ref_no,
             "pa_token_number": news.token_number,
             "pa_token_date": news.token_date,
         }
-        instructions.note(connection, pi, claim, None, **references)
+        instructions.note(writes, pi, claim, None, **references)
         return Change(None, "references_told")

@@ -8,7 +8,6 @@ from ifms.errors import UnknownTextError, WireError
 from ifms.ledger import beneficiaries, instructions, outbox
 from ifms.ledger.beneficiaries import Scroll, Tally
 from ifms.ledger.claims import Claim
-from ifms.ledger.database import Connection
 from ifms.ledger.instructions import Change
 from ifms.ledger.models import Beneficiary, PaymentInstruction
 from ifms.ledger.statuses import Event, PiStatus
@@ -52,16 +51,15 @@ class PaymentDetails(StatusService[tuple[Scroll, ...]]):
 
     def apply(self, writes: Writes, pi: PaymentInstruction, claim: Claim, news: tuple[Scroll, ...]) -> Change:
         """Keep the scrolls, and tell the platform who is paid; with the last one the PI is SUCCESSFUL."""
-        connection = writes.flush()
-        tally = beneficiaries.record_scrolls(connection, pi, news)
-        outbox.enqueue_sms(connection, pi, "paid", {})
+        tally = beneficiaries.record_scrolls(writes.connection, pi, news)
+        outbox.enqueue_sms(writes, pi, "paid", {})
         if tally.waiting:
-            enqueue_paid(connection, pi, tally.newly_paid)
+            enqueue_paid(writes, pi, tally.newly_paid)
             message = f"{tally.waiting} of {pi.beneficiary_count} beneficiaries have no debit scroll yet"
-            instructions.note(connection, pi, claim, message)
-            outbox.enqueue_pi_index(connection, pi)
+            instructions.note(writes, pi, claim, message)
+            outbox.enqueue_pi_index(writes, pi)
             return Change(None, "partly_paid")
-        return complete(connection, pi, claim, tally)
+        return complete(writes, pi, claim, tally)
 
 
 def scrolls_of(
@@ -105,18 +103,17 @@ def scrolls_of(
     return tuple(scrolls.values())
 
 
-def complete(connection: Connection, pi: PaymentInstruction, claim: Claim, tally: Tally, **columns: object) -> Change:
+def complete(writes: Writes, pi: PaymentInstruction, claim: Claim, tally: Tally, **columns: object) -> Change:
     """Every beneficiary is paid or has failed: SUCCESSFUL, or PARTIAL; the platform hears who is paid."""
     event, paid = Event.SOME_FAILED, tally.newly_paid
     if not tally.failed:
         # All of them: of an imported PI the adapter before this one may have learned of some, and told nobody.
-        event, paid = Event.PAID, beneficiaries.of(connection, [pi.id])[pi.id]
-    change = instructions.advance(connection, pi, claim, event, error_message=None, **columns)
-    enqueue_paid(connection, pi, paid)
-    return change
+        event, paid = Event.PAID, tally.everybody
+    enqueue_paid(writes, pi, paid)
+    return instructions.advance(writes, pi, claim, event, error_message=None, **columns)
 
 
-def enqueue_paid(connection: Connection, pi: PaymentInstruction, paid: Sequence[Beneficiary]) -> None:
+def enqueue_paid(writes: Writes, pi: PaymentInstruction, paid: Sequence[Beneficiary]) -> None:
     """The platform hears that these beneficiaries of the PI are paid.
 
     The whole payment is SUCCESSFUL only once everybody is paid whom it pays, by whichever PI; PARTIAL while somebody's
@@ -124,12 +121,12 @@ def enqueue_paid(connection: Connection, pi: PaymentInstruction, paid: Sequence[
     """
     if not paid:
         return
-    standing = beneficiaries.standing(connection, pi)
+    standing = beneficiaries.standing(writes.connection, pi)
     if not standing.waiting and not standing.failed:
-        outbox.enqueue_payment_status(connection, pi.tenant_id, pi.payment_number, "SUCCESSFUL", "PAYMENT_SUCCESS")
+        outbox.enqueue_payment_status(writes, pi.tenant_id, pi.payment_number, "SUCCESSFUL", "PAYMENT_SUCCESS")
         return
     outbox.enqueue_line_statuses(
-        connection,
+        writes,
         pi.tenant_id,
         pi.payment_number,
         [line for row in paid for line in row.line_item_ids],
