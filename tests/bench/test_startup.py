@@ -14,10 +14,7 @@ HEAVY = {
     "matplotlib", "numpy", "pandas", "pyarrow", "pydantic_settings", "pypdf", "reportlab", "requests", "rich", "typer",
     "xlsxwriter", "ifms_simulator",
 }  # fmt: skip
-MAY = {
-    "ifms_relay.notify": {"confluent_kafka"},
-    "ifms_reports.report": {"numpy", "pandas", "pyarrow"},  # whose files have sums by many columns
-}
+MAY = {"ifms_relay.notify": {"confluent_kafka"}}
 
 
 def test_no_task_waits_for_libraries_that_it_does_not_need(monkeypatch: pytest.MonkeyPatch):
