@@ -8,7 +8,7 @@ bill numbers in the form (1 to 200), or chosen on the page "Choose bills", the r
 Every 5 minutes (`IFMS_SCHEDULE_PA`). A backfill looks at the bills created in its interval.
 
 ## Reads
-The platform's bills and master data.
+The platform's list of cities and its bills: a run that finds none calls nothing else.
 
 ## Writes
 Payments on the platform; `ifms.payment`, `ifms.sweep_run`. Updates the asset `ifms_payments` while a payment waits

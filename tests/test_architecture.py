@@ -64,7 +64,7 @@ ROOMS = {
     "cities": room(),
     "pasted": room(),
     "strict_json": room(),
-    "settings": room(libraries="pydantic pydantic_settings"),
+    "settings": room(libraries="pydantic"),
     "sealing": room(libraries="cryptography"),
     "signing": room("sealing"),
     "wire": room(libraries="cryptography pydantic pydantic_core"),

@@ -5,6 +5,8 @@ An error's text says what happened, to which thing, and what to do. It never hol
 
 from __future__ import annotations
 
+from typing import Self
+
 
 class IfmsError(Exception):
     """The base of all errors below."""
@@ -167,6 +169,12 @@ class NothingToReportError(ReportError):
 
 class ReportTargetError(ReportError):
     """The place where reports go can't be written to; the text says which and why."""
+
+    @classmethod
+    def of(cls, where: object, error: Exception) -> Self:
+        """What `error`, of the file system or of an object storage, says about the place."""
+        why = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+        return cls(f"reports can't be written to {where}: {why}; free it, or name another place")
 
 
 class ReportSourceError(ReportError):

@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Self
 
-from pydantic import SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, model_validator
 
 from ifms.errors import ConfigurationError
 
 
-class FromEnvironment(BaseSettings):
+class FromEnvironment(BaseModel):
     """The base of classes whose fields name the environment variable that they are read from as `validation_alias`."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", case_sensitive=True)
+    model_config = ConfigDict(frozen=True, validate_default=True)
 
     @classmethod
     def read(cls) -> Self:
         """Read the environment, as it is now. Raises ConfigurationError that names every fault, and shows no secret."""
+        names = (str(each.validation_alias) for each in cls.model_fields.values())
         try:
-            return cls()
+            return cls.model_validate({name: os.environ[name] for name in names if name in os.environ})
         except ValidationError as error:
             raise ConfigurationError("; ".join(cls._faults(error))) from None
-
-    @classmethod
-    def settings_customise_sources(  # noqa: D102  (pydantic's own)
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (env_settings,)
 
     @model_validator(mode="before")
     @classmethod

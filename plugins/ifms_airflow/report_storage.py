@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ifms import clock
 from ifms.cities import Cities, label
-from ifms.errors import ReportSourceError
+from ifms.errors import ReportSourceError, ReportTargetError
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -92,15 +92,13 @@ def root(path: str | None) -> ObjectStoragePath:
 
 def opened(path: str | None, folder: str) -> ObjectStoragePath:
     """A folder of the place, to write into; made if it is not there. Raises ReportTargetError when it can't be."""
-    from ifms.reports.writer import unwritable
-
     try:
         there = root(path) / folder
         there.fs.makedirs(there.path, exist_ok=True)
         if there.protocol in ("", "file", "local") and not os.access(there.path, os.W_OK):
             raise PermissionError(13, "Permission denied")
     except Exception as error:  # each kind of storage has its own
-        raise unwritable(location(path), error) from None
+        raise ReportTargetError.of(location(path), error) from None
     return there
 
 

@@ -148,6 +148,9 @@ class Adapter:
             if service == "RELAY":
                 deliver(sweep, platform)
                 return
+            if service == "PA":
+                create_payments(sweep, platform, platform.city_list(scope.tenants), scope)
+                return
             master = platform.master_data(scope.tenants)
             if service == "VA":
                 fetch_allotments(sweep, treasury, master, scope)
@@ -158,8 +161,6 @@ class Adapter:
                     corrections.correct(orders)
                 else:
                     corrections.correct_due(scope)
-            elif service == "PA":
-                create_payments(sweep, platform, master, scope)
             else:
                 PaymentInstructions(sweep, treasury, platform, keyring, master, scope)()
 

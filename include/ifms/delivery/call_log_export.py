@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
-from ifms.calllog.elastic import CallStore, Written
 from ifms.clock import now
 from ifms.errors import CallStoreError, CallStoreUnsuitedError
 from ifms.ledger import call_store
@@ -19,6 +19,9 @@ from ifms.ledger.call_store import StoredCall
 from ifms.ledger.claims import Claim
 from ifms.ledger.database import Connection
 from ifms.sweep.run import Sweep
+
+if TYPE_CHECKING:  # its client takes most of a second to import, and most installations have no Elasticsearch
+    from ifms.calllog.elastic import CallStore, Written
 
 BATCH = 500
 BATCH_BYTES = 8 * 2**20  # of what is sealed and encrypted in a batch; its documents take a few times as much memory

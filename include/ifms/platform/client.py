@@ -28,7 +28,7 @@ from ifms.errors import (
     PlatformUnavailableError,
 )
 from ifms.platform.config import PlatformConfig
-from ifms.platform.masterdata import MasterData, head_codes_by_code, heads_in_order
+from ifms.platform.masterdata import CityList, MasterData, head_codes_by_code, heads_in_order
 from ifms.platform.models import (
     MAX_KEY,
     AuditLog,
@@ -468,13 +468,9 @@ class PlatformClient:
         heads of account or the head codes are missing. A city without spending units, or whose units can't be read, is
         not an error here: it must not stop the others (see `MasterData.problems`).
         """
-        state = self.config.state_tenant
-        masters = self._masters(state, {"tenant": ["tenants"], "ifms": ["HeadOfAccounts"], "expense": ["HeadCodes"]})
-        cities = tuple(city for city in masters.models("tenant", "tenants", City) if city.tenant_id != state)
-        if tenants is not None:
-            if unknown := sorted(set(tenants) - {city.tenant_id for city in cities}):
-                raise BadInputError(f"{', '.join(unknown)}: no city of the platform (state {state})")
-            cities = tuple(city for city in cities if city.tenant_id in set(tenants))
+        wanted = {"tenant": ["tenants"], "ifms": ["HeadOfAccounts"], "expense": ["HeadCodes"]}
+        masters = self._masters(self.config.state_tenant, wanted)
+        cities = self._cities(masters, tenants)
         heads = heads_in_order(masters.models("ifms", "HeadOfAccounts", HeadOfAccount))
         head_codes = head_codes_by_code(masters.models("expense", "HeadCodes", HeadCode))
         units: dict[str, tuple[SpendingUnit, ...]] = {}
@@ -487,6 +483,24 @@ class PlatformClient:
                 units[tenant_id] = ()
                 problems[tenant_id] = str(error)
         return MasterData(cities, heads, head_codes, MappingProxyType(units), MappingProxyType(problems))
+
+    def city_list(self, tenants: Collection[str] | None = None) -> CityList:
+        """Read which cities there are, all or those of `tenants`: one call, where `master_data` makes one per city.
+
+        Raises BadInputError if one of `tenants` is no city of the platform, PlatformReplyError if the tenants are
+        missing.
+        """
+        masters = self._masters(self.config.state_tenant, {"tenant": ["tenants"]})
+        return CityList(self._cities(masters, tenants))
+
+    def _cities(self, masters: Masters, tenants: Collection[str] | None) -> tuple[City, ...]:
+        state = self.config.state_tenant
+        cities = tuple(city for city in masters.models("tenant", "tenants", City) if city.tenant_id != state)
+        if tenants is None:
+            return cities
+        if unknown := sorted(set(tenants) - {city.tenant_id for city in cities}):
+            raise BadInputError(f"{', '.join(unknown)}: no city of the platform (state {state})")
+        return tuple(city for city in cities if city.tenant_id in set(tenants))
 
     def _units(self, tenant_id: str) -> tuple[SpendingUnit, ...]:
         masters = self._masters(tenant_id, {"ifms": ["SSUDetails"]})

@@ -14,18 +14,10 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class MasterData:
-    """Cities (without the state itself), active heads of account by sequence, head codes, active units per tenant.
-
-    A tenant without an active spending unit has an empty tuple in `units`; so has one whose units the platform could
-    not give, and `problems` says why.
-    """
+class CityList:
+    """The cities of a run, without the state itself."""
 
     cities: tuple[City, ...]
-    heads: tuple[HeadOfAccount, ...]
-    head_codes: Mapping[str, HeadCode]
-    units: Mapping[str, tuple[SpendingUnit, ...]]
-    problems: Mapping[str, str] = field(default_factory=dict)
 
     def city(self, tenant_id: str) -> City:
         """Return the city. Raises BadInputError if the run doesn't know it."""
@@ -33,6 +25,20 @@ class MasterData:
             if city.tenant_id == tenant_id:
                 return city
         raise BadInputError(f"{tenant_id!r} is none of the {len(self.cities)} cities of this run")
+
+
+@dataclass(frozen=True, slots=True)
+class MasterData(CityList):
+    """Cities, active heads of account by sequence, head codes, active units per tenant.
+
+    A tenant without an active spending unit has an empty tuple in `units`; so has one whose units the platform could
+    not give, and `problems` says why.
+    """
+
+    heads: tuple[HeadOfAccount, ...]
+    head_codes: Mapping[str, HeadCode]
+    units: Mapping[str, tuple[SpendingUnit, ...]]
+    problems: Mapping[str, str] = field(default_factory=dict)
 
 
 def heads_in_order(heads: Iterable[HeadOfAccount]) -> tuple[HeadOfAccount, ...]:

@@ -53,11 +53,6 @@ _COUNTS = (
 )
 
 
-def _derive(frame: Frame) -> Frame:
-    frame["month"] = frame["recorded_at"].map(lambda instant: f"{point_in_time.ist(instant):%Y-%m}")
-    return frame
-
-
 def _what_became(counted: Aggregates, by: str) -> Frame:
     made = counted.wide("failed", "outcome", OUTCOMES, "rows", by).rename(columns=_WORDS)
     made["success"] = [percent(paid, rows) for paid, rows in zip(made["paid"], made["rows"], strict=True)]
@@ -92,8 +87,8 @@ FAILURE_REASONS = Report(
     default_period=of_financial_year,
     cubes={
         "failed": Cube(
-            ("reason", "tenant_id", "outcome", "month"), {"amount": "sum"}, derive=_derive,
-            at_most={"reason": _REASONS},
+            ("reason", "tenant_id", "outcome", "month"), {"amount": "sum"},
+            derive={"month": ("recorded_at", point_in_time.month)}, at_most={"reason": _REASONS},
         )
     },
     tables=(

@@ -50,11 +50,6 @@ _FLOWS = {
 }
 
 
-def _derive(frame: Frame) -> Frame:
-    frame["month"] = frame["recorded_at"].map(lambda instant: f"{point_in_time.ist(instant):%Y-%m}")
-    return frame
-
-
 def _flows(counted: Aggregates, *by: str) -> Frame:
     made = counted.wide("moved", "transaction_type", list(KINDS), "transaction_amount", *by)
     for name, kinds in _FLOWS.items():
@@ -107,7 +102,7 @@ FUND_REGISTER = Report(
     cubes={
         "moved": Cube(
             ("hoa_name", "hoa_code", "tenant_id", "transaction_type", "month"), {"transaction_amount": "sum"},
-            derive=_derive,
+            derive={"month": ("recorded_at", point_in_time.month)},
         ),
         "standing": Cube(
             ("hoa_name", "hoa_code", "tenant_id", "master_allotment_id"),

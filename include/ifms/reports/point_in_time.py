@@ -55,9 +55,10 @@ def of_cities(column: str) -> str:
     return f"(%(tenants)s::text[] IS NULL OR {column} = ANY(%(tenants)s))"
 
 
-def ist(instant: datetime) -> datetime:
-    """The instant on the treasury's clock; of a column of a frame, which pandas has left as it was."""
-    return clock.to_ist(instant)
+def month(instant: datetime) -> str:
+    """The month of an instant on the treasury's clock, like 2026-11."""
+    local = clock.to_ist(instant)
+    return f"{local.year:04d}-{local.month:02d}"
 
 
 def wait_until_settled(db: Database, as_of: datetime, sleep: Callable[[float], None] = time.sleep) -> bool:

@@ -99,13 +99,14 @@ class Table:
 class Cube:
     """What is counted while the rows go by: for each combination of `by`, the values put together.
 
-    `values` says for a column how: sum, max or last. `derive` adds columns to the rows that only the counting needs.
-    `at_most` so many different values of a column are told apart, the others are one.
+    `values` says for a column how: sum, max or last. `derive` adds columns that only the counting needs, by their
+    names: of which column each is made, and how. `at_most` so many different values of a column are told apart, the
+    others are one.
     """
 
     by: tuple[str, ...]
     values: Mapping[str, str]
-    derive: Callable[[Frame], Frame] | None = None
+    derive: Mapping[str, tuple[str, Callable[[Any], Any]]] = field(default_factory=dict)
     at_most: Mapping[str, int] = field(default_factory=dict)
 
 

@@ -62,7 +62,7 @@ def make(
             for part in parts:
                 part.whole = True
     except OSError as error:
-        raise unwritable(folder, error) from None
+        raise ReportTargetError.of(folder, error) from None
     files = tuple(part.path for part in parts)
     log.info("%s: %s rows in %s", report.name, f"{counted.rows:,}", ", ".join(path.name for path in files))
     return Made(files, counted.rows)
@@ -139,9 +139,3 @@ class _Part:
                 os.replace(self._unfinished, self.path)
         finally:
             self._unfinished.unlink(missing_ok=True)
-
-
-def unwritable(where: object, error: Exception) -> ReportTargetError:
-    """The error that says that a place can't be written to, and why."""
-    why = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
-    return ReportTargetError(f"reports can't be written to {where}: {why}; free it, or name another place")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from ifms.errors import BadInputError, PlatformError
 from ifms.ledger.bills import payments_of_bills
 from ifms.platform.client import PlatformClient
-from ifms.platform.masterdata import MasterData
+from ifms.platform.masterdata import CityList
 from ifms.platform.models import Bill, Payment
 from ifms.sweep.run import Sweep
 from ifms.sweep.scope import Scope
@@ -43,7 +43,7 @@ class ChosenBills:
 
     sweep: Sweep
     platform: PlatformClient
-    master: MasterData
+    cities: CityList
     scope: Scope
     _made: list[str] = field(default_factory=list)
 
@@ -52,7 +52,7 @@ class ChosenBills:
         numbers = self.scope.bills or ()
         found: dict[str, list[Bill]] = {number: [] for number in numbers}
         unread: list[str] = []
-        cities = self.scope.cities(self.master)
+        cities = self.scope.cities(self.cities)
         for tenant in cities:
             try:
                 for bill in self.platform.bills_by_number(tenant, numbers):

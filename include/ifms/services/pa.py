@@ -29,7 +29,7 @@ from ifms.ledger.models import NewPayment as LedgerPayment
 from ifms.ledger.payments import note_bill_numbers, payments_due, remember_payments
 from ifms.money import Tally, positive_rupees
 from ifms.platform.client import PlatformClient
-from ifms.platform.masterdata import MasterData
+from ifms.platform.masterdata import CityList
 from ifms.platform.models import Bill, NewPayment, Payment
 from ifms.services.chosen import ChosenBills
 from ifms.sweep.pipeline import drive
@@ -62,19 +62,19 @@ class _Raised:
     late: bool = False
 
 
-def create_payments(sweep: Sweep, platform: PlatformClient, master: MasterData, scope: Scope) -> Tally:
+def create_payments(sweep: Sweep, platform: PlatformClient, cities: CityList, scope: Scope) -> Tally:
     """Create the payments of the approved bills in `scope`; what waits for a PI now.
 
     These are the bills that were created in its period, or those that it names, whenever they were created.
     """
-    chosen = None if scope.bills is None else ChosenBills(sweep, platform, master, scope)
+    chosen = None if scope.bills is None else ChosenBills(sweep, platform, cities, scope)
 
     def bills() -> Generator[_Due, None, None]:
         if chosen is not None:
             for tenant, found in chosen.payable():
                 yield from _claimed(sweep, tenant, found, chosen)
             return
-        for tenant in scope.cities(master):
+        for tenant in scope.cities(cities):
             # All of a city's bills are read before its first payment: each payment would shift the pages.
             found = []
             try:
@@ -128,7 +128,7 @@ def create_payments(sweep: Sweep, platform: PlatformClient, master: MasterData, 
     finally:
         if chosen is not None:
             chosen.report_payments()
-    return sweep.db.transact(lambda c: payments_due(c, scope.cities(master)))
+    return sweep.db.transact(lambda c: payments_due(c, scope.cities(cities)))
 
 
 def _bind(connection: Connection, bill: Bill, payment_number: str) -> None:

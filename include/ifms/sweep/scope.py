@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ifms.errors import BadInputError
-from ifms.platform.masterdata import MasterData
+from ifms.platform.masterdata import CityList
 
 LEAST_SHARE = 8  # below that, claiming costs more than it spreads
 
@@ -37,14 +37,14 @@ class Scope:
         if self.since and self.until and self.since >= self.until:
             raise BadInputError(f"the period from {self.since} to {self.until} ends before it starts")
 
-    def cities(self, master: MasterData) -> Sequence[str]:
+    def cities(self, known: CityList) -> Sequence[str]:
         """The tenant ids that this shard has to ask.
 
-        Raises BadInputError for a tenant that is no city of the master data.
+        Raises BadInputError for a tenant that is none of `known`.
         """
         for tenant in self.tenants or ():
-            master.city(tenant)
-        wanted = [c.tenant_id for c in master.cities if self.tenants is None or c.tenant_id in self.tenants]
+            known.city(tenant)
+        wanted = [c.tenant_id for c in known.cities if self.tenants is None or c.tenant_id in self.tenants]
         return wanted[self.shard :: self.shards]
 
     def share(self, batch: int) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -126,14 +125,21 @@ def _of_der(data: bytes) -> RSAPublicKey:
 
 
 def _keys(data: bytes) -> Iterator[object]:
-    for load in (
-        serialization.load_der_public_key,  # SPKI and PKCS#1
-        lambda der: x509.load_der_x509_certificate(der).public_key(),
-    ):
+    for load in (serialization.load_der_public_key, _of_certificate):  # the first: SPKI and PKCS#1
         try:
             yield load(data)
-        except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
+        except (ValueError, UnsupportedAlgorithm):
             continue
+
+
+def _of_certificate(der: bytes) -> object:
+    """The key of a certificate. Raises ValueError for what is none."""
+    from cryptography import x509  # noqa: PLC0415  (half of what a task's start would cost, and keys mostly come bare)
+
+    try:
+        return x509.load_der_x509_certificate(der).public_key()
+    except x509.InvalidVersion as error:
+        raise ValueError(str(error)) from None
 
 
 def _private(*, encrypted: bool) -> ConfigurationError:

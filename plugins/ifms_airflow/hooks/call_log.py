@@ -9,12 +9,10 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow.providers.elasticsearch.hooks.elasticsearch import connect
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from ifms import hosts
-from ifms.calllog.elastic import CallStore, Indexes
 from ifms.calllog.search import MOST_ROWS, CallQuery, CallRow, Page, Place, search_ledger
 from ifms.errors import BadInputError, CallStoreError, ConfigurationError
 from ifms.queries import frames
@@ -23,6 +21,8 @@ from ifms_airflow.hooks.ledger import LedgerHook
 if TYPE_CHECKING:
     import pandas as pd
     from elasticsearch import Elasticsearch
+
+    from ifms.calllog.elastic import CallStore
 
 # What a person of this project sets in the connection's extra; the rest of it is the client's.
 REQUEST_INDEX = "request_index"
@@ -183,6 +183,8 @@ class CallLogHook(BaseHook):
 
     def get_conn(self) -> Elasticsearch:
         """A client; closing it is the caller's. Raises ConfigurationError that names the connection."""
+        from airflow.providers.elasticsearch.hooks.elasticsearch import connect
+
         connection = self.get_connection(self.elasticsearch_conn_id)
         if not connection.host:
             raise ConfigurationError(f"connection {self.elasticsearch_conn_id!r}: the host is missing")
@@ -208,6 +210,8 @@ class CallLogHook(BaseHook):
 
     def store(self, client: Elasticsearch) -> CallStore:
         """The connection's indexes, behind `client`. Raises ConfigurationError for names that no index can have."""
+        from ifms.calllog.elastic import CallStore, Indexes
+
         extra = self.get_connection(self.elasticsearch_conn_id).extra_dejson
         named = {"requests": extra.get(REQUEST_INDEX), "errors": extra.get(ERROR_INDEX)}
         try:

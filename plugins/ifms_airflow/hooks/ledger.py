@@ -19,7 +19,6 @@ from ifms.ledger import session
 from ifms.ledger.database import Connection, Database
 from ifms.ledger.rate_limit import NoRate, Rate
 from ifms.queries import frames, views
-from ifms.treasury.config import TreasuryConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from ifms.queries.views import Question
+    from ifms.treasury.config import TreasuryConfig
 
     Parameters = Sequence[Any] | Mapping[str, Any] | None
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from ifms.errors import ReportTargetError
 from ifms_airflow import report_storage
 from ifms_airflow.operators.report import put
 from ifms_airflow.operators.sweep import SweepOperator
@@ -64,11 +65,10 @@ class AuditOperator(SweepOperator):
 
 
 def _latest(folder: ObjectStoragePath) -> list[str]:
-    from ifms.reports.writer import unwritable
     from ifms.services.audit import PREFIX
 
     try:
         names = sorted(path.name for path in folder.iterdir() if path.name.startswith(PREFIX))
         return [(folder / name).read_text(encoding="utf-8", errors="replace") for name in names[-EARLIER:]]
     except Exception as error:  # each kind of storage has its own
-        raise unwritable(folder, error) from None
+        raise ReportTargetError.of(folder, error) from None

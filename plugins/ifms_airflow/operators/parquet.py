@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from ifms.errors import BadInputError
+from ifms.errors import BadInputError, ReportTargetError
 from ifms_airflow.operators.report import put
 from ifms_airflow.operators.sweep import SweepOperator, tenant_ids
 
@@ -50,7 +50,6 @@ class ExportParquetOperator(SweepOperator):
         from airflow.sdk import ObjectStoragePath
 
         from ifms.reports.files import parquet_file
-        from ifms.reports.writer import unwritable
 
         if not all(isinstance(value, str) and value for value in (self.path, self.view, self.month)):
             raise BadInputError("path, view and month must be texts")
@@ -66,7 +65,7 @@ class ExportParquetOperator(SweepOperator):
                 try:
                     folder.fs.makedirs(folder.path, exist_ok=True)
                 except Exception as error:  # each kind of storage has its own
-                    raise unwritable(self.path, error) from None
+                    raise ReportTargetError.of(self.path, error) from None
                 put(part.file, folder, parquet_file.FILE)
                 self.written.append(str(folder / parquet_file.FILE))
                 sweep.counts["rows"] += part.rows

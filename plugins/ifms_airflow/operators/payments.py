@@ -56,6 +56,6 @@ class CreatePaymentsOperator(SweepOperator):
             self.platform_hook.get_conn() as platform,
             self.sweep(context, ledger) as sweep,
         ):
-            due = create_payments(sweep, platform, platform.master_data(scope.tenants), scope)
+            due = create_payments(sweep, platform, platform.city_list(scope.tenants), scope)
             if due:
                 PAYMENTS.emit(context, **due.plain)

@@ -39,7 +39,7 @@ class PollOperator(TreasurySweepOperator):
         scope = self.scope(context)
         if scope.tenants is not None:
             with self.platform() as platform:
-                platform.master_data(scope.tenants)  # a city that is none is an error, not a sweep with nothing to do
+                platform.city_list(scope.tenants)  # a city that is none is an error, not a sweep with nothing to do
         Poll(sweep, status_service(self.service, keyring.sealer), treasury, scope)()
 
 

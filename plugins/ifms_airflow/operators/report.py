@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from ifms.errors import BadInputError, NothingToReportError
+from ifms.errors import BadInputError, NothingToReportError, ReportTargetError
 from ifms_airflow import report_storage
 from ifms_airflow.operators.sweep import SweepOperator, tenant_ids
 
@@ -131,8 +131,6 @@ def _known_at(context: Context) -> datetime:
 
 def put(file: Path, folder: ObjectStoragePath, name: str) -> None:
     """Copy a file into the storage under a passing name, and give it its own when it is whole there."""
-    from ifms.reports.writer import unwritable
-
     store, target = folder.fs, (folder / name).path
     passing = (folder / f".{name}.{secrets.token_hex(4)}.part").path
     try:
@@ -141,4 +139,4 @@ def put(file: Path, folder: ObjectStoragePath, name: str) -> None:
     except Exception as error:  # each kind of storage has its own
         if store.exists(passing):
             store.rm_file(passing)
-        raise unwritable(folder, error) from None
+        raise ReportTargetError.of(folder, error) from None

@@ -85,3 +85,22 @@ def test_chosen_bills_are_one_tasks_however_many_there_are():
         assert (scope.bills, scope.shard, scope.shards) == (bills, 0, 1)
     scope = CreatePaymentsOperator(task_id="sample", shard=1, shards=2).scope(context)
     assert (scope.bills, scope.shard, scope.shards) == (None, 1, 2)
+
+
+@pytest.mark.simulators(platform={"cities": 3, "bills_per_city": 0})
+def test_a_run_that_finds_nothing_asks_each_city_once_on_one_connection(
+    run_dag, airflow_connections, sweeps, monkeypatch
+):
+    """288 such runs a day: who we are, which cities there are, and a search of each one's bills; nothing else."""
+    from ifms.ledger import session
+
+    opened = []
+    connect = session.connect
+    monkeypatch.setattr(session, "connect", lambda *given, **more: opened.append(1) or connect(*given, **more))
+    before = airflow_connections.ask_platform("GET", "state")["calls"]
+    run = run_dag("ifms_pa")
+    assert (run.state, len(sweeps(run))) == ("success", 1)
+    calls = airflow_connections.ask_platform("GET", "state")["calls"]
+    made = {name: count - before.get(name, 0) for name, count in calls.items()}
+    assert made == {"user": 1, "mdms": 1, "bill_search": 3}
+    assert len(opened) == 1

@@ -6,18 +6,20 @@ Written by XlsxWriter, in rows from the top to the bottom. The same cells are th
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import partial
+from functools import lru_cache, partial
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
 import xlsxwriter  # type: ignore[import-untyped]
 from xlsxwriter.exceptions import FileCreateError  # type: ignore[import-untyped]
+from xlsxwriter.utility import xl_col_to_name  # type: ignore[import-untyped]
+from xlsxwriter.worksheet import Worksheet  # type: ignore[import-untyped]
 
 from ifms import clock
-from ifms.reports.report import Kind
+from ifms.reports.report import Kind, Row
 
 Put = Callable[[int, int, Any], object]
 """Writes a cell: its row and its column, counted from 0, and what is in it."""
@@ -46,6 +48,11 @@ _OPTIONS = {
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _LONGEST = 32_767  # UTF-16 units in a cell
 _FIRST_DAY = date(1900, 3, 1)  # a spreadsheet counts no days before 1900, and 29 February 1900, which was none
+# A text that is in the file as it is here, but for what XML escapes: nothing blank at its ends, and nothing that looks
+# like an escape or the markup of XlsxWriter.
+_USUAL = re.compile(r"(?!\s|<r>)[^\x00-\x1f\ud800-\udfff\ufffe\uffff]{1,1000}(?<!\s)")
+_DAY, _IST = 86_400, 19_800  # seconds; the second is how far India's clock is ahead
+_DAY_ZERO, _DAY_OF_1970 = 693_594, 25_568
 
 
 class Book:
@@ -60,7 +67,7 @@ class Book:
 
     def sheet(self, title: str) -> Any:  # noqa: ANN401  (XlsxWriter has no types)
         """Another sheet, after those that are there; it can be filled while others are."""
-        return self._book.add_worksheet(title)
+        return self._book.add_worksheet(title, _Sheet)
 
     def chart(self, kind: dict[str, str]) -> Any:  # noqa: ANN401  (XlsxWriter has no types)
         """A chart, to be put into a sheet."""
@@ -73,6 +80,10 @@ class Book:
             return partial(_money, sheet, usual, lambda number_format: self._look(num_format=number_format, **look))
         how = {Kind.TEXT: _text, Kind.DATE: _day, Kind.INSTANT: _instant}.get(kind, _number)
         return partial(how, sheet, usual)
+
+    def rows(self, sheet: Any, kinds: Sequence[Kind]) -> Rows:  # noqa: ANN401  (XlsxWriter has no types)
+        """What writes whole rows of cells of these kinds into a sheet that has been begun."""
+        return Rows(sheet, [(self.put(sheet, kind), kind, self._look(num_format=FORMATS[kind])) for kind in kinds])
 
     def _look(self, **given: Any) -> Any:  # noqa: ANN401  (XlsxWriter has no types)
         key = tuple(sorted(given.items()))
@@ -90,6 +101,122 @@ class Book:
     def close(self) -> None:
         """Take away the files that the rows passed through."""
         self._rows.cleanup()
+
+
+class _Sheet(Worksheet):  # type: ignore[misc]
+    """A sheet that takes rows as they are in its file, too, in the order of all of its rows."""
+
+    def write_lines(self, first: int, lines: Sequence[str]) -> None:
+        """Write rows, of which the first is counted from 0."""
+        self._write_single_row(first)  # what was put before them, cell by cell
+        self.fh.write("".join(lines))
+        self.previous_row = self.dim_rowmax = first + len(lines) - 1
+
+
+class Rows:
+    """Whole rows of one sheet, each made as one text: XlsxWriter takes ten times as long to put each of their cells.
+
+    The file is the same. A row with a cell that is not usual is put cell by cell.
+    """
+
+    def __init__(self, sheet: Any, columns: Sequence[tuple[Put, Kind, Any]]) -> None:  # noqa: ANN401
+        self._sheet = sheet
+        self._puts = [put for put, _, _ in columns]
+        # A cell of column B, row 7: what is before the 7 is the same in all rows, and so is mostly what is behind it.
+        self._cells = [
+            (f'<c r="{xl_col_to_name(place)}', _MAKERS.get(kind, _count_cell)(f'" s="{look._get_xf_index()}"'))
+            for place, (_, kind, look) in enumerate(columns)
+        ]
+
+    def write(self, first: int, rows: Sequence[Row]) -> None:
+        """Write rows, of which the first is counted from 0, below all that are there."""
+        lines: list[str] = []
+        for number, row in enumerate(rows, first):
+            line = self._line(number + 1, row)
+            if line is not None:
+                lines.append(line)
+                continue
+            self._flush(number, lines)
+            for place, (put, value) in enumerate(zip(self._puts, row, strict=True)):
+                if value is not None:
+                    put(number, place, value)
+        self._flush(first + len(rows), lines)
+
+    def _flush(self, behind: int, lines: list[str]) -> None:
+        if lines:
+            self._sheet.write_lines(behind - len(lines), lines)
+            lines.clear()
+
+    def _line(self, name: int, row: Row) -> str | None:
+        """A row as the file has it; None when a cell is unusual, or all are empty."""
+        made = [f'<row r="{name}">']
+        for (before, behind), value in zip(self._cells, row, strict=True):
+            if value is not None:
+                cell = behind(value)
+                if cell is None:
+                    return None
+                made.append(f"{before}{name}{cell}")
+        made.append("</row>")
+        return "".join(made) if len(made) > 2 else None
+
+
+Maker = Callable[[Any], str | None]
+"""What is behind the row's number in a cell, by the cell's value; None for one that is not usual."""
+
+
+def _text_cell(style: str) -> Maker:
+    @lru_cache(maxsize=256)
+    def make(value: Any) -> str | None:  # noqa: ANN401
+        text = str(value)
+        if not _USUAL.fullmatch(text) or "_x" in text:
+            return None
+        text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        return f'{style} t="inlineStr"><is><t>{text}</t></is></c>'
+
+    return make
+
+
+def _money_cell(style: str) -> Maker:
+    def make(value: Decimal | int) -> str | None:
+        return f"{style}><v>{value:.16G}</v></c>" if _BELOW < value < _ABOVE else None
+
+    return make
+
+
+def _count_cell(style: str) -> Maker:
+    def make(value: Any) -> str | None:  # noqa: ANN401
+        return f"{style}><v>{value:.16G}</v></c>" if value.__class__ is int else None
+
+    return make
+
+
+def _day_cell(style: str) -> Maker:
+    @lru_cache(maxsize=256)
+    def make(value: date) -> str | None:
+        if value.__class__ is not date or value < _FIRST_DAY:
+            return None
+        return f"{style}><v>{value.toordinal() - _DAY_ZERO}</v></c>"
+
+    return make
+
+
+def _instant_cell(style: str) -> Maker:
+    def make(value: datetime) -> str | None:
+        seconds = int(value.timestamp()) if value.tzinfo else -1
+        if seconds < 0:  # India's clock was not always so far ahead
+            return None
+        day, second = divmod(seconds + _IST, _DAY)
+        return f"{style}><v>{day + _DAY_OF_1970 + second / _DAY + 1:.16G}</v></c>"
+
+    return make
+
+
+_MAKERS: dict[Kind, Callable[[str], Maker]] = {
+    Kind.TEXT: _text_cell,
+    Kind.MONEY: _money_cell,
+    Kind.DATE: _day_cell,
+    Kind.INSTANT: _instant_cell,
+}
 
 
 def printable(value: str) -> str:

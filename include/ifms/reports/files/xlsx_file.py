@@ -33,11 +33,13 @@ class XlsxFile:
 
     def add(self, rows: Sequence[Row]) -> None:
         """Write rows, in another sheet when this one is full."""
-        for row in rows:
+        while rows:
             # One row is left for the sentence that it goes on, or for the sums.
             if not self._sheets or self._sheets[-1].used >= self._sheet_rows - 1:
                 self._next_sheet()
-            self._sheets[-1].append(row)
+            room = self._sheet_rows - 1 - self._sheets[-1].used
+            self._sheets[-1].extend(rows[:room])
+            rows = rows[room:]
 
     def finish(self, counted: Aggregates) -> None:
         """Write the sums under the rows, the summary with its charts, and the file."""
@@ -79,14 +81,12 @@ class _Rows:
                 place, place, max(column.width, len(column.heading) + 2, _LEAST.get(column.kind, 10))
             )
             _head(book, self._sheet, 0, place, column)
-        self._puts = [book.put(self._sheet, column.kind) for column in columns]
+        self._rows = book.rows(self._sheet, [column.kind for column in columns])
 
-    def append(self, row: Row) -> None:
-        """The next row."""
-        for place, (put, value) in enumerate(zip(self._puts, row, strict=True)):
-            if value is not None:
-                put(self.used, place, value)
-        self.used += 1
+    def extend(self, rows: Sequence[Row]) -> None:
+        """The next rows."""
+        self._rows.write(self.used, rows)
+        self.used += len(rows)
 
     def total(self, totals: dict[str, Any]) -> None:
         """A last row with the columns' sums."""

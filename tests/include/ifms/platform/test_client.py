@@ -512,6 +512,17 @@ def test_master_data_of_some_cities(platform, client):
         client.master_data(["od.nowhere", "od"])
 
 
+def test_the_cities_alone_take_one_call(platform, client):
+    serve_masters(platform, {"tenant": STATE_MASTERS["tenant"]})
+    assert [city.tenant_id for city in client.city_list().cities] == ["od.demo", "od.bare"]
+    assert [sent["MdmsCriteria"]["tenantId"] for sent in platform.sent["mdms_search"]] == ["od"]
+    assert [city.tenant_id for city in client.city_list(["od.bare"]).cities] == ["od.bare"]
+    with pytest.raises(BadInputError, match=r"od, od\.nowhere"):
+        client.city_list(["od.nowhere", "od"])
+    with pytest.raises(BadInputError, match=r"'od\.nowhere' is none of the 2 cities"):
+        client.city_list().city("od.nowhere")
+
+
 @pytest.mark.parametrize(
     ("module", "path"),
     [("tenant", "tenant.tenants"), ("ifms", "ifms.HeadOfAccounts"), ("expense", "expense.HeadCodes")],

@@ -92,3 +92,21 @@ def test_nothing_comes_to_nothing():
 def test_percent(part: Any, whole: Any, said: str):
     assert percent(part, whole) == Decimal(said)
     assert percent(0, 0) is None
+
+
+def test_what_is_empty_says_nothing_and_is_a_group_of_its_own():
+    rows = [
+        ("od.samplea", None, None, None),
+        (None, None, Decimal("2.50"), 4),
+        (None, "a", None, 3),
+        (None, None, None, 1),
+    ]
+    for size in (1, 2, 4):
+        made = counted(rows, size)
+        assert made.totals == {"amount": Decimal("2.50")}
+        assert rows_of(made.by("all", "city", "kind")) == [
+            ("od.samplea", None, 1, 0, None),
+            (None, "a", 1, 0, 3),
+            (None, None, 2, Decimal("2.50"), 4),
+        ]
+        assert rows_of(made.by("last", "city"))[-1] == (None, 3, Decimal("2.50"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -93,3 +93,8 @@ def test_one_that_began_after_or_only_reads_is_not_waited_for(ledger: Ledger):
 def test_what_is_yet_to_come_is_refused(ledger: Ledger):
     with pytest.raises(BadInputError, match=r"IST is yet to come: a report tells what was known then"):
         point_in_time.wait_until_settled(ledger.db, clock.now() + timedelta(minutes=5))
+
+
+def test_a_month_is_that_of_the_treasurys_clock():
+    assert point_in_time.month(datetime(2026, 3, 31, 18, 29, 59, tzinfo=UTC)) == "2026-03"
+    assert point_in_time.month(datetime(2026, 3, 31, 18, 30, tzinfo=UTC)) == "2026-04"
