@@ -10,7 +10,7 @@ USER airflow
 WORKDIR /opt/airflow
 
 # Folders that volumes are laid over: made here, a volume belongs to who runs.
-RUN mkdir -p auth logs reports simulators tls
+RUN mkdir -p logs reports simulators tls
 
 COPY --chown=airflow:0 requirements.txt /tmp/ifms/
 RUN pip install --no-cache-dir --require-hashes --requirement /tmp/ifms/requirements.txt

@@ -6,7 +6,8 @@ Makes reports, each as XLSX (rows, sums, charts), CSV (rows) and PDF (for paper)
 - `fund_register`: the Fund Allocation Register of a financial year, with the story's columns, filters and balances.
 - `payment_ageing`: what has been waiting, for which service, in which city, for how long.
 - `failure_reasons`: what the bank gave back and why, and whether correcting it helped.
-- `reconciliation`: bills, payments, payment instructions and debit scrolls side by side, with a verdict each.
+- `reconciliation`: bills, payments, payment instructions and debit scrolls side by side, with a verdict each; in
+  XLSX and PDF also where each city's records were last anchored (`ifms_audit`): number, SHA-256 and time.
 - `response_times`: how fast and how often the treasury answers, and how long each status lasts.
 - `amounts_transferred`: what was paid and came back, by month, type of bill, city and head of account.
 - `bank_transfers`: each transfer by the date of its voucher, with its UTR.
@@ -23,7 +24,8 @@ then are whole. Through the form: one report, some cities, another period or for
 reports as of each day of its range. `ifms report` does the same at a terminal.
 
 ## Reads
-The schema `ifms`, in one snapshot per report; nothing is asked of the treasury or the platform.
+The schema `ifms`, in one snapshot per report; the newest anchor from before then (`IFMS_ANCHORS_PATH`), and the signing
+key of `ifms_treasury` to believe it. Nothing is asked of the treasury or the platform.
 
 ## Writes
 Files into `IFMS_REPORTS_PATH` (a folder, or a URL like `s3://connection@bucket/reports`; the folder `reports` of
@@ -39,7 +41,7 @@ from airflow.sdk import DAG, Param
 from ifms_airflow.alerts import alerts
 from ifms_airflow.operators import ReportOperator
 from ifms_airflow.operators.report import FORMATS, REPORTS, TRANSACTION_TYPES
-from ifms_airflow.schedules import DEFAULT_ARGS, NUMBER, TENANTS, clock, reports_path
+from ifms_airflow.schedules import DEFAULT_ARGS, NUMBER, TENANTS, anchors_path, clock, reports_path
 
 with DAG(
     "ifms_reports",
@@ -101,5 +103,6 @@ with DAG(
         hoa_code="{{ (params.hoa_code or '') | tojson }}",  # all digits, and yet a text
         transaction_type="{{ params.transaction_type }}",
         path=reports_path(),
+        anchors=anchors_path(),
         pool="default_pool",
     )

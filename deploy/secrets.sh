@@ -96,8 +96,6 @@ fresh=$file.lock/env
     echo "AIRFLOW_FERNET_KEY=$(url_key)"
     echo "AIRFLOW_API_SECRET=$(password)"
     echo "AIRFLOW_JWT_SECRET=$(password)$(password)"
-    echo "# Of the login 'admin' of Airflow's pages."
-    echo "IFMS_ADMIN_PASSWORD=$(password)"
     echo "# Seals the secrets in the log of calls to the treasury; records can't be opened without it."
     echo "IFMS_LOG_KEY=$(key)"
     echo "# Signs payment instructions; those that it has not signed are not sent."

@@ -643,16 +643,6 @@ CREATE FUNCTION ifms.in_doubt(of ifms.payment) RETURNS boolean
 $$;
 
 --
--- Name: texts_of(jsonb); Type: FUNCTION; Schema: ifms; Owner: -
---
-
-CREATE FUNCTION ifms.texts_of(value jsonb) RETURNS text[]
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS $$
-    SELECT ARRAY(SELECT jsonb_array_elements_text(CASE jsonb_typeof(value) WHEN 'array' THEN value ELSE '[]' END))
-$$;
-
---
 -- Name: payment_instruction; Type: TABLE; Schema: ifms; Owner: -
 --
 
@@ -684,10 +674,10 @@ CREATE TABLE ifms.payment_instruction (
     org_bill_ref_number text,
     org_bill_date timestamp with time zone,
     additional_details jsonb DEFAULT '{}'::jsonb NOT NULL,
-    bill_numbers text[] GENERATED ALWAYS AS (ifms.texts_of((additional_details -> 'billNumber'::text))) STORED NOT NULL,
-    work_order_numbers text[] GENERATED ALWAYS AS (ifms.texts_of((additional_details -> 'referenceId'::text))) STORED NOT NULL,
-    bill_type text GENERATED ALWAYS AS (ifms.bill_type(ifms.texts_of((additional_details -> 'billNumber'::text)))) STORED,
-    project_numbers text[] GENERATED ALWAYS AS (ifms.texts_of((additional_details -> 'projectNumber'::text))) STORED NOT NULL,
+    bill_numbers text[] NOT NULL,
+    work_order_numbers text[] NOT NULL,
+    bill_type text,
+    project_numbers text[] NOT NULL,
     asked_by text,
     attempts integer DEFAULT 0 NOT NULL,
     last_attempt text,
@@ -1088,6 +1078,21 @@ BEGIN
 END $$;
 
 --
+-- Name: say_what_it_pays(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.say_what_it_pays() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    NEW.bill_numbers := ifms.texts_of(NEW.additional_details -> 'billNumber');
+    NEW.work_order_numbers := ifms.texts_of(NEW.additional_details -> 'referenceId');
+    NEW.bill_type := ifms.bill_type(NEW.bill_numbers);
+    NEW.project_numbers := ifms.texts_of(NEW.additional_details -> 'projectNumber');
+    RETURN NEW;
+END $$;
+
+--
 -- Name: take_payments_id(); Type: FUNCTION; Schema: ifms; Owner: -
 --
 
@@ -1135,6 +1140,16 @@ BEGIN
                       WHERE p.tenant_id = NEW.tenant_id AND p.payment_number = NEW.payment_number);
     RETURN NULL;
 END $$;
+
+--
+-- Name: texts_of(jsonb); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.texts_of(value jsonb) RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT ARRAY(SELECT jsonb_array_elements_text(CASE jsonb_typeof(value) WHEN 'array' THEN value ELSE '[]' END))
+$$;
 
 --
 -- Name: sanction; Type: TABLE; Schema: ifms; Owner: -
@@ -5987,6 +6002,12 @@ CREATE TRIGGER said_is_said BEFORE UPDATE OF id, service_id, bill_number, paymen
 CREATE TRIGGER sanction_is_open BEFORE INSERT ON ifms.payment_instruction FOR EACH ROW WHEN (((new.imported_at IS NULL) AND (new.adopted_by IS NULL) AND (new.pi_type = 'ORIGINAL'::text))) EXECUTE FUNCTION ifms.check_sanction_open();
 
 --
+-- Name: payment_instruction say_what_it_pays; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER say_what_it_pays BEFORE INSERT OR UPDATE OF additional_details, bill_numbers, work_order_numbers, bill_type, project_numbers ON ifms.payment_instruction FOR EACH ROW EXECUTE FUNCTION ifms.say_what_it_pays();
+
+--
 -- Name: payment_instruction settled_by_fact; Type: TRIGGER; Schema: ifms; Owner: -
 --
 
@@ -6466,14 +6487,6 @@ REVOKE ALL ON FUNCTION ifms.in_doubt(of ifms.payment) FROM PUBLIC;
 GRANT ALL ON FUNCTION ifms.in_doubt(of ifms.payment) TO ifms_work;
 
 --
--- Name: FUNCTION texts_of(value jsonb); Type: ACL; Schema: ifms; Owner: -
---
-
-REVOKE ALL ON FUNCTION ifms.texts_of(value jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION ifms.texts_of(value jsonb) TO ifms_work;
-GRANT ALL ON FUNCTION ifms.texts_of(value jsonb) TO ifms_read;
-
---
 -- Name: TABLE payment_instruction; Type: ACL; Schema: ifms; Owner: -
 --
 
@@ -6830,6 +6843,12 @@ REVOKE ALL ON FUNCTION ifms.remove_old_calls(before timestamp with time zone, un
 GRANT ALL ON FUNCTION ifms.remove_old_calls(before timestamp with time zone, unshipped_too boolean, at_most integer) TO ifms_work;
 
 --
+-- Name: FUNCTION say_what_it_pays(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.say_what_it_pays() FROM PUBLIC;
+
+--
 -- Name: FUNCTION take_payments_id(); Type: ACL; Schema: ifms; Owner: -
 --
 
@@ -6846,6 +6865,14 @@ REVOKE ALL ON FUNCTION ifms.tell_index() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION ifms.tell_index_of_payment() FROM PUBLIC;
+
+--
+-- Name: FUNCTION texts_of(value jsonb); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.texts_of(value jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION ifms.texts_of(value jsonb) TO ifms_work;
+GRANT ALL ON FUNCTION ifms.texts_of(value jsonb) TO ifms_read;
 
 --
 -- Name: TABLE sanction; Type: ACL; Schema: ifms; Owner: -

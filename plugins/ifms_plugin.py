@@ -26,6 +26,21 @@ class IfmsPlugin(AirflowPlugin):
         return [{"app": create_app(), "url_prefix": "/ifms", "name": "IFMS adapter"}]
 
     @cached_property
+    def fastapi_root_middlewares(self) -> list[Any]:  # type: ignore[override]
+        """The limit of wrong passwords for tokens, as FAB has it for its form; nothing with another auth manager."""
+        if not conf.get("core", "auth_manager").endswith(".FabAuthManager"):
+            return []
+        if not conf.getboolean("fab", "auth_rate_limited"):
+            return []
+        from limits import parse
+
+        from ifms_airflow.api.login_limit import LoginLimit
+
+        limit = parse(conf.get("fab", "auth_rate_limit"))
+        bounds = {"tries": limit.amount, "seconds": limit.get_expiry()}
+        return [{"middleware": LoginLimit, "name": "IFMS login limit", "kwargs": bounds}]
+
+    @cached_property
     def external_views(self) -> list[Any]:  # type: ignore[override]
         """The pages' places in Airflow's navigation; below the path that Airflow itself is served at."""
         root = urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/") + "/ifms"

@@ -1,7 +1,8 @@
 """`python -m ifms_deployment`: make an installation ready for Airflow; the init service of docker-compose.yaml.
 
-Roles and databases, the ledger's schema, Airflow's, the treasury's pool, the connections, the first login. Run again it
-brings all of it to this version and leaves alone what people have edited; run twice at once, one waits for the other.
+Roles and databases, the ledger's schema, Airflow's, the treasury's pool, the connections. Run again it brings all of it
+to this version and leaves alone what people have edited; run twice at once, one waits for the other. It makes no login:
+whoever installs does, by Airflow's own command, which asks for the password.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
 import psycopg
 import requests
@@ -26,7 +26,6 @@ from ifms_deployment.settings import POOL, Settings, treasury_url
 
 _ONE_AT_A_TIME = 4937002  # an advisory lock
 _SERVER_SECONDS = 120.0
-ADMIN = "admin"
 
 
 def main() -> int:
@@ -52,7 +51,6 @@ def initialise(environment: Mapping[str, str]) -> None:
             raise DeploymentError("; ".join(left_to_do))
         _say("Airflow's schema, pool and connections")
         _prepare_airflow(settings, environment)
-        _write_password(Path(settings.passwords_file), settings.admin_password)
     _say("ready")
 
 
@@ -110,15 +108,6 @@ def _public_key(environment: Mapping[str, str]) -> str | None:
             "For a real one, write IFMS_TREASURY_PUBLIC_KEY into .env and no IFMS_SIMULATED"
         ) from None
     return key
-
-
-def _write_password(file: Path, password: str) -> None:
-    """Tell Airflow's simple login the password of `ADMIN`; those of others stay."""
-    known = json.loads(file.read_text()) if file.exists() else {}
-    fresh = file.with_suffix(".new")
-    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as target:
-        json.dump(known | {ADMIN: password}, target)
-    fresh.replace(file)
 
 
 def _say(what: str) -> None:

@@ -25,8 +25,6 @@ class Settings:
     owner_password: str = field(repr=False)
     tasks_password: str = field(repr=False)
     reports_password: str = field(repr=False)
-    admin_password: str = field(repr=False)
-    passwords_file: str
     pool_slots: int
     ca_file: str | None
     """Whose certificates the servers have; None: what they have is not looked at."""
@@ -49,8 +47,6 @@ class Settings:
             owner_password=read.text("IFMS_OWNER_PASSWORD"),
             tasks_password=read.text("IFMS_DB_PASSWORD"),
             reports_password=read.text("IFMS_REPORTS_PASSWORD"),
-            admin_password=read.text("IFMS_ADMIN_PASSWORD"),
-            passwords_file=read.text("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"),
             pool_slots=read.number("IFMS_TREASURY_POOL_SLOTS", 8),
             ca_file=read.optional("IFMS_CA_FILE"),
             connections=_connections(read, public_key),

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import resource
+import secrets
 import sys
 import tempfile
 import time
@@ -29,6 +30,8 @@ from containers.engine import CheckError, Engine
 KEPT = Path(os.environ.get("IFMS_CONTAINERS", "/var/lib/ifms-containers"))
 """Where the engine's images are between two runs, and Compose; some 5 GB."""
 INSIDE = Path(__file__).with_name("inside.py").read_bytes()
+PASSWORD = secrets.token_hex(12)
+"""Of the login that is made here."""
 TOPIC = "expense-payment-create"
 ENDING = ("certificates", "init")
 """Services that do something and end."""
@@ -60,7 +63,7 @@ def check(running: Engine, folder: Path) -> None:
     with step("stand-in images"):
         standins.build(running)
     with step("compose"):
-        environment = secrets(folder)
+        environment = made_secrets(folder)
         overrides = [*lowered_limits(folder), *older_engine(running, folder)]
         running.use(compose.FILE, *overrides, folder=compose.REPO, environment=environment)
         running.compose("down", "--volumes", "--remove-orphans", quiet=True)  # what a run that was ended has left
@@ -69,6 +72,8 @@ def check(running: Engine, folder: Path) -> None:
         with step("build and first start", running=running):
             running.compose("up", "--detach", "--build", quiet=True)
             up(running)
+        with part("the first login"):
+            first_login(running)
         with part("a cycle"):
             walked(inside(running, "cycle"))
         with part("Kafka's doorbell starts ifms_pi"):
@@ -89,6 +94,9 @@ def check(running: Engine, folder: Path) -> None:
         with part("pages"):
             answered = inside(running, "pages")
             expect(set(answered.values()) == {200}, f"pages answer {answered}")
+        with part("logins"):
+            told = inside(running, "logins")
+            expect(not told["wrong"], "; ".join(told["wrong"]))
         with part("books"):
             told = inside(running, "books")
             console.print(f"    {told}")
@@ -100,7 +108,7 @@ def check(running: Engine, folder: Path) -> None:
         running.compose("down", "--volumes", "--remove-orphans", quiet=True)
 
 
-def secrets(folder: Path) -> Path:
+def made_secrets(folder: Path) -> Path:
     """The installation's .env, with a port that nobody has."""
     made = compose.secrets(folder, "--simulators")
     made |= {"IFMS_PORT": str(free_port()), "IFMS_CERTIFICATES": str(folder / "certificates")}
@@ -133,6 +141,16 @@ def older_engine(running: Engine, folder: Path) -> list[Path]:
     file = folder / "engine.yaml"
     file.write_text("services:\n" + "".join(f"  {name}:\n    {often}\n" for name in checked))
     return [file]
+
+
+def first_login(running: Engine) -> None:
+    """Nobody has one before it is made, by Airflow's own command, which asks for the password."""
+    expect(inside(running, "token")["status"] == 401, "somebody can log in before anybody has made a login")
+    named = "--username admin --role Admin --firstname Sample --lastname Admin --email admin@sample.invalid"
+    given = f"{PASSWORD}\n{PASSWORD}\n".encode()
+    said = running.compose("exec", "-T", "api-server", "airflow", "users", "create", *named.split(), given=given)
+    expect(PASSWORD not in said, "the command tells the password")
+    expect(inside(running, "token")["status"] == 201, "the first login does not get in")
 
 
 def walked(found: dict[str, Any]) -> None:
@@ -212,7 +230,8 @@ def _runs(container: dict[str, Any]) -> bool:
 
 def inside(running: Engine, *command: str) -> dict[str, Any]:
     """What inside.py answers from a container in the project's network."""
-    options = ["run", "--rm", "--no-TTY", "--no-deps", "--entrypoint", "python", "init", "-", *command]
+    given = ["--env", f"IFMS_ADMIN_PASSWORD={PASSWORD}"]
+    options = ["run", "--rm", "--no-TTY", "--no-deps", *given, "--entrypoint", "python", "init", "-", *command]
     said = running.compose(*options, given=INSIDE).strip().splitlines()
     for line in said[:-1]:
         console.print(f"    {line}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import ssl
 import subprocess
@@ -47,6 +48,7 @@ _known.write_text("".join(Path(each).read_text() for each in (os.environ["IFMS_T
 os.environ["REQUESTS_CA_BUNDLE"] = str(_known)
 TREASURY = simulator("treasury", os.environ["IFMS_TREASURY_URL"])
 PLATFORM = simulator("platform", os.environ["IFMS_PLATFORM_URL"])
+API = "https://api-server:8080"
 SESSION = requests.Session()
 """Logged in to Airflow, once it is ready."""
 LEDGER, AIRFLOW = (
@@ -65,15 +67,18 @@ LEDGER, AIRFLOW = (
 def ready() -> Client:
     """Airflow's API once all of its parts are well and every DAG is there."""
     client = Client(0, os.environ["IFMS_ADMIN_PASSWORD"])
-    client.address = "https://api-server:8080"
+    client.address = API
     client._session.verify = str(_known)  # it does not look at the environment
     until("Airflow is up", lambda: not client.unhealthy_parts())
     client.log_in()
-    body = {"username": "admin", "password": os.environ["IFMS_ADMIN_PASSWORD"]}
-    token = SESSION.post(f"{client.address}/auth/token", json=body, timeout=60).json()["access_token"]
+    token = asked_for_token(os.environ["IFMS_ADMIN_PASSWORD"]).json()["access_token"]
     SESSION.headers["Authorization"] = f"Bearer {token}"
     until("the DAGs are there", lambda: not client.missing_dags(DAG_IDS))
     return client
+
+
+def asked_for_token(password: str) -> requests.Response:
+    return SESSION.post(f"{API}/auth/token", json={"username": "admin", "password": password}, timeout=60)
 
 
 def until(what: str, there: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:
@@ -139,6 +144,40 @@ def tls() -> dict[str, Any]:
         except psycopg.OperationalError as error:
             if said not in str(error):
                 wrong.append(f"postgres does not say {said!r}: {error}")
+    return {"wrong": wrong}
+
+
+def token() -> dict[str, Any]:
+    """What Airflow answers to the password of the first login."""
+
+    def answered() -> bool:
+        try:
+            return requests.get(f"{API}/api/v2/version", timeout=30).ok
+        except requests.RequestException:
+            return False
+
+    until("Airflow's API answers", answered)
+    return {"status": asked_for_token(os.environ["IFMS_ADMIN_PASSWORD"]).status_code}
+
+
+def logins() -> dict[str, Any]:
+    """What of passwords is in the clear, and who guesses them without being made to wait."""
+    wrong = []
+    [(kept,)] = rows(AIRFLOW, "SELECT password FROM ab_user WHERE username = 'admin'")
+    if not kept.startswith(("scrypt:", "pbkdf2:")):
+        wrong.append("the password is kept as something else than a hash")
+    answers = [asked_for_token("wrong").status_code for _ in range(7)]
+    if answers != [401] * 5 + [429] * 2:
+        wrong.append(f"wrong passwords for tokens are answered {answers}")
+    form = requests.Session()
+    page = form.get(f"{API}/auth/login/", timeout=60).text
+    found = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page)
+    body = {"username": "admin", "password": "wrong", "csrf_token": "" if found is None else found[1]}
+    # Where it leads on to is this machine's name for it, and no container's.
+    asked = {"data": body, "headers": {"Referer": f"{API}/auth/login/"}, "allow_redirects": False, "timeout": 60}
+    answers = [form.post(f"{API}/auth/login/", **asked).status_code for _ in range(7)]
+    if answers != [302] * 5 + [429] * 2:
+        wrong.append(f"wrong passwords in the form are answered {answers}")
     return {"wrong": wrong}
 
 
@@ -267,6 +306,6 @@ def pages() -> dict[str, Any]:
 
 if __name__ == "__main__":
     commands: dict[str, Callable[..., dict[str, Any]]] = {
-        each.__name__: each for each in (cycle, doorbell, crowd, left, settle, tls, books, pages)
+        each.__name__: each for each in (cycle, doorbell, crowd, left, settle, tls, token, logins, books, pages)
     }
     sys.stdout.write(json.dumps(commands[sys.argv[1]](*sys.argv[2:])) + "\n")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -56,7 +55,6 @@ def environment(server: Server, tmp_path_factory: pytest.TempPathFactory) -> dic
         "AIRFLOW_HOME": str(folder),
         "AIRFLOW__CORE__DAGS_FOLDER": str(compose.REPO / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(compose.REPO / "plugins"),
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(folder / "passwords.json"),
     }
     for variable in ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC"):
         place, _, _ = given[variable].partition("?")
@@ -150,10 +148,99 @@ def test_the_login_for_reports_makes_every_report(made, tmp_path, capsys, report
     assert f"{report} has nothing" in capsys.readouterr().err
 
 
-def test_the_first_login_s_password_is_its_owner_s_alone(made):
-    file = Path(made["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"])
-    assert json.loads(file.read_text()) == {"admin": made["IFMS_ADMIN_PASSWORD"]}
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+PASSWORD, CLERK = "sample-password-of-the-admin", "sample-password-of-a-clerk"
+
+
+def command(environment: dict[str, str], *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    """A command of Airflow's own, which asks for a password where there is no terminal on stdin."""
+    return subprocess.run(
+        [sys.executable, "-m", "airflow", *arguments], env=environment, input=given, text=True, capture_output=True,
+        check=False, start_new_session=True, timeout=300,
+    )  # fmt: skip
+
+
+def new_user(environment: dict[str, str], name: str, role: str, password: str) -> subprocess.CompletedProcess[str]:
+    """docs/deployment.md's command for the first login, and for all others."""
+    named = ["--firstname", "Sample", "--lastname", "Person", "--email", f"{name}@sample.invalid"]
+    given = f"{password}\n{password}\n"
+    return command(environment, "users", "create", "--username", name, "--role", role, *named, given=given)
+
+
+@pytest.fixture(scope="module")
+def people(made: dict[str, str]) -> dict[str, str]:
+    """An administrator, a clerk of one city, and a guest of none."""
+    pytest.importorskip("airflow.providers.fab", reason="the FAB provider is not installed here: make install")
+    right = "ifms:od.samplea:act"
+    said = [new_user(made, "admin", "Admin", PASSWORD), command(made, "roles", "create", right),
+            new_user(made, "clerk", "Viewer", CLERK), new_user(made, "guest", "Viewer", CLERK),
+            command(made, "users", "add-role", "--username", "clerk", "--role", right)]  # fmt: skip
+    for done in said:
+        assert done.returncode == 0, done.stderr
+        assert not {PASSWORD, CLERK} & set((done.stdout + done.stderr).split())
+    return made
+
+
+def test_of_a_password_there_is_a_hash_and_nothing_else(people, server):
+    again = new_user(people, "admin", "Admin", "another-sample-password")
+    assert "admin already exists" in again.stdout
+    with psycopg.connect(server.dsn("airflow")) as database:
+        kept = dict(database.execute("SELECT username, password FROM ab_user").fetchall())
+        assert set(kept) == {"admin", "clerk", "guest"}
+        assert all(value.startswith(("scrypt:", "pbkdf2:")) for value in kept.values())
+        tables = database.execute(
+            "SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema = 'public'"
+        ).fetchall()
+        for schema, table in tables:
+            query = f'SELECT count(*) FROM {schema}."{table}" t WHERE t::text LIKE ANY (%s)'
+            found = database.execute(query, ([f"%{PASSWORD}%", f"%{CLERK}%"],)).fetchone()  # type: ignore[arg-type]
+            assert found == (0,), table
+
+
+LOGINS = """
+    import json, re, sys
+    from fastapi.testclient import TestClient
+    from airflow.api_fastapi.app import create_app
+
+    def token(client, name, password):
+        return client.post("/auth/token", json={"username": name, "password": password})
+
+    said, (admin, clerk) = {}, sys.argv[1:]
+    with TestClient(create_app(), base_url="https://localhost") as client:
+        for name, password in (("admin", admin), ("clerk", clerk), ("guest", clerk)):
+            headers = {"Authorization": "Bearer " + token(client, name, password).json()["access_token"]}
+            said[name] = [client.get(path, headers=headers, follow_redirects=False).status_code
+                          for path in ("/ifms/overview", "/api/v2/connections")]
+        said["anonymous"] = client.get("/api/v2/dags").status_code
+        said["right"] = [token(client, "admin", admin).status_code for _ in range(8)]
+        said["wrong"] = [token(client, "admin", "wrong").status_code for _ in range(7)]
+        said["then right"] = token(client, "admin", admin).status_code
+        body = {"username": "admin", "password": admin, "provider": "db"}
+        said["FAB's own"] = client.post("/auth/api/v1/security/login", json=body).status_code
+        page = client.get("/auth/login/").text
+        [csrf] = re.findall(r'name="csrf_token"[^>]*value="([^"]+)"', page)
+        form = {"username": "admin", "password": "wrong", "csrf_token": csrf}
+        said["form"] = [client.post("/auth/login/", data=form, headers={"Referer": "https://localhost/auth/login/"},
+                                    follow_redirects=False).status_code for _ in range(7)]
+    print(json.dumps(said))
+"""
+
+
+def test_logins_have_their_rights_and_who_guesses_waits(people):
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(LOGINS), PASSWORD, CLERK],
+        env=people | {"AIRFLOW__API__SECRET_KEY": "sample" * 6, "AIRFLOW__API_AUTH__JWT_SECRET": "sample" * 12,
+                      "_AIRFLOW_PROCESS_CONTEXT": "server"},
+        text=True, capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout.splitlines()[-1])
+    assert (said["admin"], said["clerk"], said["guest"]) == ([200, 200], [200, 403], [403, 403])
+    assert said["anonymous"] == 401
+    assert said["right"] == [201] * 8
+    assert said["wrong"] == [401] * 5 + [429] * 2
+    assert said["then right"] == 429
+    assert said["FAB's own"] == 429
+    assert said["form"] == [302] * 5 + [429] * 2
 
 
 def test_what_people_have_edited_is_left_and_a_new_password_is_taken(made, server):

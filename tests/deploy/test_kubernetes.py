@@ -166,7 +166,7 @@ def test_every_setting_of_airflow_is_one_and_means_what_it_means_in_the_compose_
         # The executor's provider is in the image, and not in this environment.
         if section != "kubernetes_executor":
             assert key in conf.configuration_description[section]["options"], variable
-    own = {"AIRFLOW__CORE__EXECUTOR", "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", "AIRFLOW__API__BASE_URL"}
+    own = {"AIRFLOW__CORE__EXECUTOR", "AIRFLOW__API__BASE_URL"}
     # By plain http within the namespace, whose network policies name who reaches the API server.
     own |= {"AIRFLOW__CORE__EXECUTION_API_SERVER_URL"}
     for variable in set(ENVIRONMENT) & set(elsewhere) - own:

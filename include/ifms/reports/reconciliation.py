@@ -6,9 +6,11 @@ them were there, which is when it became paid; whatever came back from the bank 
 
 from __future__ import annotations
 
+from typing import Any
+
 from ifms.reports import point_in_time
 from ifms.reports.period import of_financial_year
-from ifms.reports.report import Aggregates, Chart, Column, Cube, Frame, Kind, Report, Table
+from ifms.reports.report import Aggregates, Chart, Column, Cube, Frame, Kind, Report, Request, Table
 
 DIFFERENT = ("amounts differ", "money differs", "scrolls are missing")
 VERDICTS = ("paid", "partly paid", "under way", "no payment instruction", *DIFFERENT)
@@ -79,6 +81,34 @@ _QUERY = f"""
     ORDER BY tenant_id, raised_at, payment_number
 """
 
+_HEADS = (
+    Column("tenant_id", "City", width=22),
+    Column("number", "Last Record", Kind.COUNT, width=12),
+    Column("hash", "SHA-256", width=64),
+    Column("linked_at", "Recorded", Kind.INSTANT, width=19),
+    Column("anchored_at", "Anchored", Kind.INSTANT, width=19),
+)
+_ANCHORED = f"""
+    SELECT CASE chain WHEN '' THEN 'the state' ELSE chain END AS city, number, hash, linked_at,
+           %(anchored_at)s::timestamptz
+    FROM unnest(%(chains)s::text[], %(numbers)s::bigint[], %(hashes)s::text[], %(linked)s::timestamptz[])
+        AS head (chain, number, hash, linked_at)
+    WHERE {point_in_time.of_cities("chain")}
+    ORDER BY city
+"""
+
+
+def _anchored(request: Request) -> dict[str, Any]:
+    heads = request.anchored
+    return {
+        "anchored_at": request.anchored_at,
+        "chains": [head.chain for head in heads],
+        "numbers": [head.number for head in heads],
+        "hashes": [head.hash.hex() for head in heads],
+        "linked": [head.linked_at for head in heads],
+    }
+
+
 _SUMS = (
     Column("rows", "Payments", Kind.COUNT, width=10, total=True),
     Column("bill_count", "Bills", Kind.COUNT, width=10, total=True),
@@ -141,5 +171,8 @@ RECONCILIATION = Report(
             _by_city,
             Chart("Paid and outstanding, by city", "tenant_id", ("paid", "outstanding"), lying=True, at_most=12),
         ),
+        Table("Where the records were last anchored", _HEADS, lambda counted: counted.also("anchored")),
     ),
+    also={"anchored": (tuple(column.name for column in _HEADS), _ANCHORED)},
+    parameters=_anchored,
 )

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from ifms import clock
+from ifms.ledger.audit import Head
 from ifms.reports.period import Period
 
 Row = Sequence[Any]
@@ -119,6 +120,9 @@ class Request:
     tenants: tuple[str, ...] | None = None
     hoa_code: str | None = None
     transaction_type: str | None = None
+    anchored: Sequence[Head] = ()
+    """Where the chains of the records ended when they were last anchored before `as_of`, as far as that is known."""
+    anchored_at: datetime | None = None
 
     @property
     def values(self) -> dict[str, Any]:

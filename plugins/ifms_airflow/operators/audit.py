@@ -14,8 +14,13 @@ from ifms_airflow.operators.report import put
 from ifms_airflow.operators.sweep import SweepOperator
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
     from airflow.sdk import Context, ObjectStoragePath
 
+    from ifms.services.audit import Anchor
+    from ifms.signing import Signer
     from ifms_airflow.hooks import LedgerHook
 
 ANCHORS = "anchors"
@@ -62,6 +67,26 @@ class AuditOperator(SweepOperator):
                 file.write_text(write_anchor(anchor, signer), encoding="utf-8")
                 put(file, folder, file.name)
             self.log.info("The anchor is at %s", folder / anchor.name)
+
+
+def anchored_before(path: str | None, at: datetime, signer: Callable[[], Signer]) -> Anchor | None:
+    """The newest anchor from before an instant; None where there is none.
+
+    Raises BadInputError or SignatureError for one that can't be believed, ReportTargetError for a place that can't be
+    read. `signer` is asked for only where there is one.
+    """
+    from ifms.services.audit import PREFIX, Anchor, read_anchor
+
+    folder = report_storage.root(path) / ANCHORS
+    bound = Anchor(at, ()).name
+    try:
+        if not folder.exists():
+            return None
+        names = [each.name for each in folder.iterdir() if each.name.startswith(PREFIX) and each.name < bound]
+        text = (folder / max(names)).read_text(encoding="utf-8", errors="replace") if names else None
+    except Exception as error:  # each kind of storage has its own
+        raise ReportTargetError.of(folder, error) from None
+    return None if text is None else read_anchor(text, signer())
 
 
 def _latest(folder: ObjectStoragePath) -> list[str]:

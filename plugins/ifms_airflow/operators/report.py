@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from ifms.errors import BadInputError, NothingToReportError, ReportTargetError
+from ifms.errors import (
+    BadInputError,
+    ConfigurationError,
+    NothingToReportError,
+    ReportTargetError,
+    SignatureError,
+)
 from ifms_airflow import report_storage
 from ifms_airflow.operators.sweep import SweepOperator, tenant_ids
 
@@ -20,10 +27,14 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
     from ifms.reports.report import Report, Request
+    from ifms.signing import Signer
+    from ifms.sweep.run import Sweep
     from ifms_airflow.hooks import LedgerHook
 
 REPORTS, FORMATS = report_storage.REPORTS, report_storage.FORMATS
 """The values that `report` and `format` may have."""
+ANCHORED = "reconciliation"
+"""The report that says where the records were last anchored."""
 TRANSACTION_TYPES = ("Initial Allotment", "Additional Allotment", "Withdrawal", "Expense", "Expense Reversed")
 
 
@@ -39,6 +50,7 @@ class ReportOperator(SweepOperator):
     :param hoa_code: of the fund register only this head of account.
     :param transaction_type: of the fund register only this type.
     :param path: a folder, or any URL that ObjectStoragePath takes; the folder ``reports`` of AIRFLOW_HOME when None.
+    :param anchors: the path of ifms_audit; the reconciliation says where the records were last anchored.
 
     Asked for one report that has no rows it fails; asked for all, it leaves out those that have none.
     """
@@ -55,6 +67,7 @@ class ReportOperator(SweepOperator):
         hoa_code: str | None = None,
         transaction_type: str | None = None,
         path: str | None = None,
+        anchors: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -64,6 +77,7 @@ class ReportOperator(SweepOperator):
         self.hoa_code = hoa_code
         self.transaction_type = transaction_type
         self.path = path
+        self.anchors = anchors
 
     @cached_property
     def ledger_hook(self) -> LedgerHook:
@@ -80,7 +94,8 @@ class ReportOperator(SweepOperator):
         wanted, formats = self._wanted(as_of)
         folder = report_storage.opened(self.path, report_storage.folder_name(as_of))
         with self.ledger_hook.ledger() as ledger, self.sweep(context, ledger) as sweep:
-            for report, asked in wanted:
+            for report, plain in wanted:
+                asked = self._anchored(sweep, plain) if report.name == ANCHORED else plain
                 with TemporaryDirectory(prefix="ifms-report-") as here:
                     try:
                         made = writer.make(ledger, report, asked, formats, Path(here))
@@ -96,6 +111,21 @@ class ReportOperator(SweepOperator):
                         self.log.info("%s is at %s", file.name, folder / file.name)
                     sweep.counts["rows"] += made.rows
                     sweep.counts["files"] += len(made.files)
+
+    def _anchored(self, sweep: Sweep, asked: Request) -> Request:
+        """The request with what the newest anchor from before then says; one that is no good is a warning."""
+        from ifms_airflow.hooks import TreasuryHook
+        from ifms_airflow.operators.audit import anchored_before
+
+        def signer() -> Signer:
+            return TreasuryHook(self.treasury_conn_id).keyring.signer
+
+        try:
+            anchor = anchored_before(self.anchors, asked.as_of, signer)
+        except (BadInputError, ConfigurationError, SignatureError, ReportTargetError) as error:
+            sweep.add_warning(f"where the records were last anchored is not told: {error}")
+            return asked
+        return asked if anchor is None else replace(asked, anchored=anchor.heads, anchored_at=anchor.at)
 
     def _wanted(self, as_of: datetime) -> tuple[list[tuple[Report, Request]], tuple[str, ...]]:
         """What to make. Raises BadInputError for what is no report, no period, no format or no list of cities."""

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import json
-from datetime import UTC, datetime
+import secrets
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from openpyxl import load_workbook
 from support.databases import as_worker
 from support.reported import Reported
 
@@ -87,6 +93,69 @@ def test_all_reports_but_those_without_rows_which_are_named(execute: Any, report
     [*_, row] = reported.adapter.rows("SELECT * FROM ifms.sweep_run WHERE service_id = 'REPORTS' ORDER BY started_at")
     assert (row["state"], row["counts"]["empty"], row["counts"]["files"]) == ("success", 2, 7)
     assert [text.split()[0] for text in row["problems"]] == ["payment_ageing", "failure_reasons"]
+
+
+def public_key() -> str:
+    """As a treasury's is given: base64 of DER."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key()
+    return base64.b64encode(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
+
+
+@pytest.fixture
+def anchored(reported: Reported, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[Path, Any]:
+    """A folder with an anchor of the whole ledger, as if made just before its end, under the connection's key."""
+    from ifms.services.audit import anchor_of, write_anchor
+    from ifms.signing import Signer
+
+    key = secrets.token_bytes(32)
+    extra = {"public_key": public_key(), "log_key": base64.b64encode(secrets.token_bytes(32)).decode(),
+             "signing_key": base64.b64encode(key).decode()}  # fmt: skip
+    connection = {"conn_type": "ifms_treasury", "host": "http://127.0.0.1:1", "login": "sample", "password": "sample",
+                  "extra": extra}  # fmt: skip
+    monkeypatch.setenv("AIRFLOW_CONN_IFMS_TREASURY", json.dumps(connection))
+    with reported.db() as db:
+        anchor = replace(db.read_snapshot(anchor_of), at=reported.at("pending") - timedelta(microseconds=1))
+    folder = tmp_path / "kept" / "anchors"
+    folder.mkdir(parents=True)
+    (folder / anchor.name).write_text(write_anchor(anchor, Signer(key)))
+    return folder, anchor
+
+
+def heads_in(folder: Path, cities: str = "all") -> list[tuple[Any, ...]]:
+    """The rows below the title, in the workbook's summary."""
+    [file] = folder.glob(f"*_{cities}.xlsx")
+    rows = list(load_workbook(file)["Summary"].iter_rows(values_only=True))
+    [title] = [place for place, row in enumerate(rows) if row[0] == "Where the records were last anchored"]
+    made = []
+    for row in rows[title + 2 :]:
+        if row[0] is None:
+            break
+        made.append(row[:3])
+    return made
+
+
+def test_the_reconciliation_says_where_the_records_were_last_anchored(execute: Any, reported: Reported, anchored: Any):
+    folder, anchor = anchored
+    told = {"report": "reconciliation", "format": "xlsx", "anchors": str(folder.parent)}
+    expected = sorted((head.chain or "the state", head.number, head.hash.hex()) for head in anchor.heads)
+    assert len(expected) >= 2
+    assert heads_in(execute(reported.at("pending"), **told)) == expected
+    assert heads_in(execute(reported.at("revised"), **told)) == [], "it was not anchored yet"
+    of_city = heads_in(execute(reported.at("pending"), tenants=["od.samplea"], **told), "od.samplea")
+    assert of_city == [each for each in expected if each[0] == "od.samplea"]
+
+
+def test_an_anchor_that_is_not_as_it_was_signed_is_told_of_and_not_told(
+    execute: Any, reported: Reported, anchored: Any
+):
+    folder, anchor = anchored
+    file = folder / anchor.name
+    file.write_text(file.read_text().replace('"number": ', '"number": 1'))
+    at = reported.at("pending")
+    assert heads_in(execute(at, report="reconciliation", format="xlsx", anchors=str(folder.parent))) == []
+    [*_, row] = reported.adapter.rows("SELECT * FROM ifms.sweep_run WHERE service_id = 'REPORTS' ORDER BY started_at")
+    assert row["state"] == "success"
+    assert "where the records were last anchored is not told" in row["problems"][0]
 
 
 def test_a_filter_of_the_register_means_the_register(execute: Any, reported: Reported):

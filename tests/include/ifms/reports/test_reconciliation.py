@@ -81,7 +81,7 @@ def test_sums_by_verdict_and_city(reported: Reported):
     counted = Counted(RECONCILIATION)
     rows = reported.rows("reconciliation", period="all")
     counted.add([tuple(row.values()) for row in rows])
-    by_verdict, by_city = (rows_of(table.make(counted)) for table in RECONCILIATION.tables)
+    by_verdict, by_city = (rows_of(table.make(counted)) for table in RECONCILIATION.tables[:2])
     assert [row[0] for row in by_verdict] == [each for each in VERDICTS if any(r["verdict"] == each for r in rows)]
     for made in (by_verdict, by_city):
         assert sum(row[1] for row in made) == len(rows)

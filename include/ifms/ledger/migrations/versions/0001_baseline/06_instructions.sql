@@ -45,12 +45,11 @@ CREATE TABLE ifms.payment_instruction (
     org_bill_date        timestamptz,
     additional_details   jsonb NOT NULL DEFAULT '{}',
     -- What it pays, as columns: once per PI and not once for each row of a view, and with an index by bill.
-    bill_numbers         text[] NOT NULL GENERATED ALWAYS AS (ifms.texts_of(additional_details -> 'billNumber')) STORED,
-    work_order_numbers   text[] NOT NULL GENERATED ALWAYS AS (ifms.texts_of(additional_details -> 'referenceId')) STORED,
-    bill_type            text
-        GENERATED ALWAYS AS (ifms.bill_type(ifms.texts_of(additional_details -> 'billNumber'))) STORED,
-    project_numbers      text[] NOT NULL
-        GENERATED ALWAYS AS (ifms.texts_of(additional_details -> 'projectNumber')) STORED,
+    -- Written by a trigger: a generated column would be computed again with each change of the row.
+    bill_numbers         text[] NOT NULL,
+    work_order_numbers   text[] NOT NULL,
+    bill_type            text,
+    project_numbers      text[] NOT NULL,
     -- Who has asked for it through the API: DIGIT is told so as its createdBy.
     asked_by             text CHECK (btrim(asked_by) <> ''),
     -- What is known of the attempts to send it.
@@ -228,6 +227,18 @@ BEGIN
 END $$;
 CREATE TRIGGER check_transition BEFORE UPDATE OF status ON ifms.payment_instruction FOR EACH ROW
     WHEN (NEW.status IS DISTINCT FROM OLD.status) EXECUTE FUNCTION ifms.check_transition('PAYMENT_INSTRUCTION');
+
+CREATE FUNCTION ifms.say_what_it_pays() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.bill_numbers := ifms.texts_of(NEW.additional_details -> 'billNumber');
+    NEW.work_order_numbers := ifms.texts_of(NEW.additional_details -> 'referenceId');
+    NEW.bill_type := ifms.bill_type(NEW.bill_numbers);
+    NEW.project_numbers := ifms.texts_of(NEW.additional_details -> 'projectNumber');
+    RETURN NEW;
+END $$;
+CREATE TRIGGER say_what_it_pays
+    BEFORE INSERT OR UPDATE OF additional_details, bill_numbers, work_order_numbers, bill_type, project_numbers
+    ON ifms.payment_instruction FOR EACH ROW EXECUTE FUNCTION ifms.say_what_it_pays();
 
 CREATE FUNCTION ifms.note_status_since() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
