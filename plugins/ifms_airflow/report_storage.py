@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -227,3 +228,16 @@ def _readable() -> Iterator[None]:
             f"the place of made reports (IFMS_REPORTS_PATH) can't be read: {type(error).__name__}; "
             "the log of Airflow's API server says more"
         ) from None
+
+
+def put(file: Path, folder: ObjectStoragePath, name: str) -> None:
+    """Copy a file into the storage under a passing name, and give it its own when it is whole there."""
+    store, target = folder.fs, (folder / name).path
+    passing = (folder / f".{name}.{secrets.token_hex(4)}.part").path
+    try:
+        store.put_file(str(file), passing)
+        store.mv(passing, target)
+    except Exception as error:  # each kind of storage has its own
+        if store.exists(passing):
+            store.rm_file(passing)
+        raise ReportTargetError.of(folder, error) from None

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from ifms.errors import ReportTargetError
 from ifms_airflow import report_storage
-from ifms_airflow.operators.report import put
 from ifms_airflow.operators.sweep import SweepOperator
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ class AuditOperator(SweepOperator):
             with TemporaryDirectory(prefix="ifms-anchor-") as here:
                 file = Path(here) / anchor.name
                 file.write_text(write_anchor(anchor, signer), encoding="utf-8")
-                put(file, folder, file.name)
+                report_storage.put(file, folder, file.name)
             self.log.info("The anchor is at %s", folder / anchor.name)
 
 

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from ifms.errors import BadInputError, ReportTargetError
-from ifms_airflow.operators.report import put
+from ifms_airflow import report_storage
 from ifms_airflow.operators.sweep import SweepOperator, tenant_ids
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class ExportParquetOperator(SweepOperator):
                     folder.fs.makedirs(folder.path, exist_ok=True)
                 except Exception as error:  # each kind of storage has its own
                     raise ReportTargetError.of(self.path, error) from None
-                put(part.file, folder, parquet_file.FILE)
+                report_storage.put(part.file, folder, parquet_file.FILE)
                 self.written.append(str(folder / parquet_file.FILE))
                 sweep.counts["rows"] += part.rows
                 sweep.counts["files"] += 1

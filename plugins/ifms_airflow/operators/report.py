@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -24,7 +23,7 @@ from ifms_airflow.operators.sweep import SweepOperator, tenant_ids
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from airflow.sdk import Context, ObjectStoragePath
+    from airflow.sdk import Context
 
     from ifms.reports.report import Report, Request
     from ifms.signing import Signer
@@ -106,7 +105,7 @@ class ReportOperator(SweepOperator):
                         sweep.counts["empty"] += 1
                         continue
                     for file in made.files:
-                        put(file, folder, file.name)
+                        report_storage.put(file, folder, file.name)
                         self.written.append(str(folder / file.name))
                         self.log.info("%s is at %s", file.name, folder / file.name)
                     sweep.counts["rows"] += made.rows
@@ -157,16 +156,3 @@ def _known_at(context: Context) -> datetime:
     """The end of the run's data interval; of a run that has none, when it was to run."""
     run = context["dag_run"]
     return run.data_interval_end or run.run_after
-
-
-def put(file: Path, folder: ObjectStoragePath, name: str) -> None:
-    """Copy a file into the storage under a passing name, and give it its own when it is whole there."""
-    store, target = folder.fs, (folder / name).path
-    passing = (folder / f".{name}.{secrets.token_hex(4)}.part").path
-    try:
-        store.put_file(str(file), passing)
-        store.mv(passing, target)
-    except Exception as error:  # each kind of storage has its own
-        if store.exists(passing):
-            store.rm_file(passing)
-        raise ReportTargetError.of(folder, error) from None
