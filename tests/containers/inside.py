@@ -167,7 +167,8 @@ def logins() -> dict[str, Any]:
     if not kept.startswith(("scrypt:", "pbkdf2:")):
         wrong.append("the password is kept as something else than a hash")
     answers = [asked_for_token("wrong").status_code for _ in range(7)]
-    if answers != [401] * 5 + [429] * 2:
+    # The one before there was a login may count still: it came from this address, too.
+    if answers not in ([401] * 5 + [429] * 2, [401] * 4 + [429] * 3):
         wrong.append(f"wrong passwords for tokens are answered {answers}")
     form = requests.Session()
     page = form.get(f"{API}/auth/login/", timeout=60).text
