@@ -4173,7 +4173,9 @@ CREATE TABLE ifms.sweep_run (
     message text,
     started_at timestamp with time zone DEFAULT now() NOT NULL,
     finished_at timestamp with time zone,
+    discovered_at timestamp with time zone,
     presumed_dead boolean DEFAULT false NOT NULL,
+    CONSTRAINT sweep_run_discovered_at_in_bounds CHECK (((discovered_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (discovered_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT sweep_run_finished_at_in_bounds CHECK (((finished_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (finished_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT sweep_run_started_at_in_bounds CHECK (((started_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (started_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT sweep_run_state_check CHECK ((state = ANY (ARRAY['running'::text, 'success'::text, 'failed'::text])))
@@ -7958,6 +7960,12 @@ GRANT UPDATE(message) ON TABLE ifms.sweep_run TO ifms_work;
 --
 
 GRANT UPDATE(finished_at) ON TABLE ifms.sweep_run TO ifms_work;
+
+--
+-- Name: COLUMN sweep_run.discovered_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(discovered_at) ON TABLE ifms.sweep_run TO ifms_work;
 
 --
 -- Name: COLUMN sweep_run.presumed_dead; Type: ACL; Schema: ifms; Owner: -

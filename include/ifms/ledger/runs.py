@@ -81,6 +81,26 @@ def begin(connection: Connection, service_id: str, context: RunContext) -> Sweep
     return SweepRun(*row)
 
 
+def discovered(connection: Connection, run: SweepRun) -> None:
+    """Note that all that this sweep had to look up for the others, too, is in the ledger."""
+    connection.execute("UPDATE ifms.sweep_run SET discovered_at = clock_timestamp() WHERE id = %s", (run.id,))
+
+
+def others_discovering(connection: Connection, run: SweepRun) -> bool:
+    """Whether another shard of this sweep's DAG run is still looking up what all of them will share."""
+    row = connection.execute(
+        """
+        SELECT EXISTS (
+            SELECT FROM ifms.sweep_run mine
+            JOIN ifms.sweep_run other USING (dag_id, run_id, service_id)
+            WHERE mine.id = %s AND other.shard <> mine.shard AND other.state = 'running'
+              AND other.discovered_at IS NULL)
+        """,
+        (run.id,),
+    ).fetchone()
+    return bool(row and row[0])
+
+
 def note_date(counts: Counter[str], asked: date) -> None:
     """Count a date that was asked about."""
     number = int(f"{asked:%Y%m%d}")

@@ -48,7 +48,7 @@ from ifms.sweep.pipeline import drive
 from ifms.sweep.scope import Scope
 from ifms.sweep.status_poll import LEASE, of_scope, require_same, require_single_row
 from ifms.sweep.submission import Ready, Receipt, Sender, accept, checked_receipt, decline
-from ifms.sweep.takeover import await_others, drain_with_takeover, taken_by_others
+from ifms.sweep.takeover import await_discovery, await_others, drain_with_takeover, taken_by_others
 from ifms.sweep.treasury_sweep import TreasurySweep
 from ifms.treasury.client import TreasuryClient
 from ifms.wire.envelope import Reply, ReplyError, Service, parse_rows
@@ -172,7 +172,9 @@ class PaymentInstructions:
         settle()
         if not self.sweep.stopping:
             self._discover()
-            drain_with_takeover(self.sweep, payments.UNPAID, LEASE, self._unpaid, create)
+            drain_with_takeover(
+                self.sweep, payments.UNPAID, LEASE, self._unpaid, lambda: await_discovery(self.sweep, create)
+            )
             # The other run may have made a PI of a payment before it let go: so PIs are awaited last.
             await_others(self.sweep, sent, settle)
 

@@ -12,11 +12,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from ifms.ledger import runs
 from ifms.ledger.claims import Queue, held
 from ifms.ledger.database import Connection
 from ifms.sweep.run import Sweep
 
 PAUSE_SECONDS = 2.0  # between two looks at what another run holds
+DISCOVERY_SECONDS = 0.5  # between two looks at what another shard has discovered
 
 log = logging.getLogger("ifms.sweep")
 
@@ -36,6 +38,22 @@ def drain_with_takeover(
     taken = taken_by_others(sweep, queue, lease, conditions)
     work()
     await_others(sweep, taken, work)
+
+
+def await_discovery(sweep: Sweep, work: Callable[[], None]) -> None:
+    """Say that this shard has discovered its part, and do `work` until all shards of its DAG run have.
+
+    Work comes from the largest city for all of them: who has none to look up must not end before it is there. A shard
+    that was killed is waited for no longer than the sweep's patience.
+    """
+    sweep.db.transact(lambda c: runs.discovered(c, sweep.run))
+    deadline = time.monotonic() + sweep.patience_seconds
+    while True:
+        still = sweep.db.transact(lambda c: runs.others_discovering(c, sweep.run))
+        work()
+        if not still or sweep.stopping or time.monotonic() > deadline:
+            return
+        sweep.stop.wait(DISCOVERY_SECONDS)
 
 
 def taken_by_others(sweep: Sweep, queue: Queue, lease: timedelta, conditions: Mapping[str, object]) -> Taken:

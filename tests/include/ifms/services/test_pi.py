@@ -6,6 +6,7 @@ import sqlite3
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
 
@@ -30,7 +31,10 @@ from ifms.errors import (
 )
 from ifms.ledger import instructions
 from ifms.ledger.payments import release_holds
+from ifms.ledger.runs import RunContext
 from ifms.ledger.write_batch import connection_of
+from ifms.services import pa
+from ifms.sweep.scope import Scope
 
 pytestmark = pytest.mark.simulators(platform={"cities": 1})
 
@@ -662,3 +666,33 @@ def test_the_platform_hears_of_each_accepted_payment(funded):
     told = funded.rows("SELECT ordering_key, payload FROM ifms.outbox ORDER BY id")
     assert {row["payload"]["status"] for row in told} == {"INITIATED"}
     assert len({row["ordering_key"] for row in told}) == 3
+
+
+def test_shards_of_one_run_share_the_work_of_one_city(funded, treasury, simulators, monkeypatch):
+    """The second has no city to look up: it begins when the first still does, and takes its part all the same."""
+    simulators.ask_platform("POST", "bills", ONE_PAYMENT | {"count": 140})
+    treasury.rule("PI", "latency", ms=50)
+    both, real = threading.Barrier(2, timeout=60), pa.remember
+
+    def remember(sweep, found):
+        rows = list(found)
+        both.wait()
+        time.sleep(1)  # the second has looked at an empty queue
+        return real(sweep, rows)
+
+    monkeypatch.setattr("ifms.services.pi.pa.remember", remember)
+
+    def run(shard):
+        sweep = funded.sweep("PI", None)
+        sweep.context, sweep.patience_seconds = RunContext("ifms_pi", "sample", shard, 1), 60
+        with sweep:
+            if shard == 1:
+                both.wait()
+            funded.work(sweep, Scope(shard=shard, shards=2))
+        return sweep.counts["accepted"]
+
+    with ThreadPoolExecutor(2) as pool:
+        accepted = list(pool.map(run, range(2)))
+    assert sum(accepted) == 143
+    assert min(accepted) >= 20
+    assert_money_is_right(funded, treasury)

@@ -13,6 +13,8 @@ CREATE TABLE ifms.sweep_run (
     message        text,
     started_at     timestamptz NOT NULL DEFAULT now(),
     finished_at    timestamptz,
+    -- Since when all that its part of the cities had to do is in the ledger, for the other shards, too.
+    discovered_at  timestamptz,
     -- Nothing was heard of it for so long that it was taken for dead.
     presumed_dead  boolean NOT NULL DEFAULT false
 );
