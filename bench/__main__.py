@@ -16,7 +16,7 @@ from statistics import median, median_low
 
 from rich.console import Console
 
-from bench import auditing, frames, plans, reading, reporting
+from bench import auditing, frames, importing, plans, reading, reporting, startup
 from bench.figures import Cpu, Figure, Growth, Logging, Shipping, Workers, cpu_table, table, workers_table
 from bench.harness import Harness, harness
 from bench.shipping import measure_shipping
@@ -73,8 +73,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--reports", action="store_true", help="measure the reports alone")
     parser.add_argument("--workers", action="store_true", help="measure the Celery workers alone")
     parser.add_argument("--audit", action="store_true", help="measure the verifying of records alone")
+    parser.add_argument("--startup", action="store_true", help="measure the start-up of tasks alone")
+    parser.add_argument("--import", dest="importing", type=int, metavar="PIS", help="take so many PIs over, alone")
     given = parser.parse_args(arguments)
-    everything = not (given.reading or given.reports or given.workers or given.audit)
+    one = given.reading or given.reports or given.workers or given.audit or given.startup or given.importing
+    everything = not one
     quick: bool = given.quick
     pis = min(given.pis, QUICK_PIS) if quick else given.pis
     console = Console() if sys.stdout.isatty() else Console(width=140)
@@ -84,6 +87,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 _print(console, measure(made, QUICK if quick else Plan(), console))
             if given.workers:
                 _print_workers(console, measure_only_workers(made, QUICK_WORKERS if quick else Plan(), console))
+            if everything or given.startup:
+                console.print(startup.table(startup.measure(made, console)))
+            if everything or given.importing:
+                some = given.importing or (QUICK.many if quick else importing.PIS)
+                console.print(importing.table(importing.measure(made, some, console)))
             if pis and (everything or given.audit):
                 made.new_ledger("audit")
                 console.print(auditing.table(auditing.measure(made.server.dsn("audit"), pis, console)))

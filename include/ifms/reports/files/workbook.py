@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
@@ -23,6 +23,10 @@ from ifms.reports.report import Kind, Row
 
 Put = Callable[[int, int, Any], object]
 """Writes a cell: its row and its column, counted from 0, and what is in it."""
+Maker = Callable[[Any], str | None]
+"""What is behind the row's number in a cell, by the cell's value; None for one that is not usual."""
+Style = Callable[[str], str]
+"""What is behind that number in each cell of a number format."""
 
 RUPEES = r"[>=10000000]##\,##\,##\,##0.00;[>=100000]##\,##\,##0.00;#,##0.00"
 """Digits grouped as in India, for amounts between these two: a format takes two conditions."""
@@ -83,7 +87,11 @@ class Book:
 
     def rows(self, sheet: Any, kinds: Sequence[Kind]) -> Rows:  # noqa: ANN401  (XlsxWriter has no types)
         """What writes whole rows of cells of these kinds into a sheet that has been begun."""
-        return Rows(sheet, [(self.put(sheet, kind), kind, self._look(num_format=FORMATS[kind])) for kind in kinds])
+
+        def style(number_format: str) -> str:
+            return f'" s="{self._look(num_format=number_format)._get_xf_index()}"'
+
+        return Rows(sheet, [(self.put(sheet, kind), _MAKERS.get(kind, _count_cell)(kind, style)) for kind in kinds])
 
     def _look(self, **given: Any) -> Any:  # noqa: ANN401  (XlsxWriter has no types)
         key = tuple(sorted(given.items()))
@@ -106,9 +114,14 @@ class Book:
 class _Sheet(Worksheet):  # type: ignore[misc]
     """A sheet that takes rows as they are in its file, too, in the order of all of its rows."""
 
+    def come_to(self, row: int) -> None:
+        """Write what was put into the rows before this one, cell by cell."""
+        if row > self.previous_row:
+            self._write_single_row(row)
+
     def write_lines(self, first: int, lines: Sequence[str]) -> None:
         """Write rows, of which the first is counted from 0."""
-        self._write_single_row(first)  # what was put before them, cell by cell
+        self.come_to(first)
         self.fh.write("".join(lines))
         self.previous_row = self.dim_rowmax = first + len(lines) - 1
 
@@ -119,18 +132,18 @@ class Rows:
     The file is the same. A row with a cell that is not usual is put cell by cell.
     """
 
-    def __init__(self, sheet: Any, columns: Sequence[tuple[Put, Kind, Any]]) -> None:  # noqa: ANN401
+    def __init__(self, sheet: Any, columns: Sequence[tuple[Put, Maker]]) -> None:  # noqa: ANN401
         self._sheet = sheet
-        self._puts = [put for put, _, _ in columns]
-        # A cell of column B, row 7: what is before the 7 is the same in all rows, and so is mostly what is behind it.
-        self._cells = [
-            (f'<c r="{xl_col_to_name(place)}', _MAKERS.get(kind, _count_cell)(f'" s="{look._get_xf_index()}"'))
-            for place, (_, kind, look) in enumerate(columns)
-        ]
+        self._puts = [put for put, _ in columns]
+        # A cell of column B, row 7: what is before the 7 is the same in all rows.
+        self._cells = [(f'<c r="{xl_col_to_name(place)}', make) for place, (_, make) in enumerate(columns)]
 
     def write(self, first: int, rows: Sequence[Row]) -> None:
         """Write rows, of which the first is counted from 0, below all that are there."""
+        if not rows:
+            return
         lines: list[str] = []
+        self._sheet.come_to(first)  # so that looks are counted in the order in which they are seen
         for number, row in enumerate(rows, first):
             line = self._line(number + 1, row)
             if line is not None:
@@ -140,6 +153,7 @@ class Rows:
             for place, (put, value) in enumerate(zip(self._puts, row, strict=True)):
                 if value is not None:
                     put(number, place, value)
+            self._sheet.come_to(number + 1)
         self._flush(first + len(rows), lines)
 
     def _flush(self, behind: int, lines: list[str]) -> None:
@@ -160,11 +174,9 @@ class Rows:
         return "".join(made) if len(made) > 2 else None
 
 
-Maker = Callable[[Any], str | None]
-"""What is behind the row's number in a cell, by the cell's value; None for one that is not usual."""
+def _text_cell(kind: Kind, style_of: Style) -> Maker:
+    style = style_of(FORMATS[kind])
 
-
-def _text_cell(style: str) -> Maker:
     @lru_cache(maxsize=256)
     def make(value: Any) -> str | None:  # noqa: ANN401
         text = str(value)
@@ -176,21 +188,28 @@ def _text_cell(style: str) -> Maker:
     return make
 
 
-def _money_cell(style: str) -> Maker:
-    def make(value: Decimal | int) -> str | None:
-        return f"{style}><v>{value:.16G}</v></c>" if _BELOW < value < _ABOVE else None
+def _money_cell(kind: Kind, style_of: Style) -> Maker:
+    style, wide = style_of(FORMATS[kind]), cache(style_of)
+
+    def make(value: Decimal | int) -> str:
+        look = style if _BELOW < value < _ABOVE else wide(_wide(value))
+        return f"{look}><v>{value:.16G}</v></c>"
 
     return make
 
 
-def _count_cell(style: str) -> Maker:
+def _count_cell(kind: Kind, style_of: Style) -> Maker:
+    style = style_of(FORMATS[kind])
+
     def make(value: Any) -> str | None:  # noqa: ANN401
         return f"{style}><v>{value:.16G}</v></c>" if value.__class__ is int else None
 
     return make
 
 
-def _day_cell(style: str) -> Maker:
+def _day_cell(kind: Kind, style_of: Style) -> Maker:
+    style = style_of(FORMATS[kind])
+
     @lru_cache(maxsize=256)
     def make(value: date) -> str | None:
         if value.__class__ is not date or value < _FIRST_DAY:
@@ -200,7 +219,9 @@ def _day_cell(style: str) -> Maker:
     return make
 
 
-def _instant_cell(style: str) -> Maker:
+def _instant_cell(kind: Kind, style_of: Style) -> Maker:
+    style = style_of(FORMATS[kind])
+
     def make(value: datetime) -> str | None:
         seconds = int(value.timestamp()) if value.tzinfo else -1
         if seconds < 0:  # India's clock was not always so far ahead
@@ -211,7 +232,7 @@ def _instant_cell(style: str) -> Maker:
     return make
 
 
-_MAKERS: dict[Kind, Callable[[str], Maker]] = {
+_MAKERS: dict[Kind, Callable[[Kind, Style], Maker]] = {
     Kind.TEXT: _text_cell,
     Kind.MONEY: _money_cell,
     Kind.DATE: _day_cell,
@@ -242,9 +263,14 @@ def _number(sheet: Any, look: Any, row: int, column: int, value: Any) -> None:  
 
 def _money(sheet: Any, look: Any, other: Callable[[str], Any], row: int, column: int, value: Decimal | int) -> None:  # noqa: ANN401
     if not _BELOW < value < _ABOVE:
-        digits = len(f"{abs(value):.2f}") - len(".00")
-        look = other(r"##\," * ((digits - 2) // 2) + "##0.00")
+        look = other(_wide(value))
     sheet.write_number(row, column, value, look)
+
+
+def _wide(value: Decimal | int) -> str:
+    """The format of an amount that has more digits than the usual one groups."""
+    digits = len(f"{abs(value):.2f}") - len(".00")
+    return r"##\," * ((digits - 2) // 2) + "##0.00"
 
 
 def _day(sheet: Any, look: Any, row: int, column: int, value: date) -> None:  # noqa: ANN401
