@@ -495,6 +495,17 @@ FROM (SELECT day, (a.answered_at AT TIME ZONE 'Asia/Kolkata')::date AS last FROM
       WHERE a.answered_at IS NULL OR a.answered_at < now() - %(unasked)s::interval) unasked
 GROUP BY last
 
+-- What people have approved -------------------------------------------------------------------------------------------
+
+-- invariant: approved_is_done
+-- holds: what a second person has approved is done within an hour, or is said to have failed
+-- remedy: See what became of it on the page of proposals; start it anew, or let it be proposed again once it has expired
+SELECT 'proposal ' || id || ' (' || act || ' of ' || subject || '), which ' || approved_by || ' approved at ' || approved_at
+       || ', is not done, and can be until ' || expires_at + interval '1 day'
+FROM ifms.proposal
+WHERE approved_at < now() - interval '1 hour' AND done_at IS NULL AND failed_at IS NULL
+  AND expires_at > now() - interval '1 day'
+
 -- What was imported or restored ---------------------------------------------------------------------------------------
 
 -- invariant: nothing_is_withheld

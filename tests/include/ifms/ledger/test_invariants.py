@@ -522,6 +522,14 @@ DAMAGES = {
             UPDATE ifms.beneficiary SET voucher_date = voucher_date - 30 WHERE {of("paid")}""",
         ": ifms_fd has never had an answer about what came back",
     ),
+    "an approved proposal was never begun": Damage(
+        "approved_is_done",
+        """INSERT INTO ifms.proposal (act, tenant_id, subject, parameters, reason, proposed_by, proposed_at, expires_at,
+                approved_by, approved_at)
+            VALUES ('settle', 'od.samplea', '{pending}', '{{}}', 'sample', 'one', now() - interval '3 hours',
+                now() + interval '7 days', 'two', now() - interval '2 hours')""",
+        "(settle of {pending}), which two approved",
+    ),
     "a PI is PENDING for longer than is allowed": Damage(
         "pending_is_settled",
         f"UPDATE {PI} SET created_at = now() - interval '3 hours' WHERE pi_number = '{{pending}}'",
