@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -84,9 +84,11 @@ class Harness:
 
     def _database_cpu(self) -> float:
         """CPU seconds of PostgreSQL since it was started: of all processes that it has, and of those that it had."""
-        server = psutil.Process(self.server.pid)
-        processes = [server, *server.children(recursive=True)]
-        return sum(sum(each.cpu_times()[:4]) for each in processes)
+        server, seconds = psutil.Process(self.server.pid), 0.0
+        for process in [*server.children(), server]:
+            with suppress(psutil.NoSuchProcess):  # it has ended: the server, asked last, counts it
+                seconds += sum(process.cpu_times()[:4])
+        return seconds
 
     def arrivals(self) -> list[float]:
         """When each call came to the treasury, in epoch seconds."""
