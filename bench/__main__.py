@@ -12,15 +12,14 @@ import platform
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from statistics import median, median_low
+from statistics import median_low
 
 from rich.console import Console
 
-from bench import auditing, frames, importing, plans, reading, reporting, startup
-from bench.figures import Cpu, Figure, Growth, Logging, Shipping, Workers, cpu_table, table, workers_table
+from bench import auditing, frames, importing, plans, reading, reporting, startup, sweeps
+from bench.figures import Cpu, Figure, Growth, Logging, Shipping, Workers, cpu_table, sweeps_table, table, workers_table
 from bench.harness import Harness, harness
 from bench.shipping import measure_shipping
-from bench.sweep import Measured
 from bench.workers import measure_workers
 from ifms_simulator import sample
 from ifms_standalone import signals
@@ -28,16 +27,6 @@ from ifms_standalone.errors import StandaloneError
 
 CREATION, STATUS = "od.samplea", "od.sampleb"
 """One city for the measurements of PI, one for those of PIS: a PI sweep reads all open payments of its cities."""
-
-
-# Latency (ms), concurrency, and what is allowed: the ratio to the limit, and CPU per PI (ms), here and in PostgreSQL.
-SWEEPS = (
-    ("PI creation, 10 beneficiaries", "PI", 200, 32, 1.3, None),
-    ("PI creation, 10 beneficiaries", "PI", 50, 16, 2.5, (4.5, 3.5)),
-    ("PIS sweep", "PIS", 50, 16, 1.15, (1.8, 1.2)),
-    ("PAG sweep", "PAG", 50, 16, 1.15, (1.8, 1.2)),
-    ("PD sweep, 10 beneficiaries", "PD", 50, 16, 1.3, (2.5, 2.0)),
-)
 
 
 @dataclass(frozen=True)
@@ -69,6 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description="The figures, as ratios to their limits.")
     parser.add_argument("--quick", action="store_true", help="small numbers: shows that it works, measures little")
     parser.add_argument("--pis", type=int, default=1_000_000, help="how many PIs to read among; 0: measure no reading")
+    parser.add_argument("--sweeps", action="store_true", help="measure PI, PIS, PAG and PD alone")
     parser.add_argument("--reading", action="store_true", help="measure the reading alone")
     parser.add_argument("--reports", action="store_true", help="measure the reports alone")
     parser.add_argument("--workers", action="store_true", help="measure the Celery workers alone")
@@ -76,7 +66,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--startup", action="store_true", help="measure the start-up of tasks alone")
     parser.add_argument("--import", dest="importing", type=int, metavar="PIS", help="take so many PIs over, alone")
     given = parser.parse_args(arguments)
-    one = given.reading or given.reports or given.workers or given.audit or given.startup or given.importing
+    one = (
+        given.sweeps
+        or given.reading
+        or given.reports
+        or given.workers
+        or given.audit
+        or given.startup
+        or given.importing
+    )
     everything = not one
     quick: bool = given.quick
     pis = min(given.pis, QUICK_PIS) if quick else given.pis
@@ -85,6 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with signals.raised_as_stopped(), harness() as made:
             if everything:
                 _print(console, measure(made, QUICK if quick else Plan(), console))
+            if given.sweeps:
+                _print_sweeps(console, made, QUICK if quick else Plan())
             if given.workers:
                 _print_workers(console, measure_only_workers(made, QUICK_WORKERS if quick else Plan(), console))
             if everything or given.startup:
@@ -132,6 +132,19 @@ def _print(console: Console, measured: Measurements) -> None:
         console.print(f"Shipping is not measured: {shipping}.", style="dim", highlight=False)
 
 
+def _print_sweeps(console: Console, made: Harness, plan: Plan) -> None:
+    _begin(made, plan)
+    figures, cpu = sweeps.measure(made, plan.creation, plan.times, CREATION, console)
+    console.print(sweeps_table(figures))
+    console.print(cpu_table(cpu))
+
+
+def _begin(made: Harness, plan: Plan) -> None:
+    made.new_ledger("ledger")
+    made.sweep("VA", "ledger", CREATION, STATUS)
+    sample.bulk(made.platform.address, plan.creation, plan.beneficiaries, CREATION)
+
+
 def _print_workers(console: Console, workers: list[Workers] | str) -> None:
     if isinstance(workers, str):
         console.print(f"Workers are not measured: {workers}.", style="dim", highlight=False)
@@ -149,24 +162,15 @@ def measure_only_workers(made: Harness, plan: Plan, console: Console) -> list[Wo
 
 def measure(made: Harness, plan: Plan, console: Console) -> Measurements:
     """Seed through the real services, and measure. Raises StandaloneError."""
-    made.new_ledger("ledger")
-    made.sweep("VA", "ledger", CREATION, STATUS)
-    sample.bulk(made.platform.address, plan.creation, plan.beneficiaries, CREATION)
-    figures, cpu = [], []
-    for what, service, latency_ms, concurrency, allowed, cpu_allowed in SWEEPS:
-        figure, taken = _figure(
-            made, console, what, service, plan.creation, CREATION, latency_ms, concurrency, allowed, plan.times
-        )
-        figures.append(figure)
-        if cpu_allowed is not None:
-            cpu.append(Cpu(what, plan.creation, taken, cpu_allowed))
-            _latency(made, 0)
-            made.sweep(service, "ledger", CREATION)  # which the next one goes on from
+    _begin(made, plan)
+    figures, cpu = sweeps.measure(made, plan.creation, plan.times, CREATION, console)
     _seed(made, plan.sweep, console)
     few = _peak(made, console, plan.times)
     workers = measure_workers(made, "ledger", plan.crews, console) if plan.crews else "--workers measures them alone"
     _seed(made, plan.wide - plan.sweep, console)
-    figures.append(_figure(made, console, "PIS sweep", "PIS", plan.wide, STATUS, 200, 32, 1.05, plan.times)[0])
+    figures.append(
+        sweeps.measure_figure(made, console, "PIS sweep", "PIS", plan.wide, STATUS, 200, 32, 1.05, plan.times)[0]
+    )
     logging = _logging(made, console, plan.wide, plan.times)
     _seed(made, plan.many - plan.wide, console)
     growth = Growth(plan.sweep, plan.many, few, _peak(made, console, 1), 1.2)
@@ -177,7 +181,7 @@ def measure(made: Harness, plan: Plan, console: Console) -> Measurements:
 
 def _logging(made: Harness, console: Console, calls: int, times: int) -> Logging:
     """The same PIS sweep with and without its log, in turns, so that both meet the same machine."""
-    _latency(made, 0)
+    sweeps.set_latency(made, 0)
     seconds: dict[bool, list[float]] = {True: [], False: []}
     for number in range(times):
         for logged, taken in seconds.items():
@@ -191,48 +195,18 @@ def _seed(made: Harness, number: int, console: Console) -> None:
     if not number:
         return
     with console.status(f"seeding {number:,} PIs"):
-        _latency(made, 0)
+        sweeps.set_latency(made, 0)
         sample.bulk(made.platform.address, number, 1, STATUS)
         accepted = made.sweep("PI", "ledger", STATUS).counts.get("accepted", 0)
     if accepted != number:
         raise StandaloneError(f"Of {number} PIs to measure with, {accepted} could be made.")
 
 
-def _figure(
-    made: Harness,
-    console: Console,
-    what: str,
-    service: str,
-    calls: int,
-    tenant: str,
-    latency_ms: int,
-    concurrency: int,
-    allowed: float,
-    times: int,
-) -> tuple[Figure, tuple[float, float]]:
-    """The sweep's time against its limit, and its CPU per call in milliseconds, here and in PostgreSQL: medians."""
-    _latency(made, latency_ms)
-    taken: list[Measured] = []
-    for number in range(times):
-        with console.status(f"{what}, {latency_ms} ms, {concurrency} at a time: {number + 1} of {times}"):
-            measured = made.sweep_on_copy(service, "ledger", tenant, concurrency=concurrency)
-        if measured.counts.get("answered") != calls:
-            raise StandaloneError(f"{what}: of {calls} calls, {measured.counts.get('answered', 0)} were answered.")
-        taken.append(measured)
-    cpu = median(each.cpu_seconds for each in taken), median(each.database_cpu_seconds for each in taken)
-    figure = Figure(what, calls, latency_ms, concurrency, tuple(each.seconds for each in taken), allowed)
-    return figure, (cpu[0] / calls * 1000, cpu[1] / calls * 1000)
-
-
 def _peak(made: Harness, console: Console, times: int) -> int:
     """The memory of a PIS sweep; of a short one it depends a little on how many replies happen to wait at a time."""
-    _latency(made, 0)
+    sweeps.set_latency(made, 0)
     with console.status("memory of a PIS sweep"):
         return median_low(made.sweep_on_copy("PIS", "ledger", STATUS, traced=True).peak_bytes for _ in range(times))
-
-
-def _latency(made: Harness, milliseconds: int) -> None:
-    made.treasury.control("POST", "settings", {"latency_ms": milliseconds})
 
 
 if __name__ == "__main__":

@@ -175,13 +175,7 @@ def table(
     figures: list[Figure], workers: list[Workers], growth: Growth, logging: Logging, shipping: Shipping | None
 ) -> Table:
     """All of it, one row each; what could not be measured has none."""
-    made = _empty()
-    for each in figures:
-        made.add_row(
-            f"{each.what}, {each.latency_ms} ms, {each.concurrency} at a time",
-            f"{each.calls:,}", f"{each.limit:.2f} s", f"{each.measured:.2f} s",
-            f"{each.ratio:.2f}", f"{each.allowed:.2f}", _verdict(each.kept),
-        )  # fmt: skip
+    made = sweeps_table(figures)
     _add_workers(made, workers)
     made.add_row(
         f"memory of a PIS sweep over {growth.many:,} PIs against {growth.few:,}",
@@ -198,6 +192,18 @@ def table(
             f"calls to Elasticsearch ({shipping.per_second:,.0f} a second) against its bulk helper alone",
             f"{shipping.calls:,}", f"{shipping.bulk_seconds:.2f} s", f"{shipping.seconds:.2f} s",
             f"{shipping.ratio:.2f}", f"{shipping.allowed:.2f}", _verdict(shipping.kept),
+        )  # fmt: skip
+    return made
+
+
+def sweeps_table(figures: list[Figure]) -> Table:
+    """What was measured of sweeps, alone."""
+    made = _empty()
+    for each in figures:
+        made.add_row(
+            f"{each.what}, {each.latency_ms} ms, {each.concurrency} at a time",
+            f"{each.calls:,}", f"{each.limit:.2f} s", f"{each.measured:.2f} s",
+            f"{each.ratio:.2f}", f"{each.allowed:.2f}", _verdict(each.kept),
         )  # fmt: skip
     return made
 

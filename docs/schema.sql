@@ -6009,6 +6009,8 @@ CREATE TRIGGER sanction_is_open BEFORE INSERT ON ifms.payment_instruction FOR EA
 
 CREATE TRIGGER say_what_it_pays BEFORE INSERT OR UPDATE OF additional_details, bill_numbers, work_order_numbers, bill_type, project_numbers ON ifms.payment_instruction FOR EACH ROW EXECUTE FUNCTION ifms.say_what_it_pays();
 
+ALTER TABLE ifms.payment_instruction ENABLE ALWAYS TRIGGER say_what_it_pays;
+
 --
 -- Name: payment_instruction settled_by_fact; Type: TRIGGER; Schema: ifms; Owner: -
 --

@@ -25,6 +25,14 @@ def test_the_ratio_is_the_median_time_to_calls_times_latency_by_concurrency():
     assert not Figure("a sweep", 1000, 50, 16, (3.76,), 1.2).kept
 
 
+def test_cpu_is_within_what_is_allowed_here_and_in_postgresql():
+    from bench.figures import Cpu
+
+    assert Cpu("a sweep", 500, (4.5, 3.5), (4.5, 3.5)).kept
+    assert not Cpu("a sweep", 500, (4.6, 3.5), (4.5, 3.5)).kept
+    assert not Cpu("a sweep", 500, (4.5, 3.6), (4.5, 3.5)).kept
+
+
 def test_memory_is_compared_by_its_peaks():
     from bench.figures import Growth
 
@@ -61,7 +69,11 @@ def test_it_measures_every_figure_and_leaves_nothing_behind(capsys):
     printed = capsys.readouterr()
     assert printed.err == ""
     for row in (
+        "PI creation, 200 ms, 32",
         "PI creation, 50 ms, 16",
+        "PAG sweep, 50 ms, 16",
+        "PD sweep, 50 ms, 16",
+        "CPU per PI",
         "PIS sweep, 50 ms, 16",
         "PIS sweep, 200 ms, 32",
         "Workers are not measured: --workers measures them alone.",

@@ -239,6 +239,8 @@ END $$;
 CREATE TRIGGER say_what_it_pays
     BEFORE INSERT OR UPDATE OF additional_details, bill_numbers, work_order_numbers, bill_type, project_numbers
     ON ifms.payment_instruction FOR EACH ROW EXECUTE FUNCTION ifms.say_what_it_pays();
+-- For rows, too, that are loaded past the other triggers, as a generated column would be.
+ALTER TABLE ifms.payment_instruction ENABLE ALWAYS TRIGGER say_what_it_pays;
 
 CREATE FUNCTION ifms.note_status_since() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
