@@ -116,8 +116,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()} {platform.release()}, "
         f"Python {platform.python_version()}; PostgreSQL with fsync and both simulators on the same machine"
         f" (load average {os.getloadavg()[0]:.1f} at the end){'; --quick: too few calls to judge by' if quick else ''}",
-        style="dim", highlight=False,
-    )  # fmt: skip
+        style="dim",
+        highlight=False,
+    )
     return 0
 
 

@@ -179,20 +179,32 @@ def table(
     _add_workers(made, workers)
     made.add_row(
         f"memory of a PIS sweep over {growth.many:,} PIs against {growth.few:,}",
-        f"{growth.many:,}", _megabytes(growth.few_bytes), _megabytes(growth.many_bytes),
-        f"{growth.ratio:.2f}", f"{growth.allowed:.2f}", _verdict(growth.kept),
-    )  # fmt: skip
+        f"{growth.many:,}",
+        _megabytes(growth.few_bytes),
+        _megabytes(growth.many_bytes),
+        f"{growth.ratio:.2f}",
+        f"{growth.allowed:.2f}",
+        _verdict(growth.kept),
+    )
     made.add_row(
         "PIS sweep, 0 ms, with the log of its calls against without",
-        f"{logging.calls:,}", f"{median(logging.unlogged):.2f} s", f"{median(logging.logged):.2f} s",
-        f"{logging.ratio:.2f}", f"{logging.allowed:.2f}", _verdict(logging.kept),
-    )  # fmt: skip
+        f"{logging.calls:,}",
+        f"{median(logging.unlogged):.2f} s",
+        f"{median(logging.logged):.2f} s",
+        f"{logging.ratio:.2f}",
+        f"{logging.allowed:.2f}",
+        _verdict(logging.kept),
+    )
     if shipping is not None:
         made.add_row(
             f"calls to Elasticsearch ({shipping.per_second:,.0f} a second) against its bulk helper alone",
-            f"{shipping.calls:,}", f"{shipping.bulk_seconds:.2f} s", f"{shipping.seconds:.2f} s",
-            f"{shipping.ratio:.2f}", f"{shipping.allowed:.2f}", _verdict(shipping.kept),
-        )  # fmt: skip
+            f"{shipping.calls:,}",
+            f"{shipping.bulk_seconds:.2f} s",
+            f"{shipping.seconds:.2f} s",
+            f"{shipping.ratio:.2f}",
+            f"{shipping.allowed:.2f}",
+            _verdict(shipping.kept),
+        )
     return made
 
 
@@ -202,9 +214,13 @@ def sweeps_table(figures: list[Figure]) -> Table:
     for each in figures:
         made.add_row(
             f"{each.what}, {each.latency_ms} ms, {each.concurrency} at a time",
-            f"{each.calls:,}", f"{each.limit:.2f} s", f"{each.measured:.2f} s",
-            f"{each.ratio:.2f}", f"{each.allowed:.2f}", _verdict(each.kept),
-        )  # fmt: skip
+            f"{each.calls:,}",
+            f"{each.limit:.2f} s",
+            f"{each.measured:.2f} s",
+            f"{each.ratio:.2f}",
+            f"{each.allowed:.2f}",
+            _verdict(each.kept),
+        )
     return made
 
 
@@ -230,9 +246,13 @@ def _add_workers(made: Table, workers: list[Workers]) -> None:
         made.add_row(
             f"PIS sweep by {crew.workers} Celery worker{'s' * (crew.workers > 1)}, {crew.latency_ms} ms, "
             f"{crew.concurrency} at a time each{limited}",
-            f"{crew.calls:,}", f"{crew.limit:.2f} s", f"{crew.measured:.2f} s",
-            f"{crew.ratio:.2f}", f"{crew.allowed:.2f}", _verdict(crew.kept),
-        )  # fmt: skip
+            f"{crew.calls:,}",
+            f"{crew.limit:.2f} s",
+            f"{crew.measured:.2f} s",
+            f"{crew.ratio:.2f}",
+            f"{crew.allowed:.2f}",
+            _verdict(crew.kept),
+        )
 
 
 def _verdict(kept: bool) -> str:

@@ -66,9 +66,13 @@ def _apart(dsn: str, way: str, day: date, rupees: Decimal, console: Console) -> 
     with console.status(f"a month: {way}"):
         # The order goes through stdin: it holds a password, which the list of processes would show.
         done = subprocess.run(
-            [sys.executable, "-m", "bench.frames"], input=json.dumps({"dsn": dsn, "way": way, "day": day.isoformat()}),
-            capture_output=True, text=True, cwd=REPOSITORY, check=False,
-        )  # fmt: skip
+            [sys.executable, "-m", "bench.frames"],
+            input=json.dumps({"dsn": dsn, "way": way, "day": day.isoformat()}),
+            capture_output=True,
+            text=True,
+            cwd=REPOSITORY,
+            check=False,
+        )
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
         raise StandaloneError(f"{way} of a month failed: {lines[-1]}.")
@@ -87,10 +91,16 @@ def table(months: list[Month], beneficiaries: int) -> Table:
     made.add_column("")
     for month in months:
         made.add_row(
-            month.way, month.day, f"{month.rows:,}", f"{month.seconds:.1f} s", f"{month.cpu_seconds:.1f} s",
-            f"{SECONDS_LIMIT:.0f} s", f"{month.peak_bytes / 2**20:.1f} MB", f"{BYTES_LIMIT / 2**20:.0f} MB",
+            month.way,
+            month.day,
+            f"{month.rows:,}",
+            f"{month.seconds:.1f} s",
+            f"{month.cpu_seconds:.1f} s",
+            f"{SECONDS_LIMIT:.0f} s",
+            f"{month.peak_bytes / 2**20:.1f} MB",
+            f"{BYTES_LIMIT / 2**20:.0f} MB",
             "[green]ok[/]" if month.kept else "[red]over[/]",
-        )  # fmt: skip
+        )
     return made
 
 

@@ -66,16 +66,27 @@ class Harness:
     ) -> Measured:
         """Run a sweep in a fresh Python process. Raises StandaloneError with its last words when it fails."""
         order = Order(
-            service=service, tenants=tenants, dsn=self.server.dsn(ledger), treasury=self.treasury.address,
-            platform=self.platform.address, public_key=self.public_key, log_key=self.log_key, concurrency=concurrency,
-            traced=traced, logged=logged,
-        )  # fmt: skip
+            service=service,
+            tenants=tenants,
+            dsn=self.server.dsn(ledger),
+            treasury=self.treasury.address,
+            platform=self.platform.address,
+            public_key=self.public_key,
+            log_key=self.log_key,
+            concurrency=concurrency,
+            traced=traced,
+            logged=logged,
+        )
         before = self._database_cpu()
         # The order goes through stdin: it holds a password, which the list of processes would show.
         process = subprocess.run(
             [sys.executable, "-m", "bench.sweep"],
-            input=json.dumps(asdict(order)), capture_output=True, text=True, cwd=REPOSITORY, check=False,
-        )  # fmt: skip
+            input=json.dumps(asdict(order)),
+            capture_output=True,
+            text=True,
+            cwd=REPOSITORY,
+            check=False,
+        )
         if process.returncode != 0:
             lines = process.stderr.strip().splitlines() or [f"exit code {process.returncode}"]
             raise StandaloneError(f"The {service} sweep failed: {lines[-1]}.")

@@ -147,9 +147,13 @@ def measure(made: Harness, pis: int, console: Console) -> Imported:
     with console.status(f"taking {pis:,} PIs over"):
         # The order goes through stdin: it holds a password, which the list of processes would show.
         done = subprocess.run(
-            [sys.executable, "-m", "bench.importing"], input=json.dumps(order), capture_output=True, text=True,
-            cwd=REPOSITORY, check=False,
-        )  # fmt: skip
+            [sys.executable, "-m", "bench.importing"],
+            input=json.dumps(order),
+            capture_output=True,
+            text=True,
+            cwd=REPOSITORY,
+            check=False,
+        )
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
         raise StandaloneError(f"The import failed: {lines[-1]}.")
@@ -162,11 +166,15 @@ def table(measured: Imported) -> Table:
     for heading in ("rows", "time", "CPU here", "CPU of PostgreSQL", "allowed", "peak memory", "allowed", ""):
         made.add_column(heading, justify="right")
     made.add_row(
-        f"{measured.rows:,}", f"{measured.seconds:.1f} s", f"{measured.cpu_seconds:.1f} s",
-        f"{measured.server_cpu_seconds:.1f} s", f"{measured.allowed:.0f} s",
-        f"{measured.peak_bytes / 2**20:.0f} MB", f"{BYTES_LIMIT / 2**20:.0f} MB",
+        f"{measured.rows:,}",
+        f"{measured.seconds:.1f} s",
+        f"{measured.cpu_seconds:.1f} s",
+        f"{measured.server_cpu_seconds:.1f} s",
+        f"{measured.allowed:.0f} s",
+        f"{measured.peak_bytes / 2**20:.0f} MB",
+        f"{BYTES_LIMIT / 2**20:.0f} MB",
         "[green]ok[/]" if measured.kept else "[red]over[/]",
-    )  # fmt: skip
+    )
     return made
 
 

@@ -83,9 +83,12 @@ def table(timings: list[Timing], instructions: int, filling: float) -> Table:
     made.add_column("")
     for each in timings:
         made.add_row(
-            each.what, _milliseconds(each.measured), _milliseconds(max(each.seconds)), _milliseconds(each.allowed),
+            each.what,
+            _milliseconds(each.measured),
+            _milliseconds(max(each.seconds)),
+            _milliseconds(each.allowed),
             "[green]ok[/]" if each.kept else "[red]over[/]",
-        )  # fmt: skip
+        )
     return made
 
 

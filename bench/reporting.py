@@ -23,9 +23,16 @@ from ifms_standalone.errors import StandaloneError
 from ifms_standalone.settings import REPOSITORY, Folder
 
 REPORTS = (
-    "fund_register", "payment_ageing", "failure_reasons", "reconciliation", "response_times", "amounts_transferred",
-    "bank_transfers", "project_payments", "payments_by_group",
-)  # fmt: skip
+    "fund_register",
+    "payment_ageing",
+    "failure_reasons",
+    "reconciliation",
+    "response_times",
+    "amounts_transferred",
+    "bank_transfers",
+    "project_payments",
+    "payments_by_group",
+)
 FORMATS = ("csv", "xlsx", "pdf")
 SECONDS_LIMIT, BYTES_LIMIT = 300.0, 400 * 2**20
 
@@ -74,19 +81,30 @@ def table(costs: list[Cost], instructions: int) -> Table:
     made.add_column("")
     for each in costs:
         made.add_row(
-            each.report, each.format, f"{each.rows:,}", f"{each.seconds:.1f} s", f"{each.cpu_seconds:.1f} s",
-            f"{SECONDS_LIMIT:.0f} s", _megabytes(each.peak_bytes), _megabytes(BYTES_LIMIT), _megabytes(each.file_bytes),
+            each.report,
+            each.format,
+            f"{each.rows:,}",
+            f"{each.seconds:.1f} s",
+            f"{each.cpu_seconds:.1f} s",
+            f"{SECONDS_LIMIT:.0f} s",
+            _megabytes(each.peak_bytes),
+            _megabytes(BYTES_LIMIT),
+            _megabytes(each.file_bytes),
             "[green]ok[/]" if each.kept else "[red]over[/]",
-        )  # fmt: skip
+        )
     return made
 
 
 def _in_a_process(dsn: str, report: str, name: str) -> Cost:
     order = json.dumps({"dsn": dsn, "report": report, "format": name})
     done = subprocess.run(  # the order goes through stdin: it holds a password, which the list of processes would show
-        [sys.executable, "-m", "bench.reporting"], input=order, capture_output=True, text=True, cwd=REPOSITORY,
+        [sys.executable, "-m", "bench.reporting"],
+        input=order,
+        capture_output=True,
+        text=True,
+        cwd=REPOSITORY,
         check=False,
-    )  # fmt: skip
+    )
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
         raise StandaloneError(f"The report {report} as {name} failed: {lines[-1]}.")

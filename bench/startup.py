@@ -113,10 +113,14 @@ def _connections(dsn: str, platform: str) -> dict[str, str]:
     described = {
         "IFMS_PLATFORM": {"conn_type": "ifms_platform", "host": platform},
         "IFMS_DB": {
-            "conn_type": "postgres", "host": ledger.hostname, "port": ledger.port, "login": ledger.username,
-            "password": ledger.password, "schema": ledger.path.lstrip("/"),
+            "conn_type": "postgres",
+            "host": ledger.hostname,
+            "port": ledger.port,
+            "login": ledger.username,
+            "password": ledger.password,
+            "schema": ledger.path.lstrip("/"),
         },
-    }  # fmt: skip
+    }
     environment = {f"AIRFLOW_CONN_{name}": json.dumps(connection) for name, connection in described.items()}
     return environment | {"IFMS_PLATFORM_HTTP_HOSTS": LOOPBACK}
 
@@ -127,9 +131,14 @@ def _in_a_process(order: dict[str, Any]) -> Any:  # noqa: ANN401  (JSON)
         environment |= {"AIRFLOW_HOME": home, "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
         # The order goes through stdin: it holds a password, which the list of processes would show.
         done = subprocess.run(
-            [sys.executable, "-m", "bench.startup_task"], input=json.dumps(order), capture_output=True, text=True,
-            cwd=REPOSITORY, env=environment, check=False,
-        )  # fmt: skip
+            [sys.executable, "-m", "bench.startup_task"],
+            input=json.dumps(order),
+            capture_output=True,
+            text=True,
+            cwd=REPOSITORY,
+            env=environment,
+            check=False,
+        )
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
         raise StandaloneError(f"The start-up could not be measured: {lines[-1]}.")

@@ -89,9 +89,14 @@ class _NoLog(CallLog):
 def run(order: Order) -> Measured:
     """Run one sweep as its operator in Airflow does, from its first connection to its last commit."""
     treasury_config = TreasuryConfig(
-        order.treasury, CLIENT_ID, CLIENT_SECRET, order.public_key,
-        log_key=order.log_key, signing_key=SIGNING_KEY, max_concurrency=order.concurrency,
-    )  # fmt: skip
+        order.treasury,
+        CLIENT_ID,
+        CLIENT_SECRET,
+        order.public_key,
+        log_key=order.log_key,
+        signing_key=SIGNING_KEY,
+        max_concurrency=order.concurrency,
+    )
     calls = (CallLog if order.logged else _NoLog)(Sealer.from_config(order.log_key))
     gc.collect()
     if order.traced:

@@ -10,10 +10,26 @@ REPO = Path(__file__).resolve().parents[2]
 
 # Each takes from 20 ms to a second, beside what Airflow itself has imported.
 HEAVY = {
-    "aiohttp", "alembic", "cryptography.x509", "confluent_kafka", "elastic_transport", "elasticsearch", "hvac",
-    "matplotlib", "numpy", "pandas", "pyarrow", "pydantic_settings", "pypdf", "reportlab", "requests", "rich", "typer",
-    "xlsxwriter", "ifms_simulator",
-}  # fmt: skip
+    "aiohttp",
+    "alembic",
+    "cryptography.x509",
+    "confluent_kafka",
+    "elastic_transport",
+    "elasticsearch",
+    "hvac",
+    "matplotlib",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "pydantic_settings",
+    "pypdf",
+    "reportlab",
+    "requests",
+    "rich",
+    "typer",
+    "xlsxwriter",
+    "ifms_simulator",
+}
 MAY = {"ifms_relay.notify": {"confluent_kafka"}}
 
 

@@ -96,9 +96,13 @@ class Engine:
 
     def _run(self, command: Sequence[str], given: bytes | None, *, quiet: bool) -> str:
         done = subprocess.run(
-            command, input=given if given is not None else b"", env=self.environment, check=False,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT if quiet else None,
-        )  # fmt: skip
+            command,
+            input=given if given is not None else b"",
+            env=self.environment,
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if quiet else None,
+        )
         said = done.stdout.decode(errors="replace")
         if done.returncode != 0:
             raise CheckError(f"{' '.join(command[:1])} … {command[-1]} ended with {done.returncode}: {said[-3000:]}")

@@ -268,11 +268,19 @@ def books() -> dict[str, Any]:
         WHERE pi_type = 'ORIGINAL' AND status <> 'FAILED' GROUP BY 1 HAVING count(*) > 1
     """
     wrong += [f"payment {number} has two instructions" for (number,) in rows(LEDGER, twice)]
-    ours = dict(rows(LEDGER, "SELECT pi_number, net_amount FROM ifms.payment_instruction WHERE pi_type = 'ORIGINAL'"
-                             " AND status NOT IN ('PENDING', 'FAILED')"))  # fmt: skip
+    ours = dict(
+        rows(
+            LEDGER,
+            "SELECT pi_number, net_amount FROM ifms.payment_instruction WHERE pi_type = 'ORIGINAL'"
+            " AND status NOT IN ('PENDING', 'FAILED')",
+        )
+    )
     theirs = accepted_bills(TREASURY)
-    wrong += [f"{number} is not the same in the ledger and at the treasury" for number in ours.keys() | theirs.keys()
-              if ours.get(number) != theirs.get(number)]  # fmt: skip
+    wrong += [
+        f"{number} is not the same in the ledger and at the treasury"
+        for number in ours.keys() | theirs.keys()
+        if ours.get(number) != theirs.get(number)
+    ]
     wrong += [f"{count} {what}" for what, count in left().items() if count]
     wrong += [
         f"payment {n} is held: {code}"

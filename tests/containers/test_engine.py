@@ -73,8 +73,9 @@ def test_without_compose_and_go_it_says_what_to_install(programs: Path, tmp_path
 def test_there_is_a_recipe_for_every_image_that_is_not_ours():
     services = compose.written()["services"]
     theirs = {
-        name for name, service in services.items()
+        name
+        for name, service in services.items()
         if "mukta-ifms-adapter" not in service["image"] and name != "certificates"
-    }  # fmt: skip
+    }
     assert services["certificates"]["image"] == services["postgres"]["image"]
     assert {folder.name for folder in standins.IMAGES.iterdir()} == theirs | {"base", "airflow"}

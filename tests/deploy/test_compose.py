@@ -57,8 +57,10 @@ def services(environment: dict[str, str]) -> dict[str, dict[str, Any]]:
 def test_it_keeps_to_the_compose_specification():
     done = subprocess.run(
         [BIN / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", compose.FILE],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout
 
 
@@ -114,8 +116,12 @@ def test_workers_write_reports_where_the_pages_read_them_and_they_are_kept(servi
 def test_a_volume_belongs_to_who_runs(services):
     """Docker gives an empty volume the owner of the image's folder that it is laid over: it must be made there."""
     [made] = re.findall(r"RUN mkdir -p ([a-z ]+)\n", (compose.REPO / "Dockerfile").read_text())
-    named = {volume.split(":")[1] for name in (*AIRFLOW_SERVICES, "treasury", "platform")
-             for volume in services[name].get("volumes", ()) if not volume.startswith("tls-")}  # fmt: skip
+    named = {
+        volume.split(":")[1]
+        for name in (*AIRFLOW_SERVICES, "treasury", "platform")
+        for volume in services[name].get("volumes", ())
+        if not volume.startswith("tls-")
+    }
     assert {f"/opt/airflow/{folder}" for folder in made.split()} == named
 
 
@@ -170,9 +176,17 @@ MAY_HAVE = {
     "elasticsearch": {"ELASTIC_PASSWORD"},
     "kafka": {"KAFKA_PASSWORD"},
     "init": {
-        "POSTGRES_PASSWORD", "AIRFLOW_DB_PASSWORD", "IFMS_OWNER_PASSWORD", "IFMS_DB_PASSWORD", "IFMS_REPORTS_PASSWORD",
-        "IFMS_LOG_KEY", "IFMS_SIGNING_KEY", "IFMS_TREASURY_CLIENT_SECRET", "ELASTIC_PASSWORD",
-        "KAFKA_PASSWORD", "AIRFLOW_FERNET_KEY",
+        "POSTGRES_PASSWORD",
+        "AIRFLOW_DB_PASSWORD",
+        "IFMS_OWNER_PASSWORD",
+        "IFMS_DB_PASSWORD",
+        "IFMS_REPORTS_PASSWORD",
+        "IFMS_LOG_KEY",
+        "IFMS_SIGNING_KEY",
+        "IFMS_TREASURY_CLIENT_SECRET",
+        "ELASTIC_PASSWORD",
+        "KAFKA_PASSWORD",
+        "AIRFLOW_FERNET_KEY",
     },
     "api-server": {"AIRFLOW_DB_PASSWORD", "AIRFLOW_FERNET_KEY", "AIRFLOW_JWT_SECRET", "AIRFLOW_API_SECRET"},
     "scheduler": {"AIRFLOW_DB_PASSWORD", "AIRFLOW_FERNET_KEY", "AIRFLOW_JWT_SECRET", "REDIS_PASSWORD"},
@@ -182,7 +196,7 @@ MAY_HAVE = {
     "housekeeping": {"AIRFLOW_DB_PASSWORD"},
     "treasury": {"IFMS_TREASURY_CLIENT_SECRET"},
     "platform": set(),
-}  # fmt: skip
+}
 """The secrets of .env that each service has a use for, all of them."""
 
 
@@ -266,9 +280,10 @@ def test_health_is_asked_seldom_once_a_service_is_up_and_starts_no_airflow(servi
 def test_the_health_servers_are_where_they_are_asked(services):
     from airflow.configuration import conf
 
-    assert f":{conf.get('scheduler', 'scheduler_health_check_server_port')}/" in services["scheduler"]["healthcheck"][
-        "test"
-    ][-1]  # fmt: skip
+    assert (
+        f":{conf.get('scheduler', 'scheduler_health_check_server_port')}/"
+        in services["scheduler"]["healthcheck"]["test"][-1]
+    )
     api = services["api-server"]
     assert api["ports"][0].endswith(":" + str(conf.get("api", "port")))
     assert api["environment"]["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == "https://api-server:8080/execution/"
@@ -398,8 +413,9 @@ def test_celery_verifies_redis_by_the_authority_for_tasks_and_for_results(servic
         print(json.dumps([str(made.conf.broker_use_ssl), str(made.backend.connparams)]))
     """
     told = {name: str(value) for name, value in services["worker"]["environment"].items()}
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], env=os.environ | told, text=True,
-                          capture_output=True, check=True)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], env=os.environ | told, text=True, capture_output=True, check=True
+    )
     for said in json.loads(done.stdout.splitlines()[-1]):
         assert CA_FILE in said
         assert "CERT_REQUIRED" in said
@@ -422,8 +438,10 @@ def test_elasticsearch_is_asked_for_its_health(services, elasticsearch: SearchEn
     done = subprocess.run(
         # The tests' own node has no security.
         ["sh", "-c", check.replace("https://localhost:9200", f"http://127.0.0.1:{elasticsearch.node.port}")],
-        env={**os.environ, "ELASTIC_PASSWORD": "sample"}, capture_output=True, check=False,
-    )  # fmt: skip
+        env={**os.environ, "ELASTIC_PASSWORD": "sample"},
+        capture_output=True,
+        check=False,
+    )
     assert done.returncode == 0
     assert json.loads(done.stdout)["status"] in ("green", "yellow")
 
@@ -485,9 +503,12 @@ def _log_in(port: int, environment: dict[str, str], folder: Path) -> None:
         patch.setattr(socket, "getaddrinfo", resolved)
         key = requests.get(f"https://treasury:{port}/control/public-key", verify=str(bundle), timeout=30).json()
         config = TreasuryConfig(
-            f"https://treasury:{port}", environment["IFMS_TREASURY_CLIENT_ID"],
-            environment["IFMS_TREASURY_CLIENT_SECRET"], key["public_key"], ca_bundle=str(bundle),
-        )  # fmt: skip
+            f"https://treasury:{port}",
+            environment["IFMS_TREASURY_CLIENT_ID"],
+            environment["IFMS_TREASURY_CLIENT_SECRET"],
+            key["public_key"],
+            ca_bundle=str(bundle),
+        )
         with TreasuryClient(config, login_pauses_seconds=()) as client:
             client.login()
             assert client.logins == 1

@@ -119,9 +119,12 @@ def test_it_starts_as_it_is_told_is_well_and_keeps_messages_and_what_was_heard(s
     tls = tmp_path / "server.pem"  # as the service certificates puts it together
     tls.write_text("".join((tmp_path / f"certificates/kafka.{part}").read_text() for part in ("key", "crt")))
     here = {
-        "//kafka:": "//localhost:", ":9092": f":{broker.port}", ":9093": f":{broker.controller}",
-        ":9094": f":{within}", "/tls/server.pem": str(tls),
-    }  # fmt: skip
+        "//kafka:": "//localhost:",
+        ":9092": f":{broker.port}",
+        ":9093": f":{broker.controller}",
+        ":9094": f":{within}",
+        "/tls/server.pem": str(tls),
+    }
     for there, instead in {**here, DATA: str(broker.work / "data")}.items():
         assert there in written
         written = written.replace(there, instead)

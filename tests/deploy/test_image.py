@@ -69,8 +69,15 @@ def test_the_context_is_small_and_holds_no_secret(context):
     assert sum(path.stat().st_size for path in files) < 8_000_000
     assert not [path for path in files if fnmatch(path.name, "*.env") or path.name.startswith(".env")]
     assert {path.name for path in context.iterdir()} <= {
-        "dags", "deploy", "include", "plugins", "LICENSE", "README.md", "pyproject.toml", "requirements.txt",
-    }  # fmt: skip
+        "dags",
+        "deploy",
+        "include",
+        "plugins",
+        "LICENSE",
+        "README.md",
+        "pyproject.toml",
+        "requirements.txt",
+    }
 
 
 def test_what_is_copied_is_there_and_enough_for_the_package(context, tmp_path):
@@ -90,12 +97,15 @@ def test_what_is_copied_is_there_and_enough_for_the_package(context, tmp_path):
         path.name for path in (compose.REPO / "dags").glob("*.py")
     )
     assert sorted(path.name for path in (inside / "opt/airflow/plugins").iterdir()) == [
-        ".airflowignore", "ifms_plugin.py",
-    ]  # fmt: skip
+        ".airflowignore",
+        "ifms_plugin.py",
+    ]
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path / "wheel")],
-        cwd=inside / "tmp/ifms", check=True, capture_output=True,
-    )  # fmt: skip
+        cwd=inside / "tmp/ifms",
+        check=True,
+        capture_output=True,
+    )
     (wheel,) = (tmp_path / "wheel").glob("*.whl")
     packed = set(zipfile.ZipFile(wheel).namelist())
     for root in ("include", "plugins"):

@@ -141,9 +141,12 @@ def test_tasks_work_on_the_ledger_and_do_not_own_it_readers_read_reports(made):
 @pytest.mark.parametrize("report", REPORTS)
 def test_the_login_for_reports_makes_every_report(made, tmp_path, capsys, report):
     dsn = make_conninfo(
-        host=LOOPBACK, port=made["IFMS_POSTGRES_PORT"], user="ifms_reports", password=made["IFMS_REPORTS_PASSWORD"],
+        host=LOOPBACK,
+        port=made["IFMS_POSTGRES_PORT"],
+        user="ifms_reports",
+        password=made["IFMS_REPORTS_PASSWORD"],
         dbname="ifms",
-    )  # fmt: skip
+    )
     assert main(["report", report, "--to-folder", str(tmp_path), "--dsn", dsn]) == 1
     assert f"{report} has nothing" in capsys.readouterr().err
 
@@ -154,9 +157,15 @@ PASSWORD, CLERK = "sample-password-of-the-admin", "sample-password-of-a-clerk"
 def command(environment: dict[str, str], *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
     """A command of Airflow's own, which asks for a password where there is no terminal on stdin."""
     return subprocess.run(
-        [sys.executable, "-m", "airflow", *arguments], env=environment, input=given, text=True, capture_output=True,
-        check=False, start_new_session=True, timeout=300,
-    )  # fmt: skip
+        [sys.executable, "-m", "airflow", *arguments],
+        env=environment,
+        input=given,
+        text=True,
+        capture_output=True,
+        check=False,
+        start_new_session=True,
+        timeout=300,
+    )
 
 
 def new_user(environment: dict[str, str], name: str, role: str, password: str) -> subprocess.CompletedProcess[str]:
@@ -171,9 +180,13 @@ def people(made: dict[str, str]) -> dict[str, str]:
     """An administrator, a clerk of one city, and a guest of none."""
     pytest.importorskip("airflow.providers.fab", reason="the FAB provider is not installed here: make install")
     right = "ifms:od.samplea:act"
-    said = [new_user(made, "admin", "Admin", PASSWORD), command(made, "roles", "create", right),
-            new_user(made, "clerk", "Viewer", CLERK), new_user(made, "guest", "Viewer", CLERK),
-            command(made, "users", "add-role", "--username", "clerk", "--role", right)]  # fmt: skip
+    said = [
+        new_user(made, "admin", "Admin", PASSWORD),
+        command(made, "roles", "create", right),
+        new_user(made, "clerk", "Viewer", CLERK),
+        new_user(made, "guest", "Viewer", CLERK),
+        command(made, "users", "add-role", "--username", "clerk", "--role", right),
+    ]
     for done in said:
         assert done.returncode == 0, done.stderr
         assert not {PASSWORD, CLERK} & set((done.stdout + done.stderr).split())
@@ -228,10 +241,16 @@ LOGINS = """
 def test_logins_have_their_rights_and_who_guesses_waits(people):
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(LOGINS), PASSWORD, CLERK],
-        env=people | {"AIRFLOW__API__SECRET_KEY": "sample" * 6, "AIRFLOW__API_AUTH__JWT_SECRET": "sample" * 12,
-                      "_AIRFLOW_PROCESS_CONTEXT": "server"},
-        text=True, capture_output=True, check=False,
-    )  # fmt: skip
+        env=people
+        | {
+            "AIRFLOW__API__SECRET_KEY": "sample" * 6,
+            "AIRFLOW__API_AUTH__JWT_SECRET": "sample" * 12,
+            "_AIRFLOW_PROCESS_CONTEXT": "server",
+        },
+        text=True,
+        capture_output=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout.splitlines()[-1])
     assert (said["admin"], said["clerk"], said["guest"]) == ([200, 200], [200, 403], [403, 403])

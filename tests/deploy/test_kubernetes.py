@@ -118,9 +118,11 @@ def test_tasks_hold_no_secret_and_no_token_of_the_cluster():
 
 def test_only_the_job_knows_the_superuser():
     known = {
-        name for name, pod in PODS.items() for source in pod["spec"]["containers"][0]["envFrom"]
+        name
+        for name, pod in PODS.items()
+        for source in pod["spec"]["containers"][0]["envFrom"]
         if source.get("secretRef") == {"name": "ifms-init"}
-    }  # fmt: skip
+    }
     assert known == {"init"}
 
 
@@ -138,8 +140,9 @@ def test_nothing_gets_in_or_out_but_what_is_said():
     assert policies["nothing-else"]["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     reached = {
         policy["spec"]["podSelector"].get("matchLabels", {}).get("app.kubernetes.io/name")
-        for policy in policies.values() if "ingress" in policy["spec"]
-    }  # fmt: skip
+        for policy in policies.values()
+        if "ingress" in policy["spec"]
+    }
     assert reached == {"api-server", "triggerer"}
 
 

@@ -44,9 +44,8 @@ def documented() -> dict[str, str]:
 def mapped(name: str) -> list[dict[str, Any]]:
     """The mappings that take this name."""
     return [
-        each for each in MAPPINGS
-        if re.fullmatch(re.escape(each["match"]).replace(r"\*", "([^.]+)"), f"airflow.{name}")
-    ]  # fmt: skip
+        each for each in MAPPINGS if re.fullmatch(re.escape(each["match"]).replace(r"\*", "([^.]+)"), f"airflow.{name}")
+    ]
 
 
 def labels(name: str) -> tuple[str, dict[str, str]]:
@@ -106,9 +105,11 @@ def test_the_docs_name_what_the_code_tells_and_nothing_else(ledger_dsn: str, mon
             connection.commit()
             with Database(lambda: session.connect(as_worker(ledger_dsn))) as db:
                 sweep: Any = SimpleNamespace(
-                    service_id=service, db=db, counts=Counter([*metrics.OUTCOMES, "done", "problems", "looked at"]),
+                    service_id=service,
+                    db=db,
+                    counts=Counter([*metrics.OUTCOMES, "done", "problems", "looked at"]),
                     run=SimpleNamespace(id=run, started_at=datetime(2026, 11, 1, tzinfo=UTC)),
-                )  # fmt: skip
+                )
                 for failure in (None, "sample"):
                     metrics._emit(sweep, 1.5, failure)
     assert told == documented()

@@ -82,8 +82,9 @@ def test_it_says_nothing_secret(tmp_path):
     done = run("--simulators", tmp_path / "made.env")
     assert done.stderr == ""
     assert [line.split()[2] for line in done.stdout.splitlines()] == [
-        *(f"{tmp_path}/certificates/{server}.crt," for server in SERVERS), str(tmp_path / "made.env")
-    ]  # fmt: skip
+        *(f"{tmp_path}/certificates/{server}.crt," for server in SERVERS),
+        str(tmp_path / "made.env"),
+    ]
 
 
 def verified(folder, server):
@@ -121,8 +122,11 @@ def test_run_again_it_renews_what_ends_soon_or_does_not_belong_and_leaves_the_re
     assert done.returncode == 0
     after = {each.name: each.read_bytes() for each in folder.rglob("*") if each.is_file()}
     assert {name for name in after if after[name] != before[name]} == {
-        "postgres.crt", "postgres.key", "kafka.crt", "kafka.key",
-    }  # fmt: skip
+        "postgres.crt",
+        "postgres.key",
+        "kafka.crt",
+        "kafka.key",
+    }
     for server in SERVERS:
         verified(folder, server)
 
@@ -131,9 +135,23 @@ def test_an_authority_that_ends_is_said_and_nothing_is_made_with_it(tmp_path):
     compose.secrets(tmp_path)
     folder = tmp_path / "certificates"
     subprocess.run(
-        ["openssl", "req", "-x509", "-new", "-key", folder / "authority/ca.key", "-days", "29", "-subj", "/CN=sample",
-         "-out", folder / "ca.pem"], check=True, capture_output=True,
-    )  # fmt: skip
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-new",
+            "-key",
+            folder / "authority/ca.key",
+            "-days",
+            "29",
+            "-subj",
+            "/CN=sample",
+            "-out",
+            folder / "ca.pem",
+        ],
+        check=True,
+        capture_output=True,
+    )
     before = (folder / "redis.crt").read_bytes()
     done = run(tmp_path / "made.env")
     assert done.returncode == 1
@@ -143,15 +161,38 @@ def test_an_authority_that_ends_is_said_and_nothing_is_made_with_it(tmp_path):
 
 def _shortened(folder, server, days):
     """Sign a server's key for so many days."""
-    asked = ["openssl", "req", "-new", "-key", f"{server}.key", "-subj", f"/CN={server}",
-             "-addext", f"subjectAltName=DNS:{server},DNS:localhost"]  # fmt: skip
-    signed = ["openssl", "x509", "-req", "-CA", "ca.pem", "-CAkey", "authority/ca.key", "-days", str(days),
-              "-copy_extensions", "copy", "-out", f"{server}.crt"]  # fmt: skip
+    asked = [
+        "openssl",
+        "req",
+        "-new",
+        "-key",
+        f"{server}.key",
+        "-subj",
+        f"/CN={server}",
+        "-addext",
+        f"subjectAltName=DNS:{server},DNS:localhost",
+    ]
+    signed = [
+        "openssl",
+        "x509",
+        "-req",
+        "-CA",
+        "ca.pem",
+        "-CAkey",
+        "authority/ca.key",
+        "-days",
+        str(days),
+        "-copy_extensions",
+        "copy",
+        "-out",
+        f"{server}.crt",
+    ]
     request = subprocess.run(asked, cwd=folder, check=True, capture_output=True).stdout
     extended = folder.parent / "extensions"
     extended.write_text(f"subjectAltName=DNS:{server},DNS:localhost\nbasicConstraints=critical,CA:FALSE\n")
-    subprocess.run([*signed[:-4], *signed[-2:], "-extfile", extended], cwd=folder, input=request, check=True,
-                   capture_output=True)  # fmt: skip
+    subprocess.run(
+        [*signed[:-4], *signed[-2:], "-extfile", extended], cwd=folder, input=request, check=True, capture_output=True
+    )
 
 
 @pytest.mark.skipif(shutil.which("dash") is None, reason="there is no dash here, the plainest shell")

@@ -87,8 +87,10 @@ FAILURE_REASONS = Report(
     default_period=of_financial_year,
     cubes={
         "failed": Cube(
-            ("reason", "tenant_id", "outcome", "month"), {"amount": "sum"},
-            derive={"month": ("recorded_at", point_in_time.month)}, at_most={"reason": _REASONS},
+            ("reason", "tenant_id", "outcome", "month"),
+            {"amount": "sum"},
+            derive={"month": ("recorded_at", point_in_time.month)},
+            at_most={"reason": _REASONS},
         )
     },
     tables=(
@@ -97,8 +99,12 @@ FAILURE_REASONS = Report(
             (Column("reason", "Reason", width=40), *_COUNTS),
             _by_reason,
             Chart(
-                "The most frequent reasons, and what became of the payments", "reason", tuple(_WORDS.values()),
-                Shape.STACKED, lying=True, at_most=10,
+                "The most frequent reasons, and what became of the payments",
+                "reason",
+                tuple(_WORDS.values()),
+                Shape.STACKED,
+                lying=True,
+                at_most=10,
             ),
         ),
         Table(
@@ -113,4 +119,4 @@ FAILURE_REASONS = Report(
             lambda counted: _what_became(counted, "tenant_id"),
         ),
     ),
-)  # fmt: skip
+)

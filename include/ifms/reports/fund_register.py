@@ -101,7 +101,8 @@ FUND_REGISTER = Report(
     default_period=of_financial_year,
     cubes={
         "moved": Cube(
-            ("hoa_name", "hoa_code", "tenant_id", "transaction_type", "month"), {"transaction_amount": "sum"},
+            ("hoa_name", "hoa_code", "tenant_id", "transaction_type", "month"),
+            {"transaction_amount": "sum"},
             derive={"month": ("recorded_at", point_in_time.month)},
         ),
         "standing": Cube(
@@ -126,8 +127,11 @@ FUND_REGISTER = Report(
             ),
             lambda counted: _standing(counted, "hoa_name", "hoa_code"),
             Chart(
-                "Where the money of each head of account is", "hoa_name", ("spent", "fund_available"),
-                lying=True, at_most=10,
+                "Where the money of each head of account is",
+                "hoa_name",
+                ("spent", "fund_available"),
+                lying=True,
+                at_most=10,
             ),
         ),
         Table(
@@ -147,4 +151,4 @@ FUND_REGISTER = Report(
     ),
     parameters=_parameters,
     printed=30_000,  # a city's year, of which the story wants every row on paper
-)  # fmt: skip
+)

@@ -101,6 +101,9 @@ PAYMENT_AGEING = Report(
         ),
     ),
     parameters=lambda _: {
-        "ages": list(AGES), "from_day": list(_FROM_DAY), "services": list(SERVICES), "waiting": list(WAITING),
+        "ages": list(AGES),
+        "from_day": list(_FROM_DAY),
+        "services": list(SERVICES),
+        "waiting": list(WAITING),
     },
-)  # fmt: skip
+)

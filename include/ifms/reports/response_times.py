@@ -84,8 +84,11 @@ def _kept(name: str) -> Table:
     title, first, category, shape = titles[name]
     chart = Chart(
         "Milliseconds until the treasury's answer, " + ("by service" if name == "services" else "day by day"),
-        category, ("median_ms", "p95_ms"), shape, at_most=31,
-    )  # fmt: skip
+        category,
+        ("median_ms", "p95_ms"),
+        shape,
+        at_most=31,
+    )
 
     def make(counted: Aggregates) -> Frame:
         return counted.also(name)

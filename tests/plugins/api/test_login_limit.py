@@ -40,8 +40,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def answers(limit: LoginLimit, *bodies: Any, address: str = "192.0.2.1", path: str = PATHS[0], method: str = "POST",
-            at_once: bool = False) -> list[int]:  # fmt: skip
+def answers(
+    limit: LoginLimit,
+    *bodies: Any,
+    address: str = "192.0.2.1",
+    path: str = PATHS[0],
+    method: str = "POST",
+    at_once: bool = False,
+) -> list[int]:
     async def ask() -> list[int]:
         transport = httpx.ASGITransport(limit, client=(address, 1))
         async with httpx.AsyncClient(transport=transport, base_url="http://sample.invalid") as client:

@@ -108,10 +108,18 @@ def anchored(reported: Reported, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     from ifms.signing import Signer
 
     key = secrets.token_bytes(32)
-    extra = {"public_key": public_key(), "log_key": base64.b64encode(secrets.token_bytes(32)).decode(),
-             "signing_key": base64.b64encode(key).decode()}  # fmt: skip
-    connection = {"conn_type": "ifms_treasury", "host": "http://127.0.0.1:1", "login": "sample", "password": "sample",
-                  "extra": extra}  # fmt: skip
+    extra = {
+        "public_key": public_key(),
+        "log_key": base64.b64encode(secrets.token_bytes(32)).decode(),
+        "signing_key": base64.b64encode(key).decode(),
+    }
+    connection = {
+        "conn_type": "ifms_treasury",
+        "host": "http://127.0.0.1:1",
+        "login": "sample",
+        "password": "sample",
+        "extra": extra,
+    }
     monkeypatch.setenv("AIRFLOW_CONN_IFMS_TREASURY", json.dumps(connection))
     with reported.db() as db:
         anchor = replace(db.read_snapshot(anchor_of), at=reported.at("pending") - timedelta(microseconds=1))

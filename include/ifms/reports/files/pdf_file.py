@@ -92,10 +92,13 @@ class _Document:
         style = [
             ("FONT", (0, 0), (0, -1), pdf_layout.font(bold=True), _ASKED_SIZE, 12),
             ("FONT", (1, 0), (1, -1), pdf_layout.font(), _ASKED_SIZE, 12),
-            ("LEFTPADDING", (0, 0), (-1, -1), 0), ("RIGHTPADDING", (0, 0), (-1, -1), 0),
-            ("TOPPADDING", (0, 0), (-1, -1), 0), ("BOTTOMPADDING", (0, 0), (-1, -1), 0),
-            ("BOTTOMPADDING", (0, -1), (-1, -1), 8), ("LINEBELOW", (0, -1), (-1, -1), 0.6, colors.black),
-        ]  # fmt: skip
+            ("LEFTPADDING", (0, 0), (-1, -1), 0),
+            ("RIGHTPADDING", (0, 0), (-1, -1), 0),
+            ("TOPPADDING", (0, 0), (-1, -1), 0),
+            ("BOTTOMPADDING", (0, 0), (-1, -1), 0),
+            ("BOTTOMPADDING", (0, -1), (-1, -1), 8),
+            ("LINEBELOW", (0, -1), (-1, -1), 0.6, colors.black),
+        ]
         self._story += [Table(cells, [_ASKED, RIGHT - LEFT - _ASKED], style=style, hAlign="LEFT"), Spacer(0, 14)]
 
     def tables(self, counted: Aggregates) -> None:
@@ -152,17 +155,20 @@ class _Document:
         self._say(
             f"The {grouped_count(many)} rows are not printed one by one: that is done up to "
             f"{grouped_count(at_most)}. The sums above are of all of them; CSV and XLSX have each.",
-            8.5, bold=True,
-        )  # fmt: skip
+            8.5,
+            bold=True,
+        )
 
     def save(self, stream: BinaryIO) -> None:
         """Lay the pages out, put the charts into them, and write them."""
         laid = io.BytesIO()
         document = BaseDocTemplate(laid, pagesize=(WIDTH, HEIGHT), invariant=1)
-        document.addPageTemplates([
-            PageTemplate("first", _frame(_ROOM + 20), autoNextPageTemplate="later"),
-            PageTemplate("later", _frame(_ROOM), onPage=self._head),
-        ])  # fmt: skip
+        document.addPageTemplates(
+            [
+                PageTemplate("first", _frame(_ROOM + 20), autoNextPageTemplate="later"),
+                PageTemplate("later", _frame(_ROOM), onPage=self._head),
+            ]
+        )
         document.build(self._story, canvasmaker=_Numbered)
         drawn = io.BytesIO()
         with PdfPages(drawn) as charts:

@@ -272,8 +272,16 @@ def draw(axes: Axes, chart: Chart, columns: Sequence[Column], rows: Sequence[Row
     series = [(by_name[name][1].heading, [float(row[by_name[name][0]] or 0) for row in shown]) for name in chart.series]
     if chart.shape is Shape.LINES:
         for (label, values), (colour, style, marker) in zip(series, _LINES, strict=False):
-            axes.plot(range(len(values)), values, color=colour, linestyle=style, marker=marker, markersize=3.5,
-                      linewidth=1.1, label=label)  # fmt: skip
+            axes.plot(
+                range(len(values)),
+                values,
+                color=colour,
+                linestyle=style,
+                marker=marker,
+                markersize=3.5,
+                linewidth=1.1,
+                label=label,
+            )
         axes.set_ylim(bottom=0)
     else:
         _bars(axes, chart, series, kind)
@@ -290,9 +298,14 @@ def draw(axes: Axes, chart: Chart, columns: Sequence[Column], rows: Sequence[Row
             tick.set(rotation=35, ha="right", rotation_mode="anchor")
     if len(series) > 1:
         axes.legend(
-            fontsize=7, ncols=6, loc="lower left", bbox_to_anchor=(0, 1.0), frameon=False, handlelength=2.4,
+            fontsize=7,
+            ncols=6,
+            loc="lower left",
+            bbox_to_anchor=(0, 1.0),
+            frameon=False,
+            handlelength=2.4,
             borderaxespad=0.2,
-        )  # fmt: skip
+        )
     few = max(len(names), 3) - 0.5  # a single bar is not as broad as the page
     axes.set(**{"ylim" if chart.lying else "xlim": (-0.5, few)})
     if chart.lying:
@@ -329,11 +342,13 @@ def _bars(axes: Axes, chart: Chart, series: Sequence[tuple[str, list[float]]], k
         write = short(kind)
         for place, total in enumerate(floor):
             if chart.lying:
-                axes.annotate(write(total, None), (total, place), (3, 0), textcoords="offset points", fontsize=6.5,
-                              va="center")  # fmt: skip
+                axes.annotate(
+                    write(total, None), (total, place), (3, 0), textcoords="offset points", fontsize=6.5, va="center"
+                )
             else:
-                axes.annotate(write(total, None), (place, total), (0, 3), textcoords="offset points", fontsize=6.5,
-                              ha="center")  # fmt: skip
+                axes.annotate(
+                    write(total, None), (place, total), (0, 3), textcoords="offset points", fontsize=6.5, ha="center"
+                )
         if max(floor, default=0) > 0:  # room for the sums
             axes.set(**{"xlim" if chart.lying else "ylim": (0, max(floor) * 1.1)})
         return

@@ -9,16 +9,52 @@ from ifms.errors import BadInputError
 from ifms.sweep.scope import Scope
 
 MISFITS = {
-    "unknown status": ("INITIATED", "UPDATE jit_payment_inst_details SET pistatus = 'DECLINED', lastmodifiedby = 'test' WHERE pinumber = %s", "its status DECLINED means nothing here"),
-    "sums disagree": ("APPROVED", "UPDATE jit_payment_inst_details SET netamount = netamount + 1, grossamount = grossamount + 1, lastmodifiedby = 'test' WHERE pinumber = %s", "; its rows are "),
-    "no debit": ("APPROVED", "UPDATE jit_payment_inst_details SET pistatus = 'FAILED', lastmodifiedby = 'test' WHERE pinumber = %s", "its transactions are 1 DEBIT"),
-    "no token": ("IN PROCESS", "WITH a AS (UPDATE jit_payment_inst_details SET lastmodifiedby = 'test' WHERE pinumber = %s RETURNING id) UPDATE jit_payment_advice_details SET patokennumber = 'null' WHERE piid IN (SELECT id FROM a)", "without what the treasury must have told by then: its token"),
-    "no UTR": ("SUCCESSFUL", "WITH a AS (UPDATE jit_payment_inst_details SET lastmodifiedby = 'test' WHERE pinumber = %s RETURNING id) UPDATE jit_beneficiary_details SET utrno = NULL WHERE piid IN (SELECT id FROM a)", "without voucher or UTR"),
-    "nobody failed": ("SUCCESSFUL", "UPDATE jit_payment_inst_details SET pistatus = 'PARTIAL', lastmodifiedby = 'test' WHERE pinumber = %s", "none of its beneficiaries has failed"),
-    "no lines": ("INITIATED", "WITH a AS (UPDATE jit_payment_inst_details SET lastmodifiedby = 'test' WHERE pinumber = %s RETURNING id) DELETE FROM jit_beneficiary_lineitems WHERE beneficiaryid IN (SELECT b.id FROM jit_beneficiary_details b JOIN a ON a.id = piid)", "amount or lines are missing"),
-    "no parent": ("COMPLETED", "UPDATE jit_payment_inst_details SET parentpinumber = 'PI-XX/1', lastmodifiedby = 'test' WHERE parentpinumber = %s", "which is no original of this payment"),
-    "paid twice": ("COMPLETED", "UPDATE jit_payment_inst_details SET parentpinumber = NULL, lastmodifiedby = 'test' WHERE parentpinumber = %s", "more than one original PI"),
-}  # fmt: skip
+    "unknown status": (
+        "INITIATED",
+        "UPDATE jit_payment_inst_details SET pistatus = 'DECLINED', lastmodifiedby = 'test' WHERE pinumber = %s",
+        "its status DECLINED means nothing here",
+    ),
+    "sums disagree": (
+        "APPROVED",
+        "UPDATE jit_payment_inst_details SET netamount = netamount + 1, grossamount = grossamount + 1, lastmodifiedby = 'test' WHERE pinumber = %s",
+        "; its rows are ",
+    ),
+    "no debit": (
+        "APPROVED",
+        "UPDATE jit_payment_inst_details SET pistatus = 'FAILED', lastmodifiedby = 'test' WHERE pinumber = %s",
+        "its transactions are 1 DEBIT",
+    ),
+    "no token": (
+        "IN PROCESS",
+        "WITH a AS (UPDATE jit_payment_inst_details SET lastmodifiedby = 'test' WHERE pinumber = %s RETURNING id) UPDATE jit_payment_advice_details SET patokennumber = 'null' WHERE piid IN (SELECT id FROM a)",
+        "without what the treasury must have told by then: its token",
+    ),
+    "no UTR": (
+        "SUCCESSFUL",
+        "WITH a AS (UPDATE jit_payment_inst_details SET lastmodifiedby = 'test' WHERE pinumber = %s RETURNING id) UPDATE jit_beneficiary_details SET utrno = NULL WHERE piid IN (SELECT id FROM a)",
+        "without voucher or UTR",
+    ),
+    "nobody failed": (
+        "SUCCESSFUL",
+        "UPDATE jit_payment_inst_details SET pistatus = 'PARTIAL', lastmodifiedby = 'test' WHERE pinumber = %s",
+        "none of its beneficiaries has failed",
+    ),
+    "no lines": (
+        "INITIATED",
+        "WITH a AS (UPDATE jit_payment_inst_details SET lastmodifiedby = 'test' WHERE pinumber = %s RETURNING id) DELETE FROM jit_beneficiary_lineitems WHERE beneficiaryid IN (SELECT b.id FROM jit_beneficiary_details b JOIN a ON a.id = piid)",
+        "amount or lines are missing",
+    ),
+    "no parent": (
+        "COMPLETED",
+        "UPDATE jit_payment_inst_details SET parentpinumber = 'PI-XX/1', lastmodifiedby = 'test' WHERE parentpinumber = %s",
+        "which is no original of this payment",
+    ),
+    "paid twice": (
+        "COMPLETED",
+        "UPDATE jit_payment_inst_details SET parentpinumber = NULL, lastmodifiedby = 'test' WHERE parentpinumber = %s",
+        "more than one original PI",
+    ),
+}
 
 
 @pytest.mark.parametrize(("state", "mutation", "said"), MISFITS.values(), ids=MISFITS.keys())

@@ -29,10 +29,14 @@ def chosen(ledger, amount, preference=((DDO, HEAD),), payment=None):
     """The master allotment id of the sanction that pays; None when none does."""
     found = ledger.db.transact(
         lambda c: funds.choose_funding(
-            c, TENANT, Decimal(amount), preference, financial_year=YEAR,
+            c,
+            TENANT,
+            Decimal(amount),
+            preference,
+            financial_year=YEAR,
             payment_number=payment and payment.payment_number,
         )
-    )  # fmt: skip
+    )
     return found and found.master_allotment_id
 
 
@@ -123,8 +127,11 @@ def test_what_became_of_each_row_is_told_when_they_are_recorded_one_by_one_too(l
         *known[:2],
         *waiting,
         *(allotment(master_allotment_id=master, amount=Decimal(5)) for master in ("905", "906")),
-        *(allotment(master_allotment_id=m, serial_no=1, kind=AllotmentKind.WITHDRAWAL, amount=Decimal(2000)) for m in ("901", "902")),
-    )  # fmt: skip
+        *(
+            allotment(master_allotment_id=m, serial_no=1, kind=AllotmentKind.WITHDRAWAL, amount=Decimal(2000))
+            for m in ("901", "902")
+        ),
+    )
     assert (len(told.refused), told.new, told.known, len(told.conflicts)) == (1, 4, 2, 2)
     assert (told.waiting, told.overdrawn) == (tuple(waiting), ("901", "902"))
 
@@ -331,8 +338,10 @@ def test_a_sanction_on_which_the_payment_was_declined_comes_after_all_others(led
     assert chosen(ledger, 6000, payment=payment) == "2"  # no other has enough
     assert declined_on(ledger, *ledger.claim_payment(payment.payment_number)) == "2"  # `instruct` names no payment
     with ledger.connect() as connection:
-        connection.execute("INSERT INTO ifms.sanction_closing (sanction_id, closed, reason, person) "
-                           "SELECT id, true, 'sample', 'a tester' FROM ifms.sanction WHERE master_allotment_id = '1'")  # fmt: skip
+        connection.execute(
+            "INSERT INTO ifms.sanction_closing (sanction_id, closed, reason, person) "
+            "SELECT id, true, 'sample', 'a tester' FROM ifms.sanction WHERE master_allotment_id = '1'"
+        )
     assert chosen(ledger, 500, payment=payment) == "2"
     use_earlier_years(ledger, True)
     assert chosen(ledger, 500, payment=payment) == "0"
@@ -370,8 +379,10 @@ def test_what_is_not_used_is_named(ledger):
         allotment(master_allotment_id="6", allotment_date=date(2024, 3, 1), tenant_id=OTHER),
     )
     with ledger.connect() as connection:
-        connection.execute("INSERT INTO ifms.sanction_closing (sanction_id, closed, reason, person) "
-                           "SELECT id, true, 'sample', 'a tester' FROM ifms.sanction WHERE master_allotment_id = '1'")  # fmt: skip
+        connection.execute(
+            "INSERT INTO ifms.sanction_closing (sanction_id, closed, reason, person) "
+            "SELECT id, true, 'sample', 'a tester' FROM ifms.sanction WHERE master_allotment_id = '1'"
+        )
     unused = ledger.db.transact(lambda c: funds.unused_with(c, TENANT, Decimal(1000), financial_year=YEAR))
     assert unused == ["1 (closed)", "2 (of 2023-24)"]
 

@@ -55,10 +55,30 @@ def shown(content: bytes) -> list[str]:
 
 
 TEXTS = [
-    "=1+1", "+1", "-1", "@SUM(A1)", "{=1+1}", "000012345678901234567", "990017057960000000000000002", "1e5",
-    "https://example.org/", "mailto:a@example.org", "internal:Sheet1!A1", " spaces ", "two\nlines", "tab\t", "ଓଡ଼ିଶା",
-    "<a>&amp;", "<r><t>x</t></r>", "<r></r>", "<r>&<", "<r>& a < b</r>", "", "TRUE", "#REF!",
-]  # fmt: skip
+    "=1+1",
+    "+1",
+    "-1",
+    "@SUM(A1)",
+    "{=1+1}",
+    "000012345678901234567",
+    "990017057960000000000000002",
+    "1e5",
+    "https://example.org/",
+    "mailto:a@example.org",
+    "internal:Sheet1!A1",
+    " spaces ",
+    "two\nlines",
+    "tab\t",
+    "ଓଡ଼ିଶା",
+    "<a>&amp;",
+    "<r><t>x</t></r>",
+    "<r></r>",
+    "<r>&<",
+    "<r>& a < b</r>",
+    "",
+    "TRUE",
+    "#REF!",
+]
 
 
 def test_a_text_is_that_text_whatever_is_in_it():
@@ -132,10 +152,31 @@ def as_shown(value: Decimal, number_format: str) -> str:
 
 @pytest.mark.parametrize(
     "amount",
-    ["0", "0.01", "-0.01", "999.5", "1000", "99999.99", "-99999", "-99999.99", "-100000", "100000", "-298750.05",
-     "9999999.99", "10000000", "-10000000", "999999999", "999999999.99", "1000000000", "5000000000", "-123456789.10",
-     "9999999999999.99", "-9999999999999.99", "12345678901234567"],
-)  # fmt: skip
+    [
+        "0",
+        "0.01",
+        "-0.01",
+        "999.5",
+        "1000",
+        "99999.99",
+        "-99999",
+        "-99999.99",
+        "-100000",
+        "100000",
+        "-298750.05",
+        "9999999.99",
+        "10000000",
+        "-10000000",
+        "999999999",
+        "999999999.99",
+        "1000000000",
+        "5000000000",
+        "-123456789.10",
+        "9999999999999.99",
+        "-9999999999999.99",
+        "12345678901234567",
+    ],
+)
 def test_amounts_are_grouped_as_everywhere_else(amount: str):
     [cell] = cells(made(Kind.MONEY, Decimal(amount)))
     assert as_shown(Decimal(amount), cell.number_format) == grouped(Decimal(amount))
@@ -234,17 +275,41 @@ class Anything(str):
 
 
 CELLS = {
-    Kind.TEXT: [*TEXTS, "A & B", 'a "name"', "a<b>", "_x0041_", "a_x", "a_b", "x" * 2000, 7, Decimal("1.50"), Anything("x")],
-    Kind.MONEY: [Decimal("0.00"), Decimal("-1.10"), Decimal("99999999.99"), 5, Decimal("1E+9"), Decimal("-100000"), Decimal("1E+2")],
+    Kind.TEXT: [
+        *TEXTS,
+        "A & B",
+        'a "name"',
+        "a<b>",
+        "_x0041_",
+        "a_x",
+        "a_b",
+        "x" * 2000,
+        7,
+        Decimal("1.50"),
+        Anything("x"),
+    ],
+    Kind.MONEY: [
+        Decimal("0.00"),
+        Decimal("-1.10"),
+        Decimal("99999999.99"),
+        5,
+        Decimal("1E+9"),
+        Decimal("-100000"),
+        Decimal("1E+2"),
+    ],
     Kind.COUNT: [0, -3, 10**12, 2.5, True],
     Kind.MILLISECONDS: [12, 1.25],
     Kind.PERCENT: [Decimal("99.5"), 3],
     Kind.DATE: [date(2026, 4, 1), date(1900, 3, 1), date(1900, 2, 28), date(2026, 12, 31)],
     Kind.INSTANT: [
-        AT, datetime(2026, 4, 1, 18, 29, 59, 999999, tzinfo=UTC), datetime(1969, 12, 31, 18, 30, tzinfo=UTC),
-        datetime(1942, 6, 1, tzinfo=UTC), datetime(1899, 1, 1, tzinfo=UTC), datetime(2099, 2, 28, 23, 59, 59, 1, tzinfo=UTC),
+        AT,
+        datetime(2026, 4, 1, 18, 29, 59, 999999, tzinfo=UTC),
+        datetime(1969, 12, 31, 18, 30, tzinfo=UTC),
+        datetime(1942, 6, 1, tzinfo=UTC),
+        datetime(1899, 1, 1, tzinfo=UTC),
+        datetime(2099, 2, 28, 23, 59, 59, 1, tzinfo=UTC),
     ],
-}  # fmt: skip
+}
 
 
 def in_rows(rows: list[tuple[Any, ...]], kinds: list[Kind], *, whole: bool) -> bytes:
