@@ -63,7 +63,7 @@ ROOMS = {
     "money": room(),
     "cities": room(),
     "pasted": room(),
-    "strict_json": room(),
+    "strict_json": room(libraries="jiter"),
     "settings": room(libraries="pydantic"),
     "sealing": room(libraries="cryptography"),
     "signing": room("sealing"),
