@@ -76,14 +76,15 @@ MUTANTS = {
             (f"{BASELINE}/06_instructions.sql", "CREATE UNIQUE INDEX one_original_per_payment", "CREATE INDEX one_original_per_payment"),
             (
                 INSTRUCTIONS,
-                "    pi = _write(target, values, new.beneficiaries, new.bill_ids, claim, keyring)\n",
-                "    if connection_of(target).execute(\n"
-                '        "SELECT FROM ifms.payment_instruction WHERE tenant_id = %s AND payment_number = %s"\n'
-                "        \" AND status <> 'FAILED'\",\n"
-                "        (new.payment.tenant_id, new.payment.payment_number),\n"
-                "    ).fetchone():\n"
-                '        raise ConflictError("the payment has a live PI")\n'
-                "    pi = _write(target, values, new.beneficiaries, new.bill_ids, claim, keyring)\n",
+                "    made = _write(target, [_row_of(each) for each in originals], keyring)\n",
+                "    for new in contents:\n"
+                "        if connection_of(target).execute(\n"
+                '            "SELECT FROM ifms.payment_instruction WHERE tenant_id = %s AND payment_number = %s"\n'
+                "            \" AND status <> 'FAILED'\",\n"
+                "            (new.payment.tenant_id, new.payment.payment_number),\n"
+                "        ).fetchone():\n"
+                '            raise ConflictError("the payment has a live PI")\n'
+                "    made = _write(target, [_row_of(each) for each in originals], keyring)\n",
             ),
         ),
         ("tests/include/ifms/ledger/test_guards.py::test_a_second_live_original_for_a_payment_is_refused",),
