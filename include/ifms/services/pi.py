@@ -260,7 +260,8 @@ class PaymentInstructions:
     def _made(self, drafts: Sequence[Draft]) -> Generator[Ready, None, None]:
         """The PIs of these drafts: several written in one transaction, or, where one of them is refused, each alone."""
         doubtful = self._doubtful(drafts)
-        left, ready, alone = deque(drafts), deque[Ready](), 0
+        left, ready = deque(drafts), deque[Ready]()
+        alone = 0  # so many of the next go alone: all of a group that was refused, or the one that money was short for
         try:
             while left:
                 group = [] if alone else self._group(left, doubtful)
