@@ -1314,6 +1314,7 @@ CREATE TABLE ifms.beneficiary (
     CONSTRAINT beneficiary_failed_on_in_bounds CHECK (((failed_on >= '2000-01-01'::date) AND (failed_on < '2100-01-01'::date))),
     CONSTRAINT beneficiary_gender_check CHECK ((gender ~ '^[A-Z][A-Z0-9 _-]{0,39}$'::text)),
     CONSTRAINT beneficiary_ifsc_check CHECK (((ifsc ~ '^[A-Z]{4}0[A-Z0-9]{6}$'::text) OR ((ifsc = ''::text) AND (imported_as IS NOT NULL)))),
+    CONSTRAINT beneficiary_imported_as_check CHECK ((imported_as = ANY (ARRAY['Payment Pending'::text, 'Payment Initiated'::text, 'Payment In Process'::text, 'Payment Successful'::text, 'Payment Failed'::text]))),
     CONSTRAINT beneficiary_line_item_ids_check CHECK ((cardinality(line_item_ids) > 0)),
     CONSTRAINT beneficiary_social_category_check CHECK ((social_category ~ '^[A-Z][A-Z0-9 _-]{0,39}$'::text)),
     CONSTRAINT beneficiary_updated_at_in_bounds CHECK (((updated_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (updated_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
@@ -5683,7 +5684,7 @@ CREATE TRIGGER first_one_has_its_payments_id BEFORE INSERT ON ifms.payment_instr
 -- Name: beneficiary first_status; Type: TRIGGER; Schema: ifms; Owner: -
 --
 
-CREATE TRIGGER first_status BEFORE INSERT ON ifms.beneficiary FOR EACH ROW WHEN ((new.status IS DISTINCT FROM 'Payment Pending'::text)) EXECUTE FUNCTION ifms.refuse_first_status('Payment Pending');
+CREATE TRIGGER first_status BEFORE INSERT ON ifms.beneficiary FOR EACH ROW WHEN (((new.status IS DISTINCT FROM 'Payment Pending'::text) AND (new.status IS DISTINCT FROM new.imported_as))) EXECUTE FUNCTION ifms.refuse_first_status('Payment Pending');
 
 --
 -- Name: payment_instruction first_status; Type: TRIGGER; Schema: ifms; Owner: -

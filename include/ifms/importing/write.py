@@ -1,4 +1,4 @@
-"""The rows that fit, written into the ledger: by the ledger's own steps, so that its guards see every one of them."""
+"""The rows that fit, written into the ledger: PIs by its own steps, so that its guards see every one of them."""
 
 from __future__ import annotations
 

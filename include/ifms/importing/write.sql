@@ -1,4 +1,4 @@
--- The rows that fit, written into the ledger by its own steps. Headings: `-- part: name`; `write.py` says when.
+-- The rows that fit, written into the ledger. Headings: `-- part: name`; `write.py` says when.
 
 -- part: fit
 -- What fits, with its rows; nothing else is read from here on.
@@ -101,6 +101,7 @@ DO UPDATE SET fetched_until = coalesce(va_watermark.fetched_until, excluded.fetc
 
 -- part: instructions
 -- A payment's PIs one after the other, each from PENDING to where it stands: a beneficiary is live in one of them only.
+-- A beneficiary starts where it stands, and goes on by the steps if a later import finds it elsewhere.
 INSERT INTO ifms.payment_instruction (id, tenant_id, pi_number, pi_type, parent_pi_number, payment_number, is_active,
     sanction_id, hoa_code, ddo_code, ssu_id, grantee_code, scheme_code, master_allotment_id, ssu_allotment_id,
     allotment_serial_no, gross_amount, net_amount, beneficiary_count, bill_date, financial_year, purpose,
@@ -149,11 +150,13 @@ WHERE p.ledger_id IS NULL AND p.generation = %(generation)s AND l.pi_number = p.
 INSERT INTO ifms.beneficiary (payment_instruction_id, beneficiary_number, beneficiary_id, beneficiary_type, amount,
     line_item_ids, name, account_last4, account_type, ifsc, bank_account_id, mobile, address, status_message,
     voucher_number, voucher_date, utr_number, utr_date, end_to_end_id, challan_number, challan_date, failed_on,
-    created_at, updated_at, imported_as)
+    created_at, updated_at, status, imported_as)
 SELECT p.ledger_id, b.number, b.payee_id, b.payee_type, b.amount, b.lines, '', '', '', '', b.bank_account_id, '', '',
        b.message, b.voucher_number, b.voucher_date, b.utr_number, b.utr_date, b.end_to_end_id, b.challan_number,
-       b.challan_date, b.failed_on, p.created, b.modified, 'Payment Pending'
+       b.challan_date, b.failed_on, p.created, b.modified, s.status, s.status
 FROM fit_beneficiary b JOIN fit_pi p ON p.id = b.pi_id
+CROSS JOIN LATERAL (SELECT coalesce((SELECT to_status FROM java_step WHERE (subject, route) = ('B', b.route)
+                                     ORDER BY n DESC LIMIT 1), 'Payment Pending')) AS s (status)
 WHERE b.ledger_id IS NULL AND p.generation = %(generation)s;
 
 -- Nothing else tells the planner in time how large they have become.
@@ -178,8 +181,7 @@ UPDATE ifms.beneficiary l SET status_message = b.message, voucher_number = b.vou
     voucher_date = b.voucher_date, utr_number = b.utr_number, utr_date = b.utr_date, end_to_end_id = b.end_to_end_id,
     challan_number = b.challan_number, challan_date = b.challan_date, failed_on = b.failed_on, updated_at = b.modified
 FROM fit_beneficiary b JOIN fit_pi p ON p.id = b.pi_id JOIN java_step s ON s.subject = 'B' AND s.route = b.route
-WHERE l.id = b.ledger_id AND l.status = s.from_status AND l.imported_as <> 'Payment Pending'
-  AND p.generation = %(generation)s;
+WHERE l.id = b.ledger_id AND l.status = s.from_status AND p.generation = %(generation)s;
 
 -- part: beneficiary step
 UPDATE ifms.beneficiary l SET status = s.to_status, imported_as = s.to_status

@@ -125,7 +125,8 @@ def test_a_user_has_one_that_is_made_and_one_that_waits(
             with locked(ledger_dsn):
                 for each in mine[:2]:
                     group.start_soon(each.send)
-                await until(lambda: reading(ledger_dsn) == 1 and [one.inside for one in pool.of_each._of.values()] == [2])
+                await until(lambda: reading(ledger_dsn) == 1)
+                await until(lambda: [one.inside for one in pool.of_each._of.values()] == [2])
                 assert pool.places.inside == 1, "the second waits for the first, and takes no other user's place"
                 await mine[2].send()
                 assert (mine[2].status, mine[2].headers["retry-after"]) == (429, "30")

@@ -157,6 +157,13 @@ def test_only_the_owner_imports(java_world, here):
             worker.execute(
                 f"INSERT INTO ifms.payment_instruction (pi_number, {names}) SELECT 'PI-XX/1', {names} FROM ifms.payment_instruction LIMIT 1".encode()
             )
+        with pytest.raises(errors.CheckViolation, match="only the owner"):
+            worker.execute(
+                """
+                INSERT INTO ifms.beneficiary SELECT (jsonb_populate_record(b, jsonb_build_object(
+                    'id', gen_random_uuid(), 'beneficiary_number', 'x'))).* FROM ifms.beneficiary b LIMIT 1
+                """
+            )
         with pytest.raises(errors.InsufficientPrivilege):
             worker.execute("UPDATE ifms.beneficiary SET imported_as = 'Payment Failed'")
         with pytest.raises(errors.InsufficientPrivilege):

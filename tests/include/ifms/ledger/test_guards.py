@@ -1,5 +1,6 @@
 """The database keeps the money rules even against SQL written by hand, by the ledger's owner."""
 
+import re
 import threading
 import time
 import uuid
@@ -268,6 +269,36 @@ def test_a_new_pi_starts_as_pending(ledger, pi, status):
     with ledger.connect() as connection, pytest.raises(errors.CheckViolation) as refused:
         copy_instructions(connection, OTHER | {"status": status})
     assert refused.value.diag.constraint_name == "status_transition"
+
+
+@pytest.mark.parametrize(
+    ("status", "imported_as", "rule"),
+    [
+        *[(each, None, "status_transition") for each in BeneficiaryStatus if each is not BeneficiaryStatus.PENDING],
+        ("Payment Successful", "Payment Failed", "status_transition"),
+        ("Payment Successful", "Payment Pending", "status_transition"),
+        ("Done", None, "status_transition"),
+        ("Done", "Done", "beneficiary_imported_as_check"),
+    ],
+)
+def test_a_new_beneficiary_starts_as_pending_or_as_it_is_imported(ledger, pi, status, imported_as, rule):
+    with ledger.connect() as connection, pytest.raises(errors.CheckViolation) as refused:
+        connection.execute(
+            """
+            INSERT INTO ifms.beneficiary SELECT (jsonb_populate_record(b, jsonb_build_object(
+                'id', gen_random_uuid(), 'beneficiary_number', 'x', 'status', %s::text, 'imported_as', %s::text))).*
+            FROM ifms.beneficiary b
+            """,
+            (status, imported_as),
+        )
+    assert refused.value.diag.constraint_name == rule
+
+
+def test_a_beneficiary_may_be_imported_in_any_status_and_in_no_other(ledger):
+    check = ledger.one(
+        "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'beneficiary_imported_as_check'"
+    )
+    assert set(re.findall("'([^']+)'", check)) == {str(each) for each in BeneficiaryStatus}
 
 
 # What stays possible --------------------------------------------------------------------------------------------------

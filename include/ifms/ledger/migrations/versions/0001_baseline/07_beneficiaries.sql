@@ -37,7 +37,8 @@ CREATE TABLE ifms.beneficiary (
     failed_on               date,
     -- The last status that an import gave the row; NULL for this adapter's own. The platform heard of it from the adapter
     -- before this one.
-    imported_as             text,
+    imported_as             text CHECK (imported_as IN ('Payment Pending', 'Payment Initiated', 'Payment In Process',
+                                                        'Payment Successful', 'Payment Failed')),
     created_at              timestamptz NOT NULL DEFAULT now(),
     updated_at              timestamptz NOT NULL DEFAULT now(),
     UNIQUE (payment_instruction_id, beneficiary_number),
@@ -62,8 +63,10 @@ CREATE INDEX beneficiary_by_utr ON ifms.beneficiary (utr_number) WHERE utr_numbe
 CREATE INDEX beneficiary_by_voucher ON ifms.beneficiary (voucher_number) WHERE voucher_number IS NOT NULL;
 CREATE INDEX beneficiary_by_voucher_date ON ifms.beneficiary (voucher_date) WHERE voucher_date IS NOT NULL;
 
+-- What its owner imports starts as it stood in the adapter before this one.
 CREATE TRIGGER first_status BEFORE INSERT ON ifms.beneficiary FOR EACH ROW
-    WHEN (NEW.status IS DISTINCT FROM 'Payment Pending') EXECUTE FUNCTION ifms.refuse_first_status('Payment Pending');
+    WHEN (NEW.status IS DISTINCT FROM 'Payment Pending' AND NEW.status IS DISTINCT FROM NEW.imported_as)
+    EXECUTE FUNCTION ifms.refuse_first_status('Payment Pending');
 CREATE TRIGGER check_transition BEFORE UPDATE OF status ON ifms.beneficiary FOR EACH ROW
     WHEN (NEW.status IS DISTINCT FROM OLD.status) EXECUTE FUNCTION ifms.check_transition('BENEFICIARY');
 
