@@ -18,10 +18,12 @@ from ifms_standalone.simulators import Simulator
 
 _IN_CYCLE = "(p.created_at >= %(since)s OR p.id = ANY(%(open)s))"
 
-# The smallest ones: those with several payees are left for the bank.
+# The smallest ones: those with several payees are left for the bank. Of one whose status was asked for, as after a lost
+# reply, the SSU may have decided already.
 _MAY_BE_REJECTED = f"""
     SELECT p.pi_number FROM ifms.payment_instruction p
     WHERE p.pi_type = 'ORIGINAL' AND p.repayment_of IS NULL AND p.status = 'INITIATED' AND {_IN_CYCLE}
+      AND NOT EXISTS (SELECT FROM ifms.treasury_call c WHERE c.bill_number = p.pi_number AND c.service_id = 'PIS')
     ORDER BY p.beneficiary_count, p.created_at, p.pi_number
 """
 

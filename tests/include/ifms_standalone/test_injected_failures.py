@@ -99,6 +99,18 @@ def test_a_rejection_that_a_run_before_has_left_is_the_one(adapter: Adapter, inj
     assert len(injected.treasury.control("GET", "rules")) == 1
 
 
+def test_one_that_an_ssu_has_decided_on_already_is_not_rejected(adapter: Adapter, injected: InjectedFailures) -> None:
+    rule = {"service": "PI", "effect": "lost_reply", "times": 2}
+    adapter.simulators.ask_treasury("POST", "rules", rule)
+    _run(adapter, "VA", "PA", "PI")
+    [other] = adapter.rows("SELECT pi_number FROM ifms.payment_instruction WHERE status = 'INITIATED'")
+    _run(adapter, "PI")  # asks for the status of both, as whose answer was lost
+    assert adapter.statuses() == {"INITIATED": 3}
+    assert injected.reject_one() == other["pi_number"]
+    _run(adapter, "PIS")
+    assert adapter.statuses() == {"APPROVED": 2, "FAILED": 1}
+
+
 def test_what_is_not_of_this_cycle_is_left_alone(adapter: Adapter, injected: InjectedFailures) -> None:
     adapter.cycle()
     later = InjectedFailures(injected.treasury, injected.platform, injected.ledger, Scope.from_now(adapter.dsn))
