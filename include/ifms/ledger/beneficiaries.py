@@ -80,7 +80,7 @@ def of(connection: Connection, instruction_ids: Collection[UUID]) -> dict[UUID, 
     """The beneficiaries of each of these PIs, in the order of their numbers."""
     found: dict[UUID, list[Beneficiary]] = {i: [] for i in instruction_ids}
     with connection.cursor(row_factory=class_row(Beneficiary)) as cursor:
-        cursor.execute(_OF, (list(instruction_ids),))
+        cursor.execute(_OF, (list(instruction_ids),), prepare=True)
         for row in cursor:
             found[row.payment_instruction_id].append(row)
     return found
@@ -168,6 +168,7 @@ def record_scrolls(connection: Connection, pi: PaymentInstruction, scrolls: Sequ
                 "utr_dates": [s.utr_date for s in reported.values()],
                 "ends": [s.end_to_end_id for s in reported.values()],
             },
+            prepare=True,
         ).fetchall()
     newly.sort(key=lambda row: row.beneficiary_number)
     return replace(tally(connection, pi), newly_paid=newly, everybody=everybody)
@@ -228,6 +229,7 @@ def tally(connection: Connection, pi: PaymentInstruction) -> Tally:
         FROM ifms.beneficiary WHERE payment_instruction_id = %s
         """,
         (pi.id,),
+        prepare=True,
     ).fetchone()
     assert row is not None
     return Tally(row[0], row[1])
@@ -282,6 +284,7 @@ def _standing(connection: Connection, pi: PaymentInstruction) -> tuple[bool, Tal
               WHERE p.tenant_id = %s AND p.payment_number = %s AND p.status <> 'FAILED') paying
         """,
         (pi.tenant_id, pi.payment_number),
+        prepare=True,
     ).fetchone()
     assert row is not None
     return row[0], Tally(row[1], row[2])

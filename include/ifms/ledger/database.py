@@ -27,7 +27,7 @@ _LIFE = b"""
     FROM pg_stat_bgwriter
 """
 _NEVER = 2**31  # executions after which a statement is prepared unasked
-_TRANSIENT = (pg.DeadlockDetected, pg.SerializationFailure, pg.LockNotAvailable)
+TRANSIENT = (pg.DeadlockDetected, pg.SerializationFailure, pg.LockNotAvailable)
 # What no other try would mend: a rule of the database, or a value that it can't hold (too large, no date, too long for
 # an index; and what psycopg can't write or read).
 REFUSED = (pg.IntegrityError, pg.DataError, pg.ProgramLimitExceeded, UnicodeEncodeError)
@@ -88,7 +88,7 @@ class Database:
                 committing = transaction_id
                 connection.commit()
                 return result
-            except _TRANSIENT:
+            except TRANSIENT:
                 if attempt == _ATTEMPTS:
                     raise
             except pg.QueryCanceled:  # a statement that ran too long would only do so again

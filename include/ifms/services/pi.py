@@ -44,7 +44,7 @@ from ifms.services.instruction_draft import BAD_PAYMENT, Draft, Drafter, numbere
 from ifms.services.pis import InstructionStatus
 from ifms.services.still_owed import Stored, unsettled
 from ifms.signing import Keyring
-from ifms.sweep.pipeline import drive
+from ifms.sweep.pipeline import TOGETHER, drive
 from ifms.sweep.scope import Scope
 from ifms.sweep.status_poll import LEASE, of_scope, require_same, require_single_row
 from ifms.sweep.submission import Ready, Receipt, Sender, accept, checked_receipt, decline
@@ -59,7 +59,6 @@ NO_FUNDS = "PAYMENT_INSUFFICIENT_FUNDS"
 
 BATCH = 64  # payments looked up at a time: few enough to hold, enough to share the look-ups
 LOOK_UPS = 4  # cities looked up at a time
-TOGETHER = 16  # PIs written in one transaction: what that costs is shared, and the first one is soon on its way
 
 log = logging.getLogger("ifms.sweep")
 

@@ -14,15 +14,15 @@ from datetime import timedelta
 from functools import partial
 from typing import Generic, TypeVar, assert_never
 
-from ifms.errors import BadInputError, UnknownTextError, WireError
+from ifms.errors import BadInputError, IfmsError, UnknownTextError, WireError
 from ifms.ledger import instructions, phrases, status_log
 from ifms.ledger.claims import Claim, Queue, claim, release
-from ifms.ledger.database import Connection
+from ifms.ledger.database import TRANSIENT, Connection
 from ifms.ledger.failure_matching import rematch
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.status_log import LogStatus
 from ifms.ledger.write_batch import Writes
-from ifms.sweep.pipeline import drive
+from ifms.sweep.pipeline import Answers, drive
 from ifms.sweep.run import Sweep
 from ifms.sweep.scope import Scope
 from ifms.sweep.takeover import drain_with_takeover
@@ -126,6 +126,7 @@ class Poll(Generic[News]):
                 self._call,
                 self._settle,
                 lambda item: give_back(self.sweep, queue, item),
+                self._settle_together,
             )
 
         drain_with_takeover(self.sweep, queue, LEASE, of_scope(self.scope), work)
@@ -154,6 +155,36 @@ class Poll(Generic[News]):
         self.sweep.db.transact(write)
         self.sweep.add_problem(f"PI {item.pi.pi_number} can't be asked about: {reason}")
 
+    def _settle_together(
+        self, answers: Answers[Claimed, Outcome | _Unaskable]
+    ) -> Answers[Claimed, Outcome | _Unaskable]:
+        """One transaction for answers that only move their own PI; returns those that have to be settled one by one.
+
+        Whatever it can't take leaves nothing of it written: then each is settled by itself.
+        """
+        ours, others = [], []
+        for item, outcome in answers:
+            if isinstance(outcome, Answered) and not item.pi.unmatched_failures:
+                read = self._read(item.pi, outcome)
+                if read.fault is None:
+                    ours.append((item, outcome, read))
+                    continue
+            others.append((item, outcome))
+        # Runs that settle at once take what they share (a payment, a city's records) in the same order.
+        ours.sort(key=lambda each: (each[0].pi.tenant_id, each[0].pi.payment_number, each[0].pi.pi_number))
+
+        def write(connection: Connection) -> list[_Written]:
+            return [self._write(connection, *each) for each in ours]
+
+        try:
+            written = self.sweep.db.transact(write)
+        except (IfmsError, *TRANSIENT):
+            return answers
+        for (item, outcome, _), each in zip(ours, written, strict=True):
+            self.sweep.record_outcome(outcome)
+            self._count(item, each)
+        return others
+
     def _settle(self, item: Claimed, outcome: Outcome | _Unaskable) -> None:
         """One transaction: the exchanges, what they change, and the PI back in its queue."""
         if isinstance(outcome, _Unaskable):
@@ -161,30 +192,33 @@ class Poll(Generic[News]):
             return
         self.sweep.record_outcome(outcome)
         read = self._read(item.pi, outcome)
-
-        def write(connection: Connection) -> _Written:
-            writes = Writes(connection)
-            self.sweep.log_calls(writes, outcome, instruction_id=item.pi.id)
-            written = self._change(writes, item, outcome, read)
-            status_log.log_status(
-                writes,
-                item.pi,
-                self.service.service,
-                written.status,
-                message=written.message,
-                to_status=written.change.status if written.change else None,
-                sweep_run_id=self.sweep.run.id,
-            )
-            connection = writes.flush()
-            if written.change and written.change.status:
-                self._follow_up(connection, item.pi, written.change)
-            return written
-
         try:
-            written = self.sweep.db.transact(write)
+            written = self.sweep.db.transact(lambda c: self._write(c, item, outcome, read))
         except WireError as error:  # seen only beside the PI's rows: what was written is rolled back, the call is kept
             read = _Read(fault=mask_long_numbers(str(error)[:1000]))
-            written = self.sweep.db.transact(write)
+            written = self.sweep.db.transact(lambda c: self._write(c, item, outcome, read))
+        self._count(item, written)
+
+    def _write(self, connection: Connection, item: Claimed, outcome: Outcome, read: _Read[News]) -> _Written:
+        """What was called, what the answer changes, and its word in the log."""
+        writes = Writes(connection)
+        self.sweep.log_calls(writes, outcome, instruction_id=item.pi.id)
+        written = self._change(writes, item, outcome, read)
+        status_log.log_status(
+            writes,
+            item.pi,
+            self.service.service,
+            written.status,
+            message=written.message,
+            to_status=written.change.status if written.change else None,
+            sweep_run_id=self.sweep.run.id,
+        )
+        connection = writes.flush()
+        if written.change and written.change.status:
+            self._follow_up(connection, item.pi, written.change)
+        return written
+
+    def _count(self, item: Claimed, written: _Written) -> None:
         self.sweep.counts[written.change.label if written.change else written.status.lower()] += 1
         if written.problem is not None:
             self.sweep.add_problem(f"PI {item.pi.pi_number}: {written.problem}")

@@ -12,7 +12,7 @@ from ifms.errors import (
     SweepStoppedError,
     TreasuryLoginError,
 )
-from ifms.sweep.pipeline import AHEAD, drive
+from ifms.sweep.pipeline import AHEAD, TOGETHER, drive
 from ifms.sweep.run import Sweep
 
 
@@ -134,3 +134,30 @@ def test_told_to_stop_it_makes_no_new_call_and_settles_those_under_way(ledger):
     assert sorted(settled) == sorted(called)
     assert not set(called) & set(returned)
     assert len(called) <= 8
+
+
+def test_what_piles_up_is_settled_together_and_the_rest_of_it_one_by_one(ledger):
+    """All come back at once; item 3 can't be settled with others, and they are looked at in two turns at least."""
+    together, alone, all_there = [], [], threading.Barrier(40)
+
+    def call(item):
+        all_there.wait(timeout=30)
+        return -item
+
+    def settle(item, result):
+        alone.append((item, result))
+
+    def settle_together(answers):
+        time.sleep(0.2)  # the others come back meanwhile
+        together.append([item for item, _ in answers if item != 3])
+        return [(item, result) for item, result in answers if item == 3]
+
+    sweep = Sweep(ledger.db, "PIS", workers=40)
+    with sweep:
+        drive(sweep, items(40), call, settle, lambda item: None, settle_together)
+    assert sorted([*(item for item, _ in alone), *(item for each in together for item in each)]) == list(range(40))
+    assert all(result == -item for item, result in alone)
+    assert (3, -3) in alone
+    assert len(alone) < 4, "but for item 3, only what was alone in its turn"
+    assert max(map(len, together)) == TOGETHER
+    assert sweep.counts == {"done": 40}

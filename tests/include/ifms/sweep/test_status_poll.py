@@ -3,6 +3,8 @@
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import psycopg
 import pytest
@@ -276,3 +278,69 @@ def test_what_was_taken_over_meanwhile_does_not_keep_the_rest_from_being_given_b
         items.close()
     assert sweep.counts["claim_lost"] == 1
     assert len(adapter.rows("SELECT id FROM ifms.payment_instruction WHERE claim_token IS NULL")) == 1
+
+
+@contextmanager
+def all_come_back_before_the_first_is_written(adapter, treasury, service):
+    """The log is locked until the treasury has answered all three, so that two wait for the first."""
+    bring_to(adapter, service)
+    treasury.settings(latency_ms=200)  # all are asked about before the first comes back
+    before = len(treasury.arrivals)
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(adapter.dsn) as holder:
+        holder.execute("LOCK TABLE ifms.status_log IN EXCLUSIVE MODE")
+        sweep = pool.submit(adapter.run, service)
+        end = time.monotonic() + 30
+        while len(treasury.arrivals) < before + 4:  # and the login
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        time.sleep(0.4)
+        yield sweep, holder
+        holder.commit()
+        sweep.exception(timeout=30)
+
+
+def transactions(adapter, service):
+    """How many answers each transaction has written."""
+    rows = adapter.rows("SELECT xmin::text AS id FROM ifms.status_log WHERE service_id = %s", service)
+    return sorted(Counter(row["id"] for row in rows).values())
+
+
+@pytest.mark.parametrize("service", ["PIS", "PAG", "PD"])
+def test_answers_that_have_piled_up_are_written_in_one_transaction(adapter, treasury, service):
+    with all_come_back_before_the_first_is_written(adapter, treasury, service) as (sweep, _):
+        pass
+    assert sweep.result().counts["answered"] == sweep.result().counts["done"] == 3
+    assert transactions(adapter, service) in ([1, 2], [3])
+    assert adapter.statuses() == Counter({AFTER[service]: 3})
+    assert_money_is_right(adapter, treasury)
+
+
+@pytest.mark.parametrize("service", ["PIS", "PAG", "PD"])
+def test_one_that_can_not_be_written_keeps_no_other_back(adapter, treasury, service):
+    """Another copy has taken one of them over: the others are settled, and it is left to that copy."""
+    with all_come_back_before_the_first_is_written(adapter, treasury, service) as (sweep, holder):
+        holder.execute(
+            """
+            UPDATE ifms.payment_instruction SET claim_token = gen_random_uuid()
+            WHERE id = (SELECT id FROM ifms.payment_instruction ORDER BY id DESC LIMIT 1)
+            """
+        )
+    counts = sweep.result().counts
+    assert (counts["claim_lost"], counts["done"], counts["answered"]) == (1, 2, 3)
+    assert adapter.statuses() == Counter({AFTER[service]: 2, BEFORE[service]: 1})
+    assert transactions(adapter, service) == [1, 1]
+    assert_money_is_right(adapter, treasury)
+
+
+def test_a_refusal_is_written_by_itself_whatever_else_has_come_back(adapter, treasury):
+    treasury.rule("PIS", "reject", times=1)
+    with all_come_back_before_the_first_is_written(adapter, treasury, "PIS") as (sweep, _):
+        pass
+    assert sweep.result().counts["refused"] == 1
+    assert adapter.statuses() == Counter({"APPROVED": 2, "FAILED": 1})
+    [rejected] = adapter.rows(
+        "SELECT count(*) AS n FROM ifms.status_log WHERE xmin = (SELECT xmin FROM ifms.status_log"
+        " WHERE to_status = 'FAILED')"
+    )
+    assert rejected["n"] == 1
+    assert_money_is_right(adapter, treasury)
