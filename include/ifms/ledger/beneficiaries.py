@@ -40,23 +40,22 @@ _OF = (
     .as_bytes()
 )
 
-_SCROLLED = (
-    sql.SQL(
-        """
-        UPDATE ifms.beneficiary b SET status = 'Payment Successful', status_message = reported.message,
-               voucher_number = reported.voucher, voucher_date = reported.voucher_date, utr_number = reported.utr,
-               utr_date = reported.utr_date, end_to_end_id = reported.end_to_end, updated_at = now()
-        FROM unnest(%(numbers)s::text[], %(messages)s::text[], %(vouchers)s::text[], %(voucher_dates)s::date[],
-                    %(utrs)s::text[], %(utr_dates)s::date[], %(ends)s::text[])
-            AS reported (number, message, voucher, voucher_date, utr, utr_date, end_to_end)
-        WHERE b.payment_instruction_id = %(instruction)s AND b.beneficiary_number = reported.number
-          AND b.status IN ('Payment Initiated', 'Payment In Process')
-        RETURNING {}
-        """
-    )
-    .format(columns_of(Beneficiary, "b"))
-    .as_bytes()
-)
+_PAYEES = b"""
+    SELECT beneficiary_number, line_item_ids FROM ifms.beneficiary WHERE payment_instruction_id = %s
+    ORDER BY beneficiary_number
+"""
+
+_SCROLLED = b"""
+    UPDATE ifms.beneficiary b SET status = 'Payment Successful', status_message = reported.message,
+           voucher_number = reported.voucher, voucher_date = reported.voucher_date, utr_number = reported.utr,
+           utr_date = reported.utr_date, end_to_end_id = reported.end_to_end, updated_at = now()
+    FROM unnest(%(numbers)s::text[], %(messages)s::text[], %(vouchers)s::text[], %(voucher_dates)s::date[],
+                %(utrs)s::text[], %(utr_dates)s::date[], %(ends)s::text[])
+        AS reported (number, message, voucher, voucher_date, utr, utr_date, end_to_end)
+    WHERE b.payment_instruction_id = %(instruction)s AND b.beneficiary_number = reported.number
+      AND b.status IN ('Payment Initiated', 'Payment In Process')
+    RETURNING b.beneficiary_number
+"""
 
 
 def insert_beneficiaries(
@@ -134,13 +133,21 @@ class Scroll:
 
 
 @dataclass(frozen=True)
+class Payee:
+    """A beneficiary by its number, and the lines of bills that it is paid for."""
+
+    beneficiary_number: str
+    line_item_ids: Sequence[str]
+
+
+@dataclass(frozen=True)
 class Tally:
     """How beneficiaries stand, and, where a reply has just been recorded, which of them it found paid, of whom."""
 
     waiting: int
     failed: int
-    newly_paid: Sequence[Beneficiary] = field(default=(), compare=False, repr=False)
-    everybody: Sequence[Beneficiary] = field(default=(), compare=False, repr=False)
+    newly_paid: Sequence[Payee] = field(default=(), compare=False, repr=False)
+    everybody: Sequence[Payee] = field(default=(), compare=False, repr=False)
 
 
 def record_scrolls(connection: Connection, pi: PaymentInstruction, scrolls: Sequence[Scroll]) -> Tally:
@@ -149,29 +156,33 @@ def record_scrolls(connection: Connection, pi: PaymentInstruction, scrolls: Sequ
     A scroll that was told before changes nothing, and one for a beneficiary that has failed since does not revive it.
     Raises WireError, and nothing is written, for a scroll of somebody who is no beneficiary of the PI.
     """
-    everybody = of(connection, [pi.id])[pi.id]
-    known = {row.beneficiary_number.casefold(): row.beneficiary_number for row in everybody}
+    with connection.cursor(row_factory=class_row(Payee)) as cursor:
+        everybody = cursor.execute(_PAYEES, (pi.id,), prepare=True).fetchall()
+    known = {payee.beneficiary_number.casefold(): payee.beneficiary_number for payee in everybody}
     for scroll in scrolls:
         if scroll.beneficiary_number.casefold() not in known:
             raise WireError(f"the reply about {pi.pi_number} names {scroll.beneficiary_number!r}, which is not in it")
     reported = {known[s.beneficiary_number.casefold()]: s for s in reversed(scrolls)}  # the first of each
-    with connection.cursor(row_factory=class_row(Beneficiary)) as cursor:
-        newly = cursor.execute(
-            _SCROLLED,
-            {
-                "instruction": pi.id,
-                "numbers": list(reported),
-                "messages": [s.message for s in reported.values()],
-                "vouchers": [s.voucher_number for s in reported.values()],
-                "voucher_dates": [s.voucher_date for s in reported.values()],
-                "utrs": [s.utr_number for s in reported.values()],
-                "utr_dates": [s.utr_date for s in reported.values()],
-                "ends": [s.end_to_end_id for s in reported.values()],
-            },
-            prepare=True,
-        ).fetchall()
-    newly.sort(key=lambda row: row.beneficiary_number)
-    return replace(tally(connection, pi), newly_paid=newly, everybody=everybody)
+    newly = connection.execute(
+        _SCROLLED,
+        {
+            "instruction": pi.id,
+            "numbers": list(reported),
+            "messages": [s.message for s in reported.values()],
+            "vouchers": [s.voucher_number for s in reported.values()],
+            "voucher_dates": [s.voucher_date for s in reported.values()],
+            "utrs": [s.utr_number for s in reported.values()],
+            "utr_dates": [s.utr_date for s in reported.values()],
+            "ends": [s.end_to_end_id for s in reported.values()],
+        },
+        prepare=True,
+    ).fetchall()
+    paid = {number for (number,) in newly}
+    return replace(
+        tally(connection, pi),
+        newly_paid=[payee for payee in everybody if payee.beneficiary_number in paid],
+        everybody=everybody,
+    )
 
 
 @dataclass(frozen=True)

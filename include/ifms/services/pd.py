@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from ifms.errors import UnknownTextError, WireError
 from ifms.ledger import beneficiaries, instructions, outbox
-from ifms.ledger.beneficiaries import Scroll, Tally
+from ifms.ledger.beneficiaries import Payee, Scroll, Tally
 from ifms.ledger.claims import Claim
 from ifms.ledger.instructions import Change
-from ifms.ledger.models import Beneficiary, PaymentInstruction
+from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.statuses import Event, PiStatus
 from ifms.ledger.write_batch import Writes
 from ifms.sweep.status_poll import StatusService, require_same
@@ -113,7 +113,7 @@ def complete(writes: Writes, pi: PaymentInstruction, claim: Claim, tally: Tally,
     return instructions.advance(writes, pi, claim, event, error_message=None, **columns)
 
 
-def enqueue_paid(writes: Writes, pi: PaymentInstruction, paid: Sequence[Beneficiary]) -> None:
+def enqueue_paid(writes: Writes, pi: PaymentInstruction, paid: Sequence[Payee]) -> None:
     """The platform hears that these beneficiaries of the PI are paid.
 
     The whole payment is SUCCESSFUL only once everybody is paid whom it pays, by whichever PI; PARTIAL while somebody's
@@ -129,7 +129,7 @@ def enqueue_paid(writes: Writes, pi: PaymentInstruction, paid: Sequence[Benefici
         writes,
         pi.tenant_id,
         pi.payment_number,
-        [line for row in paid for line in row.line_item_ids],
+        [line for payee in paid for line in payee.line_item_ids],
         "SUCCESSFUL",
         status="PARTIAL" if standing.failed else "INITIATED",
         reference_status="PAYMENT_PARTIAL" if standing.failed else "PAYMENT_INITIATED",

@@ -226,9 +226,11 @@ def test_a_scroll_is_kept_with_its_beneficiary_by_number_in_any_case(ledger, pi,
 def test_who_is_newly_paid_is_told_once(ledger, pi):
     bring(ledger, pi, IN_PROCESS)
     first, second = of(ledger, pi)
-    assert [b.id for b in record(ledger, pi, scroll(first)).newly_paid] == [first.id]
-    assert [b.id for b in record(ledger, pi, scroll(first), scroll(second)).newly_paid] == [second.id]
-    assert record(ledger, pi, scroll(first), scroll(second)).newly_paid == []
+    everybody = [beneficiaries.Payee(row.beneficiary_number, row.line_item_ids) for row in (first, second)]
+    assert record(ledger, pi, scroll(first)).newly_paid == everybody[:1]
+    assert record(ledger, pi, scroll(first), scroll(second)).newly_paid == everybody[1:]
+    told = record(ledger, pi, scroll(first), scroll(second))
+    assert (told.newly_paid, told.everybody) == ([], everybody)
 
 
 def test_the_first_scroll_stays_whatever_is_told_later(ledger, pi):
