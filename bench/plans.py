@@ -142,7 +142,7 @@ def _look_ups() -> Iterator[tuple[str, tuple[str, ...], Callable[[psycopg.Connec
     yield "bills whose failures can be matched now", (open_ones,), failures.matchable_bills
     yield "claim: messages", ("outbox_due",), partial(outbox.claim_messages, limit=64)
     yield "whether a message is due", ("outbox_due",), outbox.anything_due
-    yield "how a payment stands", ("payment_instruction_by_payment", "payment_instruction_by_payment_number"), _standing
+    yield "how a payment stands", ("payment_instruction_by_payment",), _standing
 
 
 def _queues() -> Iterator[tuple[str, Queue, tuple[str, ...], type, dict[str, object]]]:

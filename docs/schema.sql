@@ -5156,13 +5156,7 @@ CREATE INDEX payment_instruction_by_parent ON ifms.payment_instruction USING btr
 -- Name: payment_instruction_by_payment; Type: INDEX; Schema: ifms; Owner: -
 --
 
-CREATE INDEX payment_instruction_by_payment ON ifms.payment_instruction USING btree (tenant_id, payment_number);
-
---
--- Name: payment_instruction_by_payment_number; Type: INDEX; Schema: ifms; Owner: -
---
-
-CREATE INDEX payment_instruction_by_payment_number ON ifms.payment_instruction USING btree (payment_number);
+CREATE INDEX payment_instruction_by_payment ON ifms.payment_instruction USING btree (payment_number, tenant_id);
 
 --
 -- Name: payment_instruction_by_sanction; Type: INDEX; Schema: ifms; Owner: -

@@ -183,7 +183,7 @@ WAYS: dict[str, tuple[dict[str, Any], str]] = {
     "some that are open": ({"cities": ["od.city3", "od.city4"]}, "payment_instruction_by_"),
     "status": ({"status": "FAILED"}, "payment_instruction_by_status"),
     "city and status": ({"tenant_id": "od.city2", "status": "FAILED"}, "payment_instruction_by_city_status"),
-    "payment": ({"payment_number": "EP/1"}, "payment_instruction_by_payment_number"),
+    "payment": ({"payment_number": "EP/1"}, "payment_instruction_by_payment"),
     "numbers": ({"pi_numbers": ["PI-1", "PI-2"]}, "payment_instruction_pi_number_key"),
     "number": (
         {"number": "PI-SA/2024-25/0000"},

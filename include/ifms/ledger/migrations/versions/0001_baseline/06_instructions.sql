@@ -132,7 +132,7 @@ CREATE INDEX payment_instruction_returnable ON ifms.payment_instruction (failure
     WHERE pi_type = 'REVISED' AND pa_token_number IS NOT NULL;
 CREATE INDEX payment_instruction_partial ON ifms.payment_instruction (tenant_id, pi_number)
     WHERE pi_type = 'ORIGINAL' AND status IN ('PARTIAL', 'COMPLETED');
-CREATE INDEX payment_instruction_by_payment ON ifms.payment_instruction (tenant_id, payment_number);
+CREATE INDEX payment_instruction_by_payment ON ifms.payment_instruction (payment_number, tenant_id);
 CREATE INDEX payment_instruction_by_sanction ON ifms.payment_instruction (sanction_id);
 -- What the sweeps claim from: only PIs that still wait for something, least recently asked about first.
 CREATE INDEX payment_instruction_due ON ifms.payment_instruction (status, pi_type, polled_at NULLS FIRST)
@@ -161,7 +161,6 @@ CREATE INDEX payment_instruction_by_city ON ifms.payment_instruction (tenant_id,
 CREATE INDEX payment_instruction_by_city_status
     ON ifms.payment_instruction (tenant_id, status, created_at DESC, id DESC);
 CREATE INDEX payment_instruction_by_number ON ifms.payment_instruction (pi_number text_pattern_ops);
-CREATE INDEX payment_instruction_by_payment_number ON ifms.payment_instruction (payment_number);
 CREATE INDEX payment_instruction_revised ON ifms.payment_instruction (created_at DESC, id DESC)
     WHERE pi_type = 'REVISED';
 CREATE INDEX payment_instruction_inactive ON ifms.payment_instruction (created_at DESC, id DESC) WHERE NOT is_active;
