@@ -1,4 +1,4 @@
-"""`make bench`: what sweeps cost beyond the treasury's own latency, how long a page takes, and what reports take.
+"""`make bench`: what sweeps cost beyond the treasury's own latency, what pages and reports take, how soon a PI is sent.
 
 The limit of a sweep is calls × latency ÷ concurrency: its calls, perfectly side by side, and nothing else. The exit
 code is 0 whenever all could be measured: a busy machine is no failed test.
@@ -16,7 +16,7 @@ from statistics import median_low
 
 from rich.console import Console
 
-from bench import auditing, frames, importing, plans, reading, reporting, startup, sweeps
+from bench import auditing, doorbell, frames, importing, plans, reading, reporting, startup, sweeps
 from bench.figures import Cpu, Figure, Growth, Logging, Shipping, Workers, cpu_table, sweeps_table, table, workers_table
 from bench.harness import Harness, harness
 from bench.shipping import measure_shipping
@@ -62,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--reading", action="store_true", help="measure the reading alone")
     parser.add_argument("--reports", action="store_true", help="measure the reports alone")
     parser.add_argument("--workers", action="store_true", help="measure the Celery workers alone")
+    parser.add_argument("--doorbell", action="store_true", help="measure the way from approval to acceptance alone")
     parser.add_argument("--audit", action="store_true", help="measure the verifying of records alone")
     parser.add_argument("--startup", action="store_true", help="measure the start-up of tasks alone")
     parser.add_argument("--import", dest="importing", type=int, metavar="PIS", help="take so many PIs over, alone")
@@ -71,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         or given.reading
         or given.reports
         or given.workers
+        or given.doorbell
         or given.audit
         or given.startup
         or given.importing
@@ -87,6 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 _print_sweeps(console, made, QUICK if quick else Plan())
             if given.workers:
                 _print_workers(console, measure_only_workers(made, QUICK_WORKERS if quick else Plan(), console))
+            if given.doorbell or (everything and not quick):
+                _print_doorbell(console, doorbell.QUICK_PAYMENTS if quick else doorbell.PAYMENTS)
             if everything or given.startup:
                 console.print(startup.table(startup.measure(made, console)))
             if everything or given.importing:
@@ -151,6 +155,15 @@ def _print_workers(console: Console, workers: list[Workers] | str) -> None:
         console.print(f"Workers are not measured: {workers}.", style="dim", highlight=False)
     else:
         console.print(workers_table(workers))
+
+
+def _print_doorbell(console: Console, payments: int) -> None:
+    with harness() as made:  # of the other measurements' payments none may wait for its PI
+        ways = doorbell.measure(made, payments, console)
+    if isinstance(ways, str):
+        console.print(f"The doorbell is not measured: {ways}.", style="dim", highlight=False)
+    else:
+        console.print(doorbell.table(ways))
 
 
 def measure_only_workers(made: Harness, plan: Plan, console: Console) -> list[Workers] | str:

@@ -19,13 +19,15 @@ import psycopg
 from psycopg import sql
 from rich.table import Table
 
+from ifms.cities import Cities
 from ifms.ledger import beneficiaries, claims, failures, instructions, outbox, payments
 from ifms.ledger.beneficiaries import Failure
 from ifms.ledger.claims import Queue
 from ifms.ledger.models import Payment, PaymentInstruction
 from ifms.ledger.statuses import PiStatus
+from ifms.queries import overview
 
-LARGE = ("payment_instruction", "payment", "reported_failure", "outbox", "beneficiary")
+LARGE = ("payment_instruction", "payment", "reported_failure", "outbox", "beneficiary", "status_log")
 LEASE = timedelta(minutes=10)
 MANY = ("INITIATED originals", "payments without a PI")
 TIMES = 7  # more than the five after which a statement is prepared
@@ -142,6 +144,7 @@ def _look_ups() -> Iterator[tuple[str, tuple[str, ...], Callable[[psycopg.Connec
     yield "bills whose failures can be matched now", (open_ones,), failures.matchable_bills
     yield "claim: messages", ("outbox_due",), partial(outbox.claim_messages, limit=64)
     yield "whether a message is due", ("outbox_due",), outbox.anything_due
+    yield "how fast PIs were accepted lately", ("status_log_by_time",), partial(overview.accepted, cities=Cities.ALL)
     yield "how a payment stands", ("payment_instruction_by_payment",), _standing
 
 
@@ -219,6 +222,12 @@ _ROWS = (
     FROM (SELECT n, n %% 100 = 0 AS revised, n %% 20 = 2 AND n <= 1280 AS held,
                  now() - (%(n)s - n) * (interval '3 years' / %(n)s) AS at
           FROM generate_series(1, %(n)s) n) made
+    """,
+    """
+    INSERT INTO ifms.status_log (payment_instruction_id, tenant_id, payment_number, service_id, status, from_status,
+        to_status, created_at)
+    SELECT id, tenant_id, payment_number, 'PI', 'x', 'PENDING', 'INITIATED', created_at
+    FROM ifms.payment_instruction ORDER BY created_at
     """,
     """
     INSERT INTO ifms.beneficiary (payment_instruction_id, beneficiary_number, beneficiary_id, beneficiary_type, amount,

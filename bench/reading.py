@@ -192,6 +192,7 @@ def _overview(connection: psycopg.Connection, year: str, cities: Cities) -> obje
         overview.by_city(connection, cities),
         overview.sweeps_today(connection),
         overview.unknown_answers(connection, cities),
+        overview.accepted(connection, cities),
         overview.reconciled(connection),
     )
 
@@ -321,9 +322,13 @@ _MOVEMENTS = """
 """
 
 _LOG = """
-    INSERT INTO ifms.status_log (payment_instruction_id, tenant_id, payment_number, service_id, status, created_at)
-    SELECT p.id, p.tenant_id, p.payment_number, service, 'STATUS_LOG_' || service || '_SUCCESS', p.created_at
-    FROM ifms.payment_instruction p, (VALUES ('PI'), ('PIS')) AS said (service) ORDER BY p.id LIMIT 2 * {n}
+    INSERT INTO ifms.status_log (payment_instruction_id, tenant_id, payment_number, service_id, status, from_status,
+        to_status, created_at)
+    SELECT p.id, p.tenant_id, p.payment_number, service, 'STATUS_LOG_' || service || '_SUCCESS',
+           CASE WHEN of_today THEN 'PENDING' END, CASE WHEN of_today THEN 'INITIATED' END, p.created_at
+    FROM ifms.payment_instruction p, (VALUES ('PI'), ('PIS')) AS said (service),
+         LATERAL (SELECT service = 'PI' AND p.created_at > now() - interval '1 day' AS of_today) last
+    ORDER BY p.id LIMIT 2 * {n}
 """
 
 _PAYMENTS = """

@@ -63,7 +63,7 @@ def measure_workers(made: Harness, ledger: str, crews: Sequence[int], console: C
         with console.status("Airflow is starting"), redis.running() as broker:
             ours = {"IFMS_SHARDS": str(max(crews)), "IFMS_SCHEDULE_PIS": "none"}
             ours |= settings(broker, made.server)
-            with running(made.server, _connections(made, None), made.root / "workers", DAG, ours) as parts:
+            with running(made.server, connections(made), made.root / "workers", DAG, ours) as parts:
                 crew = Crew(parts, made.server)
                 parts.client.unpause(DAG)
                 return [
@@ -80,7 +80,7 @@ def _measure(made: Harness, ledger: str, crew: Crew, sweep: _Sweep, console: Con
         if sweep.limit:
             for name in list(crew.up):
                 crew.kill(name)
-            crew.airflow.environment.update(_environment(_connections(made, sweep.limit)))
+            crew.airflow.environment.update(_environment(connections(made, sweep.limit)))
         crew.start(*(name for name in sweep.names if name not in crew.up))
         made.copy(ledger, LEDGER)
         due = _counts(made, "SELECT count(*) FROM ifms.payment_instruction WHERE status = 'INITIATED'")[0]
@@ -123,7 +123,7 @@ def _latency(made: Harness, milliseconds: int) -> None:
     made.treasury.control("POST", "settings", {"latency_ms": milliseconds})
 
 
-def _connections(made: Harness, limit: float | None) -> dict[str, Any]:
+def connections(made: Harness, limit: float | None = None) -> dict[str, Any]:
     """Airflow's connections to both simulators; `limit` is the treasury's, in calls a second."""
     keys = {"public_key": made.public_key, "log_key": made.log_key, "signing_key": SIGNING_KEY}
     extra = {**keys, "max_concurrency": AT_A_TIME}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -45,6 +46,12 @@ def process_environment() -> environment.Environment:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker of the fixture `simulators`."""
     config.addinivalue_line("markers", "simulators(treasury, platform): options of their create_app, as dicts")
+
+
+def pytest_collection_finish() -> None:
+    """Keep what was collected, which stays to the end, out of each search for garbage: a tenth of a run's CPU."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups

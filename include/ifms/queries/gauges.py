@@ -8,6 +8,7 @@ from uuid import UUID
 from ifms.cities import Cities
 from ifms.ledger.call_store import oldest_unshipped
 from ifms.ledger.database import Connection
+from ifms.queries import overview
 from ifms.queries.health import health
 
 
@@ -32,7 +33,7 @@ def waiting(connection: Connection) -> dict[str, float]:
     def age(since: datetime | None) -> float:
         return 0.0 if since is None else max((now - since).total_seconds(), 0.0)
 
-    seen = health(connection, Cities.ALL)
+    seen, accepted = health(connection, Cities.ALL), overview.accepted(connection, Cities.ALL)
     found: dict[str, float] = {}
     for status in ("pending", "initiated", "approved", "in_process"):
         for pi_type in ("original", "revised"):
@@ -48,5 +49,8 @@ def waiting(connection: Connection) -> dict[str, float]:
         "payments.held": float(sum(row["payments"] for row in seen.held)),
         "calls.unshipped": age(oldest_unshipped(connection)),
         "treasury.silence": age(seen.reach.last_answer),
+        "acceptance.payments": float(accepted.payments),
+        "acceptance.median": accepted.median.total_seconds() if accepted.median else 0.0,
+        "acceptance.p95": accepted.p95.total_seconds() if accepted.p95 else 0.0,
     }
     return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -130,6 +130,15 @@ class Reconciled:
     state: str
     rules: int
     broken: list[tuple[str, int, Invariant | None]]
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The payments whose PI was accepted lately: how many, and within which time of their making half and 95 % were."""
+
+    payments: int
+    median: timedelta | None
+    p95: timedelta | None
 
 
 @dataclass
@@ -284,6 +293,32 @@ def unknown_answers(connection: Connection, cities: Cities) -> tuple[int, int]:
         cities,
     )
     return row["answers"], row["behind"]
+
+
+def accepted(connection: Connection, cities: Cities) -> Accepted:
+    """The original PIs accepted in the last 24 hours, by how long it took since the platform had made their payments.
+
+    Whatever a payment has waited for is in it: the doorbell, funds, an answer. One that is paid anew is not counted.
+    """
+    with connection.cursor(row_factory=class_row(Accepted)) as cursor:
+        found = cursor.execute(
+            f"""
+            SELECT count(*) AS payments, percentile_disc(0.5) WITHIN GROUP (ORDER BY waited) AS median,
+                   percentile_disc(0.95) WITHIN GROUP (ORDER BY waited) AS p95
+            FROM (
+                -- The platform's clock may be ahead of ours.
+                SELECT greatest(l.created_at - y.raised_at, '0') AS waited FROM ifms.status_log l
+                JOIN ifms.payment_instruction p ON p.id = l.payment_instruction_id
+                JOIN ifms.payment y ON (y.tenant_id, y.payment_number) = (l.tenant_id, l.payment_number)
+                WHERE l.created_at >= now() - interval '1 day' AND l.from_status = 'PENDING'
+                  AND l.to_status = 'INITIATED' AND p.pi_type = 'ORIGINAL' AND p.repayment_of IS NULL
+                  AND {condition("l.tenant_id")}
+            ) each
+            """.encode(),
+            {"cities": cities.listed},
+        ).fetchone()
+    assert found is not None
+    return found
 
 
 def reconciled(connection: Connection) -> Reconciled | None:

@@ -65,6 +65,7 @@ def overview(request: Request, given: Entitled, ledger: Ledger, sort: Annotated[
         cities = reads.by_city(connection, given.read)
         sweeps = reads.sweeps_today(connection)
         unknown = reads.unknown_answers(connection, given.read)
+        accepted = reads.accepted(connection, given.read)
         reconciled = reads.reconciled(connection)
         known = names.read(connection)
     longest = max((each.number for each in waits), default=0)
@@ -100,6 +101,7 @@ def overview(request: Request, given: Entitled, ledger: Ledger, sort: Annotated[
         sweeps=sweeps,
         red=sum(each.state == "failed" for each in sweeps),
         unknown=unknown,
+        accepted=accepted,
         reconciled=reconciled,
     )
 

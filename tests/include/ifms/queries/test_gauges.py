@@ -32,6 +32,7 @@ def test_what_waits_is_counted_and_has_an_age(adapter):
         assert told["outbox.due"] == 2
         assert min(told[f"{what}.oldest"] for what in ("backlog.initiated.original", "outbox")) > 0
         assert told["calls.unshipped"] > told["treasury.silence"] >= 0
+        assert (told["acceptance.payments"], told["acceptance.p95"] >= told["acceptance.median"] >= 0) == (2, True)
         run = connection.execute("SELECT id, started_at FROM ifms.sweep_run WHERE service_id = 'PI'").fetchone()
         took = latencies(connection, *run)
         assert 0 <= took["median"] <= took["p95"] <= took["max"]

@@ -188,6 +188,54 @@ def test_unknown_answers_are_those_with_pis_of_the_cities_behind_them(world: Ada
     assert ask(world, reads.unknown_answers, cities=Cities.of(OTHER)) == (0, 0)
 
 
+def raised(adapter: Adapter, pi_number: str, seconds: int) -> None:
+    """The PI was accepted so many seconds after the platform had made its payment."""
+    rewrite(
+        adapter.dsn,
+        """
+        UPDATE ifms.payment y SET raised_at = l.created_at - make_interval(secs => %s)
+        FROM ifms.status_log l JOIN ifms.payment_instruction p ON p.id = l.payment_instruction_id
+        WHERE p.pi_number = %s AND l.to_status = 'INITIATED' AND p.payment_number = y.payment_number
+        """,
+        [seconds, pi_number],
+    )
+
+
+def test_how_fast_payments_were_accepted(adapter: Adapter, treasury: Treasury):
+    assert ask(adapter, reads.accepted) == reads.Accepted(0, None, None)
+    adapter.run("VA")
+    for _ in range(4):
+        wage_bill(adapter, 1)
+    adapter.run("PA")
+    adapter.run("PI")
+    numbers = [row["pi_number"] for row in adapter.rows("SELECT pi_number FROM ifms.payment_instruction ORDER BY 1")]
+    for number, seconds in zip(numbers, (10, 20, 30, 40), strict=True):
+        raised(adapter, number, seconds)
+    found = reads.Accepted(4, timedelta(seconds=20), timedelta(seconds=40))
+    assert ask(adapter, reads.accepted) == ask(adapter, reads.accepted, cities=Cities.of(TENANT)) == found
+    assert ask(adapter, reads.accepted, cities=Cities.of(OTHER)).payments == 0
+    raised(adapter, numbers[0], -5)  # the platform's clock is ahead
+    raised(adapter, numbers[1], -5)
+    assert ask(adapter, reads.accepted).median == timedelta(0)
+    rewrite(
+        adapter.dsn,
+        "UPDATE ifms.status_log SET created_at = created_at - interval '25 hours' "
+        "WHERE payment_instruction_id = (SELECT id FROM ifms.payment_instruction WHERE pi_number = %s)",
+        [numbers[3]],
+    )
+    assert ask(adapter, reads.accepted).payments == 3
+    assert ask(adapter, reads.accepted).p95 == timedelta(seconds=30)
+
+
+def test_what_is_paid_to_a_corrected_account_is_no_first_acceptance(adapter: Adapter, treasury: Treasury):
+    paid_and_failed(adapter, 3, 1)
+    [failed] = [row["beneficiary_number"] for row in adapter.rows("SELECT * FROM ifms.failed_beneficiary")]
+    mend(adapter, [failed])
+    adapter.correct()
+    assert len(adapter.rows("SELECT * FROM ifms.status_log WHERE to_status = 'INITIATED'")) == 2
+    assert ask(adapter, reads.accepted).payments == 1
+
+
 def test_broken_rules_are_those_that_the_last_reconcile_found(world: Adapter):
     world.relay()
     assert world.reconcile().problems == []

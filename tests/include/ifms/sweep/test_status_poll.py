@@ -328,7 +328,7 @@ def test_one_that_can_not_be_written_keeps_no_other_back(adapter, treasury, serv
     counts = sweep.result().counts
     assert (counts["claim_lost"], counts["done"], counts["answered"]) == (1, 2, 3)
     assert adapter.statuses() == Counter({AFTER[service]: 2, BEFORE[service]: 1})
-    assert transactions(adapter, service) == [1, 1]
+    assert transactions(adapter, service) in ([1, 1], [2])  # if it was the first, two were left that can be written
     assert_money_is_right(adapter, treasury)
 
 

@@ -30,6 +30,7 @@ def test_it_is_the_first_page_and_there_before_anything_has_happened(browser: An
     assert '<a href="/ifms/overview" aria-current="page">Overview</a>' in page.text
     for text in ("counted at the end of the next sweep", "Nothing waits.", "No failed payment", "has not run yet"):
         assert text in page.text, text
+    assert "None was accepted in 24 hours" in page.text
 
 
 def test_everything_leads_to_what_it_counts(browser: Any, adapter: Adapter, treasury: Treasury):
@@ -45,6 +46,8 @@ def test_everything_leads_to_what_it_counts(browser: Any, adapter: Adapter, trea
     with psycopg.connect(adapter.dsn) as connection:
         assert refresh(connection)
     page = browser.get("/ifms/overview").text
+    assert re.search(r"From payment to acceptance: half within</dt><dd><a [^>]*>[0-9.]+ s</a>", page)
+    assert re.search(r"95 % within [0-9.]+ s; 2 accepted in 24 hours", page)
     for text in ("Counted as of", "₹9,99,99,99,999.00", "The SSU", "Us", "No funds", TENANT, "od.sampleb", "Reserved"):
         assert text in page, text
     links = {each.replace("&amp;", "&") for each in re.findall(r'href="(/ifms/[^"#]*)', page)}
