@@ -9,7 +9,10 @@ from support.proxy import before
 
 CUTS = ("answer lost", "never arrived")
 
-pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 3, "persist_ms": 0})
+pytestmark = [
+    pytest.mark.tier("prove"),
+    pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 3, "persist_ms": 0}),
+]
 
 
 def run_cut(adapter, how, marker, service):

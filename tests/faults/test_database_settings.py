@@ -14,7 +14,11 @@ from support.hostile import ENVIRONMENT, hostile
 
 from ifms.cli import main
 
-pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})]
+pytestmark = [
+    pytest.mark.tier("prove"),
+    pytest.mark.airflow,
+    pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0}),
+]
 
 
 def test_what_is_set_for_the_database_changes_nothing(adapter: Adapter, api: Any, tmp_path: Path):

@@ -442,6 +442,7 @@ class LedgerBesideItsModel(RuleBasedStateMachine):
         self.database.transact(write)
 
 
+@pytest.mark.tier("prove")
 def test_the_ledger_does_what_its_model_does(ledger_dsn):
     print(f"IFMS_TEST_SEED={SEED}")  # noqa: T201  (shown when it fails)
     LedgerBesideItsModel.dsn = ledger_dsn

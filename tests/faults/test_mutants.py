@@ -191,6 +191,7 @@ def test_a_fault_put_back_turns_the_suite_red(copy: Path, name: str):
     figures.add("mutants caught")
 
 
+@pytest.mark.tier("prove")
 def test_the_copy_itself_passes(copy: Path):
     """A copy that fails by itself would prove nothing about the mutants."""
     code, said = suite(

@@ -25,6 +25,8 @@ from ifms.ledger import session
 from ifms.ledger.database import Connection, Database
 from ifms.ledger.migrate import migrate
 
+pytestmark = pytest.mark.tier("prove")
+
 SIZE = 3
 """The server's sessions in transaction mode: fewer than our connections."""
 

@@ -6,7 +6,7 @@ from support.processes import Job, at_once
 
 from ifms.sweep.scope import Scope
 
-pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
+pytestmark = [pytest.mark.tier("prove"), pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})]
 
 CALLS_A_SECOND = 10
 PIS = 40

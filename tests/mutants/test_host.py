@@ -5,6 +5,8 @@ import pytest
 from mutants.__main__ import Host
 from mutants.host import Trial
 
+pytestmark = pytest.mark.tier("prove")  # runs of pytest in forks
+
 TESTS = """
 import pathlib, sys
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "include"))

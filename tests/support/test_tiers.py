@@ -108,6 +108,7 @@ def sample(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
     return made
 
 
+@pytest.mark.tier("prove")  # a pytest for each
 @pytest.mark.parametrize("name", SAMPLES)
 def test_a_new_test_finds_its_tier(pytester: pytest.Pytester, sample, name: str):
     source, tier = SAMPLES[name]

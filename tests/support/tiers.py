@@ -44,12 +44,13 @@ LONG_FIXTURES = {
     "elasticsearch",
     "elasticsearch_8",
     "chromium",
+    "java_world",
     "standalone",
     "run_dag",
     "run_backfill",
     "run_example",
 }
-"""Kafka, Elasticsearch, a browser, an Airflow with all its processes, DAG runs."""
+"""Kafka, Elasticsearch, a browser, a whole Java adapter's rows, an Airflow with all its processes, DAG runs."""
 SERVER_FIXTURES = {"postgres", "simulators", "pytester"}
 STARTERS = (
     "airflow",

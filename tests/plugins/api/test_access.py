@@ -111,6 +111,7 @@ def failed_pi(adapter: Adapter) -> str:
     return NUMBER
 
 
+@pytest.mark.tier("prove")
 def test_every_route_for_everybody(api: Any, failed_pi: str):
     wrong = []
     for role in EVERYBODY:
@@ -148,6 +149,7 @@ def rights_in(cities: str) -> str:
     return "; ".join(f"role:{role} = {words}" for role, words in given.items() if words)
 
 
+@pytest.mark.tier("prove")
 @pytest.mark.parametrize(
     "cities", ["", "od.sampleb", "od.sampleb od.samplec", "od.samplea", "od.samplea od.sampleb", "*"]
 )

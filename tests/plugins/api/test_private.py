@@ -38,6 +38,7 @@ def shown(answer: Any) -> str:
     return str(answer.text)
 
 
+@pytest.mark.tier("prove")  # each page for each of them
 @pytest.mark.parametrize("role", NAMED)
 def test_a_payee_is_named_on_the_pages_of_a_payment_instruction_alone(
     role: str, addresses: list[str], api: Any, adapter: Adapter, airflow_app: Any

@@ -12,6 +12,8 @@ from ifms.importing import doubts, rules, source
 from ifms.importing.source import Masters
 from ifms.ledger import phrases
 
+pytestmark = pytest.mark.tier("prove")  # of what is done once, in one city after the other
+
 CITY, OTHER = "od.sample", "od.other"
 MASTERS = Masters(
     frozenset({(CITY, "D1", "SSU1", "G1"), (OTHER, "D2", "SSU2", "G2")}), frozenset({("H1", "S1"), ("H2", "S2")})
