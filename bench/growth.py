@@ -141,13 +141,13 @@ def _several(work: partial[object]) -> tuple[float, ...]:
 
 def table(flat: list[Flat], bounded: list[Bounded]) -> Table:
     """All of it, a row each, with a column for each number of closed PIs."""
-    sizes = sorted({size for each in (*flat, *bounded) for size in each.by_size})
+    rows: list[Flat | Bounded] = [*flat, *bounded]
+    sizes = sorted({size for each in rows for size in each.by_size})
     made = Table(title="Growth: the same work beside so many closed PIs (medians)")
     made.add_column("what")
     for heading in (*(f"{size:,}" for size in sizes), "ratio", "allowed"):
         made.add_column(heading, justify="right")
     made.add_column("")
-    rows: list[Flat | Bounded] = [*flat, *bounded]
     for each in rows:
         ratio = f"{each.ratio:.2f}" if isinstance(each, Flat) else ""
         allowed = f"{each.allowed:.2f}" if isinstance(each, Flat) else _time(each.allowed)

@@ -248,7 +248,10 @@ def _steps(connection: psycopg.Connection, instructions: int) -> Iterator[tuple[
         yield f"without {name}", sql.SQL("DROP INDEX {}").format(sql.Identifier(*name.split("."))).as_string()
     yield "themselves", _INSTRUCTIONS.format(n=instructions)
     yield "their beneficiaries", _BENEFICIARIES.format(n=instructions)
-    yield "their money", _MOVEMENTS.format(n=instructions)
+    yield "their allotments", _ALLOTTED
+    yield "their money", _MOVEMENTS
+    yield "what was spent", _SPENT
+    yield "what was told of them", _MESSAGES
     yield "their history", _LOG.format(n=instructions)
     yield "their calls", _CALLS.format(n=instructions)
     yield "their payments", _PAYMENTS
@@ -260,6 +263,7 @@ def _steps(connection: psycopg.Connection, instructions: int) -> Iterator[tuple[
         "fund_movement",
         "status_log",
         "treasury_call",
+        "outbox",
         "sanction",
         "payment",
     ):
@@ -274,7 +278,7 @@ _SANCTIONS = f"""
            'od.city' || city, 'HEAD1', 'DDO' || city, '1', 'G', 'S', (1000 * year + city)::text,
            to_char(now() - ({_YEARS} - 1 - year) * interval '1 year', 'YYYY') || '-'
                || to_char(now() - ({_YEARS} - 2 - year) * interval '1 year', 'YY'),
-           1e10, 9e9, 1e8
+           1e10, 9e9, 0
     FROM generate_series(0, {_CITIES - 1}) city, generate_series(0, {_YEARS - 1}) year
 """
 
@@ -289,7 +293,8 @@ _INSTRUCTIONS = f"""
            CASE WHEN revised THEN 'PI-SA/' || lpad((n - 1)::text, 9, '0') END, 'EP/' || lpad(n::text, 9, '0'),
            CASE WHEN n % 500 = 0 THEN 'FAILED' WHEN n % 300 = 0 THEN 'PARTIAL' ELSE 'SUCCESSFUL' END,
            n % 500 <> 0, {_ID.format(_SANCTION, f"n % {_CITIES} + {_CITIES} * ((n - 1) * {_YEARS} / {{n}})")},
-           'HEAD1', 'DDO', '1', 'G', 'S', '1', '1', 0, 1000 + n % 1000, 1000 + n % 1000, {PER_PI}, at, '2024-25', 'x',
+           'HEAD1', 'DDO' || n % {_CITIES}, '1', 'G', 'S', (1000 * ((n - 1) * {_YEARS} / {{n}}) + n % {_CITIES})::text,
+           '1', 0, 1000 + n % 1000, 1000 + n % 1000, {PER_PI}, at, '2024-25', 'x',
            CASE WHEN revised THEN 'r' END, CASE WHEN revised THEN at END,
            jsonb_build_object('billNumber', jsonb_build_array('WB/' || lpad(n::text, 9, '0')),
                'referenceId', jsonb_build_array('WO/' || n / 20), 'projectNumber', jsonb_build_array('PJ/' || n / 50),
@@ -303,8 +308,9 @@ _BENEFICIARIES = f"""
         amount, line_item_ids, name, account_sealed, account_last4, account_type, ifsc, bank_account_id, mobile,
         address, status, failed_on, voucher_number, voucher_date, utr_number, utr_date, end_to_end_id)
     SELECT {_ID.format(_BENEFICIARY, f"n * {PER_PI} + part")}, {_ID.format(_PI, "n")},
-           'BN-SA/' || lpad((n * {PER_PI} + part)::text, 10, '0'), 'payee-' || n % 100000, 'IND', 100,
-           ARRAY['line-' || n], 'Sample Payee ' || n % 100000, '\\x00', '0001', 'SAVINGS', 'SAMP0000001', 'a',
+           'BN-SA/' || lpad((n * {PER_PI} + part)::text, 10, '0'), 'payee-' || n % 100000, 'IND',
+           (1000 + n % 1000) / {PER_PI}.0, ARRAY['line-' || n * {PER_PI} + part],
+           'Sample Payee ' || n % 100000, '\\x00', '0001', 'SAVINGS', 'SAMP0000001', 'a',
            '9999999999', 'Sample Ward 1',
            CASE WHEN n % 500 = 0 OR part = 0 AND n % 300 = 0 THEN 'Payment Failed' ELSE 'Payment Successful' END,
            CASE WHEN part = 0 AND n % 300 = 0 THEN current_date - 10 END,
@@ -316,12 +322,42 @@ _BENEFICIARIES = f"""
           FROM generate_series(1, {{n}}) n) made, generate_series(0, {PER_PI - 1}) part
 """
 
+# Each goes on from the balances that the one before it has left, from the sanction's allotment on.
+_ALLOTTED = """
+    WITH allotted AS (
+        INSERT INTO ifms.allotment (tenant_id, hoa_code, ddo_code, grantee_code, ssu_id, scheme_code,
+            master_allotment_id, ssu_allotment_id, serial_no, kind, amount, sanction_balance, allotment_date,
+            sanction_id)
+        SELECT tenant_id, hoa_code, ddo_code, grantee_code, ssu_id, scheme_code, master_allotment_id, '1', 0, 'INITIAL',
+               allotted_amount, sanctioned_amount, current_date, id
+        FROM ifms.sanction RETURNING id, sanction_id, amount
+    )
+    INSERT INTO ifms.fund_movement (sanction_id, allotment_id, kind, amount, allotted_after, reserved_after,
+        spent_after)
+    SELECT sanction_id, id, 'ALLOTMENT', amount, amount, 0, 0 FROM allotted
+"""
 _MOVEMENTS = """
     INSERT INTO ifms.fund_movement (sanction_id, kind, amount, payment_instruction_id, allotted_after, reserved_after,
         spent_after, created_at)
-    SELECT p.sanction_id, kind, p.net_amount, p.id, 9e9, 0, 1e8, p.created_at
+    SELECT p.sanction_id, kind, p.net_amount, p.id, 9e9, CASE kind WHEN 'RESERVE' THEN p.net_amount ELSE 0 END,
+           sum(CASE kind WHEN 'DEBIT' THEN p.net_amount ELSE 0 END)
+               OVER (PARTITION BY p.sanction_id ORDER BY p.id, kind DESC), p.created_at
     FROM ifms.payment_instruction p, (VALUES ('RESERVE'), ('DEBIT')) AS moved (kind)
-    WHERE p.pi_type = 'ORIGINAL' ORDER BY p.id LIMIT 2 * {n}
+    WHERE p.pi_type = 'ORIGINAL' ORDER BY p.id, kind DESC
+"""
+_SPENT = """
+    UPDATE ifms.sanction s SET spent_amount = m.spent
+    FROM (SELECT sanction_id, sum(amount) AS spent FROM ifms.fund_movement WHERE kind = 'DEBIT' GROUP BY 1) m
+    WHERE m.sanction_id = s.id
+"""
+
+# What the platform was told of each payment: that it was accepted, and that it was paid.
+_MESSAGES = """
+    INSERT INTO ifms.outbox (topic, tenant_id, ordering_key, payload, delivered_at, created_at)
+    SELECT 'payment_status', p.tenant_id, p.tenant_id || ':' || p.payment_number,
+           jsonb_build_object('status', told.status), p.created_at, p.created_at
+    FROM ifms.payment_instruction p, (VALUES (1, 'INITIATED'), (2, 'SUCCESSFUL')) AS told (place, status)
+    WHERE p.pi_type = 'ORIGINAL' ORDER BY p.id, told.place
 """
 
 _LOG = """

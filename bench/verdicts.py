@@ -15,7 +15,7 @@ def missed(table: Table) -> list[str]:
     headings = [_plain(column.header) for column in table.columns]
     rows = zip(*([_plain(cell) for cell in column.cells] for column in table.columns), strict=True)
     return [
-        f"{_plain(table.title)}: {row[0]} ({', '.join(_named(headings[1:-1], row[1:-1]))})"
+        f"{_plain(table.title)}: {row[0]} ({', '.join(_named(headings[1:-1], list(row[1:-1])))})"
         for row in rows
         if row[-1] not in KEPT
     ]
