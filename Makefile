@@ -46,8 +46,8 @@ simulate: install ## cycles under faults: SEEDS=n of them on all cores, or SEED=
 mutants: install ## faults planted one by one in the money code: what do the tests let pass? MODULE=funds, AGAIN=1, JOBS=2, SECONDS=60
 	@PYTHONPATH=tests $(BIN)/python -m mutants $(MODULE) $(if $(AGAIN),--again) $(if $(JOBS),--jobs $(JOBS)) $(if $(SECONDS),--seconds $(SECONDS))
 
-bench: install ## the figures, against their limits
-	$(BIN)/python -m bench
+bench: install ## the figures, against their limits; PART=sweeps (or many, workers, doorbell, startup, import, audit, plans, growth, reading, reports), PIS=n, QUICK=1
+	$(BIN)/python -m bench $(addprefix --,$(PART)) $(if $(PIS),--pis $(PIS)) $(if $(QUICK),--quick)
 
 lint: install ## ruff, mypy, and the arrows between rooms
 	$(BIN)/ruff check .

@@ -1,7 +1,7 @@
-"""`make bench`: what sweeps cost beyond the treasury's own latency, what pages and reports take, how soon a PI is sent.
+"""`make bench`: what sweeps cost beyond the treasury's own latency, how long a page takes, and what reports take.
 
 The limit of a sweep is calls × latency ÷ concurrency: its calls, perfectly side by side, and nothing else. The exit
-code is 0 whenever all could be measured: a busy machine is no failed test.
+code is 0 whenever all could be measured: a busy machine is no failed test. What is over its limit is named at the end.
 """
 
 from __future__ import annotations
@@ -9,20 +9,25 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import subprocess
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from statistics import median_low
 
 from rich.console import Console
+from rich.table import Table
 
-from bench import auditing, doorbell, frames, importing, plans, reading, reporting, startup, sweeps
-from bench.figures import Cpu, Figure, Growth, Logging, Shipping, Workers, cpu_table, sweeps_table, table, workers_table
+from bench import auditing, doorbell, frames, growth, importing, plans, reading, reporting, startup, sweeps, verdicts
+from bench.figures import Growth, Logging, Workers, cpu_table, sweeps_table, table, workers_table
 from bench.harness import Harness, harness
 from bench.shipping import measure_shipping
 from bench.workers import measure_workers
 from ifms_simulator import sample
-from ifms_standalone import signals
+from ifms_standalone import postgres, signals
 from ifms_standalone.errors import StandaloneError
 
 CREATION, STATUS = "od.samplea", "od.sampleb"
@@ -42,128 +47,250 @@ class Plan:
     shipped: int = 100_000
     crews: tuple[int, ...] = (1, 2, 4)
     times: int = 3
+    grown: int = 300
+    turns: int = 5
 
 
 QUICK_PIS = 2000
-QUICK = Plan(creation=20, beneficiaries=2, sweep=16, wide=16, many=32, shipped=600, crews=(), times=1)
+QUICK = Plan(
+    creation=20, beneficiaries=2, sweep=16, wide=16, many=32, shipped=600, crews=(), times=1, grown=16, turns=2
+)
 QUICK_WORKERS = replace(QUICK, sweep=200, crews=(1, 2))
 
 
-Measurements = tuple[list[Figure], list[Cpu], list[Workers] | str, Growth, Logging, Shipping | str]
-"""All that is measured; for workers and shipping a sentence where there can be no Redis or no Elasticsearch."""
+@dataclass
+class Run:
+    """What is measured, how much of it, and what has come of it so far.
+
+    A part has a PostgreSQL and simulators of its own, but for those that look at the same filled ledger.
+    """
+
+    console: Console
+    quick: bool
+    pis: int
+    imported: int
+    whole: bool
+    """Whether all parts are measured: then those whose limits are per row have fewer rows."""
+    plan: Plan
+    missed: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    filling: float | None = None
+
+    def show(self, *tables: Table) -> None:
+        """Print what was measured, and keep in mind what is over its limit."""
+        for each in tables:
+            self.console.print(each)
+            self.missed += verdicts.missed(each)
+
+    def skip(self, what: str, why: str) -> None:
+        """Say that something can't be measured here."""
+        self.console.print(f"{what} not measured: {why}.", style="dim", highlight=False)
+
+    def filled(self, made: Harness) -> str:
+        """The database of the ledger of so many closed PIs, filled when it is first asked for."""
+        if self.filling is None:
+            made.new_ledger(FILLED)
+            self.filling = reading.fill(made.server.dsn(FILLED), self.pis, self.console)
+            self.console.print(
+                f"{self.pis:,} PIs were generated in {self.filling:.0f} s.", style="dim", highlight=False
+            )
+        return made.server.dsn(FILLED)
+
+
+FILLED = "filled"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One name of the command line: what it measures, and how; `filled` if on the ledger that others look at, too."""
+
+    what: str
+    measure: Callable[[Run, Harness], None]
+    filled: bool = False
+
+
+def _sweeps(run: Run, made: Harness) -> None:
+    made.new_ledger("ledger")
+    made.sweep("VA", "ledger", CREATION, STATUS)
+    sample.bulk(made.platform.address, run.plan.creation, run.plan.beneficiaries, CREATION)
+    figures, cpu = sweeps.measure(made, run.plan.creation, run.plan.times, CREATION, run.console)
+    run.show(sweeps_table(figures), cpu_table(cpu))
+
+
+def _many(run: Run, made: Harness) -> None:
+    plan, console = run.plan, run.console
+    made.new_ledger("ledger")
+    made.sweep("VA", "ledger", STATUS)
+    _seed(made, plan.sweep, console)
+    few = _peak(made, console, plan.times)
+    _seed(made, plan.wide - plan.sweep, console)
+    wide = sweeps.measure_figure(made, console, "PIS sweep", "PIS", plan.wide, STATUS, 200, 32, 1.05, plan.times)[0]
+    logging = _logging(made, console, plan.wide, plan.times)
+    _seed(made, plan.many - plan.wide, console)
+    memory = Growth(plan.sweep, plan.many, few, _peak(made, console, 1), 1.2)
+    made.sweep("PIS", "ledger", STATUS)  # for a call to multiply
+    with console.status(f"shipping {plan.shipped:,} calls"):
+        shipping = measure_shipping(made.server.dsn("ledger"), plan.shipped)
+    run.show(table([wide], [], memory, logging, None if isinstance(shipping, str) else shipping))
+    if isinstance(shipping, str):
+        run.skip("Shipping is", shipping)
+
+
+def _workers(run: Run, made: Harness) -> None:
+    if run.quick and run.whole:
+        run.skip("Workers are", "--workers measures them alone")
+        return
+    workers = measure_only_workers(made, QUICK_WORKERS if run.quick else run.plan, run.console)
+    if isinstance(workers, str):
+        run.skip("Workers are", workers)
+    else:
+        run.show(workers_table(workers))
+
+
+def _doorbell(run: Run, made: Harness) -> None:
+    if run.quick and run.whole:
+        run.skip("The doorbell is", "--doorbell measures it alone")
+        return
+    ways = doorbell.measure(made, doorbell.QUICK_PAYMENTS if run.quick else doorbell.PAYMENTS, run.console)
+    if isinstance(ways, str):
+        run.skip("The doorbell is", ways)
+    else:
+        run.show(doorbell.table(ways))
+
+
+def _startup(run: Run, made: Harness) -> None:
+    run.show(startup.table(startup.measure(made, run.console)))
+
+
+def _import(run: Run, made: Harness) -> None:
+    run.show(importing.table(importing.measure(made, run.imported, run.console)))
+
+
+def _audit(run: Run, made: Harness) -> None:
+    made.new_ledger("audit")
+    records = run.pis // 5 if run.whole else run.pis
+    run.show(auditing.table(auditing.measure(made.server.dsn("audit"), records, run.console)))
+
+
+def _growth(run: Run, made: Harness) -> None:
+    run.filled(made)
+    made.new_ledger("empty")
+    made.new_ledger("tenth")
+    reading.fill(made.server.dsn("tenth"), run.pis // 10, run.console)
+    ledgers = {0: "empty", run.pis // 10: "tenth", run.pis: FILLED}
+    run.show(growth.table(*growth.measure(made, ledgers, run.plan.grown, run.plan.turns, run.console)))
+
+
+def _plans(run: Run, made: Harness) -> None:
+    made.new_ledger("plans")
+    rows = run.pis // 5 if run.whole else run.pis
+    with run.console.status(f"{rows:,} rows to look up"):
+        plans.fill(made.server.dsn("plans"), rows)
+    run.show(plans.table(plans.measure(made.server.dsn("plans")), rows))
+
+
+def _reading(run: Run, made: Harness) -> None:
+    dsn = run.filled(made)
+    run.show(reading.table(reading.measure(dsn, run.pis, run.console), run.pis))
+    run.show(frames.table(frames.measure(dsn, run.console), run.pis * reading.PER_PI))
+
+
+def _reports(run: Run, made: Harness) -> None:
+    run.show(reporting.table(reporting.measure(run.filled(made), run.console), run.pis))
+
+
+PARTS = {
+    "sweeps": Part("PI, PIS, PAG and PD: their time and CPU", _sweeps),
+    "many": Part("PIS over many PIs: 32 at a time, its memory, its log, and shipping that", _many),
+    "workers": Part("the Celery workers", _workers),
+    "doorbell": Part("the way from a bill's approval to acceptance", _doorbell),
+    "startup": Part("the start-up of tasks", _startup),
+    "import": Part("the taking over from the Java adapter; so many PIs", _import),
+    "audit": Part("the verifying of records", _audit),
+    "plans": Part("the indexes by which sweeps find their rows", _plans),
+    "growth": Part("the same work beside 0, a tenth of --pis and --pis closed PIs", _growth, filled=True),
+    "reading": Part("pages, searches and frames", _reading, filled=True),
+    "reports": Part("the reports", _reports, filled=True),
+}
+"""In the order in which they are measured: `growth` before what adds to the filled ledger."""
+AMONG_PIS = ("audit", "plans", "growth", "reading", "reports")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; 1 when it could not be measured."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description="The figures, as ratios to their limits.")
-    parser.add_argument("--quick", action="store_true", help="small numbers: shows that it works, measures little")
-    parser.add_argument("--pis", type=int, default=1_000_000, help="how many PIs to read among; 0: measure no reading")
-    parser.add_argument("--sweeps", action="store_true", help="measure PI, PIS, PAG and PD alone")
-    parser.add_argument("--reading", action="store_true", help="measure the reading alone")
-    parser.add_argument("--reports", action="store_true", help="measure the reports alone")
-    parser.add_argument("--workers", action="store_true", help="measure the Celery workers alone")
-    parser.add_argument("--doorbell", action="store_true", help="measure the way from approval to acceptance alone")
-    parser.add_argument("--audit", action="store_true", help="measure the verifying of records alone")
-    parser.add_argument("--startup", action="store_true", help="measure the start-up of tasks alone")
-    parser.add_argument("--import", dest="importing", type=int, metavar="PIS", help="take so many PIs over, alone")
-    given = parser.parse_args(arguments)
-    one = (
-        given.sweeps
-        or given.reading
-        or given.reports
-        or given.workers
-        or given.doorbell
-        or given.audit
-        or given.startup
-        or given.importing
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description="The figures, as ratios to their limits: all parts, or those that are named.",
     )
-    everything = not one
+    parser.add_argument("--quick", action="store_true", help="small numbers: shows that it works, measures little")
+    parser.add_argument("--pis", type=int, default=1_000_000, help="how many PIs to measure among; 0: no such part")
+    for name, part in PARTS.items():
+        if name == "import":
+            parser.add_argument("--import", type=int, nargs="?", const=importing.PIS, metavar="PIS", help=part.what)
+        else:
+            parser.add_argument(f"--{name}", action="store_true", help=part.what)
+    given = parser.parse_args(arguments)
     quick: bool = given.quick
-    pis = min(given.pis, QUICK_PIS) if quick else given.pis
-    console = Console() if sys.stdout.isatty() else Console(width=140)
+    named = [name for name in PARTS if getattr(given, name)]
+    run = Run(
+        Console() if sys.stdout.isatty() else Console(width=140),
+        quick,
+        min(given.pis, QUICK_PIS) if quick else given.pis,
+        getattr(given, "import") or (QUICK.many if quick else importing.PIS),
+        not named,
+        QUICK if quick else Plan(),
+    )
+    asked = [name for name in named or PARTS if run.pis or name not in AMONG_PIS]
+    run.console.print(_machine(quick=quick), style="dim", highlight=False)
     try:
-        with signals.raised_as_stopped(), harness() as made:
-            if everything:
-                _print(console, measure(made, QUICK if quick else Plan(), console))
-            if given.sweeps:
-                _print_sweeps(console, made, QUICK if quick else Plan())
-            if given.workers:
-                _print_workers(console, measure_only_workers(made, QUICK_WORKERS if quick else Plan(), console))
-            if given.doorbell or (everything and not quick):
-                _print_doorbell(console, doorbell.QUICK_PAYMENTS if quick else doorbell.PAYMENTS)
-            if everything or given.startup:
-                console.print(startup.table(startup.measure(made, console)))
-            if everything or given.importing:
-                some = given.importing or (QUICK.many if quick else importing.PIS)
-                console.print(importing.table(importing.measure(made, some, console)))
-            if pis and (everything or given.audit):
-                made.new_ledger("audit")
-                console.print(auditing.table(auditing.measure(made.server.dsn("audit"), pis, console)))
-            if pis and (everything or given.reading or given.reports):
-                made.new_ledger("reading")
-                timings, filling = reading.measure(made.server.dsn("reading"), pis, console)
-                if everything or given.reading:
-                    console.print(reading.table(timings, pis, filling))
-                    months = frames.measure(made.server.dsn("reading"), console)
-                    console.print(frames.table(months, pis * reading.PER_PI))
-                    made.new_ledger("plans")
-                    plans.fill(made.server.dsn("plans"), pis)
-                    console.print(plans.table(plans.measure(made.server.dsn("plans")), pis))
-                if everything or given.reports:
-                    console.print(reporting.table(reporting.measure(made.server.dsn("reading"), console), pis))
+        with signals.raised_as_stopped():
+            for name in (name for name in asked if not PARTS[name].filled):
+                with _counted(run, name), harness() as made:
+                    PARTS[name].measure(run, made)
+            _on_the_filled(run, [name for name in asked if PARTS[name].filled])
     except StandaloneError as error:
         Console(stderr=True, soft_wrap=True).print(str(error), style="red", markup=False, highlight=False)
         return 1
     except signals.Stopped as stopped:
         return 128 + stopped.signum
-    console.print(
-        f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()} {platform.release()}, "
-        f"Python {platform.python_version()}; PostgreSQL with fsync and both simulators on the same machine"
-        f" (load average {os.getloadavg()[0]:.1f} at the end){'; --quick: too few calls to judge by' if quick else ''}",
+    taken = ", ".join(f"{name} {seconds:.0f}" for name, seconds in run.seconds.items())
+    run.console.print(
+        f"Seconds: {taken}; {sum(run.seconds.values()):.0f} in all. Load average {os.getloadavg()[0]:.1f} at the end.",
         style="dim",
         highlight=False,
     )
+    verdicts.print_missed(run.console, run.missed)
     return 0
 
 
-def _print(console: Console, measured: Measurements) -> None:
-    figures, cpu, workers, growth, logging, shipping = measured
-    shipped, crews = None if isinstance(shipping, str) else shipping, [] if isinstance(workers, str) else workers
-    console.print(table(figures, crews, growth, logging, shipped))
-    console.print(cpu_table(cpu))
-    if isinstance(workers, str):
-        _print_workers(console, workers)
-    if isinstance(shipping, str):
-        console.print(f"Shipping is not measured: {shipping}.", style="dim", highlight=False)
+def _on_the_filled(run: Run, names: Sequence[str]) -> None:
+    if not names:
+        return
+    with harness() as made:
+        for name in names:
+            with _counted(run, name):
+                PARTS[name].measure(run, made)
 
 
-def _print_sweeps(console: Console, made: Harness, plan: Plan) -> None:
-    _begin(made, plan)
-    figures, cpu = sweeps.measure(made, plan.creation, plan.times, CREATION, console)
-    console.print(sweeps_table(figures))
-    console.print(cpu_table(cpu))
+@contextmanager
+def _counted(run: Run, name: str) -> Iterator[None]:
+    began = time.perf_counter()
+    yield
+    run.seconds[name] = time.perf_counter() - began
 
 
-def _begin(made: Harness, plan: Plan) -> None:
-    made.new_ledger("ledger")
-    made.sweep("VA", "ledger", CREATION, STATUS)
-    sample.bulk(made.platform.address, plan.creation, plan.beneficiaries, CREATION)
-
-
-def _print_workers(console: Console, workers: list[Workers] | str) -> None:
-    if isinstance(workers, str):
-        console.print(f"Workers are not measured: {workers}.", style="dim", highlight=False)
-    else:
-        console.print(workers_table(workers))
-
-
-def _print_doorbell(console: Console, payments: int) -> None:
-    with harness() as made:  # of the other measurements' payments none may wait for its PI
-        ways = doorbell.measure(made, payments, console)
-    if isinstance(ways, str):
-        console.print(f"The doorbell is not measured: {ways}.", style="dim", highlight=False)
-    else:
-        console.print(doorbell.table(ways))
+def _machine(*, quick: bool) -> str:
+    """What it is measured on, and how busy that is already."""
+    program = str(postgres.programs() / "postgres")
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)  # noqa: S603
+    return (
+        f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()} {platform.release()}; "
+        f"Python {platform.python_version()}, PostgreSQL {said.stdout.split()[-1]}, "
+        f"Airflow {version('apache-airflow')}; "
+        "PostgreSQL with fsync and both simulators on the same machine; "
+        f"load average {os.getloadavg()[0]:.1f} at the start"
+        f"{'; --quick: too few calls to judge by' if quick else ''}"
+    )
 
 
 def measure_only_workers(made: Harness, plan: Plan, console: Console) -> list[Workers] | str:
@@ -172,25 +299,6 @@ def measure_only_workers(made: Harness, plan: Plan, console: Console) -> list[Wo
     made.sweep("VA", "ledger", STATUS)
     _seed(made, plan.sweep, console)
     return measure_workers(made, "ledger", plan.crews, console)
-
-
-def measure(made: Harness, plan: Plan, console: Console) -> Measurements:
-    """Seed through the real services, and measure. Raises StandaloneError."""
-    _begin(made, plan)
-    figures, cpu = sweeps.measure(made, plan.creation, plan.times, CREATION, console)
-    _seed(made, plan.sweep, console)
-    few = _peak(made, console, plan.times)
-    workers = measure_workers(made, "ledger", plan.crews, console) if plan.crews else "--workers measures them alone"
-    _seed(made, plan.wide - plan.sweep, console)
-    figures.append(
-        sweeps.measure_figure(made, console, "PIS sweep", "PIS", plan.wide, STATUS, 200, 32, 1.05, plan.times)[0]
-    )
-    logging = _logging(made, console, plan.wide, plan.times)
-    _seed(made, plan.many - plan.wide, console)
-    growth = Growth(plan.sweep, plan.many, few, _peak(made, console, 1), 1.2)
-    made.sweep("PIS", "ledger", STATUS)  # for a call to multiply
-    with console.status(f"shipping {plan.shipped:,} calls"):
-        return figures, cpu, workers, growth, logging, measure_shipping(made.server.dsn("ledger"), plan.shipped)
 
 
 def _logging(made: Harness, console: Console, calls: int, times: int) -> Logging:

@@ -76,5 +76,7 @@ def table(measured: Audited) -> Table:
         made.add_column(heading, justify="left" if heading == "what" else "right")
     made.add_row("writing and linking", f"{measured.linking:.1f}", "", "")
     kept = measured.verifying <= measured.allowed
-    made.add_row("verifying", f"{measured.verifying:.1f}", f"{measured.allowed:.1f}", "kept" if kept else "missed")
+    made.add_row(
+        "verifying", f"{measured.verifying:.1f}", f"{measured.allowed:.1f}", "[green]ok[/]" if kept else "[red]over[/]"
+    )
     return made
