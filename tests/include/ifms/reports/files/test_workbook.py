@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -17,14 +18,17 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import load_workbook
 
 from ifms.money import grouped
+from ifms.reports.batches import Batch
+from ifms.reports.files import cells as column_cells
 from ifms.reports.files.workbook import Book, printable
-from ifms.reports.report import Kind
+from ifms.reports.report import Kind, Row
 
 AT = datetime(2026, 11, 23, 18, 30, tzinfo=UTC)
 MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
@@ -312,7 +316,7 @@ CELLS = {
 }
 
 
-def in_rows(rows: list[tuple[Any, ...]], kinds: list[Kind], *, whole: bool) -> bytes:
+def in_rows(rows: Sequence[Row], kinds: list[Kind], *, whole: bool) -> bytes:
     """A workbook of these rows, between others that are put cell by cell: as whole rows, or each cell by itself."""
     buffer = io.BytesIO()
     with closing(Book(buffer, AT)) as book:
@@ -353,3 +357,49 @@ def test_a_whole_row_is_what_its_cells_are_one_by_one(kind: Kind):
 def test_whole_rows_of_anything_are_what_their_cells_are(rows: list[tuple[Any, ...]]):
     kinds = [Kind.TEXT, Kind.MONEY, Kind.INSTANT]
     assert in_rows(rows, kinds, whole=True) == in_rows(rows, kinds, whole=False)
+
+
+ARROW = {
+    Kind.TEXT: pa.string(),
+    Kind.MONEY: pa.decimal128(38, 2),
+    Kind.COUNT: pa.int64(),
+    Kind.DATE: pa.date32(),
+    Kind.INSTANT: pa.timestamp("us", tz="UTC"),
+}
+
+
+def in_columns(kind: Kind, values: list[Any], *others: str) -> Batch:
+    columns = [pa.array(values, ARROW[kind]), *(pa.array([other] * len(values)) for other in others)]
+    return Batch(pa.RecordBatch.from_arrays(columns, names=[str(place) for place in range(len(columns))]))
+
+
+def storable(kind: Kind) -> list[Any]:
+    if kind is Kind.TEXT:
+        return [each for each in CELLS[kind] if type(each) is str]
+    return [each for each in CELLS[kind] if kind is not Kind.COUNT or type(each) is int]
+
+
+@pytest.mark.parametrize("kind", ARROW)
+def test_columns_are_what_their_rows_are(kind: Kind):
+    values = storable(kind)
+    alone = [[each] for each in values]
+    for chosen in (*alone, *([*each, values[0], None] for each in alone), [None]):
+        batch = in_columns(kind, chosen, "usual", "a & b")
+        rows = [tuple(row) for row in batch]
+        kinds = [kind, Kind.TEXT, Kind.TEXT]
+        assert in_rows(batch, kinds, whole=True) == in_rows(rows, kinds, whole=False), chosen
+
+
+def test_usual_columns_are_never_taken_apart(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Batch, "__iter__", None)
+    in_rows(in_columns(Kind.TEXT, ["a"] * 7, "ଓଡ଼ିଶା <&> b"), [Kind.TEXT] * 2, whole=True)
+    for kind in (Kind.MONEY, Kind.DATE, Kind.INSTANT):
+        in_rows(in_columns(kind, storable(kind)[:1] * 7, "x"), [kind, Kind.TEXT], whole=True)
+
+
+def test_a_batch_of_which_a_row_may_be_empty_is_made_row_by_row():
+    batch = in_columns(Kind.TEXT, ["a", None])
+    with pytest.raises(column_cells.UnusualError):
+        column_cells.lines(1, batch.columns, [Kind.TEXT], [str], ["A"])
+    rows = [("a",), (None,)]
+    assert in_rows(batch, [Kind.TEXT], whole=True) == in_rows(rows, [Kind.TEXT], whole=False)
