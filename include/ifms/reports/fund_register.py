@@ -46,7 +46,8 @@ _QUERY = f"""
     ORDER BY r.movement_id
 """
 
-# Grouped by what is short, and named afterwards. The balances are those after a group's last movement.
+# Grouped by what is short, and named afterwards. The balances are those after a group's last movement, each of which is
+# looked up: how few groups there are the planner does not know, and would read all movements once more.
 _DIGEST = f"""
     WITH moved AS MATERIALIZED (
         SELECT r.sanction_id, r.transaction_type,
@@ -59,7 +60,7 @@ _DIGEST = f"""
            moved.transaction_type, to_char(moved.month, 'YYYY-MM') AS month, moved.rows,
            moved.amount AS transaction_amount, r.sanctioned_balance, r.fund_available
     FROM moved
-    JOIN ifms.fund_register r ON r.movement_id = moved.last
+    CROSS JOIN LATERAL (SELECT * FROM ifms.fund_register r WHERE r.movement_id = moved.last OFFSET 0) r
     LEFT JOIN ifms.display_name n ON n.kind = 'HEAD' AND n.code = r.hoa_code
     ORDER BY moved.last
 """
