@@ -35,6 +35,9 @@ REPORTS = (
 )
 FORMATS = ("csv", "xlsx", "pdf")
 SECONDS_LIMIT, BYTES_LIMIT = 300.0, 400 * 2**20
+REGISTER, REGISTER_SECONDS, REGISTER_BYTES = "fund_register", 10.0, 200 * 2**20
+CITY, CITY_SECONDS = "od.city7", 3.0
+"""Whose register somebody waits for at the page, of one financial year, as a PDF."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +51,35 @@ class Cost:
     cpu_seconds: float
     peak_bytes: int
     file_bytes: int
+    city: str | None = None
+    """Of this city alone, and of one financial year."""
+
+    @property
+    def seconds_allowed(self) -> float:
+        """A few minutes; of the register what somebody waits for."""
+        if self.city:
+            return CITY_SECONDS
+        return REGISTER_SECONDS if self._on_paper else SECONDS_LIMIT
+
+    @property
+    def bytes_allowed(self) -> int:
+        """Memory that has nothing to do with the number of rows."""
+        return REGISTER_BYTES if self._on_paper and not self.city else BYTES_LIMIT
+
+    @property
+    def missed(self) -> str:
+        """Which limit it has missed, in words; empty for none."""
+        over = {"time": self.seconds > self.seconds_allowed, "memory": self.peak_bytes > self.bytes_allowed}
+        return " and ".join(name for name, is_over in over.items() if is_over)
 
     @property
     def kept(self) -> bool:
-        """Whether it took no more than a few minutes, and memory that has nothing to do with its rows."""
-        return self.seconds <= SECONDS_LIMIT and self.peak_bytes <= BYTES_LIMIT
+        """Whether it took no more than it may."""
+        return not self.missed
+
+    @property
+    def _on_paper(self) -> bool:
+        return self.report == REGISTER and self.format in ("pdf", "xlsx")
 
 
 def measure(dsn: str, console: Console) -> list[Cost]:
@@ -68,6 +95,8 @@ def measure(dsn: str, console: Console) -> list[Cost]:
                 cost = _in_a_process(dsn, report, name)
             console.print(f"{report} as {name}: {cost.seconds:.1f} s", style="dim", highlight=False)
             costs.append(cost)
+    with console.status(f"{REGISTER} of {CITY} as pdf"):
+        costs.append(_in_a_process(dsn, REGISTER, "pdf", CITY))
     return costs
 
 
@@ -81,22 +110,22 @@ def table(costs: list[Cost], instructions: int) -> Table:
     made.add_column("")
     for each in costs:
         made.add_row(
-            each.report,
+            f"{each.report} of {each.city}, one year" if each.city else each.report,
             each.format,
             f"{each.rows:,}",
             f"{each.seconds:.1f} s",
             f"{each.cpu_seconds:.1f} s",
-            f"{SECONDS_LIMIT:.0f} s",
+            f"{each.seconds_allowed:.0f} s",
             _megabytes(each.peak_bytes),
-            _megabytes(BYTES_LIMIT),
+            _megabytes(each.bytes_allowed),
             _megabytes(each.file_bytes),
-            "[green]ok[/]" if each.kept else "[red]over[/]",
+            "[green]ok[/]" if each.kept else f"[red]over in {each.missed}[/]",
         )
     return made
 
 
-def _in_a_process(dsn: str, report: str, name: str) -> Cost:
-    order = json.dumps({"dsn": dsn, "report": report, "format": name})
+def _in_a_process(dsn: str, report: str, name: str, city: str | None = None) -> Cost:
+    order = json.dumps({"dsn": dsn, "report": report, "format": name, "city": city})
     done = subprocess.run(  # the order goes through stdin: it holds a password, which the list of processes would show
         [sys.executable, "-m", "bench.reporting"],
         input=order,
@@ -111,8 +140,8 @@ def _in_a_process(dsn: str, report: str, name: str) -> Cost:
     return Cost(**json.loads(done.stdout))
 
 
-def make_one(dsn: str, report: str, name: str) -> Cost:
-    """Make one report in this process, and say what it took."""
+def make_one(dsn: str, report: str, name: str, city: str | None = None) -> Cost:
+    """Make one report in this process, and say what it took; of a city that of the last whole financial year."""
     from ifms import clock
     from ifms.ledger import session
     from ifms.ledger.database import Database
@@ -125,10 +154,19 @@ def make_one(dsn: str, report: str, name: str) -> Cost:
         tempfile.TemporaryDirectory(prefix="bench-report-", dir=Folder().root) as folder,
         Database(lambda: session.connect(dsn)) as db,
     ):
-        asked = request(KNOWN[report], clock.now(), period="all")
+        tenants = [city] if city else None
+        asked = request(KNOWN[report], clock.now(), period=_last_year() if city else "all", tenants=tenants)
         made = make(db, KNOWN[report], asked, (name,), Path(folder))
         size = made.files[0].stat().st_size
-    return Cost(report, name, made.rows, time.perf_counter() - started, time.process_time() - cpu, own_peak(), size)
+    return Cost(
+        report, name, made.rows, time.perf_counter() - started, time.process_time() - cpu, own_peak(), size, city
+    )
+
+
+def _last_year() -> str:
+    from ifms import clock
+
+    return clock.financial_year_label(clock.financial_year(clock.now()) - 1)
 
 
 def own_peak() -> int:
@@ -178,4 +216,4 @@ _STEPS = {
 
 if __name__ == "__main__":
     given = json.load(sys.stdin)
-    json.dump(asdict(make_one(given["dsn"], given["report"], given["format"])), sys.stdout)
+    json.dump(asdict(make_one(given["dsn"], given["report"], given["format"], given["city"])), sys.stdout)

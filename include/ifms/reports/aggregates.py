@@ -1,22 +1,29 @@
 """Counting while rows go by: cubes of sums that do not grow with the number of rows, and what is read from them.
 
-Rows are counted without pandas, which takes a few times as long for columns of objects; what is read is a small frame.
+Rows are counted without pandas, which takes a few times as long for columns of objects, and rows that come in columns
+by Arrow; what is read is a small frame.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from itertools import repeat
 from math import isnan
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from ifms.reports import point_in_time
 from ifms.reports.report import Column, Cube, Frame, Kind, Report, Row
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
+
+    from ifms.reports.batches import Batch
 
 OTHERS = "(others)"
+_PLACE = "(place)"  # no column's name
 
 
 class Counted:
@@ -37,6 +44,14 @@ class Counted:
             self.totals[name] += sum(row[place] for row in rows if row[place] is not None)
         for groups in self._cubes.values():
             groups.add(rows)
+
+    def add_digest(self, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        """Count rows that the database has put together; of a report whose columns have no sums."""
+        assert not self.totals
+        many = columns.index("rows")
+        self.rows += sum(row[many] for row in rows)
+        for groups in self._cubes.values():
+            groups.add_digest(columns, rows)
 
     def keep(self, name: str, rows: Sequence[Row]) -> None:
         """Keep the result of one of the report's other queries."""
@@ -72,6 +87,7 @@ class _Groups:
 
     def __init__(self, cube: Cube, columns: Sequence[str]) -> None:
         self._cube = cube
+        self._columns = columns
         known = [*columns, *cube.derive]
         self._derived = [(known.index(column), make) for column, make in cube.derive.values()]
         self._by = [known.index(column) for column in cube.by]
@@ -83,6 +99,11 @@ class _Groups:
 
     def add(self, rows: Sequence[Row]) -> None:
         """Count the next rows."""
+        from ifms.reports.batches import Batch
+
+        if isinstance(rows, Batch) and self._can_group():
+            self._add_groups(rows)
+            return
         key_of, groups, values = _key_of(self._by), self._groups, self._values
         empty: list[Any] = [0, *(None for _ in values)]
         for each in rows:
@@ -98,6 +119,33 @@ class _Groups:
                 value, before = row[place], group[slot]
                 if value is not None:
                     group[slot] = value if before is None else together(before, value)
+
+    def _can_group(self) -> bool:
+        return not self._bounded and all(make is point_in_time.month for _, make in self._derived)
+
+    def _add_groups(self, batch: Batch) -> None:
+        """Count what Arrow has put together."""
+        from ifms.reports.batches import months
+
+        columns: dict[str, pa.Array] = dict(zip(self._columns, batch.columns.columns, strict=True))
+        for name, (place, _) in zip(self._cube.derive, self._derived, strict=True):
+            columns[name] = months(batch.columns.column(place))
+        for key, count, values in grouped(columns, self._cube):
+            self._add_group(key, count, values)
+
+    def add_digest(self, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        """Count rows that stand for several."""
+        key_of, many = _key_of([columns.index(name) for name in self._cube.by]), columns.index("rows")
+        places = [columns.index(name) for name in self._cube.values]
+        for row in rows:
+            self._add_group(key_of(row), row[many], [row[place] for place in places])
+
+    def _add_group(self, key: tuple[Any, ...], count: int, values: Sequence[Any]) -> None:
+        group = self._groups.setdefault(key, [0, *(None for _ in values)])
+        group[0] += count
+        for (slot, _, together), value in zip(self._values, values, strict=True):
+            if value is not None:
+                group[slot] = value if group[slot] is None else together(group[slot], value)
 
     def frame(self) -> Frame:
         """The groups, in the order in which their first rows came."""
@@ -116,6 +164,26 @@ class _Groups:
             if told[place] not in known:
                 told[place] = OTHERS
         return tuple(told)
+
+
+def grouped(columns: dict[str, pa.Array], cube: Cube) -> list[tuple[tuple[Any, ...], int, tuple[Any, ...]]]:
+    """A batch's groups in the order of their first rows, each with how many rows it has and its values."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    places = pa.array(range(len(columns[cube.by[0]])))
+    # The last of a value is that at the greatest place at which there is one.
+    lasts = {n: pc.if_else(columns[n].is_valid(), places, None) for n, how in cube.values.items() if how == "last"}
+    table = pa.table({name: columns[name] for name in {*cube.by, *cube.values}} | lasts | {_PLACE: places})
+    asked = [(name, "max" if how == "last" else how) for name, how in cube.values.items()]
+    made = table.group_by(list(cube.by), use_threads=False).aggregate([([], "count_all"), (_PLACE, "min"), *asked])
+    made = made.take(pc.sort_indices(made[f"{_PLACE}_min"])).combine_chunks()
+    found = {name: made[f"{name}_{how}"] for name, how in asked}
+    values = [(columns[name].take(each) if name in lasts else each).to_pylist() for name, each in found.items()]
+    keys = zip(*(made[name].to_pylist() for name in cube.by), strict=True)
+    return list(
+        zip(keys, made["count_all"].to_pylist(), zip(*values, strict=True) if values else repeat(()), strict=False)
+    )
 
 
 _HOW: dict[str, Callable[[Any, Any], Any]] = {

@@ -27,19 +27,42 @@ _COLUMNS = (
     Column("recorded_at", "Recorded", Kind.INSTANT, width=17),
 )
 
-_QUERY = f"""
-    SELECT coalesce(n.name, r.hoa_code), r.hoa_code, r.tenant_id, r.master_allotment_id, r.transaction_number,
-           r.transaction_date, r.transaction_type, r.transaction_amount, r.sanctioned_balance, r.fund_available,
-           r.recorded_at
-    FROM ifms.fund_register r
-    LEFT JOIN ifms.display_name n ON n.kind = 'HEAD' AND n.code = r.hoa_code
-    WHERE r.recorded_at < %(as_of)s
+_ASKED = f"""
+    r.recorded_at < %(as_of)s
       AND CASE WHEN %(year)s::text IS NULL THEN {point_in_time.within("r.recorded_at")}
                ELSE r.financial_year = %(year)s END
       AND {point_in_time.of_cities("r.tenant_id")}
       AND (%(hoa_code)s::text IS NULL OR r.hoa_code = %(hoa_code)s)
       AND (%(transaction_type)s::text IS NULL OR r.transaction_type = %(transaction_type)s)
+"""
+
+_QUERY = f"""
+    SELECT coalesce(n.name, r.hoa_code) AS hoa_name, r.hoa_code, r.tenant_id, r.master_allotment_id,
+           r.transaction_number, r.transaction_date, r.transaction_type, r.transaction_amount, r.sanctioned_balance,
+           r.fund_available, r.recorded_at
+    FROM ifms.fund_register r
+    LEFT JOIN ifms.display_name n ON n.kind = 'HEAD' AND n.code = r.hoa_code
+    WHERE {_ASKED}
     ORDER BY r.movement_id
+"""
+
+# Grouped by what is short, and named afterwards. The balances are those after a group's last movement, each of which is
+# looked up: how few groups there are the planner does not know, and would read all movements once more.
+_DIGEST = f"""
+    WITH moved AS MATERIALIZED (
+        SELECT r.sanction_id, r.transaction_type,
+               date_trunc('month', r.recorded_at AT TIME ZONE 'Asia/Kolkata') AS month, count(*) AS rows,
+               sum(r.transaction_amount) AS amount, max(r.movement_id) AS last
+        FROM ifms.fund_register r WHERE {_ASKED}
+        GROUP BY 1, 2, 3
+    )
+    SELECT coalesce(n.name, r.hoa_code) AS hoa_name, r.hoa_code, r.tenant_id, r.master_allotment_id,
+           moved.transaction_type, to_char(moved.month, 'YYYY-MM') AS month, moved.rows,
+           moved.amount AS transaction_amount, r.sanctioned_balance, r.fund_available
+    FROM moved
+    CROSS JOIN LATERAL (SELECT * FROM ifms.fund_register r WHERE r.movement_id = moved.last OFFSET 0) r
+    LEFT JOIN ifms.display_name n ON n.kind = 'HEAD' AND n.code = r.hoa_code
+    ORDER BY moved.last
 """
 
 _FLOWS = {
@@ -150,5 +173,7 @@ FUND_REGISTER = Report(
         ),
     ),
     parameters=_parameters,
+    in_columns=True,
+    digest=_DIGEST,
     printed=30_000,  # a city's year, of which the story wants every row on paper
 )

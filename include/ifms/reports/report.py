@@ -172,6 +172,11 @@ class Report:
     also: Mapping[str, tuple[tuple[str, ...], str]] = field(default_factory=dict)
     """Queries whose results are small, by name: the names of their columns, and the text."""
     parameters: Callable[[Request], dict[str, Any]] = lambda _: {}
+    in_columns: bool = False
+    """Read by Arrow: all amounts have two decimals, and the query's columns have names, each one of its own."""
+    digest: str | None = None
+    """A query that gives what the cubes count, counted by the database: their columns, and `rows` for how many rows
+    each of its own stands. In an order in which the last of them is that of the rows."""
     printed: int = 1000
     """So many rows are printed one by one in a PDF; of more, the sums are, and where all of them are."""
 
@@ -183,6 +188,11 @@ class Report:
 
 class Sink(Protocol):
     """One file that is being written."""
+
+    every_row: bool
+    """Whether it has each row however many there are; else none when they are more than the report has printed."""
+    takes_columns: bool
+    """Whether it writes rows that come in columns faster than others."""
 
     def add(self, rows: Sequence[Row]) -> None:
         """Take the next rows."""

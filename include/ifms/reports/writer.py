@@ -9,7 +9,7 @@ import logging
 import os
 import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -71,8 +71,11 @@ def make(
 def _read(connection: Connection, report: Report, asked: Request, sinks: Sequence[Sink], chunk: int) -> Counted:
     from ifms.reports.aggregates import Counted
 
+    if not any(sink.every_row for sink in sinks) and (counted := _digested(connection, report, asked)):
+        return counted
     counted = Counted(report)
-    for rows in read(connection, report, asked, chunk=chunk):
+    columns = report.in_columns and any(sink.takes_columns for sink in sinks)
+    for rows in read(connection, report, asked, chunk=chunk, columns=columns):
         for sink in sinks:
             sink.add(rows)
         before = counted.rows // PROGRESS
@@ -91,14 +94,43 @@ def _read(connection: Connection, report: Report, asked: Request, sinks: Sequenc
     return counted
 
 
-def read(connection: Connection, report: Report, asked: Request, *, chunk: int = CHUNK) -> Iterator[Sequence[Row]]:
-    """The report's rows, some at a time, from a cursor at the server: inside the caller's transaction."""
+def _digested(connection: Connection, report: Report, asked: Request) -> Counted | None:
+    """What more rows come to than anybody prints, without any of them; None when they are fewer."""
+    from ifms.reports.aggregates import Counted
+
+    if report.digest is None or report.also:
+        return None
+    with connection.cursor() as cursor:
+        found = cursor.execute(report.digest.encode(), _values(report, asked), prepare=False).fetchall()
+        columns = [column.name for column in cursor.description or ()]
+    counted = Counted(report)
+    counted.add_digest(columns, found)
+    return counted if counted.rows > report.printed else None
+
+
+def read(
+    connection: Connection, report: Report, asked: Request, *, chunk: int = CHUNK, columns: bool = False
+) -> Iterator[Sequence[Row]]:
+    """The report's rows, some at a time, in columns if they are wanted so: inside the caller's transaction."""
     # All rows will be fetched, so the plan is to be the cheapest for all of them.
     connection.execute("SET LOCAL cursor_tuple_fraction = 1")
+    if columns:
+        yield from _in_columns(connection, report, asked, chunk)
+        return
     with connection.cursor(name="ifms_report") as cursor:
         cursor.execute(report.query.encode(), _values(report, asked))
         while rows := cursor.fetchmany(chunk):
             yield rows
+
+
+def _in_columns(connection: Connection, report: Report, asked: Request, chunk: int) -> Iterator[Sequence[Row]]:
+    from ifms.queries import arrow
+    from ifms.reports.batches import Batch
+
+    values = _values(report, asked)
+    schema = arrow.schema_of(connection, report.query, values)
+    with closing(arrow.batches(connection, report.query, values, schema, chunk)) as batches:
+        yield from map(Batch, batches)
 
 
 def _values(report: Report, asked: Request) -> dict[str, object]:

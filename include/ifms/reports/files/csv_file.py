@@ -12,6 +12,8 @@ from ifms.reports.report import Aggregates, Report, Request, Row
 class CsvFile:
     """A sink that writes to a binary stream; a spreadsheet takes nothing in it for a formula."""
 
+    every_row, takes_columns = True, False
+
     def __init__(self, stream: BinaryIO, report: Report, request: Request) -> None:
         self._stream = stream
         self._stream.write("".join(csv_rows([column.heading for column in report.columns], ())).encode())

@@ -43,15 +43,21 @@ _CHART_LEFT = {True: 160.0, False: 62.0}  # names of heads of account and of rea
 class PdfFile:
     """A sink that writes to a binary stream; `at_most` rows one by one, else as many as the report has printed."""
 
+    every_row, takes_columns = False, False
+
     def __init__(self, stream: BinaryIO, report: Report, request: Request, *, at_most: int | None = None) -> None:
         self._stream, self._report, self._request = stream, report, request
         self._at_most = report.printed if at_most is None else at_most
-        self._rows: list[Row] = []
+        self._parts: list[Sequence[Row]] = []
+        self._added = 0
 
     def add(self, rows: Sequence[Row]) -> None:
         """Keep rows while they are few enough to be printed."""
-        missing = self._at_most + 1 - len(self._rows)
-        self._rows += rows[: max(0, missing)]
+        self._added += len(rows)
+        if self._added <= self._at_most:
+            self._parts.append(rows)
+        else:
+            self._parts.clear()
 
     def finish(self, counted: Aggregates) -> None:
         """Lay the pages out, and write them."""
@@ -60,7 +66,7 @@ class PdfFile:
             made.cover(counted)
             made.tables(counted)
             if counted.rows <= self._at_most:
-                made.rows(self._rows, counted)
+                made.rows([row for part in self._parts for row in part], counted)
             else:
                 made.left_out(counted.rows, self._at_most)
             made.save(self._stream)

@@ -24,6 +24,8 @@ _HEAD = {"bold": True, "pattern": 1, "fg_color": "#E7E6E6", "text_wrap": True, "
 class XlsxFile:
     """A sink that writes to a binary stream that can tell where it is; `sheet_rows` for tests."""
 
+    every_row, takes_columns = True, True
+
     def __init__(self, stream: BinaryIO, report: Report, request: Request, *, sheet_rows: int = SHEET_ROWS) -> None:
         self._report, self._request = report, request
         self._book = Book(stream, request.as_of)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ifms.reports.aggregates import OTHERS, Counted, percent, rows_of
+from ifms.reports.batches import Batch
 from ifms.reports.period import ALL
 from ifms.reports.report import Column, Cube, Kind, Report
 
@@ -110,3 +112,28 @@ def test_what_is_empty_says_nothing_and_is_a_group_of_its_own():
             (None, None, 2, Decimal("2.50"), 4),
         ]
         assert rows_of(made.by("last", "city"))[-1] == (None, 3, Decimal("2.50"))
+
+
+SCHEMA = pa.schema(
+    [("city", pa.string()), ("kind", pa.string()), ("amount", pa.decimal128(38, 2)), ("days", pa.int64())]
+)
+MAYBE = st.tuples(
+    *(st.none() | each for each in (st.sampled_from(CITIES), st.sampled_from(KINDS))),
+    *(
+        st.none() | each
+        for each in (st.decimals(Decimal("-9999.99"), Decimal("9999.99"), places=2), st.integers(0, 900))
+    ),
+)
+
+
+@settings(max_examples=30)
+@given(st.lists(MAYBE, min_size=1, max_size=40), st.integers(1, 40))
+def test_rows_in_columns_come_to_the_same(rows: list[Any], size: int):
+    one, other = counted(rows, size), Counted(REPORT)
+    for start in range(0, len(rows), size):
+        part = rows[start : start + size]
+        columns = [pa.array(values, field.type) for values, field in zip(zip(*part, strict=True), SCHEMA, strict=True)]
+        other.add(Batch(pa.RecordBatch.from_arrays(columns, schema=SCHEMA)))
+    assert (one.rows, one.totals) == (other.rows, other.totals)
+    for name, cube in REPORT.cubes.items():
+        assert rows_of(one.by(name, *cube.by)) == rows_of(other.by(name, *cube.by))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -124,3 +125,28 @@ def test_types_in_the_storys_order_and_months(reported: Reported):
     months = rows_of(tables["Month by month"].make(made))
     assert sum(row[1] for row in months) == made.rows
     assert f"{clock.to_ist(clock.now()):%Y}" in months[-1][0]
+
+
+@pytest.mark.parametrize("asked", [{}, {"tenants": [TENANT]}, {"transaction_type": "Expense"}])
+def test_the_database_counts_what_the_rows_come_to(reported: Reported, asked: dict[str, Any]):
+    few = replace(REPORT, printed=1)
+    question = request(REPORT, clock.now(), period="all", **asked)
+    ways: list[Counted] = []
+
+    def read(connection: Any) -> None:
+        digest = writer._digested(connection, few, question)
+        assert digest is not None
+        assert writer._digested(connection, REPORT, question) is None, "each row is printed"
+        ways.append(digest)
+        for columns in (True, False):
+            made = Counted(REPORT)
+            for rows in writer.read(connection, REPORT, question, chunk=3, columns=columns):
+                made.add(rows)
+            ways.append(made)
+
+    with reported.db() as db:
+        db.read_snapshot(read)
+    for table in REPORT.tables:
+        one, *others = (rows_of(table.make(each)) for each in ways)
+        assert all(other == one for other in others), table.title
+    assert len({each.rows for each in ways}) == 1

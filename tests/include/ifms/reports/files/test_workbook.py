@@ -21,12 +21,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import load_workbook
+from support.workbooks import AT, CELLS, TEXTS, in_rows
 
 from ifms.money import grouped
 from ifms.reports.files.workbook import Book, printable
 from ifms.reports.report import Kind
 
-AT = datetime(2026, 11, 23, 18, 30, tzinfo=UTC)
 MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 
 
@@ -52,33 +52,6 @@ def shown(content: bytes) -> list[str]:
     found = list(sheet.iter(f"{MAIN}c"))
     assert {cell.get("t") for cell in found} == {"inlineStr"}
     return ["".join(part.text or "" for part in cell.iter(f"{MAIN}t")) for cell in found]
-
-
-TEXTS = [
-    "=1+1",
-    "+1",
-    "-1",
-    "@SUM(A1)",
-    "{=1+1}",
-    "000012345678901234567",
-    "990017057960000000000000002",
-    "1e5",
-    "https://example.org/",
-    "mailto:a@example.org",
-    "internal:Sheet1!A1",
-    " spaces ",
-    "two\nlines",
-    "tab\t",
-    "ଓଡ଼ିଶା",
-    "<a>&amp;",
-    "<r><t>x</t></r>",
-    "<r></r>",
-    "<r>&<",
-    "<r>& a < b</r>",
-    "",
-    "TRUE",
-    "#REF!",
-]
 
 
 def test_a_text_is_that_text_whatever_is_in_it():
@@ -268,70 +241,6 @@ def test_it_is_the_same_file_beside_another_library_for_xml(tmp_path: Path):
     )
     assert (done.returncode, done.stdout.split()) == (0, ["lxml"]), done.stderr
     assert (tmp_path / "beside.xlsx").read_bytes() == (tmp_path / "alone.xlsx").read_bytes()
-
-
-class Anything(str):
-    """A text of another class."""
-
-
-CELLS = {
-    Kind.TEXT: [
-        *TEXTS,
-        "A & B",
-        'a "name"',
-        "a<b>",
-        "_x0041_",
-        "a_x",
-        "a_b",
-        "x" * 2000,
-        7,
-        Decimal("1.50"),
-        Anything("x"),
-    ],
-    Kind.MONEY: [
-        Decimal("0.00"),
-        Decimal("-1.10"),
-        Decimal("99999999.99"),
-        5,
-        Decimal("1E+9"),
-        Decimal("-100000"),
-        Decimal("1E+2"),
-    ],
-    Kind.COUNT: [0, -3, 10**12, 2.5, True],
-    Kind.MILLISECONDS: [12, 1.25],
-    Kind.PERCENT: [Decimal("99.5"), 3],
-    Kind.DATE: [date(2026, 4, 1), date(1900, 3, 1), date(1900, 2, 28), date(2026, 12, 31)],
-    Kind.INSTANT: [
-        AT,
-        datetime(2026, 4, 1, 18, 29, 59, 999999, tzinfo=UTC),
-        datetime(1969, 12, 31, 18, 30, tzinfo=UTC),
-        datetime(1942, 6, 1, tzinfo=UTC),
-        datetime(1899, 1, 1, tzinfo=UTC),
-        datetime(2099, 2, 28, 23, 59, 59, 1, tzinfo=UTC),
-    ],
-}
-
-
-def in_rows(rows: list[tuple[Any, ...]], kinds: list[Kind], *, whole: bool) -> bytes:
-    """A workbook of these rows, between others that are put cell by cell: as whole rows, or each cell by itself."""
-    buffer = io.BytesIO()
-    with closing(Book(buffer, AT)) as book:
-        sheet = book.sheet("Sample")
-        for place in range(len(kinds)):
-            book.put(sheet, Kind.TEXT, bold=True)(0, place, f"column {place}")
-        written, puts = book.rows(sheet, kinds), [book.put(sheet, kind) for kind in kinds]
-        if whole:
-            written.write(1, rows[:2])
-            written.write(3, rows[2:])
-        else:
-            for number, row in enumerate(rows, 1):
-                for place, (put, value) in enumerate(zip(puts, row, strict=True)):
-                    if value is not None:
-                        put(number, place, value)
-        book.put(sheet, Kind.TEXT, bold=True)(len(rows) + 1, 0, "Total")
-        sheet.autofilter(0, 0, len(rows), len(kinds) - 1)
-        book.save()
-    return buffer.getvalue()
 
 
 @pytest.mark.parametrize("kind", Kind)
