@@ -19,7 +19,7 @@ from support.simulators import Simulators
 from support.workers import Crew
 
 from ifms.ledger.rate_limit import BATCH_SECONDS
-from ifms.sweep.pipeline import AHEAD
+from ifms.sweep.pipeline import AHEAD, TOGETHER
 from ifms_standalone import postgres
 
 pytestmark = [
@@ -154,7 +154,7 @@ def test_the_work_spreads_within_the_limit_and_a_killed_worker_s_is_taken_over(
     assert {each["received"] for each in treasury.state["bills"]} == {1}, "no PI was even sent a second time"
     calls = treasury.state["calls"]
     assert calls["PI"] == BILLS
-    in_its_hands = AHEAD * AT_A_TIME + 1  # and one that was just being written
+    in_its_hands = AHEAD * AT_A_TIME + TOGETHER  # and those that were written with the one that is next
     assert calls.get("PIS", 0) <= in_its_hands, "only what may have been sent was asked about"
     # A call may be as late for its turn as a batch of turns is long, and one of each thread's later, on a busy machine.
     late = CALLS_A_SECOND * BATCH_SECONDS + len(WORKERS) * AT_A_TIME
