@@ -7,6 +7,7 @@ nothing, and the sweep is not green.
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
@@ -38,6 +39,8 @@ LEASE = timedelta(minutes=10)
 REFUSED_RUNNING = 3  # sweeps with the same refusal until a person should look
 
 News = TypeVar("News")
+
+log = logging.getLogger("ifms.sweep")
 
 
 class StatusService(ABC, Generic[News]):
@@ -160,7 +163,8 @@ class Poll(Generic[News]):
     ) -> Answers[Claimed, Outcome | _Unaskable]:
         """One transaction for answers that only move their own PI; returns those that have to be settled one by one.
 
-        Whatever it can't take leaves nothing of it written: then each is settled by itself.
+        Whatever it can't take leaves nothing of it written: then each is settled by itself. Where the fate of its
+        COMMIT can't be told, each is settled once all the same: what was committed has given its claim back.
         """
         ours, others = [], []
         for item, outcome in answers:
@@ -178,7 +182,9 @@ class Poll(Generic[News]):
 
         try:
             written = self.sweep.db.transact(write)
-        except (IfmsError, *TRANSIENT):
+        except (IfmsError, *TRANSIENT) as error:  # whose it is, and why, is said when each is settled alone
+            said = mask_long_numbers(str(error)[:1000])
+            log.info("%s: %d are settled one by one: %s", self.service.service, len(ours), said)
             return answers
         for (item, outcome, _), each in zip(ours, written, strict=True):
             self.sweep.record_outcome(outcome)

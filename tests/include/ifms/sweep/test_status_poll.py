@@ -8,13 +8,15 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
+from psycopg import errors
 from support.adapter import assert_money_is_right
 
-from ifms.errors import SweepNeedsAttentionError, SweepUnreachableError
+from ifms.errors import LedgerError, SweepNeedsAttentionError, SweepUnreachableError
+from ifms.ledger import database
 from ifms.ledger.phrases import add_phrase
 from ifms.services.pis import InstructionStatus
 from ifms.sweep.scope import Scope
-from ifms.sweep.status_poll import claimed
+from ifms.sweep.status_poll import Poll, claimed
 
 pytestmark = pytest.mark.simulators(platform={"cities": 1})
 
@@ -329,6 +331,33 @@ def test_one_that_can_not_be_written_keeps_no_other_back(adapter, treasury, serv
     assert (counts["claim_lost"], counts["done"], counts["answered"]) == (1, 2, 3)
     assert adapter.statuses() == Counter({AFTER[service]: 2, BEFORE[service]: 1})
     assert transactions(adapter, service) in ([1, 1], [2])  # if it was the first, two were left that can be written
+    assert_money_is_right(adapter, treasury)
+
+
+@pytest.mark.parametrize("error", [errors.DeadlockDetected, errors.LockNotAvailable, LedgerError])
+def test_what_keeps_a_transaction_of_several_back_keeps_none_of_them_back(adapter, treasury, monkeypatch, error):
+    """Two runs may wait for each other's rows: then each is settled by itself, and the run is green."""
+    alone, together, tried = Poll._write, Poll._settle_together, []
+
+    def fails(*_):
+        tried.append(error)
+        raise error("sample")
+
+    def settle_together(poll, answers):
+        monkeypatch.setattr(Poll, "_write", fails)
+        try:
+            return together(poll, answers)
+        finally:
+            monkeypatch.setattr(Poll, "_write", alone)
+
+    monkeypatch.setattr(database, "_ATTEMPTS", 1)
+    monkeypatch.setattr(Poll, "_settle_together", settle_together)
+    with all_come_back_before_the_first_is_written(adapter, treasury, "PD") as (sweep, _):
+        pass
+    assert tried
+    assert sweep.result().counts["done"] == 3
+    assert transactions(adapter, "PD") == [1, 1, 1]
+    assert adapter.statuses() == Counter({"SUCCESSFUL": 3})
     assert_money_is_right(adapter, treasury)
 
 
