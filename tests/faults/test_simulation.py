@@ -58,12 +58,12 @@ def wrong_after(server, seeds):
 @pytest.mark.tier("prove")
 def test_a_seed_takes_the_same_course_again_in_this_process_and_in_another(server):
     told: list[str] = []
-    first = simulate(server, 11, payments=SHORT, tell=told.append)
+    first = simulate(server, 7, payments=SHORT, tell=told.append)  # one in which people act: settle, release, say
     again: list[str] = []
-    assert simulate(server, 11, payments=SHORT, tell=again.append).trace == first.trace, _first_difference(told, again)
+    assert simulate(server, 7, payments=SHORT, tell=again.append).trace == first.trace, _first_difference(told, again)
     environment = {"PATH": os.defpath, "PYTHONPATH": str(REPO / "tests"), "PYTHONHASHSEED": "3"}
     done = subprocess.run(
-        [sys.executable, "-m", "faults.simulation", "--seed", "11", "--payments", str(SHORT)],
+        [sys.executable, "-m", "faults.simulation", "--seed", "7", "--payments", str(SHORT)],
         env=environment,
         cwd=REPO,
         capture_output=True,

@@ -13,6 +13,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from ifms.ledger.migrate import migrate
+from ifms.ledger.proposals import Policy, say_policy
 from ifms_standalone.postgres import Server
 
 TEMPLATE = "simulation_template"
@@ -63,10 +64,14 @@ _NO_STATISTICS = """
 
 
 def make_template(server: Server) -> None:
-    """Make the template, unless the server has it."""
+    """Make the template, unless the server has it.
+
+    Its people act alone, whatever the environment says: what two of them do together has tests of its own.
+    """
     if server.create_database(TEMPLATE):
         migrate(server.dsn(TEMPLATE))
         with psycopg.connect(server.dsn(TEMPLATE), autocommit=True) as connection:
+            say_policy(connection, Policy(acts=()))
             connection.execute(_CLOCK)
             connection.execute(_DETERMINISTIC)
             connection.execute(_NO_STATISTICS)
