@@ -22,6 +22,7 @@ pytest_plugins = [
     "support.dags",
     "support.shared_params",
     "support.simulators",
+    "support.past",
     "support.adapter",
     "support.uncertain",
     "support.ledger",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import count
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import psycopg
@@ -11,6 +12,9 @@ import pytest
 from support.environment import Environment
 
 from ifms_standalone.postgres import Server, throwaway
+
+if TYPE_CHECKING:
+    from support.past import Past
 
 _numbers = count(1)
 
@@ -33,9 +37,12 @@ def empty_database(postgres: Server) -> Iterator[str]:
 
 
 @pytest.fixture
-def ledger_dsn(postgres: Server, ledger_template: str) -> Iterator[str]:
-    """The DSN of a migrated ledger of the test's own; made by copying one, which takes about 50 ms."""
-    yield from _database(postgres, template=ledger_template)
+def ledger_dsn(postgres: Server, ledger_template: str, past: Past | None) -> Iterator[str]:
+    """The DSN of a migrated ledger of the test's own: a copy of an empty one, or of what the test begins after."""
+    for dsn in _database(postgres, template=past.ledger if past else ledger_template):
+        if past:
+            settle(dsn)
+        yield dsn
 
 
 @pytest.fixture(scope="module")

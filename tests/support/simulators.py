@@ -22,6 +22,8 @@ from support.databases import as_worker
 from ifms.clock import now, to_ist
 
 if TYPE_CHECKING:
+    from support.past import Past
+
     from ifms.platform.config import PlatformConfig
     from ifms.treasury.config import TreasuryConfig
     from ifms_simulator.store import Store
@@ -78,11 +80,21 @@ class Simulators:
 
 
 @pytest.fixture
-def simulators(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Simulators]:
-    """Both simulators, new; `@pytest.mark.simulators(platform={"cities": 3}, treasury={…})` gives options."""
-    marker = request.node.get_closest_marker("simulators")
-    with both(tmp_path, **(marker.kwargs if marker else {})) as running:
+def simulators(request: pytest.FixtureRequest, tmp_path: Path, past: Past | None) -> Iterator[Simulators]:
+    """Both simulators, new; `@pytest.mark.simulators(platform={"cities": 3}, treasury={…})` gives options.
+
+    With `after=` what that does has happened to them, and to the ledger (see `support.past`).
+    """
+    if past:
+        past.put_files(tmp_path)
+    with both(tmp_path, **options(request)) as running:
         yield running
+
+
+def options(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """What a test's mark says of both simulators."""
+    marker = request.node.get_closest_marker("simulators")
+    return {name: value for name, value in marker.kwargs.items() if name != "after"} if marker else {}
 
 
 @contextmanager
@@ -146,6 +158,11 @@ def _platform_state(options: str, today: date) -> bytes:
 def _closed(store: Store, path: Path) -> bytes:
     """The content of a store's file, which nobody needs any more."""
     store.close()
+    return content(path)
+
+
+def content(path: Path) -> bytes:
+    """What is in a state file that no simulator works on."""
     with closing(sqlite3.connect(path)) as connection:
         return connection.serialize()
 

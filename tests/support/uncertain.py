@@ -12,6 +12,7 @@ import pytest
 from conformance.scenario import Gate
 from support import failed
 from support.adapter import Adapter, Treasury, assert_money_is_right
+from support.past import Past, once
 
 from ifms.errors import SweepError, SweepNeedsAttentionError
 from ifms.ledger.database import Connection, Database
@@ -22,14 +23,18 @@ DUPLICATE = "Duplicate Payment Information Id"
 T = TypeVar("T")
 
 
-@pytest.fixture
-def due(adapter: Adapter) -> Adapter:
-    """One payment that waits for its PI, with funds."""
+def a_due_payment(adapter: Adapter) -> None:
+    """One payment waits for its PI, with funds."""
     adapter.simulators.ask_platform("POST", "settings", {"persist_ms": 0})
     failed.wage_bill(adapter, 2)
     adapter.run("VA")
     adapter.run("PA")
-    return adapter
+
+
+@pytest.fixture
+def due(adapter: Adapter, past: Past | None) -> Adapter:
+    """One payment that waits for its PI, with funds."""
+    return once(a_due_payment, past, adapter)
 
 
 @pytest.fixture

@@ -12,12 +12,9 @@ from support.databases import as_worker, rewrite
 from ifms.ledger.audit import CHAIN, find_changed, heads, not_anchored, record_action
 from ifms.ledger.database import Database
 
-pytestmark = pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 1, "persist_ms": 0})
 
-
-@pytest.fixture
-def cycle(adapter):
-    """The records of a paid bill, of one that came back and was paid anew, and of what people did beside."""
+def everything(adapter):
+    """A bill is paid, another comes back and is paid anew, and people do this and that beside."""
     failed.paid_and_failed(adapter)
     failed.mend(adapter)
     for service in ("COR", "FTPS"):
@@ -53,6 +50,14 @@ def cycle(adapter):
         connection.execute(
             "UPDATE ifms.phrase SET withdrawn_at = now(), withdrawn_by = 'sample-other', withdrawn_reason = 'sample'"
         )
+
+
+pytestmark = pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 1, "persist_ms": 0}, after=everything)
+
+
+@pytest.fixture
+def cycle(adapter):
+    """The records of all that."""
     return adapter
 
 
@@ -197,6 +202,7 @@ def test_calls_that_were_kept_for_long_enough_may_go_and_that_is_a_record(cycle)
     assert (row["removed"], row["database_user"]) == (removed[0], "sample_worker")
 
 
+@pytest.mark.simulators
 def test_many_at_once_make_one_chain(ledger_dsn):
     def write(number):
         def both(connection):
@@ -214,6 +220,7 @@ def test_many_at_once_make_one_chain(ledger_dsn):
         assert [(head.chain, head.number) for head in heads(connection)] == [("od.samplea", 80), ("od.sampleb", 80)]
 
 
+@pytest.mark.simulators
 def test_the_last_link_is_looked_up_and_not_searched_for(ledger_dsn):
     with psycopg.connect(as_worker(ledger_dsn)) as connection:
         for number in range(100):
@@ -226,6 +233,7 @@ def test_the_last_link_is_looked_up_and_not_searched_for(ledger_dsn):
     assert read == (0, 100)
 
 
+@pytest.mark.simulators
 def test_who_works_writes_no_link_and_no_time(ledger_dsn):
     with psycopg.connect(as_worker(ledger_dsn), autocommit=True) as connection:
         for statement in (
@@ -241,6 +249,7 @@ def test_who_works_writes_no_link_and_no_time(ledger_dsn):
                 connection.execute(statement.encode())
 
 
+@pytest.mark.simulators
 def test_what_the_triggers_link_is_what_is_verified(ledger_dsn):
     """Two lists of tables and events, in the migrations: a table that only one of them names is proved by nothing."""
     with psycopg.connect(ledger_dsn) as connection:

@@ -20,7 +20,6 @@ from ifms.ledger.overview import refresh
 from ifms.queries import overview as reads
 from ifms.queries.overview import Who
 
-pytestmark = pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 0})
 OTHER = "od.sampleb"
 
 
@@ -30,9 +29,8 @@ def counted(adapter: Adapter) -> None:
         assert refresh(connection)
 
 
-@pytest.fixture
-def world(adapter: Adapter, treasury: Treasury) -> Adapter:
-    """In one city a PI whose payment has failed and one that waits for the SSU; in the other a payment without a PI."""
+def two_cities(adapter: Adapter) -> None:
+    """One has a PI whose payment has failed and one that waits for the SSU; the other a payment without a PI."""
     paid_and_failed(adapter, 3, 1)
     wage_bill(adapter, 2)
     adapter.run("PA")
@@ -41,6 +39,15 @@ def world(adapter: Adapter, treasury: Treasury) -> Adapter:
     adapter.run("PA")
     adapter.run("PI")
     counted(adapter)
+
+
+pytestmark = pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 0})
+after_two_cities = pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 0}, after=two_cities)
+
+
+@pytest.fixture
+def world(adapter: Adapter) -> Adapter:
+    """Those two cities."""
     return adapter
 
 
@@ -51,6 +58,7 @@ def test_before_the_first_count_there_is_nothing(adapter: Adapter):
     assert {each.payments for each in ask(adapter, reads.failed)} == {0}
 
 
+@after_two_cities
 def test_states_and_what_waits_for_whom(world: Adapter):
     assert ask(world, reads.as_of).of is not None
     assert {(each.status, each.instructions) for each in ask(world, reads.states)} == {("PARTIAL", 1), ("INITIATED", 1)}
@@ -62,6 +70,7 @@ def test_states_and_what_waits_for_whom(world: Adapter):
     assert (approval.oldest, approval.amount, approval.overdue) == (pi["status_since"], pi["net_amount"], 0)
 
 
+@after_two_cities
 @pytest.mark.parametrize(
     ("days", "place", "late"), [(0, 0, 0), (1, 1, 0), (6, 2, 0), (15, 3, 0), (16, 3, 1), (31, 4, 1)]
 )
@@ -78,6 +87,7 @@ def test_each_age_has_its_place_and_what_is_too_old_is_overdue(world: Adapter, d
     assert (approval.ages.index(1), approval.overdue) == (place, late)
 
 
+@after_two_cities
 def test_a_payment_that_is_held_for_too_long_is_overdue(world: Adapter):
     for days, late in ((29, 0), (31, 1)):
         with psycopg.connect(world.dsn) as connection:
@@ -87,6 +97,7 @@ def test_a_payment_that_is_held_for_too_long_is_overdue(world: Adapter):
         assert ask(world, reads.waits)[0].overdue == late
 
 
+@after_two_cities
 def test_failed_payments_by_the_days_that_are_left(world: Adapter):
     def places() -> list[int]:
         counted(world)
@@ -126,6 +137,7 @@ def test_it_is_too_late_for_some(adapter: Adapter):
     assert (late.least, late.payments, [each.payments for each in others]) == (None, 1, [0, 0, 0])
 
 
+@after_two_cities
 def test_funds_are_those_of_the_years_sanctions(world: Adapter):
     year = clock.financial_year_label(clock.financial_year(clock.now()))
     heads = ask(world, reads.heads, year)
@@ -136,6 +148,7 @@ def test_funds_are_those_of_the_years_sanctions(world: Adapter):
     assert ask(world, reads.heads, "1999-00") == ask(world, reads.heads, year, cities=Cities.NONE) == []
 
 
+@after_two_cities
 def test_cities_have_what_has_not_arrived_yet(world: Adapter):
     first, second = ask(world, reads.by_city)
     assert (first.tenant_id, first.on_its_way, first.waiting, first.failed) == (TENANT, 1, 0, 1)
@@ -148,6 +161,7 @@ def test_cities_have_what_has_not_arrived_yet(world: Adapter):
     assert first.available == available[0]["sum"]
 
 
+@after_two_cities
 def test_nothing_of_another_city_is_shown(world: Adapter):
     here, there = Cities.of(TENANT), Cities.of(OTHER)
     for allowed in (here, there, Cities.NONE):
@@ -159,6 +173,7 @@ def test_nothing_of_another_city_is_shown(world: Adapter):
     assert ask(world, reads.waits, cities=Cities.NONE) == []
 
 
+@after_two_cities
 def test_todays_sweeps_are_counted_by_dag_run_and_the_last_one_is_told(world: Adapter):
     found = {each.service: each for each in ask(world, reads.sweeps_today)}
     runs = world.rows("SELECT count(*) AS n FROM ifms.sweep_run WHERE service_id = 'PI'")
@@ -178,6 +193,7 @@ def test_todays_sweeps_are_counted_by_dag_run_and_the_last_one_is_told(world: Ad
     assert (notify.runs, notify.red, notify.state) == (1, 1, "failed")
 
 
+@after_two_cities
 def test_unknown_answers_are_those_with_pis_of_the_cities_behind_them(world: Adapter, treasury: Treasury):
     assert ask(world, reads.unknown_answers) == (0, 0)
     treasury.rule("PIS", "error", errorMsg="Documents are awaited from the SSU")
@@ -236,6 +252,7 @@ def test_what_is_paid_to_a_corrected_account_is_no_first_acceptance(adapter: Ada
     assert ask(adapter, reads.accepted).payments == 1
 
 
+@after_two_cities
 def test_broken_rules_are_those_that_the_last_reconcile_found(world: Adapter):
     world.relay()
     assert world.reconcile().problems == []

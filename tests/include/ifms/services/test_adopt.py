@@ -32,7 +32,16 @@ from ifms.services.adopt import Adoption, LostBill, parameters_of
 from ifms.services.manual_settlement import Verdict
 from ifms.treasury.client import TreasuryClient
 
-pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
+
+def a_due_payment(adapter):
+    """One payment of three waits for its PI, with funds."""
+    adapter.simulators.ask_platform("POST", "settings", {"persist_ms": 0})
+    failed.wage_bill(adapter, 3)
+    adapter.run("VA")
+    adapter.run("PA")
+
+
+pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0}, after=a_due_payment)
 
 
 @pytest.fixture
@@ -58,10 +67,6 @@ def copied(adapter, postgres):
 def lost(adapter, treasury, copied, request):
     """One payment, whose PI was made and accepted after the backup: the restored ledger; `went_on` is the lost one."""
     treasury.settings(pace_seconds=getattr(request, "param", 0))
-    adapter.simulators.ask_platform("POST", "settings", {"persist_ms": 0})
-    failed.wage_bill(adapter, 3)
-    adapter.run("VA")
-    adapter.run("PA")
     went_on = copied()
     went_on.run("PI")
     with psycopg.connect(adapter.dsn) as owner:
@@ -295,6 +300,7 @@ def test_it_needs_a_second_person_and_is_the_bill_that_was_approved(lost):
     assert done == {"done": True, "result": bill.pi_number}
 
 
+@pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
 def test_a_pi_that_was_pending_in_the_backup_is_settled_first(adapter, treasury, copied):
     """It was declined and replaced since: the one that the treasury has is adopted once the other has ended."""
     adapter.simulators.ask_platform("POST", "settings", {"persist_ms": 0})

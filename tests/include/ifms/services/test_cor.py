@@ -21,16 +21,21 @@ from ifms.queries.search import Criteria, find
 from ifms.services.cor import Order
 from ifms.sweep.scope import Scope
 
-pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
-
 TENANT = "od.samplea"
+ONE_CITY = {"cities": 1, "bills_per_city": 0}
+
+
+def a_paid_bill(adapter):
+    adapter.simulators.ask_platform("POST", "bills", {"type": "wage", "tenantId": TENANT, "payees": 3})
+    adapter.cycle()
+
+
+pytestmark = pytest.mark.simulators(platform=ONE_CITY, after=a_paid_bill)
 
 
 @pytest.fixture
-def paid(adapter, simulators):
+def paid(adapter):
     """One wage bill of three payees, paid."""
-    adapter.simulators.ask_platform("POST", "bills", {"type": "wage", "tenantId": TENANT, "payees": 3})
-    adapter.cycle()
     return adapter
 
 
@@ -661,6 +666,7 @@ def test_one_bad_row_does_not_keep_the_others(paid, treasury, simulators):
     assert paid.statuses() == Counter(PARTIAL=2)
 
 
+@pytest.mark.simulators(platform=ONE_CITY)
 def test_a_failure_before_the_scroll_completes_the_pi_as_partial(adapter, treasury, simulators):
     simulators.ask_platform("POST", "bills", {"type": "wage", "tenantId": TENANT, "payees": 2})
     for service in ("VA", "PA", "PI", "PIS", "PAG"):

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from support import failed
 from support.adapter import assert_money_is_right
-from support.uncertain import a_day_later, nobody_listens, on, pi, red, reserved, resubmit
+from support.uncertain import a_day_later, a_due_payment, nobody_listens, on, pi, red, reserved, resubmit
 
 from ifms.errors import BadInputError, ClaimLostError, ConflictError, SweepError
 from ifms.ledger import instructions
@@ -15,7 +15,7 @@ from ifms.ledger.claims import Claim
 from ifms.services import manual_settlement
 from ifms.services.manual_settlement import Verdict
 
-pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
+pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0}, after=a_due_payment)
 
 
 def settle(adapter, verdict, **changes):

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from support import figures
 from support.adapter import assert_money_is_right
 from support.keys import account_numbers, call_text
+from support.past import once
 from support.platform_store import change_stored
 from support.sanctions import allot_of_last_year, close
 from support.uncertain import on
@@ -36,17 +37,22 @@ from ifms.ledger.write_batch import connection_of
 from ifms.services import pa
 from ifms.sweep.scope import Scope
 
-pytestmark = pytest.mark.simulators(platform={"cities": 1})
-
 ONE_PAYMENT = {"type": "wage", "tenantId": "od.samplea", "payees": 2, "with_payments": True}
 
 
-@pytest.fixture
-def funded(adapter):
+def allotments_and_payments(adapter):
     """Allotments are there, the three sample bills have their payments, nothing is sent yet."""
     adapter.run("VA")
     adapter.run("PA")
-    return adapter
+
+
+pytestmark = pytest.mark.simulators(platform={"cities": 1}, after=allotments_and_payments)
+
+
+@pytest.fixture
+def funded(adapter, past):
+    """Allotments are there, the three sample bills have their payments, nothing is sent yet."""
+    return once(allotments_and_payments, past, adapter)
 
 
 def sums(adapter):
@@ -238,6 +244,7 @@ def test_a_refused_login_leaves_what_is_pending_as_it_is(funded, treasury):
     assert_money_is_right(funded, treasury)
 
 
+@pytest.mark.simulators(platform={"cities": 1})
 def test_a_payment_without_funds_is_said_once_and_paid_when_money_comes(adapter, treasury, simulators):
     adapter.run("PA")
     for _ in range(2):
@@ -577,6 +584,7 @@ def test_payees_on_one_account_are_joined(funded, treasury, simulators):
     assert len(row["line_item_ids"]) == 2
 
 
+@pytest.mark.simulators(platform={"cities": 1})
 def test_a_city_without_spending_unit_is_named(adapter, simulators):
     simulators.ask_platform(
         "POST", "masters", {"tenantId": "od.samplea", "module": "ifms", "name": "SSUDetails", "data": []}

@@ -6,13 +6,13 @@ import psycopg
 import pytest
 from support import failed
 from support.adapter import assert_money_is_right
-from support.uncertain import DUPLICATE, UNKNOWN_BILL, a_day_later, on, pi, red, reserved, stays_pending
+from support.uncertain import DUPLICATE, UNKNOWN_BILL, a_day_later, a_due_payment, on, pi, red, reserved, stays_pending
 
 from ifms.errors import SweepError, SweepNeedsAttentionError
 from ifms.ledger import phrases
 from ifms.sweep.submission import Sender
 
-pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
+pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0}, after=a_due_payment)
 
 
 @pytest.mark.parametrize(

@@ -18,15 +18,20 @@ from ifms.platform.client import PlatformClient
 from ifms.services import witnesses
 from ifms.services.witnesses import otherwise_owed, unsigned
 
-pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0, "persist_ms": 0})
+
+def two_bills(adapter: Adapter) -> None:
+    """A PI is PARTIAL and one is paid."""
+    paid_and_failed(adapter)
+    wage_bill(adapter)
+    adapter.cycle()
+
+
+pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0, "persist_ms": 0}, after=two_bills)
 
 
 @pytest.fixture
 def done(adapter: Adapter) -> Adapter:
     """A PI that is PARTIAL and one that is paid."""
-    paid_and_failed(adapter)
-    wage_bill(adapter)
-    adapter.cycle()
     return adapter
 
 
