@@ -15,7 +15,10 @@ from support.adapter import Adapter, Treasury
 from support.api import REQUEST_INFO, ROLES, audited
 from support.failed import failing, original, paid_and_failed
 
-pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})]
+pytestmark = [
+    pytest.mark.airflow,
+    pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0}, after=paid_and_failed),
+]
 
 EVERYBODY = (None, *ROLES)
 MATRIX = "answers by route, role and cities"
@@ -106,7 +109,6 @@ def test_the_matrix_has_every_route():
 @pytest.fixture
 def failed_pi(adapter: Adapter) -> str:
     """A PI of which one payment has failed: viewers see it, others may have it revised."""
-    paid_and_failed(adapter)
     assert original(adapter)["pi_number"] == NUMBER, "the first number of a new platform"
     return NUMBER
 

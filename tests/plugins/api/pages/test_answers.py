@@ -16,8 +16,6 @@ from ifms.errors import SweepError, SweepNeedsAttentionError
 from ifms.wire.envelope import Service
 from ifms.wire.phrasebook import MEANINGS, Meaning, shipped
 
-pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})]
-
 NOTHING = "nothing is chosen"
 TEXT = "Bill <b>waits</b> for the SSU, 123456789012"
 TEMPLATE = "bill b waits b for the ssu {number}"
@@ -28,13 +26,23 @@ def browser(api: Any) -> Any:
     return api("user", cookie=True)
 
 
-@pytest.fixture
-def puzzled(adapter: Adapter, treasury: Treasury) -> list[str]:
-    """The numbers of two INITIATED PIs about which PIS has said what nobody knows."""
+def two_initiated(adapter: Adapter) -> None:
+    """The SSU has two PIs to approve."""
     for _ in range(2):
         wage_bill(adapter)
     for service in ("VA", "PA", "PI"):
         adapter.run(service)
+
+
+pytestmark = [
+    pytest.mark.airflow,
+    pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0}, after=two_initiated),
+]
+
+
+@pytest.fixture
+def puzzled(adapter: Adapter, treasury: Treasury) -> list[str]:
+    """The numbers of two INITIATED PIs about which PIS has said what nobody knows."""
     treasury.rule("PIS", "error", errorMsg=TEXT)
     with pytest.raises(SweepNeedsAttentionError):
         adapter.run("PIS")
@@ -180,6 +188,7 @@ def test_a_text_that_somebody_else_has_given_a_meaning_meanwhile(browser: Any, a
     assert len(adapter.rows("SELECT * FROM ifms.phrase")) == 1
 
 
+@pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
 def test_of_a_submission_it_may_count_for_corrections_too(browser: Any, adapter: Adapter, treasury: Treasury):
     wage_bill(adapter)
     adapter.run("VA")

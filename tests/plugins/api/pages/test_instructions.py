@@ -20,6 +20,7 @@ from support.adapter import Adapter, Treasury
 from support.api import audited, runs
 from support.databases import rewrite
 from support.failed import fail, long_ago, mend, original, paid_and_failed, revisions, wage_bill
+from support.past import Past, once
 
 from ifms.cities import Cities
 from ifms.errors import SweepError
@@ -73,9 +74,8 @@ def test_lines_of_zero_rupees_are_noted_and_are_no_beneficiaries(browser: Any, a
 # The list -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def several(adapter: Adapter, treasury: Treasury) -> dict[str, str]:
-    """PIs in several statuses: status → number."""
+def three_statuses(adapter: Adapter) -> None:
+    """One PI is PARTIAL, one of another city waits for the SSU, one was declined."""
     wage_bill(adapter)
     adapter.cycle()
     fail(adapter)
@@ -85,12 +85,24 @@ def several(adapter: Adapter, treasury: Treasury) -> dict[str, str]:
     adapter.run("PI")  # INITIATED
     wage_bill(adapter, 2)
     adapter.run("PA")
-    treasury.rule("PI", "error", errorMsgs=[{"errorCode": "322", "errorMsg": "=Sample <b>refusal</b>"}])
+    Treasury(adapter.simulators).rule(
+        "PI", "error", errorMsgs=[{"errorCode": "322", "errorMsg": "=Sample <b>refusal</b>"}]
+    )
     adapter.run("PI")  # FAILED
-    treasury.clear()
+    Treasury(adapter.simulators).clear()
+
+
+after_three_statuses = pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 0}, after=three_statuses)
+
+
+@pytest.fixture
+def several(adapter: Adapter, past: Past | None) -> dict[str, str]:
+    """PIs in several statuses: status → number."""
+    once(three_statuses, past, adapter)
     return {r["status"]: r["pi_number"] for r in adapter.rows("SELECT status, pi_number FROM ifms.payment_instruction")}
 
 
+@after_three_statuses
 def test_pending_for_action_is_shown_first_and_by_itself(browser: Any, several: dict[str, str]):
     page = browser.get("/ifms/instructions").text
     assert listed(page) == [several["FAILED"], several["PARTIAL"]]
@@ -98,6 +110,7 @@ def test_pending_for_action_is_shown_first_and_by_itself(browser: Any, several: 
     assert "<b>refusal</b>" not in page
 
 
+@after_three_statuses
 def test_the_open_search_shows_the_newest_without_a_filter(browser: Any, adapter: Adapter, several: dict[str, str]):
     newest = [
         r["pi_number"]
@@ -112,6 +125,7 @@ def test_the_open_search_shows_the_newest_without_a_filter(browser: Any, adapter
     assert "No payment instruction matches" in cities
 
 
+@after_three_statuses
 @pytest.mark.parametrize("sort", ["created_desc", "created_asc", "updated_desc"])
 def test_every_filter_of_the_open_search(browser: Any, adapter: Adapter, several: dict[str, str], sort: str):
     row = adapter.rows("SELECT * FROM ifms.payment_instruction WHERE status = 'INITIATED'")[0]
@@ -216,6 +230,7 @@ def test_an_address_that_is_none_of_ours(browser: Any, fields: dict[str, str]):
     assert "That did not work" in answer.text
 
 
+@after_three_statuses
 def test_pages_follow_each_other(browser: Any, several: dict[str, str], monkeypatch: pytest.MonkeyPatch):
     from ifms_airflow.api.pages import instructions
 
@@ -230,6 +245,7 @@ def test_pages_follow_each_other(browser: Any, several: dict[str, str], monkeypa
     assert 'rel="next"' not in following
 
 
+@after_three_statuses
 def test_a_search_is_kept_under_a_name_for_whoever_has_made_it(api: Any, browser: Any, several: dict[str, str]):
     query = "tab=open&number=PI-&ward=&status=INITIATED&after=x"
     saved = browser.post("/ifms/instructions/searches", data={"name": "Sent <b>&</b>", "query": query})
@@ -273,6 +289,7 @@ def test_what_is_no_search_is_not_kept(browser: Any, form: dict[str, str], statu
     assert 'class="saved"' not in browser.get("/ifms/instructions").text
 
 
+@after_three_statuses
 def test_each_tab_says_how_many_there_are(browser: Any, several: dict[str, str], monkeypatch: pytest.MonkeyPatch):
     from ifms_airflow.api.pages import instructions
 
@@ -292,6 +309,7 @@ def test_each_tab_says_how_many_there_are(browser: Any, several: dict[str, str],
 # Files --------------------------------------------------------------------------------------------------------------
 
 
+@after_three_statuses
 def test_a_list_as_csv_and_as_a_workbook(browser: Any, several: dict[str, str]):
     from openpyxl import load_workbook
 
@@ -307,6 +325,7 @@ def test_a_list_as_csv_and_as_a_workbook(browser: Any, several: dict[str, str]):
     assert browser.get("/ifms/instructions.csv?tab=open").content.decode("utf-8-sig").count("\n") == 1 + len(several)
 
 
+@after_three_statuses
 def test_no_cell_of_a_file_begins_a_formula(browser: Any, adapter: Adapter, several: dict[str, str]):
     with psycopg.connect(adapter.dsn) as connection:
         connection.execute("SET session_replication_role = replica")
@@ -366,6 +385,7 @@ def test_one_pi_with_all_that_belongs_to_it(browser: Any, adapter: Adapter):
         assert text in revised
 
 
+@after_three_statuses
 def test_what_has_waited_for_too_long_is_marked(browser: Any, adapter: Adapter, several: dict[str, str]):
     number = several["INITIATED"]
     search = f"/ifms/instructions?tab=open&number={number}"

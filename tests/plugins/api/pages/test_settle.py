@@ -9,11 +9,15 @@ import psycopg
 import pytest
 from support.adapter import Adapter, Treasury, assert_money_is_right
 from support.api import audited
-from support.failed import mend, original, paid_and_failed, revisions, wage_bill
+from support.failed import mend, original, paid_and_failed, revisions
+from support.uncertain import a_due_payment
 
 from ifms.errors import SweepError
 
-pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})]
+pytestmark = [
+    pytest.mark.airflow,
+    pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0}, after=a_due_payment),
+]
 
 NOTHING = "nothing is chosen"
 
@@ -26,10 +30,6 @@ def browser(api: Any) -> Any:
 @pytest.fixture
 def lost(adapter: Adapter, treasury: Treasury) -> str:
     """The number of a PI that the treasury has, and whose reply was lost."""
-    adapter.simulators.ask_platform("POST", "settings", {"persist_ms": 0})
-    wage_bill(adapter, 2)
-    adapter.run("VA")
-    adapter.run("PA")
     treasury.rule("PI", "lost_reply", times=1)
     with pytest.raises(SweepError):
         adapter.run("PI")
@@ -122,6 +122,7 @@ def test_not_there_its_money_is_free_and_it_is_not_paid_again_when_pis_shows_it(
     assert treasury.accepted == {lost: 1}
 
 
+@pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
 def test_a_revised_pi_is_settled_too(browser: Any, adapter: Adapter, treasury: Treasury):
     paid_and_failed(adapter, 2, 1)
     mend(adapter)
