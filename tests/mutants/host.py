@@ -92,13 +92,9 @@ def serve(root: Path, pipe: Connection) -> None:
 
 
 def _make_template(server: Server, _tell: Tell) -> Verdict:
-    from support.databases import create_logins
+    from support.databases import make_template
 
-    from ifms.ledger.migrate import migrate
-
-    server.create_database("ledger_template")
-    migrate(server.dsn("ledger_template"))
-    create_logins(server)
+    make_template(server, "ledger_template")
     return Verdict()
 
 

@@ -99,3 +99,15 @@ def test_a_file_of_sql_is_read_with_its_fault_by_the_fork_only(host, root):
 
 def test_a_module_that_can_not_be_imported_has_failed(host):
     assert tried(host, "raise ImportError").failed is not None
+
+
+def test_without_a_fault_the_suite_s_own_tests_pass_there(monkeypatch):
+    """In an environment that says nothing: one whose ledger needs what only the suite's ledgers have."""
+    monkeypatch.delenv("IFMS_SECOND_PERSON")
+    file = "tests/include/ifms/services/test_cor.py"
+    test = f"{file}::test_what_pays_failed_beneficiaries_keeps_bill_and_work_order_numbers[repayment]"
+    host = Host()
+    verdict = host.ask(Trial("include/ifms/ledger/corrections.py", None, [file], [test], 300))
+    host.end()
+    assert (verdict.failed, verdict.timed_out) == (None, False), verdict.said
+    assert verdict.seconds.keys() == {test}

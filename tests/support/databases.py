@@ -54,12 +54,20 @@ def module_ledger_dsn(postgres: Server, ledger_template: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def ledger_template(postgres: Server) -> str:
-    from ifms.ledger.migrate import migrate
-
-    postgres.create_database("ledger_template")
-    assert migrate(postgres.dsn("ledger_template")) == []
-    create_logins(postgres)
+    make_template(postgres, "ledger_template")
     return "ledger_template"
+
+
+def make_template(server: Server, name: str) -> None:
+    """Make a migrated ledger, to be copied, whose people act alone, whatever the environment says; and its logins."""
+    from ifms.ledger.migrate import migrate
+    from ifms.ledger.proposals import Policy, say_policy
+
+    server.create_database(name)
+    assert migrate(server.dsn(name)) == []
+    with psycopg.connect(server.dsn(name)) as owner:
+        say_policy(owner, Policy(acts=()))
+    create_logins(server)
 
 
 def create_logins(server: Server) -> None:
