@@ -15,14 +15,13 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import requests
 from conformance.table import BULK, REFUSED, SERVICES, Cell
 from support.adapter import Adapter, Treasury
-from support.databases import settle
+from support.databases import database, settle
 from support.failed import TENANT, fail, mend, revisions
 from support.simulators import Simulators, both
 
@@ -35,7 +34,6 @@ MOVES = "SELECT id, kind AS word FROM ifms.fund_movement ORDER BY id"
 LOG = "SELECT id, status AS word FROM ifms.status_log WHERE to_status IS DISTINCT FROM 'COMPLETED' ORDER BY id"
 """But for the original that a correction completes: that is no call's."""
 CALLS = "SELECT id, service_id || ' ' || outcome AS word FROM ifms.treasury_call"
-_copies = count(1)
 
 
 @dataclass(frozen=True)
@@ -49,16 +47,12 @@ class Scenario:
     @contextmanager
     def play(self, folder: Path) -> Iterator[Play]:
         """A copy of it to play in."""
-        name = f"conformance_play_{next(_copies)}"
-        self.server.create_database(name, self.template)
-        try:
-            settle(self.server.dsn(name))
+        with database(self.server, self.template) as dsn:
+            settle(dsn)
             for file in self.folder.iterdir():
                 shutil.copy(file, folder / file.name)
             with both(folder, {}, {"cities": 1}) as simulators:
-                yield Play(Adapter(self.server.dsn(name), simulators), Treasury(simulators))
-        finally:
-            self.server.drop_database(name)
+                yield Play(Adapter(dsn, simulators), Treasury(simulators))
 
 
 def walk(server: Server, ledger_template: str, folder: Path) -> dict[str, Scenario]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -34,13 +35,14 @@ def postgres(process_environment: Environment) -> Iterator[Server]:
 @pytest.fixture
 def empty_database(postgres: Server) -> Iterator[str]:
     """The DSN of a database of the test's own, with nothing in it."""
-    yield from _database(postgres, template=None)
+    with database(postgres, None) as dsn:
+        yield dsn
 
 
 @pytest.fixture
 def ledger_dsn(postgres: Server, ledger_template: str, past: Past | None) -> Iterator[str]:
     """The DSN of a migrated ledger of the test's own: a copy of an empty one, or of what the test begins after."""
-    for dsn in _database(postgres, template=past.ledger if past else ledger_template):
+    with database(postgres, past.ledger if past else ledger_template) as dsn:
         if past:
             settle(dsn)
         yield dsn
@@ -49,7 +51,8 @@ def ledger_dsn(postgres: Server, ledger_template: str, past: Past | None) -> Ite
 @pytest.fixture(scope="module")
 def module_ledger_dsn(postgres: Server, ledger_template: str) -> Iterator[str]:
     """The DSN of a migrated ledger that the tests of a module share: each leaves it as it found it."""
-    yield from _database(postgres, template=ledger_template)
+    with database(postgres, ledger_template) as dsn:
+        yield dsn
 
 
 @pytest.fixture(scope="session")
@@ -114,14 +117,18 @@ def airflow_db(postgres: Server) -> Iterator[str]:
     settings.dispose_orm()  # before the server goes
 
 
-def _database(server: Server, template: str | None) -> Iterator[str]:
+@contextmanager
+def database(server: Server, template: str | None) -> Iterator[str]:
+    """The DSN of a database that is new, or a copy of another."""
     name = f"test_{next(_numbers)}"
     server.create_database(name, template)
-    yield server.dsn(name)
-    # Dropped after the next one: whoever was connected has gone then, for whom PostgreSQL would wait a tenth of a second.
-    _dropped_next.append(name)
-    while len(_dropped_next) > 1:
-        server.drop_database(_dropped_next.pop(0))
+    try:
+        yield server.dsn(name)
+    finally:
+        # Dropped after the next one: then nobody is about to go, for whom PostgreSQL would wait a tenth of a second.
+        _dropped_next.append(name)
+        while len(_dropped_next) > 1:
+            server.drop_database(_dropped_next.pop(0))
 
 
 def rewrite(dsn: str, statement: str, values: Sequence[object] = ()) -> None:
