@@ -112,13 +112,18 @@ def say(sentence: str) -> None:
     sys.stdout.write(sentence + "\n")
 
 
-def main() -> int:
-    """Write the bill of materials and say what is wrong; 1 when something is."""
+def bill_of_materials(names: set[str]) -> dict[str, Any]:
+    """What of these names is installed here, in CycloneDX's JSON."""
     made = _run(
         CYCLONEDX, "cyclonedx-py", "environment", sys.executable, "--pyproject", "pyproject.toml", "--of", "JSON"
     )
+    return only_pinned(json.loads(made), names)
+
+
+def main() -> int:
+    """Write the bill of materials and say what is wrong; 1 when something is."""
     names = pinned(PINS.read_text(encoding="utf-8"))
-    sbom = only_pinned(json.loads(made), names)
+    sbom = bill_of_materials(names)
     SBOM.parent.mkdir(exist_ok=True)
     SBOM.write_text(json.dumps(sbom, indent=2) + "\n", encoding="utf-8")
     say(f"{SBOM.relative_to(REPO)}: {len(sbom['components'])} of {len(names)} pinned packages are installed here")

@@ -83,3 +83,11 @@ def test_what_is_explained_is_pinned_and_its_licence_is_not_allowed_anyway(chain
     assert not [name for name in policy.explained if told.get(name) in policy.allowed]
     unknown = {name: told[name] for name in names & told.keys() if told[name] and name not in policy.explained}
     assert {name for name, licence in unknown.items() if licence not in policy.allowed} == set()
+
+
+@pytest.mark.tier("prove")
+@pytest.mark.timeout(900)
+def test_somebody_has_decided_about_the_licence_of_each_pinned_package(chain: ModuleType) -> None:
+    sbom = chain.bill_of_materials(chain.pinned(chain.PINS.read_text(encoding="utf-8")))
+    assert len(sbom["components"]) > 100
+    assert list(chain.unsettled(sbom["components"], chain.Policy.read())) == []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,12 @@ EXTRAS = (
     "uv",
 )
 """Of the image's own Dockerfile (AIRFLOW_EXTRAS)."""
+BUILT_WITH = {
+    "mysqlclient": "default-libmysqlclient-dev",
+    "ldap": "libldap2-dev",
+    "libsasl2": "libsasl2-dev",
+}
+"""What extras are compiled against that have no wheel: as pkg-config calls it, and its Debian package."""
 TESTS = ("tests/include/ifms/reports/files", "tests/plugins/api/test_identity.py", "tests/plugins/test_rights.py")
 
 
@@ -61,8 +68,24 @@ def pins(text: str) -> list[str]:
     return _PIN.findall(text)
 
 
+def not_here() -> list[str]:
+    """The Debian packages that extras are compiled with and that this machine lacks."""
+    tools = {"pkg-config": "pkg-config", "gcc": "build-essential"}
+    lacking = [package for tool, package in tools.items() if shutil.which(tool) is None]
+    if "pkg-config" in lacking:
+        return [*lacking, *BUILT_WITH.values()]
+    return lacking + [
+        package
+        for library, package in BUILT_WITH.items()
+        if subprocess.run(["pkg-config", "--exists", library], check=False).returncode
+    ]
+
+
 def main() -> int:
-    """0, or what the first step that failed ended with."""
+    """0, or what the first step that failed ended with; 2 when this machine lacks what some extras are compiled with."""
+    if lacking := not_here():
+        sys.stderr.write(f"extras: some are compiled here, and need {' '.join(lacking)} (Debian's names)\n")
+        return 2
     ours = pins((ROOT / "requirements.txt").read_text())
     airflow = next(line.partition("==")[2] for line in ours if line.startswith("apache-airflow=="))
     WHERE.mkdir(exist_ok=True)
