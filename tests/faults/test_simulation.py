@@ -69,7 +69,7 @@ def test_a_seed_takes_the_same_course_again_in_this_process_and_in_another(serve
         capture_output=True,
         text=True,
         check=True,
-        timeout=250,
+        timeout=280,
     )
     *elsewhere, last = done.stdout.splitlines()
     assert last == f"trace {first.trace}", _first_difference(told, elsewhere)

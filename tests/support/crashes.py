@@ -255,7 +255,7 @@ def a_day_passes(connection: psycopg.Connection[dict[str, Any]]) -> None:
 
 
 def _until(true: Callable[[], bool], otherwise: str) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not true():
         assert time.monotonic() < deadline, otherwise
         time.sleep(0.005)

@@ -16,7 +16,7 @@ from airflow.triggers.shared_stream import AdvanceItem, AdvanceOutcome
 from ifms_airflow.triggers import doorbell as module
 from ifms_airflow.triggers.doorbell import RUNG, Doorbell, DoorbellTrigger
 
-PATIENCE_SECONDS = 90
+PATIENCE_SECONDS = 300  # for what only takes as long as the machine is busy
 STORED, LOST, NOBODY = AdvanceOutcome(1, 0), AdvanceOutcome(0, 1), AdvanceOutcome(0, 0)
 POISON = [None, b"", b"\x00\xff\xfe", b"{", b"x" * 150_000, b'{"payment": null}', "\N{PILE OF POO}".encode()]
 

@@ -17,7 +17,7 @@ def ifms():
     """Run the installed program."""
 
     def run(*arguments):
-        return subprocess.run([IFMS, *arguments], capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run([IFMS, *arguments], capture_output=True, text=True, timeout=300, check=False)
 
     return run
 

@@ -56,7 +56,7 @@ def test_an_ambiguous_commit_is_read_again_and_not_repeated(ledger_dsn, reaches)
 def test_a_deadlock_is_tried_again(ledger):
     ledger.fund(1000, master="1")
     ledger.fund(1000, master="2")
-    gate = threading.Barrier(2, timeout=30)
+    gate = threading.Barrier(2, timeout=120)
     attempts = []
 
     def lock(first, second):

@@ -34,7 +34,7 @@ def client(url, request):
 
 def eventually(ask, wanted):
     """Give a write of the platform time to be found."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not wanted(found := ask()) and time.monotonic() < deadline:
         time.sleep(0.02)
     return found

@@ -171,7 +171,7 @@ def test_every_framing_of_a_reply_is_read(serve, head):
 
 
 def test_connections_are_kept_and_calls_at_a_time_do_not_share_one(serve):
-    together = threading.Barrier(3, timeout=10)  # each call is under way while two others are
+    together = threading.Barrier(3, timeout=60)  # each call is under way while two others are
 
     def answer(peer: socket.socket) -> None:
         together.wait()

@@ -141,7 +141,7 @@ def test_what_piles_up_is_settled_together_and_the_rest_of_it_one_by_one(ledger)
     together, alone, all_there = [], [], threading.Barrier(40)
 
     def call(item):
-        all_there.wait(timeout=30)
+        all_there.wait(timeout=120)
         return -item
 
     def settle(item, result):

@@ -291,14 +291,14 @@ def all_come_back_before_the_first_is_written(adapter, treasury, service):
     with ThreadPoolExecutor(1) as pool, psycopg.connect(adapter.dsn) as holder:
         holder.execute("LOCK TABLE ifms.status_log IN EXCLUSIVE MODE")
         sweep = pool.submit(adapter.run, service)
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while len(treasury.arrivals) < before + 4:  # and the login
             assert time.monotonic() < end
             time.sleep(0.02)
         time.sleep(0.4)
         yield sweep, holder
         holder.commit()
-        sweep.exception(timeout=30)
+        sweep.exception(timeout=120)
 
 
 def transactions(adapter, service):
