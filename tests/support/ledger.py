@@ -221,6 +221,11 @@ def copy_instructions(connection: Connection, changes: Mapping[str, object] | st
 @pytest.fixture
 def ledger(ledger_dsn: str) -> Iterator[Ledger]:
     """An empty ledger."""
-    connect: Callable[[], Connection] = lambda: psycopg.connect(as_worker(ledger_dsn))  # noqa: E731
+    yield from opened(ledger_dsn)
+
+
+def opened(dsn: str) -> Iterator[Ledger]:
+    """The ledger there, for a fixture."""
+    connect: Callable[[], Connection] = lambda: psycopg.connect(as_worker(dsn))  # noqa: E731
     with Database(connect) as db:
-        yield Ledger(ledger_dsn, db)
+        yield Ledger(dsn, db)

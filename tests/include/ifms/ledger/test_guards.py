@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg import errors
 from support.databases import rewrite
-from support.ledger import DDO, HEAD, TENANT, allotment, copy_instructions, create, new_instruction
+from support.ledger import DDO, HEAD, TENANT, allotment, copy_instructions, create, new_instruction, opened
 
 from ifms.errors import LedgerError
 from ifms.ledger import funds
@@ -23,6 +23,15 @@ def pi(ledger):
     """A PENDING PI of 400 on a sanction of 1,000."""
     ledger.fund(1000)
     return ledger.instruct(*ledger.payment(400))[0]
+
+
+@pytest.fixture(scope="module")
+def guarded(module_ledger_dsn):
+    """A ledger with such a PI, of which nothing changes: all that is tried on it is refused."""
+    for ledger in opened(module_ledger_dsn):
+        ledger.fund(1000)
+        ledger.instruct(*ledger.payment(400))
+        yield ledger
 
 
 REFUSED = {
@@ -108,13 +117,14 @@ RECORDS = """
 
 
 @pytest.mark.parametrize("statement", REFUSED.values(), ids=REFUSED.keys())
-def test_is_refused(ledger, pi, statement):
-    with ledger.connect() as connection:
+def test_is_refused(guarded, statement):
+    with guarded.connect() as connection, connection.transaction(force_rollback=True):
         connection.execute(RECORDS)
-        with pytest.raises(errors.IntegrityError):
+        connection.execute("SET CONSTRAINTS ALL IMMEDIATE")  # as at COMMIT
+        with pytest.raises(errors.IntegrityError), connection.transaction():
             connection.execute(statement)
-    assert ledger.balances() == (1000, 400, 0, 600)
-    assert ledger.one("SELECT count(*) FROM ifms.payment WHERE paid_by IS NOT NULL") == 1
+    assert guarded.balances() == (1000, 400, 0, 600)
+    assert guarded.one("SELECT count(*) FROM ifms.payment WHERE paid_by IS NOT NULL") == 1
 
 
 def test_a_second_live_original_for_a_payment_is_refused(ledger, pi):
@@ -176,21 +186,21 @@ def test_a_header_must_agree_with_its_rows(ledger):
     ],
     ids=["payment", "movement"],
 )
-def test_an_amount_that_is_none_is_refused(ledger, pi, statement, amount):
-    with ledger.connect() as connection, pytest.raises(errors.CheckViolation):
+def test_an_amount_that_is_none_is_refused(guarded, statement, amount):
+    with guarded.connect() as connection, pytest.raises(errors.CheckViolation):
         connection.execute(statement.format(amount))
 
 
 @pytest.mark.parametrize("amount", [-1, 0, "NaN"])
-def test_a_pi_of_no_amount_is_refused(ledger, pi, amount):
+def test_a_pi_of_no_amount_is_refused(guarded, amount):
     changes = {"pi_number": "X", "payment_number": "Y", "net_amount": amount, "gross_amount": amount}
-    with ledger.connect() as connection, pytest.raises(errors.CheckViolation):
+    with guarded.connect() as connection, pytest.raises(errors.CheckViolation):
         copy_instructions(connection, changes)
 
 
 @pytest.mark.parametrize("amount", ["-1", "'NaN'"])
-def test_an_allotment_of_no_amount_is_refused(ledger, pi, amount):
-    with ledger.connect() as connection, pytest.raises(errors.CheckViolation):
+def test_an_allotment_of_no_amount_is_refused(guarded, amount):
+    with guarded.connect() as connection, pytest.raises(errors.CheckViolation):
         connection.execute(
             f"""INSERT INTO ifms.allotment SELECT (jsonb_populate_record(a, jsonb_build_object('id', gen_random_uuid(),
             'serial_no', 7, 'sanction_id', NULL, 'amount', {amount}))).* FROM ifms.allotment a"""
@@ -205,14 +215,14 @@ OTHER = {"pi_number": "PI-SA/2", "payment_number": "EP/2"}
 @pytest.mark.parametrize(
     "changes", [{"tenant_id": "od.sampleb"}, {"hoa_code": "0"}, {"ddo_code": "x"}, {"master_allotment_id": "1"}]
 )
-def test_a_pi_on_a_sanction_that_it_does_not_name_is_refused(ledger, pi, changes):
-    with ledger.connect() as connection, pytest.raises(errors.ForeignKeyViolation) as refused:
+def test_a_pi_on_a_sanction_that_it_does_not_name_is_refused(guarded, changes):
+    with guarded.connect() as connection, pytest.raises(errors.ForeignKeyViolation) as refused:
         copy_instructions(connection, OTHER | changes)
     assert refused.value.diag.constraint_name == "paid_by_its_own_sanction"
 
 
-def test_a_pi_without_beneficiaries_is_refused(ledger, pi):
-    with ledger.connect() as connection, pytest.raises(errors.CheckViolation, match="its rows are 0"):
+def test_a_pi_without_beneficiaries_is_refused(guarded):
+    with guarded.connect() as connection, pytest.raises(errors.CheckViolation, match="its rows are 0"):
         copy_instructions(connection, OTHER)
 
 
@@ -265,8 +275,8 @@ def test_every_pair_that_is_not_in_the_table_is_refused_and_no_other(ledger, pi)
 
 
 @pytest.mark.parametrize("status", [each for each in PiStatus if each is not PiStatus.PENDING])
-def test_a_new_pi_starts_as_pending(ledger, pi, status):
-    with ledger.connect() as connection, pytest.raises(errors.CheckViolation) as refused:
+def test_a_new_pi_starts_as_pending(guarded, status):
+    with guarded.connect() as connection, pytest.raises(errors.CheckViolation) as refused:
         copy_instructions(connection, OTHER | {"status": status})
     assert refused.value.diag.constraint_name == "status_transition"
 
@@ -281,8 +291,8 @@ def test_a_new_pi_starts_as_pending(ledger, pi, status):
         ("Done", "Done", "beneficiary_imported_as_check"),
     ],
 )
-def test_a_new_beneficiary_starts_as_pending_or_as_it_is_imported(ledger, pi, status, imported_as, rule):
-    with ledger.connect() as connection, pytest.raises(errors.CheckViolation) as refused:
+def test_a_new_beneficiary_starts_as_pending_or_as_it_is_imported(guarded, status, imported_as, rule):
+    with guarded.connect() as connection, pytest.raises(errors.CheckViolation) as refused:
         connection.execute(
             """
             INSERT INTO ifms.beneficiary SELECT (jsonb_populate_record(b, jsonb_build_object(
