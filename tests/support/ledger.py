@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -221,11 +222,13 @@ def copy_instructions(connection: Connection, changes: Mapping[str, object] | st
 @pytest.fixture
 def ledger(ledger_dsn: str) -> Iterator[Ledger]:
     """An empty ledger."""
-    yield from opened(ledger_dsn)
+    with opened(ledger_dsn) as ledger:
+        yield ledger
 
 
+@contextmanager
 def opened(dsn: str) -> Iterator[Ledger]:
-    """The ledger there, for a fixture."""
+    """The ledger that is there."""
     connect: Callable[[], Connection] = lambda: psycopg.connect(as_worker(dsn))  # noqa: E731
     with Database(connect) as db:
         yield Ledger(dsn, db)

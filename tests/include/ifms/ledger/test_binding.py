@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 from support.keys import KEYRING
+from support.ledger import opened
 
 from ifms.errors import BadInputError, SealError, SignatureError
 from ifms.ledger import beneficiaries, instructions
@@ -45,14 +47,15 @@ ALIVE = {
 ALIVE_OF_EACH = {"id", "payment_instruction_id", "status", "status_message", "failed_on", "gender", "social_category"}
 
 
-@pytest.fixture
-def stored(ledger: Any) -> tuple[PaymentInstruction, list[Beneficiary], list[str]]:
+@pytest.fixture(scope="module")
+def stored(module_ledger_dsn: str) -> Iterator[tuple[PaymentInstruction, list[Beneficiary], list[str]]]:
     """A PI as it is read back, with its beneficiaries and bills."""
-    ledger.fund(10_000)
-    written, _ = ledger.instruct(*ledger.payment(400))
-    pi = ledger.db.transact(lambda c: instructions.find(c, [written.pi_number]))[written.pi_number]
-    rows = ledger.db.transact(lambda c: beneficiaries.of(c, [pi.id]))[pi.id]
-    return pi, rows, ledger.db.transact(lambda c: bills_of(c, [pi]))[pi.id]
+    with opened(module_ledger_dsn) as ledger:
+        ledger.fund(10_000)
+        written, _ = ledger.instruct(*ledger.payment(400))
+        pi = ledger.db.transact(lambda c: instructions.find(c, [written.pi_number]))[written.pi_number]
+        rows = ledger.db.transact(lambda c: beneficiaries.of(c, [pi.id]))[pi.id]
+        yield pi, rows, ledger.db.transact(lambda c: bills_of(c, [pi]))[pi.id]
 
 
 def another(value: object) -> Any:

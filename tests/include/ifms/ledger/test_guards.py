@@ -28,7 +28,7 @@ def pi(ledger):
 @pytest.fixture(scope="module")
 def guarded(module_ledger_dsn):
     """A ledger with such a PI, of which nothing changes: all that is tried on it is refused."""
-    for ledger in opened(module_ledger_dsn):
+    with opened(module_ledger_dsn) as ledger:
         ledger.fund(1000)
         ledger.instruct(*ledger.payment(400))
         yield ledger
