@@ -12,10 +12,12 @@ from support.keys import KEYRING
 from support.ledger import DDO, HEAD, LEASE, TENANT, beneficiary, create, new_instruction
 
 from ifms.errors import ConflictError, WireError
-from ifms.ledger import beneficiaries, funds, instructions
+from ifms.ledger import beneficiaries, funds, instructions, payments
 from ifms.ledger.beneficiaries import Failure, Scroll, Tally
 from ifms.ledger.binding import open_account
 from ifms.ledger.claims import Claim
+from ifms.ledger.instructions import Original
+from ifms.ledger.models import NewPayment
 from ifms.ledger.statuses import BeneficiaryStatus, Event
 
 PENDING, INITIATED, IN_PROCESS, SUCCESSFUL, FAILED = BeneficiaryStatus
@@ -120,6 +122,21 @@ def test_a_pi_may_have_very_many(ledger):
     assert len(rows) == 250
 
 
+def test_pis_that_are_written_together_have_their_own_each(ledger):
+    ledger.fund(10_000)
+    paid = [ledger.payment(amount) for amount in (400, 300)]
+
+    def write(connection):
+        funding = funds.choose_funding(connection, TENANT, Decimal(700), [(DDO, HEAD)], financial_year="2024-25")
+        originals = [
+            Original(new_instruction(payment), funding, claim, Claim(uuid.uuid4(), LEASE)) for payment, claim in paid
+        ]
+        return instructions.create(connection, originals, KEYRING)
+
+    written = ledger.db.transact(write)
+    assert [sum(row.amount for row in of(ledger, pi)) for pi in written] == [400, 300]
+
+
 def test_only_those_of_the_pi_that_are_at_the_start_are_moved(ledger, pi):
     other, _ = ledger.instruct(*ledger.payment(400))
     bring(ledger, pi, INITIATED)
@@ -147,6 +164,38 @@ def test_an_account_is_kept_only_where_none_was_known(ledger, pi):
     assert [open_account(KEYRING.sealer, pi, row) for row in rows] == ["00000000009", "0000000001"]
     assert rows[0].ifsc == first.ifsc, "what was known of the account stays"
     assert rows[1] == second
+
+
+def test_an_imported_row_without_an_account_gets_the_one_that_is_told_and_no_other_row_does(ledger, pi):
+    with ledger.connect() as connection:
+        connection.execute("SET session_replication_role = replica")  # rows as an import leaves them
+        connection.execute(
+            "UPDATE ifms.beneficiary SET account_sealed = NULL, account_last4 = '', ifsc = '', imported_as = status"
+        )
+    first, second = of(ledger, pi)
+    ledger.db.transact(lambda c: beneficiaries.keep_account(c, pi, first, "00000054321", "SAMP0000009", KEYRING.sealer))
+    kept, other = of(ledger, pi)
+    assert open_account(KEYRING.sealer, pi, kept) == "00000054321"
+    assert (kept.account_last4, kept.ifsc) == ("4321", "SAMP0000009")
+    assert other == second
+
+
+def test_only_the_rows_asked_for_come_back(ledger, pi):
+    first, _ = of(ledger, pi)
+    assert ledger.db.transact(lambda c: beneficiaries.by_id(c, [first.id])) == [first]
+    assert ledger.db.transact(lambda c: beneficiaries.by_id(c, [])) == []
+
+
+def test_what_is_said_of_a_beneficiary_is_kept_where_it_was_said(ledger, pi):
+    bring(ledger, pi, SUCCESSFUL)
+    failed = of(ledger, pi)
+    for row in failed:
+        fail(ledger, row)
+    revision, _ = revise(ledger, pi, failed, "PI-SA/2024-25/R00001")
+    said = {failed[0].beneficiary_number: "Wrong IFSC"}
+    ledger.db.transact(lambda c: beneficiaries.note_beneficiaries(c, revision, said))
+    assert [row.status_message for row in of(ledger, revision)] == ["Wrong IFSC", None]
+    assert [row.status_message for row in of(ledger, pi)] == ["Account does not exist"] * 2
 
 
 # A number is paid once ------------------------------------------------------------------------------------------------
@@ -233,6 +282,27 @@ def test_who_is_newly_paid_is_told_once(ledger, pi):
     assert (told.newly_paid, told.everybody) == ([], everybody)
 
 
+def test_scrolls_that_are_told_together_go_each_to_its_own(ledger, pi):
+    bring(ledger, pi, IN_PROCESS)
+    first, second = of(ledger, pi)
+    values = ("Paid later", "V2", date(2024, 6, 13), "UTR2", date(2024, 6, 14), "E2")
+    names = ("message", "voucher_number", "voucher_date", "utr_number", "utr_date", "end_to_end_id")
+    told = record(ledger, pi, scroll(first), scroll(second, **dict(zip(names, values, strict=True))))
+    assert told == Tally(waiting=0, failed=0)
+    assert told.newly_paid == told.everybody
+    assert (stored(ledger, first), stored(ledger, second)) == (PAID, (SUCCESSFUL, *values))
+
+
+def test_a_scroll_of_the_original_pays_nobody_whom_a_revision_pays(ledger, pi):
+    bring(ledger, pi, SUCCESSFUL)
+    failed, _ = of(ledger, pi)
+    fail(ledger, failed)
+    revision, _ = revise(ledger, pi, [failed], "PI-SA/2024-25/R00001")
+    bring(ledger, revision, IN_PROCESS)
+    assert record(ledger, pi, scroll(failed)).newly_paid == []
+    assert [row.status for row in of(ledger, revision)] == [IN_PROCESS]
+
+
 def test_the_first_scroll_stays_whatever_is_told_later(ledger, pi):
     bring(ledger, pi, IN_PROCESS)
     first, _ = of(ledger, pi)
@@ -252,8 +322,9 @@ def test_another_pi_s_beneficiary_is_a_stranger(ledger, pi):
     bring(ledger, pi, IN_PROCESS)
     bring(ledger, other, IN_PROCESS)
     mine, theirs = of(ledger, pi)[0], of(ledger, other)[0]
-    with pytest.raises(WireError, match=f"{pi.pi_number} names '{theirs.beneficiary_number}'"):
-        record(ledger, pi, scroll(mine), scroll(theirs))
+    for told in ((mine, theirs), (theirs, mine)):
+        with pytest.raises(WireError, match=f"{pi.pi_number} names '{theirs.beneficiary_number}'"):
+            record(ledger, pi, *map(scroll, told))
     assert [row.status for row in (*of(ledger, pi), *of(ledger, other))] == [IN_PROCESS] * 4
 
 
@@ -272,6 +343,10 @@ def test_a_failure_is_booked_once(ledger, pi, status):
     assert newly in of(ledger, pi)
 
 
+def test_a_failure_is_shown_without_its_account():
+    assert "0000000001" not in repr(replace(FAILURE, account_number="0000000001"))
+
+
 def test_of_several_failures_only_the_new_ones_come_back(ledger, pi):
     bring(ledger, pi, IN_PROCESS)
     known, new = of(ledger, pi)
@@ -280,6 +355,14 @@ def test_of_several_failures_only_the_new_ones_come_back(ledger, pi):
     assert [row.id for row in newly] == [new.id]
     assert ledger.db.transact(lambda c: beneficiaries.record_failures(c, {uuid.uuid4(): FAILURE})) == []
     assert ledger.db.transact(lambda c: beneficiaries.record_failures(c, {})) == []
+
+
+def test_failures_that_are_told_together_are_all_booked(ledger, pi):
+    bring(ledger, pi, IN_PROCESS)
+    told = {row.id: FAILURE for row in of(ledger, pi)}
+    newly = ledger.db.transact(lambda c: beneficiaries.record_failures(c, told))
+    assert newly == of(ledger, pi)
+    assert {row.status for row in newly} == {FAILED}
 
 
 def test_nobody_fails_who_was_not_sent(ledger, pi):
@@ -320,6 +403,7 @@ def test_the_tally_counts_who_waits_and_who_has_failed(ledger, pi):
     def tally():
         return ledger.db.transact(lambda c: beneficiaries.tally(c, pi))
 
+    ledger.instruct(*ledger.payment(400))  # another's
     first, second = of(ledger, pi)
     seen = [tally()]
     for status in (INITIATED, IN_PROCESS):
@@ -419,13 +503,26 @@ def test_two_pis_of_a_payment_that_end_at_once_reckon_one_after_the_other(ledger
     fail(ledger, first)
     revision, _ = revise(ledger, pi, [first], "PI-SA/2024-25/R00001")
     bring(ledger, revision, IN_PROCESS)
+    theirs = NewPayment("od.sampleb", pi.payment_number, "sample", Decimal(1), pi.bill_date)
+    ledger.db.transact(lambda c: payments.remember_payments(c, [theirs]))
     with ledger.connect() as one, one.transaction():
         assert beneficiaries.standing(one, pi) == Tally(1, 0)
+        with ledger.connect() as other:  # another city's payment of the same number waits for nobody
+            free = other.execute("SELECT tenant_id FROM ifms.payment FOR UPDATE SKIP LOCKED").fetchall()
+        assert free == [("od.sampleb",)]
         beneficiaries.record_scrolls(one, revision, [scroll(of(ledger, revision)[0])])
         with ledger.connect() as other, pytest.raises(errors.LockNotAvailable):
             other.execute("SET lock_timeout = '100ms'")
             beneficiaries.standing(other, pi)
     assert standing(ledger, pi) == (0, 0)
+
+
+def test_a_payment_that_one_pi_pays_is_reckoned_whoever_holds_it(ledger, pi):
+    bring(ledger, pi, INITIATED)
+    with ledger.connect() as one, one.transaction(), ledger.connect() as other:
+        one.execute("SELECT FROM ifms.payment FOR UPDATE")
+        other.execute("SET lock_timeout = '100ms'")
+        assert beneficiaries.standing(other, pi) == Tally(2, 0)
 
 
 def test_a_rejected_pi_s_beneficiaries_count_no_more(ledger, pending):

@@ -4,6 +4,7 @@ import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -11,9 +12,10 @@ from random import Random
 
 import psycopg
 import pytest
-from support.ledger import DDO, HEAD, TENANT, allotment, create, new_instruction
+from support.keys import KEYRING
+from support.ledger import DDO, HEAD, TENANT, allotment, beneficiary, create, new_instruction
 
-from ifms.errors import ClaimLostError, ConflictError, InsufficientFundsError, LedgerError
+from ifms.errors import BadInputError, ClaimLostError, ConflictError, InsufficientFundsError, LedgerError
 from ifms.ledger import funds, instructions
 from ifms.ledger.claims import Claim, claim
 from ifms.ledger.database import Database
@@ -38,6 +40,17 @@ def chosen(ledger, amount, preference=((DDO, HEAD),), payment=None):
         )
     )
     return found and found.master_allotment_id
+
+
+def withhold(ledger, master, amount):
+    """As an import does for PIs that it could not take over."""
+    with ledger.connect() as owner:
+        owner.execute(
+            "INSERT INTO ifms.import_withheld"
+            " (tenant_id, payment_number, hoa_code, ddo_code, master_allotment_id, amount, reason)"
+            " VALUES (%s, 'EP/0/2023-24/01/01/000001', %s, %s, %s, %s, 'sample')",
+            (TENANT, HEAD, DDO, master, amount),
+        )
 
 
 def use_earlier_years(ledger, yes):
@@ -96,6 +109,17 @@ def test_an_addition_before_its_initial_allotment_waits_and_then_counts(ledger):
     assert ledger.one("SELECT master_allotment_id FROM ifms.allotment WHERE sanction_id IS NULL") == "901"
 
 
+def test_what_is_new_adds_its_rupees_and_a_withdrawal_takes_its_own_off(ledger):
+    first = allotment()
+    told = ledger.allot(
+        first,
+        allotment(serial_no=1, kind=AllotmentKind.WITHDRAWAL, amount=Decimal(200)),
+        allotment(serial_no=2, kind=AllotmentKind.ADDITIONAL, amount=Decimal(50)),
+    )
+    assert told.added == 850 == ledger.balances()[3]
+    assert ledger.allot(first).added == 0
+
+
 MOST = Decimal("9999999999999.99")
 
 
@@ -111,6 +135,7 @@ def test_a_row_that_the_database_refuses_keeps_no_other_from_counting(ledger):
     assert (told.new, told.known, told.waiting, told.conflicts) == (3, 1, (), ())
     assert len(told.refused) == 1
     assert told.refused[0].startswith(f"{more} is not recorded: ")
+    assert told.added == MOST - 5 + 1000
     assert ledger.balances() == (MOST - 5, 0, 0, MOST - 5)
     assert ledger.balances("901")[0] == 1000
     again = ledger.allot(more)  # there is room for it now
@@ -313,6 +338,34 @@ def test_of_those_told_together_the_one_with_the_latest_date_comes_first(ledger)
     assert chosen(ledger, 1) == "2"
 
 
+def test_of_those_changed_together_on_one_date_the_one_known_last_comes_first(ledger):
+    for master in "123":
+        ledger.allot(allotment(master_allotment_id=master))
+    ledger.allot(
+        *(
+            allotment(master_allotment_id=master, serial_no=1, kind=AllotmentKind.ADDITIONAL)
+            for master in ("3", "1", "2")
+        )
+    )
+    assert chosen(ledger, 1) == "3"
+
+
+def test_a_payment_gets_what_a_greater_one_after_it_would_not_and_nothing_that_is_withheld(ledger):
+    ledger.fund(1000)
+    withhold(ledger, "900", 300)
+
+    def together(*amounts):
+        found = ledger.db.transact(
+            lambda c: funds.choose_fundings(
+                c, TENANT, [(None, Decimal(amount)) for amount in amounts], [(DDO, HEAD)], financial_year=YEAR
+            )
+        )
+        return len(found)
+
+    assert together(100, 2000) == 1
+    assert (together(400, 300), together(400, 301)) == (2, 1)
+
+
 def declined_on(ledger, payment, mine):
     """Its PI was declined; the master allotment id of its sanction."""
     pi, claim = ledger.instruct(payment, mine)
@@ -369,6 +422,44 @@ def test_one_that_the_ssu_rejected_or_a_person_gave_up_does_not_count_as_decline
     assert chosen(ledger, 1, payment=settled) == "1"
 
 
+def test_a_pi_that_is_under_way_or_was_cancelled_does_not_count_as_declined(ledger):
+    ledger.allot(
+        allotment(master_allotment_id="1", allotment_date=date(2024, 5, 1)),
+        allotment(master_allotment_id="2", allotment_date=date(2024, 5, 2)),
+    )
+    payment, mine = ledger.payment(100)
+    pi, claim = ledger.instruct(payment, mine)
+    assert chosen(ledger, 1, payment=payment) == "2"
+    ledger.db.transact(lambda c: instructions.settle_attempt(c, pi, claim, "never_sent", "sample"))
+
+    def cancel(connection):
+        instructions.advance(connection, pi, None, Event.CANCELLED, cancelled_by="a tester")
+        instructions.free_payment(connection, pi, "PI_CANCELLED", "sample")
+
+    ledger.db.transact(cancel)
+    assert chosen(ledger, 1, payment=payment) == "2"
+
+
+def test_a_declined_revision_says_nothing_of_the_sanction_that_its_original_was_paid_from(ledger):
+    ledger.allot(
+        allotment(master_allotment_id="1", allotment_date=date(2024, 5, 1)),
+        allotment(master_allotment_id="2", allotment_date=date(2024, 5, 2)),
+    )
+    payment, mine = ledger.payment(100)
+    pi, claim = ledger.instruct(payment, mine)
+    ledger.db.transact(lambda c: instructions.advance(c, pi, claim, Event.ACCEPTED))
+    original = replace(pi, pa_bill_ref_number="1717400000001")
+
+    def decline(connection):
+        revision = instructions.create_revision(
+            connection, original, "PI-SA/R", pi.bill_date, [beneficiary(Decimal(100))], claim, KEYRING
+        )
+        instructions.advance(connection, revision, claim, Event.DECLINED)
+
+    ledger.db.transact(decline)
+    assert chosen(ledger, 1, payment=payment) == "2"
+
+
 def test_what_is_not_used_is_named(ledger):
     ledger.allot(
         allotment(master_allotment_id="1"),
@@ -410,42 +501,42 @@ def test_the_allotment_named_is_the_one_heard_of_last(ledger):
 
 def test_who_waited_for_money_that_another_then_took_gets_what_else_is_there(ledger):
     ledger.fund(500, "901")
+    assert chosen_after_waiting(ledger) == "901"
+
+
+def test_who_waited_for_money_that_another_then_took_gets_what_came_meanwhile(ledger):
+    assert chosen_after_waiting(ledger, lambda: ledger.fund(500, "901")) == "901"
+
+
+def chosen_after_waiting(ledger, meanwhile=lambda: None):
+    """The master allotment id of the sanction that pays 500, when another run takes 600 of the first one's 1,000."""
     ledger.fund(1000, "900")
     payment, payment_claim = ledger.payment(600)
     choose = partial(funds.choose_funding, tenant_id=TENANT, preference=[(DDO, HEAD)], financial_year=YEAR)
-    with ThreadPoolExecutor(1) as pool, psycopg.connect(ledger.dsn) as first:
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(ledger.dsn) as first, psycopg.connect(ledger.dsn) as other:
         funding = choose(first, amount=payment.amount)
         assert funding.master_allotment_id == "900"
-        second = pool.submit(ledger.db.transact, partial(choose, amount=Decimal(500)))
+        second = pool.submit(choose, other, amount=Decimal(500))
         waiting = (
             "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
         )
         while not ledger.one(waiting):
             assert not second.done(), "it did not wait"
             time.sleep(0.01)
+        meanwhile()
         mine = Claim(uuid.uuid4(), timedelta(minutes=10))
         create(first, new_instruction(payment), funding, payment_claim, mine)
         first.commit()
-        assert second.result(30).master_allotment_id == "901"
+        return second.result(30).master_allotment_id
 
 
 def test_money_that_an_import_withholds_is_not_chosen(ledger):
     """The Java adapter's PIs that could not be imported have spent it, or may have."""
     ledger.fund(1000, "901")
     ledger.fund(1000, "900")
-
-    def withhold(master, amount):
-        with ledger.connect() as owner:
-            owner.execute(
-                "INSERT INTO ifms.import_withheld"
-                " (tenant_id, payment_number, hoa_code, ddo_code, master_allotment_id, amount, reason)"
-                " VALUES (%s, 'EP/0/2023-24/01/01/000001', %s, %s, %s, %s, 'sample')",
-                (TENANT, HEAD, DDO, master, amount),
-            )
-
-    withhold("900", 300)
+    withhold(ledger, "900", 300)
     assert (chosen(ledger, 700), chosen(ledger, 701), chosen(ledger, 1000)) == ("900", "901", "901")
-    withhold("901", 1)
+    withhold(ledger, "901", 1)
     assert (chosen(ledger, 999), chosen(ledger, 1000)) == ("901", None)
     with ledger.connect() as owner:
         owner.execute("UPDATE ifms.import_withheld SET settled_at = now()")
@@ -508,6 +599,51 @@ def test_heads_that_master_data_does_not_know_are_named(ledger):
 
     assert unknown("something else") == [HEAD, second]
     assert (unknown(HEAD), unknown(second, HEAD)) == ([second], [])
+
+
+@pytest.fixture
+def named(ledger):
+    """Finds an allotment by its numbers, among others that share some of them; its head and those numbers."""
+    ledger.allot(
+        *(allotment(master_allotment_id=master) for master in ("900", "901")),
+        allotment(tenant_id=OTHER),
+        allotment(serial_no=1, kind=AllotmentKind.ADDITIONAL, ssu_allotment_id="801"),
+        allotment(serial_no=2, kind=AllotmentKind.WITHDRAWAL),
+        allotment(serial_no=3, kind=AllotmentKind.ADDITIONAL, master_allotment_id="902"),  # waits for its sanction
+        allotment(master_allotment_id="903"),
+    )
+    ledger.allot(allotment(master_allotment_id="903", hoa_code=HEAD[:-1] + "2"))
+
+    def find(*numbers):
+        found = ledger.db.transact(lambda c: funds.named_funding(c, TENANT, *numbers))
+        assert ledger.row(
+            "SELECT tenant_id, master_allotment_id FROM ifms.sanction WHERE id = %s", found.sanction_id
+        ) == (
+            TENANT,
+            numbers[0],
+        )
+        return found.hoa_code, found.master_allotment_id, found.ssu_allotment_id, found.allotment_serial_no
+
+    return find
+
+
+@pytest.mark.parametrize("numbers", [("900", "800", 0), ("900", "801", 1), ("901", "800", 0)])
+def test_an_allotment_is_found_by_its_numbers(named, numbers):
+    assert named(*numbers) == (HEAD, *numbers)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "found"),
+    [
+        (("900", "800", 1), 0),  # another allotment's serial number
+        (("900", "800", 2), 0),  # a withdrawal
+        (("902", "800", 3), 0),
+        (("903", "800", 0), 2),  # of two heads
+    ],
+)
+def test_numbers_that_name_no_allotment_or_two_are_refused(named, numbers, found):
+    with pytest.raises(BadInputError, match=f"has {found} allotments {'/'.join(map(str, numbers))}, not one"):
+        named(*numbers)
 
 
 # Watermarks ---------------------------------------------------------------------------------------------------------

@@ -1,16 +1,27 @@
 """What a restored ledger may have forgotten: told one by one, and cleared one by one."""
 
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
 import psycopg
 import pytest
 from support import second_person
 from support.databases import as_worker
-from support.ledger import TENANT
+from support.keys import KEYRING
+from support.ledger import DDO, HEAD, LEASE, TENANT, beneficiary
 
-from ifms.errors import BadInputError, LedgerError, LedgerMovedError, SecondPersonError
-from ifms.ledger import payments, proposals, restores, runs
+from ifms.errors import AdoptionRefusedError, BadInputError, LedgerError, LedgerMovedError, SecondPersonError
+from ifms.ledger import beneficiaries, funds, instructions, outbox, payments, proposals, restores, runs
+from ifms.ledger.beneficiaries import Failure
+from ifms.ledger.bills import claim_bills
+from ifms.ledger.claims import Claim
 from ifms.ledger.database import Database
+from ifms.ledger.models import NewPayment, Payment
 from ifms.ledger.proposals import Act
 from ifms.ledger.runs import RunContext
+from ifms.ledger.statuses import BeneficiaryStatus, Event
 
 
 def test_a_payment_is_in_doubt_until_it_is_cleared(ledger):
@@ -145,7 +156,7 @@ def test_a_copy_of_a_ledger_does_nothing_before_somebody_has_said_what_it_is(led
         assert restores.nothing_lost(owner, "copied on purpose", "sample").startswith("server ")
     begin_a_sweep(db)
     with psycopg.connect(dsn) as owner:
-        with pytest.raises(BadInputError, match="has not moved"):
+        with pytest.raises(BadInputError, match=r"has not moved, .*: server "):
             restores.nothing_lost(owner, "again", "sample")
         said = owner.execute("SELECT os_user, reason FROM ifms.home ORDER BY id").fetchall()
         assert said == [(None, "the ledger was new"), ("sample", "copied on purpose")]
@@ -186,3 +197,206 @@ def test_who_works_on_a_ledger_can_not_say_that_it_is_at_home(ledger):
 def ledger_owner(ledger, work):
     with ledger.connect() as connection, connection.transaction():
         return work(connection)
+
+
+# What is listed, and what is let go -----------------------------------------------------------------------------------
+
+NOW = datetime.now(UTC)
+SENT = [Event.ACCEPTED, Event.APPROVED, Event.ADVISED]
+
+
+def begin(ledger):
+    return ledger_owner(ledger, lambda c: restores.begin(c, "sample"))
+
+
+def listed(ledger):
+    return [number for number, _, _ in ledger.db.transact(restores.in_doubt)]
+
+
+def along(ledger, pi, *events):
+    """Move a PI along by these events, whatever has claimed it."""
+    for event in events:
+        ledger.db.transact(lambda c, event=event: instructions.advance(c, by_number(c, pi), None, event))
+
+
+def by_number(connection, pi):
+    return instructions.find(connection, [pi.pi_number])[pi.pi_number]
+
+
+def sent(ledger, *, failed_on):
+    """A PI with the treasury, one of its two beneficiaries failed on that day."""
+    pi, _ = ledger.instruct(*ledger.payment(100))
+    along(ledger, pi, *SENT)
+    failure = Failure(failed_on, "Account does not exist", None, None)
+
+    def fail(connection):
+        first, _ = beneficiaries.of(connection, [pi.id])[pi.id]
+        beneficiaries.set_beneficiaries(connection, pi, BeneficiaryStatus.PENDING, BeneficiaryStatus.IN_PROCESS)
+        beneficiaries.record_failures(connection, {first.id: failure})
+
+    ledger.db.transact(fail)
+    return pi
+
+
+def test_a_restore_says_what_the_ledger_remembers_last(ledger):
+    assert ledger.db.transact(restores.ever) is False
+    begin_a_sweep(ledger.db)
+    done = begin(ledger)
+    assert (done.id, done.restored_at) == ledger.row("SELECT id, restored_at FROM ifms.restored")
+    assert done.last_known == ledger.one("SELECT started_at FROM ifms.sweep_run")
+    assert ledger.db.transact(restores.ever) is True
+
+
+def test_after_a_restore_nothing_is_claimed_any_more(ledger):
+    """Its claims are of processes that are no more; what is PENDING is tested below its own name."""
+    ledger.fund(1000)
+    payment, _ = ledger.payment(100)
+    pi, _ = ledger.instruct(*ledger.payment(100))
+    along(ledger, pi, Event.ACCEPTED)
+
+    def fill(connection):
+        claim_bills(connection, TENANT, ["WB/1"], LEASE)
+        funds.open_watermarks(connection, [(TENANT, HEAD, DDO, "G", "1")])
+        outbox.enqueue_payment_status(connection, TENANT, payment.payment_number, "FAILED", "PAYMENT_FAILED")
+
+    ledger.db.transact(fill)
+    tables = ["payment_instruction", "payment", "bill", "va_watermark", "outbox"]
+    with ledger.connect() as owner:
+        for table in tables:
+            owner.execute(f"UPDATE ifms.{table} SET claim_token = gen_random_uuid(), claimed_until = now() + '1 hour'")
+    begin(ledger)
+    for table in tables:
+        claims = f"SELECT DISTINCT claim_token, claimed_until FROM ifms.{table}"
+        assert ledger.row(claims) == (None, None), table
+
+
+def test_what_is_paid_or_came_after_the_restore_is_not_listed(ledger):
+    ledger.fund(1000)
+    pi, _ = ledger.instruct(*ledger.payment(100))
+    along(ledger, pi, Event.ACCEPTED)
+    before = state(ledger, pi)
+    assert begin(ledger).held_back == 0
+    assert state(ledger, pi) == before
+    assert listed(ledger) == []
+
+
+def test_what_was_held_back_and_is_found_at_the_treasury_is_not_listed_any_more(ledger):
+    ledger.fund(1000)
+    pi, _ = ledger.instruct(*ledger.payment(100))
+    begin(ledger)
+    assert listed(ledger) == [pi.pi_number]
+    along(ledger, pi, Event.ACCEPTED)
+    assert listed(ledger) == []
+
+
+def test_whatever_is_in_doubt_is_cleared_by_its_number_and_nothing_else_is(ledger):
+    ledger.fund(1000)
+    pis = [ledger.instruct(*ledger.payment(100))[0] for _ in range(2)]
+    begin(ledger)
+    ledger_owner(ledger, lambda c: restores.clear(c, pis[0].pi_number, "asked", "sample"))
+    assert [state(ledger, pi)[2] for pi in pis] == [False, True]
+    assert listed(ledger) == [pis[1].pi_number]
+
+
+@pytest.mark.parametrize("superseded", [False, True], ids=["partial", "completed"])
+def test_a_pi_with_failed_beneficiaries_is_listed_once_they_could_have_been_corrected(ledger, superseded):
+    ledger.fund(1000)
+    pi = sent(ledger, failed_on=NOW.date() - timedelta(days=5))
+    later = sent(ledger, failed_on=NOW.date() + timedelta(days=5))
+    along(ledger, later, Event.SOME_FAILED)
+    begin(ledger)
+    assert listed(ledger) == [], "nobody could have corrected it"
+    along(ledger, pi, Event.SOME_FAILED, *([Event.SUPERSEDED] if superseded else []))
+    assert ledger.db.transact(restores.in_doubt) == [
+        (pi.pi_number, TENANT, "PI with failed beneficiaries, which may have been corrected")
+    ]
+
+
+def test_a_pi_whose_failed_beneficiaries_a_known_revision_pays_is_not_listed(ledger):
+    ledger.fund(1000)
+    pi = sent(ledger, failed_on=NOW.date() - timedelta(days=5))
+    along(ledger, pi, Event.SOME_FAILED)
+    other = sent(ledger, failed_on=NOW.date() + timedelta(days=5))  # fails after the restore
+    along(ledger, other, Event.SOME_FAILED)
+
+    def revise(connection):
+        failed = next(
+            row for row in beneficiaries.of(connection, [pi.id])[pi.id] if row.status is BeneficiaryStatus.FAILED
+        )
+        again = beneficiary(failed.amount, failed.beneficiary_number)
+        original = replace(pi, pa_bill_ref_number="1717400000001")
+        mine = Claim(uuid.uuid4(), LEASE)
+        instructions.create_revision(connection, original, "PI-SA/R", NOW, [again], mine, KEYRING)
+
+    ledger.db.transact(revise)
+    along(ledger, ledger.db.transact(lambda c: instructions.find(c, ["PI-SA/R"])["PI-SA/R"]), Event.ACCEPTED)
+    begin(ledger)
+    assert listed(ledger) == []
+
+
+# Adopting -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def doubtful(ledger):
+    """A payment that may have a PI which is forgotten, besides another city's by the same number, and one with a PI."""
+    ledger.fund(1000)
+    ledger.instruct(*ledger.payment(300))
+    theirs = NewPayment("od.sampleb", "EP/1", str(uuid.uuid4()), Decimal(200), NOW - timedelta(days=9))
+    ledger.db.transact(lambda c: payments.remember_payments(c, [theirs]))
+    mine = replace(theirs, tenant_id=TENANT, payment_id=str(uuid.uuid4()), amount=Decimal(100))
+    ledger.db.transact(lambda c: payments.remember_payments(c, [mine]))
+    begin(ledger)
+    columns = "id, tenant_id, payment_number, payment_id, amount, hold_code, hold_message"
+    return Payment(*ledger.row(f"SELECT {columns} FROM ifms.payment WHERE payment_id = %s", mine.payment_id))
+
+
+def adopt(ledger, number="EP/1", tenant=TENANT):
+    return ledger.db.transact(lambda c: restores.doubtful_payment(c, tenant, number))
+
+
+def test_a_payment_in_doubt_is_given_to_who_adopts_its_pi(ledger, doubtful):
+    mine = Claim(uuid.uuid4(), LEASE)
+    assert adopt(ledger) == doubtful
+    assert ledger.db.transact(lambda c: restores.claim_doubtful(c, TENANT, "EP/1", mine)) == doubtful
+    assert ledger.one("SELECT id FROM ifms.payment WHERE claim_token = %s", mine.token) == doubtful.id
+
+
+def test_a_payment_in_doubt_is_locked_while_its_pi_is_adopted(ledger, doubtful):
+    with ledger.connect() as one, one.transaction():
+        restores.doubtful_payment(one, TENANT, "EP/1")
+        free = "SELECT payment_number FROM ifms.payment WHERE id = %s FOR UPDATE SKIP LOCKED"
+        with ledger.connect() as other:
+            assert other.execute(free, (doubtful.id,)).fetchall() == []
+
+
+def test_a_payment_that_is_not_known_is_not_adopted(ledger, doubtful):
+    for number, tenant in (("EP/2", TENANT), ("EP/1", "od.samplec")):
+        with pytest.raises(AdoptionRefusedError, match=f"payment '{number}' of {tenant} is not known here"):
+            adopt(ledger, number, tenant)
+
+
+def test_a_payment_with_a_pi_is_not_adopted(ledger, doubtful):
+    pi = ledger.db.transact(
+        lambda c: instructions.find(c, [ledger.one("SELECT pi_number FROM ifms.payment_instruction")])
+    )
+    [pi] = pi.values()
+    settle = "; if the treasury lacks that one, settle it by hand first"
+    with pytest.raises(AdoptionRefusedError, match=f"has PI {pi.pi_number}, PENDING{settle}$"):
+        adopt(ledger, pi.payment_number)
+    along(ledger, pi, Event.ACCEPTED)
+    with pytest.raises(AdoptionRefusedError, match=f"has PI {pi.pi_number}, INITIATED$"):
+        adopt(ledger, pi.payment_number)
+
+
+def test_a_payment_that_is_cleared_or_that_a_run_has_claimed_is_not_adopted(ledger, doubtful):
+    claimed = "UPDATE ifms.payment SET claimed_until = now() + %s::interval WHERE id = %s"
+    with ledger.connect() as owner:
+        owner.execute(claimed, ("1 hour", doubtful.id))
+        with pytest.raises(AdoptionRefusedError, match="a run of ifms_pi is at work on payment EP/1"):
+            adopt(ledger)
+        owner.execute(claimed, ("-1 hour", doubtful.id))
+    assert adopt(ledger) == doubtful
+    ledger_owner(ledger, lambda c: restores.clear(c, "EP/1", "asked", "sample"))
+    with pytest.raises(AdoptionRefusedError, match="payment EP/1 is not in doubt"):
+        adopt(ledger)

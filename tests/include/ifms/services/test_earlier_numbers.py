@@ -1,16 +1,23 @@
 """Earlier numbers of a payment are asked about before it gets another PI."""
 
 import json
+import re
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 import pytest
 from support import failed
 from support.adapter import assert_money_is_right
 from support.uncertain import a_day_later, on, pi, red, resubmit
 
-from ifms.errors import SweepError, SweepNeedsAttentionError
+from ifms.errors import SweepError, SweepNeedsAttentionError, SweepUnreachableError
+from ifms.ledger.phrases import add_phrase
 from ifms.services import manual_settlement
 from ifms.services.cor import Order
+from ifms.services.earlier_numbers import EarlierNumbers
 from ifms.services.manual_settlement import Verdict
+from ifms.sweep.treasury_sweep import TreasurySweep
+from ifms.treasury.client import TreasuryClient
 
 pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
 
@@ -85,3 +92,133 @@ def test_a_failed_one_that_may_be_there_is_asked_about_before_the_next(mended, t
     mended.correct(order)  # a person has said so, and nothing shows it
     assert [row["status"] for row in failed.revisions(mended)] == ["FAILED", "INITIATED"]
     assert_money_is_right(mended, treasury)
+
+
+# What is made of each answer ------------------------------------------------------------------------------------------
+
+SILENT, DOUBT = "TREASURY_SILENT", "PI_IN_DOUBT"
+
+
+@pytest.fixture
+def earlier(ledger):
+    """Two PIs of which the treasury knows nothing."""
+    ledger.fund(1000)
+    return [ledger.instruct(*ledger.payment(100))[0] for _ in range(2)]
+
+
+@dataclass
+class Asked:
+    """What came of asking about earlier numbers: the hold, and the sweep that has asked."""
+
+    hold: tuple[str, str] | None
+    sweep: TreasurySweep
+
+
+@pytest.fixture
+def ask(adapter, earlier):
+    """Asks about those two, in a sweep."""
+
+    def asking(pis=earlier):
+        config = adapter.simulators.treasury_config(**adapter.treasury_changes)
+        sweep = adapter.sweep("PI")
+        client = TreasuryClient(config, sweep.calls.record_login, login_pauses_seconds=(0.01,))
+        with client, suppress(SweepUnreachableError), sweep:
+            hold = EarlierNumbers(sweep, client).doubt(pis)
+        return Asked(hold, sweep)
+
+    return asking
+
+
+def test_each_earlier_number_is_asked_about_counted_and_logged(ask, earlier, adapter):
+    asked = ask()
+    assert asked.hold is None
+    assert asked.sweep.counts["refused"] == 2
+    calls = "SELECT payment_instruction_id FROM ifms.treasury_call WHERE service_id = 'PIS'"
+    assert {row["payment_instruction_id"] for row in adapter.rows(calls)} == {pi.id for pi in earlier}
+
+
+def test_the_first_that_is_in_doubt_holds_the_payment(ask, earlier, treasury):
+    treasury.rule("PIS", "error", errorMsg="Sample text that nobody knows", times=1)
+    code, message = ask().hold
+    assert code == DOUBT
+    assert message.startswith(f"PI {earlier[0].pi_number} is FAILED here")
+    assert treasury.state["calls"]["PIS"] == 1
+
+
+def shown(pi, **changes):
+    """A reply that shows a PI."""
+    row = {
+        "pmtInstId": "1",
+        "payInstDate": "2026-11-27 10:00:00",
+        "jitBillNumber": pi.pi_number,
+        "billNetAmount": str(pi.net_amount),
+    }
+    return json.dumps({"serviceId": "PIS", "errorMsg": None, "data": [row | changes]})
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "PIS shows it: the treasury has it; ask the treasury before anything else is paid"),
+        ({"billNetAmount": "1.00"}, "PIS answers: .*the net amount.*; ask the treasury before anything else is paid"),
+    ],
+    ids=["it", "another amount"],
+)
+def test_one_that_is_shown_is_in_doubt_whatever_is_shown_of_it_and_somebody_must_look(
+    ask, earlier, treasury, ledger, changes, said
+):
+    treasury.rule("PIS", "plain_reply", text=shown(earlier[0], **changes))
+    code, message = ask().hold
+    assert code == DOUBT
+    assert re.search(said, message)
+    found = "SELECT id FROM ifms.payment_instruction WHERE found_failed_at IS NOT NULL"
+    assert ledger.one(found) == earlier[0].id
+
+
+def test_an_answer_without_any_row_says_nothing(ask, earlier, treasury):
+    treasury.rule("PIS", "plain_reply", text=json.dumps({"serviceId": "PIS", "errorMsg": None, "data": []}))
+    code, message = ask().hold
+    assert code == DOUBT
+    assert "and PIS has no news of it, which does not mean that the treasury lacks it; ask the treasury" in message
+    assert ask([replace(pi, settled_by="a tester") for pi in earlier]).hold is None
+
+
+@pytest.mark.parametrize(
+    ("effect", "options", "said"),
+    [
+        ("lost_reply", {}, "PIS did not answer"),
+        ("error", {"errorMsg": "Sample queue is full"}, "PIS says: Sample queue is full"),
+    ],
+)
+def test_one_that_can_not_be_asked_about_now_is_asked_about_again(
+    ask, adapter, earlier, treasury, effect, options, said
+):
+    on(adapter, lambda c: add_phrase(c, ["PIS"], "Sample queue is full", "try later", reason="x", added_by="a tester"))
+    treasury.rule("PIS", effect, **options)
+    code, message = ask([replace(earlier[0], settled_by="a tester")]).hold
+    assert code == SILENT
+    assert re.search(f"{earlier[0].pi_number} is FAILED here.*, and {said}.*; it is asked again$", message)
+
+
+def test_without_a_session_it_is_asked_about_again(ask, adapter, earlier):
+    adapter.treasury_changes = {"client_secret": "another"}
+    code, message = ask().hold
+    assert code == SILENT
+    assert (
+        f"{earlier[0].pi_number} is FAILED here, but its outcome was once not known, and PIS did not answer" in message
+    )
+
+
+def test_one_that_can_not_be_asked_about_at_all_is_for_a_person(ask, earlier, treasury):
+    code, message = ask([replace(earlier[0], ssu_id="")]).hold
+    assert code == DOUBT
+    assert re.search(r"and PIS can't be asked \(PisRequest: .*\); ask the treasury$", message)
+    assert "PIS" not in treasury.state["calls"]
+
+
+@pytest.mark.parametrize("text", ["Sample text that nobody knows", "Bill not received in JIT-FS"])
+def test_words_that_nobody_knows_are_kept_for_a_person_and_no_others(ask, earlier, treasury, adapter, text):
+    treasury.rule("PIS", "error", errorMsg=text)
+    ask()
+    kept = adapter.rows("SELECT service_id, times FROM ifms.unknown_answer")
+    assert kept == ([{"service_id": "PIS", "times": 1}] if "nobody knows" in text else [])

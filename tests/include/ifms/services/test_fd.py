@@ -2,6 +2,7 @@
 
 import json
 import threading
+from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
 
 import psycopg
@@ -10,9 +11,13 @@ from support import failed
 from support.adapter import Adapter
 from support.databases import settle
 from support.keys import call_text
+from support.uncertain import on
 
 from ifms import clock
-from ifms.errors import SweepNeedsAttentionError, SweepStoppedError, SweepUnreachableError
+from ifms.errors import ConflictError, SweepNeedsAttentionError, SweepStoppedError, SweepUnreachableError
+from ifms.ledger import beneficiaries, failures, instructions
+from ifms.ledger.beneficiaries import Failure
+from ifms.ledger.failure_matching import book_and_log, rematch
 from ifms.ledger.phrases import add_phrase
 from ifms.services.cor import Order
 from ifms.services.fd import dates_to_ask, voucher_dates
@@ -309,7 +314,8 @@ def test_a_text_that_is_known_to_mean_that_nothing_came_back_is_green(adapter, t
     assert answer["service_id"] == "FD"
     with psycopg.connect(adapter.dsn) as connection:
         add_phrase(connection, ["FD"], "No record found for this date", "no news", reason="asked", added_by="a tester")
-    adapter.run("FD", last_days())
+    sweep = adapter.run("FD", last_days())
+    assert [text.partition(": ")[2] for text in sweep.problems] == ["No record found for this date"] * 4
     assert adapter.rows("SELECT id, service_id, times FROM ifms.unknown_answer") == [answer]
     assert len(adapter.rows("SELECT voucher_date FROM ifms.voucher_date_asked")) == 4
 
@@ -333,3 +339,149 @@ def test_what_came_back_while_a_pi_was_pending_is_booked_when_it_is_found(adapte
     for service in ("PIS", "PAG"):
         adapter.run(service)
     assert failed.original(adapter)["status"] == "PARTIAL"
+
+
+# What an answer tells -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two_paid(adapter):
+    """Two wage bills for two payees each, paid today; the numbers of their PIs."""
+    for _ in range(2):
+        failed.wage_bill(adapter, 2)
+    adapter.cycle()
+    rows = adapter.rows("SELECT pi_number FROM ifms.payment_instruction ORDER BY pi_number")
+    return [row["pi_number"] for row in rows]
+
+
+@NOTHING_PAID
+def test_all_failures_of_all_bills_of_an_answer_are_booked_once(adapter, two_paid):
+    for number in two_paid:
+        failed.fail(adapter, "all", number)
+    sweep = adapter.run("FD")
+    assert len(failed.failing(adapter)) == 4
+    assert (sweep.counts["answered"], sweep.counts["bills_with_failures"], sweep.counts["bills_newly_failed"]) == (
+        1,
+        2,
+        2,
+    )
+    again = adapter.run("FD", last_days(1))
+    assert (again.counts["bills_with_failures"], again.counts["bills_newly_failed"]) == (2, 0)
+
+
+def told(*rows):
+    """An answer of these rows, as it is encrypted."""
+    return json.dumps({"serviceId": "FD", "errorMsg": None, "data": rows})
+
+
+def row(number, *beneficiaries, day=None):
+    return {
+        "billNumber": number,
+        "voucherDate": str(day or today()),
+        "benfDtls": [{"benfId": each, "failedReason": "Account closed"} for each in beneficiaries],
+    }
+
+
+@NOTHING_PAID
+def test_each_failure_that_matches_nothing_is_named_with_the_reason_and_the_others_are_booked(
+    adapter, treasury, two_paid
+):
+    first, _ = two_paid
+    [one, _] = adapter.rows(
+        "SELECT b.beneficiary_number AS number FROM ifms.beneficiary b JOIN ifms.payment_instruction p"
+        " ON p.id = b.payment_instruction_id WHERE p.pi_number = %s ORDER BY 1",
+        first,
+    )
+    treasury.rule("FD", "plain_reply", text=told(row("PI-XX/1", "BN-XX/1", None), row(first, "BN-XX/2", one["number"])))
+    sweep = adapter.sweep("FD")
+    with pytest.raises(SweepNeedsAttentionError, match="3 problem"), sweep:
+        adapter.work(sweep)
+    assert [text.partition("matches nothing: ")[0] for text in sweep.problems] == [
+        "a failure of bill PI-XX/1, beneficiary BN-XX/1, ",
+        "a failure of bill PI-XX/1, a beneficiary without id, ",
+        f"a failure of bill {first}, beneficiary BN-XX/2, ",
+    ]
+    assert [text.partition("matches nothing: ")[2] for text in sweep.problems] == [
+        *2 * ["no payment instruction has this number; it is kept"],
+        "the payment instruction has no such beneficiary; it is kept",
+    ]
+    assert sweep.counts["failures_unmatched"] == 3
+    assert failed.failing(adapter) == [one["number"]]
+
+
+@NOTHING_PAID
+def test_a_row_that_can_not_be_read_is_a_problem_once_and_the_others_are_booked(adapter, treasury, two_paid):
+    [one] = adapter.rows("SELECT min(beneficiary_number) AS number FROM ifms.beneficiary")
+    [of_one] = adapter.rows(
+        "SELECT p.pi_number FROM ifms.payment_instruction p JOIN ifms.beneficiary b ON p.id = b.payment_instruction_id"
+        " WHERE b.beneficiary_number = %s",
+        one["number"],
+    )
+    odd = [row(number, "BN-XX/1") | {"voucherDate": "some day"} for number in ("PI-XX/1", "PI-XX/2")]
+    treasury.rule("FD", "plain_reply", text=told(*odd, row(of_one["pi_number"], one["number"])))
+    sweep = adapter.sweep("FD")
+    with pytest.raises(SweepNeedsAttentionError, match=r"2 problem\(s\), the first: failures of "), sweep:
+        adapter.work(sweep, last_days(1))
+    assert treasury.state["calls"]["FD"] == 2
+    assert [number for number in ("PI-XX/1", "PI-XX/2") for text in sweep.problems if number in text] == [
+        "PI-XX/1",
+        "PI-XX/2",
+    ]
+    assert failed.failing(adapter) == [one["number"]]
+    assert adapter.rows("SELECT voucher_date FROM ifms.voucher_date_asked") == []
+
+
+@NOTHING_PAID
+def test_a_bill_that_can_not_be_booked_keeps_no_other_from_it(adapter, two_paid, monkeypatch):
+    for number in two_paid:
+        failed.fail(adapter, 1, number)
+
+    def refuse_the_first(connection, pi, *given):
+        if pi.pi_number == two_paid[0]:
+            raise ConflictError("sample")
+        return book_and_log(connection, pi, *given)
+
+    monkeypatch.setattr("ifms.services.fd.book_and_log", refuse_the_first)
+    with pytest.raises(SweepNeedsAttentionError, match=f"1 problem.*: failures of bill {two_paid[0]}: sample"):
+        adapter.run("FD")
+    assert len(failed.failing(adapter)) == 1
+
+
+@NOTHING_PAID
+@pytest.mark.parametrize("refused", [False, True], ids=["all", "one is refused"])
+def test_what_was_kept_is_booked_by_the_next_run_once_its_pi_can_take_it(adapter, two_paid, monkeypatch, refused):
+    def keep(connection):
+        for number in two_paid:
+            pi = instructions.lock(connection, number)
+            one, _ = beneficiaries.of(connection, [pi.id])[pi.id]
+            failure = Failure(today(), "Account closed", None, None, beneficiary_id=one.beneficiary_number)
+            sealer = adapter.simulators.treasury_config().keyring.sealer
+            failures.keep_unmatched(connection, number, failure, sealer, "sample")
+
+    on(adapter, keep)
+
+    def refuse_the_first(connection, bill_number, **more):
+        if bill_number == two_paid[0]:
+            raise ConflictError("sample")
+        return rematch(connection, bill_number=bill_number, **more)
+
+    if refused:
+        monkeypatch.setattr("ifms.services.fd.rematch", refuse_the_first)
+    sweep = adapter.sweep("FD")
+    with pytest.raises(SweepNeedsAttentionError) if refused else nullcontext(), sweep:
+        adapter.work(sweep)
+    assert sweep.problems == ([f"kept failures of bill {two_paid[0]}: sample"] if refused else [])
+    assert sweep.counts["failures_matched_late"] == len(failed.failing(adapter)) == (1 if refused else 2)
+
+
+@NOTHING_PAID
+@pytest.mark.parametrize("effect", ["refuse", "lost_reply"])
+def test_a_day_that_was_not_heard_of_is_in_the_run_s_messages(adapter, treasury, effect):
+    treasury.rule("FD", effect, times=1)
+    adapter.treasury_changes = {"max_concurrency": 1}
+    sweep = adapter.sweep("FD")
+    scope = last_days(1)
+    with pytest.raises(SweepUnreachableError, match="nothing was heard about"), sweep:
+        adapter.work(sweep, scope)
+    [text] = sweep.problems
+    assert text.startswith(f"failures of {voucher_dates(scope.since, scope.until)[0]}: ")

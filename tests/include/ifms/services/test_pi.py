@@ -8,7 +8,9 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
 
 import psycopg
 import pytest
@@ -17,7 +19,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from support import figures
 from support.adapter import assert_money_is_right
-from support.keys import account_numbers, call_text
+from support.keys import KEYRING, account_numbers, call_text
+from support.ledger import DDO, HEAD, TENANT, beneficiary
 from support.past import once
 from support.platform_store import change_stored
 from support.sanctions import allot_of_last_year, close
@@ -25,17 +28,25 @@ from support.uncertain import on
 
 from ifms.errors import (
     ClaimLostError,
+    ConflictError,
+    PlatformUnavailableError,
     SweepNeedsAttentionError,
     SweepStoppedError,
     SweepUnreachableError,
     TreasuryLoginError,
 )
-from ifms.ledger import instructions
-from ifms.ledger.payments import release_holds
+from ifms.ledger import beneficiaries, funds, instructions, restores
+from ifms.ledger.beneficiaries import Failure
+from ifms.ledger.models import NewPayment
+from ifms.ledger.payments import release_holds, remember_payments
 from ifms.ledger.runs import RunContext
-from ifms.ledger.write_batch import connection_of
+from ifms.ledger.statuses import BeneficiaryStatus, Event
+from ifms.ledger.write_batch import Writes, connection_of
 from ifms.services import pa
+from ifms.services.pi import Instruction
 from ifms.sweep.scope import Scope
+from ifms.wire.envelope import ReplyError
+from ifms.wire.pis import PisRow
 
 ONE_PAYMENT = {"type": "wage", "tenantId": "od.samplea", "payees": 2, "with_payments": True}
 
@@ -457,7 +468,7 @@ def test_a_payment_with_a_value_out_of_bounds_is_named_and_the_others_are_paid(
     assert len(run["problems"]) >= 1
 
 
-def test_a_payment_on_hold_that_another_run_took_over_stops_no_other(funded, treasury, simulators, monkeypatch):
+def test_a_payment_on_hold_that_another_run_took_over_stops_no_other(funded, treasury, simulators, monkeypatch, caplog):
     while (state := simulators.ask_platform("GET", "state"))["waiting"]:
         time.sleep(0.02)
     order = {"paymentNumber": state["payments"][0]["paymentNumber"], "status": "CANCELLED"}
@@ -470,6 +481,7 @@ def test_a_payment_on_hold_that_another_run_took_over_stops_no_other(funded, tre
         patch.setattr("ifms.services.pi.payments.hold_payment", taken_over)
         sweep = funded.run("PI")
     assert (sweep.counts["claim_lost"], sweep.counts["accepted"]) == (1, 2)
+    assert "PI: taken over" in caplog.text
 
 
 def test_a_value_that_the_ledger_can_not_hold_is_that_payment_s_trouble(funded, treasury, monkeypatch):
@@ -704,3 +716,317 @@ def test_shards_of_one_run_share_the_work_of_one_city(funded, treasury, simulato
     assert sum(accepted) == 143
     assert min(accepted) >= 20
     assert_money_is_right(funded, treasury)
+
+
+@pytest.mark.parametrize(("amount", "count", "whole"), [("5.00", "2", True), (None, "2", False), ("5.00", None, False)])
+def test_pis_shows_a_whole_bill_by_its_amount_and_its_count(amount, count, whole):
+    row = {"pmtInstId": "1", "payInstDate": "2026-11-27 10:00:00"}
+    news = PisRow.model_validate(row | {"billNetAmount": amount, "totalNumberOfBeneficiary": count})
+    assert Instruction().is_whole(None, news) is whole
+
+
+def test_two_receipts_for_one_bill_are_none(funded, treasury):
+    treasury.rule("PI", "duplicate_rows", times=1)
+    with pytest.raises(SweepNeedsAttentionError, match="PI reply"):
+        funded.run("PI")
+    assert funded.statuses() == Counter(INITIATED=2, PENDING=1)
+
+
+def test_what_is_written_down_of_a_new_instruction(funded):
+    sweep = funded.run("PI")
+    assert sweep.counts["created"] == 3
+    for row in funded.rows("SELECT bill_date, additional_details FROM ifms.payment_instruction"):
+        assert row["bill_date"].microsecond == 0
+        assert row["additional_details"]["billNumber"]
+
+
+def test_two_payments_are_written_together_too(funded):
+    numbers = [row["payment_number"] for row in funded.rows("SELECT payment_number FROM ifms.payment")]
+    funded.run("PI", Scope(payments=tuple(numbers[:2])))
+    assert funded.statuses() == Counter(INITIATED=2)
+    assert len(funded.rows("SELECT DISTINCT created_at FROM ifms.payment_instruction")) == 1
+
+
+@pytest.mark.parametrize("short", [False, True], ids=["refused", "short of money"])
+def test_only_what_is_refused_or_has_no_money_is_written_alone(funded, simulators, monkeypatch, caplog, short):
+    """Six payments, two at a time: the first two are refused together, or there is no money for the second."""
+    simulators.ask_platform("POST", "bills", ONE_PAYMENT | {"count": 3})
+    create, choose, together = instructions.create, funds.choose_fundings, []
+
+    def refuse_once(writes, originals, keyring):
+        together.append(len(originals))
+        if not short and len(together) == 1:
+            raise ConflictError("sample")
+        return create(writes, originals, keyring)
+
+    def one_less_once(connection, tenant_id, payments, *given, **more):
+        found = choose(connection, tenant_id, payments, *given, **more)
+        return found[:-1] if short and not together else found
+
+    monkeypatch.setattr("ifms.services.pi.TOGETHER", 2)
+    monkeypatch.setattr("ifms.services.pi.instructions.create", refuse_once)
+    monkeypatch.setattr("ifms.services.pi.funds.choose_fundings", one_less_once)
+    with caplog.at_level("INFO", "ifms.sweep"):
+        sweep = funded.run("PI")
+    assert ("PI: 2 are written one by one: sample" in caplog.text) is not short
+    assert together == ([1, 1, 2, 2] if short else [2, 1, 1, 2, 2])
+    assert sweep.counts["created"] == 6
+    assert funded.statuses() == Counter(INITIATED=6)
+
+
+def test_a_payment_that_is_set_aside_leaves_those_after_it_together(funded, simulators, monkeypatch):
+    simulators.ask_platform("POST", "bills", ONE_PAYMENT | {"count": 2})
+    while simulators.ask_platform("GET", "state")["waiting"]:
+        time.sleep(0.02)
+    [first] = funded.rows("SELECT payment_number FROM ifms.payment ORDER BY raised_at, id LIMIT 1")
+    order = {"paymentNumber": first["payment_number"], "status": "CANCELLED"}
+    simulators.ask_platform("POST", "statuses", order)
+    create, together = instructions.create, []
+
+    def count(writes, originals, keyring):
+        together.append(len(originals))
+        return create(writes, originals, keyring)
+
+    monkeypatch.setattr("ifms.services.pi.instructions.create", count)
+    with pytest.raises(SweepNeedsAttentionError):
+        funded.run("PI")
+    assert together == [4]
+
+
+@pytest.mark.simulators(platform={"cities": 1})
+def test_the_bills_of_a_payment_without_funds_are_bound_to_it(adapter, simulators):
+    """Else another payment of the same bill would be paid before it."""
+    bill = simulators.ask_platform("POST", "bills", ONE_PAYMENT)[0]
+    adapter.run("PI")
+    [row] = adapter.rows("SELECT bill_id FROM ifms.bill WHERE payment_number = %s", bill["paymentNumber"])
+    assert row["bill_id"] == bill["id"]
+
+
+@pytest.mark.simulators(platform={"cities": 1})
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_declined_payment_is_made_anew_once_any_of_its_payees_has_another_account(
+    adapter, treasury, simulators, which
+):
+    adapter.run("VA")
+    bill = simulators.ask_platform("POST", "bills", ONE_PAYMENT)[0]
+    alone = Scope(payments=(bill["paymentNumber"],))
+    treasury.rule(
+        "PI", "error", times=1, errorMsg="Wrong IFSC provided in Beneficiary Details for BenefId BN-SA/000001"
+    )
+    adapter.run("PI", alone)
+    held = "SELECT hold_code, hold_message FROM ifms.payment WHERE payment_number = %s"
+    said = adapter.rows(held, bill["paymentNumber"])
+    assert adapter.run("PI", alone).counts["still_on_hold"] == 1
+    assert adapter.rows(held, bill["paymentNumber"]) == said
+    assert adapter.statuses() == Counter(FAILED=1)
+    mended = {"tenantId": "od.samplea", "referenceId": bill["payees"][which], "ifsc": "SMPL0000009"}
+    simulators.ask_platform("POST", "accounts", mended)
+    adapter.run("PI", alone)
+    assert adapter.statuses() == Counter(FAILED=1, INITIATED=1)
+
+
+def test_a_payment_that_waits_as_if_declined_and_has_no_declined_instruction_gets_one(funded):
+    with psycopg.connect(funded.dsn) as connection:
+        connection.execute("UPDATE ifms.payment SET hold_code = 'PI_DECLINED', hold_message = 'sample'")
+    funded.run("PI")
+    assert funded.statuses() == Counter(INITIATED=3)
+
+
+def test_earlier_numbers_of_every_payment_are_looked_for(funded, monkeypatch):
+    find, asked = instructions.failed_uncertain, []
+
+    def note(connection, payments):
+        asked.extend(number for _, number in payments)
+        return find(connection, payments)
+
+    monkeypatch.setattr("ifms.services.pi.instructions.failed_uncertain", note)
+    funded.run("PI")
+    assert set(asked) == {row["payment_number"] for row in funded.rows("SELECT payment_number FROM ifms.payment")}
+    assert len(asked) == 3
+
+
+def test_money_that_is_not_used_under_a_known_head_is_not_said_to_be_under_an_unknown_one(funded):
+    close(funded)
+    sweep = funded.run("PI")
+    assert len(sweep.problems) == 3
+    assert all("(closed)" in text and "no active head of account" not in text for text in sweep.problems)
+
+
+@pytest.mark.parametrize("head", [0, 1, 2])
+def test_whichever_head_has_the_money_pays_though_another_unit_has_none(funded, simulators, head):
+    codes = [row["code"] for row in funded.rows("SELECT DISTINCT hoa_code AS code FROM ifms.sanction ORDER BY 1")]
+    with psycopg.connect(funded.dsn) as connection:
+        connection.execute(
+            "INSERT INTO ifms.sanction_closing (sanction_id, closed, reason, person) "
+            "SELECT id, true, 'sample', 'a tester' FROM ifms.sanction WHERE hoa_code <> %s",
+            (codes[head],),
+        )
+    units = [
+        {
+            "id": number,
+            "ssuId": f"900{number}",
+            "active": True,
+            "ddoCode": f"SIMHUD00{number}",
+            "ssuCode": "S",
+            "ssuOffice": "sample",
+            "granteeName": "Sample",
+            "granteeAgCode": f"GOSIMULBMPL000{number}",
+        }
+        for number in ("1", "2")
+    ]
+    master = {"tenantId": "od.samplea", "module": "ifms", "name": "SSUDetails", "data": units}
+    simulators.ask_platform("POST", "masters", master)
+    funded.run("PI")
+    assert funded.statuses() == Counter(INITIATED=3)
+
+
+# Several cities -------------------------------------------------------------------------------------------------------
+
+CITIES = ("od.samplea", "od.sampleb")
+TWO_CITIES = pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 0, "persist_ms": 0})
+
+
+@pytest.fixture
+def cities(adapter, simulators):
+    """Money in each of two cities, and a payment that the ledger has not heard of."""
+    adapter.run("VA")
+    for tenant in CITIES:
+        simulators.ask_platform("POST", "bills", ONE_PAYMENT | {"tenantId": tenant})
+    return adapter
+
+
+def with_pi(adapter):
+    rows = adapter.rows("SELECT DISTINCT tenant_id FROM ifms.payment_instruction ORDER BY 1")
+    return tuple(row["tenant_id"] for row in rows)
+
+
+@TWO_CITIES
+def test_the_payments_of_every_city_of_the_platform_get_their_instructions_and_no_others(cities, treasury):
+    gone = NewPayment("od.gone", "EP/GONE", "sample", Decimal(1), datetime(2026, 1, 1, tzinfo=UTC))
+    on(cities, lambda c: remember_payments(c, [gone]))
+    cities.run("PI")
+    assert with_pi(cities) == CITIES
+    assert_money_is_right(cities, treasury)
+
+
+@TWO_CITIES
+def test_a_city_whose_payments_can_not_be_read_is_named_and_the_others_are_paid(cities, simulators):
+    rule = {"service": "payment_search", "effect": "http_status", "status": 503}
+    simulators.ask_platform("POST", "rules", rule | {"times": 3})  # as often as it is tried
+    with pytest.raises(SweepNeedsAttentionError, match=f"the payments of {CITIES[0]} could not be read"):
+        cities.run("PI")
+    assert with_pi(cities) == CITIES[1:]
+
+
+@TWO_CITIES
+def test_a_platform_that_answers_about_no_city_ends_the_sweep(cities, simulators):
+    simulators.ask_platform("POST", "rules", {"service": "payment_search", "effect": "http_status", "status": 503})
+    with pytest.raises(PlatformUnavailableError, match=CITIES[0]):
+        cities.run("PI")
+
+
+@TWO_CITIES
+def test_a_payment_that_the_scope_names_is_found_whatever_the_platform_calls_it(cities, simulators):
+    [first, _] = [each["paymentNumber"] for each in simulators.ask_platform("GET", "state")["payments"]]
+    simulators.ask_platform("POST", "statuses", {"paymentNumber": first, "status": "FAILED"})
+    cities.run("PI", Scope(payments=(first,)))
+    assert [row["payment_number"] for row in cities.rows("SELECT payment_number FROM ifms.payment")] == [first]
+
+
+@TWO_CITIES
+def test_a_restored_ledger_hears_of_payments_that_the_platform_calls_failed(cities, simulators):
+    payments = [each["paymentNumber"] for each in simulators.ask_platform("GET", "state")["payments"]]
+    simulators.ask_platform("POST", "statuses", [{"paymentNumber": each, "status": "FAILED"} for each in payments])
+    cities.run("PI")
+    assert cities.rows("SELECT payment_number FROM ifms.payment") == []
+    on(cities, lambda c: restores.begin(c, "sample"))
+    cities.run("PI")
+    known = cities.rows("SELECT payment_number, paid_by FROM ifms.payment")
+    assert {row["payment_number"] for row in known} == set(payments)
+    assert {row["paid_by"] for row in known} == {None}, "they are in doubt"
+
+
+@TWO_CITIES
+def test_a_sweep_that_ends_early_gives_back_what_it_had_written_or_looked_up(cities, simulators, monkeypatch):
+    """Of four that were written together one is taken to be sent; the next payments are of both cities."""
+    for tenant in CITIES:
+        simulators.ask_platform("POST", "bills", ONE_PAYMENT | {"tenantId": tenant, "count": 9})
+    stop = threading.Event()
+
+    def take_one(sweep, items, *_):
+        if next(items, None) is not None:
+            stop.set()
+        items.close()
+
+    monkeypatch.setattr("ifms.services.pi.drive", take_one)
+    monkeypatch.setattr("ifms.services.pi.TOGETHER", 4)
+    monkeypatch.setattr("ifms.services.pi.BATCH", 8)
+    with pytest.raises(SweepStoppedError):
+        cities.run("PI", stop=stop)
+    assert cities.statuses() == Counter(PENDING=4)
+    claimed = "SELECT count(*) AS n FROM ifms.{} WHERE claimed_until > now()"
+    assert [cities.rows(claimed.format(table))[0]["n"] for table in ("payment_instruction", "payment")] == [1, 0]
+    assert len(cities.rows("SELECT FROM ifms.payment WHERE polled_at IS NULL AND paid_by IS NULL")) == 16
+
+
+# Paying failed beneficiaries anew -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def repayment(ledger):
+    """A new PI for both beneficiaries of a PARTIAL one, each paid for two lines; with its claim."""
+    ledger.fund(10_000)
+    payees = [replace(beneficiary(Decimal(200)), line_item_ids=(f"{n}a", f"{n}b")) for n in range(2)]
+    pi, mine = ledger.instruct(*ledger.payment(400), payees)
+
+    def write(connection):
+        claim = mine
+        for event in (Event.ACCEPTED, Event.APPROVED, Event.ADVISED, Event.SOME_FAILED):
+            original = instructions.find(connection, [pi.pi_number])[pi.pi_number]
+            instructions.advance(connection, original, claim, event)
+            claim = None
+        beneficiaries.set_beneficiaries(connection, pi, BeneficiaryStatus.PENDING, BeneficiaryStatus.IN_PROCESS)
+        failure = Failure(date(2024, 6, 3), "Account closed", None, None)
+        beneficiaries.record_failures(
+            connection, {row.id: failure for row in beneficiaries.of(connection, [pi.id])[pi.id]}
+        )
+        funding = funds.choose_funding(connection, TENANT, Decimal(400), [(DDO, HEAD)], financial_year="2024-25")
+        return instructions.create_repayment(connection, pi, funding, "PI-SA/ANEW", pi.bill_date, payees, mine, KEYRING)
+
+    return ledger.db.transact(write), mine
+
+
+def after(ledger, repayment, what, *given):
+    """Do it in a batch of writes; the statuses of both PIs, of the new one's beneficiaries, and what is told last."""
+    pi, claim = repayment
+
+    def write(connection):
+        writes = Writes(connection)
+        what(writes, pi, claim, *given)
+        writes.flush()
+
+    ledger.db.transact(write)
+    with ledger.connect() as connection:
+        statuses = connection.execute("SELECT status FROM ifms.payment_instruction ORDER BY repayment_of NULLS FIRST")
+        rows = connection.execute(
+            "SELECT DISTINCT status FROM ifms.beneficiary WHERE payment_instruction_id = %s", (pi.id,)
+        )
+        told = connection.execute("SELECT payload FROM ifms.outbox ORDER BY id").fetchall()
+        return [status for (status,) in statuses], [status for (status,) in rows], [payload for (payload,) in told]
+
+
+def test_an_accepted_repayment_takes_over_all_lines_of_all_its_beneficiaries(ledger, repayment):
+    pis, rows, [told] = after(ledger, repayment, Instruction().accepted, None, None)
+    assert (pis, rows) == (["COMPLETED", "INITIATED"], ["Payment Initiated"])
+    assert (told["status"], told["referenceStatus"], told["lineStatus"]) == (
+        "INITIATED",
+        "PAYMENT_INITIATED",
+        "INITIATED",
+    )
+    assert told["lines"] == ["0a", "0b", "1a", "1b"]
+
+
+def test_a_declined_repayment_leaves_its_beneficiaries_as_failed_as_they_were(ledger, repayment):
+    pis, rows, told = after(ledger, repayment, Instruction().declined, (ReplyError(None, "Insufficient fund"),))
+    assert (pis, rows, told) == (["PARTIAL", "FAILED"], ["Payment Failed"], [])
+    assert ledger.one("SELECT count(*) FROM ifms.failed_beneficiary") == 2
