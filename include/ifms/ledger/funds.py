@@ -148,13 +148,17 @@ def _record(connection: Connection, allotments: Sequence[NewAllotment]) -> Recor
             _open_sanction(connection, allotment)
     waiting = []
     overdrawn = set()
-    for master_id in dict.fromkeys(allotment.master_allotment_id for allotment in new):
-        ours = [allotment for allotment in new if allotment.master_allotment_id == master_id]
+    by_sanction: dict[tuple[str, ...], list[NewAllotment]] = {}
+    for each in new:
+        by_sanction.setdefault((each.tenant_id, each.hoa_code, each.ddo_code, each.master_allotment_id), []).append(
+            each
+        )
+    for ours in by_sanction.values():
         available = _apply_waiting(connection, ours[0])
         if available is None:
             waiting += ours
         elif available < 0:
-            overdrawn.add(master_id)
+            overdrawn.add(ours[0].master_allotment_id)
     known = len(allotments) - len(new) - len(conflicts)
     added = sum((-a.amount if a.kind is AllotmentKind.WITHDRAWAL else a.amount for a in new), Decimal("0.00"))
     return Recorded(len(new), known, tuple(waiting), tuple(sorted(overdrawn)), tuple(conflicts), added)

@@ -89,6 +89,17 @@ def test_two_sanctions_may_share_allotment_id_and_serial_number(ledger):
     assert ledger.balances("929")[0] == 300
 
 
+@pytest.mark.parametrize(
+    "other", [{"hoa_code": HEAD[:-1] + "2"}, {"ddo_code": "SAMPLEDDO02"}, {"tenant_id": "od.sampleb"}]
+)
+def test_one_master_id_under_two_heads_units_or_cities_is_two_sanctions_that_both_count(ledger, other):
+    recorded = ledger.allot(allotment(amount=Decimal(700)), allotment(amount=Decimal(300), **other))
+    assert (recorded.new, recorded.waiting) == (2, ())
+    with ledger.connect() as connection:
+        found = connection.execute("SELECT available_amount FROM ifms.sanction ORDER BY 1").fetchall()
+    assert found == [(300,), (700,)]
+
+
 def test_a_known_allotment_with_another_amount_is_a_conflict_and_changes_nothing(ledger):
     ledger.allot(allotment())
     told = ledger.allot(allotment(amount=Decimal(5000)), allotment(serial_no=1, kind=AllotmentKind.ADDITIONAL))
