@@ -8,12 +8,14 @@ from decimal import Decimal
 import pytest
 from psycopg import errors
 from support.databases import rewrite
-from support.ledger import DDO, HEAD, LEASE, TENANT, create, new_instruction
+from support.keys import KEYRING
+from support.ledger import DDO, HEAD, LEASE, TENANT, beneficiary, create, new_instruction
 
 from ifms.errors import ClaimLostError, ConflictError, LedgerError, WireError
 from ifms.ledger import beneficiaries, funds, instructions
 from ifms.ledger.beneficiaries import Scroll
 from ifms.ledger.claims import Claim, claim
+from ifms.ledger.instructions import Original
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.statuses import BeneficiaryStatus, Event, PiStatus
 
@@ -541,3 +543,55 @@ def test_of_an_original_and_its_revisions_is_completed_what_has_no_failed_benefi
     )
     rewrite(ledger.dsn, fail, ["Payment Successful", None, first.id])
     assert superseded("PARTIAL") == {first.pi_number: "COMPLETED", revision.pi_number: "COMPLETED"}
+
+
+def test_pis_that_are_written_together_each_pay_their_own_payment(ledger):
+    ledger.fund(1000)
+    wanted = [(*ledger.payment(amount), Claim(uuid.uuid4(), LEASE)) for amount in (100, 200)]
+
+    def write(connection):
+        funding = funds.choose_funding(connection, TENANT, Decimal(300), [(DDO, HEAD)], financial_year="2024-25")
+        originals = [Original(new_instruction(payment), funding, held, mine) for payment, held, mine in wanted]
+        return instructions.create(connection, originals, KEYRING)
+
+    made = ledger.db.transact(write)
+    assert [(pi.payment_number, pi.net_amount) for pi in made] == [(p.payment_number, p.amount) for p, _, _ in wanted]
+    assert ledger.balances() == (1000, 300, 0, 700)
+    with ledger.connect() as connection:
+        rows = connection.execute("SELECT paid_by, claim_token FROM ifms.payment ORDER BY amount").fetchall()
+    assert rows == [(pi.id, None) for pi in made]
+
+
+def test_a_payment_whose_declined_pi_nobody_has_freed_it_from_gets_no_other(ledger, pending):
+    pi, mine = pending
+    ledger.db.transact(lambda c: instructions.advance(c, pi, mine, Event.DECLINED))
+    with pytest.raises(ClaimLostError):
+        ledger.instruct(*ledger.claim_payment(pi.payment_number))
+    assert ledger.balances() == (1000, 0, 0, 1000)
+
+
+def test_a_repayment_is_paid_from_the_sanction_that_has_the_money_now_and_names_what_it_repays(ledger, pending):
+    pi, _ = pending
+    accept(ledger, pending)
+    ledger.fund(5000, "901")
+    other = ledger.one("SELECT id FROM ifms.sanction WHERE master_allotment_id = '901'")
+    row = beneficiary(Decimal(700))
+    at = datetime(2024, 7, 1, tzinfo=UTC)
+
+    def write(connection):
+        funding = funds.choose_funding(connection, TENANT, Decimal(700), [(DDO, HEAD)], financial_year="2024-25")
+        return instructions.create_repayment(
+            connection, pi, funding, "PI-SA/2024-25/R", at, [row], Claim(uuid.uuid4(), LEASE), KEYRING
+        )
+
+    made = ledger.db.transact(write)
+    assert (made.sanction_id, made.master_allotment_id) == (other, "901")
+    assert (made.pi_type, made.repayment_of, made.parent_pi_number) == ("ORIGINAL", pi.pi_number, None)
+    assert (made.net_amount, made.bill_date, made.payment_number, made.purpose) == (
+        700,
+        at,
+        pi.payment_number,
+        pi.purpose,
+    )
+    assert ledger.balances("901") == (5000, 700, 0, 4300)
+    assert ledger.balances() == (1000, 0, 400, 600)

@@ -597,7 +597,7 @@ def test_a_bill_whose_request_can_not_be_made_is_one_pi_s_trouble(ledger, again,
     assert (stands(ledger, "claim_token")[1] is not None) is claimed
 
 
-def test_a_pi_that_another_run_has_taken_over_is_its_own_affair(ledger, again):
+def test_a_pi_that_another_run_has_taken_over_is_its_own_affair(ledger, again, caplog):
     def taken_over():
         rewrite(ledger.dsn, "UPDATE ifms.payment_instruction SET claim_token = gen_random_uuid()")
         return SimpleNamespace(to_wire=lambda: "{}")
@@ -605,6 +605,7 @@ def test_a_pi_that_another_run_has_taken_over_is_its_own_affair(ledger, again):
     ready, sweep = again(taken_over)
     assert ready is None
     assert (sweep.counts["claim_lost"], sweep.problems) == (1, [])
+    assert "was taken over by another run" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -665,3 +666,17 @@ def test_what_is_withheld_is_asked_about_only():
     sent = Sender(SimpleNamespace(stopping=False, phrasebook=shipped()), treasury, Instruction()).send(ready)
     assert len(treasury.asked) == 1
     assert sent.bill is None
+
+
+def test_of_bills_that_are_announced_together_each_has_its_call(ledger, pending):
+    other, _ = ledger.instruct(*ledger.payment(100))
+    sweep = TreasurySweep(ledger.db, "PI", calls=CallLog(KEYRING.sealer))
+    with sweep:
+        sender = Sender(sweep, Treasury(), Instruction())
+        bills = [(pi, SimpleNamespace(to_wire=lambda pi=pi: pi.pi_number)) for pi in (pending, other)]
+        announced = ledger.db.transact(lambda c: sender.announce(c, bills))
+    with ledger.connect() as connection:
+        rows = connection.execute("SELECT id, bill_number, sweep_run_id FROM ifms.treasury_call").fetchall()
+    assert sorted(rows) == sorted(
+        (call, pi.pi_number, sweep.run.id) for call, (pi, _) in zip(announced, bills, strict=True)
+    )
