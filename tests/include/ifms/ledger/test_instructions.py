@@ -317,6 +317,8 @@ def test_pis_are_found_by_number_and_by_id_and_with_their_beneficiaries(ledger, 
     wanted = [rows[first.id][0], rows[second.id][1]]
     with ledger.connect() as connection:
         assert instructions.find(connection, [second.pi_number, "PI-none"]) == {second.pi_number: second}
+        both = {first.pi_number: first, second.pi_number: second}
+        assert instructions.find(connection, [first.pi_number, second.pi_number]) == both
         assert instructions.by_id(connection, [first.id]) == [first]
         found = instructions.with_beneficiaries(connection, [row.id for row in wanted])
         assert {row.id: pi for pi, row in found} == {wanted[0].id: first, wanted[1].id: second}
@@ -440,7 +442,8 @@ def test_only_a_pi_that_is_sent_forgets_what_it_was_refused_for(ledger, pending,
     refusal = {"refusal": [{"code": None, "text": "sample"}], "refused_first": True, "absent_since": datetime.now(UTC)}
     ledger.db.transact(lambda c: instructions.settle_attempt(c, pi, mine, "unknown", "sample", **refusal))
     again, mine = ledger.claimed(pi)
-    ledger.db.transact(lambda c: instructions.attempt(c, again, mine, uncertain=False, only_asked=only_asked))
+    asked = {"only_asked": True} if only_asked else {}
+    ledger.db.transact(lambda c: instructions.attempt(c, again, mine, uncertain=False, **asked))
     found = ledger.row(
         "SELECT refusal, refused_first, absent_since, attempts, last_attempt, claim_token, uncertain "
         "FROM ifms.payment_instruction"
@@ -494,8 +497,11 @@ def test_a_write_of_a_late_run_or_about_another_status_touches_nothing(ledger, p
 
 def test_without_a_claim_the_row_s_lock_is_enough_and_the_claim_stays(ledger, pending):
     pi, mine = pending
+    other, _ = ledger.instruct(*ledger.payment(100))
     ledger.db.transact(lambda c: instructions.advance(c, pi, None, Event.ACCEPTED))
-    assert ledger.row("SELECT status, claim_token FROM ifms.payment_instruction") == ("INITIATED", mine.token)
+    row = "SELECT status, claim_token FROM ifms.payment_instruction WHERE id = %s"
+    assert ledger.row(row, pi.id) == ("INITIATED", mine.token)
+    assert ledger.row(row, other.id)[0] == "PENDING"
 
 
 @pytest.mark.parametrize(("pi_type", "service"), [("REVISED", "COR"), ("ORIGINAL", "PI")])
@@ -595,3 +601,13 @@ def test_a_repayment_is_paid_from_the_sanction_that_has_the_money_now_and_names_
     )
     assert ledger.balances("901") == (5000, 700, 0, 4300)
     assert ledger.balances() == (1000, 0, 400, 600)
+
+
+def test_a_pi_is_held_for_its_lease_from_the_moment_that_it_is_written(ledger, pending):
+    _, mine = pending
+    held = ledger.row(
+        "SELECT claim_token, claimed_until - last_attempt_at, polled_at >= created_at, last_attempt, attempts "
+        "FROM ifms.payment_instruction"
+    )
+    assert (held[0], *held[2:]) == (mine.token, True, "sending", 1)
+    assert abs(held[1] - mine.lease) < timedelta(seconds=1)

@@ -28,8 +28,9 @@ from ifms.ledger.claims import Claim
 from ifms.ledger.status_log import CallLog
 from ifms.services.cor import Revision
 from ifms.services.pi import Instruction
+from ifms.sweep import submission
 from ifms.sweep.status_poll import Claimed
-from ifms.sweep.submission import Ready, Sender, Sent, checked_receipt
+from ifms.sweep.submission import Ready, Sender, Sent, checked_receipt, refusal_of
 from ifms.sweep.treasury_sweep import TreasurySweep
 from ifms.treasury.outcome import Answered, Exchange, NeverSent, Rejected, Unknown
 from ifms.wire.envelope import Reply, ReplyError, Service
@@ -142,6 +143,7 @@ def test_a_login_that_ends_meanwhile_does_not_undo_what_was_heard():
 def test_a_call_that_ends_with_any_exception_may_have_arrived(error):
     _, sent = send(error, ask_first=False)
     assert isinstance(sent.bill, Unknown)
+    assert not sent.bill.understood
     assert "secret" not in sent.bill.reason
 
 
@@ -365,6 +367,7 @@ def test_a_refusal_that_settles_nothing_is_kept_and_red(ledger, settle, text, as
     with ledger.connect() as connection:
         noted = connection.execute("SELECT service_id, times FROM ifms.unknown_answer").fetchall()
     assert noted == ([("PI", 1)] if text == NOBODY_KNOWS else [])
+    assert stands(ledger, "unknown_answer_id IS NOT NULL") == ("PENDING", text == NOBODY_KNOWS)
     assert logged(ledger) == ("PI", "STATUS_LOG_PI_ERROR")
     assert calls(ledger) == [("PI", "answered"), *[("PIS", "answered")] * ((status or after) is not None)]
 
@@ -425,12 +428,32 @@ def test_what_is_only_asked_about_stays_pending_and_is_red_while_somebody_must_l
     assert len(sweep.problems) == (problem is not None)
     assert all(problem in said for said in sweep.problems)
     assert stands(ledger, "last_attempt", "uncertain") == ("PENDING", "unknown", True)
+    assert (problem or "") in stands(ledger, "coalesce(error_message, 'nothing')")[1] != "nothing"
     assert logged(ledger) == ("PIS", f"STATUS_LOG_{log}")
     asked = [] if isinstance(status, NeverSent) else [("PIS", "answered")]
     assert calls(ledger) == [("PI", "never_sent"), *asked], "nothing was sent"
     with ledger.connect() as connection:
         noted = connection.execute("SELECT service_id FROM ifms.unknown_answer").fetchall()
     assert noted == ([("PIS",)] if problem and NOBODY_KNOWS in problem else [])
+
+
+def test_a_refusal_is_kept_with_all_its_texts_but_no_account_that_they_quote(ledger, settle):
+    errors = (ReplyError(None, "Sample text about 000012345678"), ReplyError("7", "another text"))
+    settle(None, Rejected(errors, ()), ask_first=False)
+    first, second = stands(ledger, "refusal")[1]
+    assert (first["code"], second) == (None, {"code": "7", "text": "another text"})
+    assert first["text"].startswith("Sample text about")
+    assert "12345678" not in first["text"]
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_failures_that_were_told_while_it_was_pending_are_looked_at_once_it_is_settled(
+    pending, settle, monkeypatch, told
+):
+    looked_at = []
+    monkeypatch.setattr(submission, "rematch", lambda _connection, number, *_: looked_at.append(number))
+    settle(None, answered({"successCode": "0"}), ask_first=False, unmatched_failures=told)
+    assert looked_at == [pending.pi_number] * told
 
 
 def test_a_bill_that_has_changed_is_asked_about_and_the_change_is_said(settle):
@@ -622,10 +645,11 @@ def test_a_pi_that_another_run_has_taken_over_is_its_own_affair(ledger, again, c
 def test_a_refusal_whose_words_are_known_by_now_settles_what_it_can(ledger, again, columns, label, status):
     ready, sweep = again(uncertain=True, **columns)
     assert stands(ledger) == (status,)
-    assert (ready is None, sweep.counts["declined"], sweep.counts["accepted"]) == (
+    assert (ready is None, sweep.counts["declined"], sweep.counts["accepted"], sweep.counts["claim_lost"]) == (
         label is not None,
         int(label == "declined"),
         int(label == "accepted"),
+        0,
     )
     if label:
         text = columns["refusal"].obj[0]["text"]
@@ -680,3 +704,9 @@ def test_of_bills_that_are_announced_together_each_has_its_call(ledger, pending)
     assert sorted(rows) == sorted(
         (call, pi.pi_number, sweep.run.id) for call, (pi, _) in zip(announced, bills, strict=True)
     )
+
+
+def test_a_refusal_is_read_with_all_its_texts():
+    kept = instruction(refusal=[{"code": "7", "text": "one text"}, {"code": None, "text": None}])
+    assert refusal_of(kept) == (ReplyError("7", "one text"), ReplyError(None, ""))
+    assert refusal_of(PI) == ()
