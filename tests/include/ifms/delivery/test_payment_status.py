@@ -1,12 +1,14 @@
 """The platform hears of each change, in order per payment, at least once; what it refuses stays visible."""
 
+import threading
 from collections import Counter
 
 import psycopg
 import pytest
 
+from ifms.delivery import payment_status
 from ifms.delivery.payment_status import REFUSALS, changed, deliver
-from ifms.errors import SweepNeedsAttentionError
+from ifms.errors import PlatformReplyError, SweepNeedsAttentionError, SweepStoppedError
 from ifms.ledger.claims import Claim
 from ifms.ledger.payments import release_holds
 from ifms.platform.client import PlatformClient
@@ -219,6 +221,66 @@ def test_a_platform_that_may_take_longer_than_a_lease_is_told_all_the_same(adapt
     with sweep, PlatformClient(simulators.platform_config(timeout_seconds=600)) as platform:
         deliver(sweep, platform)
     assert (sweep.counts["delivered"], sweep.counts["fallen_behind"]) == (2, 0)
+
+
+def test_at_its_fifth_refusal_a_message_is_set_aside(adapter, simulators):
+    one_payment(adapter)
+    adapter.run("PI")
+    error = {"code": "SAMPLE", "message": "sample refusal"}
+    simulators.ask_platform("POST", "rules", {"service": "payment_update", "effect": "errors"} | error)
+    with psycopg.connect(adapter.dsn) as connection:
+        connection.execute("UPDATE ifms.outbox SET attempts = 3")
+    adapter.run("RELAY")
+    [message] = outbox(adapter)
+    assert (message["attempts"], message["set_aside_at"]) == (4, None)
+    due_now(adapter)
+    with pytest.raises(SweepNeedsAttentionError, match="was refused 5 times and is set aside"):
+        adapter.run("RELAY")
+
+
+@pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 3})
+def test_one_payment_that_can_not_be_read_does_not_keep_the_others(adapter, monkeypatch):
+    one_payment(adapter)
+    adapter.run("PI")
+    search = PlatformClient.payments
+
+    def all_but_one(*args, **kwargs):
+        _, *others = search(*args, **kwargs)
+        yield from others
+        raise PlatformReplyError("sample: one can't be read")
+
+    monkeypatch.setattr(PlatformClient, "payments", all_but_one)
+    adapter.run("RELAY")
+    waiting = [row for row in outbox(adapter) if not row["delivered_at"]]
+    assert [(row["attempts"], row["last_error"]) for row in waiting] == [(1, "sample: one can't be read")]
+    assert len(outbox(adapter)) >= 3
+
+
+@pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 2})
+def test_what_a_stopped_run_has_not_begun_is_free_for_the_next_one(adapter, simulators, monkeypatch):
+    one_payment(adapter)
+    adapter.run("PI")
+    sweep = adapter.sweep("RELAY")
+    sweep.workers = 1
+    look_up, update, both_are_taken = payment_status._with_payments, PlatformClient.update_payment, threading.Event()
+
+    def taken(*args):
+        first, second = look_up(*args)
+        yield first
+        both_are_taken.set()
+        yield second
+
+    def last(*args):
+        assert both_are_taken.wait(60)
+        sweep.stop.set()
+        return update(*args)
+
+    monkeypatch.setattr(payment_status, "_with_payments", taken)
+    monkeypatch.setattr(PlatformClient, "update_payment", last)
+    with pytest.raises(SweepStoppedError), sweep, PlatformClient(simulators.platform_config()) as platform:
+        deliver(sweep, platform)
+    assert [row["claimed_until"] for row in outbox(adapter) if not row["delivered_at"]] == [None]
+    assert len(outbox(adapter)) == 2
 
 
 def test_all_that_was_said_counts_not_what_the_platform_shows():
@@ -443,3 +505,13 @@ def test_a_payment_waiting_for_funds_is_told_except_for_its_cancelled_line(adapt
     assert adapter.run("RELAY").counts["delivered"] == 1
     settle(simulators)
     assert Counter(lines(platform_payment(simulators))) == Counter(FAILED=3, CANCELLED=1)
+
+
+def test_what_happened_to_money_is_told_though_only_the_payment_s_own_status_says_cancelled(adapter, simulators):
+    one_payment(adapter)
+    adapter.run("PI")
+    cancel(adapter, simulators, headerOnly=True)
+    sweep = adapter.run("RELAY")
+    assert (sweep.counts["delivered"], sweep.counts["cancelled"]) == (1, 0)
+    settle(simulators)
+    assert platform_payment(simulators)["status"] == "INITIATED"

@@ -4,20 +4,28 @@ import contextlib
 import re
 import threading
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import psycopg
 import pytest
 import time_machine
+from support import second_person
 from support.adapter import assert_money_is_right
 from support.databases import rewrite
 from support.failed import long_ago
+from support.keys import account_numbers
+from support.uncertain import on
 
 from ifms.cities import Cities
 from ifms.errors import SweepNeedsAttentionError, SweepUnreachableError, TreasuryLoginError
+from ifms.ledger import proposals
 from ifms.ledger.invariants import find_violations
 from ifms.ledger.runs import RunContext
 from ifms.queries.search import Criteria, find
+from ifms.services import cor
+from ifms.services.candidates import Account
 from ifms.services.cor import Order
 from ifms.sweep.scope import Scope
 
@@ -730,3 +738,146 @@ def test_the_clock_of_the_deadline_is_ist(failed, simulators):
         pytest.raises(SweepNeedsAttentionError, match="until 2026-08-30 only"),
     ):
         failed.correct(order(failed))
+
+
+# What no other test asks ----------------------------------------------------------------------------------------------
+
+
+def sent(adapter, payment_type="REVISED"):
+    """The PIs that pay failed beneficiaries, by their kind."""
+    column = "parent_pi_number" if payment_type == "REVISED" else "repayment_of"
+    return adapter.rows(f"SELECT * FROM ifms.payment_instruction WHERE {column} IS NOT NULL ORDER BY created_at")
+
+
+def approved(adapter, wanted, accounts):
+    """The order as asha has proposed and ravi has approved it, to pay to these accounts."""
+    rows = adapter.rows("SELECT DISTINCT beneficiary_number, ifsc FROM ifms.beneficiary")
+    ifsc = {row["beneficiary_number"]: row["ifsc"] for row in rows}
+    payees = {number: Account(account, ifsc[number]) for number, account in accounts.items()}
+    act = cor.acts_of(wanted)[0]
+
+    def write(connection):
+        made = proposals.propose(
+            connection,
+            act,
+            wanted.pi_number,
+            cor.parameters_of(wanted, payees),
+            tenant_id=wanted.tenant_id,
+            reason="asked by phone",
+            person="asha",
+        )
+        return proposals.approve(connection, made.id, "ravi").id
+
+    return replace(wanted, proposal=on(adapter, write))
+
+
+def proposal(adapter):
+    [row] = adapter.rows("SELECT done_at, done_in, failed_at, result FROM ifms.proposal")
+    return row
+
+
+@pytest.mark.parametrize("new_original", [False, True], ids=["same account", "repayment"])
+def test_what_needs_two_people_is_done_as_it_was_approved_in_both_names(paid, three, treasury, new_original):
+    numbers = three()[:2]
+    known = account_numbers(paid.dsn)
+    accounts = {number: known[f"{original(paid)['pi_number']} {number}"] for number in numbers}
+    second_person.needed(paid.dsn)
+    if new_original:
+        long_ago(paid)
+        wanted, act = order(paid, beneficiary_numbers=tuple(numbers), new_original=True), "repayment"
+    else:
+        wanted, act = order(paid, same_account=tuple(numbers), by="asha"), "same_account"
+    with pytest.raises(SweepNeedsAttentionError, match=rf"needs a second person \({act}\)"):
+        paid.correct(wanted)
+    assert sent(paid) == sent(paid, "ORIGINAL") == []
+    paid.correct(approved(paid, wanted, accounts))
+    [made] = sent(paid, "ORIGINAL" if new_original else "REVISED")
+    assert (made["status"], paid_by(paid, made)) == ("INITIATED", numbers)
+    row = proposal(paid)
+    assert (row["result"], row["failed_at"], row["done_in"]) == (made["pi_number"], None, "None/None")
+    assert row["done_at"] is not None
+    chosen = paid.rows("SELECT same_account_by FROM ifms.beneficiary WHERE payment_instruction_id = %s", made["id"])
+    by = None if new_original else "asha, approved by ravi"
+    assert [row["same_account_by"] for row in chosen] == [by, by]
+    none_is_wrong(paid, treasury)
+
+
+@pytest.mark.parametrize("moved", [0, 1])
+def test_nothing_is_paid_to_another_account_than_was_approved(paid, three, simulators, moved):
+    numbers = three(mended=2)[:2]
+    second_person.needed(paid.dsn, acts=("repayment",))
+    long_ago(paid)
+    wanted = order(paid, beneficiary_numbers=tuple(numbers), new_original=True)
+    ready = approved(paid, wanted, dict(zip(numbers, ("000099990001", "000099990002"), strict=True)))
+    repair(paid, simulators, account="000077778888", numbers=[numbers[moved]])
+    with pytest.raises(SweepNeedsAttentionError, match=f"the account of {numbers[moved]} is another one by now"):
+        paid.correct(ready)
+    assert sent(paid, "ORIGINAL") == []
+    assert (proposal(paid)["done_at"], proposal(paid)["failed_at"] is not None) == (None, True)
+    assert "is another one by now than was approved" in proposal(paid)["result"]
+
+
+def test_an_approval_of_something_else_stays_open_when_this_is_refused(paid, three):
+    numbers = three(mended=1)
+    long_ago(paid)
+    wanted = order(paid, beneficiary_numbers=tuple(numbers[:1]), new_original=True)
+    ready = approved(paid, wanted, {numbers[0]: "000099990001"})
+    with pytest.raises(SweepNeedsAttentionError, match="has no beneficiary BN-none"):
+        paid.correct(replace(ready, beneficiary_numbers=("BN-none",)))
+    assert (proposal(paid)["done_at"], proposal(paid)["failed_at"]) == (None, None)
+
+
+@pytest.mark.parametrize(("below", "needed"), [("0.00", False), ("0.01", True)])
+def test_a_correction_of_more_than_the_limit_needs_two_people(paid, three, below, needed):
+    numbers = three(mended=2)[:2]
+    rows = paid.rows("SELECT sum(amount) AS amount FROM ifms.beneficiary WHERE beneficiary_number = ANY(%s)", numbers)
+    second_person.needed(paid.dsn, acts=("correction",), above_amount=rows[0]["amount"] - Decimal(below))
+    with pytest.raises(SweepNeedsAttentionError, match="correction") if needed else contextlib.nullcontext():
+        paid.correct(order(paid))
+    assert len(revisions(paid)) == (not needed)
+
+
+@pytest.mark.parametrize("new_original", [False, True], ids=["revised", "repayment"])
+@pytest.mark.parametrize("which", [0, 1])
+def test_what_the_platform_has_cancelled_since_is_not_paid_again(paid, three, simulators, new_original, which):
+    numbers = three(mended=2)[:2]
+    if new_original:
+        long_ago(paid)
+    paid.relay()
+    while simulators.ask_platform("GET", "state")["waiting"]:
+        pass
+    [row] = paid.rows("SELECT line_item_ids FROM ifms.beneficiary WHERE beneficiary_number = %s", numbers[which])
+    change = {"paymentNumber": original(paid)["payment_number"], "status": "CANCELLED", "lines": row["line_item_ids"]}
+    simulators.ask_platform("POST", "statuses", change)
+    with pytest.raises(SweepNeedsAttentionError, match="cancelled"):
+        paid.correct(order(paid, beneficiary_numbers=tuple(numbers), new_original=new_original))
+    assert sent(paid) == sent(paid, "ORIGINAL") == []
+
+
+def test_who_has_no_name_in_the_ledger_is_named_as_the_registry_does(paid, three):
+    """The Java adapter kept none."""
+    numbers = three(mended=2)[:2]
+    persons = "SELECT name, mobile, address FROM ifms.beneficiary WHERE payment_instruction_id = %s {} ORDER BY 1"
+    mine = "AND beneficiary_number <> (SELECT max(beneficiary_number) FROM ifms.beneficiary)"
+    before = paid.rows(persons.format(mine), original(paid)["id"])
+    rewrite(paid.dsn, "UPDATE ifms.beneficiary SET name = '', mobile = '', address = '', account_sealed = NULL")
+    paid.correct(order(paid, beneficiary_numbers=tuple(numbers)))
+    [revision] = revisions(paid)
+    assert paid.rows(persons.format(""), revision["id"]) == before
+    assert all(person["name"] for person in before)
+    assert revision["bill_date"].microsecond == 0
+
+
+@pytest.mark.parametrize("asked", [True, False], ids=["by their numbers", "all that are due"])
+def test_of_two_originals_each_is_corrected(failed, simulators, asked):
+    a_paid_bill(failed)
+    numbers = [row["pi_number"] for row in failed.rows("SELECT pi_number FROM ifms.payment_instruction ORDER BY 1")]
+    fail(failed, simulators, 1, numbers[1])
+    failed.run("FD")
+    repair(failed, simulators)
+    failed.correct(*([Order(TENANT, number) for number in numbers] if asked else []))
+    assert sorted(row["parent_pi_number"] for row in revisions(failed)) == numbers
+
+
+def test_an_account_is_shown_by_its_bank_and_its_last_four_digits():
+    assert cor.shown_account(Account("000012345678", "SAMP0000001")) == "SAMP0000001 ********5678"

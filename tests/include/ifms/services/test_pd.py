@@ -3,12 +3,18 @@
 import json
 from datetime import date
 
+import psycopg
 import pytest
+from support.failed import wage_bill
 from support.pis import PI_NUMBER, instruction, treasury_config
 
 from ifms.errors import BadInputError, UnknownTextError, WireError
-from ifms.ledger.beneficiaries import Scroll
-from ifms.services.pd import PaymentDetails
+from ifms.ledger import beneficiaries
+from ifms.ledger.beneficiaries import Payee, Scroll
+from ifms.ledger.outbox import set_subscriptions
+from ifms.ledger.statuses import BeneficiaryStatus
+from ifms.ledger.write_batch import Writes
+from ifms.services.pd import PaymentDetails, enqueue_paid
 from ifms.wire.envelope import Reply, ReplyError, Service
 from ifms.wire.phrasebook import Meaning, Phrase, shipped
 
@@ -196,3 +202,68 @@ def test_no_error_changes_a_pi():
     assert shipped().errors(Service.PD, (rejected,), PI_NUMBER) is None
     with pytest.raises(TypeError, match="tells of no rejections"):
         PaymentDetails().rejected(None, instruction(), None, (rejected,))
+
+
+@pytest.mark.parametrize("changes", [{"billNumber": "PI-SA/2024-25/000018"}, {"billRefNo": "1717400000002"}])
+def test_a_row_of_another_bill_spoils_the_reply_though_the_last_one_is_right(changes):
+    with pytest.raises(WireError, match="the bill"):
+        read(bill(paid("BN-SA/000002"), **changes), bill(paid()))
+
+
+def test_who_is_paid_is_read_behind_a_row_that_is_known_not_to_be():
+    late = Phrase((Service.PD,), "Sample late return", Meaning.NOT_PAID, "a test")
+    reply = Reply("PD", data=[bill(paid("BN-SA/000002"), paymentStatus="Sample late return"), bill(paid())])
+    assert numbers(PaymentDetails().read(instruction(), reply, shipped().with_site([late]))) == ["BN-SA/000001"]
+
+
+def test_of_a_name_that_is_no_number_of_ours_a_hundred_characters_are_said():
+    with pytest.raises(WireError, match=rf"UTR for {'B' * 100}$"):
+        read(bill(paid("B" * 120, utrNo=None)))
+
+
+@pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
+def test_who_is_paid_has_an_sms_and_the_index_an_update_while_others_wait(adapter, treasury):
+    with psycopg.connect(adapter.dsn) as connection:
+        set_subscriptions(connection, ["sms", "pi_index"])
+    adapter.run("VA")
+    wage_bill(adapter, payees=2)
+    for service in ("PA", "PI", "PIS", "PAG"):
+        adapter.run(service)
+
+    def told(topic):
+        rows = adapter.rows("SELECT payload FROM ifms.outbox WHERE topic = %s ORDER BY id", topic)
+        return [row["payload"] for row in rows]
+
+    before = told("pi_index")
+    treasury.rule("PD", "partial_scrolls", beneficiaries=1)
+    adapter.run("PD")
+    utr = "SELECT utr_number FROM ifms.beneficiary WHERE status = 'Payment Successful' ORDER BY beneficiary_number"
+    assert [(sms["outcome"], sms["utr"]) for sms in told("sms")] == [("paid", adapter.rows(utr)[0]["utr_number"])]
+    assert len(told("pi_index")) == len(before) + 1
+    treasury.clear()
+    adapter.run("PD")
+    assert sorted(sms["utr"] for sms in told("sms")) == sorted(row["utr_number"] for row in adapter.rows(utr))
+
+
+@pytest.mark.parametrize(
+    ("others", "status"), [(BeneficiaryStatus.INITIATED, "INITIATED"), (BeneficiaryStatus.FAILED, "PARTIAL")]
+)
+def test_all_lines_of_each_who_is_paid_are_told_and_how_the_payment_stands(ledger, others, status):
+    ledger.fund(1000)
+    pi, _ = ledger.instruct(*ledger.payment(400))
+    ledger.db.transact(lambda c: beneficiaries.set_beneficiaries(c, pi, BeneficiaryStatus.PENDING, others))
+
+    def tell(connection):
+        writes = Writes(connection)
+        enqueue_paid(writes, pi, [Payee("BN-SA/1", ["b", "a"]), Payee("BN-SA/2", ["c"])])
+        writes.flush()
+
+    ledger.db.transact(tell)
+    assert ledger.one("SELECT payload FROM ifms.outbox WHERE topic = 'payment_status'") == {
+        "paymentNumber": pi.payment_number,
+        "status": status,
+        "referenceStatus": f"PAYMENT_{status}",
+        "lines": ["a", "b", "c"],
+        "lineStatus": "SUCCESSFUL",
+        "above": None,
+    }
