@@ -9,6 +9,7 @@ anew by a new original PI. Facts: treasury-jit.md §2 COR, user-stories.md §7 a
 
 from __future__ import annotations
 
+import base64
 import uuid
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,7 @@ from ifms.errors import (
     ConflictError,
     CorrectionRefusedError,
     IfmsError,
+    SealError,
     TreasuryError,
 )
 from ifms.ledger import beneficiaries, corrections, funds, instructions, proposals, status_log
@@ -41,6 +43,7 @@ from ifms.ledger.write_batch import Writes
 from ifms.platform.client import PlatformClient
 from ifms.platform.masterdata import MasterData
 from ifms.platform.payees import PayeeShare, PayeeType
+from ifms.sealing import Sealer
 from ifms.services.candidates import Account, Accounts, Candidates
 from ifms.services.earlier_numbers import EarlierNumbers
 from ifms.services.ftps import Paid, RevisedSuccess
@@ -221,7 +224,7 @@ class Corrections:
             except ClaimLostError as error:
                 self.sweep.add_warning(str(error))
             except CorrectionRefusedError as error:
-                self.sweep.db.transact(partial(_over, order=order, why=str(error)))
+                self.sweep.db.transact(partial(_over, order=order, why=str(error), sealer=self.keyring.sealer))
                 if asked_for:
                     self.sweep.add_problem(str(error))
                 else:
@@ -252,7 +255,9 @@ class Corrections:
             return self._repayment(order, original, failed)
         chosen, left_out = self._choice(order, original, failed, asked_for=asked_for)
         accounts = {number: each.now for number, each in chosen.accounts.items()}
-        order = self.sweep.db.transact(partial(_approved, order=order, failed=failed, accounts=accounts))
+        order = self.sweep.db.transact(
+            partial(_approved, order=order, failed=failed, accounts=accounts, sealer=self.keyring.sealer)
+        )
         self._not_stopped(original, chosen.lines)
         self.treasury.login()
         self._check_earlier(original)
@@ -281,7 +286,9 @@ class Corrections:
         held, faults = self.candidates.accounts_now(original, failed)
         if faults:
             raise BadInputError("; ".join(faults.values()))
-        order = self.sweep.db.transact(partial(_approved, order=order, failed=failed, accounts=held))
+        order = self.sweep.db.transact(
+            partial(_approved, order=order, failed=failed, accounts=held, sealer=self.keyring.sealer)
+        )
         self._not_stopped(original, [line for each in failed.values() for line in each.last.row.line_item_ids])
         self.treasury.login()
         self._check_earlier(original)
@@ -423,7 +430,7 @@ class Corrections:
         number: str,
     ) -> None:
         """Use up what was approved, as the PI is written. Raises what `_approved` does."""
-        if _approved(connection, order, failed, accounts).proposal is None:
+        if _approved(connection, order, failed, accounts, self.keyring.sealer).proposal is None:
             return
         assert order.proposal is not None
         found = proposals.find(connection, order.proposal)
@@ -592,15 +599,41 @@ def failed_of(connection: Connection, order: Order) -> tuple[PaymentInstruction,
     return original, failed
 
 
-def parameters_of(order: Order, accounts: Mapping[str, Account]) -> dict[str, Any]:
-    """What a proposal of this correction keeps: who, how, and each account by bank and last four digits."""
+def parameters_of(order: Order, accounts: Mapping[str, Account], sealer: Sealer) -> dict[str, Any]:
+    """What a proposal of this correction keeps: who, how, and each account.
+
+    An account is kept as its approver sees it, and whole, sealed for this PI and beneficiary: two of one branch may end
+    in the same four digits.
+    """
     return {
         "tenant": order.tenant_id,
         "beneficiaries": sorted(order.beneficiary_numbers or ()),
         "same_account": sorted(order.same_account),
         "new_original": order.new_original,
-        "payees": {number: shown_account(each) for number, each in sorted(accounts.items())},
+        "payees": {
+            number: {
+                "account": shown_account(each),
+                "sealed": base64.b64encode(sealer.seal(each.number, _bound_to(order, number))).decode(),
+            }
+            for number, each in sorted(accounts.items())
+        },
     }
+
+
+def _bound_to(order: Order, beneficiary_number: str) -> bytes:
+    return "\n".join(("proposal", order.tenant_id, order.pi_number, beneficiary_number)).encode()
+
+
+def _is_kept(kept: object, order: Order, beneficiary_number: str, account: Account, sealer: Sealer) -> bool:
+    """Whether what a proposal keeps of a beneficiary's account is this one; not when that can't be told any more."""
+    match kept:
+        case {"account": shown, "sealed": str(sealed)} if shown == shown_account(account):
+            try:
+                whole = sealer.open(base64.b64decode(sealed), _bound_to(order, beneficiary_number))
+            except (SealError, ValueError):
+                return False
+            return whole == account.number.encode()
+    return False
 
 
 def shown_account(account: Account) -> str:
@@ -622,7 +655,11 @@ def needed(connection: Connection, order: Order, amount: Decimal) -> Act | None:
 
 
 def _approved(
-    connection: Connection, order: Order, failed: Mapping[str, History], accounts: Mapping[str, Account]
+    connection: Connection,
+    order: Order,
+    failed: Mapping[str, History],
+    accounts: Mapping[str, Account],
+    sealer: Sealer,
 ) -> Order:
     """The order in the names of both people, where it needs two.
 
@@ -636,10 +673,12 @@ def _approved(
             proposals.require_none(connection, act, order.pi_number, amount)
         return order
     found: Proposal | None = proposals.find(connection, order.proposal)
-    wanted = parameters_of(order, accounts)
+    wanted = parameters_of(order, accounts, sealer)
     if found is not None and found.act in acts_of(order):
         kept = found.parameters.get("payees") or {}
-        moved = sorted(n for n, shown in wanted["payees"].items() if kept.get(n, shown) != shown)
+        named = sorted(accounts.keys() & kept.keys())
+        moved = [n for n in named if not _is_kept(kept[n], order, n, accounts[n], sealer)]
+        wanted["payees"] |= {n: kept[n] for n in named}  # as it was sealed then
         if moved:
             raise CorrectionRefusedError(
                 f"{_where(order)}: the account of {', '.join(moved)} is another one by now than was approved; "
@@ -650,12 +689,12 @@ def _approved(
     return replace(order, by=found.people)
 
 
-def _over(connection: Connection, order: Order, why: str) -> None:
+def _over(connection: Connection, order: Order, why: str, sealer: Sealer) -> None:
     """What was approved can't be done: say so of the proposal; nothing of one that is not of this very order."""
     found = None if order.proposal is None else proposals.find(connection, order.proposal)
     if found is None or found.act not in acts_of(order) or found.subject != order.pi_number:
         return
-    if found.parameters == parameters_of(order, {}) | {"payees": found.parameters.get("payees")}:
+    if {**found.parameters, "payees": {}} == parameters_of(order, {}, sealer):
         proposals.fail(connection, found.id, why)
 
 

@@ -283,7 +283,7 @@ def _payees(connection: Connection, proposal: Proposal) -> tuple[Payee, ...]:
             "named": None if named is None else list(named),
         },
     ).fetchall()
-    accounts = named if isinstance(named, dict) else {}
+    accounts = {number: kept["account"] for number, kept in named.items()} if isinstance(named, dict) else {}
     return tuple(
         Payee(number, name, amount, accounts.get(number, "") or last4 or "", status)
         for number, name, amount, last4, status in rows

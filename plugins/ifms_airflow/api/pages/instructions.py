@@ -681,7 +681,7 @@ def _proposed(user: User, ledger: Reads, whole: Whole, chosen: Action, reason: s
         act = needed(connection, order, amount)
     if act is None:
         return None
-    given = parameters_of(order, accounts_now(ledger, order.pi_number, rows))
+    given = parameters_of(order, accounts_now(ledger, order.pi_number, rows), TreasuryHook().sealer)
     return proposing.propose(user, act, order.pi_number, given, tenant_id=tenant, reason=reason, amount=amount)
 
 

@@ -15,7 +15,7 @@ from support import second_person
 from support.adapter import assert_money_is_right
 from support.databases import rewrite
 from support.failed import long_ago
-from support.keys import account_numbers
+from support.keys import KEYRING, account_numbers
 from support.uncertain import on
 
 from ifms.cities import Cities
@@ -761,7 +761,7 @@ def approved(adapter, wanted, accounts):
             connection,
             act,
             wanted.pi_number,
-            cor.parameters_of(wanted, payees),
+            cor.parameters_of(wanted, payees, KEYRING.sealer),
             tenant_id=wanted.tenant_id,
             reason="asked by phone",
             person="asha",
@@ -802,14 +802,16 @@ def test_what_needs_two_people_is_done_as_it_was_approved_in_both_names(paid, th
     none_is_wrong(paid, treasury)
 
 
+@pytest.mark.parametrize("account", ["000077778888", "000077770001"], ids=["another", "with the same last digits"])
 @pytest.mark.parametrize("moved", [0, 1])
-def test_nothing_is_paid_to_another_account_than_was_approved(paid, three, simulators, moved):
+def test_nothing_is_paid_to_another_account_than_was_approved(paid, three, simulators, moved, account):
     numbers = three(mended=2)[:2]
     second_person.needed(paid.dsn, acts=("repayment",))
     long_ago(paid)
     wanted = order(paid, beneficiary_numbers=tuple(numbers), new_original=True)
     ready = approved(paid, wanted, dict(zip(numbers, ("000099990001", "000099990002"), strict=True)))
-    repair(paid, simulators, account="000077778888", numbers=[numbers[moved]])
+    account = account.replace("0001", f"000{moved + 1}")
+    repair(paid, simulators, account=account, numbers=[numbers[moved]])
     with pytest.raises(SweepNeedsAttentionError, match=f"the account of {numbers[moved]} is another one by now"):
         paid.correct(ready)
     assert sent(paid, "ORIGINAL") == []
