@@ -49,6 +49,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "simulators(treasury, platform): options of their create_app, as dicts")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Two processes more than processors: a third of a test's time it waits for PostgreSQL, a simulator or a disk."""
+    return len(os.sched_getaffinity(0)) + 2
+
+
 def pytest_collection_finish() -> None:
     """Keep what was collected, which stays to the end, out of each search for garbage: a tenth of a run's CPU."""
     gc.collect()
