@@ -370,7 +370,7 @@ def accounts(
 
 @router.get("/run")
 def run_state(
-    given: Entitled, ledger: Ledger, dag: Annotated[Text, Query(pattern="^ifms_")], run: Annotated[Text, Query()]
+    given: Entitled, ledger: Ledger, dag: Annotated[Text, Query(pattern=r"^ifms_\w*$")], run: Annotated[Text, Query()]
 ) -> JSONResponse:
     """How a DAG run stands, for the page that waits for it."""
     started = dag_runs.find(dag, run, given, ledger)

@@ -465,6 +465,11 @@ def test_refresh_starts_the_service_that_is_due_for_this_pi(
     assert other["pi_number"] != number
 
 
+@pytest.mark.parametrize("dag", ["ifms_\0", "other", "", "ifms_x" * 50])
+def test_what_can_be_no_dag_of_ours_is_not_looked_for(browser: Any, dag: str):
+    assert browser.get("/ifms/run", params={"dag": dag, "run": "manual__1"}).status_code == 400
+
+
 def test_a_form_that_is_sent_twice_starts_one_run(browser: Any, adapter: Adapter, airflow_db: str):
     wage_bill(adapter)
     for service in ("VA", "PA", "PI"):
