@@ -138,17 +138,24 @@ def test_told_to_stop_it_makes_no_new_call_and_settles_those_under_way(ledger):
 
 def test_what_piles_up_is_settled_together_and_the_rest_of_it_one_by_one(ledger):
     """All come back at once; item 3 can't be settled with others, and they are looked at in two turns at least."""
-    together, alone, all_there = [], [], threading.Barrier(40)
+    together, alone, back, all_there = [], [], [], threading.Barrier(40)
 
     def call(item):
         all_there.wait(timeout=120)
+        back.append(item)
         return -item
 
+    def until_all_are_back():
+        while len(back) < 40:
+            time.sleep(0.01)
+        time.sleep(0.2)  # until the last of them has said so
+
     def settle(item, result):
+        until_all_are_back()
         alone.append((item, result))
 
     def settle_together(answers):
-        time.sleep(0.2)  # the others come back meanwhile
+        until_all_are_back()
         together.append([item for item, _ in answers if item != 3])
         return [(item, result) for item, result in answers if item == 3]
 
