@@ -213,6 +213,7 @@ def many(module_ledger_dsn: str) -> str:
     return module_ledger_dsn
 
 
+@pytest.mark.tier("prove")  # among many rows, which take their time; no change of money hangs on it
 @pytest.mark.parametrize("way", list(WAYS))
 def test_each_filter_has_its_index(many: str, way: str):
     """On statistics of a filled table: what the planner would do with a million PIs is asked of a copy of their shape."""
