@@ -259,6 +259,10 @@ class _Plugin:
         self.place = None if tests is None else {test: n for n, test in enumerate(tests)}
         self.seconds: dict[str, float] = {}
 
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """xdist is left out here, and with it what registers its marker."""
+        config.addinivalue_line("markers", "xdist_group(name): what one of its processes does")
+
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Those that were asked for, in that order."""
