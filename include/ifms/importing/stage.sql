@@ -113,9 +113,10 @@ SELECT r->>'id' AS id, r->>'piid' AS pi_id, pg_temp.text_of(r->>'beneficiarynumb
        l.lines, NULL::text AS target, NULL::text AS route, NULL::date AS failed_on, NULL::uuid AS ledger_id
 FROM java_row
 CROSS JOIN LATERAL (SELECT content AS r) c
-LEFT JOIN (SELECT content->>'beneficiaryid' AS beneficiary_id, array_agg(content->>'lineitemid' ORDER BY place) AS lines
-           FROM java_row WHERE source = 'jit_beneficiary_lineitems' AND pg_temp.text_of(content->>'lineitemid') IS NOT NULL
-           GROUP BY 1) l ON l.beneficiary_id = r->>'id'
+LEFT JOIN (SELECT content->>'beneficiaryid' AS beneficiary_id,
+                  CASE WHEN bool_and(pg_temp.text_of(content->>'lineitemid') IS NOT NULL)
+                      THEN array_agg(content->>'lineitemid' ORDER BY place) END AS lines
+           FROM java_row WHERE source = 'jit_beneficiary_lineitems' GROUP BY 1) l ON l.beneficiary_id = r->>'id'
 WHERE source = 'jit_beneficiary_details';
 CREATE INDEX ON java_beneficiary (pi_id);
 

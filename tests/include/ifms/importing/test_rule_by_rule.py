@@ -73,6 +73,7 @@ WRONG = {
     "a beneficiary without number": (person("initiated-0", beneficiarynumber=None), {"INITIATED": [PERSON]}),
     "a beneficiary without payee": (person("initiated-0", beneficiaryid=""), {"INITIATED": [PERSON]}),
     "a beneficiary without lines": ("DELETE FROM jit_beneficiary_lineitems WHERE beneficiaryid = 'initiated-0'", {"INITIATED": [PERSON]}),
+    "a line without its number": (copied("jit_beneficiary_lineitems", "initiated-0-line", "more", lineitemid="null"), {"INITIATED": [PERSON]}),
     "a beneficiary without amount": (f"{person('initiated-0', amount=None)}; {person('initiated-1', amount=100)}", {"INITIATED": [PERSON]}),
     "a beneficiary of zero": (f"{person('initiated-0', amount=0)}; {person('initiated-1', amount=100)}", {"INITIATED": [PERSON]}),
     "a beneficiary of NaN": (person("initiated-0", amount="NaN"), {"INITIATED": [PERSON, SUMS]}),
