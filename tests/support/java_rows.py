@@ -7,7 +7,7 @@ One thing of them is made wrong, or they are taken over as they are: cheaper tha
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,9 +21,13 @@ from ifms.importing.source import Masters
 from ifms.ledger import phrases
 
 CITY, OTHER = "od.sample", "od.other"
-MASTERS = Masters(
-    frozenset({(CITY, "D1", "SSU1", "G1"), (OTHER, "D2", "SSU2", "G2")}), frozenset({("H1", "S1"), ("H2", "S2")})
-)
+UNITS = {  # the first city has two DDOs of one SSU, the second an SSU for each
+    (CITY, "D1", "SSU1", "G1"),
+    (CITY, "D3", "SSU1", "G3"),
+    (OTHER, "D2", "SSU2", "G2"),
+    (OTHER, "D4", "SSU4", "G4"),
+}
+MASTERS = Masters(frozenset(UNITS), frozenset({("H1", "S1"), ("H2", "S2")}))
 NEW_YEAR = 1_767_225_600_000  # 2026, by the UTC clock, in milliseconds
 SUCCESSFUL, FAILED = "Payment Successful", "Payment Failed"
 # A PI's name (its payment's, in capitals), its status, and those of its beneficiaries.
@@ -41,6 +45,7 @@ ORIGINALS = {
 }
 REVISIONS = {"completed": ("SUCCESSFUL", SUCCESSFUL), "again": ("INITIATED", "Payment Initiated")}
 WITH_ITS_DEBIT = [name for name in ORIGINALS if name not in ("rejected", "declined")]
+Pis = Mapping[str, Sequence[str]]
 Look = Callable[..., list[dict[str, Any]]]
 
 
@@ -49,14 +54,21 @@ class Rows:
 
     def __init__(self, database: JavaDatabase, ledger: psycopg.Connection) -> None:
         self.database, self.ledger = database, ledger
-        _funds(database)
-        for n, (name, (status, *people)) in enumerate(ORIGINALS.items()):
-            _pi(database, name, "", n, status, people, 100)
-        for n, (name, (status, *people)) in enumerate(REVISIONS.items()):
-            _pi(database, f"{name}-2", f"PI-{name}", 50 + n, status, people, 40)
+        self.replace_all(ORIGINALS, REVISIONS)
         database.run("CREATE SCHEMA kept")
         for table in TABLES:
             database.run(f"CREATE TABLE kept.{table} AS TABLE {table}")
+
+    def replace_all(self, originals: Pis, revisions: Pis, minutes: int = 0) -> None:
+        """PIs of the same names in other states, in which they were so many minutes later."""
+        self.database.run(f"TRUNCATE {', '.join(TABLES)}")
+        _funds(self.database, 100 * sum(status != "FAILED" for status, *_ in originals.values()))
+        for n, (name, (status, *people)) in enumerate(originals.items()):
+            _pi(self.database, name, "", n, status, people, 100)
+        for n, (name, (status, *people)) in enumerate(revisions.items()):
+            _pi(self.database, f"{name}-2", f"PI-{name}", 50 + n, status, people, 40)
+        for table in ("jit_payment_inst_details", "jit_beneficiary_details"):
+            self.database.run(f"UPDATE {table} SET lastmodifiedtime = lastmodifiedtime + {60_000 * minutes}")
 
     def restore(self) -> None:
         """All of them fit again."""
@@ -65,7 +77,7 @@ class Rows:
             self.database.run(f"INSERT INTO {table} SELECT * FROM kept.{table}")
 
     def add(
-        self, name: str, n: int, status: str, people: list[str], parent: str = "", error: str | None = None
+        self, name: str, n: int, status: str, people: Sequence[str], parent: str = "", error: str | None = None
     ) -> None:
         """A further PI, of the payment of its name, made in the n-th minute."""
         _pi(self.database, name, parent, n, status, people, 40 if parent else 100, error)
@@ -102,9 +114,8 @@ class Rows:
             return found
 
 
-def _funds(database: JavaDatabase) -> None:
+def _funds(database: JavaDatabase, spent: int) -> None:
     audit = {"createdtime": NEW_YEAR, "lastmodifiedtime": NEW_YEAR}
-    spent = 100 * len(WITH_ITS_DEBIT)
     for key, tenant, head, ddo, allotted, used in (
         ("s1", CITY, "H1", "D1", 5000, spent),
         ("s2", CITY, "H1", "D1", 300, 0),
@@ -169,14 +180,15 @@ def _pi(
     parent: str,
     n: int,
     status: str,
-    people: list[str],
+    people: Sequence[str],
     net: int,
     error: str | None = None,
 ) -> None:
     payment = name.removesuffix("-2").upper()
     common = {"tenantId": CITY, "muktaReferenceId": payment}
     audit = {"createdtime": NEW_YEAR + 60_000 * n, "lastmodifiedtime": NEW_YEAR + 60_000 * n + 1_000}
-    error = error or {"rejected": "sample reason", "declined": "PAYMENT_INSUFFICIENT_FUNDS"}.get(name)
+    if status == "FAILED" and error is None:
+        error = {"rejected": "sample reason", "declined": "PAYMENT_INSUFFICIENT_FUNDS"}.get(name)
     told = status not in ("INITIATED", "FAILED")
     processed = told and status != "APPROVED"
     database.keep(
@@ -238,13 +250,8 @@ def _pi(
         database.keep(
             "jit_beneficiary_lineitems", id=f"{name}-{m}-line", beneficiaryId=f"{name}-{m}", lineItemId=f"line {whose}"
         )
-    for kind in (
-        []
-        if parent or (status == "FAILED" and name != "rejected")
-        else ["DEBIT", "REVERSAL"]
-        if name == "rejected"
-        else ["DEBIT"]
-    ):
+    kinds = ["DEBIT", "REVERSAL"] if status == "FAILED" else ["DEBIT"]
+    for kind in [] if parent or (status == "FAILED" and name != "rejected") else kinds:
         database.keep(
             "jit_transaction_details",
             id=f"{name}-{kind}",
@@ -258,46 +265,46 @@ def _pi(
     database.keep("jit_pi_status_logs", id=f"{name}-log", piId=name, serviceId="PI", status="sample", **audit)
 
 
-def pi(name, **values):
+def pi(name: str, **values: object) -> str:
     """Other values in a PI's row."""
     return _changed("jit_payment_inst_details", "id", name, values)
 
 
-def people(name, **values):
+def people(name: str, **values: object) -> str:
     """Other values in the rows of all beneficiaries of a PI."""
     return _changed("jit_beneficiary_details", "piid", name, values)
 
 
-def person(key, **values):
+def person(key: str, **values: object) -> str:
     """Other values in one beneficiary's row."""
     return _changed("jit_beneficiary_details", "id", key, values)
 
 
-def advice(name, **values):
+def advice(name: str, **values: object) -> str:
     """Other values in what PAG told."""
     return _changed("jit_payment_advice_details", "piid", name, values)
 
 
-def sanction(key, **values):
+def sanction(key: str, **values: object) -> str:
     """Other values in a sanction's row."""
     return _changed("jit_sanction_details", "id", key, values)
 
 
-def allotment(key, **values):
+def allotment(key: str, **values: object) -> str:
     """Other values in an allotment's row."""
     return _changed("jit_allotment_details", "id", key, values)
 
 
-def moved(key, **values):
+def moved(key: str, **values: object) -> str:
     """Other values in a transaction's row."""
     return _changed("jit_transaction_details", "id", key, values)
 
 
-def _changed(table, key, name, values):
+def _changed(table: str, key: str, name: str, values: dict[str, object]) -> str:
     changes = ", ".join(f"{column} = {'NULL' if v is None else repr(v)}" for column, v in values.items())
     return f"UPDATE {table} SET {changes} WHERE {key} = '{name}'"
 
 
-def copied(table, key, new, **values):
+def copied(table: str, key: str, new: str, **values: object) -> str:
     """A further row like another one."""
     return f"INSERT INTO {table} SELECT (jsonb_populate_record(t, '{json.dumps({'id': new, **values})}')).* FROM {table} t WHERE id = '{key}'"

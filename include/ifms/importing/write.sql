@@ -174,6 +174,7 @@ UPDATE ifms.payment_instruction i SET pi_approved_id = coalesce(i.pi_approved_id
     pa_token_number = coalesce(i.pa_token_number, p.token), pa_token_date = coalesce(i.pa_token_date, p.token_date),
     paid_at = coalesce(i.paid_at, CASE WHEN p.token IS NOT NULL AND p.target <> 'FAILED' THEN p.modified END),
     error_message = CASE WHEN p.target = 'FAILED' THEN p.error ELSE i.error_message END,
+    error_code = CASE WHEN p.target = 'FAILED' THEN 'PAYMENT_DECLINED' ELSE i.error_code END, updated_at = p.modified,
     is_active = p.target <> 'FAILED', claim_token = NULL, claimed_until = NULL
 FROM fit_pi p JOIN java_step s ON s.subject = 'PI' AND s.route = p.route
 WHERE i.id = p.ledger_id AND i.status = s.from_status AND i.imported_at <> now() AND p.generation = %(generation)s;
