@@ -308,3 +308,28 @@ def _changed(table: str, key: str, name: str, values: dict[str, object]) -> str:
 def copied(table: str, key: str, new: str, **values: object) -> str:
     """A further row like another one."""
     return f"INSERT INTO {table} SELECT (jsonb_populate_record(t, '{json.dumps({'id': new, **values})}')).* FROM {table} t WHERE id = '{key}'"
+
+
+SOME_ID = "00000000-0000-4000-8000-000000000000"
+
+
+def kept(number: str, payment: str, status: str = "INITIATED", **values: object) -> str:
+    """SQL that writes a PI into the ledger as it stands, by none of the ledger's steps."""
+    row: dict[str, object] = {
+        "tenant_id": CITY,
+        "pi_number": number,
+        "payment_number": payment,
+        "status": status,
+        "pi_type": "ORIGINAL",
+    }
+    row |= {"is_active": status != "FAILED", "gross_amount": 100, "net_amount": 100, "beneficiary_count": 2}
+    row |= {"bill_date": "2026-01-01", "financial_year": "2025-26", "purpose": "sample", "allotment_serial_no": 1}
+    row |= {"sanction_id": SOME_ID}
+    names = ("hoa_code", "ddo_code", "ssu_id", "grantee_code", "scheme_code", "master_allotment_id", "ssu_allotment_id")
+    row |= dict.fromkeys(names, "1") | values
+    literals = ", ".join("NULL" if value is None else f"'{value}'" for value in row.values())
+    return (
+        "SET LOCAL session_replication_role = replica;"
+        f"INSERT INTO ifms.payment_instruction ({', '.join(row)}) VALUES ({literals});"
+        "SET LOCAL session_replication_role = DEFAULT"
+    )

@@ -9,10 +9,12 @@ from support.java_rows import (
     NEW_YEAR,
     ORIGINALS,
     OTHER,
+    SOME_ID,
     SUCCESSFUL,
     advice,
     allotment,
     copied,
+    kept,
     moved,
     people,
     person,
@@ -195,24 +197,6 @@ def test_what_sums_say_is_told_with_all_that_they_come_to(rows):
 def test_a_payment_is_known_here_with_what_its_live_original_pays(rows, payment, amount, city, expected):
     known = f"INSERT INTO ifms.payment (tenant_id, payment_number, payment_id, amount, raised_at) VALUES ('{city}', '{payment}', '', {amount}, now())"
     assert rows.misfits(here=known) == ({payment: expected} if expected else {})
-
-
-SOME_ID = "00000000-0000-4000-8000-000000000000"
-
-
-def kept(number, payment, status="INITIATED", **values):
-    """SQL that writes a PI into the ledger as it stands, by none of the ledger's steps."""
-    row = {"tenant_id": CITY, "pi_number": number, "payment_number": payment, "status": status, "pi_type": "ORIGINAL"}
-    row |= {"is_active": status != "FAILED", "gross_amount": 100, "net_amount": 100, "beneficiary_count": 2}
-    row |= {"bill_date": "2026-01-01", "financial_year": "2025-26", "purpose": "sample", "allotment_serial_no": 1}
-    row |= {"sanction_id": SOME_ID}
-    names = ("hoa_code", "ddo_code", "ssu_id", "grantee_code", "scheme_code", "master_allotment_id", "ssu_allotment_id")
-    row |= dict.fromkeys(names, "1") | values
-    literals = ", ".join("NULL" if value is None else f"'{value}'" for value in row.values())
-    return (
-        "SET LOCAL session_replication_role = replica;"
-        f"INSERT INTO ifms.payment_instruction ({', '.join(row)}) VALUES ({literals})"
-    )
 
 
 OWN = "of its own for this payment"

@@ -11,7 +11,7 @@ from psycopg import errors
 from support.databases import as_worker
 from support.failed import TENANT
 from support.java import broken, imported, statuses
-from support.java_rows import CITY, NEW_YEAR, ORIGINALS, OTHER, copied, moved, person, pi
+from support.java_rows import CITY, NEW_YEAR, ORIGINALS, OTHER, SOME_ID, copied, kept, moved, person, pi
 
 from ifms.cities import Cities
 from ifms.ledger import funds
@@ -292,6 +292,18 @@ def test_a_sanction_that_is_left_out_is_left_out_with_all_that_it_paid(rows):
     assert [row["pi_number"] for row in pis] == ["PI-declined"]
     assert booked == [{"n": 250 + 80 + 30}]
     assert [m.scope for m in report.misfits] == ["sanction", *["payment"] * len(paid)]
+    left_out = {t.name.removeprefix("jit_"): t.left_out for t in report.tables if t.left_out}
+    assert left_out == {
+        "sanction_details": 1,
+        "funds_summary": 1,
+        "allotment_details": 3,
+        "payment_inst_details": 11,
+        "payment_advice_details": 11,
+        "beneficiary_details": 20,
+        "beneficiary_lineitems": 20,
+        "transaction_details": 10,
+        "pi_status_logs": 11,
+    }
     assert [m.about for m in report.misfits[1:]] == sorted(f"PI PI-{x}" for x in (*(n.lower() for n in paid),))
 
 
@@ -414,3 +426,25 @@ def test_a_payment_that_this_ledger_knows_is_paid_and_no_other_pi_is_made_for_it
     ]
     assert [row["claim_token"] is None for row in found] == [False, True, False]
     assert (found[1]["hold_message"], found[1]["held_since"], found[1]["claimed_until"]) == (None, None, None)
+
+
+def test_a_watermark_of_a_ddo_that_is_nobodys_is_left_out(rows):
+    rows.database.run("UPDATE jit_executed_va_logs SET ddocode = 'D9'")
+    with rows.taken_over() as (report, look):
+        assert [(t.name, t.left_out) for t in report.tables if t.here == 0] == [("jit_executed_va_logs", 1)]
+        assert look("SELECT FROM ifms.va_watermark") == []
+
+
+def test_a_pi_whose_id_another_has_here_gets_an_id_of_its_own(rows):
+    for table, column in (
+        ("jit_payment_inst_details", "id"),
+        ("jit_beneficiary_details", "piid"),
+        ("jit_payment_advice_details", "piid"),
+        ("jit_pi_status_logs", "piid"),
+    ):
+        rows.database.run(f"UPDATE {table} SET {column} = '{SOME_ID}' WHERE {column} = 'declined'")
+    with rows.taken_over(here=kept("PI-here", "HERE", "FAILED", id=SOME_ID, imported_at="2026-02-01")) as (_, look):
+        found = look("SELECT pi_number, id::text AS key FROM ifms.payment_instruction ORDER BY pi_number")
+    ids = {row["pi_number"]: row["key"] for row in found}
+    assert len(ids) == 13
+    assert ids["PI-here"] == SOME_ID != ids["PI-declined"]
