@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
+import psycopg
 import pytest
+from psycopg.pq import TransactionStatus
 from support.java import imported, statuses, take_over
+from support.java_rows import MASTERS
 
-from ifms.errors import ConfigurationError
+from ifms.errors import BadInputError, ConfigurationError
+from ifms.importing import source
 from ifms.importing.source import Masters
 
 
@@ -62,3 +66,27 @@ def test_what_is_told_as_text_is_read_as_what_it_says_or_as_nothing(rows):
         for name, texts in READ.items():
             read = {text: look(f"SELECT pg_temp.{name}(%s) AS x", text)[0]["x"] for text in texts}
             assert read == texts, name
+
+
+def test_all_tables_are_read_as_they_stood_at_one_moment_and_nothing_is_held_longer(rows, monkeypatch):
+    copy = source._copy
+
+    def copy_and_change(target, there, schema, table):
+        copy(target, there, schema, table)
+        if table == "jit_payment_inst_details":  # the Java adapter was not stopped after all
+            rows.database.run("UPDATE jit_beneficiary_details SET amount = amount + 1, paymentstatus = 'x'")
+
+    monkeypatch.setattr(source, "_copy", copy_and_change)
+    with (
+        psycopg.connect(rows.database.dsn, autocommit=True) as there,
+        rows.ledger.transaction(force_rollback=True),
+    ):
+        source.stage(rows.ledger, there, "public", MASTERS, ())
+        assert there.info.transaction_status == TransactionStatus.IDLE
+        told = rows.ledger.execute("SELECT sum(amount), min(reported_status) FROM java_beneficiary").fetchone()
+    assert told == (10 * 100 + 2 * 40, "Payment Failed")
+
+
+def test_a_number_of_no_sanction_is_named(rows):
+    with pytest.raises(BadInputError, match="--by-rows M-none: "), rows.taken_over("M-s2", "M-none", "M-gone"):
+        pass

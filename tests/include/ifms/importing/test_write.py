@@ -14,6 +14,7 @@ from support.java import broken, imported, statuses
 from support.java_rows import CITY, NEW_YEAR, ORIGINALS, OTHER, SOME_ID, copied, kept, moved, person, pi
 
 from ifms.cities import Cities
+from ifms.importing import rules
 from ifms.ledger import funds
 from ifms.queries import instruction, search
 
@@ -448,3 +449,10 @@ def test_a_pi_whose_id_another_has_here_gets_an_id_of_its_own(rows):
     ids = {row["pi_number"]: row["key"] for row in found}
     assert len(ids) == 13
     assert ids["PI-here"] == SOME_ID != ids["PI-declined"]
+
+
+def test_a_rehearsal_finds_what_the_database_refuses_at_the_end_of_a_transaction(rows, monkeypatch):
+    monkeypatch.setattr(rules, "find_violations", lambda connection: None)
+    rows.database.run(person("initiated-0", amount=61))
+    with pytest.raises(errors.CheckViolation), rows.taken_over():
+        pass
