@@ -451,6 +451,16 @@ def test_a_pi_whose_id_another_has_here_gets_an_id_of_its_own(rows):
     assert ids["PI-here"] == SOME_ID != ids["PI-declined"]
 
 
+def test_a_number_that_a_failed_pi_named_with_another_amount_is_counted_with_both(rows):
+    rows.database.run(pi("declined", netamount=90, grossamount=90))
+    rows.database.run(person("declined-0", beneficiarynumber="N-paid-0", amount=50))
+    with rows.taken_over() as (report, look):
+        [table] = [t for t in report.tables if t.name == "jit_beneficiary_details"]
+        found = look("SELECT amount, status FROM ifms.beneficiary WHERE beneficiary_number = 'N-paid-0' ORDER BY 1")
+    assert (table.money_here, table.left_out) == (10 * 100 - 10 + 2 * 40, 0)
+    assert [tuple(row.values()) for row in found] == [(50, "Payment Failed"), (60, "Payment Successful")]
+
+
 def test_a_rehearsal_finds_what_the_database_refuses_at_the_end_of_a_transaction(rows, monkeypatch):
     monkeypatch.setattr(rules, "find_violations", lambda connection: None)
     rows.database.run(person("initiated-0", amount=61))
