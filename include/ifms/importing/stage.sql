@@ -182,9 +182,11 @@ SELECT subject, route, n::int, steps[n], steps[n + 1] FROM (VALUES
 ) AS known (subject, route, steps) CROSS JOIN LATERAL generate_series(1, cardinality(steps) - 1) n;
 UPDATE java_step SET from_status = 'Payment ' || from_status, to_status = 'Payment ' || to_status WHERE subject = 'B';
 
--- The order in which a payment's PIs were made: a beneficiary is in one at a time.
+-- The order in which a payment's PIs are written, as they were made: a beneficiary is in one at a time. But those that
+-- have FAILED before the others: an original, or a revision, is under way one at a time, and they may have been tried later.
 UPDATE java_pi p SET generation = g.n
-FROM (SELECT id, row_number() OVER (PARTITION BY tenant_id, payment_number ORDER BY created, pi_number) AS n FROM java_pi) g
+FROM (SELECT id, row_number() OVER (PARTITION BY tenant_id, payment_number
+                                    ORDER BY pi_type, target <> 'FAILED', created, pi_number) AS n FROM java_pi) g
 WHERE g.id = p.id;
 
 -- What of it is in this ledger already.

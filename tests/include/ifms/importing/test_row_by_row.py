@@ -56,7 +56,8 @@ CHANGES = (
     further_allotment("a3", ssuallotmentid="B", createdtime=NEW_YEAR + 150_000),
     further_allotment("a4", ssuallotmentid="C", createdtime=NEW_YEAR + 330_000),
     further_allotment("a5", allotmentserialno=9, allotmenttransactiontype="Allotment withdrawal"),
-    further_allotment("a6", allotmentserialno=8, createdtime=NEW_YEAR + 9_000_000),
+    further_allotment("a6", allotmentserialno=8, allotmentamount=6, createdtime=NEW_YEAR + 9_000_000),
+    allotment("a2", allotmentamount=4),
     # A sanction of no allotments, of a year that they would have told otherwise; and one whose first tells it.
     copied("jit_sanction_details", "s2", A_SANCTION, masterallotmentid="M-u", hoacode="H2", financialyear="2024-25"),
     copied("jit_funds_summary", "f-s3", "f-u", sanctionid=A_SANCTION, tenantid=CITY),
@@ -151,10 +152,10 @@ def test_an_allotment_is_written_once(look):
     names = ("of", "ssu_allotment_id", "serial_no", "kind", "amount")
     assert [tuple(row[name] for name in names) for row in found] == [
         ("M-s1", "A", 1, "INITIAL", 4990),
-        ("M-s1", "A", 2, "ADDITIONAL", 10),
+        ("M-s1", "A", 2, "ADDITIONAL", 4),
         ("M-s1", "B", 3, "ADDITIONAL", 0),
         ("M-s1", "C", 3, "ADDITIONAL", 0),
-        ("M-s1", "A", 8, "ADDITIONAL", 0),
+        ("M-s1", "A", 8, "ADDITIONAL", 6),
         ("M-s1", "A", 9, "WITHDRAWAL", 0),
         ("M-s2", "A", 1, "INITIAL", 250),
         ("M-s2", "A", 2, "ADDITIONAL", 80),
@@ -184,7 +185,8 @@ def test_money_moves_as_it_did_there(look):
     assert booked == {
         "M-s1": [
             ("ALLOTMENT", 1, 4990, at(0)),
-            ("ALLOTMENT", 2, 10, at(0)),
+            ("ALLOTMENT", 2, 4, at(0)),
+            ("ALLOTMENT", 8, 6, at(150)),  # all that was allotted first, whenever it came
             *(
                 (kind, name, 100, time)
                 for name in sorted(times, key=times.__getitem__)
@@ -379,7 +381,8 @@ def test_the_log_tells_each_step_and_what_was_noted_there(look):
         assert steps == list(pairwise(statuses)), name
         changed = at(MADE[name], 0 if name == "approved" else 1000)
         *imported, noted = of
-        assert {(row["created_at"], row["message"]) for row in imported} == {(changed, "as the Java adapter had it")}
+        said = {(row["created_at"], row["message"], row["status"]) for row in imported}
+        assert said == {(changed, "as the Java adapter had it", "STATUS_LOG_IMPORT_SUCCESS")}
         time, text = (changed, "sample") if name == "initiated" else (at(MADE[name]), None)
         told = ("PI", "sample", text, time)
         assert (noted["service_id"], noted["status"], noted["message"], noted["created_at"]) == told

@@ -11,7 +11,7 @@ from psycopg import errors
 from support.databases import as_worker
 from support.failed import TENANT
 from support.java import broken, imported, statuses
-from support.java_rows import CITY, NEW_YEAR, ORIGINALS, OTHER, SOME_ID, copied, kept, moved, person, pi
+from support.java_rows import CITY, FAILED, NEW_YEAR, ORIGINALS, OTHER, SOME_ID, copied, kept, moved, person, pi
 
 from ifms.cities import Cities
 from ifms.importing import rules
@@ -449,6 +449,29 @@ def test_a_pi_whose_id_another_has_here_gets_an_id_of_its_own(rows):
     ids = {row["pi_number"]: row["key"] for row in found}
     assert len(ids) == 13
     assert ids["PI-here"] == SOME_ID != ids["PI-declined"]
+
+
+def test_what_was_tried_and_failed_beside_a_live_pi_is_taken_over_too(rows):
+    """An original after one that is paid, with another amount; a revision after one that is under way."""
+    rows.database.run(pi("declined", muktareferenceid="INITIATED", netamount=90, grossamount=90))
+    rows.database.run(person("declined-0", amount=50))
+    rows.add("late-2", 60, "FAILED", [FAILED], "PI-again", "Read timed out")
+    rows.database.run(pi("late-2", muktareferenceid="AGAIN"))
+    rows.database.run(person("late-2-0", beneficiarynumber="N-again-1"))
+    with rows.taken_over() as (report, look):
+        found = look(
+            "SELECT pi_number, status FROM ifms.payment_instruction WHERE payment_number IN ('INITIATED', 'AGAIN') ORDER BY 1"
+        )
+        [payment] = look("SELECT * FROM ifms.payment WHERE payment_number = 'INITIATED'")
+    assert report.misfits == []
+    assert {row["pi_number"]: row["status"] for row in found} == {
+        "PI-again": "COMPLETED",
+        "PI-again-2": "INITIATED",
+        "PI-declined": "FAILED",
+        "PI-initiated": "INITIATED",
+        "PI-late-2": "FAILED",
+    }
+    assert (payment["amount"], payment["hold_code"], payment["paid_by"] is None) == (100, None, False)
 
 
 def test_a_number_that_a_failed_pi_named_with_another_amount_is_counted_with_both(rows):
