@@ -161,6 +161,15 @@ def test_what_waits_for_an_answer_here_is_no_reason_to_refuse_the_next_import(ro
     assert take_over(ledger_dsn, rows.database, MASTERS).changed == 1
 
 
+def test_a_pi_that_is_the_only_one_goes_on_too(rows, ledger_dsn):
+    for status, reported in (("IN PROCESS", UNDER_WAY), ("SUCCESSFUL", SUCCESSFUL)):
+        rows.replace_all({"paid": (status, reported, reported)}, {})
+        assert take_over(ledger_dsn, rows.database, MASTERS).misfits == []
+    with psycopg.connect(ledger_dsn) as ledger:
+        found = ledger.execute("SELECT status, voucher_number FROM ifms.beneficiary").fetchall()
+    assert found == [(SUCCESSFUL, "V")] * 2
+
+
 def test_what_this_ledger_has_made_of_it_since_stays(rows, ledger_dsn):
     """Its sweeps have gone on with one PI, and the Java adapter's row of another has become unreadable."""
     take_over(ledger_dsn, rows.database, MASTERS)
