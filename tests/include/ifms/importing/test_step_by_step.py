@@ -161,13 +161,16 @@ def test_what_waits_for_an_answer_here_is_no_reason_to_refuse_the_next_import(ro
     assert take_over(ledger_dsn, rows.database, MASTERS).changed == 1
 
 
-def test_a_pi_that_is_the_only_one_goes_on_too(rows, ledger_dsn):
-    for status, reported in (("IN PROCESS", UNDER_WAY), ("SUCCESSFUL", SUCCESSFUL)):
-        rows.replace_all({"paid": (status, reported, reported)}, {})
+def test_a_pi_that_is_the_only_one_goes_on_and_another_that_comes_later_is_booked(rows, ledger_dsn):
+    paid = {"paid": ORIGINALS["paid"]}
+    for originals in ({"paid": ("IN PROCESS", UNDER_WAY, UNDER_WAY)}, paid, paid | {"initiated": FIRST["initiated"]}):
+        rows.replace_all(originals, {})
         assert take_over(ledger_dsn, rows.database, MASTERS).misfits == []
     with psycopg.connect(ledger_dsn) as ledger:
-        found = ledger.execute("SELECT status, voucher_number FROM ifms.beneficiary").fetchall()
-    assert found == [(SUCCESSFUL, "V")] * 2
+        found = ledger.execute("SELECT status, voucher_number FROM ifms.beneficiary ORDER BY 1 DESC").fetchall()
+        spent = ledger.execute("SELECT sum(spent_amount) FROM ifms.sanction").fetchone()
+    assert found == [(SUCCESSFUL, "V")] * 2 + [(WAITS, None)] * 2
+    assert spent == (200,)
 
 
 def test_what_this_ledger_has_made_of_it_since_stays(rows, ledger_dsn):
