@@ -161,6 +161,23 @@ def test_what_waits_for_an_answer_here_is_no_reason_to_refuse_the_next_import(ro
     assert take_over(ledger_dsn, rows.database, MASTERS).changed == 1
 
 
+def test_a_revision_goes_its_way_when_its_beneficiary_has_failed_again(rows, ledger_dsn):
+    steps = TABLES["status_log"].replace("ORDER BY", "WHERE i.pi_number = 'PI-completed-2' ORDER BY")
+    people = (
+        "SELECT status, failed_on FROM ifms.beneficiary WHERE beneficiary_number = 'N-completed-1' ORDER BY created_at"
+    )
+    stood = ["PENDING", "INITIATED", "SUCCESSFUL"]
+    for status, reported in (("INITIATED", WAITS), ("PARTIAL", FAILED), ("COMPLETED", FAILED)):
+        stood += [status] if status != "INITIATED" else []
+        rows.replace_all(ORIGINALS, {"completed": (status, reported)})
+        assert take_over(ledger_dsn, rows.database, MASTERS).misfits == []
+        with psycopg.connect(ledger_dsn, row_factory=dict_row) as ledger, rows.taken_over() as (_, look):
+            for found in (ledger.execute(steps).fetchall(), look(steps)):
+                told = [(row["from_status"], row["to_status"]) for row in found if row["service_id"] == "IMPORT"]
+                assert told == list(pairwise(stood[:2] if status == "INITIATED" else stood))
+            assert ledger.execute(people).fetchall() == look(people)
+
+
 def test_a_pi_that_is_the_only_one_goes_on_and_another_that_comes_later_is_booked(rows, ledger_dsn):
     paid = {"paid": ORIGINALS["paid"]}
     for originals in ({"paid": ("IN PROCESS", UNDER_WAY, UNDER_WAY)}, paid, paid | {"initiated": FIRST["initiated"]}):
