@@ -278,6 +278,8 @@ def test_doubts_are_held_once_and_what_a_person_has_released_stays_so(rows, ledg
             [list(released)],
         )
         run(pi("late", pierrorresp="Read timed out"))
+        rows.add("older", -9, "FAILED", [FAILED, FAILED], error="Insufficient fund")
+        run(pi("older", muktareferenceid="REFUSED"))  # not the last one, for which it was held
         take_over(ledger_dsn, rows.database, MASTERS)
         held = {name: code for name, code, _ in ledger.execute(holds)}
         assert held == dict.fromkeys(released) | {"DECLINED": "PAYMENT_INSUFFICIENT_FUNDS", "LATE": "PI_IN_DOUBT"}
