@@ -80,7 +80,8 @@ def imported(all_rows, postgres, ledger_template):
             reports.append(take_over(dsn, all_rows.database, MASTERS))
         reports.append(take_over(dsn, all_rows.database, MASTERS))
         with all_rows.taken_over() as (_, look):
-            yield reports, lambda table: (ledger.execute(TABLES[table]).fetchall(), look(TABLES[table]))
+            found = {table: (ledger.execute(query).fetchall(), look(query)) for table, query in TABLES.items()}
+    yield reports, found.__getitem__
     all_rows.restore()
     postgres.drop_database("step_by_step")
 
