@@ -32,12 +32,12 @@ def test_a_rehearsal_says_the_same_and_leaves_nothing(java_world, here):
     assert (rehearsed.tables, rehearsed.states, rehearsed.changed) == (real.tables, real.states, real.changed)
 
 
-def test_sweeps_that_are_at_work_are_waited_for_and_named(java_world, here, monkeypatch):
-    with psycopg.connect(here.dsn) as busy:
+def test_sweeps_that_are_at_work_are_waited_for_and_named(rows, ledger_dsn, monkeypatch):
+    with psycopg.connect(ledger_dsn) as busy:
         busy.execute("LOCK TABLE ifms.payment IN ROW EXCLUSIVE MODE")
         monkeypatch.setattr("ifms.importing.java.PATIENCE", "200ms")
         with pytest.raises(LedgerError, match="pause the DAGs"):
-            imported(java_world, here)
+            take_over(ledger_dsn, rows.database, MASTERS)
 
 
 def test_what_was_broken_before_is_not_held_against_an_import(rows):
