@@ -203,7 +203,7 @@ def _try(root: Path, trial: Trial, kept: Mapping[str, Any], folder: Path, tell: 
     options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", f"--basetemp={folder / 'pytest'}"]
     out = io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
-        code = pytest.main([*options, *trial.files], plugins=[plugin])
+        code = pytest.main([*options, *trial.files], plugins=[plugin, *([watched] if watched else [])])
     if code not in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
         return Verdict(failed="(none)", said=out.getvalue()[-2000:])
     lines = watched.by_test() if watched else {}
@@ -222,7 +222,10 @@ def _installed(root: Path) -> tuple[str, ...]:
 
 
 class _Watched:
-    """Which lines of a module each test runs; under the empty name those that importing it does."""
+    """Which lines of a module each test runs; under the empty name those that importing it does.
+
+    What tests share is made in the first of them that has it, and run by all of them.
+    """
 
     def __init__(self, path: Path) -> None:
         import coverage
@@ -230,19 +233,43 @@ class _Watched:
         self.path = str(path)
         self.coverage = coverage.Coverage(data_file=None, include=[self.path], context="")
         self.coverage.start()
+        self.now = ""
+        self.users: dict[str, set[str]] = {}
 
-    def begin(self, test: str) -> None:
+    def begin(self, item: Any) -> None:
         """What is run from now on, this test runs."""
-        self.coverage.switch_context(test)
+        for fixtures in item._fixtureinfo.name2fixturedefs.values():
+            for fixture in fixtures:
+                self.users.setdefault(_name_of(fixture), set()).add(item.nodeid)
+        self._switch(item.nodeid)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef: Any) -> Iterator[None]:
+        """What it runs, each test runs that has it."""
+        test = self.now
+        if fixturedef.scope != "function":
+            self._switch(_name_of(fixturedef))
+        result = yield
+        self._switch(test)
+        return result
+
+    def _switch(self, context: str) -> None:
+        self.now = context
+        self.coverage.switch_context(context)
 
     def by_test(self) -> dict[str, frozenset[int]]:
         """The lines by test."""
         self.coverage.stop()
         found: dict[str, set[int]] = {}
-        for line, tests in self.coverage.get_data().contexts_by_lineno(self.path).items():
-            for test in tests:
-                found.setdefault(test, set()).add(line)
+        for line, contexts in self.coverage.get_data().contexts_by_lineno(self.path).items():
+            for context in contexts:
+                for test in self.users.get(context, {context}):
+                    found.setdefault(test, set()).add(line)
         return {test: frozenset(lines) for test, lines in found.items()}
+
+
+def _name_of(fixture: Any) -> str:
+    return f"{fixture.baseid}::{fixture.argname} (fixture)"
 
 
 class _Plugin:
@@ -258,6 +285,10 @@ class _Plugin:
         self.kept, self.watched, self.tell = kept, watched, tell
         self.place = None if tests is None else {test: n for n, test in enumerate(tests)}
         self.seconds: dict[str, float] = {}
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """xdist is left out here, and with it what registers its marker."""
+        config.addinivalue_line("markers", "xdist_group(name): what one of its processes does")
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -279,7 +310,7 @@ class _Plugin:
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
         """How long a test takes, and what it runs."""
         if self.watched:
-            self.watched.begin(item.nodeid)
+            self.watched.begin(item)
         began = time.monotonic()
         result = yield
         self.seconds[item.nodeid] = time.monotonic() - began

@@ -59,6 +59,19 @@ def test_it_learns_which_lines_each_test_runs(host):
     assert verdict.seconds.keys() == verdict.lines.keys() - {""}
 
 
+def test_what_tests_share_each_of_them_runs(host, root):
+    file = "tests/test_shared.py"
+    (root / file).write_text(
+        "import pathlib, sys, pytest\nsys.path.insert(0, str(pathlib.Path(__file__).parents[1] / 'include'))\n"
+        "from sample import double, half\n\n"
+        "@pytest.fixture(scope='module')\ndef two():\n    return half(4)\n\n"
+        "def test_one(two):\n    assert double(two) == 4\n\n"
+        "def test_another(two):\n    assert two == 2\n"
+    )
+    lines = host.ask(Trial(PATH, None, [file], None, 60)).lines
+    assert lines == {"": {1, 5}, f"{file}::test_one": {2, 6}, f"{file}::test_another": {6}}
+
+
 def test_a_fault_is_seen_by_the_first_of_the_tests_asked_for_and_the_file_stays_as_it_is(host, root):
     wrong = CODE.replace("x * 2", "x * 3")
     assert tried(host, wrong).failed == f"{FILE}::test_double"

@@ -113,9 +113,10 @@ SELECT r->>'id' AS id, r->>'piid' AS pi_id, pg_temp.text_of(r->>'beneficiarynumb
        l.lines, NULL::text AS target, NULL::text AS route, NULL::date AS failed_on, NULL::uuid AS ledger_id
 FROM java_row
 CROSS JOIN LATERAL (SELECT content AS r) c
-LEFT JOIN (SELECT content->>'beneficiaryid' AS beneficiary_id, array_agg(content->>'lineitemid' ORDER BY place) AS lines
-           FROM java_row WHERE source = 'jit_beneficiary_lineitems' AND pg_temp.text_of(content->>'lineitemid') IS NOT NULL
-           GROUP BY 1) l ON l.beneficiary_id = r->>'id'
+LEFT JOIN (SELECT content->>'beneficiaryid' AS beneficiary_id,
+                  CASE WHEN bool_and(pg_temp.text_of(content->>'lineitemid') IS NOT NULL)
+                      THEN array_agg(content->>'lineitemid' ORDER BY place) END AS lines
+           FROM java_row WHERE source = 'jit_beneficiary_lineitems' GROUP BY 1) l ON l.beneficiary_id = r->>'id'
 WHERE source = 'jit_beneficiary_details';
 CREATE INDEX ON java_beneficiary (pi_id);
 
@@ -181,9 +182,11 @@ SELECT subject, route, n::int, steps[n], steps[n + 1] FROM (VALUES
 ) AS known (subject, route, steps) CROSS JOIN LATERAL generate_series(1, cardinality(steps) - 1) n;
 UPDATE java_step SET from_status = 'Payment ' || from_status, to_status = 'Payment ' || to_status WHERE subject = 'B';
 
--- The order in which a payment's PIs were made: a beneficiary is in one at a time.
+-- The order in which a payment's PIs are written, as they were made: a beneficiary is in one at a time. But those that
+-- have FAILED before the others: an original, or a revision, is under way one at a time, and they may have been tried later.
 UPDATE java_pi p SET generation = g.n
-FROM (SELECT id, row_number() OVER (PARTITION BY tenant_id, payment_number ORDER BY created, pi_number) AS n FROM java_pi) g
+FROM (SELECT id, row_number() OVER (PARTITION BY tenant_id, payment_number
+                                    ORDER BY pi_type, target <> 'FAILED', created, pi_number) AS n FROM java_pi) g
 WHERE g.id = p.id;
 
 -- What of it is in this ledger already.

@@ -48,13 +48,14 @@ WITH reasons AS (
            sum(CASE t.content->>'transactiontype' WHEN 'REVERSAL' THEN -1 ELSE 1 END
                * (t.content->>'transactionamount')::numeric) AS amount
     FROM java_row t
-    LEFT JOIN java_pi p ON p.id = t.content->>'paymentinstid'
     LEFT JOIN java_sanction s ON s.id = t.content->>'sanctionid'
+    -- What another city's PI took is withheld from the sanction's own city, which has no such payment.
+    LEFT JOIN java_pi p ON p.id = t.content->>'paymentinstid' AND p.tenant_id = s.tenant_id
     WHERE t.source = 'jit_transaction_details' GROUP BY 1, 2, 3, 4, 5, 6
 )
 SELECT coalesce(r.tenant_id, s.of_tenant, s.tenant_id), coalesce(r.name, s.name), s.hoa_code, s.ddo_code, s.master_id,
        greatest(coalesce(s.amount, 0), 0),
-       left(coalesce(r.said, 'its transactions belong to no payment instruction that is there'), 4000)
+       left(coalesce(r.said, 'its transactions belong to no payment instruction of its city'), 4000)
 FROM reasons r
 FULL JOIN (SELECT * FROM spent s WHERE EXISTS (SELECT FROM reasons r WHERE (r.tenant_id, r.name) = (s.tenant_id, s.name))
                                     OR s.name LIKE 'transactions of PI %' AND s.amount <> 0) s
@@ -174,6 +175,7 @@ UPDATE ifms.payment_instruction i SET pi_approved_id = coalesce(i.pi_approved_id
     pa_token_number = coalesce(i.pa_token_number, p.token), pa_token_date = coalesce(i.pa_token_date, p.token_date),
     paid_at = coalesce(i.paid_at, CASE WHEN p.token IS NOT NULL AND p.target <> 'FAILED' THEN p.modified END),
     error_message = CASE WHEN p.target = 'FAILED' THEN p.error ELSE i.error_message END,
+    error_code = CASE WHEN p.target = 'FAILED' THEN 'PAYMENT_DECLINED' ELSE i.error_code END, updated_at = p.modified,
     is_active = p.target <> 'FAILED', claim_token = NULL, claimed_until = NULL
 FROM fit_pi p JOIN java_step s ON s.subject = 'PI' AND s.route = p.route
 WHERE i.id = p.ledger_id AND i.status = s.from_status AND i.imported_at <> now() AND p.generation = %(generation)s;

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
+import psycopg
 import pytest
 from support.adapter import Adapter, Treasury
 from support.failed import TENANT, fail, mend, wage_bill
 from support.java import JavaDatabase, masters_of
+from support.java_rows import Rows
 from support.simulators import both
 
 from ifms import clock
@@ -113,3 +115,19 @@ def here(java_world):
         "n"
     ]:
         java_world.restore()
+
+
+@pytest.fixture(scope="module")
+def all_rows(postgres, module_ledger_dsn):
+    postgres.create_database("java_rules")
+    database = JavaDatabase(postgres.dsn("java_rules"))
+    with psycopg.connect(module_ledger_dsn, autocommit=True) as ledger:
+        yield Rows(database, ledger)
+    database.close()
+    postgres.drop_database("java_rules")
+
+
+@pytest.fixture
+def rows(all_rows):
+    yield all_rows
+    all_rows.restore()

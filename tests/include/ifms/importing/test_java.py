@@ -8,9 +8,11 @@ import psycopg
 import pytest
 from support.adapter import assert_money_is_right
 from support.failed import TENANT, fail, mend, wage_bill
-from support.java import broken, contents, imported
+from support.java import broken, contents, imported, take_over
+from support.java_rows import MASTERS, person
 
 from ifms.errors import LedgerError
+from ifms.importing import rules
 from ifms.services.cor import Order
 
 
@@ -30,12 +32,31 @@ def test_a_rehearsal_says_the_same_and_leaves_nothing(java_world, here):
     assert (rehearsed.tables, rehearsed.states, rehearsed.changed) == (real.tables, real.states, real.changed)
 
 
-def test_sweeps_that_are_at_work_are_waited_for_and_named(java_world, here, monkeypatch):
-    with psycopg.connect(here.dsn) as busy:
+def test_sweeps_that_are_at_work_are_waited_for_and_named(rows, ledger_dsn, monkeypatch):
+    with psycopg.connect(ledger_dsn) as busy:
         busy.execute("LOCK TABLE ifms.payment IN ROW EXCLUSIVE MODE")
         monkeypatch.setattr("ifms.importing.java.PATIENCE", "200ms")
         with pytest.raises(LedgerError, match="pause the DAGs"):
-            imported(java_world, here)
+            take_over(ledger_dsn, rows.database, MASTERS)
+
+
+def test_what_was_broken_before_is_not_held_against_an_import(rows):
+    waits = (
+        "INSERT INTO ifms.payment (tenant_id, payment_number, payment_id, amount, raised_at, hold_code, hold_message,"
+        " held_since) VALUES ('od.sample', 'HERE', '1', 1, '2026-01-01', 'PI_REJECTED', 'sample', '2026-01-01')"
+    )
+    with rows.taken_over(here=waits) as (report, look):
+        assert report.misfits == []
+        assert look("SELECT count(*) AS n FROM ifms.payment WHERE paid_by IS NOT NULL") == [{"n": 8}]
+
+
+def test_what_an_import_would_break_is_refused_and_nothing_is_changed(rows, ledger_dsn, monkeypatch):
+    monkeypatch.setattr(rules, "find_violations", lambda connection: None)
+    rows.database.run(person("paid-0", vouchernumber=None))
+    with pytest.raises(LedgerError, match="beneficiaries_follow_their_pi: .*PI-paid"):
+        take_over(ledger_dsn, rows.database, MASTERS)
+    with psycopg.connect(ledger_dsn) as connection:
+        assert connection.execute("SELECT count(*) FROM ifms.sanction").fetchone() == (0,)
 
 
 def test_the_sweeps_go_on_where_the_cron_stopped(java_world, here):

@@ -2,272 +2,27 @@
 
 from __future__ import annotations
 
-import json
-
-import psycopg
 import pytest
-from support.java import TABLES, JavaDatabase
-
-from ifms.importing import doubts, rules, source
-from ifms.importing.source import Masters
-from ifms.ledger import phrases
+from support.java_rows import (
+    CITY,
+    FAILED,
+    NEW_YEAR,
+    ORIGINALS,
+    OTHER,
+    SOME_ID,
+    SUCCESSFUL,
+    advice,
+    allotment,
+    copied,
+    kept,
+    moved,
+    people,
+    person,
+    pi,
+    sanction,
+)
 
 pytestmark = pytest.mark.tier("prove")  # of what is done once, in one city after the other
-
-CITY, OTHER = "od.sample", "od.other"
-MASTERS = Masters(
-    frozenset({(CITY, "D1", "SSU1", "G1"), (OTHER, "D2", "SSU2", "G2")}), frozenset({("H1", "S1"), ("H2", "S2")})
-)
-NEW_YEAR = 1_767_225_600_000  # 2026, by the UTC clock, in milliseconds
-SUCCESSFUL, FAILED = "Payment Successful", "Payment Failed"
-# A PI's name (its payment's, in capitals), its status, and those of its beneficiaries.
-ORIGINALS = {
-    "initiated": ("INITIATED", "Payment Initiated", "Payment Initiated"),
-    "approved": ("APPROVED", "Payment Initiated", "Payment Initiated"),
-    "processed": ("IN PROCESS", "Payment In Process", FAILED),
-    "scrolled": ("SUCCESSFUL", SUCCESSFUL, "Payment In Process"),  # by its first scroll: it still waits here
-    "paid": ("SUCCESSFUL", SUCCESSFUL, SUCCESSFUL),
-    "partial": ("PARTIAL", SUCCESSFUL, FAILED),
-    "completed": ("COMPLETED", SUCCESSFUL, FAILED),
-    "again": ("COMPLETED", SUCCESSFUL, FAILED),
-    "rejected": ("FAILED", FAILED, FAILED),
-    "declined": ("FAILED", FAILED, FAILED),
-}
-REVISIONS = {"completed": ("SUCCESSFUL", SUCCESSFUL), "again": ("INITIATED", "Payment Initiated")}
-WITH_ITS_DEBIT = [name for name in ORIGINALS if name not in ("rejected", "declined")]
-
-
-class Rows:
-    """The rows of a Java adapter, and what is said of them."""
-
-    def __init__(self, database: JavaDatabase, ledger: psycopg.Connection) -> None:
-        self.database, self.ledger = database, ledger
-        _funds(database)
-        for n, (name, (status, *people)) in enumerate(ORIGINALS.items()):
-            _pi(database, name, "", n, status, people, 100)
-        for n, (name, (status, *people)) in enumerate(REVISIONS.items()):
-            _pi(database, f"{name}-2", f"PI-{name}", 50 + n, status, people, 40)
-        database.run("CREATE SCHEMA kept")
-        for table in TABLES:
-            database.run(f"CREATE TABLE kept.{table} AS TABLE {table}")
-
-    def restore(self) -> None:
-        """All of them fit again."""
-        self.database.run(f"TRUNCATE {', '.join(TABLES)}")
-        for table in TABLES:
-            self.database.run(f"INSERT INTO {table} SELECT * FROM kept.{table}")
-
-    def misfits(self, *by_rows: str, here: str = "SELECT") -> dict[str, list[str]]:
-        """What does not fit, by the name of what is left out for it: the sanction, the payment, the row.
-
-        `here` is done to the ledger before.
-        """
-        with self.ledger.transaction(force_rollback=True), psycopg.connect(self.database.dsn, autocommit=True) as there:
-            self.ledger.execute(here)
-            source.stage(self.ledger, there, "public", MASTERS, by_rows)
-            doubts.mark(self.ledger, phrases.phrasebook(self.ledger))
-            rules.find_violations(self.ledger)
-            found: dict[str, list[str]] = {}
-            said = (
-                "SELECT DISTINCT name, why FROM java_misfit"
-                " WHERE remedy <> '' AND about ~ '^(sanction|PIs?|beneficiary|jit_[a-z_]+) ' ORDER BY 1, 2"
-            )
-            for name, why in self.ledger.execute(said):
-                found.setdefault(name, []).append(why)
-            return found
-
-
-def _funds(database: JavaDatabase) -> None:
-    audit = {"createdtime": NEW_YEAR, "lastmodifiedtime": NEW_YEAR}
-    spent = 100 * len(WITH_ITS_DEBIT)
-    for key, tenant, head, ddo, allotted, used in (
-        ("s1", CITY, "H1", "D1", 5000, spent),
-        ("s2", CITY, "H1", "D1", 300, 0),
-        ("s3", OTHER, "H2", "D2", 0, 0),
-    ):
-        database.keep(
-            "jit_sanction_details",
-            id=key,
-            tenantId=tenant,
-            hoaCode=head,
-            ddoCode=ddo,
-            masterAllotmentId=f"M-{key}",
-            sanctionedAmount=9000,
-            financialYear="2025-26",
-            **audit,
-        )
-        database.keep(
-            "jit_funds_summary",
-            id=f"f-{key}",
-            tenantId=tenant,
-            sanctionId=key,
-            allottedAmount=allotted,
-            availableAmount=allotted - used,
-            **audit,
-        )
-    for key, sanction, serial, amount, kind, later in (
-        ("a1", "s1", 1, 4990, "Initial Allotment", 0),
-        ("a2", "s1", 2, 10, "Additional allotment", 0),
-        ("b1", "s2", 1, 250, "Initial Allotment", 0),
-        ("b2", "s2", 2, 80, "Additional allotment", 0),
-        ("b3", "s2", 3, 30, "Allotment withdrawal", 0),
-        ("b4", "s2", 4, 0, "Additional allotment", 0),
-        ("b5", "s2", 2, 80, "Additional allotment", 1),
-    ):
-        database.keep(
-            "jit_allotment_details",
-            id=key,
-            tenantId=CITY,
-            sanctionId=sanction,
-            allotmentSerialNo=serial,
-            ssuAllotmentId="A",
-            allotmentAmount=amount,
-            allotmentTransactionType=kind,
-            sanctionBalance=100,
-            allotmentDate=NEW_YEAR,
-            createdtime=NEW_YEAR + later,
-        )
-    database.keep(
-        "jit_executed_va_logs",
-        id="va",
-        tenantId=CITY,
-        hoaCode="H1",
-        ddoCode="D1",
-        granteeCode="G1",
-        lastExecuted=NEW_YEAR,
-    )
-
-
-def _pi(database: JavaDatabase, name: str, parent: str, n: int, status: str, people: list[str], net: int) -> None:
-    payment = name.removesuffix("-2").upper()
-    common = {"tenantId": CITY, "muktaReferenceId": payment}
-    audit = {"createdtime": NEW_YEAR + 60_000 * n, "lastmodifiedtime": NEW_YEAR + 60_000 * n}
-    error = {"rejected": "sample reason", "declined": "PAYMENT_INSUFFICIENT_FUNDS"}.get(name)
-    told = status not in ("INITIATED", "FAILED")
-    processed = told and status != "APPROVED"
-    database.keep(
-        "jit_payment_inst_details",
-        id=name,
-        **common,
-        piNumber=f"PI-{name}",
-        parentPiNumber=parent,
-        numBeneficiaries=len(people),
-        grossAmount=net + (n % 2),
-        netAmount=net,
-        piStatus=status,
-        isActive=name != "declined",
-        piErrorResp=error,
-        piApprovedId="7" if told and not parent else None,
-        piApprovalDate="2026-01-02" if told and not parent else None,
-        **audit,
-    )
-    database.keep(
-        "jit_payment_advice_details",
-        id=f"{name}-advice",
-        **common,
-        piId=name,
-        paBillRefNumber="B" if processed else "null",
-        paFinYear="2025" if processed else None,
-        paTokenNumber="T" if processed else None,
-        paTokenDate="2026-01-03" if processed else None,
-        **audit,
-    )
-    for m, reported in enumerate(people):
-        whose = f"{parent.removeprefix('PI-')}-1" if parent else f"{name}-{m}"
-        paid = reported == SUCCESSFUL
-        amount = net if parent else (60, 40)[m]
-        database.keep(
-            "jit_beneficiary_details",
-            id=f"{name}-{m}",
-            **common,
-            piId=name,
-            beneficiaryId=f"payee {whose}",
-            beneficiaryType=("IND", "ORG", "DEPT")[(n + m) % 3],
-            beneficiaryNumber=f"N-{whose}",
-            amount=amount,
-            voucherNumber="V" if paid else None,
-            voucherDate=NEW_YEAR,
-            utrNo="U" if paid else None,
-            paymentStatus=reported,
-            **audit,
-        )
-        database.keep(
-            "jit_beneficiary_lineitems", id=f"{name}-{m}-line", beneficiaryId=f"{name}-{m}", lineItemId=f"line {whose}"
-        )
-    for kind in [] if parent or name == "declined" else ["DEBIT", "REVERSAL"] if name == "rejected" else ["DEBIT"]:
-        database.keep(
-            "jit_transaction_details",
-            id=f"{name}-{kind}",
-            tenantId=CITY,
-            sanctionId="s1",
-            paymentInstId=name,
-            transactionAmount=net,
-            transactionType=kind,
-            **audit,
-        )
-    database.keep("jit_pi_status_logs", id=f"{name}-log", piId=name, serviceId="PI", status="sample", **audit)
-
-
-@pytest.fixture(scope="module")
-def all_rows(postgres, module_ledger_dsn):
-    postgres.create_database("java_rules")
-    database = JavaDatabase(postgres.dsn("java_rules"))
-    with psycopg.connect(module_ledger_dsn, autocommit=True) as ledger:
-        yield Rows(database, ledger)
-    database.close()
-    postgres.drop_database("java_rules")
-
-
-@pytest.fixture
-def rows(all_rows):
-    yield all_rows
-    all_rows.restore()
-
-
-def pi(name, **values):
-    """Other values in a PI's row."""
-    return _changed("jit_payment_inst_details", "id", name, values)
-
-
-def people(name, **values):
-    """Other values in the rows of all beneficiaries of a PI."""
-    return _changed("jit_beneficiary_details", "piid", name, values)
-
-
-def person(key, **values):
-    """Other values in one beneficiary's row."""
-    return _changed("jit_beneficiary_details", "id", key, values)
-
-
-def advice(name, **values):
-    """Other values in what PAG told."""
-    return _changed("jit_payment_advice_details", "piid", name, values)
-
-
-def sanction(key, **values):
-    """Other values in a sanction's row."""
-    return _changed("jit_sanction_details", "id", key, values)
-
-
-def allotment(key, **values):
-    """Other values in an allotment's row."""
-    return _changed("jit_allotment_details", "id", key, values)
-
-
-def moved(key, **values):
-    """Other values in a transaction's row."""
-    return _changed("jit_transaction_details", "id", key, values)
-
-
-def _changed(table, key, name, values):
-    changes = ", ".join(f"{column} = {'NULL' if v is None else repr(v)}" for column, v in values.items())
-    return f"UPDATE {table} SET {changes} WHERE {key} = '{name}'"
-
-
-def copied(table, key, new, **values):
-    """A further row like another one."""
-    return f"INSERT INTO {table} SELECT (jsonb_populate_record(t, '{json.dumps({'id': new, **values})}')).* FROM {table} t WHERE id = '{key}'"
-
 
 AMOUNT, ALLOTMENT, SUMMARY = "it has no amount", "can't be read", "its summary says"
 NAMELESS, SUMS, PERSON = "it has no number, no time, or names no payment", "it says ", "or lines are missing"
@@ -320,6 +75,7 @@ WRONG = {
     "a beneficiary without number": (person("initiated-0", beneficiarynumber=None), {"INITIATED": [PERSON]}),
     "a beneficiary without payee": (person("initiated-0", beneficiaryid=""), {"INITIATED": [PERSON]}),
     "a beneficiary without lines": ("DELETE FROM jit_beneficiary_lineitems WHERE beneficiaryid = 'initiated-0'", {"INITIATED": [PERSON]}),
+    "a line without its number": (copied("jit_beneficiary_lineitems", "initiated-0-line", "more", lineitemid="null"), {"INITIATED": [PERSON]}),
     "a beneficiary without amount": (f"{person('initiated-0', amount=None)}; {person('initiated-1', amount=100)}", {"INITIATED": [PERSON]}),
     "a beneficiary of zero": (f"{person('initiated-0', amount=0)}; {person('initiated-1', amount=100)}", {"INITIATED": [PERSON]}),
     "a beneficiary of NaN": (person("initiated-0", amount="NaN"), {"INITIATED": [PERSON, SUMS]}),
@@ -441,24 +197,6 @@ def test_what_sums_say_is_told_with_all_that_they_come_to(rows):
 def test_a_payment_is_known_here_with_what_its_live_original_pays(rows, payment, amount, city, expected):
     known = f"INSERT INTO ifms.payment (tenant_id, payment_number, payment_id, amount, raised_at) VALUES ('{city}', '{payment}', '', {amount}, now())"
     assert rows.misfits(here=known) == ({payment: expected} if expected else {})
-
-
-SOME_ID = "00000000-0000-4000-8000-000000000000"
-
-
-def kept(number, payment, status="INITIATED", **values):
-    """SQL that writes a PI into the ledger as it stands, by none of the ledger's steps."""
-    row = {"tenant_id": CITY, "pi_number": number, "payment_number": payment, "status": status, "pi_type": "ORIGINAL"}
-    row |= {"is_active": status != "FAILED", "gross_amount": 100, "net_amount": 100, "beneficiary_count": 2}
-    row |= {"bill_date": "2026-01-01", "financial_year": "2025-26", "purpose": "sample", "allotment_serial_no": 1}
-    row |= {"sanction_id": SOME_ID}
-    names = ("hoa_code", "ddo_code", "ssu_id", "grantee_code", "scheme_code", "master_allotment_id", "ssu_allotment_id")
-    row |= dict.fromkeys(names, "1") | values
-    literals = ", ".join("NULL" if value is None else f"'{value}'" for value in row.values())
-    return (
-        "SET LOCAL session_replication_role = replica;"
-        f"INSERT INTO ifms.payment_instruction ({', '.join(row)}) VALUES ({literals})"
-    )
 
 
 OWN = "of its own for this payment"

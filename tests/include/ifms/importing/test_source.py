@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
-from support.java import imported, statuses, take_over
+from datetime import UTC, date, datetime
 
-from ifms.errors import ConfigurationError
+import psycopg
+import pytest
+from psycopg.pq import TransactionStatus
+from support.java import imported, statuses, take_over
+from support.java_rows import MASTERS
+
+from ifms.errors import BadInputError, ConfigurationError
+from ifms.importing import source
 from ifms.importing.source import Masters
 
 
@@ -19,3 +25,68 @@ def test_a_sanction_without_masters_is_named(java_world, here):
 def test_a_schema_without_the_tables_is_named(java_world, here):
     with pytest.raises(ConfigurationError, match="no table elsewhere.jit_sanction_details"):
         imported(java_world, here, schema="elsewhere")
+
+
+JANUARY, DECEMBER = datetime(2000, 1, 2, tzinfo=UTC), datetime(2099, 12, 30, 23, 59, 59, tzinfo=UTC)
+READ = {
+    "instant_of": {
+        "946771199": None,
+        "946771200": JANUARY,
+        "4102358399": DECEMBER,
+        "4102358400": None,
+        "946771199999": None,
+        "946771200000": JANUARY,
+        "4102358399000": DECEMBER,
+        "4102358400000": None,
+        "1": None,
+        None: None,
+    },
+    "day_of": {
+        "2026-02-28": date(2026, 2, 28),
+        "2026-01-05 by name": date(2026, 1, 5),
+        "2026-02-30": None,
+        "1999-12-31": None,
+        "2026-1-1": None,
+        "on 2026-01-01": None,
+        None: None,
+    },
+    "year_of": {
+        date(2026, 3, 31): "2025-26",
+        date(2026, 4, 1): "2026-27",
+        date(2099, 4, 1): "2099-00",
+        date(2008, 4, 1): "2008-09",
+    },
+    "text_of": {"": None, " null ": None, "NULL": None, "null value": "null value", " x ": " x ", None: None},
+}
+
+
+def test_what_is_told_as_text_is_read_as_what_it_says_or_as_nothing(rows):
+    """Earlier versions of the Java adapter wrote seconds, 'null', and 1 for a date that they could not read."""
+    with rows.taken_over() as (_, look):
+        for name, texts in READ.items():
+            read = {text: look(f"SELECT pg_temp.{name}(%s) AS x", text)[0]["x"] for text in texts}
+            assert read == texts, name
+
+
+def test_all_tables_are_read_as_they_stood_at_one_moment_and_nothing_is_held_longer(rows, monkeypatch):
+    copy = source._copy
+
+    def copy_and_change(target, there, schema, table):
+        copy(target, there, schema, table)
+        if table == "jit_payment_inst_details":  # the Java adapter was not stopped after all
+            rows.database.run("UPDATE jit_beneficiary_details SET amount = amount + 1, paymentstatus = 'x'")
+
+    monkeypatch.setattr(source, "_copy", copy_and_change)
+    with (
+        psycopg.connect(rows.database.dsn, autocommit=True) as there,
+        rows.ledger.transaction(force_rollback=True),
+    ):
+        source.stage(rows.ledger, there, "public", MASTERS, ())
+        assert there.info.transaction_status == TransactionStatus.IDLE
+        told = rows.ledger.execute("SELECT sum(amount), min(reported_status) FROM java_beneficiary").fetchone()
+    assert told == (10 * 100 + 2 * 40, "Payment Failed")
+
+
+def test_a_number_of_no_sanction_is_named(rows):
+    with pytest.raises(BadInputError, match="--by-rows M-none: "), rows.taken_over("M-s2", "M-none", "M-gone"):
+        pass

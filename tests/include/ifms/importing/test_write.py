@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import psycopg
@@ -10,8 +11,10 @@ from psycopg import errors
 from support.databases import as_worker
 from support.failed import TENANT
 from support.java import broken, imported, statuses
+from support.java_rows import CITY, FAILED, NEW_YEAR, ORIGINALS, OTHER, SOME_ID, copied, kept, moved, person, pi
 
 from ifms.cities import Cities
+from ifms.importing import rules
 from ifms.ledger import funds
 from ifms.queries import instruction, search
 
@@ -226,3 +229,263 @@ def test_people_find_and_see_every_pi_that_was_imported(java_world, here):
             assert whole is not None
             assert instruction.around(connection, whole, Cities.ALL)
         assert search.count(connection, search.Criteria(tenant_id=TENANT), Cities.ALL) == len(numbers)
+
+
+A_SANCTION = "5a5c7a3e-0000-4000-8000-000000000001"
+
+
+def test_what_is_left_out_is_withheld_with_what_it_has_spent_and_why(rows):
+    for change in (
+        person("initiated-0", paymentstatus="Payment Lost", beneficiarytype="x"),
+        pi("approved", pistatus="SENT"),
+        moved("approved-DEBIT", sanctionid="s3"),
+        pi("rejected", pistatus="SENT"),
+        pi("declined", pistatus="SENT"),
+        copied("jit_transaction_details", "paid-DEBIT", "lost", paymentinstid="none", transactionamount=7),
+        copied("jit_transaction_details", "paid-DEBIT", "gone", paymentinstid="other", transactionamount=7),
+        copied("jit_transaction_details", "gone", "back", paymentinstid="other", transactiontype="REVERSAL"),
+        "UPDATE jit_funds_summary SET availableamount = availableamount + CASE sanctionid WHEN 's1' THEN 93 ELSE -100 END WHERE sanctionid IN ('s1', 's3')",
+    ):
+        rows.database.run(change)
+    with rows.taken_over() as (report, look):
+        found = look("SELECT * FROM ifms.import_withheld ORDER BY payment_number")
+        spent = look("SELECT spent_amount + ifms.withheld(s) AS n FROM ifms.sanction s ORDER BY master_allotment_id")
+    names = ("tenant_id", "payment_number", "hoa_code", "ddo_code", "master_allotment_id", "amount", "settled_at")
+    assert [tuple(row[name] for name in names) for row in found] == [
+        (CITY, "APPROVED", None, None, None, 0, None),
+        (CITY, "DECLINED", None, None, None, 0, None),
+        (CITY, "INITIATED", "H1", "D1", "M-s1", 100, None),
+        (CITY, "REJECTED", "H1", "D1", "M-s1", 0, None),
+        (OTHER, "transactions of PI approved", "H2", "D2", "M-s3", 100, None),
+        (CITY, "transactions of PI none", "H1", "D1", "M-s1", 7, None),
+    ]
+    assert found[2]["reason"] == (
+        "beneficiary N-initiated-0 of PI PI-initiated: it is Payment Lost, the PI INITIATED; beneficiary N-initiated-0"
+        " of PI PI-initiated: its number, payee, kind of payee, amount or lines are missing or can't be read"
+    )
+    assert found[-1]["reason"] == "its transactions belong to no payment instruction of its city"
+    assert {row["last_told_at"] for row in found} == {row["first_told_at"] for row in found}
+    assert [row["n"] for row in spent] == [707, 0, 100]  # all but what came back
+    left_out = {t.name.removeprefix("jit_"): (t.left_out, t.money_left_out) for t in report.tables if t.left_out}
+    assert left_out == {
+        "allotment_details": (1, 80),
+        "payment_inst_details": (4, 400),
+        "payment_advice_details": (4, 0),
+        "pi_status_logs": (4, 0),
+        "beneficiary_details": (8, 400),
+        "beneficiary_lineitems": (8, 0),
+        "transaction_details": (7, 421),
+    }
+    order = ["row"] * 3 + ["payment"] * (len(report.misfits) - 3)
+    assert [m.scope for m in report.misfits] == order
+
+
+def test_a_sanction_that_is_left_out_is_left_out_with_all_that_it_paid(rows):
+    rows.database.run("UPDATE jit_funds_summary SET allottedamount = 1 WHERE sanctionid = 's1'")
+    with rows.taken_over() as (report, look):
+        held = look("SELECT payment_number, amount FROM ifms.import_withheld ORDER BY 1")
+        there = look("SELECT master_allotment_id AS of FROM ifms.sanction ORDER BY 1")
+        pis = look("SELECT pi_number FROM ifms.payment_instruction")
+        booked = look("SELECT sum(amount) AS n FROM ifms.fund_movement")
+    paid = {name.upper(): 0 if name == "rejected" else 100 for name in ORIGINALS if name != "declined"}
+    assert {row["payment_number"]: row["amount"] for row in held} == paid
+    assert [row["of"] for row in there] == ["M-s2", "M-s3"]
+    assert [row["pi_number"] for row in pis] == ["PI-declined"]
+    assert booked == [{"n": 250 + 80 + 30}]
+    assert [m.scope for m in report.misfits] == ["sanction", *["payment"] * len(paid)]
+    left_out = {t.name.removeprefix("jit_"): t.left_out for t in report.tables if t.left_out}
+    assert left_out == {
+        "sanction_details": 1,
+        "funds_summary": 1,
+        "allotment_details": 3,
+        "payment_inst_details": 11,
+        "payment_advice_details": 11,
+        "beneficiary_details": 20,
+        "beneficiary_lineitems": 20,
+        "transaction_details": 10,
+        "pi_status_logs": 11,
+    }
+    assert [m.about for m in report.misfits[1:]] == sorted(f"PI PI-{x}" for x in (*(n.lower() for n in paid),))
+
+
+TOLD_BEFORE = """
+    INSERT INTO ifms.import_withheld (tenant_id, payment_number, hoa_code, ddo_code, master_allotment_id, amount, reason,
+        first_told_at, last_told_at, settled_at)
+    VALUES ('od.sample', 'INITIATED', 'H1', 'D1', 'M-s1', 1, 'another', '2026-02-01', '2026-02-02', '2026-02-03'),
+           ('od.sample', 'APPROVED', 'H1', 'D1', 'M-s1', 1, 'another', '2026-02-01', '2026-02-02', NULL),
+           ('od.sample', 'PAID', 'H1', 'D1', 'M-s1', 1, 'another', '2026-02-01', '2026-02-02', '2026-02-03')
+"""
+
+
+def test_what_fits_now_is_settled_and_what_does_not_again_is_withheld_anew(rows):
+    rows.database.run(pi("initiated", pistatus="SENT"))
+    with rows.taken_over(here=TOLD_BEFORE) as (_, look):
+        [now] = look("SELECT now() AS t")
+        found = {row["payment_number"]: row for row in look("SELECT * FROM ifms.import_withheld")}
+    earlier = [datetime(2026, 2, n, tzinfo=UTC) for n in (1, 2, 3)]
+    again = found["INITIATED"]
+    assert (again["amount"], "SENT" in again["reason"], again["settled_at"]) == (100, True, None)
+    assert (again["first_told_at"], again["last_told_at"]) == (earlier[0], now["t"])
+    assert {name: (row["last_told_at"], row["settled_at"]) for name, row in found.items() if row is not again} == {
+        "APPROVED": (earlier[1], now["t"]),
+        "PAID": (earlier[1], earlier[2]),
+    }
+
+
+KNOWN = f"""
+    INSERT INTO ifms.sanction (id, tenant_id, hoa_code, ddo_code, ssu_id, grantee_code, scheme_code, master_allotment_id,
+        financial_year, sanctioned_amount)
+    VALUES ('{A_SANCTION}', 'od.sample', 'H1', 'D1', 'SSU1', 'G1', 'S1', 'M-s2', '2025-26', 9000);
+    WITH told AS (
+        INSERT INTO ifms.allotment (tenant_id, hoa_code, ddo_code, grantee_code, ssu_id, scheme_code, master_allotment_id,
+            ssu_allotment_id, serial_no, kind, amount, sanction_balance, allotment_date, sanction_id)
+        SELECT 'od.sample', 'H1', 'D1', 'G1', 'SSU1', 'S1', of, 'A', n, kind, amount, 0, '2026-01-01', id::uuid
+        FROM (VALUES ('M-s2', 1, 'INITIAL', 250, '{A_SANCTION}'), ('M-s2', 5, 'ADDITIONAL', 5, '{A_SANCTION}'),
+                     ('M-s1', 2, 'ADDITIONAL', 10, NULL), ('M-s1', 7, 'ADDITIONAL', 6, NULL),
+                     ('M-s9', 2, 'ADDITIONAL', 1, NULL)) known (of, n, kind, amount, id)
+        RETURNING id, sanction_id, amount
+    )
+    INSERT INTO ifms.fund_movement (sanction_id, kind, amount, allotment_id)
+    SELECT sanction_id, 'ALLOTMENT', amount, id FROM told WHERE sanction_id IS NOT NULL;
+"""
+
+
+def test_what_this_ledger_had_of_a_sanction_stays_and_counts_once(rows):
+    rows.database.run(copied("jit_sanction_details", "s2", A_SANCTION, masterallotmentid="M-u", hoacode="H2"))
+    rows.database.run(copied("jit_funds_summary", "f-s3", "f-u", sanctionid=A_SANCTION, tenantid=CITY))
+    with rows.taken_over(here=KNOWN) as (report, look):
+        found = look("SELECT *, id::text AS key FROM ifms.sanction ORDER BY master_allotment_id")
+        counted = look(
+            "SELECT a.serial_no, a.master_allotment_id AS of, s.master_allotment_id AS on FROM ifms.allotment a"
+            " LEFT JOIN ifms.sanction s ON s.id = a.sanction_id ORDER BY 2, 1"
+        )
+    assert report.misfits == []
+    assert [(row["master_allotment_id"], row["allotted_amount"]) for row in found] == [
+        ("M-s1", 5006),
+        ("M-s2", 305),
+        ("M-s3", 0),
+        ("M-u", 0),
+    ]
+    assert found[1]["key"] == A_SANCTION != found[3]["key"]
+    assert [(row["of"], row["serial_no"]) for row in counted] == [
+        *(("M-s1", n) for n in (1, 2, 7)),
+        *(("M-s2", n) for n in (1, 2, 3, 4, 5)),
+        ("M-s9", 2),
+    ]
+    assert {row["of"] for row in counted if row["on"] != row["of"]} == {"M-s9"}
+
+
+@pytest.mark.parametrize(
+    ("here", "until"), [("NULL", datetime(2026, 1, 1, tzinfo=UTC)), ("'2026-02-01'", datetime(2026, 2, 1, tzinfo=UTC))]
+)
+def test_a_watermark_that_this_ledger_has_stays(rows, here, until):
+    known = f"INSERT INTO ifms.va_watermark (tenant_id, hoa_code, ddo_code, grantee_code, ssu_id, fetched_until) VALUES ('{CITY}', 'H1', 'D1', 'G1', 'SSU1', {here})"
+    with rows.taken_over(here=known) as (_, look):
+        assert [row["fetched_until"] for row in look("SELECT * FROM ifms.va_watermark")] == [until]
+
+
+def test_of_several_watermarks_of_a_ddo_the_earliest_counts(rows):
+    rows.database.run(copied("jit_executed_va_logs", "va", "later", lastexecuted=NEW_YEAR + 60_000))
+    rows.database.run(
+        copied(
+            "jit_executed_va_logs",
+            "va",
+            "elsewhere",
+            tenantid=OTHER,
+            ddocode="D2",
+            hoacode="H2",
+            lastexecuted=NEW_YEAR + 60_000,
+        )
+    )
+    rows.database.run(copied("jit_executed_va_logs", "va", "earlier", lastexecuted=NEW_YEAR - 60_000))
+    with rows.taken_over() as (_, look):
+        found = look("SELECT * FROM ifms.va_watermark ORDER BY hoa_code")
+        assert [(r["tenant_id"], r["ssu_id"], r["fetched_until"].minute) for r in found] == [
+            (CITY, "SSU1", 59),
+            (OTHER, "SSU2", 1),
+        ]
+
+
+def test_a_payment_that_this_ledger_knows_is_paid_and_no_other_pi_is_made_for_it(rows):
+    known = """
+        INSERT INTO ifms.payment (tenant_id, payment_number, payment_id, amount, raised_at, hold_code, hold_message,
+            held_since, claim_token, claimed_until)
+        SELECT tenant, name, 'here ' || name, 100, '2026-02-01', code, 'waits' || substr(code, 9, 0), CASE WHEN code <> '' THEN now() END,
+               gen_random_uuid(), now() + interval '1 hour'
+        FROM (VALUES ('od.sample', 'INITIATED', 'NO_FUNDS'), ('od.other', 'INITIATED', 'NO_FUNDS'), ('od.sample', 'REJECTED', 'NO_FUNDS')) known (tenant, name, code)
+    """
+    with rows.taken_over(here=known) as (report, look):
+        found = look(
+            "SELECT y.*, i.pi_number FROM ifms.payment y LEFT JOIN ifms.payment_instruction i ON i.id = y.paid_by WHERE y.payment_id <> '' ORDER BY y.payment_number, y.tenant_id"
+        )
+    assert report.misfits == []
+    names = ("tenant_id", "payment_number", "pi_number", "hold_code")
+    assert [tuple(row[name] for name in names) for row in found] == [
+        (OTHER, "INITIATED", None, "NO_FUNDS"),
+        (CITY, "INITIATED", "PI-initiated", None),
+        (CITY, "REJECTED", None, "NO_FUNDS"),  # held already
+    ]
+    assert [row["claim_token"] is None for row in found] == [False, True, False]
+    assert (found[1]["hold_message"], found[1]["held_since"], found[1]["claimed_until"]) == (None, None, None)
+
+
+def test_a_watermark_of_a_ddo_that_is_nobodys_is_left_out(rows):
+    rows.database.run("UPDATE jit_executed_va_logs SET ddocode = 'D9'")
+    with rows.taken_over() as (report, look):
+        assert [(t.name, t.left_out) for t in report.tables if t.here == 0] == [("jit_executed_va_logs", 1)]
+        assert look("SELECT FROM ifms.va_watermark") == []
+
+
+def test_a_pi_whose_id_another_has_here_gets_an_id_of_its_own(rows):
+    for table, column in (
+        ("jit_payment_inst_details", "id"),
+        ("jit_beneficiary_details", "piid"),
+        ("jit_payment_advice_details", "piid"),
+        ("jit_pi_status_logs", "piid"),
+    ):
+        rows.database.run(f"UPDATE {table} SET {column} = '{SOME_ID}' WHERE {column} = 'declined'")
+    with rows.taken_over(here=kept("PI-here", "HERE", "FAILED", id=SOME_ID, imported_at="2026-02-01")) as (_, look):
+        found = look("SELECT pi_number, id::text AS key FROM ifms.payment_instruction ORDER BY pi_number")
+    ids = {row["pi_number"]: row["key"] for row in found}
+    assert len(ids) == 13
+    assert ids["PI-here"] == SOME_ID != ids["PI-declined"]
+
+
+def test_what_was_tried_and_failed_beside_a_live_pi_is_taken_over_too(rows):
+    """An original after one that is paid, with another amount; a revision after one that is under way."""
+    rows.database.run(pi("declined", muktareferenceid="INITIATED", netamount=90, grossamount=90))
+    rows.database.run(person("declined-0", amount=50))
+    rows.add("late-2", 60, "FAILED", [FAILED], "PI-again", "Read timed out")
+    rows.database.run(pi("late-2", muktareferenceid="AGAIN"))
+    rows.database.run(person("late-2-0", beneficiarynumber="N-again-1"))
+    with rows.taken_over() as (report, look):
+        found = look(
+            "SELECT pi_number, status FROM ifms.payment_instruction WHERE payment_number IN ('INITIATED', 'AGAIN') ORDER BY 1"
+        )
+        [payment] = look("SELECT * FROM ifms.payment WHERE payment_number = 'INITIATED'")
+    assert report.misfits == []
+    assert {row["pi_number"]: row["status"] for row in found} == {
+        "PI-again": "COMPLETED",
+        "PI-again-2": "INITIATED",
+        "PI-declined": "FAILED",
+        "PI-initiated": "INITIATED",
+        "PI-late-2": "FAILED",
+    }
+    assert (payment["amount"], payment["hold_code"], payment["paid_by"] is None) == (100, None, False)
+
+
+def test_a_number_that_a_failed_pi_named_with_another_amount_is_counted_with_both(rows):
+    rows.database.run(pi("declined", netamount=90, grossamount=90))
+    rows.database.run(person("declined-0", beneficiarynumber="N-paid-0", amount=50))
+    with rows.taken_over() as (report, look):
+        [table] = [t for t in report.tables if t.name == "jit_beneficiary_details"]
+        found = look("SELECT amount, status FROM ifms.beneficiary WHERE beneficiary_number = 'N-paid-0' ORDER BY 1")
+    assert (table.money_here, table.left_out) == (10 * 100 - 10 + 2 * 40, 0)
+    assert [tuple(row.values()) for row in found] == [(50, "Payment Failed"), (60, "Payment Successful")]
+
+
+def test_a_rehearsal_finds_what_the_database_refuses_at_the_end_of_a_transaction(rows, monkeypatch):
+    monkeypatch.setattr(rules, "find_violations", lambda connection: None)
+    rows.database.run(person("initiated-0", amount=61))
+    with pytest.raises(errors.CheckViolation), rows.taken_over():
+        pass
