@@ -30,7 +30,7 @@ from ifms.queries.search import Criteria, find
 from ifms.sealing import Sealer
 from ifms.services import cor
 from ifms.services.candidates import Account
-from ifms.services.cor import Order
+from ifms.services.cor import Corrections, Order
 from ifms.sweep.scope import Scope
 
 TENANT = "od.samplea"
@@ -232,6 +232,23 @@ def test_those_who_are_mended_are_revised_and_the_others_can_be_later(paid, thre
     assert told(paid)["status"] == "SUCCESSFUL"
     assert (failing(paid), choices(paid)) == ([], [])
     none_is_wrong(paid, treasury)
+
+
+def test_whom_a_revision_has_left_out_is_kept_for_whoever_asked(paid, three, monkeypatch):
+    """The page shows them beside it."""
+    one, two, other = three(mended=1)
+    asked, correct = [], Corrections.correct
+
+    def remember(self, orders):
+        asked.append(self)
+        correct(self, orders)
+
+    monkeypatch.setattr(Corrections, "correct", remember)
+    paid.correct(order(paid))
+    [corrections] = asked
+    kept = {each.beneficiary_number: each.beneficiary_id for each in corrections.left_out}
+    assert kept == {number: payee_of(paid, number) for number in (two, other)}
+    assert [paid_by(paid, each) for each in revisions(paid)] == [[one]]
 
 
 def test_an_account_that_is_right_is_paid_once_more_on_purpose_and_the_name_stays(paid, three, treasury):
