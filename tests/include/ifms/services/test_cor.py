@@ -31,6 +31,7 @@ from ifms.sealing import Sealer
 from ifms.services import cor
 from ifms.services.candidates import Account
 from ifms.services.cor import Corrections, Order
+from ifms.services.instruction_draft import sendable_address
 from ifms.sweep.scope import Scope
 
 TENANT = "od.samplea"
@@ -609,8 +610,8 @@ def test_what_is_sent_again_is_what_was_signed(failed, treasury, simulators):
         failed.correct(order(failed))
     treasury.clear()
     [revision] = revisions(failed)
-    moved = "UPDATE ifms.beneficiary SET ifsc = 'SMPL0000077' WHERE payment_instruction_id = %s"
-    rewrite(failed.dsn, moved, [revision["id"]])
+    later = "UPDATE ifms.payment_instruction SET bill_date = bill_date + interval '1 day' WHERE id = %s"
+    rewrite(failed.dsn, later, [revision["id"]])
     with pytest.raises(SweepNeedsAttentionError, match=f"{revision['pi_number']} can't be sent again"):
         failed.correct()
     assert (revisions(failed)[0]["status"], treasury.state["corrections"]) == ("PENDING", [])
@@ -969,8 +970,13 @@ def test_what_the_platform_has_cancelled_since_is_not_paid_again(paid, three, si
     assert sent(paid) == sent(paid, "ORIGINAL") == []
 
 
-def test_who_has_no_name_in_the_ledger_is_named_as_the_registry_does(paid, three):
-    """The Java adapter kept none."""
+@pytest.mark.parametrize("has_address", [True, False])
+def test_who_has_no_name_in_the_ledger_is_named_as_the_registry_does(paid, three, monkeypatch, has_address):
+    """The Java adapter kept none. Whoever has no address lives in the city."""
+    if not has_address:
+        monkeypatch.setattr(
+            cor, "sendable_address", lambda payee, city: sendable_address(replace(payee, address=""), city)
+        )
     numbers = three(mended=2)[:2]
     kept = "name, mobile, address, account_type"
     persons = f"SELECT {kept} FROM ifms.beneficiary WHERE payment_instruction_id = %s {{}} ORDER BY 1"
@@ -982,7 +988,8 @@ def test_who_has_no_name_in_the_ledger_is_named_as_the_registry_does(paid, three
     )
     paid.correct(order(paid, beneficiary_numbers=tuple(numbers)))
     [revision] = revisions(paid)
-    assert paid.rows(persons.format(""), revision["id"]) == before
+    lives = {} if has_address else {"address": "Sample City A"}
+    assert paid.rows(persons.format(""), revision["id"]) == [person | lives for person in before]
     assert all(person["name"] for person in before)
     assert revision["bill_date"].microsecond == 0
 
