@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, TypeGuard
 
 from cosmic_ray import plugins
 from cosmic_ray.ast import ast_nodes, get_ast
@@ -126,7 +126,8 @@ class _Negations(ast.NodeTransformer):
 def lines_for(source: str, line: int) -> set[int]:
     """The lines that a test runs if it can notice a fault at `line`: of the innermost statement that has it.
 
-    Of a statement that has others in it, its head. Of a constant of the module, the statements that use it, too.
+    Of a statement that has others in it, its head. Of a constant of the module, the statements that use it, too; and of
+    a function that is kept (`@cache`), which only the first test may run, those that call it.
     """
     module = ast.parse(source)
     found = _innermost(module, line)
@@ -136,11 +137,21 @@ def lines_for(source: str, line: int) -> set[int]:
     if isinstance(found, ast.Assign | ast.AnnAssign) and found in module.body:
         targets = found.targets if isinstance(found, ast.Assign) else [found.target]
         names = {target.id for target in targets if isinstance(target, ast.Name)}
-        uses = [n for n in ast.walk(module) if isinstance(n, ast.Name) and n.id in names and n.lineno not in lines]
-        within = [s for use in uses if (s := _innermost(module, use.lineno)) is not None and s not in module.body]
-        if within:
-            lines = {each for statement in within for each in _own_lines(statement)}
-    return lines
+        lines = _lines_that_use(module, names, lines) or lines
+    kept = {each.name for each in module.body if _is_cached(each) and found in ast.walk(each)}
+    return lines | _lines_that_use(module, kept, lines)
+
+
+def _is_cached(statement: ast.stmt) -> TypeGuard[ast.FunctionDef]:
+    return isinstance(statement, ast.FunctionDef) and any(
+        "cache" in ast.unparse(decorator) for decorator in statement.decorator_list
+    )
+
+
+def _lines_that_use(module: ast.Module, names: set[str], besides: set[int]) -> set[int]:
+    uses = [n for n in ast.walk(module) if isinstance(n, ast.Name) and n.id in names and n.lineno not in besides]
+    within = [s for use in uses if (s := _innermost(module, use.lineno)) is not None and s not in module.body]
+    return {each for statement in within for each in _own_lines(statement)}
 
 
 def _innermost(module: ast.Module, line: int) -> ast.stmt | None:

@@ -22,7 +22,6 @@ from uuid import UUID
 from ifms import clock
 from ifms.errors import (
     BadInputError,
-    ClaimLostError,
     ConflictError,
     CorrectionRefusedError,
     IfmsError,
@@ -221,8 +220,6 @@ class Corrections:
                 ready = self._prepared(order, asked_for=asked_for)
             except TreasuryError:  # no login: nobody's order can be sent, and none is written
                 raise
-            except ClaimLostError as error:
-                self.sweep.add_warning(str(error))
             except CorrectionRefusedError as error:
                 self.sweep.db.transact(partial(_over, order=order, why=str(error), sealer=self.keyring.sealer))
                 if asked_for:

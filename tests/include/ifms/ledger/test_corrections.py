@@ -1,18 +1,22 @@
 """Until when a failure can be corrected, and the history of a beneficiary. End to end: services/test_cor.py."""
 
+from contextlib import suppress
 from datetime import date
 
 import psycopg
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from support.databases import rewrite
 from support.failed import last_day
 
 from ifms import clock
+from ifms.errors import SweepUnreachableError
 from ifms.ledger import corrections, settings
 from ifms.ledger.corrections import correct_by
 from ifms.ledger.database import Database
 from ifms.ledger.runs import RunContext
+from ifms.ledger.statuses import PiStatus
 from ifms.treasury.config import TreasuryConfig
 
 # The day of the failure, and the last day of its correction: 90 days, or 30 April of the next financial year.
@@ -115,6 +119,9 @@ def test_failures_and_histories_of_an_original(adapter, look):
     [known] = [row for row in look(_all_instructions) if row.id == pi["id"]]
     assert look(corrections.originals_with_failures, None) == [(TENANT, pi["pi_number"])]
     assert look(corrections.originals_with_failures, ["od.sampleb"]) == []
+    for status, due in (("IN PROCESS", 0), ("COMPLETED", 1), ("PARTIAL", 1)):
+        rewrite(adapter.dsn, "UPDATE ifms.payment_instruction SET status = %s", [status])
+        assert look(corrections.originals_with_failures, None) == [(TENANT, pi["pi_number"])] * due
     histories = look(corrections.histories, known)
     assert sorted(number for number, each in histories.items() if each.last.failed) == failed.failing(adapter)
     assert {len(each.tries) for each in histories.values()} == {1}
@@ -144,7 +151,35 @@ def test_an_original_with_two_failures_is_told_once(adapter, look):
 
 
 @pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
-def test_what_a_run_has_made_is_known_to_its_later_sweeps_alone(adapter, look):
+def test_what_pays_an_original_s_failures_is_on_its_way_until_it_is_paid_or_failed(adapter, look):
+    from support import failed
+
+    failed.paid_and_failed(adapter, payees=2)
+    failed.mend(adapter)
+    adapter.correct()
+    [revision] = failed.revisions(adapter)
+    [known] = [row for row in look(_all_instructions) if row.id != revision["id"]]
+
+    def on_its_way():
+        found = set()
+        for status in PiStatus:
+            change = "UPDATE ifms.payment_instruction SET status = %s, is_active = %s WHERE id = %s"
+            rewrite(adapter.dsn, change, [status, status != PiStatus.FAILED, revision["id"]])
+            if look(corrections.revision_under_way, known) == revision["pi_number"]:
+                found.add(str(status))
+        return found
+
+    assert on_its_way() == {"PENDING", "INITIATED"}
+    rewrite(
+        adapter.dsn,
+        "UPDATE ifms.payment_instruction SET pi_type = 'ORIGINAL', repayment_of = parent_pi_number, "
+        "parent_pi_number = NULL, org_bill_ref_number = NULL, org_bill_date = NULL WHERE pi_type = 'REVISED'",
+    )
+    assert on_its_way() == {"PENDING", "INITIATED", "APPROVED", "IN PROCESS"}
+
+
+@pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
+def test_what_a_run_has_made_is_known_to_its_later_sweeps_alone(adapter, treasury, look):
     from support import failed
 
     failed.paid_and_failed(adapter, payees=2)
@@ -154,19 +189,39 @@ def test_what_a_run_has_made_is_known_to_its_later_sweeps_alone(adapter, look):
     def sweep(*context, work=False):
         made = adapter.sweep("COR")
         made.context = RunContext(*context)
-        with made:
+        with suppress(SweepUnreachableError), made:
             if work:
                 adapter.work(made)
         return made.run.id
 
-    before = sweep("ifms_cor", "one")
+    before, another = sweep("ifms_cor", "one"), sweep("ifms_cor", "two")
     assert look(corrections.made_by_run, number, before) is None
+    treasury.rule("COR", "refuse")
     sweep("ifms_cor", "one", work=True)
+    treasury.clear()
+    sweep("ifms_cor", "two", work=True)  # sends it again
     [revision] = failed.revisions(adapter)
+    assert revision["status"] == "INITIATED"
     assert look(corrections.made_by_run, number, sweep("ifms_cor", "one")) == revision["pi_number"]
     for other in (("ifms_cor", "two"), ("ifms_pi", "one"), (None, None)):
         assert look(corrections.made_by_run, number, sweep(*other)) is None
     assert look(corrections.made_by_run, "PI-none", before) is None
+
+    adapter.run("FTPS")
+    rewrite(adapter.dsn, "UPDATE ifms.treasury_call SET sweep_run_id = %s WHERE service_id = 'FTPS'", [another])
+    failed.fail(adapter, "all", revision["pi_number"])
+    adapter.run("FTFPS")
+    failed.mend(adapter, account="000099990009")
+    sweep("ifms_cor", "one", work=True)
+    last = failed.revisions(adapter)[1]["pi_number"]
+    assert look(corrections.made_by_run, number, before) == last
+    assert look(corrections.made_by_run, number, another) is None  # it has sent the first again, and asked about it
+    rewrite(
+        adapter.dsn,
+        "UPDATE ifms.payment_instruction SET status = 'FAILED', is_active = false WHERE pi_number = %s",
+        [last],
+    )
+    assert look(corrections.made_by_run, number, before) == revision["pi_number"]  # the treasury has declined the last
 
 
 def _all_instructions(connection):
