@@ -9,7 +9,7 @@ import pytest
 from support.adapter import assert_money_is_right
 from support.failed import TENANT, fail, mend, wage_bill
 from support.java import broken, contents, imported, take_over
-from support.java_rows import MASTERS, person
+from support.java_rows import MASTERS, allotment, person
 
 from ifms.errors import LedgerError
 from ifms.importing import rules
@@ -50,10 +50,26 @@ def test_what_was_broken_before_is_not_held_against_an_import(rows):
         assert look("SELECT count(*) AS n FROM ifms.payment WHERE paid_by IS NOT NULL") == [{"n": 8}]
 
 
+def test_what_does_not_fit_is_said_once(rows):
+    for key in ("b2", "b5"):  # the same allotment, told twice
+        rows.database.run(allotment(key, allotmenttransactiontype="more"))
+    with rows.taken_over("M-s2") as (report, _):
+        assert [misfit.why for misfit in report.misfits] == ["its allotment A/2 of 80.00 (more) can't be read"]
+
+
+def test_a_sanction_that_is_imported_by_its_rows_is_remarked_where_its_summary_said_otherwise(rows):
+    rows.database.run("UPDATE jit_funds_summary SET availableamount = availableamount + 7 WHERE sanctionid = 's1'")
+    with rows.taken_over("M-s1", "M-s2") as (report, _):
+        assert [remark for remark in report.remarks if "by its rows" in remark] == [
+            "sanction M-s1 is imported by its rows, available 4200.00; the Java adapter's summary said 4207.00"
+        ]
+
+
 def test_what_an_import_would_break_is_refused_and_nothing_is_changed(rows, ledger_dsn, monkeypatch):
     monkeypatch.setattr(rules, "find_violations", lambda connection: None)
-    rows.database.run(person("paid-0", vouchernumber=None))
-    with pytest.raises(LedgerError, match="beneficiaries_follow_their_pi: .*PI-paid"):
+    for key in ("paid-0", "partial-0"):
+        rows.database.run(person(key, vouchernumber=None))
+    with pytest.raises(LedgerError, match="beneficiaries_follow_their_pi: .*PI-paid.*PI-partial"):
         take_over(ledger_dsn, rows.database, MASTERS)
     with psycopg.connect(ledger_dsn) as connection:
         assert connection.execute("SELECT count(*) FROM ifms.sanction").fetchone() == (0,)

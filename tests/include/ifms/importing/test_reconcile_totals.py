@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 from support.java import imported, take_over
-from support.java_rows import MASTERS, moved, person, pi
+from support.java_rows import MASTERS, copied, moved, person, pi
 
 from ifms.errors import LedgerError
 from ifms.importing import rules
@@ -62,19 +62,34 @@ def test_a_sanction_of_which_this_ledger_was_told_otherwise_is_named_with_both_s
 def test_a_pi_that_has_another_amount_there_by_now_is_named_with_both(rows, ledger_dsn):
     run = rows.database.run
     take_over(ledger_dsn, rows.database, MASTERS)
-    run(pi("again-2", netamount=39, grossamount=41))
-    run(person("again-2-0", amount=39))
-    run(person("again-1", amount=39))
-    run(person("again-0", amount=61))
-    with pytest.raises(LedgerError, match="PI PI-again-2: 39.00 for 1 there, 40.00 for 1 with 40.00 here$"):
+    for name in ("again", "completed"):
+        run(pi(f"{name}-2", netamount=39, grossamount=41))
+        for key, amount in ((f"{name}-2-0", 39), (f"{name}-1", 39), (f"{name}-0", 61)):
+            run(person(key, amount=amount))
+    said = "39.00 for 1 there, 40.00 for 1 with 40.00 here"
+    with pytest.raises(LedgerError, match=f"; PI PI-again-2: {said}; PI PI-completed-2: {said}$"):
         take_over(ledger_dsn, rows.database, MASTERS)
 
 
-def test_what_the_rules_would_let_pass_is_refused_by_the_sums(rows, monkeypatch):
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (
+            moved("initiated-DEBIT", transactionamount=99),
+            "sanction M-s1: allotted 5000.00, spent 799.00 there; allotted 5000.00, spent 800.00 and withheld 0 here",
+        ),
+        (  # of a sanction on which nothing has moved here
+            copied("jit_sanction_details", "s2", "su", masterallotmentid="M-u")
+            + "; "
+            + copied("jit_transaction_details", "initiated-DEBIT", "more", sanctionid="su", transactiontype="OTHER"),
+            "sanction M-u: allotted 0, spent 100.00 there; allotted 0, spent 0 and withheld 0 here",
+        ),
+    ],
+)
+def test_what_the_rules_would_let_pass_is_refused_by_the_sums(rows, monkeypatch, change, named):
     monkeypatch.setattr(rules, "find_violations", lambda connection: None)
-    rows.database.run(moved("initiated-DEBIT", transactionamount=99))
+    rows.database.run(change)
     with pytest.raises(LedgerError) as refused, rows.taken_over():
         pass
-    of = "sanction M-s1: allotted 5000.00, spent 799.00 there; allotted 5000.00, spent 800.00 and withheld 0 here"
-    assert str(refused.value).endswith(f"; {of}")
+    assert str(refused.value).endswith(f"; {named}")
     assert "jit_transaction_details: Table(" in str(refused.value)

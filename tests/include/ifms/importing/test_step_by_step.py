@@ -215,11 +215,32 @@ def test_what_this_ledger_has_made_of_it_since_stays(rows, ledger_dsn):
             to_status) SELECT id, tenant_id, payment_number, 'PAG', 'sample', 'APPROVED', 'IN PROCESS' FROM moved
         """,
     )
+    with psycopg.connect(ledger_dsn) as ledger:  # the SSU has rejected a third: its money is back here, and not there
+        ledger.execute(
+            """
+            WITH failed AS (
+                UPDATE ifms.payment_instruction SET status = 'FAILED', is_active = false WHERE pi_number = 'PI-initiated'
+                RETURNING *
+            ), people AS (
+                UPDATE ifms.beneficiary SET status = 'Payment Failed'
+                WHERE payment_instruction_id = (SELECT id FROM failed)
+            ), unpaid AS (
+                UPDATE ifms.payment SET paid_by = NULL WHERE paid_by = (SELECT id FROM failed)
+            ), logged AS (
+                INSERT INTO ifms.status_log (payment_instruction_id, tenant_id, payment_number, service_id, status,
+                    from_status, to_status)
+                SELECT id, tenant_id, payment_number, 'PIS', 'sample', 'INITIATED', 'FAILED' FROM failed
+            )
+            INSERT INTO ifms.fund_movement (sanction_id, kind, amount, payment_instruction_id)
+            SELECT sanction_id, 'REVERSAL', net_amount, id FROM failed
+            """
+        )
     rows.database.run(pi("paid", pistatus="SENT"))
     with psycopg.connect(ledger_dsn, autocommit=True) as ledger:
         before = ledger.execute(looked_at).fetchall()
         report = take_over(ledger_dsn, rows.database, MASTERS)
         assert ledger.execute(looked_at).fetchall() == before
+        assert ledger.execute("SELECT spent_amount FROM ifms.sanction WHERE spent_amount > 0").fetchall() == [(700,)]
     assert {misfit.about for misfit in report.misfits} == {"PI PI-paid"}
     assert {row[5] for row in before} == {"Payment Successful"}
     assert None not in {row[-1] for row in before}
