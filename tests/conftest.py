@@ -49,6 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "simulators(treasury, platform): options of their create_app, as dicts")
 
 
+@pytest.hookimpl(optionalhook=True)  # where planted faults are tried, xdist is left out
 def pytest_xdist_auto_num_workers() -> int:
     """Two processes more than processors: a third of a test's time it waits for PostgreSQL, a simulator or a disk."""
     return len(os.sched_getaffinity(0)) + 2

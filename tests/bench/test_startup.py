@@ -33,6 +33,7 @@ HEAVY = {
 MAY = {"ifms_relay.notify": {"confluent_kafka"}}
 
 
+@pytest.mark.tier("prove")
 def test_no_task_waits_for_libraries_that_it_does_not_need(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.syspath_prepend(str(REPO))
     from bench import startup

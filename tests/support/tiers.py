@@ -29,11 +29,12 @@ FOLDERS = {
     "faults": CHECK,
     "include": CHECK,
     "include/examples": TEST,
+    "include/ifms_standalone": PROVE,  # servers of its own are started, and their ports taken
     "mutants": CHECK,
     "support": CHECK,
     "dags": TEST,  # Airflow takes seconds to import
     "plugins": TEST,
-    "deploy": TEST,  # what is deployed is started
+    "deploy": PROVE,  # what is deployed is started
     "e2e": PROVE,
 }
 """The tier that a test of a folder is in at least; the innermost counts. A folder that is not here is refused."""
@@ -45,12 +46,13 @@ LONG_FIXTURES = {
     "elasticsearch_8",
     "chromium",
     "java_world",
+    "reported",
     "standalone",
     "run_dag",
     "run_backfill",
     "run_example",
 }
-"""Kafka, Elasticsearch, a browser, a whole Java adapter's rows, an Airflow with all its processes, DAG runs."""
+"""Kafka, Elasticsearch, a browser, a Java adapter's rows, what reports show, an Airflow with its processes, DAG runs."""
 SERVER_FIXTURES = {"postgres", "simulators", "pytester"}
 STARTERS = (
     "airflow",

@@ -71,6 +71,7 @@ def test_what_can_not_work_is_named_with_its_connection(hook, connect, extra, sa
     assert "sample-secret" not in why
 
 
+@pytest.mark.tier("prove")
 def test_a_broker_that_does_not_answer_is_said(hook, connect):
     connect({"bootstrap.servers": "127.0.0.1:1"})
     worked, why = hook.test_connection()

@@ -274,7 +274,6 @@ def test_a_scroll_without_a_voucher_date_may_be_of_any_up_to_when_it_was_told(le
     assert to_ask(ledger) == days(date(2026, 9, 10), date(2026, 9, 15))
 
 
-@pytest.mark.tier("prove")
 def test_dates_to_ask_are_found_by_an_index_however_many_were_ever_paid(ledger):
     ledger.fund(10_000)
     pi = paid(ledger, date(2026, 9, 1))

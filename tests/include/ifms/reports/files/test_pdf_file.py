@@ -12,6 +12,8 @@ from support.sample_data import NASTY, REGISTER, chunks, row, write
 
 from ifms.reports.files.pdf_file import PdfFile
 
+pytestmark = pytest.mark.tier("prove")  # a page takes a fiftieth of a second to lay out, and they are many
+
 
 def pages(path: Path) -> list[list[str]]:
     """The lines of each page, as somebody copies them."""
