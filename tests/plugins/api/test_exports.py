@@ -23,7 +23,11 @@ from support.failed import wage_bill
 from ifms_airflow.api.exports import WAITING, Exports
 from ifms_airflow.api.limits import Limits
 
-pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})]
+pytestmark = [
+    pytest.mark.airflow,
+    pytest.mark.tier("prove"),
+    pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0}),
+]
 
 FILES = (
     "register.csv",

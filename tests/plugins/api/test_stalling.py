@@ -24,7 +24,11 @@ from ifms_simulator.serve import running
 MB = 1_000_000
 PART = b" " * 100_000
 
-pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})]
+pytestmark = [
+    pytest.mark.airflow,
+    pytest.mark.tier("prove"),
+    pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0}),
+]
 
 
 @pytest.fixture

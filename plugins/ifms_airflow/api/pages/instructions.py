@@ -339,13 +339,13 @@ def instruction(
     """One PI with its whole history; with `dag` and `run`, how the DAG run stands that was started for it."""
     whole, about = _look(ledger, given, number)
     started = dag_runs.find(dag, run, given, ledger) if dag.startswith("ifms_") and run else None
-    came_of: list[Told] = []
+    act_results: list[ActResult] = []
     if started is not None and started.over:
         with ledger.connection() as connection:
             found = outcomes(connection, whole.pi, dag, run, given.read)
             problems = problems_of_run(connection, dag, run)
-        came_of = told(run.split("__")[0], whole.pi["pi_number"], found, problems)
-    return _show(request, user, given, kinds, whole, about, started=started, came_of=came_of)
+        act_results = results_of(run.split("__")[0], whole.pi["pi_number"], found, problems)
+    return _show(request, user, given, kinds, whole, about, started=started, act_results=act_results)
 
 
 @router.post("/accounts", dependencies=[Depends(sees_accounts)])
@@ -396,7 +396,7 @@ def _show(
     about: Around,
     *,
     started: dag_runs.Started | None = None,
-    came_of: Sequence[Told] = (),
+    act_results: Sequence[ActResult] = (),
     unmasked: Mapping[Any, str] | None = None,
 ) -> HTMLResponse:
     city = whole.pi["tenant_id"]
@@ -411,7 +411,7 @@ def _show(
         about=about,
         band=band(whole),
         line=steps(whole),
-        came_of=came_of,
+        act_results=act_results,
         status_text=_status(whole.pi),
         late=_late(whole),
         actions=[a for a in offered(whole, about) if may_act and may_start(user, given, a.dag_id)],
@@ -432,7 +432,7 @@ def _show(
 
 
 @dataclass(frozen=True)
-class Told:
+class ActResult:
     """What came of an action, in the story's words (texts.md §2)."""
 
     good: bool
@@ -441,7 +441,7 @@ class Told:
     """The new PI, to go to."""
 
 
-def told(action: str, shown: str, found: Sequence[Outcome], problems: Sequence[str]) -> list[Told]:
+def results_of(action: str, shown: str, found: Sequence[Outcome], problems: Sequence[str]) -> list[ActResult]:
     """What a DAG run that was started from the page of the PI `shown` has come to; nothing of one that only asked."""
     if action not in ("resubmit", "revise", "repay"):
         return []
@@ -450,7 +450,7 @@ def told(action: str, shown: str, found: Sequence[Outcome], problems: Sequence[s
         return [_resubmitted(each, shown) for each in made or found] or [_nothing_made("act.told.not", problems)]
     words = "act.told.revised" if action == "revise" else "act.told.repaid"
     return [
-        Told(
+        ActResult(
             each.submitted,
             t(f"{words}.{'sent' if each.submitted else 'unsent'}", number=each.pi_number),
             each.pi_number,
@@ -459,16 +459,16 @@ def told(action: str, shown: str, found: Sequence[Outcome], problems: Sequence[s
     ] or [_nothing_made("act.told.none", problems)]
 
 
-def _resubmitted(outcome: Outcome, shown: str) -> Told:
+def _resubmitted(outcome: Outcome, shown: str) -> ActResult:
     number = outcome.pi_number if outcome.pi_number != shown else None
     if outcome.submitted:
-        return Told(True, t("act.told.sent"), number)
+        return ActResult(True, t("act.told.sent"), number)
     why = outcome.message or t("act.told.no_answer")
-    return Told(False, t("act.told.maybe" if outcome.uncertain else "act.told.unsent", why=why), number)
+    return ActResult(False, t("act.told.maybe" if outcome.uncertain else "act.told.unsent", why=why), number)
 
 
-def _nothing_made(key: str, problems: Sequence[str]) -> Told:
-    return Told(False, t(key, why="; ".join(problems) or t("act.told.silent")))
+def _nothing_made(key: str, problems: Sequence[str]) -> ActResult:
+    return ActResult(False, t(key, why="; ".join(problems) or t("act.told.silent")))
 
 
 def band(whole: Whole) -> tuple[str, str]:

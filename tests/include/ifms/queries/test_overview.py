@@ -41,7 +41,7 @@ def two_cities(adapter: Adapter) -> None:
     counted(adapter)
 
 
-pytestmark = pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 0})
+pytestmark = [pytest.mark.tier("prove"), pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 0})]
 after_two_cities = pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 0}, after=two_cities)
 
 

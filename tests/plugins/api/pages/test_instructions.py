@@ -25,7 +25,7 @@ from support.past import Past, once
 from ifms.cities import Cities
 from ifms.errors import SweepError
 from ifms.queries.instruction import Outcome, by_number, outcomes
-from ifms_airflow.api.pages.instructions import Told, told
+from ifms_airflow.api.pages.instructions import ActResult, results_of
 from ifms_airflow.api.pages.render import day
 
 pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 0})]
@@ -606,7 +606,7 @@ def test_the_page_says_that_the_pi_is_submitted(
 
 def test_what_may_have_arrived_is_not_said_to_have_failed():
     lost = Outcome("PI-1", made=False, submitted=False, uncertain=True, message=None)
-    [said] = told("resubmit", "PI-1", [lost], [])
+    [said] = results_of("resubmit", "PI-1", [lost], [])
     assert (said.good, said.number) == (False, None)
     assert said.text.startswith("It may have arrived")
     assert "failed" not in said.text
@@ -628,11 +628,11 @@ def test_the_page_names_the_revised_pi(
         browser.get(there).text
     )
     other = Outcome("COR-2", made=True, submitted=False, uncertain=False, message="no")
-    assert told("revise", number, [other], []) == [
-        Told(False, "Revised payment instruction COR-2 generated successfully, but failed to submit.", "COR-2")
+    assert results_of("revise", number, [other], []) == [
+        ActResult(False, "Revised payment instruction COR-2 generated successfully, but failed to submit.", "COR-2")
     ]
-    assert told("revise", number, [], ["no account"])[0].text.endswith(": no account")
-    assert told("refresh", number, [other], []) == []
+    assert results_of("revise", number, [], ["no account"])[0].text.endswith(": no account")
+    assert results_of("refresh", number, [other], []) == []
     with psycopg.connect(adapter.dsn) as connection:
         whole = by_number(connection, number, Cities.ALL)
         assert whole is not None

@@ -21,7 +21,11 @@ from ifms_airflow.api.messages import ENGLISH, LANGUAGES, texts
 from ifms_airflow.api.pages import language, render
 from ifms_airflow.api.pages.language import COOKIE, cookie, is_ours, preferred
 
-pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 0})]
+pytestmark = [
+    pytest.mark.airflow,
+    pytest.mark.tier("prove"),
+    pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 0}),
+]
 
 ODIA_TITLE = "ସାମଗ୍ରିକ ଚିତ୍ର"
 
