@@ -5684,7 +5684,7 @@ CREATE TRIGGER first_status BEFORE INSERT ON ifms.beneficiary FOR EACH ROW WHEN 
 -- Name: payment_instruction first_status; Type: TRIGGER; Schema: ifms; Owner: -
 --
 
-CREATE TRIGGER first_status BEFORE INSERT ON ifms.payment_instruction FOR EACH ROW WHEN ((new.status IS DISTINCT FROM 'PENDING'::text)) EXECUTE FUNCTION ifms.refuse_first_status('PENDING');
+CREATE TRIGGER first_status BEFORE INSERT ON ifms.payment_instruction FOR EACH ROW WHEN (((new.status IS DISTINCT FROM 'PENDING'::text) AND ((new.imported_at IS NULL) OR (new.status IS DISTINCT FROM 'FAILED'::text)))) EXECUTE FUNCTION ifms.refuse_first_status('PENDING');
 
 --
 -- Name: proposal goes_its_way; Type: TRIGGER; Schema: ifms; Owner: -

@@ -302,6 +302,26 @@ WHERE p.pi_type = 'ORIGINAL'
     AND (p.reported_status <> 'FAILED'
     OR i.pi_number = p.pi_number)
 
+-- rule: payment | both may have been sent: ask the treasury which of them it has, before anything else is done
+SELECT p.tenant_id, p.payment_number, 'PI ' || coalesce(p.pi_number, '(' || p.id || ')'), 'this ledger has PI '
+        || i.pi_number || ' (' || i.status || ') of its own, which pays again what has failed of PI ' || p.parent
+FROM java_pi p
+JOIN ifms.payment_instruction i ON i.parent_pi_number = p.parent
+    OR i.repayment_of = p.parent
+WHERE p.ledger_id IS NULL
+    AND p.reported_status <> 'FAILED'
+    AND i.imported_at IS NULL
+
+-- rule: payment | find out which of the two is of this number, and mend the row before anything else is done
+SELECT p.tenant_id, p.payment_number, 'PI ' || p.pi_number, 'this ledger has given its number to a PI of its own, for payment '
+        || i.payment_number || ' of ' || i.tenant_id
+FROM java_pi p
+JOIN ifms.payment_instruction i ON i.pi_number = p.pi_number
+WHERE i.imported_at IS NULL
+    AND ((i.tenant_id, i.payment_number) <> (p.tenant_id, p.payment_number)
+    OR i.pi_type <> p.pi_type
+    OR i.repayment_of IS NOT NULL)
+
 -- rule: payment | ask the platform which amount is right
 SELECT p.tenant_id, p.payment_number, 'PI ' || coalesce(p.pi_number, '(' || p.id || ')'),
         'this ledger knows its payment with ' || y.amount || ', not with ' || p.net

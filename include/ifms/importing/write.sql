@@ -102,11 +102,12 @@ DO UPDATE SET fetched_until = coalesce(va_watermark.fetched_until, excluded.fetc
 
 -- part: instructions
 -- A payment's PIs one after the other, each from PENDING to where it stands: a beneficiary is live in one of them only.
+-- One that has FAILED is that from its first row on: its payment, or its beneficiaries, may have another one here by now.
 -- A beneficiary starts where it stands, and goes on by the steps if a later import finds it elsewhere.
 INSERT INTO ifms.payment_instruction (id, tenant_id, pi_number, pi_type, parent_pi_number, payment_number, is_active,
     sanction_id, hoa_code, ddo_code, ssu_id, grantee_code, scheme_code, master_allotment_id, ssu_allotment_id,
     allotment_serial_no, gross_amount, net_amount, beneficiary_count, bill_date, financial_year, purpose,
-    org_bill_ref_number, org_bill_date, additional_details, attempts, last_attempt, last_attempt_at, error_code,
+    org_bill_ref_number, org_bill_date, additional_details, status, attempts, last_attempt, last_attempt_at, error_code,
     error_message, success_code, success_description, pi_approved_id, pi_approval_date, pa_fin_year, pa_advice_id,
     pa_advice_date, pa_bill_ref_number, pa_token_number, pa_token_date, paid_at, created_at, updated_at, imported_at,
     uncertain)
@@ -121,6 +122,7 @@ SELECT CASE WHEN pg_input_is_valid(p.id, 'uuid') AND NOT EXISTS (
        pg_temp.year_of((p.created AT TIME ZONE 'Asia/Kolkata')::date), 'MUKTA', o.bill_ref, o.bill_date,
        -- a revised PI pays bills of its original: it is found by the same numbers
        CASE WHEN o.details IS NULL OR p.details @? '$.billNumber[*]' THEN p.details ELSE p.details || o.details END,
+       CASE p.target WHEN 'FAILED' THEN 'FAILED' ELSE 'PENDING' END,
        CASE WHEN p.error = 'PAYMENT_INSUFFICIENT_FUNDS' THEN 0 ELSE 1 END,
        CASE WHEN p.route <> 'ORIGINAL DECLINED' AND p.route <> 'REVISED FAILED' THEN 'answered'
             WHEN p.error = 'PAYMENT_INSUFFICIENT_FUNDS' THEN 'never_sent'
@@ -147,6 +149,14 @@ WHERE p.ledger_id IS NULL AND p.generation = %(generation)s;
 
 UPDATE fit_pi p SET ledger_id = l.id FROM ifms.payment_instruction l
 WHERE p.ledger_id IS NULL AND p.generation = %(generation)s AND l.pi_number = p.pi_number;
+
+INSERT INTO ifms.status_log (payment_instruction_id, tenant_id, payment_number, service_id, status, from_status, to_status,
+    message, created_at)
+SELECT i.id, i.tenant_id, i.payment_number, 'IMPORT', 'STATUS_LOG_IMPORT_SUCCESS', s.from_status, s.to_status,
+       'as the Java adapter had it', p.modified
+FROM fit_pi p JOIN ifms.payment_instruction i ON i.id = p.ledger_id
+JOIN java_step s ON s.subject = 'PI' AND s.route = p.route
+WHERE p.target = 'FAILED' AND i.imported_at = now() AND p.generation = %(generation)s ORDER BY i.id, s.n;
 
 INSERT INTO ifms.beneficiary (payment_instruction_id, beneficiary_number, beneficiary_id, beneficiary_type, amount,
     line_item_ids, name, account_last4, account_type, ifsc, bank_account_id, mobile, address, status_message,
@@ -222,7 +232,7 @@ ORDER BY sanction_id, kind IN ('ALLOTMENT') DESC, at, place;
 -- part: payments
 -- Since when each stands where it stands: what a step here has changed, the Java adapter had changed before.
 UPDATE ifms.payment_instruction i SET status_since = p.modified
-FROM fit_pi p WHERE i.id = p.ledger_id AND i.status_since = now();
+FROM fit_pi p WHERE i.id = p.ledger_id AND now() IN (i.status_since, i.imported_at);
 
 -- Numbers that the treasury may have: of this import, or taken for refused by an earlier one.
 CREATE TEMP TABLE new_doubt ON COMMIT DROP AS

@@ -230,6 +230,42 @@ def test_a_payment_that_has_a_pi_here_is_not_taken_in_with_another(rows, here, e
     assert rows.misfits(here=here) == expected
 
 
+REVISES = {"pi_type": "REVISED", "org_bill_ref_number": "B", "org_bill_date": "2026-01-01"}
+AGAIN = "of its own, which pays again what has failed of PI PI-again"
+
+
+@pytest.mark.parametrize(
+    ("successor", "change", "expected"),
+    [
+        (kept("PI-here", "AGAIN", parent_pi_number="PI-again", **REVISES), "", "this ledger has PI PI-here (INITIATED)"),
+        (kept("PI-here", "AGAIN", "FAILED", parent_pi_number="PI-again", **REVISES), "", "this ledger has PI PI-here (FAILED)"),
+        (kept("PI-here", "AGAIN", "SUCCESSFUL", repayment_of="PI-again"), "", "this ledger has PI PI-here (SUCCESSFUL)"),
+        (kept("PI-here", "AGAIN", parent_pi_number="PI-again", **REVISES), pi("again-2", pistatus="FAILED"), ""),
+        (kept("PI-here", "AGAIN", parent_pi_number="PI-paid", **REVISES), "", ""),
+        (kept("PI-here", "AGAIN", "COMPLETED", parent_pi_number="PI-again", imported_at="2026-02-01", **REVISES), "", ""),
+    ],
+)  # fmt: skip
+def test_who_is_paid_again_from_here_is_not_taken_in_as_paid_again_there(rows, successor, change, expected):
+    """Both may have been sent: what had failed would be paid twice."""
+    rows.database.run(change or "SELECT")
+    found = rows.misfits(here=successor)
+    assert found == ({"AGAIN": [f"{expected} {AGAIN}"]} if expected else {})
+
+
+@pytest.mark.parametrize(
+    ("here", "whose"),
+    [
+        (kept("PI-paid", "HERE"), {"PAID": "HERE of od.sample"}),
+        (kept("PI-paid", "PAID", tenant_id=OTHER), {"PAID": "PAID of od.other"}),
+        (kept("PI-again-2", "AGAIN", repayment_of="PI-x"), {"AGAIN": "AGAIN of od.sample"}),
+        (kept("PI-again-2", "HERE", imported_at="2026-02-01"), {}),
+    ],
+)
+def test_a_number_that_this_ledger_has_given_to_another_is_not_taken_in(rows, here, whose):
+    given = "this ledger has given its number to a PI of its own, for payment"
+    assert rows.misfits(here=here) == {payment: [f"{given} {of}"] for payment, of in whose.items()}
+
+
 EARLIER = "2026-02-01"  # an earlier import took it in
 
 

@@ -10,7 +10,7 @@ import pytest
 from psycopg.rows import dict_row
 from support.databases import rewrite
 from support.java import take_over
-from support.java_rows import FAILED, MASTERS, ORIGINALS, REVISIONS, SUCCESSFUL, advice, pi
+from support.java_rows import FAILED, MASTERS, ORIGINALS, REVISIONS, SUCCESSFUL, advice, person, pi
 
 WAITS, UNDER_WAY = "Payment Initiated", "Payment In Process"
 FIRST = dict.fromkeys(ORIGINALS, ("INITIATED", WAITS, WAITS)) | {"declined": ORIGINALS["declined"]}
@@ -189,6 +189,54 @@ def test_a_pi_that_is_the_only_one_goes_on_and_another_that_comes_later_is_booke
         spent = ledger.execute("SELECT sum(spent_amount) FROM ifms.sanction").fetchone()
     assert found == [(SUCCESSFUL, "V")] * 2 + [(WAITS, None)] * 2
     assert spent == (200,)
+
+
+def test_what_was_tried_and_failed_comes_later_than_what_is_live_here(rows, ledger_dsn):
+    """Originals of a paid payment, refused, in doubt and rejected, and a revision beside one that is under way."""
+    run = rows.database.run
+    take_over(ledger_dsn, rows.database, MASTERS)
+    for n, (name, error) in enumerate((("refused", "Insufficient fund"), ("unanswered", "Read timed out"))):
+        rows.add(name, 70 + n, "FAILED", [FAILED, FAILED], error=error)
+    rows.add("late-2", 72, "FAILED", [FAILED], "PI-again", "Read timed out")
+    run(person("late-2-0", beneficiarynumber="N-again-1"))
+    run(pi("late-2", muktareferenceid="AGAIN"))
+    run(pi("unanswered", muktareferenceid="PAID"))
+    for name in ("refused", "rejected"):  # the second was the original of another payment: now it is of this one, too
+        run(pi(name, muktareferenceid="PAID"))
+    run("UPDATE jit_payment_inst_details SET pinumber = 'PI-rejected-too', id = 'rejected-too' WHERE id = 'rejected'")
+    for table, column in (("jit_beneficiary_details", "piid"), ("jit_payment_advice_details", "piid")):
+        run(f"UPDATE {table} SET {column} = 'rejected-too', id = id || '-too' WHERE {column} = 'rejected'")
+    run("UPDATE jit_beneficiary_lineitems SET beneficiaryid = beneficiaryid || '-too' WHERE id LIKE 'rejected%'")
+    run(
+        "UPDATE jit_transaction_details SET paymentinstid = 'rejected-too', id = id || '-too' WHERE id LIKE 'rejected%'"
+    )
+    run("UPDATE jit_pi_status_logs SET piid = 'rejected-too', id = id || '-too' WHERE id LIKE 'rejected%'")
+    report = take_over(ledger_dsn, rows.database, MASTERS)
+    assert report.misfits == []
+    assert [remark.split(" is FAILED")[0] for remark in report.remarks if "beside" in remark] == ["PI PI-unanswered"]
+    with psycopg.connect(ledger_dsn) as ledger:
+        found = ledger.execute(
+            """
+            SELECT right(i.pi_number, -3), i.status, i.uncertain, i.status_since = i.updated_at,
+                   (SELECT array_agg(l.from_status || ' ' || l.to_status ORDER BY l.id) FROM ifms.status_log l
+                    WHERE l.payment_instruction_id = i.id AND l.to_status IS NOT NULL),
+                   (SELECT array_agg(m.kind ORDER BY m.id) FROM ifms.fund_movement m WHERE m.payment_instruction_id = i.id)
+            FROM ifms.payment_instruction i
+            WHERE i.pi_number IN ('PI-refused', 'PI-unanswered', 'PI-late-2', 'PI-rejected-too') ORDER BY 1
+            """
+        ).fetchall()
+        [paid] = ledger.execute(
+            "SELECT i.pi_number, y.hold_code FROM ifms.payment y JOIN ifms.payment_instruction i ON i.id = y.paid_by"
+            " WHERE y.payment_number = 'PAID'"
+        )
+    at_once, after_a_while = ["PENDING FAILED"], ["PENDING INITIATED", "INITIATED FAILED"]
+    assert found == [
+        ("late-2", "FAILED", True, True, at_once, None),
+        ("refused", "FAILED", False, True, at_once, None),
+        ("rejected-too", "FAILED", False, True, after_a_while, ["RESERVE", "DEBIT", "REVERSAL"]),
+        ("unanswered", "FAILED", True, True, at_once, None),
+    ]
+    assert paid == ("PI-paid", None)
 
 
 def test_what_this_ledger_has_made_of_it_since_stays(rows, ledger_dsn):

@@ -11,7 +11,7 @@ from psycopg import errors
 from support.databases import as_worker
 from support.failed import TENANT
 from support.java import broken, imported, statuses
-from support.java_rows import CITY, FAILED, NEW_YEAR, ORIGINALS, OTHER, SOME_ID, copied, kept, moved, person, pi
+from support.java_rows import CITY, FAILED, NEW_YEAR, ORIGINALS, OTHER, SOME_ID, copied, kept, moved, people, person, pi
 
 from ifms.cities import Cities
 from ifms.importing import rules
@@ -472,6 +472,32 @@ def test_what_was_tried_and_failed_beside_a_live_pi_is_taken_over_too(rows):
         "PI-late-2": "FAILED",
     }
     assert (payment["amount"], payment["hold_code"], payment["paid_by"] is None) == (100, None, False)
+
+
+def test_what_has_failed_there_is_taken_over_beside_what_this_ledger_has_sent_since(rows):
+    """A payment that both adapters have tried, and a revision of each."""
+    rows.database.run(pi("completed-2", pistatus="FAILED", pierrorresp="Read timed out"))
+    rows.database.run(people("completed-2", paymentstatus=FAILED))
+    own = {
+        "pi_type": "REVISED",
+        "parent_pi_number": "PI-completed",
+        "org_bill_ref_number": "B",
+        "org_bill_date": "2026-01-01",
+    }
+    paid = "INSERT INTO ifms.payment (tenant_id, payment_number, payment_id, amount, raised_at, paid_by) SELECT tenant_id, payment_number, '', 100, now(), id FROM ifms.payment_instruction"
+    here = f"{kept('PI-here', 'DECLINED')}; {paid}; {kept('PI-here-2', 'COMPLETED', **own)}"
+    with rows.taken_over(here=here) as (report, look):
+        found = look(
+            "SELECT pi_number, status FROM ifms.payment_instruction WHERE payment_number IN ('DECLINED', 'COMPLETED') ORDER BY 1"
+        )
+    assert report.misfits == []
+    assert {row["pi_number"]: row["status"] for row in found} == {
+        "PI-completed": "COMPLETED",
+        "PI-completed-2": "FAILED",
+        "PI-declined": "FAILED",
+        "PI-here": "INITIATED",
+        "PI-here-2": "INITIATED",
+    }
 
 
 def test_a_number_that_a_failed_pi_named_with_another_amount_is_counted_with_both(rows):

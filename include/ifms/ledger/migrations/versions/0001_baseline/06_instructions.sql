@@ -210,8 +210,10 @@ BEGIN
     RAISE EXCEPTION 'a new row of % starts as %, not as %', TG_TABLE_NAME, TG_ARGV[0], NEW.status
         USING ERRCODE = 'check_violation', CONSTRAINT = 'status_transition';
 END $$;
+-- What its owner imports may be over with its first row: its payment may have another one by then.
 CREATE TRIGGER first_status BEFORE INSERT ON ifms.payment_instruction FOR EACH ROW
-    WHEN (NEW.status IS DISTINCT FROM 'PENDING') EXECUTE FUNCTION ifms.refuse_first_status('PENDING');
+    WHEN (NEW.status IS DISTINCT FROM 'PENDING' AND (NEW.imported_at IS NULL OR NEW.status IS DISTINCT FROM 'FAILED'))
+    EXECUTE FUNCTION ifms.refuse_first_status('PENDING');
 
 CREATE FUNCTION ifms.check_transition() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
