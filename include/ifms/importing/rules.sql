@@ -337,7 +337,6 @@ SELECT p.tenant_id, p.payment_number, 'PI ' || coalesce(p.pi_number, '(' || p.id
 FROM java_pi p
 JOIN ifms.payment_instruction i ON i.id = p.ledger_id
 WHERE p.target <> i.status
-    AND i.imported_at <> now()
     AND NOT EXISTS (SELECT
 FROM java_step s
 WHERE s.subject = 'PI'

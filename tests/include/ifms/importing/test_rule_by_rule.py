@@ -182,6 +182,9 @@ def test_what_sums_say_is_told_with_all_that_they_come_to(rows):
     assert initiated == "it is INITIATED, active, for 100.00; its transactions are 0 DEBIT of 0, 0 REVERSAL of 0"
     [paid] = [why for why in found["PAID"] if DEBITS in why]
     assert paid.endswith("1 DEBIT of 100.00, 0 REVERSAL of 0, and others")
+    rows.database.run(moved("rejected-REVERSAL", transactionamount=99))
+    [rejected] = [why for why in rows.misfits()["REJECTED"] if DEBITS in why]
+    assert rejected.endswith("1 DEBIT of 100.00, 1 REVERSAL of 99.00")
 
 
 @pytest.mark.parametrize(
