@@ -3,13 +3,12 @@
 Airflow runs with the settings of `make run`, all DAG files, a triggerer and a real Kafka; ifms_pa, ifms_pi and
 ifms_relay are switched on. A bill is approved, its payment is made with it and told on the topic as DIGIT tells it:
 first each one alone, when nothing is under way, then a stream of them, of which one may be taken along by the run that
-another has rung for. The treasury answers at once. When a PI was accepted, the ledger says; where the seconds went,
-Airflow's own tables. A bill whose payment DIGIT leaves to ifms_pa waits for that one's clock before: that is not in it.
+another has rung for. And bills without a payment, told on the topic of bills: ifms_pa makes it. The treasury answers
+at once. When a PI was accepted, the ledger says; where the seconds went, Airflow's own tables.
 """
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -35,7 +34,7 @@ from ifms_standalone.settings import REPOSITORY
 DAG = "ifms_pi"
 DAGS = ("ifms_pa", DAG, "ifms_relay")
 LEDGER = "ifms"  # the database that Airflow's connection names
-TOPIC = "expense-payment-create"
+TOPIC, BILLS = "expense-payment-create", "expense-bill-update"
 CITY = "od.samplea"
 PAYMENTS, QUICK_PAYMENTS = 20, 3
 """So many alone, and as many in a stream."""
@@ -45,6 +44,8 @@ Airflow's loops go by whole seconds, and payments shall meet them here and there
 STREAM_SECONDS = 1.3
 ALLOWED = 15.0
 """Seconds: for the median."""
+
+Ring = Callable[[str], None]
 
 PARTS = (
     "until it has rung",
@@ -77,14 +78,15 @@ class Way:
 
 @dataclass(frozen=True)
 class Ways:
-    """The ways of payments that came alone, and of those that came in a stream."""
+    """The ways of payments that came alone, of those that came in a stream, and of bills that came without one."""
 
     alone: list[Way]
     stream: list[Way]
+    bills: list[Way]
 
 
 def measure(made: Harness, payments: int, console: Console) -> Ways | str:
-    """The ways of so many payments alone, and as many in a stream; a sentence where there can be no Kafka.
+    """The ways of so many payments alone, in a stream, and of bills alone; a sentence where there can be no Kafka.
 
     Raises StandaloneError.
     """
@@ -94,21 +96,17 @@ def measure(made: Harness, payments: int, console: Console) -> Ways | str:
     made.treasury.control("POST", "settings", {"latency_ms": 0})
     try:
         with console.status("Airflow and Kafka are starting"), _doorbell(made) as ring:
-            number, _ = _approve(made, ring)  # what starts for the first time is nobody's figure
-            _wait(made, {number})
-            time.sleep(PAUSE_SECONDS)
-            alone, stream = {}, {}
+            for topic in (TOPIC, BILLS):  # what starts for the first time is nobody's figure
+                _one_by_one(made, ring, topic, 1)
+            alone = _one_by_one(made, ring, TOPIC, payments)
+            bills = _one_by_one(made, ring, BILLS, payments)
+            stream = {}
             for _ in range(payments):
-                number, at = _approve(made, ring)
-                alone[number] = at
-                _wait(made, {number})
-                time.sleep(PAUSE_SECONDS)
-            for _ in range(payments):
-                number, at = _approve(made, ring)
+                number, at = _approve(made, ring, TOPIC)
                 stream[number] = at
                 time.sleep(STREAM_SECONDS)
             _wait(made, stream.keys())
-            return Ways(_ways(made, alone), _ways(made, stream))
+            return Ways(_ways(made, alone), _ways(made, stream), _ways(made, bills))
     except UnavailableError as reason:
         return str(reason)
     except AssertionError as late:  # what the tests wait for, too
@@ -117,11 +115,15 @@ def measure(made: Harness, payments: int, console: Console) -> Ways | str:
 
 def table(ways: Ways) -> Table:
     """From approval to acceptance against what is allowed, and where the seconds go."""
-    made = Table(title=f"From approval to acceptance when the doorbell rings, {len(ways.alone)} payments each")
+    made = Table(title=f"From approval to acceptance when the doorbell rings, {len(ways.alone)} bills each")
     made.add_column("what")
     for heading in ("median", "p95", "allowed", ""):
         made.add_column(heading, justify="right")
-    for name, some in (("each alone", ways.alone), (f"one every {STREAM_SECONDS} s", ways.stream)):
+    for name, some in (
+        ("each alone", ways.alone),
+        (f"one every {STREAM_SECONDS} s", ways.stream),
+        ("each alone, its payment by ifms_pa", ways.bills),
+    ):
         seconds = [way.seconds for way in some]
         verdict = "[green]ok[/]" if median(seconds) <= ALLOWED else "[red]over[/]"
         made.add_row(f"from approval to acceptance, {name}", *_figures(seconds), f"{ALLOWED:.0f} s", verdict)
@@ -136,9 +138,20 @@ def _figures(seconds: Sequence[float]) -> tuple[str, str]:
     return f"{median(seconds):.1f} s", f"{high:.1f} s"
 
 
+def _one_by_one(made: Harness, ring: Ring, topic: str, count: int) -> dict[str, datetime]:
+    """Approve so many bills, each when the one before is through; when each was approved."""
+    approved = {}
+    for _ in range(count):
+        number, at = _approve(made, ring, topic)
+        approved[number] = at
+        _wait(made, {number})
+        time.sleep(PAUSE_SECONDS)
+    return approved
+
+
 @contextmanager
-def _doorbell(made: Harness) -> Iterator[Callable[[str], None]]:
-    """Kafka and Airflow, up and listening; what is given tells of a payment, by its number.
+def _doorbell(made: Harness) -> Iterator[Ring]:
+    """Kafka and Airflow, up and listening; what is given puts a message on a topic.
 
     Raises UnavailableError where there can be no Kafka, AssertionError when a part is not up in time.
     """
@@ -148,15 +161,17 @@ def _doorbell(made: Harness) -> Iterator[Callable[[str], None]]:
 
         client: dict[str, str | int | float | bool] = {"bootstrap.servers": broker.servers, "log_level": 0}
         admin = AdminClient(client)  # kept: without it nobody waits for the answer
-        admin.create_topics([NewTopic(TOPIC, 1, 1)])[TOPIC].result()
+        for made_of_it in admin.create_topics([NewTopic(topic, 1, 1) for topic in (TOPIC, BILLS)]).values():
+            made_of_it.result()
         producer = Producer(client)
 
-        def ring(number: str) -> None:
-            producer.produce(TOPIC, json.dumps({"payment": {"paymentNumber": number}}).encode())
+        def ring(topic: str) -> None:
+            producer.produce(topic, b"{}")  # nobody reads it
             producer.flush()
 
         kafka = {"conn_type": "kafka", "extra": {"bootstrap.servers": broker.servers}}
-        ours = {"IFMS_PAYMENT_TOPIC": TOPIC, "AIRFLOW__CORE__DAGS_FOLDER": str(REPOSITORY / "dags")}
+        ours = {"AIRFLOW__CORE__DAGS_FOLDER": str(REPOSITORY / "dags")}
+        ours |= {"IFMS_PAYMENT_TOPIC": TOPIC, "IFMS_BILL_TOPIC": BILLS}
         described = connections(made) | {"ifms_kafka": kafka}
         with running(made.server, described, made.root / "doorbell", DAG, ours) as parts:
             parts.start("triggerer", "triggerer", "--skip-serve-logs")
@@ -167,26 +182,27 @@ def _doorbell(made: Harness) -> Iterator[Callable[[str], None]]:
             yield ring
 
 
-def _approve(made: Harness, ring: Callable[[str], None]) -> tuple[str, datetime]:
-    """Approve a bill, with its payment, and tell of it; the payment's number, and the instant before."""
+def _approve(made: Harness, ring: Ring, topic: str) -> tuple[str, datetime]:
+    """Approve a bill, with its payment unless the topic is that of bills; its number, and the instant before."""
     at = datetime.now(UTC)
-    [bill] = sample.bulk(made.platform.address, 1, 1, CITY)
-    ring(bill["paymentNumber"])
-    return bill["paymentNumber"], at
+    [bill] = sample.bulk(made.platform.address, 1, 1, CITY, with_payments=topic == TOPIC)
+    ring(topic)
+    return bill["billNumber"], at
 
 
 def _wait(made: Harness, numbers: Collection[str]) -> None:
-    """Wait until the treasury has accepted the PIs of these payments. Raises AssertionError."""
-    until(lambda: set(numbers) <= _accepted(made).keys(), f"of {len(numbers)} payments, not all get an accepted PI")
+    """Wait until the treasury has accepted the PIs of these bills. Raises AssertionError."""
+    until(lambda: set(numbers) <= _accepted(made).keys(), f"of {len(numbers)} bills, not all get an accepted PI")
 
 
 def _accepted(made: Harness) -> dict[str, tuple[str, datetime, datetime]]:
-    """The payments whose PI is accepted: in which DAG run, when its sweep began, and when that was."""
+    """The bills whose PI is accepted: in which DAG run, when its sweep began, and when that was."""
     with psycopg.connect(made.server.dsn(LEDGER)) as connection:
         rows = connection.execute(
             """
-            SELECT l.payment_number, r.run_id, r.started_at, l.created_at FROM ifms.status_log l
+            SELECT p.bill_numbers[1], r.run_id, r.started_at, l.created_at FROM ifms.status_log l
             JOIN ifms.sweep_run r ON r.id = l.sweep_run_id
+            JOIN ifms.payment_instruction p ON p.id = l.payment_instruction_id
             WHERE l.from_status = 'PENDING' AND l.to_status = 'INITIATED'
             """
         ).fetchall()

@@ -5,7 +5,9 @@ Creates a payment on the platform for each approved bill that has none: one paym
 bill numbers in the form (1 to 200), or chosen on the page "Choose bills", the run is about these alone.
 
 ## When
-Every 5 minutes (`IFMS_SCHEDULE_PA`). A backfill looks at the bills created in its interval.
+Every 5 minutes (`IFMS_SCHEDULE_PA`). When a message comes on the Kafka topic that the environment variable
+`IFMS_BILL_TOPIC` names (`expense-bill-update`; connection `ifms_kafka`), at once and a minute after that again: it is a
+doorbell, which bills there are is asked of the platform. A backfill looks at the bills created in its interval.
 
 ## Reads
 The platform's list of cities and its bills: a run that finds none calls nothing else.
@@ -26,14 +28,14 @@ from datetime import timedelta
 from airflow.sdk import DAG
 
 from ifms_airflow.alerts import alerts
-from ifms_airflow.assets import PAYMENTS
+from ifms_airflow.assets import PAYMENTS, changed_bills
 from ifms_airflow.operators import CreatePaymentsOperator
-from ifms_airflow.schedules import BILLS, DEFAULT_ARGS, TENANTS, clock
+from ifms_airflow.schedules import BILLS, DEFAULT_ARGS, TENANTS, bells_or_clock
 
 with DAG(
     "ifms_pa",
-    description="Payments for approved bills: every 5 minutes",
-    schedule=clock("PA", "*/5 * * * *", interval=timedelta(minutes=5)),
+    description="Payments for approved bills: on changed bills, and every 5 minutes",
+    schedule=bells_or_clock(changed_bills(), "PA", "*/5 * * * *", interval=timedelta(minutes=5)),
     doc_md=__doc__,
     tags=["ifms", "platform"],
     default_args=DEFAULT_ARGS | {"execution_timeout": timedelta(minutes=30)},

@@ -35,24 +35,28 @@ SETTLED = Signal(Asset("ifms_settled", uri="ifms://settled"), AssetAlias("ifms_s
 SIGNALS = (PAYMENTS, OUTBOX, ALLOTMENTS, SETTLED)
 
 
-def doorbell() -> Asset | None:
-    """What rings when the platform's topic of new payments has a message; None unless IFMS_PAYMENT_TOPIC names it.
+def new_payments_or_money() -> BaseAsset:
+    """Any of the signals that start ifms_pi; the platform's topic of new payments is among them if it is named."""
+    signals = PAYMENTS.asset | ALLOTMENTS.asset
+    outside = _doorbell("ifms_doorbell", "IFMS_PAYMENT_TOPIC")
+    return signals if outside is None else signals | outside
+
+
+def changed_bills() -> BaseAsset | None:
+    """What starts ifms_pa beside its clock: the platform's topic of changed bills; None unless it is named."""
+    return _doorbell("ifms_bill_doorbell", "IFMS_BILL_TOPIC")
+
+
+def _doorbell(name: str, variable: str) -> Asset | None:
+    """What rings when there is a message on the topic that `variable` names; None where it names none.
 
     The variable, and not the connection `ifms_kafka`, says whether it is there: a connection may be anywhere, and
     nothing is looked up when DAG files are parsed.
     """
-    topic = os.environ.get("IFMS_PAYMENT_TOPIC", "").strip()
+    topic = os.environ.get(variable, "").strip()
     if not topic:
         return None
     from ifms_airflow.triggers.doorbell import DoorbellTrigger
 
-    return Asset(
-        "ifms_doorbell", uri="ifms://doorbell", watchers=[AssetWatcher("ifms_doorbell", DoorbellTrigger(topic))]
-    )
-
-
-def new_payments_or_money() -> BaseAsset:
-    """Any of the signals that start ifms_pi."""
-    signals = PAYMENTS.asset | ALLOTMENTS.asset
-    outside = doorbell()
-    return signals if outside is None else signals | outside
+    uri = f"ifms://{name.removeprefix('ifms_')}"
+    return Asset(name, uri=uri, watchers=[AssetWatcher(name, DoorbellTrigger(topic))])

@@ -127,11 +127,15 @@ def intervals(service: str, cron: str) -> CronDataIntervalTimetable | None:
 
 
 def bells_or_clock(
-    bells: BaseAsset, service: str, cron: str, *, interval: timedelta = timedelta(days=1)
-) -> AssetOrTimeSchedule | BaseAsset:
-    """On any of `bells`, and by `clock`; by the bells alone when the clock is `none`."""
+    bells: BaseAsset | None, service: str, cron: str, *, interval: timedelta = timedelta(days=1)
+) -> AssetOrTimeSchedule | CronTriggerTimetable | BaseAsset | None:
+    """On any of `bells`, and by `clock`; by one of them alone where the other is none."""
     timetable = clock(service, cron, interval=interval)
-    return bells if timetable is None else AssetOrTimeSchedule(timetable=timetable, assets=bells)
+    if bells is None:
+        return timetable
+    if timetable is None:
+        return bells
+    return AssetOrTimeSchedule(timetable=timetable, assets=bells)
 
 
 def failure_days() -> int:

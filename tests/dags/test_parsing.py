@@ -166,6 +166,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "AIRFLOW_HOME": str(home / "airflow"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "IFMS_PAYMENT_TOPIC": "expense-payment-create",  # a doorbell is not looked for either
+        "IFMS_BILL_TOPIC": "expense-bill-update",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "postgresql+psycopg2://nobody:sample@127.0.0.1:1/nowhere",
     }
     command = [sys.executable, "-c", PARSE, str(home), str(REPO / "dags")]
@@ -526,6 +527,20 @@ def test_environment_hangs_a_doorbell_up(monkeypatch: pytest.MonkeyPatch):
     assert names(load(monkeypatch, IFMS_PAYMENT_TOPIC=" ")["ifms_pi"].timetable.asset_condition) == BELLS["ifms_pi"]
     alone = load(monkeypatch, IFMS_PAYMENT_TOPIC="t", IFMS_SCHEDULE_PI="none")["ifms_pi"].timetable.asset_condition
     assert "ifms_doorbell" in names(alone)
+
+
+def test_environment_hangs_a_doorbell_up_for_bills(monkeypatch: pytest.MonkeyPatch):
+    hung = load(monkeypatch, IFMS_BILL_TOPIC=" sample-bills ", IFMS_PAYMENT_TOPIC="sample-payments")
+    both = hung["ifms_pa"].timetable
+    assert both.timetable.expression == DAGS["ifms_pa"]
+    assert interval(both.timetable) == INTERVALS["ifms_pa"]
+    assert names(both.asset_condition) == {"ifms_bill_doorbell"}
+    [watcher] = both.asset_condition.watchers
+    assert watcher.trigger.serialize()[1]["topic"] == "sample-bills"
+    assert names(hung["ifms_pi"].timetable.asset_condition) == BELLS["ifms_pi"] | {"ifms_doorbell"}
+    alone = load(monkeypatch, IFMS_BILL_TOPIC="t", IFMS_SCHEDULE_PA="none")["ifms_pa"].timetable
+    assert names(alone.asset_condition) == {"ifms_bill_doorbell"}
+    assert type(alone).__name__ == "AssetTriggeredTimetable"
 
 
 def test_environment_sets_the_number_of_shards(monkeypatch: pytest.MonkeyPatch):

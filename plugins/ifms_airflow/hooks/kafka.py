@@ -38,7 +38,8 @@ class ListenerHook(KafkaConsumerHook):
 
     def _get_client(self, config: Mapping[str, Any]) -> Consumer:
         chosen = {
-            "group.id": GROUP,
+            # One for each topic: who listens to one does not stop, and wait, for who begins to listen to another.
+            "group.id": ".".join([GROUP, *self.topics]),
             # A ring too many costs a look; one that was missed, because the group is new or was long away, a day.
             "auto.offset.reset": "earliest",
             "topic.metadata.refresh.interval.ms": 60_000,

@@ -23,9 +23,9 @@ def settings(monkeypatch):
     return of
 
 
-def test_it_begins_at_the_beginning_in_a_group_of_its_own(settings):
+def test_it_begins_at_the_beginning_in_a_group_of_its_topics_own(settings):
     made = settings(**{"bootstrap.servers": "127.0.0.1:1"})
-    assert (made["group.id"], made["auto.offset.reset"]) == ("ifms-doorbell", "earliest")
+    assert (made["group.id"], made["auto.offset.reset"]) == ("ifms-doorbell.sample", "earliest")
 
 
 def test_what_was_heard_is_the_doorbells_to_say(settings):
