@@ -147,8 +147,7 @@ UPDATE java_beneficiary b SET
     failed_on = CASE WHEN b.reported_status = 'Payment Failed' AND p.target <> 'FAILED'
         THEN coalesce(b.challan_date, b.voucher_date, (b.modified AT TIME ZONE 'Asia/Kolkata')::date) END
 FROM java_pi p WHERE p.id = b.pi_id;
-UPDATE java_beneficiary b SET route = CASE WHEN p.route = 'ORIGINAL DECLINED' THEN 'DECLINED'
-        WHEN p.route = 'ORIGINAL REJECTED' THEN 'REJECTED' WHEN p.target = 'FAILED' THEN 'DECLINED'
+UPDATE java_beneficiary b SET route = CASE p.route WHEN 'ORIGINAL REJECTED' THEN 'REJECTED'
         ELSE p.pi_type || ' ' || b.target END
 FROM java_pi p WHERE p.id = b.pi_id;
 
@@ -170,7 +169,6 @@ SELECT subject, route, n::int, steps[n], steps[n + 1] FROM (VALUES
     ('PI', 'REVISED PARTIAL', ARRAY['PENDING', 'INITIATED', 'SUCCESSFUL', 'PARTIAL']),
     ('PI', 'REVISED COMPLETED', ARRAY['PENDING', 'INITIATED', 'SUCCESSFUL', 'PARTIAL', 'COMPLETED']),
     ('PI', 'REVISED FAILED', ARRAY['PENDING', 'FAILED']),
-    ('B', 'DECLINED', ARRAY['Pending', 'Failed']),
     ('B', 'REJECTED', ARRAY['Pending', 'Initiated', 'Failed']),
     ('B', 'ORIGINAL Payment Initiated', ARRAY['Pending', 'Initiated']),
     ('B', 'ORIGINAL Payment In Process', ARRAY['Pending', 'Initiated', 'In Process']),

@@ -137,6 +137,9 @@ RIGHT = {
     "a failed PI with a beneficiary of another": person("declined-0", beneficiarynumber="N-paid-0"),
     "a revision after one that has failed": f"{pi('completed-2', parentpinumber='PI-again', muktareferenceid='AGAIN', pistatus='FAILED')}; {person('completed-2-0', beneficiarynumber='N-again-1', paymentstatus=FAILED)}",
     "a failed PI whose beneficiary was paid without UTR": person("declined-0", paymentstatus=SUCCESSFUL),
+    "a failed PI whose beneficiary another has paid": person(
+        "declined-0", beneficiarynumber="N-paid-0", paymentstatus=SUCCESSFUL
+    ),
 }
 
 
