@@ -22,6 +22,9 @@ from ifms.ledger.write_batch import Target
 from ifms.platform.client import PlatformClient
 from ifms.platform.config import PlatformConfig
 from ifms.sealing import Sealer
+from ifms.services.cor import Corrections
+from ifms.services.fd import dates_to_ask, fetch_failures
+from ifms.services.ftps import RevisedSuccess
 from ifms.services.pag import PaymentAdvice
 from ifms.services.pd import PaymentDetails
 from ifms.services.pi import PaymentInstructions
@@ -39,15 +42,17 @@ POLLED: dict[str, StatusService[Any]] = {
     "PIS": InstructionStatus(),
     "PAG": PaymentAdvice(),
     "PD": PaymentDetails(),
+    "FTPS": RevisedSuccess(),
 }
 SIGNING_KEY = base64.b64encode(bytes(32)).decode()  # what is measured is thrown away
 
 
 @dataclass(frozen=True)
 class Order:
-    """What to run: `service` is VA, PI, PIS, PAG or PD; `traced` measures memory, and the time then means nothing.
+    """What to run: `service` is VA, PI, FD, COR or one of `POLLED`.
 
-    Without `logged` no call is kept, which only a measurement may do.
+    `traced` measures memory, and the time then means nothing. Without `logged` no call is kept, which only a
+    measurement may do.
     """
 
     service: str
@@ -108,13 +113,18 @@ def run(order: Order) -> Measured:
         PlatformClient(PlatformConfig(order.platform)) as platform,
         TreasurySweep(db, order.service, calls=calls, workers=order.concurrency) as sweep,
     ):
-        scope = Scope(tenants=tuple(order.tenants))
+        scope, keyring = Scope(tenants=tuple(order.tenants)), treasury_config.keyring
         match order.service:
             case service if service in POLLED:
                 Poll(sweep, POLLED[service], treasury, scope)()
             case "PI":
                 master = platform.master_data(scope.tenants)
-                PaymentInstructions(sweep, treasury, platform, treasury_config.keyring, master, scope)()
+                PaymentInstructions(sweep, treasury, platform, keyring, master, scope)()
+            case "FD":
+                fetch_failures(sweep, treasury, keyring.sealer, dates_to_ask(sweep))
+            case "COR":
+                master = platform.master_data(scope.tenants)
+                Corrections(sweep, treasury, platform, keyring, master).correct_due(scope)
             case "VA":
                 fetch_allotments(sweep, treasury, platform.master_data(scope.tenants), scope)
             case unknown:
