@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from ifms.errors import PlatformError
 from ifms.ledger.claims import ask_first
 from ifms.ledger.invariants import INVARIANTS, Finding, find_violations
 from ifms.ledger.limits import Limits
@@ -39,10 +38,11 @@ def reconcile(
     if keyring is not None:
         findings += filter(None, [unsigned(sweep.db, keyring, every=every)])
     if platform is not None:
-        try:
-            findings += filter(None, [otherwise_owed(sweep.db, platform, every=every)])
-        except PlatformError as error:
-            sweep.add_problem(f"{OWED.name}: the platform could not be asked: {error}")
+
+        def not_compared(why: str) -> None:
+            sweep.add_problem(f"{OWED.name}: {why}")
+
+        findings += filter(None, [otherwise_owed(sweep.db, platform, not_compared, every=every)])
     for finding in findings:
         sweep.add_finding(finding)
     sweep.counts["asked_first"] = len(sweep.db.transact(partial(ask_first, pending_for=limits.pending)))

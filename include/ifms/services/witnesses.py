@@ -7,12 +7,12 @@ on all of them.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 
-from ifms.errors import BadInputError, SealError, SignatureError
+from ifms.errors import BadInputError, PlatformError, PlatformUnavailableError, SealError, SignatureError
 from ifms.ledger import instructions
 from ifms.ledger.binding import check_instruction
 from ifms.ledger.database import Database
@@ -52,10 +52,13 @@ def unsigned(db: Database, keyring: Keyring, *, every: bool = False) -> Finding 
     return faults.finding
 
 
-def otherwise_owed(db: Database, platform: PlatformClient, *, every: bool = False) -> Finding | None:
+def otherwise_owed(
+    db: Database, platform: PlatformClient, not_compared: Callable[[str], None], *, every: bool = False
+) -> Finding | None:
     """Payments of original PIs that the platform lacks or has with another amount; one search per city and batch.
 
-    Raises PlatformError when the platform can't be asked.
+    A payment that can't be read, or a city that the platform refuses to tell of, keeps no other from being compared;
+    when the platform can't be reached, it is asked no further. `not_compared` hears of each.
     """
     faults = _Faults(OWED)
     for pis in _batches(db, every=every):
@@ -64,13 +67,19 @@ def otherwise_owed(db: Database, platform: PlatformClient, *, every: bool = Fals
             if pi.pi_type == "ORIGINAL" and pi.repayment_of is None:
                 by_city[pi.tenant_id].append(pi)
         for tenant, ours in by_city.items():
-            faults.extend(_otherwise(ours, _amounts(platform, tenant, {pi.payment_number for pi in ours})))
+            amounts: dict[str | None, Decimal | None] = {}
+            told = ours
+            try:
+                for payment in platform.payments(tenant, numbers=sorted({pi.payment_number for pi in ours})):
+                    amounts[payment.payment_number] = payment.net_payable_amount
+            except PlatformUnavailableError as error:
+                not_compared(f"the platform could not be asked: {error}")
+                return faults.finding
+            except PlatformError as error:
+                not_compared(str(error))
+                told = [pi for pi in ours if pi.payment_number in amounts]
+            faults.extend(_otherwise(told, amounts))
     return faults.finding
-
-
-def _amounts(platform: PlatformClient, tenant: str, numbers: Iterable[str]) -> dict[str | None, Decimal | None]:
-    found = platform.payments(tenant, numbers=sorted(numbers))
-    return {payment.payment_number: payment.net_payable_amount for payment in found}
 
 
 def _otherwise(pis: Iterable[PaymentInstruction], amounts: dict[str | None, Decimal | None]) -> Iterator[str]:

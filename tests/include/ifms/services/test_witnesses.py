@@ -12,7 +12,7 @@ from support.failed import TENANT, original, paid_and_failed, wage_bill
 from support.keys import KEYRING
 from support.platform_store import change_stored
 
-from ifms.errors import PlatformError, SweepNeedsAttentionError
+from ifms.errors import PlatformError, PlatformRefusedError, PlatformUnavailableError, SweepNeedsAttentionError
 from ifms.ledger.database import Database
 from ifms.platform.client import PlatformClient
 from ifms.services import witnesses
@@ -41,7 +41,7 @@ def look(adapter: Adapter, *, every: bool = False) -> dict[str, Any]:
         Database(lambda: psycopg.connect(adapter.dsn)) as db,
         PlatformClient(adapter.simulators.platform_config()) as platform,
     ):
-        found = [unsigned(db, KEYRING, every=every), otherwise_owed(db, platform, every=every)]
+        found = [unsigned(db, KEYRING, every=every), otherwise_owed(db, platform, pytest.fail, every=every)]
     return {each.invariant.name: each for each in found if each is not None}
 
 
@@ -93,18 +93,37 @@ def test_a_payment_that_the_platform_has_with_another_sum_or_not_at_all_is_named
     assert any(f"payment EP/NONE of {TENANT}, PI PI-SA/" in row and "is not found" in row for row in rows)
 
 
-def test_a_platform_that_is_silent_is_said_and_the_rules_are_looked_at_all_the_same(
-    done: Adapter, monkeypatch: pytest.MonkeyPatch
-):
-    def silent(*_args: object, **_more: object) -> None:
-        raise PlatformError("payment_search did not answer")
+PROBLEMS = "SELECT problems FROM ifms.sweep_run WHERE service_id = 'RECONCILE'"
 
-    monkeypatch.setattr("ifms.services.reconcile.otherwise_owed", silent)
-    rewrite(done, "UPDATE ifms.payment_instruction SET purpose = 'another'")
-    sweep = done.sweep("RECONCILE")
-    with pytest.raises(SweepNeedsAttentionError, match="3 problem"):
+
+def test_a_payment_that_cannot_be_read_keeps_no_other_from_being_compared(done: Adapter, tmp_path: Path):
+    change_stored(tmp_path, "payment", "$.netPayableAmount", "1")
+    change_stored(tmp_path, "payment", "$.bills", "{}", row="max")
+    with pytest.raises(SweepNeedsAttentionError, match="2 problem"):
         done.reconcile()
-    [row] = done.rows("SELECT problems FROM ifms.sweep_run WHERE service_id = 'RECONCILE'")
-    assert sweep.problems == []
-    assert "platform_owes_the_same: the platform could not be asked: payment_search did not answer" in row["problems"]
+    [row] = done.rows(PROBLEMS)
+    told = sorted(row["problems"])
+    assert f"platform_owes_the_same: 1 payment(s) of {TENANT} can't be read" in told[0]
+    assert "is of 1 on the platform, PI PI-SA/" in told[1]
+
+
+@pytest.mark.parametrize(("error", "asked"), [(PlatformUnavailableError, 1), (PlatformRefusedError, 2)])
+def test_a_platform_that_is_away_is_asked_no_further_and_one_that_refuses_about_the_others(
+    done: Adapter, monkeypatch: pytest.MonkeyPatch, error: type[PlatformError], asked: int
+):
+    told: list[object] = []
+
+    def silent(*about: object, **_more: object) -> None:
+        told.append(about)
+        raise error("payment_search did not answer")
+
+    monkeypatch.setattr(witnesses, "BATCH", 1)
+    monkeypatch.setattr(PlatformClient, "payments", silent)
+    rewrite(done, "UPDATE ifms.payment_instruction SET purpose = 'another'")
+    with pytest.raises(SweepNeedsAttentionError, match=f"{2 + asked} problem"):
+        done.reconcile()
+    [row] = done.rows(PROBLEMS)
+    assert len(told) == asked
+    away = "the platform could not be asked: " if asked == 1 else ""
+    assert f"platform_owes_the_same: {away}payment_search did not answer" in row["problems"]
     assert original(done)["pi_number"] in "".join(row["problems"])
