@@ -87,9 +87,10 @@ class Selection:
         return sorted(chosen, key=lambda test: (-self._caught_near(test, fault.line), self.baseline.seconds[test]))
 
     def _running(self, lines: set[int]) -> list[str]:
-        by_test = self.baseline.lines
-        chosen = [test for test in self.baseline.seconds if lines & by_test.get(test, frozenset())]
-        return list(self.baseline.seconds) if not chosen and lines & by_test.get("", frozenset()) else chosen
+        by_test, tests = self.baseline.lines, list(self.baseline.seconds)
+        if lines & by_test.get("", frozenset()):
+            return tests
+        return [test for test in tests if lines & by_test.get(test, frozenset())]
 
     def _caught_near(self, test: str, line: int) -> float:
         return sum(n / (1 + abs(line - at)) for (each, at), n in self.kills.items() if each == test)

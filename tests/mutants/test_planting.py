@@ -1,8 +1,11 @@
 """Which faults are planted, under which keys, and which lines a test must run to notice one."""
 
+from dataclasses import replace
+
 import pytest
 
-from mutants.__main__ import without_a_fault
+from mutants.__main__ import Selection, without_a_fault
+from mutants.host import Verdict
 from mutants.planting import lines_for, plant
 
 SOURCE = '''"""SELECT nothing WHERE this = docstring."""
@@ -91,6 +94,15 @@ def test_an_explanation_is_found_that_no_fault_of_its_module_answers_to(module):
     faults = plant(module, "m.py")
     of = [{"key": key, "path": path} for key in (faults[0].key, "gone") for path in ("m.py", "another.py")]
     assert without_a_fault(of, "m.py", faults) == [{"key": "gone", "path": "m.py"}]
+
+
+@pytest.mark.parametrize(("line", "tests"), [(9, {"a", "b"}), (10, {"b"}), (12, {"a", "b"}), (14, set())])
+def test_what_importing_the_module_runs_every_test_may_notice(module, line, tests):
+    """Also what one of them runs as well: a function that makes a constant, and is called once more."""
+    lines = {"": frozenset({9, 12}), "a": frozenset({20}), "b": frozenset({10, 12})}
+    selection = Selection(Verdict(seconds={"a": 1.0, "b": 2.0}, lines=lines))
+    fault = replace(plant(module, "m.py")[0], line=line)
+    assert set(selection.tests(SOURCE, fault)) == tests
 
 
 @pytest.mark.parametrize(
