@@ -36,7 +36,7 @@ DAGS = ("ifms_pa", DAG, "ifms_relay")
 LEDGER = "ifms"  # the database that Airflow's connection names
 TOPIC, BILLS = "expense-payment-create", "expense-bill-update"
 CITY = "od.samplea"
-PAYMENTS, QUICK_PAYMENTS = 12, 3
+PAYMENTS, QUICK_PAYMENTS = 8, 3
 """So many alone, and as many in a stream."""
 PAUSE_SECONDS = 10.3
 """Then the run that a payment has rung for is over, also when an earlier one has taken it along. Not a whole number:

@@ -19,7 +19,7 @@ from ifms.ledger import funds, payments
 from ifms.ledger.claims import Claim
 from ifms.ledger.database import Database
 from ifms.ledger.models import NewPayment
-from ifms.services.cor import Order
+from ifms.services.correction_order import Order
 from ifms.sweep.scope import Scope
 
 pytestmark = pytest.mark.tier("prove")

@@ -9,7 +9,7 @@ import pytest
 from support.adapter import Adapter
 from support.failed import fail, mend, original, wage_bill
 
-from ifms.services.cor import Order
+from ifms.services.correction_order import Order
 
 pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})]
 

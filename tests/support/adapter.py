@@ -25,7 +25,8 @@ from ifms.ledger.limits import Limits
 from ifms.ledger.rate_limit import Rate
 from ifms.ledger.status_log import CallLog
 from ifms.platform.client import PlatformClient
-from ifms.services.cor import Corrections, Order
+from ifms.services.cor import Corrections
+from ifms.services.correction_order import Order
 from ifms.services.fd import dates_to_ask, fetch_failures, voucher_dates
 from ifms.services.ftfps import RevisedFailure
 from ifms.services.ftps import RevisedSuccess

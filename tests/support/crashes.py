@@ -24,7 +24,7 @@ from support.warm import Warm
 
 from ifms.errors import SweepError
 from ifms.ledger.database import Database
-from ifms.services.cor import Order
+from ifms.services.correction_order import Order
 from ifms.services.manual_settlement import Verdict, settle
 from ifms_standalone.postgres import Server
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from support.adapter import Adapter
+import psycopg
+from support.adapter import Adapter, Treasury, assert_money_is_right
 from support.databases import rewrite
+
+from ifms.ledger.invariants import find_violations
+from ifms.services.correction_order import Order
 
 TENANT = "od.samplea"
 NEW_ACCOUNT = "000099990001"
@@ -23,6 +27,12 @@ def last_day(failed_on: date, days: int = 90, month: int = 4, day: int = 30) -> 
 def wage_bill(adapter: Adapter, payees: int = 3, tenant: str = TENANT) -> None:
     """An approved wage bill."""
     adapter.simulators.ask_platform("POST", "bills", {"type": "wage", "tenantId": tenant, "payees": payees})
+
+
+def a_paid_bill(adapter: Adapter) -> None:
+    """One wage bill of three payees, paid."""
+    wage_bill(adapter)
+    adapter.cycle()
 
 
 def original(adapter: Adapter) -> dict[str, Any]:
@@ -47,11 +57,17 @@ def failing(adapter: Adapter) -> list[str]:
     return [row["beneficiary_number"] for row in rows]
 
 
+def payee_of(adapter: Adapter, number: str) -> str:
+    """Who is behind a beneficiary's number."""
+    rows = adapter.rows("SELECT beneficiary_id FROM ifms.beneficiary WHERE beneficiary_number = %s", number)
+    payee: str = rows[0]["beneficiary_id"]
+    return payee
+
+
 def mend(adapter: Adapter, numbers: Sequence[str] | None = None, account: str = NEW_ACCOUNT) -> None:
     """The registry has other accounts for these beneficiaries, or for all who failed."""
     for place, number in enumerate(failing(adapter) if numbers is None else numbers):
-        [payee] = adapter.rows("SELECT beneficiary_id FROM ifms.beneficiary WHERE beneficiary_number = %s", number)[:1]
-        change = {"tenantId": TENANT, "referenceId": payee["beneficiary_id"]}
+        change = {"tenantId": TENANT, "referenceId": payee_of(adapter, number)}
         adapter.simulators.ask_platform("POST", "accounts", change | {"accountNumber": f"{int(account) + place:012d}"})
 
 
@@ -61,6 +77,36 @@ def paid_and_failed(adapter: Adapter, payees: int = 3, failures: int = 1) -> Non
     adapter.cycle()
     fail(adapter, failures)
     adapter.run("FD")
+
+
+def order(adapter: Adapter, **changes: Any) -> Order:
+    """To correct the oldest original."""
+    return Order(TENANT, original(adapter)["pi_number"], **changes)
+
+
+def sent(adapter: Adapter, pi_type: str = "REVISED") -> list[dict[str, Any]]:
+    """The PIs that pay failed beneficiaries once more: revised ones, or new originals."""
+    column = "parent_pi_number" if pi_type == "REVISED" else "repayment_of"
+    return adapter.rows(f"SELECT * FROM ifms.payment_instruction WHERE {column} IS NOT NULL ORDER BY created_at")
+
+
+def paid_by(adapter: Adapter, pi: Mapping[str, Any]) -> list[str]:
+    """The numbers of a PI's beneficiaries."""
+    rows = adapter.rows("SELECT beneficiary_number FROM ifms.beneficiary WHERE payment_instruction_id = %s", pi["id"])
+    return sorted(row["beneficiary_number"] for row in rows)
+
+
+def choices(adapter: Adapter) -> list[str]:
+    """The choices of an account that failed, as the status log has them."""
+    rows = adapter.rows("SELECT message FROM ifms.status_log WHERE status = 'STATUS_LOG_COR_SAME_ACCOUNT'")
+    return [row["message"] for row in rows]
+
+
+def none_is_wrong(adapter: Adapter, treasury: Treasury) -> None:
+    """Every rupee is where it belongs, and no invariant is broken."""
+    assert_money_is_right(adapter, treasury)
+    with psycopg.connect(adapter.dsn) as connection:
+        assert find_violations(connection) == []
 
 
 def long_ago(adapter: Adapter, days: int = 120) -> None:

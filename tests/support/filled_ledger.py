@@ -14,7 +14,7 @@ from support.adapter import Adapter, Treasury
 from support.simulators import both
 
 from ifms.errors import SweepError
-from ifms.services.cor import Order
+from ifms.services.correction_order import Order
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import psycopg
 from support.adapter import EVERYTHING, Adapter
 
 from ifms.errors import IfmsError
-from ifms.services.cor import Order
+from ifms.services.correction_order import Order
 from ifms.sweep.scope import Scope
 
 WITHIN_SECONDS = 120.0

@@ -19,7 +19,7 @@ from ifms import clock
 from ifms.errors import NothingToReportError, SweepError
 from ifms.ledger import session
 from ifms.ledger.database import Database
-from ifms.services.cor import Order
+from ifms.services.correction_order import Order
 
 if TYPE_CHECKING:  # they import pandas, which takes as long as many a module's tests
     from ifms.reports.writer import Made

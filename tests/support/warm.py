@@ -120,7 +120,7 @@ def _sweep(order: SweepOrder) -> None:
     from support.failed import TENANT
 
     from ifms.errors import IfmsError
-    from ifms.services.cor import Order
+    from ifms.services.correction_order import Order
     from ifms.sweep import pipeline
 
     points: list[str] = []

@@ -9,15 +9,13 @@ anew by a new original PI. Facts: treasury-jit.md §2 COR, user-stories.md §7 a
 
 from __future__ import annotations
 
-import base64
 import uuid
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from functools import cached_property, partial
-from typing import Any, cast
-from uuid import UUID
+from typing import cast
 
 from ifms import clock
 from ifms.errors import (
@@ -25,25 +23,24 @@ from ifms.errors import (
     ConflictError,
     CorrectionRefusedError,
     IfmsError,
-    SealError,
     TreasuryError,
 )
 from ifms.ledger import beneficiaries, corrections, funds, instructions, proposals, status_log
 from ifms.ledger.binding import check_instruction, open_account
 from ifms.ledger.claims import Claim
-from ifms.ledger.corrections import History, Try, correct_by
+from ifms.ledger.corrections import History, Try
 from ifms.ledger.database import Connection
 from ifms.ledger.instructions import Change
 from ifms.ledger.models import Funding, NewBeneficiary, PaymentInstruction
-from ifms.ledger.proposals import Act, Proposal
+from ifms.ledger.proposals import Act
 from ifms.ledger.status_log import LogStatus
-from ifms.ledger.statuses import BeneficiaryStatus, PiStatus
+from ifms.ledger.statuses import BeneficiaryStatus
 from ifms.ledger.write_batch import Writes
 from ifms.platform.client import PlatformClient
 from ifms.platform.masterdata import MasterData
 from ifms.platform.payees import PayeeShare, PayeeType
-from ifms.sealing import Sealer
 from ifms.services.candidates import Account, Accounts, Candidates
+from ifms.services.correction_order import Order, approved, failed_of, give_up, listed, too_late
 from ifms.services.earlier_numbers import EarlierNumbers
 from ifms.services.ftps import Paid, RevisedSuccess
 from ifms.services.instruction_draft import sendable_address, sendable_mobile, sendable_name, stopped_by_now
@@ -59,32 +56,6 @@ from ifms.sweep.treasury_sweep import TreasurySweep
 from ifms.treasury.client import TreasuryClient
 from ifms.wire.cor import Correction, CorRequest, CorRow
 from ifms.wire.envelope import Reply, ReplyError, Service, parse_rows
-
-
-@dataclass(frozen=True)
-class Order:
-    """What a person wants corrected: an original PI, and whom of its failed beneficiaries.
-
-    Exactly those who are named: `beneficiary_numbers` to the other account that the registry has for them now,
-    `same_account` to the account that failed, on purpose. Nobody named: all who have another account now.
-    """
-
-    tenant_id: str
-    pi_number: str
-    beneficiary_numbers: tuple[str, ...] | None = None
-    new_original: bool = False
-    same_account: tuple[str, ...] = ()
-    by: str | None = None
-    """Who asks; needed for `same_account`."""
-    proposal: UUID | None = None
-    """What another person has approved, where this needs one."""
-
-    @property
-    def named(self) -> tuple[str, ...] | None:
-        """Everybody who is named; None: nobody is."""
-        if self.beneficiary_numbers is None and not self.same_account:
-            return None
-        return (*(self.beneficiary_numbers or ()), *self.same_account)
 
 
 @dataclass(frozen=True)
@@ -221,7 +192,7 @@ class Corrections:
             except TreasuryError:  # no login: nobody's order can be sent, and none is written
                 raise
             except CorrectionRefusedError as error:
-                self.sweep.db.transact(partial(_over, order=order, why=str(error), sealer=self.keyring.sealer))
+                self.sweep.db.transact(partial(give_up, order=order, why=str(error)))
                 if asked_for:
                     self.sweep.add_problem(str(error))
                 else:
@@ -253,7 +224,7 @@ class Corrections:
         chosen, left_out = self._choice(order, original, failed, asked_for=asked_for)
         accounts = {number: each.now for number, each in chosen.accounts.items()}
         order = self.sweep.db.transact(
-            partial(_approved, order=order, failed=failed, accounts=accounts, sealer=self.keyring.sealer)
+            partial(approved, order=order, failed=failed, accounts=accounts, sealer=self.keyring.sealer)
         )
         self._not_stopped(original, chosen.lines)
         self.treasury.login()
@@ -274,7 +245,7 @@ class Corrections:
             self.left_out.extend(left_out)
             self.sweep.counts["left_out"] += len(left_out)
             if asked_for:
-                names = _listed({out.beneficiary_number: out.reason for out in left_out})
+                names = listed({out.beneficiary_number: out.reason for out in left_out})
                 self.sweep.add_warning(f"PI {order.pi_number}: {number} leaves out who can't be revised now: {names}")
         return ready
 
@@ -284,7 +255,7 @@ class Corrections:
         if faults:
             raise BadInputError("; ".join(faults.values()))
         order = self.sweep.db.transact(
-            partial(_approved, order=order, failed=failed, accounts=held, sealer=self.keyring.sealer)
+            partial(approved, order=order, failed=failed, accounts=held, sealer=self.keyring.sealer)
         )
         self._not_stopped(original, [line for each in failed.values() for line in each.last.row.line_item_ids])
         self.treasury.login()
@@ -310,7 +281,7 @@ class Corrections:
         Raises CorrectionRefusedError when somebody who was named can't be revised so, or when nobody can.
         """
         accounts, faults = self.candidates.accounts(original, failed)
-        late = {} if order.named is not None else self.sweep.db.transact(partial(_too_late, failed=failed))
+        late = {} if order.named is not None else self.sweep.db.transact(partial(too_late, failed=failed))
         why_not: dict[str, str] = {}
         taken: list[tuple[str, Account]] = []
         for number in sorted(failed):
@@ -331,8 +302,7 @@ class Corrections:
                 self.sweep.add_problem(f"PI {order.pi_number}: {faults[number]}")
         if why_not and (order.named is not None or not taken):
             raise CorrectionRefusedError(
-                f"{_where(order)} is not revised: {_listed(why_not)}"
-                + ("; nobody was revised" if len(failed) > 1 else "")
+                f"{order.where} is not revised: {listed(why_not)}" + ("; nobody was revised" if len(failed) > 1 else "")
             )
         left_out = [LeftOut(n, failed[n].last.row.beneficiary_id, reason) for n, reason in why_not.items()]
         return _Chosen(failed, {number: accounts[number] for number, _ in taken}), left_out
@@ -426,8 +396,8 @@ class Corrections:
         accounts: Mapping[str, Account],
         number: str,
     ) -> None:
-        """Use up what was approved, as the PI is written. Raises what `_approved` does."""
-        if _approved(connection, order, failed, accounts, self.keyring.sealer).proposal is None:
+        """Use up what was approved, as the PI is written. Raises what `approved` does."""
+        if approved(connection, order, failed, accounts, self.keyring.sealer).proposal is None:
             return
         assert order.proposal is not None
         found = proposals.find(connection, order.proposal)
@@ -561,170 +531,6 @@ class Corrections:
         )
 
 
-def failed_of(connection: Connection, order: Order) -> tuple[PaymentInstruction, dict[str, History]]:
-    """The original, locked, and the histories of its failed beneficiaries: those who are named, or all.
-
-    Raises CorrectionRefusedError that names what forbids it.
-    """
-    original = instructions.lock(connection, order.pi_number)
-    where = _where(order)
-    if original is None or original.tenant_id != order.tenant_id:
-        raise CorrectionRefusedError(f"{where} does not exist")
-    if original.pi_type != "ORIGINAL":
-        raise CorrectionRefusedError(f"{where} is a revised PI; name its original, {original.parent_pi_number}")
-    if original.status not in (PiStatus.PARTIAL, PiStatus.COMPLETED):
-        raise CorrectionRefusedError(f"{where} is {original.status}: only PARTIAL or COMPLETED can be corrected")
-    _check_choice(order)
-    under_way = corrections.revision_under_way(connection, original)
-    if under_way is not None:
-        raise CorrectionRefusedError(f"{where} has {under_way} on its way: wait for what becomes of it")
-    known = corrections.histories(connection, original)
-    failed = {number: history for number, history in known.items() if history.last.failed}
-    if order.named is not None:
-        for number in order.named:
-            if number not in known:
-                raise CorrectionRefusedError(f"{where} has no beneficiary {number}")
-            if number not in failed:
-                raise CorrectionRefusedError(
-                    f"{where}: the payment of {number} has not failed (it is {known[number].last.row.status})"
-                )
-        failed = {number: failed[number] for number in order.named}
-    if not failed:
-        raise CorrectionRefusedError(f"{where} has no failed beneficiary that nobody has taken over")
-    if order.new_original or order.named is not None:
-        _check_deadline(connection, order, failed)
-    return original, failed
-
-
-def parameters_of(order: Order, accounts: Mapping[str, Account], sealer: Sealer) -> dict[str, Any]:
-    """What a proposal of this correction keeps: who, how, and each account.
-
-    An account is kept as its approver sees it, and whole, sealed for this PI and beneficiary: two of one branch may end
-    in the same four digits.
-    """
-    return {
-        "tenant": order.tenant_id,
-        "beneficiaries": sorted(order.beneficiary_numbers or ()),
-        "same_account": sorted(order.same_account),
-        "new_original": order.new_original,
-        "payees": {
-            number: {
-                "account": shown_account(each),
-                "sealed": base64.b64encode(sealer.seal(each.number, _bound_to(order, number))).decode(),
-            }
-            for number, each in sorted(accounts.items())
-        },
-    }
-
-
-def _bound_to(order: Order, beneficiary_number: str) -> bytes:
-    return "\n".join(("proposal", order.tenant_id, order.pi_number, beneficiary_number)).encode()
-
-
-def _is_kept(kept: object, order: Order, beneficiary_number: str, account: Account, sealer: Sealer) -> bool:
-    """Whether what a proposal keeps of a beneficiary's account is this one; not when that can't be told any more."""
-    match kept:
-        case {"account": shown, "sealed": str(sealed)} if shown == shown_account(account):
-            try:
-                whole = sealer.open(base64.b64decode(sealed), _bound_to(order, beneficiary_number))
-            except (SealError, ValueError):
-                return False
-            return whole == account.number.encode()
-    return False
-
-
-def shown_account(account: Account) -> str:
-    """An account as an approver sees it."""
-    return f"{account.ifsc} ********{account.number[-4:]}"
-
-
-def acts_of(order: Order) -> tuple[Act, ...]:
-    """The acts that a correction is, each of which may need a second person."""
-    if order.new_original:
-        return (Act.REPAYMENT,)
-    return (Act.SAME_ACCOUNT, Act.CORRECTION) if order.same_account else (Act.CORRECTION,)
-
-
-def needed(connection: Connection, order: Order, amount: Decimal) -> Act | None:
-    """The act for which this correction, of this amount, needs a second person; None when it needs none."""
-    said = proposals.policy(connection)
-    return next((act for act in acts_of(order) if said.needs(act, amount)), None)
-
-
-def _approved(
-    connection: Connection,
-    order: Order,
-    failed: Mapping[str, History],
-    accounts: Mapping[str, Account],
-    sealer: Sealer,
-) -> Order:
-    """The order in the names of both people, where it needs two.
-
-    Raises SecondPersonError when it needs a proposal that was approved and has none that fits, CorrectionRefusedError
-    when one would be paid to another account than was approved.
-    """
-    amount = sum((failed[number].last.row.amount for number in accounts), Decimal(0))
-    act = needed(connection, order, amount)
-    if order.proposal is None:
-        if act is not None:
-            proposals.require_none(connection, act, order.pi_number, amount)
-        return order
-    found: Proposal | None = proposals.find(connection, order.proposal)
-    wanted = parameters_of(order, accounts, sealer)
-    if found is not None and found.act in acts_of(order):
-        kept = found.parameters.get("payees") or {}
-        named = sorted(accounts.keys() & kept.keys())
-        moved = [n for n in named if not _is_kept(kept[n], order, n, accounts[n], sealer)]
-        wanted["payees"] |= {n: kept[n] for n in named}  # as it was sealed then
-        if moved:
-            raise CorrectionRefusedError(
-                f"{_where(order)}: the account of {', '.join(moved)} is another one by now than was approved; "
-                "look at it and propose it anew"
-            )
-    act = Act(found.act) if found is not None and found.act in acts_of(order) else acts_of(order)[0]
-    found = proposals.fitting(connection, act, order.pi_number, wanted, order.proposal)
-    return replace(order, by=found.people)
-
-
-def _over(connection: Connection, order: Order, why: str, sealer: Sealer) -> None:
-    """What was approved can't be done: say so of the proposal; nothing of one that is not of this very order."""
-    found = None if order.proposal is None else proposals.find(connection, order.proposal)
-    if found is None or found.act not in acts_of(order) or found.subject != order.pi_number:
-        return
-    if {**found.parameters, "payees": {}} == parameters_of(order, {}, sealer):
-        proposals.fail(connection, found.id, why)
-
-
-def _where(order: Order) -> str:
-    return f"PI {order.pi_number} of {order.tenant_id}"
-
-
-def _listed(reasons: Mapping[str, str]) -> str:
-    """Reasons by beneficiary in one text, those of the same reason together."""
-    together: dict[str, list[str]] = {}
-    for number, reason in reasons.items():
-        together.setdefault(reason, []).append(number)
-    return "; ".join(f"{', '.join(numbers)}: {reason}" for reason, numbers in together.items())
-
-
-def _check_choice(order: Order) -> None:
-    """Raise CorrectionRefusedError for a choice that nobody could follow."""
-    where, named = _where(order), order.named or ()
-    twice = sorted({number for number in named if named.count(number) > 1})
-    if twice:
-        raise CorrectionRefusedError(f"{where}: {', '.join(twice)} is named twice; nobody was revised")
-    if order.same_account and order.new_original:
-        raise CorrectionRefusedError(
-            f"{where}: a new original pays to the account that the registry has, whichever it is: "
-            "name them as beneficiaries, none as same account"
-        )
-    if order.same_account and not (order.by and order.by.strip()):
-        raise CorrectionRefusedError(
-            f"{where}: to the account that failed somebody is paid only by a person's choice, and nobody's name "
-            "came with it"
-        )
-
-
 def _unfit(accounts: Accounts, *, on_purpose: bool) -> str | None:
     """Why somebody is not paid to the account that the registry has now; None when it is as was chosen."""
     if on_purpose and accounts.mended:
@@ -735,33 +541,3 @@ def _unfit(accounts: Accounts, *, on_purpose: bool) -> str | None:
             "or choose the same account on purpose"
         )
     return None
-
-
-def _last_days(connection: Connection, failed: Mapping[str, History]) -> dict[str, date]:
-    """Until when each of them can be corrected."""
-    days = {n: h.last.row.failed_on for n, h in failed.items() if h.last.row.failed_on is not None}
-    last_days = correct_by(connection, days.values())
-    return {number: last_days[day] for number, day in days.items()}
-
-
-def _too_late(connection: Connection, failed: Mapping[str, History]) -> dict[str, str]:
-    """Those who can't be corrected any more, and what to do instead."""
-    today, instead = clock.to_ist(clock.now()).date(), "start ifms_cor with 'new original' to pay anew from a sanction"
-    return {
-        number: f"it could be corrected until {day} only; {instead}"
-        for number, day in _last_days(connection, failed).items()
-        if today > day
-    }
-
-
-def _check_deadline(connection: Connection, order: Order, failed: Mapping[str, History]) -> None:
-    """Raise CorrectionRefusedError for a revision that comes too late, or a new original that comes too early."""
-    late = _too_late(connection, failed)
-    if late and not order.new_original:
-        raise CorrectionRefusedError(f"{_where(order)} is not revised: {_listed(late)}")
-    in_time = {n: day for n, day in _last_days(connection, failed).items() if n not in late}
-    if in_time and order.new_original:
-        raise CorrectionRefusedError(
-            f"{_where(order)}: {', '.join(sorted(in_time))} can still be corrected, until {min(in_time.values())}: "
-            "a revised PI needs no new funds"
-        )

@@ -20,7 +20,7 @@ from ifms.errors import BadInputError, ConflictError
 from ifms.ledger import instructions, outbox, payments, phrases, proposals, restores, sanctions
 from ifms.ledger.database import Connection
 from ifms.ledger.proposals import Act, Approval, Proposal, Rehearsal
-from ifms.services import cor, manual_settlement
+from ifms.services import correction_order, manual_settlement
 from ifms.wire.bank import mask_long_numbers
 
 BY_THE_LEDGER = frozenset({Act.SETTLE, Act.SANCTION, Act.PHRASE})
@@ -132,7 +132,7 @@ def _begin(connection: Connection, proposal: Proposal, dry: Rehearsal) -> None:
     """What a run looks at in the ledger before it calls anybody. Raises what it does when it can't be done any more."""
     match Act(proposal.act):
         case Act.SAME_ACCOUNT | Act.REPAYMENT | Act.CORRECTION:
-            cor.failed_of(connection, order_of(proposal))
+            correction_order.failed_of(connection, order_of(proposal))
         case Act.RESUBMISSION:
             payments.release_holds(connection, [proposal.subject], [proposal.tenant_id or ""], approval=dry)
         case Act.ADOPT:
@@ -145,10 +145,10 @@ def _begin(connection: Connection, proposal: Proposal, dry: Rehearsal) -> None:
             raise BadInputError(f"{act} is done by the ledger itself")
 
 
-def order_of(proposal: Proposal) -> cor.Order:
+def order_of(proposal: Proposal) -> correction_order.Order:
     """The correction that is proposed."""
     given = proposal.parameters
-    return cor.Order(
+    return correction_order.Order(
         given["tenant"],
         proposal.subject,
         tuple(given["beneficiaries"]) or None,

@@ -30,7 +30,8 @@ from ifms.queries import creation
 from ifms.queries.creation import Row
 from ifms.queries.instruction import Whole, load
 from ifms.services import pa
-from ifms.services.cor import Corrections, LeftOut, Order
+from ifms.services.cor import Corrections, LeftOut
+from ifms.services.correction_order import Order
 from ifms.services.pi import NO_FUNDS, PaymentInstructions
 from ifms.sweep.scope import Scope
 from ifms.sweep.treasury_sweep import TreasurySweep

@@ -17,7 +17,7 @@ from ifms.ledger.statuses import PiStatus
 from ifms.queries import funds, search, stand_in
 from ifms.queries.instruction import load
 from ifms.queries.search import Criteria, Order
-from ifms.services.cor import Order as CorrectionOrder
+from ifms.services.correction_order import Order as CorrectionOrder
 from ifms_airflow.api import dag_runs, digit
 from ifms_airflow.api.access import READ, Entitled, User, require_act, require_start, starts
 from ifms_airflow.api.create_instruction import Creator, Unpaid

@@ -66,7 +66,8 @@ class CorrectOperator(TreasurySweepOperator):
 
     def work(self, context: Context, sweep: TreasurySweep, treasury: TreasuryClient, keyring: Keyring) -> None:
         """Settle what is PENDING, then correct what was asked for, or all that is due."""
-        from ifms.services.cor import Corrections, Order
+        from ifms.services.cor import Corrections
+        from ifms.services.correction_order import Order
 
         asked_for, proposal = self.asked_for(), proposal_id(self.proposal)
         scope = self.scope(context)

@@ -10,7 +10,7 @@ import pytest
 from support.adapter import Adapter
 
 from ifms.ledger.payments import release_holds
-from ifms.services.cor import Order
+from ifms.services.correction_order import Order
 from ifms_standalone.errors import StandaloneError
 from ifms_standalone.injected_failures import LATE_DAYS, InjectedFailures
 from ifms_standalone.outcome import Books, Outcome, Planted, Scope

@@ -39,8 +39,8 @@ from ifms.queries.instruction import (
 )
 from ifms.queries.search import Criteria, Line, Order
 from ifms.reports.files import sheets
-from ifms.services.cor import Order as CorrectionOrder
-from ifms.services.cor import needed, parameters_of
+from ifms.services.correction_order import Order as CorrectionOrder
+from ifms.services.correction_order import needed, parameters_of
 from ifms.services.instruction_draft import NOTHING_TO_PAY
 from ifms_airflow.api import dag_runs, proposing, writes
 from ifms_airflow.api.access import (

@@ -14,7 +14,7 @@ from ifms.errors import LedgerMovedError, SweepNeedsAttentionError
 from ifms.ledger.invariants import find_violations
 from ifms.ledger.payments import release_holds
 from ifms.services import manual_settlement
-from ifms.services.cor import Order
+from ifms.services.correction_order import Order
 from ifms.services.manual_settlement import Verdict
 
 pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})

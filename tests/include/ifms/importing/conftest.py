@@ -14,7 +14,7 @@ from support.java_rows import Rows
 from support.simulators import both
 
 from ifms import clock
-from ifms.services.cor import Order
+from ifms.services.correction_order import Order
 from ifms.sweep.scope import Scope
 
 LIVE = ("INITIATED", "APPROVED", "IN PROCESS", "SUCCESSFUL", "PARTIAL", "COMPLETED", "NEXT", "AGAIN")

@@ -11,7 +11,7 @@ from ifms.errors import SweepError, SweepNeedsAttentionError
 from ifms.importing.doubts import errors_of, refused_for_its_content
 from ifms.ledger.database import Database
 from ifms.ledger.payments import release_holds
-from ifms.services.cor import Order
+from ifms.services.correction_order import Order
 from ifms.sweep.scope import Scope
 from ifms.wire.phrasebook import shipped
 

@@ -13,7 +13,7 @@ from support.java_rows import MASTERS, allotment, person
 
 from ifms.errors import LedgerError
 from ifms.importing import rules
-from ifms.services.cor import Order
+from ifms.services.correction_order import Order
 
 
 def test_again_changes_nothing(java_world, here):

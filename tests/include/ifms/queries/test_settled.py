@@ -15,7 +15,7 @@ from support.failed import fail, mend, original, wage_bill
 from ifms import clock
 from ifms.errors import SweepError
 from ifms.queries.settled import Day, days, settled_between
-from ifms.services.cor import Order
+from ifms.services.correction_order import Order
 
 pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
 

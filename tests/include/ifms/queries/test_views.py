@@ -28,7 +28,7 @@ from ifms.ledger.statuses import Event
 from ifms.queries import views
 from ifms.queries.instruction import load
 from ifms.queries.views import Question
-from ifms.services.cor import Order
+from ifms.services.correction_order import Order
 
 pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
 

@@ -14,7 +14,7 @@ from support.uncertain import a_day_later, on, pi, red, resubmit
 from ifms.errors import SweepError, SweepNeedsAttentionError, SweepUnreachableError
 from ifms.ledger.phrases import add_phrase
 from ifms.services import manual_settlement
-from ifms.services.cor import Order
+from ifms.services.correction_order import Order
 from ifms.services.earlier_numbers import EarlierNumbers
 from ifms.services.manual_settlement import Verdict
 from ifms.sweep.treasury_sweep import TreasurySweep

@@ -19,7 +19,7 @@ from ifms.ledger import beneficiaries, failures, instructions
 from ifms.ledger.beneficiaries import Failure
 from ifms.ledger.failure_matching import book_and_log, rematch
 from ifms.ledger.phrases import add_phrase
-from ifms.services.cor import Order
+from ifms.services.correction_order import Order
 from ifms.services.fd import dates_to_ask, voucher_dates
 from ifms.sweep.scope import Scope
 

@@ -13,7 +13,7 @@ from support.failed import TENANT, fail, mend, original, wage_bill
 from ifms.errors import SweepNeedsAttentionError, SweepUnreachableError
 from ifms.ledger import failure_matching, outbox
 from ifms.services import pd
-from ifms.services.cor import Order
+from ifms.services.correction_order import Order
 from ifms.sweep import status_poll, submission
 from ifms.sweep.scope import Scope
 

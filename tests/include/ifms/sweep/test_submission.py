@@ -223,7 +223,7 @@ def test_a_new_original_whose_outcome_is_not_known_is_settled_under_its_number(a
     failed.paid_and_failed(adapter)
     failed.mend(adapter)
     failed.long_ago(adapter)
-    from ifms.services.cor import Order
+    from ifms.services.correction_order import Order
 
     treasury.rule("PI", effect, times=1)
     order = Order(failed.TENANT, failed.original(adapter)["pi_number"], new_original=True)
