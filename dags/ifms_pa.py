@@ -34,7 +34,7 @@ from ifms_airflow.schedules import BILLS, DEFAULT_ARGS, TENANTS, bells_or_clock
 
 with DAG(
     "ifms_pa",
-    description="Payments for approved bills: on changed bills, and every 5 minutes",
+    description="Payments for approved bills: every 5 minutes",
     schedule=bells_or_clock(changed_bills(), "PA", "*/5 * * * *", interval=timedelta(minutes=5)),
     doc_md=__doc__,
     tags=["ifms", "platform"],
