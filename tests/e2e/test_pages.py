@@ -176,6 +176,7 @@ def test_a_clerk_finds_why_a_payment_has_no_pi_and_tries_again(standalone: Stand
         frame.get_by_role("heading", name="Overview").wait_for()
         frame.get_by_role("link", name="Payment instructions", exact=True).click()
         frame.locator(".tabs").get_by_role("link", name="Without a PI").click()
+        frame.get_by_role("heading", name="Payments without a PI").wait_for()  # both lists ask for a bill
         frame.get_by_label("Bill number").fill(bill)
         frame.get_by_role("button", name="Search").click()
         frame.get_by_role("link", name=number).click()

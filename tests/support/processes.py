@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
@@ -92,8 +92,9 @@ class Copy:
         self._process.rlimit(psutil.RLIMIT_AS, (limit, limit))
 
     def wake(self) -> Ending:
-        """Let it go on to its end."""
-        self._process.resume()
+        """Let it go on to its end, which it has reached by now where nobody stopped it."""
+        with suppress(psutil.NoSuchProcess):
+            self._process.resume()
         return self._child.ending()
 
     def wake_to_die(self) -> None:
