@@ -333,3 +333,15 @@ def kept(number: str, payment: str, status: str = "INITIATED", **values: object)
         f"INSERT INTO ifms.payment_instruction ({', '.join(row)}) VALUES ({literals});"
         "SET LOCAL session_replication_role = DEFAULT"
     )
+
+
+def payee_kept(pi_number: str, number: str, status: str) -> str:
+    """SQL that writes a beneficiary of a `kept` PI into the ledger as it stands, by none of the ledger's steps."""
+    return (
+        "SET LOCAL session_replication_role = replica;"
+        "INSERT INTO ifms.beneficiary (payment_instruction_id, beneficiary_number, beneficiary_id, beneficiary_type,"
+        " amount, line_item_ids, name, account_last4, account_type, ifsc, bank_account_id, mobile, address, status)"
+        f" SELECT id, '{number}', 'sample', 'IND', 60, ARRAY['sample'], '', '', '', 'SAMP0000001', '', '', '', '{status}'"
+        f" FROM ifms.payment_instruction WHERE pi_number = '{pi_number}';"
+        "SET LOCAL session_replication_role = DEFAULT"
+    )

@@ -322,6 +322,18 @@ WHERE i.imported_at IS NULL
     OR i.pi_type <> p.pi_type
     OR i.repayment_of IS NOT NULL)
 
+-- rule: payment | find out which of the two is of this number, and mend the row before anything else is done
+SELECT p.tenant_id, p.payment_number, 'beneficiary ' || b.number || ' of PI ' || coalesce(p.pi_number, p.id),
+        'this ledger pays another by its number, in PI ' || i.pi_number || ' for payment ' || i.payment_number || ' of '
+        || i.tenant_id
+FROM java_beneficiary b
+JOIN java_pi p ON p.id = b.pi_id
+JOIN ifms.beneficiary o ON o.beneficiary_number = b.number
+JOIN ifms.payment_instruction i ON i.id = o.payment_instruction_id
+WHERE b.target <> 'Payment Failed'
+    AND o.status <> 'Payment Failed'
+    AND (i.tenant_id, i.payment_number) <> (p.tenant_id, p.payment_number)
+
 -- rule: payment | ask the platform which amount is right
 SELECT p.tenant_id, p.payment_number, 'PI ' || coalesce(p.pi_number, '(' || p.id || ')'),
         'this ledger knows its payment with ' || y.amount || ', not with ' || p.net

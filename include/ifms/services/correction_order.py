@@ -178,8 +178,8 @@ def approved(
         wanted["payees"] |= {n: kept[n] for n in named}  # as it was sealed then
         if moved:
             raise CorrectionRefusedError(
-                f"{order.where}: the account of {', '.join(moved)} is another one by now than was approved; "
-                "look at it and propose it anew"
+                f"{order.where}: the account of {', '.join(moved)} is another one by now than was approved, "
+                "or can't be compared with that any more (its log key is gone); look at it and propose it anew"
             )
     act = Act(found.act) if found is not None and found.act in acts_of(order) else acts_of(order)[0]
     found = proposals.fitting(connection, act, order.pi_number, wanted, order.proposal)

@@ -16,6 +16,7 @@ from support.java_rows import (
     copied,
     kept,
     moved,
+    payee_kept,
     people,
     person,
     pi,
@@ -270,6 +271,28 @@ def test_who_is_paid_again_from_here_is_not_taken_in_as_paid_again_there(rows, s
 def test_a_number_that_this_ledger_has_given_to_another_is_not_taken_in(rows, here, whose):
     given = "this ledger has given its number to a PI of its own, for payment"
     assert rows.misfits(here=here) == {payment: [f"{given} {of}"] for payment, of in whose.items()}
+
+
+PAYS_ANOTHER = "this ledger pays another by its number, in PI PI-here for payment"
+
+
+@pytest.mark.parametrize(
+    ("number", "payment", "city", "status", "expected"),
+    [
+        ("N-paid-0", "HERE", CITY, "Payment Pending", {"PAID": f"{PAYS_ANOTHER} HERE of {CITY}"}),
+        ("N-paid-0", "HERE", CITY, "Payment Successful", {"PAID": f"{PAYS_ANOTHER} HERE of {CITY}"}),
+        ("N-paid-0", "PAID", OTHER, "Payment Pending", {"PAID": f"{PAYS_ANOTHER} PAID of {OTHER}"}),
+        ("N-paid-0", "HERE", CITY, "Payment Failed", {}),
+        ("N-paid-0", "PAID", CITY, "Payment Pending", {"PAID": f"this ledger has PI PI-here (INITIATED) {OWN}"}),
+        ("N-declined-0", "HERE", CITY, "Payment Pending", {}),  # nobody is paid by it there
+        ("N-again-1", "HERE", CITY, "Payment Pending", {"AGAIN": f"{PAYS_ANOTHER} HERE of {CITY}"}),  # by its revision
+        ("N-none", "HERE", CITY, "Payment Pending", {}),
+    ],
+)
+def test_a_number_by_which_this_ledger_pays_another_is_not_taken_in(rows, number, payment, city, status, expected):
+    """The database would refuse it, and with it the whole import."""
+    here = f"{kept('PI-here', payment, tenant_id=city)}; {payee_kept('PI-here', number, status)}"
+    assert rows.misfits(here=here) == {name: [why] for name, why in expected.items()}
 
 
 EARLIER = "2026-02-01"  # an earlier import took it in
