@@ -21,11 +21,13 @@ from rich.table import Table
 
 from ifms.cities import Cities
 from ifms.ledger import beneficiaries, claims, failures, instructions, outbox, payments
-from ifms.ledger.beneficiaries import Failure
+from ifms.ledger.beneficiaries import Failure, Scroll
 from ifms.ledger.claims import Queue
 from ifms.ledger.models import Payment, PaymentInstruction
-from ifms.ledger.statuses import PiStatus
+from ifms.ledger.statuses import BeneficiaryStatus, PiStatus
+from ifms.ledger.write_batch import Writes
 from ifms.queries import overview
+from ifms.sweep.pipeline import TOGETHER
 
 LARGE = ("payment_instruction", "payment", "reported_failure", "outbox", "beneficiary", "status_log")
 LEASE = timedelta(minutes=10)
@@ -145,7 +147,9 @@ def _look_ups() -> Iterator[tuple[str, tuple[str, ...], Callable[[psycopg.Connec
     yield "claim: messages", ("outbox_due",), partial(outbox.claim_messages, limit=64)
     yield "whether a message is due", ("outbox_due",), outbox.anything_due
     yield "how fast PIs were accepted lately", ("status_log_by_time",), partial(overview.accepted, cities=Cities.ALL)
-    yield "how a payment stands", ("payment_instruction_by_payment",), _standing
+    yield "how payments stand", ("payment_instruction_by_payment",), _standing
+    yield "whose scrolls have come", ("beneficiary_payment_instruction_id_beneficiary_number_key",), _scrolls
+    yield "PIs that change together", ("payment_instruction_pkey",), _changes
 
 
 def _queues() -> Iterator[tuple[str, Queue, tuple[str, ...], type, dict[str, object]]]:
@@ -159,17 +163,33 @@ def _queues() -> Iterator[tuple[str, Queue, tuple[str, ...], type, dict[str, obj
     yield "payments without a PI", payments.UNPAID, ("payment_due",), Payment, _PAYMENTS
 
 
-def _standing(connection: psycopg.Connection[Any]) -> object:
-    with psycopg.Cursor(connection) as cursor:
-        pi = cursor.execute(
-            "SELECT tenant_id, payment_number FROM ifms.payment_instruction WHERE pi_number = 'PI-SA/000000007'"
-        ).fetchone()
-    assert pi is not None
+def _some(connection: psycopg.Connection[Any]) -> list[PaymentInstruction]:
+    """As many PIs as a sweep settles together."""
+    numbers = [f"PI-SA/{number:09d}" for number in range(7, 20 * TOGETHER, 20)]
+    return list(instructions.find(connection, numbers).values())
 
-    class Named:
-        tenant_id, payment_number = pi
 
-    return beneficiaries.standing(connection, Named)  # type: ignore[arg-type]
+def _standing(connection: psycopg.Connection[Any]) -> None:
+    beneficiaries.standing(connection, _some(connection))
+
+
+def _scrolls(connection: psycopg.Connection[Any]) -> None:
+    pis = _some(connection)
+    scrolls = [Scroll(f"BN-{pi.pi_number}", "V1", None, "UTR1", None, None, "paid") for pi in pis]
+    beneficiaries.record_scrolls(connection, [(pi, [scroll]) for pi, scroll in zip(pis, scrolls, strict=True)])
+
+
+def _changes(connection: psycopg.Connection[Any]) -> None:
+    connection.execute(
+        "SELECT set_config('session_replication_role', 'replica', true)"
+    )  # their money is on no sanction
+    pis, mine, writes = _some(connection), claims.Claim(uuid4(), LEASE), Writes(connection)
+    held = "UPDATE ifms.payment_instruction SET claim_token = %s WHERE id = ANY(%s)"
+    connection.execute(held, (mine.token, [pi.id for pi in pis]))
+    for pi in pis:
+        instructions.note(writes, pi, mine, "sample")
+        beneficiaries.set_beneficiaries(writes, pi, BeneficiaryStatus.INITIATED, BeneficiaryStatus.IN_PROCESS)
+    writes.flush()
 
 
 # The ledger -----------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from itertools import count
+from typing import Any
 
 import psycopg
 import pytest
@@ -46,9 +47,10 @@ from ifms.services.cor import Revision
 from ifms.services.ftps import Paid, RevisedSuccess
 from ifms.services.manual_settlement import Verdict, settle
 from ifms.services.pag import PaymentAdvice
-from ifms.services.pd import PaymentDetails
+from ifms.services.pd import PaymentDetails, Scrolls
 from ifms.services.pi import Instruction
 from ifms.services.pis import InstructionStatus
+from ifms.sweep.status_poll import StatusService
 from ifms.wire.envelope import ReplyError
 from ifms.wire.pag import PagRow
 from ifms.wire.pis import PisRow
@@ -61,6 +63,14 @@ _numbers = count(1)
 rupees = st.integers(1, 500).map(Decimal)
 picks = st.integers(0, 10**6)
 some = st.integers(1, 7)  # a bit for each of up to three beneficiaries
+
+
+def applied(service: StatusService[Any], writes: Writes, row: Any, mine: Claim, news: Any) -> instructions.Change:
+    """As a sweep writes the news of one PI."""
+    [recorded] = service.record(writes.connection, [(row, news)])
+    change = service.apply(writes, row, mine, recorded)
+    [followed] = service.follow(writes.flush(), [(row, change)])
+    return followed
 
 
 @dataclass
@@ -257,7 +267,7 @@ class LedgerBesideItsModel(RuleBasedStateMachine):
         news = PagRow(
             fin_year="2024", advice_id="1", advice_date="d", online_bill_ref_no="1", token_number="1", token_date="d"
         )
-        self._change(pi, "PAG", lambda w, row, mine: PaymentAdvice().apply(w, row, mine, news))
+        self._change(pi, "PAG", lambda w, row, mine: applied(PaymentAdvice(), w, row, mine, news))
         pi.status = "IN PROCESS"
         pi.move("Payment Initiated", "Payment In Process")
 
@@ -268,10 +278,10 @@ class LedgerBesideItsModel(RuleBasedStateMachine):
         scrolls = tuple(Scroll(n, "1", None, f"UTR{n}", None, None, "paid") for n in pi.chosen(bits))
         if pi.kind == "REVISED":
             self._change(
-                pi, "FTPS", lambda w, row, mine: RevisedSuccess().apply(w, row, mine, Paid(scrolls, "1", "1", "d"))
+                pi, "FTPS", lambda w, row, mine: applied(RevisedSuccess(), w, row, mine, Paid(scrolls, "1", "1", "d"))
             )
         else:
-            self._change(pi, "PD", lambda w, row, mine: PaymentDetails().apply(w, row, mine, scrolls))
+            self._change(pi, "PD", lambda w, row, mine: applied(PaymentDetails(), w, row, mine, Scrolls(scrolls)))
         for number in pi.chosen(bits):
             pi.rows[number] = "Payment Successful" if pi.rows[number] in OPEN else pi.rows[number]
         if not pi.waiting:

@@ -16,7 +16,7 @@ from ifms.ledger.columns import as_recordset, columns_of
 from ifms.ledger.database import Connection
 from ifms.ledger.models import Beneficiary, NewBeneficiary, PaymentInstruction
 from ifms.ledger.statuses import BeneficiaryStatus
-from ifms.ledger.write_batch import Target, write
+from ifms.ledger.write_batch import RowStatement, Target, write, write_row
 from ifms.sealing import Sealer
 
 _FROM_ROW = [f.name for f in fields(NewBeneficiary) if f.name != "account_number"]
@@ -41,21 +41,30 @@ _OF = (
 )
 
 _PAYEES = b"""
-    SELECT beneficiary_number, line_item_ids FROM ifms.beneficiary WHERE payment_instruction_id = %s
-    ORDER BY beneficiary_number
+    SELECT payment_instruction_id, beneficiary_number, line_item_ids FROM ifms.beneficiary
+    WHERE payment_instruction_id = ANY(%s) ORDER BY payment_instruction_id, beneficiary_number
 """
 
 _SCROLLED = b"""
     UPDATE ifms.beneficiary b SET status = 'Payment Successful', status_message = reported.message,
            voucher_number = reported.voucher, voucher_date = reported.voucher_date, utr_number = reported.utr,
            utr_date = reported.utr_date, end_to_end_id = reported.end_to_end, updated_at = now()
-    FROM unnest(%(numbers)s::text[], %(messages)s::text[], %(vouchers)s::text[], %(voucher_dates)s::date[],
-                %(utrs)s::text[], %(utr_dates)s::date[], %(ends)s::text[])
-        AS reported (number, message, voucher, voucher_date, utr, utr_date, end_to_end)
-    WHERE b.payment_instruction_id = %(instruction)s AND b.beneficiary_number = reported.number
+    FROM unnest(%(pis)s::uuid[], %(numbers)s::text[], %(messages)s::text[], %(vouchers)s::text[],
+                %(voucher_dates)s::date[], %(utrs)s::text[], %(utr_dates)s::date[], %(ends)s::text[])
+        AS reported (pi, number, message, voucher, voucher_date, utr, utr_date, end_to_end)
+    WHERE b.payment_instruction_id = reported.pi AND b.beneficiary_number = reported.number
       AND b.status IN ('Payment Initiated', 'Payment In Process')
-    RETURNING b.beneficiary_number
+    RETURNING b.payment_instruction_id, b.beneficiary_number
 """
+
+_MOVED = RowStatement(
+    """
+    UPDATE ifms.beneficiary b SET status = {ends}, updated_at = now() {rows}
+    WHERE b.payment_instruction_id = {pi} AND b.status = {starts}
+    """,
+    {"pi": "uuid", "starts": "text", "ends": "text"},
+    key=("pi",),
+)
 
 
 def insert_beneficiaries(
@@ -96,13 +105,7 @@ def by_id(connection: Connection, row_ids: Collection[UUID]) -> list[Beneficiary
 
 def set_beneficiaries(target: Target, pi: PaymentInstruction, start: BeneficiaryStatus, end: BeneficiaryStatus) -> None:
     """Move every beneficiary of the PI that is `start` to `end`."""
-    write(
-        target,
-        """
-        UPDATE ifms.beneficiary SET status = %s, updated_at = now() WHERE payment_instruction_id = %s AND status = %s
-        """,
-        (end, pi.id, start),
-    )
+    write_row(target, _MOVED, {"pi": pi.id, "starts": start, "ends": end})
 
 
 def note_beneficiaries(target: Target, pi: PaymentInstruction, messages: Mapping[str, str]) -> None:
@@ -134,8 +137,9 @@ class Scroll:
 
 @dataclass(frozen=True)
 class Payee:
-    """A beneficiary by its number, and the lines of bills that it is paid for."""
+    """A beneficiary by its PI and number, and the lines of bills that it is paid for."""
 
+    payment_instruction_id: UUID
     beneficiary_number: str
     line_item_ids: Sequence[str]
 
@@ -150,24 +154,31 @@ class Tally:
     everybody: Sequence[Payee] = field(default=(), compare=False, repr=False)
 
 
-def record_scrolls(connection: Connection, pi: PaymentInstruction, scrolls: Sequence[Scroll]) -> Tally:
-    """Write the debit scrolls of a PI's beneficiaries, matched by number in any case; how they stand then, who is paid.
+def record_scrolls(connection: Connection, told: Sequence[tuple[PaymentInstruction, Sequence[Scroll]]]) -> list[Tally]:
+    """Write the debit scrolls of PIs' beneficiaries, matched by number in any case; how each PI's stand, who is paid.
 
     A scroll that was told before changes nothing, and one for a beneficiary that has failed since does not revive it.
     Raises WireError, and nothing is written, for a scroll of somebody who is no beneficiary of the PI.
     """
+    pis = [pi for pi, _ in told]
+    everybody: dict[UUID, list[Payee]] = {pi.id: [] for pi in pis}
     with connection.cursor(row_factory=class_row(Payee)) as cursor:
-        everybody = cursor.execute(_PAYEES, (pi.id,), prepare=True).fetchall()
-    known = {payee.beneficiary_number.casefold(): payee.beneficiary_number for payee in everybody}
-    for scroll in scrolls:
-        if scroll.beneficiary_number.casefold() not in known:
-            raise WireError(f"the reply about {pi.pi_number} names {scroll.beneficiary_number!r}, which is not in it")
-    reported = {known[s.beneficiary_number.casefold()]: s for s in reversed(scrolls)}  # the first of each
+        for payee in cursor.execute(_PAYEES, (list(everybody),), prepare=True):
+            everybody[payee.payment_instruction_id].append(payee)
+    reported: dict[tuple[UUID, str], Scroll] = {}
+    for pi, scrolls in told:
+        known = {payee.beneficiary_number.casefold(): payee.beneficiary_number for payee in everybody[pi.id]}
+        for scroll in scrolls:
+            number = known.get(scroll.beneficiary_number.casefold())
+            if number is None:
+                who = repr(scroll.beneficiary_number)
+                raise WireError(f"the reply about {pi.pi_number} names {who}, which is not in it")
+            reported.setdefault((pi.id, number), scroll)  # the first of each
     newly = connection.execute(
         _SCROLLED,
         {
-            "instruction": pi.id,
-            "numbers": list(reported),
+            "pis": [pi for pi, _ in reported],
+            "numbers": [number for _, number in reported],
             "messages": [s.message for s in reported.values()],
             "vouchers": [s.voucher_number for s in reported.values()],
             "voucher_dates": [s.voucher_date for s in reported.values()],
@@ -177,12 +188,16 @@ def record_scrolls(connection: Connection, pi: PaymentInstruction, scrolls: Sequ
         },
         prepare=True,
     ).fetchall()
-    paid = {number for (number,) in newly}
-    return replace(
-        tally(connection, pi),
-        newly_paid=[payee for payee in everybody if payee.beneficiary_number in paid],
-        everybody=everybody,
-    )
+    paid = set(newly)
+    standing = tallies(connection, pis)
+    return [
+        replace(
+            standing[pi.id],
+            newly_paid=[payee for payee in everybody[pi.id] if (pi.id, payee.beneficiary_number) in paid],
+            everybody=everybody[pi.id],
+        )
+        for pi in pis
+    ]
 
 
 @dataclass(frozen=True)
@@ -231,19 +246,19 @@ def record_failures(connection: Connection, failures: Mapping[UUID, Failure]) ->
     return newly
 
 
-def tally(connection: Connection, pi: PaymentInstruction) -> Tally:
-    """How the PI's beneficiaries stand."""
-    row = connection.execute(
+def tallies(connection: Connection, pis: Collection[PaymentInstruction]) -> dict[UUID, Tally]:
+    """How the beneficiaries of each of these PIs stand, by PI."""
+    rows = connection.execute(
         """
-        SELECT count(*) FILTER (WHERE status NOT IN ('Payment Successful', 'Payment Failed')),
+        SELECT payment_instruction_id,
+               count(*) FILTER (WHERE status NOT IN ('Payment Successful', 'Payment Failed')),
                count(*) FILTER (WHERE status = 'Payment Failed')
-        FROM ifms.beneficiary WHERE payment_instruction_id = %s
+        FROM ifms.beneficiary WHERE payment_instruction_id = ANY(%s) GROUP BY payment_instruction_id
         """,
-        (pi.id,),
+        ([pi.id for pi in pis],),
         prepare=True,
-    ).fetchone()
-    assert row is not None
-    return Tally(row[0], row[1])
+    )
+    return {pi.id: Tally(0, 0) for pi in pis} | {pi: Tally(waiting, failed) for pi, waiting, failed in rows}
 
 
 def keep_account(
@@ -266,36 +281,47 @@ def keep_account(
     )
 
 
-def standing(connection: Connection, pi: PaymentInstruction) -> Tally:
-    """How all beneficiaries of the PI's payment stand, each by the last PI that pays it.
+def standing(connection: Connection, pis: Collection[PaymentInstruction]) -> list[Tally]:
+    """How all beneficiaries of each PI's payment stand, each by the last PI that pays it.
 
     One that has failed, or that a PI which the treasury has not accepted yet shall pay anew, counts as failed. Where
-    several PIs pay the payment, the caller's transaction is then the only one that reckons with it: two that end at
-    once would each take the other's beneficiaries for unpaid.
+    several PIs pay a payment, the caller's transaction is then the only one that reckons with it: two that end at once
+    would each take the other's beneficiaries for unpaid.
     """
-    several, found = _standing(connection, pi)
-    if several:
+    found = _standing(connection, pis)
+    shared = sorted(payment for payment, (several, _) in found.items() if several)
+    if shared:
         connection.execute(
-            "SELECT FROM ifms.payment WHERE tenant_id = %s AND payment_number = %s FOR NO KEY UPDATE",
-            (pi.tenant_id, pi.payment_number),
+            """
+            SELECT FROM ifms.payment p
+            JOIN unnest(%s::text[], %s::text[]) AS of (tenant_id, payment_number) USING (tenant_id, payment_number)
+            ORDER BY p.tenant_id, p.payment_number FOR NO KEY UPDATE OF p
+            """,
+            ([tenant for tenant, _ in shared], [number for _, number in shared]),
+            prepare=True,
         )
-        _, found = _standing(connection, pi)
-    return found
+        found = _standing(connection, pis)
+    return [found[pi.tenant_id, pi.payment_number][1] for pi in pis]
 
 
-def _standing(connection: Connection, pi: PaymentInstruction) -> tuple[bool, Tally]:
-    row = connection.execute(
+def _standing(connection: Connection, pis: Collection[PaymentInstruction]) -> dict[tuple[str, str], tuple[bool, Tally]]:
+    payments = {(pi.tenant_id, pi.payment_number) for pi in pis}
+    rows = connection.execute(
         """
-        SELECT count(DISTINCT payment_instruction_id) > 1,
+        SELECT tenant_id, payment_number, count(DISTINCT payment_instruction_id) > 1,
                count(*) FILTER (WHERE last AND status IN ('Payment Initiated', 'Payment In Process')),
                count(*) FILTER (WHERE last AND status IN ('Payment Failed', 'Payment Pending'))
-        FROM (SELECT b.payment_instruction_id, b.status,
-                     row_number() OVER (PARTITION BY b.beneficiary_number ORDER BY b.created_at DESC) = 1 AS last
-              FROM ifms.payment_instruction p JOIN ifms.beneficiary b ON b.payment_instruction_id = p.id
-              WHERE p.tenant_id = %s AND p.payment_number = %s AND p.status <> 'FAILED') paying
+        FROM (SELECT p.tenant_id, p.payment_number, b.payment_instruction_id, b.status,
+                     row_number() OVER (PARTITION BY p.tenant_id, p.payment_number, b.beneficiary_number
+                                        ORDER BY b.created_at DESC) = 1 AS last
+              FROM unnest(%s::text[], %s::text[]) AS of (tenant_id, payment_number)
+              JOIN ifms.payment_instruction p USING (tenant_id, payment_number)
+              JOIN ifms.beneficiary b ON b.payment_instruction_id = p.id
+              WHERE p.status <> 'FAILED') paying
+        GROUP BY tenant_id, payment_number
         """,
-        (pi.tenant_id, pi.payment_number),
+        ([tenant for tenant, _ in payments], [number for _, number in payments]),
         prepare=True,
-    ).fetchone()
-    assert row is not None
-    return row[0], Tally(row[1], row[2])
+    )
+    found = {payment: (False, Tally(0, 0)) for payment in payments}
+    return found | {(tenant, number): (several, Tally(*stand)) for tenant, number, several, *stand in rows}

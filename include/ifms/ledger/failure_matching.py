@@ -75,11 +75,11 @@ def book(
     if newly:
         _enqueue_failed(connection, pi, newly)
         outbox.enqueue_sms(
-            connection, pi, "failed", {row.beneficiary_number: failure.utr_number for row, failure in failures}
+            connection, [pi], "failed", {row.beneficiary_number: failure.utr_number for row, failure in failures}
         )
     in_step = (pi.status is PiStatus.SUCCESSFUL and newly) or (
         (pi.status is PiStatus.IN_PROCESS or (pi.pi_type == "REVISED" and pi.status is PiStatus.INITIATED))
-        and beneficiaries.tally(connection, pi).waiting == 0
+        and beneficiaries.tallies(connection, [pi])[pi.id].waiting == 0
     )
     if in_step:
         return instructions.advance(connection, pi, claim, Event.SOME_FAILED, error_message=None)

@@ -12,7 +12,6 @@ from uuid import UUID
 
 from psycopg import sql
 from psycopg.rows import class_row
-from psycopg.types.json import Jsonb
 
 from ifms import clock
 from ifms.errors import ClaimLostError, ConflictError
@@ -25,7 +24,7 @@ from ifms.ledger.database import Connection
 from ifms.ledger.funds import Movement
 from ifms.ledger.models import Beneficiary, Funding, NewBeneficiary, Payment, PaymentInstruction
 from ifms.ledger.statuses import Event, PiStatus, after
-from ifms.ledger.write_batch import Target, connection_of, write
+from ifms.ledger.write_batch import RowStatement, Target, connection_of, write, write_row
 from ifms.signing import Keyring
 
 _CONDITIONS = """
@@ -271,7 +270,9 @@ def _signed(row: _NewRow, keyring: Keyring) -> dict[str, object]:
     return values | {"signature": signature, "lease": row.claim.lease}
 
 
-_TYPES = {  # every other one is a text
+_TYPES = {  # of its columns, and of a lease; every other one is a text
+    "id": "uuid",
+    "is_active": "boolean",
     "sanction_id": "uuid",
     "allotment_serial_no": "integer",
     "gross_amount": "numeric",
@@ -281,8 +282,26 @@ _TYPES = {  # every other one is a text
     "org_bill_date": "timestamptz",
     "additional_details": "jsonb",
     "attempts": "integer",
+    "last_attempt_at": "timestamptz",
+    "paid_at": "timestamptz",
+    "uncertain": "boolean",
+    "refusal": "jsonb",
+    "refused_first": "boolean",
+    "absent_since": "timestamptz",
+    "held_back": "boolean",
+    "found_failed_at": "timestamptz",
+    "same_refusals": "integer",
+    "unknown_answer_id": "uuid",
     "claim_token": "uuid",
+    "claimed_until": "timestamptz",
+    "polled_at": "timestamptz",
     "signature": "bytea",
+    "status_since": "timestamptz",
+    "unmatched_failures": "boolean",
+    "failures_polled_at": "timestamptz",
+    "imported_at": "timestamptz",
+    "created_at": "timestamptz",
+    "updated_at": "timestamptz",
     "lease": "interval",
 }
 
@@ -322,8 +341,6 @@ def settle_attempt(
     """Note how an attempt ended that settled nothing (`never_sent`, `unknown`): PENDING, its money reserved."""
     if outcome == "unknown":
         columns["uncertain"] = True
-    if columns.get("refusal") is not None:
-        columns["refusal"] = Jsonb(columns["refusal"])
     columns = {"unknown_answer_id": None, **columns}
     _update(target, pi, claim, {"last_attempt": outcome, "error_message": message, **columns})
 
@@ -540,7 +557,7 @@ def _update(
     keep_claim: bool = False,
 ) -> None:
     """One conditional update of a claimed PI: it touches no row once the claim is another's or the status has moved."""
-    write(
+    write_row(
         target,
         _updating(tuple(columns), counted=counted, keep_claim=keep_claim),
         {**columns, "id_": pi.id, "token_": claim and claim.token, "was_": pi.status},
@@ -552,19 +569,16 @@ def _update(
 
 
 @cache  # composing a statement anew for each PI took a tenth of a sweep's own time
-def _updating(columns: tuple[str, ...], *, counted: bool, keep_claim: bool) -> str:
-    sets: list[sql.Composable] = [
-        sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in columns
-    ]
-    sets.append(sql.SQL("updated_at = now()"))
+def _updating(columns: tuple[str, ...], *, counted: bool, keep_claim: bool) -> RowStatement:
+    sets = [f'"{name}" = {{{name}}}' for name in columns]
+    sets.append("updated_at = now()")
     if counted:
-        sets.append(sql.SQL("attempts = attempts + 1, last_attempt_at = clock_timestamp()"))
+        sets.append("attempts = p.attempts + 1, last_attempt_at = clock_timestamp()")
     if not keep_claim:
-        sets.append(sql.SQL(GIVEN_BACK))
-    statement = sql.SQL(
-        """
-        UPDATE ifms.payment_instruction SET {}
-        WHERE id = %(id_)s AND status = %(was_)s AND (claim_token = %(token_)s OR %(token_)s::uuid IS NULL)
-        """
-    )
-    return statement.format(sql.SQL(", ").join(sets)).as_string()
+        sets.append(GIVEN_BACK)
+    text = f"""
+        UPDATE ifms.payment_instruction p SET {", ".join(sets)} {{rows}}
+        WHERE p.id = {{id_}} AND p.status = {{was_}} AND (p.claim_token = {{token_}} OR {{token_}} IS NULL)
+    """
+    types = {name: _TYPES.get(name, "text") for name in columns}
+    return RowStatement(text, types | {"id_": "uuid", "token_": "uuid", "was_": "text"}, key=("id_",))

@@ -17,7 +17,7 @@ from ifms.ledger.claims import Claim, Queue, claim, settle
 from ifms.ledger.database import Connection
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.statuses import BeneficiaryStatus
-from ifms.ledger.write_batch import Target, write
+from ifms.ledger.write_batch import RowStatement, Target, write, write_row
 
 PAYMENT_STATUS = "payment_status"
 SMS = "sms"
@@ -81,9 +81,12 @@ def enqueue_line_statuses(
 
 
 def enqueue_sms(
-    target: Target, pi: PaymentInstruction, outcome: Literal["paid", "failed"], utrs: Mapping[str, str | None]
+    target: Target,
+    pis: Collection[PaymentInstruction],
+    outcome: Literal["paid", "failed"],
+    utrs: Mapping[str, str | None],
 ) -> None:
-    """SMS to those whose payment this very transaction has found paid, or come back.
+    """SMS to those whose payment by one of these PIs this very transaction has found paid, or come back.
 
     `utrs` are by beneficiary number, where the ledger's row has none or an older one. Whose phone it is, is looked up
     when the SMS goes out: no number is kept in a message. A department has none.
@@ -93,43 +96,41 @@ def enqueue_sms(
         target,
         """
         INSERT INTO ifms.outbox (topic, tenant_id, ordering_key, payload)
-        SELECT 'sms', %(tenant)s, %(tenant)s || ':' || b.beneficiary_number,
-               jsonb_build_object('outcome', %(outcome)s::text, 'paymentNumber', %(payment)s::text,
+        SELECT 'sms', p.tenant_id, p.tenant_id || ':' || b.beneficiary_number,
+               jsonb_build_object('outcome', %(outcome)s::text, 'paymentNumber', p.payment_number,
                                   'beneficiaryNumber', b.beneficiary_number, 'payee', b.beneficiary_id,
                                   'payeeType', b.beneficiary_type, 'amount', b.amount::text,
                                   'utr', coalesce(%(utrs)s::jsonb ->> b.beneficiary_number, b.utr_number))
-        FROM ifms.beneficiary b
-        WHERE b.payment_instruction_id = %(id)s AND b.status = %(status)s AND b.updated_at = now()
+        FROM ifms.payment_instruction p JOIN ifms.beneficiary b ON b.payment_instruction_id = p.id
+        WHERE p.id = ANY(%(pis)s) AND b.status = %(status)s AND b.updated_at = now()
           AND b.beneficiary_type <> 'DEPT'
           AND EXISTS (SELECT FROM ifms.notice WHERE topic = 'sms' AND wanted_until > now())
-        ORDER BY b.beneficiary_number
+        ORDER BY b.payment_instruction_id, b.beneficiary_number
         """,
         {
-            "tenant": pi.tenant_id,
             "outcome": outcome,
-            "payment": pi.payment_number,
             "utrs": Jsonb({number: utr for number, utr in utrs.items() if utr}),
-            "id": pi.id,
+            "pis": [pi.id for pi in pis],
             "status": status,
         },
     )
 
 
+_PI_INDEX = RowStatement(
+    """
+    INSERT INTO ifms.outbox (topic, tenant_id, ordering_key, payload)
+    SELECT 'pi_index', {tenant}, {key}, {payload} {rows}
+    WHERE EXISTS (SELECT FROM ifms.notice WHERE topic = 'pi_index' AND wanted_until > now())
+    """,
+    {"tenant": "text", "key": "text", "payload": "jsonb"},
+)
+
+
 def enqueue_pi_index(target: Target, pi: PaymentInstruction) -> None:
     """An update of the PI index for changed beneficiaries; each status of a PI enqueues one by itself (a trigger)."""
-    write(
-        target,
-        """
-        INSERT INTO ifms.outbox (topic, tenant_id, ordering_key, payload)
-        SELECT 'pi_index', %s, %s, %s
-        WHERE EXISTS (SELECT FROM ifms.notice WHERE topic = 'pi_index' AND wanted_until > now())
-        """,
-        (
-            pi.tenant_id,
-            f"{pi.tenant_id}:{pi.payment_number}",
-            Jsonb({"piNumber": pi.pi_number, "status": pi.status}),
-        ),
-    )
+    payload = {"piNumber": pi.pi_number, "status": pi.status}
+    key = f"{pi.tenant_id}:{pi.payment_number}"
+    write_row(target, _PI_INDEX, {"tenant": pi.tenant_id, "key": key, "payload": payload})
 
 
 def set_subscriptions(connection: Connection, wanted: Collection[str]) -> int:
@@ -159,17 +160,17 @@ def set_subscriptions(connection: Connection, wanted: Collection[str]) -> int:
     ).rowcount
 
 
+_PAYMENT_STATUS = RowStatement(
+    "INSERT INTO ifms.outbox (topic, tenant_id, ordering_key, payload)"
+    f" SELECT '{PAYMENT_STATUS}', {{tenant}}, {{key}}, {{payload}} {{rows}}",
+    {"tenant": "text", "key": "text", "payload": "jsonb"},
+)
+
+
 def _write(target: Target, tenant_id: str, payment_number: str, payload: Mapping[str, object]) -> None:
-    write(
-        target,
-        "INSERT INTO ifms.outbox (topic, tenant_id, ordering_key, payload) VALUES (%s, %s, %s, %s)",
-        (
-            PAYMENT_STATUS,
-            tenant_id,
-            f"{tenant_id}:{payment_number}",
-            Jsonb({"paymentNumber": payment_number, **payload}),
-        ),
-    )
+    payload = {"paymentNumber": payment_number, **payload}
+    key = f"{tenant_id}:{payment_number}"
+    write_row(target, _PAYMENT_STATUS, {"tenant": tenant_id, "key": key, "payload": payload})
 
 
 _DUE = """

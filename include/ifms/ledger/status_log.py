@@ -12,7 +12,7 @@ from ifms.ledger.binding import context
 from ifms.ledger.database import Connection, Database
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.statuses import PiStatus
-from ifms.ledger.write_batch import Target, write
+from ifms.ledger.write_batch import RowStatement, Target, write, write_row
 from ifms.sealing import Sealer
 from ifms.treasury.outcome import AUTH, Exchange
 
@@ -34,6 +34,17 @@ class LogStatus(StrEnum):
     SAME_ACCOUNT = "SAME_ACCOUNT"  # a person has chosen the account that failed
 
 
+_ENTRY = RowStatement(
+    """
+    INSERT INTO ifms.status_log (payment_instruction_id, tenant_id, payment_number, service_id, status, from_status,
+        to_status, message, sweep_run_id)
+    SELECT {pi}, {tenant}, {payment}, {service}, {status}, {was}, {to}, {message}, {run} {rows}
+    """,
+    dict.fromkeys(("tenant", "payment", "service", "status", "was", "to", "message"), "text")
+    | {"pi": "uuid", "run": "uuid"},
+)
+
+
 def log_status(
     target: Target,
     pi: PaymentInstruction,
@@ -45,24 +56,20 @@ def log_status(
     sweep_run_id: UUID | None = None,
 ) -> None:
     """Append one row to the PI's history; `to_status` when the call changed the PI's status."""
-    write(
+    write_row(
         target,
-        """
-        INSERT INTO ifms.status_log (payment_instruction_id, tenant_id, payment_number, service_id, status,
-            from_status, to_status, message, sweep_run_id)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
-        """,
-        (
-            pi.id,
-            pi.tenant_id,
-            pi.payment_number,
-            service_id,
-            f"STATUS_LOG_{service_id}_{status}",
-            pi.status if to_status else None,
-            to_status,
-            message,
-            sweep_run_id,
-        ),
+        _ENTRY,
+        {
+            "pi": pi.id,
+            "tenant": pi.tenant_id,
+            "payment": pi.payment_number,
+            "service": service_id,
+            "status": f"STATUS_LOG_{service_id}_{status}",
+            "was": pi.status if to_status else None,
+            "to": to_status,
+            "message": message,
+            "run": sweep_run_id,
+        },
     )
 
 
@@ -83,6 +90,50 @@ def may_log(connection: Connection) -> bool:
     """Whether the connection's login may write calls: who may not makes none."""
     row = connection.execute("SELECT has_table_privilege('ifms.treasury_call', 'INSERT')").fetchone()
     return row is not None and bool(row[0])
+
+
+_CALL_TYPES = {
+    "id": "uuid",
+    "service_id": "text",
+    "bill_number": "text",
+    "payment_instruction_id": "uuid",
+    "sweep_run_id": "uuid",
+    "request_sealed": "bytea",
+    "rek_sealed": "bytea",
+    "sek_sealed": "bytea",
+    "auth_token_sealed": "bytea",
+    "enc_request": "text",
+    "enc_response": "text",
+    "response_sealed": "bytea",
+    "status_code": "integer",
+    "outcome": "text",
+    "error_message": "text",
+    "duration_ms": "integer",
+    "created_at": "timestamptz",
+}
+_INSERT_CALL = f"""
+    INSERT INTO ifms.treasury_call ({", ".join(_CALL_TYPES)})
+    SELECT {", ".join(f"{{{name}}}" for name in _CALL_TYPES)} {{rows}}
+"""
+# A login that was written by somebody who was stopped behind the COMMIT comes once more.
+_CALL = RowStatement(f"{_INSERT_CALL} ON CONFLICT (id) DO NOTHING", _CALL_TYPES)
+_SAID_BEFORE = {
+    "id",
+    "service_id",
+    "bill_number",
+    "payment_instruction_id",
+    "sweep_run_id",
+    "request_sealed",
+    "created_at",
+}
+_ANNOUNCED_CALL = RowStatement(
+    f"""{_INSERT_CALL}
+    ON CONFLICT (id) DO UPDATE SET shipped_at = NULL, ship_error = NULL,
+        {", ".join(f"{name} = excluded.{name}" for name in _CALL_TYPES if name not in _SAID_BEFORE)}
+    """,
+    _CALL_TYPES,
+    key=("id",),
+)
 
 
 class CallLog:
@@ -122,7 +173,13 @@ class CallLog:
         """
         for exchange in exchanges:
             row = (announced or uuid4(), exchange)
-            self._write(target, row=row, instruction_id=instruction_id, sweep_run_id=sweep_run_id)
+            self._write(
+                target,
+                row=row,
+                instruction_id=instruction_id,
+                sweep_run_id=sweep_run_id,
+                announced=announced is not None,
+            )
             announced = None
 
     def announce(
@@ -170,6 +227,7 @@ class CallLog:
         row: tuple[UUID, Exchange],
         instruction_id: UUID | None,
         sweep_run_id: UUID | None,
+        announced: bool = False,
     ) -> None:
         row_id, exchange = row
         bill_number = AUTH if exchange.service_id == AUTH else exchange.bill_number
@@ -178,39 +236,28 @@ class CallLog:
             which = call_context(column, row_id, exchange.service_id, bill_number)
             return None if value is None else self.sealer.seal(value, which)
 
-        write(
+        write_row(
             target,
-            """
-            INSERT INTO ifms.treasury_call (id, service_id, bill_number, payment_instruction_id, sweep_run_id,
-                request_sealed, rek_sealed, sek_sealed, auth_token_sealed, enc_request, enc_response, response_sealed,
-                status_code, outcome, error_message, duration_ms, created_at)
-            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-            ON CONFLICT (id) DO UPDATE SET
-                rek_sealed = excluded.rek_sealed, sek_sealed = excluded.sek_sealed,
-                auth_token_sealed = excluded.auth_token_sealed, enc_request = excluded.enc_request,
-                enc_response = excluded.enc_response, response_sealed = excluded.response_sealed,
-                status_code = excluded.status_code, outcome = excluded.outcome, error_message = excluded.error_message,
-                duration_ms = excluded.duration_ms, shipped_at = NULL, ship_error = NULL
-            """,
-            (
-                row_id,
-                exchange.service_id,
-                bill_number,
-                instruction_id,
-                sweep_run_id,
-                sealed("request_sealed", exchange.request_plain),
-                sealed("rek_sealed", exchange.rek),
-                sealed("sek_sealed", exchange.sek),
-                sealed("auth_token_sealed", exchange.auth_token),
-                exchange.encrypted_request,
-                exchange.encrypted_response,
-                sealed("response_sealed", exchange.response_plain),
-                exchange.status_code,
-                exchange.outcome,
-                exchange.error,
-                exchange.duration_ms,
-                exchange.started_at,
-            ),
+            _ANNOUNCED_CALL if announced else _CALL,
+            {
+                "id": row_id,
+                "service_id": exchange.service_id,
+                "bill_number": bill_number,
+                "payment_instruction_id": instruction_id,
+                "sweep_run_id": sweep_run_id,
+                "request_sealed": sealed("request_sealed", exchange.request_plain),
+                "rek_sealed": sealed("rek_sealed", exchange.rek),
+                "sek_sealed": sealed("sek_sealed", exchange.sek),
+                "auth_token_sealed": sealed("auth_token_sealed", exchange.auth_token),
+                "enc_request": exchange.encrypted_request,
+                "enc_response": exchange.encrypted_response,
+                "response_sealed": sealed("response_sealed", exchange.response_plain),
+                "status_code": exchange.status_code,
+                "outcome": exchange.outcome,
+                "error_message": exchange.error,
+                "duration_ms": exchange.duration_ms,
+                "created_at": exchange.started_at,
+            },
         )
 
 

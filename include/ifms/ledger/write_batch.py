@@ -1,17 +1,22 @@
 """Writes of one transaction that go to the database together.
 
 A PI's change is written in half a dozen tables, and each trip to the database costs more than the write itself. So the
-writes that nobody reads back are collected and sent as one statement, each a part of it.
+writes that nobody reads back are collected and sent as one statement, each a part of it; and rows that are written
+alike, of many PIs that change together, as one part.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from itertools import count
 
+from psycopg.types.json import Jsonb
+
+from ifms.errors import ClaimLostError
+from ifms.ledger.columns import as_recordset
 from ifms.ledger.database import Connection
 
 Values = Mapping[str, object] | Sequence[object]
@@ -20,12 +25,67 @@ _ABOUT = re.compile(r"\s*(?P<verb>INSERT INTO|UPDATE) ifms\.(?P<table>\w+)")
 _PARAMETER = re.compile(r"%(?:\((\w+)\))?s")
 
 
+@dataclass(frozen=True, eq=False)
+class RowStatement:
+    """An INSERT or UPDATE of one row, which is sent once for many rows where several are collected.
+
+    `text` has {name} where a value belongs and {rows} where rows come from; `types` are the values' PostgreSQL types by
+    name. `key` names the values that tell which row an UPDATE is about: none may be changed twice by one statement.
+    """
+
+    text: str
+    types: Mapping[str, str]
+    key: tuple[str, ...] = ()
+
+    @cached_property
+    def for_one(self) -> str:
+        """The statement for one row, its values by name."""
+        return self.text.format(rows="", **{name: f"%({name})s::{kind}" for name, kind in self.types.items()})
+
+    @cached_property
+    def for_many(self) -> str:
+        """The statement for the rows of the recordset `made`."""
+        record = ", ".join(f'"{name}" {kind}' for name, kind in self.types.items())
+        rows = f"FROM json_to_recordset(%(made)s) AS made ({record})"
+        return self.text.format(rows=rows, **{name: f'made."{name}"' for name in self.types})
+
+    def values(self, row: Mapping[str, object]) -> Mapping[str, object]:
+        """A row as the values of `for_one`."""
+        documents = [name for name, kind in self.types.items() if kind == "jsonb" and row[name] is not None]
+        return {**row, **{name: Jsonb(row[name]) for name in documents}} if documents else row
+
+
 @dataclass(frozen=True)
 class _Part:
     statement: str
     values: Values
     rows: int | None
     otherwise: Callable[[Connection], Exception] | None
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows that are written alike; `rows` of each it must touch."""
+
+    of: RowStatement
+    each: int | None
+    otherwise: Callable[[Connection], Exception] | None
+    made: list[Mapping[str, object]] = field(default_factory=list)
+
+    def has(self, row: Mapping[str, object]) -> bool:
+        """Whether what `row` changes is changed by one of these."""
+        key = self.of.key
+        return bool(key) and any(all(other[name] == row[name] for name in key) for other in self.made)
+
+    def part(self) -> _Part:
+        if len(self.made) == 1:
+            return _Part(self.of.for_one, self.of.values(self.made[0]), self.each, self.otherwise)
+        expected = None if self.each is None else self.each * len(self.made)
+        return _Part(self.of.for_many, {"made": as_recordset(self.made)}, expected, _one_was_lost)
+
+
+def _one_was_lost(_: Connection) -> Exception:
+    return ClaimLostError("one of several rows was taken over by another run; nothing was written")
 
 
 class Writes:
@@ -38,7 +98,7 @@ class Writes:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._parts: list[_Part] = []
+        self._parts: list[_Part | _Rows] = []
 
     @property
     def connection(self) -> Connection:
@@ -47,11 +107,29 @@ class Writes:
 
     def add(self, part: _Part) -> None:
         """Collect a write; what it must have touched is looked at by `flush`."""
-        table, changes = _touched(part.statement)
-        earlier = (_touched(other.statement) for other in self._parts)
-        if any(other == table and (changes or changed) for other, changed in earlier):
-            self.flush()
+        self._keep_apart(part.statement)
         self._parts.append(part)
+
+    def add_row(
+        self,
+        statement: RowStatement,
+        row: Mapping[str, object],
+        rows: int | None,
+        otherwise: Callable[[Connection], Exception] | None,
+    ) -> None:
+        """Collect the write of a row, with those that are collected and written alike."""
+        for alike in self._parts:
+            if isinstance(alike, _Rows) and alike.of is statement and not alike.has(row):
+                alike.made.append(row)
+                return
+        self._keep_apart(statement.for_one)
+        self._parts.append(_Rows(statement, rows, otherwise, [row]))
+
+    def _keep_apart(self, statement: str) -> None:
+        table, changes = _touched(statement)
+        texts = (part.of.for_one if isinstance(part, _Rows) else part.statement for part in self._parts)
+        if any(other == table and (changes or changed) for other, changed in map(_touched, texts)):
+            self.flush()
 
     def flush(self) -> Connection:
         """Send what was collected; returns the connection, for what has to be read or written by itself.
@@ -59,7 +137,8 @@ class Writes:
         Those that must touch a number of rows go first, so that whoever has lost a claim is told so, and not what the
         other writes run into. Raises what the first of them promised that touched another number.
         """
-        parts, self._parts = self._parts, []
+        parts = [part.part() if isinstance(part, _Rows) else part for part in self._parts]
+        self._parts = []
         counted = [part for part in parts if part.rows is not None]
         for part, touched in zip(counted, self._send(counted), strict=False):
             _check(self._connection, part, touched)
@@ -100,6 +179,24 @@ def write(
         target.add(part)
     else:
         _check(target, part, target.execute(statement.encode(), values).rowcount)
+
+
+def write_row(
+    target: Target,
+    statement: RowStatement,
+    row: Mapping[str, object],
+    *,
+    rows: int | None = None,
+    otherwise: Callable[[Connection], Exception] | None = None,
+) -> None:
+    """Write a row on `target`: now on a connection, with the others by a `Writes`.
+
+    With `rows` it must touch so many; else what `otherwise` makes is raised, and ClaimLostError of one among several.
+    """
+    if isinstance(target, Writes):
+        target.add_row(statement, row, rows, otherwise)
+    else:
+        write(target, statement.for_one, statement.values(row), rows=rows, otherwise=otherwise)
 
 
 def connection_of(target: Target) -> Connection:

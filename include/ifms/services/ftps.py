@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ifms import clock
 from ifms.errors import WireError
-from ifms.ledger import beneficiaries, instructions, outbox
+from ifms.ledger import instructions, outbox
 from ifms.ledger.beneficiaries import Scroll
 from ifms.ledger.claims import Claim
+from ifms.ledger.database import Connection
 from ifms.ledger.instructions import Change
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.statuses import PiStatus
 from ifms.ledger.write_batch import Writes
-from ifms.services.pd import complete, enqueue_paid, scrolls_of
+from ifms.services.pd import Recorded, complete, enqueue_paid, record_paid, scrolls_of
 from ifms.sweep.status_poll import StatusService, require_same
 from ifms.treasury.config import TreasuryConfig
 from ifms.wire.envelope import Reply, Service, parse_rows
@@ -24,12 +25,13 @@ from ifms.wire.phrasebook import Phrasebook
 
 @dataclass(frozen=True)
 class Paid:
-    """The scrolls so far, if any, and what FTFPS and a further revision must name."""
+    """The scrolls so far, if any, and what FTFPS and a further revision must name; with what the scrolls changed."""
 
     scrolls: Sequence[Scroll]
     bill_ref_no: str
     token_number: str
     token_date: str
+    recorded: Recorded | None = None
 
 
 class RevisedSuccess(StatusService[Paid]):
@@ -69,12 +71,16 @@ class RevisedSuccess(StatusService[Paid]):
         known = (pi.pa_bill_ref_number, pi.pa_token_number, pi.pa_token_date)
         return Paid(scrolls, *references) if scrolls or references != known else None
 
+    def record(self, connection: Connection, told: Sequence[tuple[PaymentInstruction, Paid]]) -> list[Paid]:
+        """Write the scrolls; of a revision whose failures came before its references there are none to write."""
+        waiting = [(pi, news.scrolls) for pi, news in told if pi.status is PiStatus.INITIATED]
+        recorded = {pi.id: each for (pi, _), each in zip(waiting, record_paid(connection, waiting), strict=True)}
+        return [replace(news, recorded=recorded.get(pi.id)) for pi, news in told]
+
     def apply(self, writes: Writes, pi: PaymentInstruction, claim: Claim, news: Paid) -> Change:
-        """Keep the scrolls and the references; with the last one the revision is SUCCESSFUL."""
-        if pi.status is not PiStatus.INITIATED:  # its failures came before its references
+        """Keep the references, tell the platform who is paid; with the last scroll the revision is SUCCESSFUL."""
+        if news.recorded is None:
             return self._keep_references(writes, pi, claim, news)
-        tally = beneficiaries.record_scrolls(writes.connection, pi, news.scrolls)
-        outbox.enqueue_sms(writes, pi, "paid", {})
         references: dict[str, object] = {
             "pa_bill_ref_number": news.bill_ref_no,
             "pa_token_number": news.token_number,
@@ -82,13 +88,14 @@ class RevisedSuccess(StatusService[Paid]):
         }
         if news.scrolls:
             references["paid_at"] = clock.now()
-        if tally.waiting:
-            enqueue_paid(writes, pi, tally.newly_paid)
-            message = f"{tally.waiting} of {pi.beneficiary_count} beneficiaries have no debit scroll yet"
+        waiting = news.recorded.own.waiting
+        if waiting:
+            enqueue_paid(writes, pi, news.recorded.own.newly_paid, news.recorded.payment)
+            message = f"{waiting} of {pi.beneficiary_count} beneficiaries have no debit scroll yet"
             instructions.note(writes, pi, claim, message, **references)
             outbox.enqueue_pi_index(writes, pi)
             return Change(None, "partly_paid" if news.scrolls else "references_told")
-        return complete(writes, pi, claim, tally, **references)
+        return complete(writes, pi, claim, news.recorded, **references)
 
     def _keep_references(self, writes: Writes, pi: PaymentInstruction, claim: Claim, news: Paid) -> Change:
         """All that a further revision must name of one whose payments have all come back."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ifms.errors import WireError
 from ifms.ledger import beneficiaries, instructions
 from ifms.ledger.claims import Claim
+from ifms.ledger.database import Connection
 from ifms.ledger.instructions import Change
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.statuses import BeneficiaryStatus, Event, PiStatus
@@ -46,11 +48,7 @@ class PaymentAdvice(StatusService[PagRow]):
         return rows[0]
 
     def apply(self, writes: Writes, pi: PaymentInstruction, claim: Claim | None, news: PagRow) -> Change:
-        """IN PROCESS, with what PD must send back; the beneficiaries with it.
-
-        Where the bank has told of all of them before, none is left for PD to tell of: PARTIAL at once.
-        """
-        beneficiaries.set_beneficiaries(writes, pi, BeneficiaryStatus.INITIATED, BeneficiaryStatus.IN_PROCESS)
+        """IN PROCESS, with what PD must send back; the beneficiaries with it."""
         change = instructions.advance(
             writes,
             pi,
@@ -64,9 +62,19 @@ class PaymentAdvice(StatusService[PagRow]):
             pa_token_date=news.token_date,
             error_message=None,
         )
-        connection = writes.flush()  # from here on FD waits for the PI's row
-        if beneficiaries.tally(connection, pi).waiting:
-            return change
-        advised = replace(pi, status=PiStatus.IN_PROCESS)
-        ended = instructions.advance(connection, advised, None, Event.SOME_FAILED)
+        beneficiaries.set_beneficiaries(writes, pi, BeneficiaryStatus.INITIATED, BeneficiaryStatus.IN_PROCESS)
+        return change
+
+    def follow(self, connection: Connection, changed: Sequence[tuple[PaymentInstruction, Change]]) -> list[Change]:
+        """PARTIAL at once where the bank has told of all beneficiaries before: none is left for PD to tell of."""
+        advised = [pi for pi, change in changed if change.status is PiStatus.IN_PROCESS]
+        tallies = beneficiaries.tallies(connection, advised)  # from here on FD waits for their rows
+        return [
+            self._ended(connection, pi, change) if pi.id in tallies and not tallies[pi.id].waiting else change
+            for pi, change in changed
+        ]
+
+    def _ended(self, connection: Connection, pi: PaymentInstruction, change: Change) -> Change:
+        in_process = replace(pi, status=PiStatus.IN_PROCESS)
+        ended = instructions.advance(connection, in_process, None, Event.SOME_FAILED)
         return replace(change, label=ended.label, then=ended.status)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from ifms.errors import UnknownTextError, WireError
 from ifms.ledger import beneficiaries, instructions, outbox
 from ifms.ledger.beneficiaries import Payee, Scroll, Tally
 from ifms.ledger.claims import Claim
+from ifms.ledger.database import Connection
 from ifms.ledger.instructions import Change
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.statuses import Event, PiStatus
@@ -21,7 +23,23 @@ from ifms.wire.pd import PdRequest, PdRow
 from ifms.wire.phrasebook import Meaning, Phrasebook
 
 
-class PaymentDetails(StatusService[tuple[Scroll, ...]]):
+@dataclass(frozen=True)
+class Recorded:
+    """How a PI's beneficiaries stand after its scrolls were written, and how all of its payment's do."""
+
+    own: Tally
+    payment: Tally
+
+
+@dataclass(frozen=True)
+class Scrolls:
+    """The debit scrolls of a reply; with what they have changed once they are written."""
+
+    scrolls: Sequence[Scroll]
+    recorded: Recorded | None = None
+
+
+class PaymentDetails(StatusService[Scrolls]):
     """IN PROCESS PIs: SUCCESSFUL once every beneficiary has its scroll; those that came are kept as they come."""
 
     service = Service.PD
@@ -38,7 +56,7 @@ class PaymentDetails(StatusService[tuple[Scroll, ...]]):
             pi_number=pi.pi_number,
         )
 
-    def read(self, pi: PaymentInstruction, reply: Reply, phrasebook: Phrasebook) -> tuple[Scroll, ...] | None:
+    def read(self, pi: PaymentInstruction, reply: Reply, phrasebook: Phrasebook) -> Scrolls | None:
         """The scrolls so far; None when there are none yet.
 
         Raises WireError for another bill's reply. A row without a bill number says nothing about any PI.
@@ -47,19 +65,33 @@ class PaymentDetails(StatusService[tuple[Scroll, ...]]):
         for row in rows:
             require_same("the bill", pi, row.bill_number, pi.pi_number)
             require_same("the bill reference", pi, row.bill_ref_no, pi.pa_bill_ref_number)
-        return scrolls_of(self.service, pi, rows, phrasebook) or None
+        scrolls = scrolls_of(self.service, pi, rows, phrasebook)
+        return Scrolls(scrolls) if scrolls else None
 
-    def apply(self, writes: Writes, pi: PaymentInstruction, claim: Claim, news: tuple[Scroll, ...]) -> Change:
-        """Keep the scrolls, and tell the platform who is paid; with the last one the PI is SUCCESSFUL."""
-        tally = beneficiaries.record_scrolls(writes.connection, pi, news)
-        outbox.enqueue_sms(writes, pi, "paid", {})
-        if tally.waiting:
-            enqueue_paid(writes, pi, tally.newly_paid)
-            message = f"{tally.waiting} of {pi.beneficiary_count} beneficiaries have no debit scroll yet"
+    def record(self, connection: Connection, told: Sequence[tuple[PaymentInstruction, Scrolls]]) -> list[Scrolls]:
+        """Write the scrolls."""
+        recorded = record_paid(connection, [(pi, news.scrolls) for pi, news in told])
+        return [replace(news, recorded=each) for (_, news), each in zip(told, recorded, strict=True)]
+
+    def apply(self, writes: Writes, pi: PaymentInstruction, claim: Claim, news: Scrolls) -> Change:
+        """Tell the platform who is paid; with the last scroll the PI is SUCCESSFUL."""
+        assert news.recorded is not None, "its scrolls are written"
+        waiting = news.recorded.own.waiting
+        if waiting:
+            enqueue_paid(writes, pi, news.recorded.own.newly_paid, news.recorded.payment)
+            message = f"{waiting} of {pi.beneficiary_count} beneficiaries have no debit scroll yet"
             instructions.note(writes, pi, claim, message)
             outbox.enqueue_pi_index(writes, pi)
             return Change(None, "partly_paid")
-        return complete(writes, pi, claim, tally)
+        return complete(writes, pi, claim, news.recorded)
+
+
+def record_paid(connection: Connection, told: Sequence[tuple[PaymentInstruction, Sequence[Scroll]]]) -> list[Recorded]:
+    """Write the scrolls of several PIs, and enqueue an SMS to those who are paid by them."""
+    pis = [pi for pi, _ in told]
+    own = beneficiaries.record_scrolls(connection, told)
+    outbox.enqueue_sms(connection, pis, "paid", {})
+    return [Recorded(*each) for each in zip(own, beneficiaries.standing(connection, pis), strict=True)]
 
 
 def scrolls_of(
@@ -103,25 +135,24 @@ def scrolls_of(
     return tuple(scrolls.values())
 
 
-def complete(writes: Writes, pi: PaymentInstruction, claim: Claim, tally: Tally, **columns: object) -> Change:
+def complete(writes: Writes, pi: PaymentInstruction, claim: Claim, recorded: Recorded, **columns: object) -> Change:
     """Every beneficiary is paid or has failed: SUCCESSFUL, or PARTIAL; the platform hears who is paid."""
-    event, paid = Event.SOME_FAILED, tally.newly_paid
-    if not tally.failed:
+    event, paid = Event.SOME_FAILED, recorded.own.newly_paid
+    if not recorded.own.failed:
         # All of them: of an imported PI the adapter before this one may have learned of some, and told nobody.
-        event, paid = Event.PAID, tally.everybody
-    enqueue_paid(writes, pi, paid)
+        event, paid = Event.PAID, recorded.own.everybody
+    enqueue_paid(writes, pi, paid, recorded.payment)
     return instructions.advance(writes, pi, claim, event, error_message=None, **columns)
 
 
-def enqueue_paid(writes: Writes, pi: PaymentInstruction, paid: Sequence[Payee]) -> None:
-    """The platform hears that these beneficiaries of the PI are paid.
+def enqueue_paid(writes: Writes, pi: PaymentInstruction, paid: Sequence[Payee], standing: Tally) -> None:
+    """The platform hears that these beneficiaries of the PI are paid; `standing` is how all of its payment's stand.
 
     The whole payment is SUCCESSFUL only once everybody is paid whom it pays, by whichever PI; PARTIAL while somebody's
     money has come back, and under way while somebody's is.
     """
     if not paid:
         return
-    standing = beneficiaries.standing(writes.connection, pi)
     if not standing.waiting and not standing.failed:
         outbox.enqueue_payment_status(writes, pi.tenant_id, pi.payment_number, "SUCCESSFUL", "PAYMENT_SUCCESS")
         return

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Generic, TypeVar, assert_never
+from uuid import UUID
 
 from ifms.errors import BadInputError, IfmsError, UnknownTextError, WireError
 from ifms.ledger import instructions, phrases, status_log
@@ -60,9 +61,19 @@ class StatusService(ABC, Generic[News]):
         Raises WireError when it is not about `pi`, UnknownTextError for a text that decides and that nobody knows.
         """
 
+    def record(self, connection: Connection, told: Sequence[tuple[PaymentInstruction, News]]) -> Sequence[News]:
+        """Write what of the news changes beneficiaries, of several PIs together; the news as `apply` needs them."""
+        return [news for _, news in told]
+
     @abstractmethod
     def apply(self, writes: Writes, pi: PaymentInstruction, claim: Claim, news: News) -> instructions.Change:
-        """Write the news, and give the PI back."""
+        """Write the news that were recorded, and give the PI back."""
+
+    def follow(
+        self, connection: Connection, changed: Sequence[tuple[PaymentInstruction, instructions.Change]]
+    ) -> Sequence[instructions.Change]:
+        """What the written changes of several PIs make due at once, a second step; the changes with it."""
+        return [change for _, change in changed]
 
     def rejected(
         self,
@@ -177,11 +188,8 @@ class Poll(Generic[News]):
         # Runs that settle at once take what they share (a payment, a city's records) in the same order.
         ours.sort(key=lambda each: (each[0].pi.tenant_id, each[0].pi.payment_number, each[0].pi.pi_number))
 
-        def write(connection: Connection) -> list[_Written]:
-            return [self._write(connection, *each) for each in ours]
-
         try:
-            written = self.sweep.db.transact(write)
+            written = self.sweep.db.transact(lambda c: self._write(c, ours))
         except (IfmsError, *TRANSIENT) as error:  # whose it is, and why, is said when each is settled alone
             said = mask_long_numbers(str(error)[:1000])
             log.info("%s: %d are settled one by one: %s", self.service.service, len(ours), said)
@@ -199,51 +207,70 @@ class Poll(Generic[News]):
         self.sweep.record_outcome(outcome)
         read = self._read(item.pi, outcome)
         try:
-            written = self.sweep.db.transact(lambda c: self._write(c, item, outcome, read))
+            [written] = self.sweep.db.transact(lambda c: self._write(c, [(item, outcome, read)]))
         except WireError as error:  # seen only beside the PI's rows: what was written is rolled back, the call is kept
             read = _Read(fault=mask_long_numbers(str(error)[:1000]))
-            written = self.sweep.db.transact(lambda c: self._write(c, item, outcome, read))
+            [written] = self.sweep.db.transact(lambda c: self._write(c, [(item, outcome, read)]))
         self._count(item, written)
 
-    def _write(self, connection: Connection, item: Claimed, outcome: Outcome, read: _Read[News]) -> _Written:
-        """What was called, what the answer changes, and its word in the log."""
+    def _write(self, connection: Connection, answers: Sequence[tuple[Claimed, Outcome, _Read[News]]]) -> list[_Written]:
+        """What was called, what the answers change, and their words in the log."""
+        told = [(item.pi, read.news) for item, _, read in answers if read.news is not None]
+        news = {pi.id: each for (pi, _), each in zip(told, self._recorded(connection, told), strict=True)}
         writes = Writes(connection)
-        self.sweep.log_calls(writes, outcome, instruction_id=item.pi.id)
-        written = self._change(writes, item, outcome, read)
-        status_log.log_status(
-            writes,
-            item.pi,
-            self.service.service,
-            written.status,
-            message=written.message,
-            to_status=written.change.status if written.change else None,
-            sweep_run_id=self.sweep.run.id,
-        )
-        connection = writes.flush()
-        if written.change and written.change.status:
-            self._follow_up(connection, item.pi, written.change)
-        return written
+        written = []
+        for item, outcome, read in answers:
+            self.sweep.log_calls(writes, outcome, instruction_id=item.pi.id)
+            each = self._change(writes, item, outcome, replace(read, news=news.get(item.pi.id)))
+            status_log.log_status(
+                writes,
+                item.pi,
+                self.service.service,
+                each.status,
+                message=each.message,
+                to_status=each.change.status if each.change else None,
+                sweep_run_id=self.sweep.run.id,
+            )
+            written.append(each)
+        return self._follow_up(writes.flush(), [item.pi for item, _, _ in answers], written)
+
+    def _recorded(self, connection: Connection, told: Sequence[tuple[PaymentInstruction, News]]) -> Sequence[News]:
+        return self.service.record(connection, told) if told else ()
 
     def _count(self, item: Claimed, written: _Written) -> None:
         self.sweep.counts[written.change.label if written.change else written.status.lower()] += 1
         if written.problem is not None:
             self.sweep.add_problem(f"PI {item.pi.pi_number}: {written.problem}")
 
-    def _follow_up(self, connection: Connection, pi: PaymentInstruction, change: instructions.Change) -> None:
-        """What the PI's new status makes due: a second step, and failures that could not be booked before."""
-        if change.then is not None:
-            assert change.status is not None, "a second step follows a first one"
-            status_log.log_status(
-                connection,
-                replace(pi, status=change.status),
-                self.service.service,
-                LogStatus.SUCCESS,
-                message="all of its beneficiaries had failed before",
-                to_status=change.then,
-                sweep_run_id=self.sweep.run.id,
-            )
-        if pi.unmatched_failures:
-            rematch(connection, pi.pi_number, self.sweep.calls.sealer, self.sweep.run.id)
+    def _follow_up(
+        self, connection: Connection, pis: Sequence[PaymentInstruction], written: Sequence[_Written]
+    ) -> list[_Written]:
+        """What the PIs' new statuses make due: a second step, and failures that could not be booked before."""
+        moved = [
+            (pi, each.change)
+            for pi, each in zip(pis, written, strict=True)
+            if each.change is not None and each.change.status is not None
+        ]
+        changes: dict[UUID, instructions.Change] = {}
+        for (pi, _), change in zip(moved, self.service.follow(connection, moved) if moved else (), strict=True):
+            changes[pi.id] = change
+            self._log_second_step(connection, pi, change)
+            if pi.unmatched_failures:
+                rematch(connection, pi.pi_number, self.sweep.calls.sealer, self.sweep.run.id)
+        return [replace(each, change=changes.get(pi.id, each.change)) for pi, each in zip(pis, written, strict=True)]
+
+    def _log_second_step(self, connection: Connection, pi: PaymentInstruction, change: instructions.Change) -> None:
+        if change.then is None or change.status is None:
+            return
+        status_log.log_status(
+            connection,
+            replace(pi, status=change.status),
+            self.service.service,
+            LogStatus.SUCCESS,
+            message="all of its beneficiaries had failed before",
+            to_status=change.then,
+            sweep_run_id=self.sweep.run.id,
+        )
 
     def _read(self, pi: PaymentInstruction, outcome: Outcome) -> _Read[News]:
         match outcome:

@@ -53,7 +53,7 @@ def fail(ledger, row, failure=FAILURE):
 
 def standing(ledger, pi):
     """(waiting, failed) of the whole payment."""
-    found = ledger.db.transact(lambda c: beneficiaries.standing(c, pi))
+    [found] = ledger.db.transact(lambda c: beneficiaries.standing(c, [pi]))
     return found.waiting, found.failed
 
 
@@ -249,7 +249,8 @@ def scroll(row, **changes):
 
 
 def record(ledger, pi, *scrolls):
-    return ledger.db.transact(lambda c: beneficiaries.record_scrolls(c, pi, scrolls))
+    [tally] = ledger.db.transact(lambda c: beneficiaries.record_scrolls(c, [(pi, scrolls)]))
+    return tally
 
 
 SCROLL = "SELECT status, status_message, voucher_number, voucher_date, utr_number, utr_date, end_to_end_id"
@@ -275,7 +276,7 @@ def test_a_scroll_is_kept_with_its_beneficiary_by_number_in_any_case(ledger, pi,
 def test_who_is_newly_paid_is_told_once(ledger, pi):
     bring(ledger, pi, IN_PROCESS)
     first, second = of(ledger, pi)
-    everybody = [beneficiaries.Payee(row.beneficiary_number, row.line_item_ids) for row in (first, second)]
+    everybody = [beneficiaries.Payee(pi.id, row.beneficiary_number, row.line_item_ids) for row in (first, second)]
     assert record(ledger, pi, scroll(first)).newly_paid == everybody[:1]
     assert record(ledger, pi, scroll(first), scroll(second)).newly_paid == everybody[1:]
     told = record(ledger, pi, scroll(first), scroll(second))
@@ -291,6 +292,33 @@ def test_scrolls_that_are_told_together_go_each_to_its_own(ledger, pi):
     assert told == Tally(waiting=0, failed=0)
     assert told.newly_paid == told.everybody
     assert (stored(ledger, first), stored(ledger, second)) == (PAID, (SUCCESSFUL, *values))
+
+
+def test_scrolls_of_several_pis_go_each_to_its_own(ledger, pi):
+    """A beneficiary has one number in the PI in which it failed and in the one that pays it anew."""
+    bring(ledger, pi, IN_PROCESS)
+    one, two = of(ledger, pi)
+    fail(ledger, one)
+    revision, _ = revise(ledger, pi, [one], "PI-SA/2024-25/R00001")
+    bring(ledger, revision, IN_PROCESS)
+    [anew] = of(ledger, revision)
+    told = [(revision, [scroll(anew, utr_number="UTR3")]), (pi, [scroll(one), scroll(two, utr_number="UTR2")])]
+    others, own = ledger.db.transact(lambda c: beneficiaries.record_scrolls(c, told))
+    assert (others, own) == (Tally(waiting=0, failed=0), Tally(waiting=0, failed=1))
+    assert [payee.payment_instruction_id for payee in [*others.newly_paid, *own.newly_paid]] == [revision.id, pi.id]
+    assert [payee.beneficiary_number for payee in own.newly_paid] == [two.beneficiary_number]
+    assert [payee.beneficiary_number for payee in own.everybody] == [one.beneficiary_number, two.beneficiary_number]
+    assert [stored(ledger, row)[4] for row in (one, two, anew)] == [None, "UTR2", "UTR3"]
+
+
+def test_a_stranger_among_several_pis_refuses_the_scrolls_of_all(ledger, pi):
+    other, _ = ledger.instruct(*ledger.payment(400))
+    for each in (pi, other):
+        bring(ledger, each, IN_PROCESS)
+    told = [(other, [scroll(of(ledger, other)[0])]), (pi, [scroll(of(ledger, other)[1])])]
+    with pytest.raises(WireError, match=pi.pi_number):
+        ledger.db.transact(lambda c: beneficiaries.record_scrolls(c, told))
+    assert ledger.one("SELECT count(*) FROM ifms.beneficiary WHERE utr_number IS NOT NULL") == 0
 
 
 def test_a_scroll_of_the_original_pays_nobody_whom_a_revision_pays(ledger, pi):
@@ -401,7 +429,7 @@ def test_a_failure_leaves_the_scroll_that_it_undoes(ledger, pi):
 
 def test_the_tally_counts_who_waits_and_who_has_failed(ledger, pi):
     def tally():
-        return ledger.db.transact(lambda c: beneficiaries.tally(c, pi))
+        return ledger.db.transact(lambda c: beneficiaries.tallies(c, [pi]))[pi.id]
 
     ledger.instruct(*ledger.payment(400))  # another's
     first, second = of(ledger, pi)
@@ -506,15 +534,29 @@ def test_two_pis_of_a_payment_that_end_at_once_reckon_one_after_the_other(ledger
     theirs = NewPayment("od.sampleb", pi.payment_number, "sample", Decimal(1), pi.bill_date)
     ledger.db.transact(lambda c: payments.remember_payments(c, [theirs]))
     with ledger.connect() as one, one.transaction():
-        assert beneficiaries.standing(one, pi) == Tally(1, 0)
+        assert beneficiaries.standing(one, [pi]) == [Tally(1, 0)]
         with ledger.connect() as other:  # another city's payment of the same number waits for nobody
             free = other.execute("SELECT tenant_id FROM ifms.payment FOR UPDATE SKIP LOCKED").fetchall()
         assert free == [("od.sampleb",)]
-        beneficiaries.record_scrolls(one, revision, [scroll(of(ledger, revision)[0])])
+        beneficiaries.record_scrolls(one, [(revision, [scroll(of(ledger, revision)[0])])])
         with ledger.connect() as other, pytest.raises(errors.LockNotAvailable):
             other.execute("SET lock_timeout = '100ms'")
-            beneficiaries.standing(other, pi)
+            beneficiaries.standing(other, [pi])
     assert standing(ledger, pi) == (0, 0)
+
+
+def test_of_several_payments_only_what_several_pis_pay_is_reckoned_alone(ledger, pi):
+    bring(ledger, pi, SUCCESSFUL)
+    first, _ = of(ledger, pi)
+    fail(ledger, first)
+    revision, _ = revise(ledger, pi, [first], "PI-SA/2024-25/R00001")
+    other, _ = ledger.instruct(*ledger.payment(400))
+    bring(ledger, other, INITIATED)
+    with ledger.connect() as one, one.transaction(), ledger.connect() as free:
+        found = beneficiaries.standing(one, [other, revision, pi])
+        assert found == [Tally(2, 0), Tally(0, 1), Tally(0, 1)]
+        held = "SELECT payment_number FROM ifms.payment FOR NO KEY UPDATE SKIP LOCKED"
+        assert free.execute(held).fetchall() == [(other.payment_number,)]
 
 
 def test_a_payment_that_one_pi_pays_is_reckoned_whoever_holds_it(ledger, pi):
@@ -522,7 +564,7 @@ def test_a_payment_that_one_pi_pays_is_reckoned_whoever_holds_it(ledger, pi):
     with ledger.connect() as one, one.transaction(), ledger.connect() as other:
         one.execute("SELECT FROM ifms.payment FOR UPDATE")
         other.execute("SET lock_timeout = '100ms'")
-        assert beneficiaries.standing(other, pi) == Tally(2, 0)
+        assert beneficiaries.standing(other, [pi]) == [Tally(2, 0)]
 
 
 def test_a_rejected_pi_s_beneficiaries_count_no_more(ledger, pending):

@@ -103,7 +103,9 @@ def done(monkeypatch):
         lambda _c, pi, _m, event, **_k: done.advanced.append((pi.status, event)) or Change(None, ""),
     )
     monkeypatch.setattr(failure_matching.beneficiaries, "record_failures", lambda _c, _f: done.newly)
-    monkeypatch.setattr(failure_matching.beneficiaries, "tally", lambda _c, _pi: Tally(done.waiting, 1))
+    monkeypatch.setattr(
+        failure_matching.beneficiaries, "tallies", lambda _c, pis: {pi.id: Tally(done.waiting, 1) for pi in pis}
+    )
     monkeypatch.setattr(failure_matching.instructions, "advance", advance)
     monkeypatch.setattr(failure_matching.instructions, "note", lambda *_a: setattr(done, "noted", done.noted + 1))
     monkeypatch.setattr(

@@ -131,9 +131,10 @@ def test_scrolls_complete_a_pi_only_together(ledger, pending):
     bring_in_process(ledger, pending)
     pi = pending[0]
     first, second = scrolls(ledger, pi)
-    assert ledger.db.transact(lambda c: beneficiaries.record_scrolls(c, pi, [first])).waiting == 1
-    assert ledger.db.transact(lambda c: beneficiaries.record_scrolls(c, pi, [first])).waiting == 1
-    tally = ledger.db.transact(lambda c: beneficiaries.record_scrolls(c, pi, [first, second]))
+    for _ in range(2):
+        [tally] = ledger.db.transact(lambda c: beneficiaries.record_scrolls(c, [(pi, [first])]))
+        assert tally.waiting == 1
+    [tally] = ledger.db.transact(lambda c: beneficiaries.record_scrolls(c, [(pi, [first, second])]))
     assert (tally.waiting, tally.failed) == (0, 0)
     paid = ledger.row("SELECT count(DISTINCT utr_number), min(voucher_date), min(status) FROM ifms.beneficiary")
     assert paid == (2, date(2024, 6, 3), "Payment Successful")
@@ -144,7 +145,7 @@ def test_a_scroll_for_somebody_else_is_refused_whole(ledger, pending):
     first, second = scrolls(ledger, pending[0])
     stranger = Scroll("BN-XX/1", "V", None, "U", None, None, None)
     with pytest.raises(WireError, match="BN-XX/1"):
-        ledger.db.transact(lambda c: beneficiaries.record_scrolls(c, pending[0], [first, second, stranger]))
+        ledger.db.transact(lambda c: beneficiaries.record_scrolls(c, [(pending[0], [first, second, stranger])]))
     assert ledger.one("SELECT count(*) FROM ifms.beneficiary WHERE utr_number IS NOT NULL") == 0
 
 
@@ -156,7 +157,7 @@ def test_a_scroll_does_not_revive_a_failed_beneficiary(ledger, pending):
             "UPDATE ifms.beneficiary SET status = 'Payment Failed' "
             "WHERE id = (SELECT id FROM ifms.beneficiary ORDER BY beneficiary_number LIMIT 1)"
         )
-    tally = ledger.db.transact(lambda c: beneficiaries.record_scrolls(c, pi, scrolls(ledger, pi)))
+    [tally] = ledger.db.transact(lambda c: beneficiaries.record_scrolls(c, [(pi, scrolls(ledger, pi))]))
     assert (tally.waiting, tally.failed) == (0, 1)
 
 

@@ -1,6 +1,7 @@
 """What was said to the treasury, sealed; announced before it is sent, completed after."""
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from uuid import UUID
 
 import psycopg
@@ -103,6 +104,21 @@ def test_logins_are_written_once(ledger, calls):
         "AUTH",
         None,
     )
+
+
+def test_a_login_is_written_once_though_its_task_is_stopped_behind_the_commit(ledger, calls):
+    class Stopped(Exception):
+        pass
+
+    def transact(work):
+        ledger.db.transact(work)
+        raise Stopped
+
+    calls.record_login(exchange(service_id="AUTH", bill_number=None, request_plain=None))
+    with pytest.raises(Stopped):
+        calls.write_logins(SimpleNamespace(transact=transact), None)
+    calls.write_logins(ledger.db, None)
+    assert ledger.one("SELECT count(*) FROM ifms.treasury_call") == 1
 
 
 def test_the_status_log_says_from_where_to_where(ledger):

@@ -7,7 +7,7 @@ from ifms.errors import ClaimLostError, ConflictError
 from ifms.ledger import beneficiaries, instructions, outbox
 from ifms.ledger.bills import bind_bills
 from ifms.ledger.statuses import BeneficiaryStatus, Event
-from ifms.ledger.write_batch import Writes, write
+from ifms.ledger.write_batch import RowStatement, Writes, write, write_row
 
 TENANT = "od.samplea"
 
@@ -122,3 +122,113 @@ def test_the_database_names_a_refused_part(ledger):
     with ledger.connect() as connection, pytest.raises(psycopg.errors.NotNullViolation):
         work(connection)
     assert ledger.one("SELECT count(*) FROM ifms.sweep_run") == 0
+
+
+# Rows that are written alike -------------------------------------------------------------------------------------------
+
+RUN = RowStatement(
+    "INSERT INTO ifms.sweep_run (service_id, message, counts, shard)"
+    " SELECT {service}, {message}, {counts}, {shard} {rows}",
+    {"service": "text", "message": "text", "counts": "jsonb", "shard": "integer"},
+)
+SAID = RowStatement(
+    "UPDATE ifms.sweep_run r SET message = {message} {rows} WHERE r.service_id = {service}",
+    {"service": "text", "message": "text"},
+    key=("service",),
+)
+
+
+def run(service, message="{message} %s %(x)s", counts=(), shard=0):
+    return {"service": service, "message": message, "counts": dict(counts), "shard": shard}
+
+
+def stored(ledger, what):
+    with ledger.connect() as connection:
+        return connection.execute(f"SELECT {what} FROM ifms.sweep_run ORDER BY service_id").fetchall()
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_rows_come_out_as_they_went_in_however_many_are_sent(ledger, together):
+    rows = [run("A", "Ünïcode \\ ' \" \n", {"n": [1, None]}, 7), run("B", None), run("C", "", {}, 2)]
+
+    def work(connection):
+        target = Writes(connection) if together else connection
+        for row in rows:
+            write_row(target, RUN, row)
+        if together:
+            target.flush()
+
+    ledger.db.transact(work)
+    assert stored(ledger, "service_id, message, counts, shard") == [tuple(row.values()) for row in rows]
+
+
+def test_rows_that_are_written_alike_are_one_statement(ledger, counted):
+    writes = Writes(counted)
+    for number in range(5):
+        write_row(writes, RUN, run(f"S{number}"))
+        outbox.enqueue_payment_status(writes, TENANT, f"P{number}", "INITIATED", "PAYMENT_INITIATED")
+    writes.flush()
+    assert counted.statements == 1
+    for number in range(5):
+        write_row(writes, SAID, {"service": f"S{number}", "message": f"said {number}"}, rows=1, otherwise=never)
+    writes.flush()
+    assert counted.statements == 2
+    assert stored(ledger, "message") == [(f"said {number}",) for number in range(5)]
+    assert ledger.one("SELECT array_agg(payload ->> 'paymentNumber' ORDER BY id) FROM ifms.outbox") == [
+        f"P{number}" for number in range(5)
+    ]
+
+
+def test_a_change_of_rows_that_are_inserted_with_it_sees_them(ledger, counted):
+    writes = Writes(counted)
+    write_row(writes, RUN, run("A"))
+    write_row(writes, SAID, {"service": "A", "message": "changed"}, rows=1, otherwise=never)
+    writes.flush()
+    assert stored(ledger, "message") == [("changed",)]
+
+
+def never(_):
+    return AssertionError("each was there")
+
+
+def test_a_row_that_is_changed_twice_is_changed_twice(ledger, counted):
+    write_row(counted, RUN, run("A"))
+    writes = Writes(counted)
+    for message in ("first", "second"):
+        write_row(writes, SAID, {"service": "A", "message": message}, rows=1, otherwise=never)
+    assert counted.statements == 2  # the first had to be sent
+    writes.flush()
+    assert ledger.one("SELECT message FROM ifms.sweep_run") == "second"
+
+
+def test_one_of_several_rows_that_is_not_there_is_said_and_none_is_written(ledger, counted):
+    write_row(counted, RUN, run("A"))
+
+    def change(*services):
+        writes = Writes(counted)
+        for service in services:
+            gone = ConflictError(f"{service} is not there")
+            write_row(writes, SAID, {"service": service, "message": "new"}, rows=1, otherwise=lambda _, gone=gone: gone)
+        with counted.connection.transaction():
+            writes.flush()
+
+    with pytest.raises(ConflictError, match="B is not there"):
+        change("B")
+    with pytest.raises(ClaimLostError, match="one of several"):
+        change("A", "B")
+    assert ledger.one("SELECT message FROM ifms.sweep_run") == run("A")["message"]
+
+
+def test_the_types_of_a_pi_s_columns_are_the_database_s(ledger):
+    """Rows that are written together are typed here; one of another type would be refused, or turned into it."""
+    with ledger.connect() as connection:
+        columns = connection.execute(
+            """
+            SELECT attname, format_type(atttypid, NULL) FROM pg_attribute
+            WHERE attrelid = 'ifms.payment_instruction'::regclass AND attnum > 0 AND NOT attisdropped
+            """
+        ).fetchall()
+    types = {name: kind.replace("timestamp with time zone", "timestamptz") for name, kind in columns}
+    written = {name: kind for name, kind in types.items() if kind != "text[]"}  # by a trigger
+    assert {name: instructions._TYPES.get(name, "text") for name in written} == written
+    assert instructions._TYPES.keys() - types.keys() == {"lease"}

@@ -201,7 +201,7 @@ def test_a_payment_that_is_called_successful_too_early_is_named(adapter, revised
     monkeypatch.setattr(
         pd,
         "enqueue_paid",
-        lambda c, pi, _: outbox.enqueue_payment_status(
+        lambda c, pi, *_: outbox.enqueue_payment_status(
             c, pi.tenant_id, pi.payment_number, "SUCCESSFUL", "PAYMENT_SUCCESS"
         ),
     )

@@ -1,11 +1,16 @@
 """PAG: what is asked about an approved PI, and which answers are its advice. End to end: test_poll.py."""
 
 import json
+from datetime import date
 
 import pytest
 from support.pis import PI_NUMBER, instruction, treasury_config
 
 from ifms.errors import BadInputError, WireError
+from ifms.ledger import beneficiaries, instructions
+from ifms.ledger.beneficiaries import Failure
+from ifms.ledger.statuses import BeneficiaryStatus, Event, PiStatus
+from ifms.ledger.write_batch import Writes
 from ifms.services.pag import PaymentAdvice
 from ifms.wire.envelope import Reply, ReplyError, Service
 from ifms.wire.phrasebook import shipped
@@ -99,3 +104,37 @@ def test_no_error_changes_a_pi():
     assert shipped().errors(Service.PAG, (rejected,), PI_NUMBER) is None
     with pytest.raises(TypeError, match="tells of no rejections"):
         PaymentAdvice().rejected(None, instruction(), None, (rejected,))
+
+
+def test_of_several_advised_pis_only_one_whose_beneficiaries_have_all_failed_is_partial_at_once(ledger):
+    ledger.fund(1000)
+    pis = [ledger.instruct(*ledger.payment(100)) for _ in range(3)]
+    for failed, (pi, mine) in enumerate(pis):
+
+        def approve(connection, pi=pi, mine=mine, failed=failed):
+            instructions.advance(connection, pi, mine, Event.ACCEPTED)
+            beneficiaries.set_beneficiaries(connection, pi, BeneficiaryStatus.PENDING, BeneficiaryStatus.INITIATED)
+            rows = beneficiaries.of(connection, [pi.id])[pi.id][:failed]
+            beneficiaries.record_failures(
+                connection, {row.id: Failure(date(2024, 6, 3), "Closed", None, None) for row in rows}
+            )
+            accepted = instructions.lock(connection, pi.pi_number)
+            instructions.advance(connection, accepted, None, Event.APPROVED)
+
+        ledger.db.transact(approve)
+
+    def advise(connection):
+        writes, service, news = Writes(connection), PaymentAdvice(), read(ADVICE)
+        rows = [instructions.lock(connection, pi.pi_number) for pi, _ in pis]
+        changed = [(pi, service.apply(writes, pi, None, news)) for pi in rows]
+        return service.follow(writes.flush(), changed)
+
+    changes = ledger.db.transact(advise)
+    assert [(change.status, change.then) for change in changes] == [
+        (PiStatus.IN_PROCESS, None),
+        (PiStatus.IN_PROCESS, None),
+        (PiStatus.IN_PROCESS, PiStatus.PARTIAL),
+    ]
+    with ledger.connect() as connection:
+        stored = instructions.find(connection, [pi.pi_number for pi, _ in pis])
+    assert [stored[pi.pi_number].status for pi, _ in pis] == ["IN PROCESS", "IN PROCESS", "PARTIAL"]

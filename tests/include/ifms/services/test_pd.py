@@ -45,7 +45,8 @@ def bill(*beneficiaries, **changes):
 
 
 def read(*rows):
-    return PaymentDetails().read(instruction(), Reply("PD", data=list(rows)), shipped())
+    news = PaymentDetails().read(instruction(), Reply("PD", data=list(rows)), shipped())
+    return None if news is None else news.scrolls
 
 
 def numbers(scrolls):
@@ -180,7 +181,7 @@ def test_a_row_that_is_known_not_to_be_paid_has_no_scrolls():
     reply = Reply(
         "PD", data=[bill(paid()), bill(paid("BN-SA/000002", utrNo="UTR2"), paymentStatus="Sample late return")]
     )
-    (scroll,) = PaymentDetails().read(instruction(), reply, shipped().with_site([late]))
+    (scroll,) = PaymentDetails().read(instruction(), reply, shipped().with_site([late])).scrolls
     assert scroll.beneficiary_number == "BN-SA/000001"
 
 
@@ -188,7 +189,7 @@ def test_a_status_is_kept_without_the_account_that_it_quotes():
     said = "Paid into 000012345678"
     known = Phrase((Service.PD,), "Paid into {number}", Meaning.PAID, "sample")
     reply = Reply("PD", data=[bill(paid(), paymentStatus=said)])
-    (scroll,) = PaymentDetails().read(instruction(), reply, shipped().with_site([known]))
+    (scroll,) = PaymentDetails().read(instruction(), reply, shipped().with_site([known])).scrolls
     assert scroll.message == "Paid into ********5678"
 
 
@@ -213,7 +214,7 @@ def test_a_row_of_another_bill_spoils_the_reply_though_the_last_one_is_right(cha
 def test_who_is_paid_is_read_behind_a_row_that_is_known_not_to_be():
     late = Phrase((Service.PD,), "Sample late return", Meaning.NOT_PAID, "a test")
     reply = Reply("PD", data=[bill(paid("BN-SA/000002"), paymentStatus="Sample late return"), bill(paid())])
-    assert numbers(PaymentDetails().read(instruction(), reply, shipped().with_site([late]))) == ["BN-SA/000001"]
+    assert numbers(PaymentDetails().read(instruction(), reply, shipped().with_site([late])).scrolls) == ["BN-SA/000001"]
 
 
 def test_of_a_name_that_is_no_number_of_ours_a_hundred_characters_are_said():
@@ -255,7 +256,8 @@ def test_all_lines_of_each_who_is_paid_are_told_and_how_the_payment_stands(ledge
 
     def tell(connection):
         writes = Writes(connection)
-        enqueue_paid(writes, pi, [Payee("BN-SA/1", ["b", "a"]), Payee("BN-SA/2", ["c"])])
+        paid = [Payee(pi.id, "BN-SA/1", ["b", "a"]), Payee(pi.id, "BN-SA/2", ["c"])]
+        enqueue_paid(writes, pi, paid, *beneficiaries.standing(connection, [pi]))
         writes.flush()
 
     ledger.db.transact(tell)
