@@ -37,6 +37,7 @@ from ifms.wire.envelope import Reply, ReplyError, Request, Service
 from ifms.wire.phrasebook import Meaning, Phrasebook
 
 LEASE = timedelta(minutes=10)
+LARGE_REPLY = 2**20  # characters, as it came
 REFUSED_RUNNING = 3  # sweeps with the same refusal until a person should look
 
 News = TypeVar("News")
@@ -179,7 +180,7 @@ class Poll(Generic[News]):
         """
         ours, others = [], []
         for item, outcome in answers:
-            if isinstance(outcome, Answered) and not item.pi.unmatched_failures:
+            if isinstance(outcome, Answered) and not item.pi.unmatched_failures and not _is_large(outcome):
                 read = self._read(item.pi, outcome)
                 if read.fault is None:
                     ours.append((item, outcome, read))
@@ -337,6 +338,12 @@ class Poll(Generic[News]):
     def _note_unknown(self, writes: Writes, item: Claimed, texts: Sequence[str], message: str) -> None:
         answer = phrases.note_unknown(writes.flush(), self.service.service, texts, item.pi.pi_number) if texts else None
         instructions.note(writes, item.pi, item.claim, message, unknown_answer_id=answer)
+
+
+def _is_large(outcome: Outcome) -> bool:
+    """Whether what was called is so large that several of its kind in one statement would take too much memory."""
+    replies = (call.encrypted_response or call.response_plain or "" for call in outcome.exchanges)
+    return sum(map(len, replies)) > LARGE_REPLY
 
 
 def of_scope(scope: Scope) -> dict[str, object]:

@@ -15,6 +15,7 @@ from ifms.errors import LedgerError, SweepNeedsAttentionError, SweepUnreachableE
 from ifms.ledger import database
 from ifms.ledger.phrases import add_phrase
 from ifms.services.pis import InstructionStatus
+from ifms.sweep import status_poll
 from ifms.sweep.scope import Scope
 from ifms.sweep.status_poll import Poll, claimed
 
@@ -332,6 +333,15 @@ def test_one_that_can_not_be_written_keeps_no_other_back(adapter, treasury, serv
     assert adapter.statuses() == Counter({AFTER[service]: 2, BEFORE[service]: 1})
     assert transactions(adapter, service) in ([1, 1], [2])  # if it was the first, two were left that can be written
     assert_money_is_right(adapter, treasury)
+
+
+def test_large_answers_are_written_by_themselves(adapter, treasury, monkeypatch):
+    """A statement that holds many of them would take too much memory."""
+    monkeypatch.setattr(status_poll, "LARGE_REPLY", 10)
+    with all_come_back_before_the_first_is_written(adapter, treasury, "PD") as (sweep, _):
+        pass
+    assert sweep.result().counts["done"] == 3
+    assert transactions(adapter, "PD") == [1, 1, 1]
 
 
 @pytest.mark.parametrize("error", [errors.DeadlockDetected, errors.LockNotAvailable, LedgerError])
