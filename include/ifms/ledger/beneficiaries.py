@@ -63,7 +63,7 @@ _MOVED = RowStatement(
     WHERE b.payment_instruction_id = {pi} AND b.status = {starts}
     """,
     {"pi": "uuid", "starts": "text", "ends": "text"},
-    key=("pi",),
+    key="pi",
 )
 
 
@@ -258,7 +258,7 @@ def tallies(connection: Connection, pis: Collection[PaymentInstruction]) -> dict
         ([pi.id for pi in pis],),
         prepare=True,
     )
-    return {pi.id: Tally(0, 0) for pi in pis} | {pi: Tally(waiting, failed) for pi, waiting, failed in rows}
+    return {pi: Tally(waiting, failed) for pi, waiting, failed in rows}
 
 
 def keep_account(
@@ -301,7 +301,8 @@ def standing(connection: Connection, pis: Collection[PaymentInstruction]) -> lis
             prepare=True,
         )
         found = _standing(connection, pis)
-    return [found[pi.tenant_id, pi.payment_number][1] for pi in pis]
+    payments = [(pi.tenant_id, pi.payment_number) for pi in pis]
+    return [found[payment][1] if payment in found else Tally(0, 0) for payment in payments]
 
 
 def _standing(connection: Connection, pis: Collection[PaymentInstruction]) -> dict[tuple[str, str], tuple[bool, Tally]]:
@@ -323,5 +324,4 @@ def _standing(connection: Connection, pis: Collection[PaymentInstruction]) -> di
         ([tenant for tenant, _ in payments], [number for _, number in payments]),
         prepare=True,
     )
-    found = {payment: (False, Tally(0, 0)) for payment in payments}
-    return found | {(tenant, number): (several, Tally(*stand)) for tenant, number, several, *stand in rows}
+    return {(tenant, number): (several, Tally(*stand)) for tenant, number, several, *stand in rows}

@@ -581,4 +581,4 @@ def _updating(columns: tuple[str, ...], *, counted: bool, keep_claim: bool) -> R
         WHERE p.id = {{id_}} AND p.status = {{was_}} AND (p.claim_token = {{token_}} OR {{token_}} IS NULL)
     """
     types = {name: _TYPES.get(name, "text") for name in columns}
-    return RowStatement(text, types | {"id_": "uuid", "token_": "uuid", "was_": "text"}, key=("id_",))
+    return RowStatement(text, types | {"id_": "uuid", "token_": "uuid", "was_": "text"}, key="id_")

@@ -132,7 +132,7 @@ _ANNOUNCED_CALL = RowStatement(
         {", ".join(f"{name} = excluded.{name}" for name in _CALL_TYPES if name not in _SAID_BEFORE)}
     """,
     _CALL_TYPES,
-    key=("id",),
+    key="id",
 )
 
 

@@ -30,12 +30,12 @@ class RowStatement:
     """An INSERT or UPDATE of one row, which is sent once for many rows where several are collected.
 
     `text` has {name} where a value belongs and {rows} where rows come from; `types` are the values' PostgreSQL types by
-    name. `key` names the values that tell which row an UPDATE is about: none may be changed twice by one statement.
+    name. `key` names the value that tells which row an UPDATE is about: none may be changed twice by one statement.
     """
 
     text: str
     types: Mapping[str, str]
-    key: tuple[str, ...] = ()
+    key: str | None = None
 
     @cached_property
     def for_one(self) -> str:
@@ -65,7 +65,7 @@ class _Part:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Rows that are written alike; `rows` of each it must touch."""
+    """Rows that are written alike, each of which must touch so many rows (`each`), or any number."""
 
     of: RowStatement
     each: int | None
@@ -75,7 +75,7 @@ class _Rows:
     def has(self, row: Mapping[str, object]) -> bool:
         """Whether what `row` changes is changed by one of these."""
         key = self.of.key
-        return bool(key) and any(all(other[name] == row[name] for name in key) for other in self.made)
+        return key is not None and any(other[key] == row[key] for other in self.made)
 
     def part(self) -> _Part:
         if len(self.made) == 1:

@@ -484,6 +484,14 @@ def test_a_declined_revision_is_not_the_payment_s_last_declined(ledger, pi):
     assert ledger.db.transact(lambda c: instructions.last_declined(c, payment)) is None
 
 
+def test_each_of_several_pis_has_its_own_tally(ledger, pi):
+    others = [ledger.instruct(*ledger.payment(400))[0] for _ in range(2)]
+    bring(ledger, pi, SUCCESSFUL)
+    fail(ledger, of(ledger, pi)[0])
+    found = ledger.db.transact(lambda c: beneficiaries.tallies(c, [pi, others[0]]))
+    assert found == {pi.id: Tally(0, 1), others[0].id: Tally(2, 0)}
+
+
 def test_a_payment_stands_as_the_last_pi_of_each_beneficiary_does(ledger, pi):
     bring(ledger, pi, INITIATED)
     assert standing(ledger, pi) == (2, 0)
@@ -545,18 +553,21 @@ def test_two_pis_of_a_payment_that_end_at_once_reckon_one_after_the_other(ledger
     assert standing(ledger, pi) == (0, 0)
 
 
-def test_of_several_payments_only_what_several_pis_pay_is_reckoned_alone(ledger, pi):
-    bring(ledger, pi, SUCCESSFUL)
-    first, _ = of(ledger, pi)
-    fail(ledger, first)
-    revision, _ = revise(ledger, pi, [first], "PI-SA/2024-25/R00001")
-    other, _ = ledger.instruct(*ledger.payment(400))
-    bring(ledger, other, INITIATED)
+def test_of_several_payments_those_that_several_pis_pay_are_reckoned_alone(ledger, pi):
+    again, _ = ledger.instruct(*ledger.payment(400))
+    revisions = []
+    for number, paid in enumerate((pi, again)):
+        bring(ledger, paid, SUCCESSFUL)
+        first, _ = of(ledger, paid)
+        fail(ledger, first)
+        revisions.append(revise(ledger, paid, [first], f"PI-SA/2024-25/R0000{number}")[0])
+    once, _ = ledger.instruct(*ledger.payment(400))
+    bring(ledger, once, INITIATED)
     with ledger.connect() as one, one.transaction(), ledger.connect() as free:
-        found = beneficiaries.standing(one, [other, revision, pi])
-        assert found == [Tally(2, 0), Tally(0, 1), Tally(0, 1)]
+        found = beneficiaries.standing(one, [once, *revisions, pi])
+        assert found == [Tally(2, 0), *[Tally(0, 1)] * 3]
         held = "SELECT payment_number FROM ifms.payment FOR NO KEY UPDATE SKIP LOCKED"
-        assert free.execute(held).fetchall() == [(other.payment_number,)]
+        assert free.execute(held).fetchall() == [(once.payment_number,)]
 
 
 def test_a_payment_that_one_pi_pays_is_reckoned_whoever_holds_it(ledger, pi):

@@ -134,7 +134,7 @@ RUN = RowStatement(
 SAID = RowStatement(
     "UPDATE ifms.sweep_run r SET message = {message} {rows} WHERE r.service_id = {service}",
     {"service": "text", "message": "text"},
-    key=("service",),
+    key="service",
 )
 
 
@@ -192,13 +192,14 @@ def never(_):
 
 
 def test_a_row_that_is_changed_twice_is_changed_twice(ledger, counted):
-    write_row(counted, RUN, run("A"))
+    for service in "AB":
+        write_row(counted, RUN, run(service))
     writes = Writes(counted)
-    for message in ("first", "second"):
-        write_row(writes, SAID, {"service": "A", "message": message}, rows=1, otherwise=never)
-    assert counted.statements == 2  # the first had to be sent
+    for service, message in (("A", "first"), ("B", "only"), ("A", "second")):
+        write_row(writes, SAID, {"service": service, "message": message}, rows=1, otherwise=never)
+    assert counted.statements == 3  # the first two had to be sent
     writes.flush()
-    assert ledger.one("SELECT message FROM ifms.sweep_run") == "second"
+    assert stored(ledger, "message") == [("second",), ("only",)]
 
 
 def test_one_of_several_rows_that_is_not_there_is_said_and_none_is_written(ledger, counted):
