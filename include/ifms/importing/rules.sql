@@ -297,10 +297,8 @@ JOIN ifms.payment_instruction i ON (i.tenant_id, i.payment_number) = (p.tenant_i
     AND i.imported_at IS NULL
     AND i.pi_type = 'ORIGINAL'
     AND i.repayment_of IS NULL
-WHERE p.pi_type = 'ORIGINAL'
-    AND p.ledger_id IS NULL
-    AND (p.reported_status <> 'FAILED'
-    OR i.pi_number = p.pi_number)
+WHERE p.reported_status <> 'FAILED'
+    OR i.pi_number = p.pi_number
 
 -- rule: payment | both may have been sent: ask the treasury which of them it has, before anything else is done
 SELECT p.tenant_id, p.payment_number, 'PI ' || coalesce(p.pi_number, '(' || p.id || ')'), 'this ledger has PI '
@@ -351,8 +349,7 @@ JOIN ifms.payment_instruction i ON i.id = p.ledger_id
 WHERE p.target <> i.status
     AND NOT EXISTS (SELECT
 FROM java_step s
-WHERE s.subject = 'PI'
-    AND s.route = p.route
+WHERE s.route = p.route
     AND s.from_status = i.status)
     -- The ledger has gone further by itself: what the Java adapter says is the past.
     AND NOT EXISTS (SELECT

@@ -259,12 +259,20 @@ def test_who_is_paid_again_from_here_is_not_taken_in_as_paid_again_there(rows, s
     assert found == ({"AGAIN": [f"{expected} {AGAIN}"]} if expected else {})
 
 
+def test_a_revision_that_was_taken_in_before_one_was_made_here_fits(rows):
+    taken_in = kept("PI-again-2", "AGAIN", parent_pi_number="PI-again", imported_at="2026-02-01", **REVISES)
+    own = kept("PI-here", "AGAIN", "FAILED", parent_pi_number="PI-again", **REVISES)
+    assert rows.misfits(here=f"{taken_in}; {own}") == {}
+
+
 @pytest.mark.parametrize(
     ("here", "whose"),
     [
         (kept("PI-paid", "HERE"), {"PAID": "HERE of od.sample"}),
         (kept("PI-paid", "PAID", tenant_id=OTHER), {"PAID": "PAID of od.other"}),
         (kept("PI-again-2", "AGAIN", repayment_of="PI-x"), {"AGAIN": "AGAIN of od.sample"}),
+        (kept("PI-paid", "PAID", repayment_of="PI-x"), {"PAID": "PAID of od.sample"}),
+        (kept("PI-paid", "PAID", parent_pi_number="PI-x", **REVISES), {"PAID": "PAID of od.sample"}),
         (kept("PI-again-2", "HERE", imported_at="2026-02-01"), {}),
     ],
 )
