@@ -331,6 +331,8 @@ def test_what_has_gone_further_here_by_itself_is_no_misfit(rows):
     )
     assert rows.misfits(here=f"{here}; {moved_on.format('APPROVED')}") == {}
     assert rows.misfits(here=f"{here}; {moved_on.format('INITIATED')}").keys() == {"APPROVED"}
+    another = f"{kept('PI-other', 'OTHER')}; {moved_on.format('APPROVED')}; {here}"
+    assert rows.misfits(here=another).keys() == {"APPROVED"}
 
 
 # What a beneficiary may be while its PI is what it is; of what has failed as a whole nothing is asked.
