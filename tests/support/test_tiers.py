@@ -12,6 +12,8 @@ import pytest
 from support import tiers
 from support.environment import REPO
 
+import ifms.ledger.migrate  # noqa: F401  (SQLAlchemy can't come twice: pytester has forgotten what comes with its tests)
+
 pytest_plugins = ["pytester"]
 
 MONEY = [
