@@ -297,8 +297,9 @@ JOIN ifms.payment_instruction i ON (i.tenant_id, i.payment_number) = (p.tenant_i
     AND i.imported_at IS NULL
     AND i.pi_type = 'ORIGINAL'
     AND i.repayment_of IS NULL
-WHERE p.reported_status <> 'FAILED'
-    OR i.pi_number = p.pi_number
+WHERE p.ledger_id IS NULL
+    AND (p.reported_status <> 'FAILED'
+    OR i.pi_number = p.pi_number)
 
 -- rule: payment | both may have been sent: ask the treasury which of them it has, before anything else is done
 SELECT p.tenant_id, p.payment_number, 'PI ' || coalesce(p.pi_number, '(' || p.id || ')'), 'this ledger has PI '

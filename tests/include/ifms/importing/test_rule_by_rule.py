@@ -335,6 +335,17 @@ def test_what_has_gone_further_here_by_itself_is_no_misfit(rows):
     assert rows.misfits(here=another).keys() == {"APPROVED"}
 
 
+def test_what_was_rejected_here_and_is_paid_by_a_pi_of_this_ledger_since_is_no_misfit(rows):
+    """The Java adapter stands still: of a PI that was taken in, it says for ever what it knew then."""
+    taken_in = kept("PI-initiated", "INITIATED", "FAILED", imported_at=EARLIER)
+    rejected = (
+        "INSERT INTO ifms.status_log (payment_instruction_id, tenant_id, payment_number, service_id, status, from_status,"
+        " to_status) SELECT id, tenant_id, payment_number, 'PIS', 'sample', 'INITIATED', 'FAILED'"
+        " FROM ifms.payment_instruction"
+    )
+    assert rows.misfits(here=f"{taken_in}; {rejected}; {kept('PI-here', 'INITIATED')}") == {}
+
+
 # What a beneficiary may be while its PI is what it is; of what has failed as a whole nothing is asked.
 MAY_BE = {
     "initiated": {"Payment Initiated"},
