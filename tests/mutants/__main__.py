@@ -24,8 +24,9 @@ from cosmic_ray.work_db import WorkDB, use_db
 from cosmic_ray.work_item import TestOutcome, WorkerOutcome, WorkResult
 from rich.console import Console
 
-from mutants.host import Trial, Verdict, serve
+from mutants.host import serve
 from mutants.planting import Fault, lines_for, plant
+from mutants.trials import Trial, Verdict
 
 REPO = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -74,6 +75,10 @@ class Selection:
     def __init__(self, baseline: Verdict) -> None:
         self.baseline = baseline
         self.kills: Counter[tuple[str, int]] = Counter()
+
+    def runs_by_importing(self, source: str, fault: Fault) -> bool:
+        """Whether some of its statement is run before the first test is."""
+        return bool(lines_for(source, fault.line) & self.baseline.lines.get("", frozenset()))
 
     def tests(self, source: str, fault: Fault) -> list[str]:
         """Those that run its statement, or all where importing the module does; who has caught one nearby comes first.
@@ -176,10 +181,11 @@ def _work(
                 except Empty:
                     break
                 tests = selection.tests(source, fault)
+                in_place = not selection.runs_by_importing(source, fault)
             verdict = Verdict(said=UNTESTED)
             if tests:
                 bound = min(seconds, 10 + 4 * sum(baseline.seconds[test] for test in tests))
-                verdict = host.ask(Trial(path, fault.code, _files_of(tests, files), tests, bound))
+                verdict = host.ask(Trial(path, fault.code, files, tests, bound, in_place))
             with lock:
                 if verdict.failed is not None and verdict.failed in baseline.seconds:
                     selection.kills[verdict.failed, fault.line] += 1
@@ -188,7 +194,7 @@ def _work(
                     console.print(f"{path}: {waiting.qsize()} to go ", end="\r")
         # Whatever failed, failed because of a fault only if the host is still able to see none.
         sound = list(baseline.seconds)[:1]
-        verdict = host.ask(Trial(path, source, _files_of(sound, files), sound, BASELINE_SECONDS))
+        verdict = host.ask(Trial(path, source, files, sound, BASELINE_SECONDS))
         if verdict.failed or verdict.timed_out:
             raise SystemExit(f"{path}: by now {verdict.failed or sound[0]} fails without a fault, too: {verdict.said}")
 
@@ -198,10 +204,6 @@ def _work(
         finally:
             while not waiting.empty():  # Ctrl-C, or a host is gone: the others end with what they have in hand
                 waiting.get_nowait()
-
-
-def _files_of(tests: Sequence[str], files: Sequence[str]) -> list[str]:
-    return [file for file in files if any(test.startswith(f"{file}::") for test in tests)]
 
 
 def _is_open(result: WorkResult | None, *, again: bool) -> bool:

@@ -11,55 +11,27 @@ import importlib.machinery
 import importlib.util
 import io
 import os
-import pickle
-import select
 import shutil
 import signal
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import Any, NoReturn
+from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
 
 from ifms_standalone.postgres import Server, throwaway
+from mutants.collected import Collected
+from mutants.trials import FileRead, Plugin, Tell, Trial, Verdict, forked, live_in, run_pytest
 
 ROOM = 2 * 1024**3
 """Bytes that must be free in memory's own file system for PostgreSQL to live there, where a copy costs 20 ms."""
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A module, or a file of SQL, as it is to be read, and the tests that look at it, the likeliest to fail first."""
-
-    path: str
-    code: str | None
-    files: Sequence[str]
-    tests: Sequence[str] | None
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What came of it: `failed` names the first test that did."""
-
-    failed: str | None = None
-    timed_out: bool = False
-    said: str = ""
-    seconds: Mapping[str, float] = field(default_factory=dict)
-    lines: Mapping[str, frozenset[int]] = field(default_factory=dict)
-    modules: tuple[str, ...] = ()
-
-
-Tell = Callable[[Verdict], NoReturn]
 
 
 def serve(root: Path, pipe: Connection) -> None:
@@ -75,18 +47,22 @@ def serve(root: Path, pipe: Connection) -> None:
     try:
         with throwaway() as server:
             kept = {"postgres": server, "ledger_template": "ledger_template"}
-            _forked(partial(_make_template, server), 120)
+            forked(partial(_make_template, server), 120)
             _warm_up()
+            collected = Collected(root, kept)
             with contextlib.suppress(EOFError, BrokenPipeError):
                 while True:
                     trial = pipe.recv()
                     place = Path(tempfile.mkdtemp(prefix="trial-"))
                     place.chmod(0o711)
-                    verdict = _forked(partial(_try, root, trial, kept, place), trial.seconds)
+                    verdict = collected.ask(trial, place) if trial.in_place else None
+                    if verdict is None:
+                        verdict = forked(partial(_try, root, trial, kept, place), trial.seconds)
                     shutil.rmtree(place, ignore_errors=True)
                     _drop_databases(server.dsn())
                     _preload(verdict.modules)
                     pipe.send(verdict)
+            collected.end()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -126,39 +102,6 @@ def _drop_databases(dsn: str) -> None:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def _forked(work: Callable[[Tell], Verdict], seconds: float) -> Verdict:
-    """What `work` comes to in a fork that ends with all its children, at the latest after so many seconds."""
-    mine, theirs = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.close(mine)
-        os.setsid()
-
-        def tell(verdict: Verdict) -> NoReturn:
-            with os.fdopen(theirs, "wb") as out:
-                pickle.dump(verdict, out)
-            os._exit(0)
-
-        try:
-            tell(work(tell))
-        except BaseException as error:
-            tell(Verdict(failed="(none)", said=f"{type(error).__name__}: {error}"))
-    os.close(theirs)
-    told, ended = b"", False
-    deadline = time.monotonic() + seconds
-    with os.fdopen(mine, "rb", buffering=0) as answer:
-        while not ended and select.select([answer], [], [], max(0.0, deadline - time.monotonic()))[0]:
-            block = answer.read(1 << 16)
-            told += block
-            ended = not block
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    if not ended:
-        return Verdict(timed_out=True)
-    return pickle.loads(told) if told else Verdict(failed="(none)", said="the process of the tests died")
-
-
 class _Planted(importlib.machinery.SourceFileLoader, importlib.abc.MetaPathFinder):  # type: ignore[misc]  # as typeshed has them
     """Gives one module another code than its file has."""
 
@@ -175,35 +118,21 @@ class _Planted(importlib.machinery.SourceFileLoader, importlib.abc.MetaPathFinde
         return compile(self.text, self.path, "exec", dont_inherit=True)
 
 
-def _read_instead(file: Path, text: str) -> None:
-    """Whoever reads that file in this process reads `text`."""
-    read_text, read_bytes = Path.read_text, Path.read_bytes
-
-    def text_of(self: Path, *args: Any, **kwargs: Any) -> str:
-        return text if self.resolve() == file.resolve() else read_text(self, *args, **kwargs)
-
-    def bytes_of(self: Path) -> bytes:
-        return text.encode() if self.resolve() == file.resolve() else read_bytes(self)
-
-    Path.read_text, Path.read_bytes = text_of, bytes_of  # type: ignore[method-assign]
-
-
 def _try(root: Path, trial: Trial, kept: Mapping[str, Any], folder: Path, tell: Tell) -> Verdict:
-    tempfile.tempdir = str(folder)
-    os.environ["TMPDIR"] = str(folder)
+    live_in(folder)
     name = trial.path.removeprefix("include/").removesuffix(".py").replace("/", ".")
-    watched = _Watched(root / trial.path) if trial.code is None else None
     if name in sys.modules:
         raise RuntimeError(f"{name} is imported before its fault could be planted: every fault would seem to survive")
     if trial.code is not None and trial.path.endswith(".sql"):
-        _read_instead(root / trial.path, trial.code)
+        FileRead(root / trial.path).text = trial.code
     elif trial.code is not None:
         sys.meta_path.insert(0, _Planted(name, root / trial.path, trial.code))
-    plugin = _Plugin(kept, trial.tests, watched, tell)
-    options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", f"--basetemp={folder / 'pytest'}"]
+    watched = _Watched(root / trial.path) if trial.code is None else None
+    plugin = Plugin(kept, trial.tests, tell)
+    files = [file for file in trial.files if trial.tests is None or any(t.startswith(f"{file}::") for t in trial.tests)]
     out = io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
-        code = pytest.main([*options, *trial.files], plugins=[plugin, *([watched] if watched else [])])
+        code = run_pytest(folder, files, plugin, *([watched] if watched else []))
     if code not in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
         return Verdict(failed="(none)", said=out.getvalue()[-2000:])
     lines = watched.by_test() if watched else {}
@@ -236,12 +165,14 @@ class _Watched:
         self.now = ""
         self.users: dict[str, set[str]] = {}
 
-    def begin(self, item: Any) -> None:
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
         """What is run from now on, this test runs."""
         for fixtures in item._fixtureinfo.name2fixturedefs.values():
             for fixture in fixtures:
                 self.users.setdefault(_name_of(fixture), set()).add(item.nodeid)
         self._switch(item.nodeid)
+        return (yield)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(self, fixturedef: Any) -> Iterator[None]:
@@ -270,58 +201,3 @@ class _Watched:
 
 def _name_of(fixture: Any) -> str:
     return f"{fixture.baseid}::{fixture.argname} (fixture)"
-
-
-class _Plugin:
-    """Hands out what is kept, orders the tests, and tells of the first that fails."""
-
-    def __init__(
-        self,
-        kept: Mapping[str, Any],
-        tests: Sequence[str] | None,
-        watched: _Watched | None,
-        tell: Tell,
-    ) -> None:
-        self.kept, self.watched, self.tell = kept, watched, tell
-        self.place = None if tests is None else {test: n for n, test in enumerate(tests)}
-        self.seconds: dict[str, float] = {}
-
-    def pytest_configure(self, config: pytest.Config) -> None:
-        """xdist is left out here, and with it what registers its marker."""
-        config.addinivalue_line("markers", "xdist_group(name): what one of its processes does")
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Those that were asked for, in that order."""
-        if self.place is not None:
-            place = self.place
-            items[:] = sorted((item for item in items if item.nodeid in place), key=lambda item: place[item.nodeid])
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> Any:
-        """The server and the migrated ledger are there already."""
-        if fixturedef.argname not in self.kept:
-            return None
-        value = self.kept[fixturedef.argname]
-        fixturedef.cached_result = (value, fixturedef.cache_key(request), None)
-        return value
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        """How long a test takes, and what it runs."""
-        if self.watched:
-            self.watched.begin(item)
-        began = time.monotonic()
-        result = yield
-        self.seconds[item.nodeid] = time.monotonic() - began
-        return result
-
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """A module that can't be imported has failed, too."""
-        if report.failed:
-            self.tell(Verdict(failed=report.nodeid or "(none)", said=str(report.longrepr)[-2000:]))
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """The first failure is enough: nothing is put away, the fork's databases go with it."""
-        if report.failed:
-            self.tell(Verdict(failed=report.nodeid, said=str(report.longrepr)[-2000:]))

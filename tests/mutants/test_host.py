@@ -3,7 +3,7 @@
 import pytest
 
 from mutants.__main__ import Host
-from mutants.host import Trial
+from mutants.trials import Trial
 
 pytestmark = pytest.mark.tier("prove")  # runs of pytest in forks
 
@@ -42,9 +42,13 @@ def host(root):
     assert not host.process.is_alive()
 
 
-def tried(host, code, *tests, seconds=60.0):
-    names = [f"{FILE}::{test}" for test in tests or ("test_double", "test_half", "test_slow")]
-    return host.ask(Trial(PATH, code, [FILE], names, seconds))
+@pytest.fixture(params=[False, True], ids=["imported anew", "in place"])
+def tried(host, request):
+    def tried(code, *tests, seconds=60.0):
+        names = [f"{FILE}::{test}" for test in tests or ("test_double", "test_half", "test_slow")]
+        return host.ask(Trial(PATH, code, [FILE], names, seconds, request.param))
+
+    return tried
 
 
 def test_it_learns_which_lines_each_test_runs(host):
@@ -72,12 +76,12 @@ def test_what_tests_share_each_of_them_runs(host, root):
     assert lines == {"": {1, 5}, f"{file}::test_one": {2, 6}, f"{file}::test_another": {6}}
 
 
-def test_a_fault_is_seen_by_the_first_of_the_tests_asked_for_and_the_file_stays_as_it_is(host, root):
+def test_a_fault_is_seen_by_the_first_of_the_tests_asked_for_and_the_file_stays_as_it_is(tried, root):
     wrong = CODE.replace("x * 2", "x * 3")
-    assert tried(host, wrong).failed == f"{FILE}::test_double"
-    assert tried(host, wrong, "test_slow", "test_double").failed == f"{FILE}::test_slow"
-    assert tried(host, wrong, "test_half").failed is None
-    assert tried(host, CODE).failed is None
+    assert tried(wrong).failed == f"{FILE}::test_double"
+    assert tried(wrong, "test_slow", "test_double").failed == f"{FILE}::test_slow"
+    assert tried(wrong, "test_half").failed is None
+    assert tried(CODE).failed is None
     assert (root / PATH).read_text() == CODE
 
 
@@ -85,10 +89,10 @@ def test_a_fault_is_seen_by_the_first_of_the_tests_asked_for_and_the_file_stays_
     ("does", "seconds", "timed_out"),
     [("while True: pass", 3, True), ("import os; os._exit(3)", 60, False), ("raise SystemExit", 60, False)],
 )
-def test_what_never_ends_or_dies_ends_the_fork_only(host, does, seconds, timed_out):
-    verdict = tried(host, CODE.replace("return x // 2", does), seconds=seconds)
+def test_what_never_ends_or_dies_ends_the_fork_only(tried, does, seconds, timed_out):
+    verdict = tried(CODE.replace("return x // 2", does), seconds=seconds)
     assert (verdict.timed_out, verdict.failed is not None) == (timed_out, not timed_out)
-    assert tried(host, CODE).failed is None
+    assert tried(CODE).failed is None
 
 
 def test_what_the_project_has_of_its_own_is_imported_by_no_trial_for_the_next(host):
@@ -97,7 +101,8 @@ def test_what_the_project_has_of_its_own_is_imported_by_no_trial_for_the_next(ho
     assert not {"sample", "test_sample", "tests.test_sample"} & set(modules)
 
 
-def test_a_file_of_sql_is_read_with_its_fault_by_the_fork_only(host, root):
+@pytest.mark.parametrize("in_place", [False, True])
+def test_a_file_of_sql_is_read_with_its_fault_by_the_fork_only(host, root, in_place):
     (root / "include" / "sample.sql").write_text("SELECT 1")
     (root / "tests" / "test_sql.py").write_text(
         "import pathlib\n\n\ndef test_it():\n"
@@ -105,13 +110,13 @@ def test_a_file_of_sql_is_read_with_its_fault_by_the_fork_only(host, root):
         "    assert file.read_text() == file.read_bytes().decode() == 'SELECT 1'\n"
     )
     files, tests = ["tests/test_sql.py"], ["tests/test_sql.py::test_it"]
-    assert host.ask(Trial("include/sample.sql", "SELECT 2", files, tests, 60)).failed == tests[0]
+    assert host.ask(Trial("include/sample.sql", "SELECT 2", files, tests, 60, in_place)).failed == tests[0]
     assert host.ask(Trial("include/sample.sql", None, files, None, 60)).seconds.keys() == set(tests)
-    assert host.ask(Trial("include/sample.sql", "SELECT 1", files, tests, 60)).failed is None
+    assert host.ask(Trial("include/sample.sql", "SELECT 1", files, tests, 60, in_place)).failed is None
 
 
-def test_a_module_that_can_not_be_imported_has_failed(host):
-    assert tried(host, "raise ImportError").failed is not None
+def test_a_module_that_can_not_be_imported_has_failed(tried):
+    assert tried("raise ImportError").failed is not None
 
 
 def test_without_a_fault_the_suite_s_own_tests_pass_there(monkeypatch):
