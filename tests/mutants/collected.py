@@ -94,6 +94,7 @@ class _Loop(Plugin):
         """Until the other end is closed."""
         # Read by importing, it is kept somewhere: another text would come too late.
         usable = not session.testsfailed and not (self.file.was_read and self.path.suffix == ".sql")
+        gc.unfreeze()  # what is frozen is not listed
         self.functions = functions_of(self.path)
         gc.freeze()
         with contextlib.suppress(EOFError, BrokenPipeError):

@@ -80,23 +80,48 @@ def test_functions_are_found_behind_what_decorates_them(tmp_path):
     assert module.Account.kept.__wrapped__ is kept
 
 
-@pytest.mark.tier("prove")  # runs of pytest in forks
-def test_a_file_that_importing_has_read_is_read_anew_with_its_fault(tmp_path):
-    files = {
-        "include/early.sql": "SELECT 1",
-        "tests/test_early.py": "import pathlib\n"
-        "TEXT = (pathlib.Path(__file__).parents[1] / 'include' / 'early.sql').read_text()\n\n\n"
-        "def test_it():\n    assert TEXT == 'SELECT 1'\n",
-        "pyproject.toml": "[tool.pytest.ini_options]\n",
-    }
-    for path, text in files.items():
-        (tmp_path / path).parent.mkdir(exist_ok=True)
-        (tmp_path / path).write_text(text)
-    tests = ["tests/test_early.py::test_it"]
+@pytest.fixture
+def ask(tmp_path):
+    """What a host says of a fault in a file of such a project."""
     host = Host(tmp_path)
-    verdicts = [
-        host.ask(Trial("include/early.sql", text, ["tests/test_early.py"], tests, 60, in_place=True))
-        for text in ("SELECT 2", "SELECT 1")
-    ]
+    (tmp_path / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
+    (tmp_path / "include").mkdir()
+    (tmp_path / "tests").mkdir()
+
+    def ask(path, code):
+        return host.ask(
+            Trial(path, code, ["tests/test_it.py"], ["tests/test_it.py::test_it"], 60, in_place=True)
+        ).failed
+
+    yield ask
     host.end()
-    assert [verdict.failed for verdict in verdicts] == [tests[0], None]
+
+
+@pytest.mark.tier("prove")  # runs of pytest in forks
+def test_for_a_fault_in_a_function_nothing_is_imported_again(tmp_path, ask):
+    """Also where the tests themselves have frozen what there is, as this suite's do."""
+    code = "with open('imported', 'a') as file:\n    file.write('once ')\n\n\ndef double(x, by=2):\n    return x * by\n"
+    (tmp_path / "include" / "counted.py").write_text(code)
+    (tmp_path / "tests" / "conftest.py").write_text(
+        "import gc\n\ndef pytest_collection_finish(session):\n    gc.freeze()\n"
+    )
+    (tmp_path / "tests" / "test_it.py").write_text(
+        "import pathlib, sys\nsys.path.insert(0, str(pathlib.Path(__file__).parents[1] / 'include'))\n"
+        "from counted import double\n\n\ndef test_it():\n    assert double(2) == 4\n"
+    )
+    wrong = code.replace("x * by", "x * 3")
+    failed = "tests/test_it.py::test_it"
+    assert [ask("include/counted.py", each) for each in (wrong, code, wrong)] == [failed, None, failed]
+    assert (tmp_path / "imported").read_text() == "once "
+    assert ask("include/counted.py", code.replace("by=2", "by=3")) == failed
+    assert (tmp_path / "imported").read_text() == "once once "
+
+
+@pytest.mark.tier("prove")  # runs of pytest in forks
+def test_a_file_that_importing_has_read_is_read_anew_with_its_fault(tmp_path, ask):
+    (tmp_path / "include" / "early.sql").write_text("SELECT 1")
+    (tmp_path / "tests" / "test_it.py").write_text(
+        "import pathlib\nTEXT = (pathlib.Path(__file__).parents[1] / 'include' / 'early.sql').read_text()\n\n\n"
+        "def test_it():\n    assert TEXT == 'SELECT 1'\n"
+    )
+    assert [ask("include/early.sql", f"SELECT {n}") for n in (2, 1)] == ["tests/test_it.py::test_it", None]
