@@ -76,9 +76,10 @@ class Selection:
         self.baseline = baseline
         self.kills: Counter[tuple[str, int]] = Counter()
 
-    def runs_by_importing(self, source: str, fault: Fault) -> bool:
-        """Whether some of its statement is run before the first test is."""
-        return bool(lines_for(source, fault.line) & self.baseline.lines.get("", frozenset()))
+    def in_place(self, source: str, fault: Fault) -> bool:
+        """Whether nothing of its statement is run before the first test is."""
+        at_import = self.baseline.lines.get("", frozenset())
+        return fault.path.endswith(".sql") or not lines_for(source, fault.line) & at_import
 
     def tests(self, source: str, fault: Fault) -> list[str]:
         """Those that run its statement, or all where importing the module does; who has caught one nearby comes first.
@@ -181,7 +182,7 @@ def _work(
                 except Empty:
                     break
                 tests = selection.tests(source, fault)
-                in_place = not selection.runs_by_importing(source, fault)
+                in_place = selection.in_place(source, fault)
             verdict = Verdict(said=UNTESTED)
             if tests:
                 bound = min(seconds, 10 + 4 * sum(baseline.seconds[test] for test in tests))

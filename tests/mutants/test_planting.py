@@ -3,10 +3,11 @@
 from dataclasses import replace
 
 import pytest
+from cosmic_ray.work_item import MutationSpec, WorkItem
 
 from mutants.__main__ import Selection, without_a_fault
-from mutants.host import Verdict
-from mutants.planting import lines_for, plant
+from mutants.planting import Fault, lines_for, plant
+from mutants.trials import Verdict
 
 SOURCE = '''"""SELECT nothing WHERE this = docstring."""
 
@@ -103,6 +104,16 @@ def test_what_importing_the_module_runs_every_test_may_notice(module, line, test
     selection = Selection(Verdict(seconds={"a": 1.0, "b": 2.0}, lines=lines))
     fault = replace(plant(module, "m.py")[0], line=line)
     assert set(selection.tests(SOURCE, fault)) == tests
+    assert selection.in_place(SOURCE, fault) == (line in {10, 14})
+
+
+def test_a_file_of_sql_has_no_lines_of_python():
+    sql = "-- rule: somebody's row\nSELECT 1 WHERE a = 1\n"
+    fault = Fault(
+        "key", "m.sql", 2, sql, "", WorkItem.single("key", MutationSpec("m.sql", "sample", 0, (2, 0), (2, 1)))
+    )
+    selection = Selection(Verdict(seconds={"a": 1.0}, lines={"": frozenset({2})}))
+    assert (selection.tests(sql, fault), selection.in_place(sql, fault)) == (["a"], True)
 
 
 @pytest.mark.parametrize(

@@ -51,18 +51,6 @@ _CLOCK = """
         $$ SELECT simulated.real_clock() + current_setting('simulated.ahead')::interval $$;
 """
 
-# Once a minute the server would count rows, and take another plan: then what is claimed together has another order.
-_NO_STATISTICS = """
-    DO $$
-    DECLARE name text;
-    BEGIN
-        FOR name IN SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'ifms' LOOP
-            EXECUTE 'ALTER TABLE ' || name || ' SET (autovacuum_enabled = false)';
-        END LOOP;
-    END $$
-"""
-
-
 def make_template(server: Server) -> None:
     """Make the template, unless the server has it.
 
@@ -74,7 +62,6 @@ def make_template(server: Server) -> None:
             say_policy(connection, Policy(acts=()))
             connection.execute(_CLOCK)
             connection.execute(_DETERMINISTIC)
-            connection.execute(_NO_STATISTICS)
 
 
 class Books:
