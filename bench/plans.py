@@ -147,7 +147,7 @@ def _look_ups() -> Iterator[tuple[str, tuple[str, ...], Callable[[psycopg.Connec
     yield "claim: messages", ("outbox_due",), partial(outbox.claim_messages, limit=64)
     yield "whether a message is due", ("outbox_due",), outbox.anything_due
     yield "how fast PIs were accepted lately", ("status_log_by_time",), partial(overview.accepted, cities=Cities.ALL)
-    yield "how payments stand", ("payment_instruction_by_payment",), _standing
+    yield "how payments stand, and who is held meanwhile", ("payment_instruction_by_payment",), _standing
     yield "whose scrolls have come", ("beneficiary_payment_instruction_id_beneficiary_number_key",), _scrolls
     yield "PIs that change together", ("payment_instruction_pkey",), _changes
 
@@ -170,6 +170,7 @@ def _some(connection: psycopg.Connection[Any]) -> list[PaymentInstruction]:
 
 
 def _standing(connection: psycopg.Connection[Any]) -> None:
+    beneficiaries.hold(connection, _some(connection))
     beneficiaries.standing(connection, _some(connection))
 
 

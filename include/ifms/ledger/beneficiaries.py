@@ -281,38 +281,39 @@ def keep_account(
     )
 
 
-def standing(connection: Connection, pis: Collection[PaymentInstruction]) -> list[Tally]:
-    """How all beneficiaries of each PI's payment stand, each by the last PI that pays it.
+def hold(connection: Connection, pis: Collection[PaymentInstruction]) -> None:
+    """Lock PIs and the payments that they pay: until the caller has committed, nobody else reckons with who is paid.
 
-    One that has failed, or that a PI which the treasury has not accepted yet shall pay anew, counts as failed. Where
-    several PIs pay a payment, the caller's transaction is then the only one that reckons with it: two that end at once
-    would each take the other's beneficiaries for unpaid.
+    Before anything is written of their beneficiaries: a failure that another run books meanwhile, of one who is paid by
+    an earlier scroll, by no scroll, or by another PI of the payment, would not be seen, and all would be SUCCESSFUL.
     """
-    found = _standing(connection, pis)
-    shared = sorted(payment for payment, (several, _) in found.items() if several)
-    if shared:
-        connection.execute(
-            """
-            SELECT FROM ifms.payment p
-            JOIN unnest(%s::text[], %s::text[]) AS of (tenant_id, payment_number) USING (tenant_id, payment_number)
-            ORDER BY p.tenant_id, p.payment_number FOR NO KEY UPDATE OF p
-            """,
-            ([tenant for tenant, _ in shared], [number for _, number in shared]),
-            prepare=True,
-        )
-        found = _standing(connection, pis)
+    for locked in (
+        """
+        SELECT FROM ifms.payment_instruction WHERE id = ANY(%s)
+        ORDER BY tenant_id, payment_number, pi_number FOR NO KEY UPDATE
+        """,
+        """
+        SELECT FROM ifms.payment WHERE (tenant_id, payment_number) IN (
+            SELECT tenant_id, payment_number FROM ifms.payment_instruction WHERE id = ANY(%s))
+        ORDER BY tenant_id, payment_number FOR NO KEY UPDATE
+        """,
+    ):
+        connection.execute(locked, ([pi.id for pi in pis],), prepare=True)
+
+
+def standing(connection: Connection, pis: Collection[PaymentInstruction]) -> list[Tally]:
+    """How all beneficiaries of each PI's payment stand, each by the last PI that pays it; the caller holds them.
+
+    One that has failed, or that a PI which the treasury has not accepted yet shall pay anew, counts as failed.
+    """
     payments = [(pi.tenant_id, pi.payment_number) for pi in pis]
-    return [found[payment][1] if payment in found else Tally(0, 0) for payment in payments]
-
-
-def _standing(connection: Connection, pis: Collection[PaymentInstruction]) -> dict[tuple[str, str], tuple[bool, Tally]]:
-    payments = {(pi.tenant_id, pi.payment_number) for pi in pis}
+    asked = sorted(set(payments))
     rows = connection.execute(
         """
-        SELECT tenant_id, payment_number, count(DISTINCT payment_instruction_id) > 1,
+        SELECT tenant_id, payment_number,
                count(*) FILTER (WHERE last AND status IN ('Payment Initiated', 'Payment In Process')),
                count(*) FILTER (WHERE last AND status IN ('Payment Failed', 'Payment Pending'))
-        FROM (SELECT p.tenant_id, p.payment_number, b.payment_instruction_id, b.status,
+        FROM (SELECT p.tenant_id, p.payment_number, b.status,
                      row_number() OVER (PARTITION BY p.tenant_id, p.payment_number, b.beneficiary_number
                                         ORDER BY b.created_at DESC) = 1 AS last
               FROM unnest(%s::text[], %s::text[]) AS of (tenant_id, payment_number)
@@ -321,7 +322,8 @@ def _standing(connection: Connection, pis: Collection[PaymentInstruction]) -> di
               WHERE p.status <> 'FAILED') paying
         GROUP BY tenant_id, payment_number
         """,
-        ([tenant for tenant, _ in payments], [number for _, number in payments]),
+        ([tenant for tenant, _ in asked], [number for _, number in asked]),
         prepare=True,
     )
-    return {(tenant, number): (several, Tally(*stand)) for tenant, number, several, *stand in rows}
+    found = {(tenant, number): Tally(*stand) for tenant, number, *stand in rows}
+    return [found.get(payment, Tally(0, 0)) for payment in payments]

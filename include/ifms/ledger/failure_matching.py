@@ -71,6 +71,7 @@ def book(
     A PI is PARTIAL once every beneficiary is either paid or failed; PARTIAL and COMPLETED stay what they are. Under a
     claim the PI is given back; without one the caller holds its lock.
     """
+    beneficiaries.hold(connection, [pi])
     newly = beneficiaries.record_failures(connection, {row.id: failure for row, failure in failures})
     if newly:
         _enqueue_failed(connection, pi, newly)

@@ -89,6 +89,7 @@ class PaymentDetails(StatusService[Scrolls]):
 def record_paid(connection: Connection, told: Sequence[tuple[PaymentInstruction, Sequence[Scroll]]]) -> list[Recorded]:
     """Write the scrolls of several PIs, and enqueue an SMS to those who are paid by them."""
     pis = [pi for pi, _ in told]
+    beneficiaries.hold(connection, pis)
     own = beneficiaries.record_scrolls(connection, told)
     outbox.enqueue_sms(connection, pis, "paid", {})
     return [Recorded(*each) for each in zip(own, beneficiaries.standing(connection, pis), strict=True)]

@@ -51,6 +51,7 @@ _CLOCK = """
         $$ SELECT simulated.real_clock() + current_setting('simulated.ahead')::interval $$;
 """
 
+
 def make_template(server: Server) -> None:
     """Make the template, unless the server has it.
 

@@ -532,7 +532,7 @@ def test_another_payment_s_beneficiaries_are_not_this_one_s(ledger, pi):
     assert standing(ledger, replace(other, tenant_id="od.sampleb")) == (0, 0)
 
 
-def test_two_pis_of_a_payment_that_end_at_once_reckon_one_after_the_other(ledger, pi):
+def test_who_reckons_with_a_payment_is_the_only_one_until_it_commits(ledger, pi):
     """Else each would take the other's beneficiary for unpaid, and nobody would tell that the whole payment is paid."""
     bring(ledger, pi, SUCCESSFUL)
     first, _ = of(ledger, pi)
@@ -542,18 +542,21 @@ def test_two_pis_of_a_payment_that_end_at_once_reckon_one_after_the_other(ledger
     theirs = NewPayment("od.sampleb", pi.payment_number, "sample", Decimal(1), pi.bill_date)
     ledger.db.transact(lambda c: payments.remember_payments(c, [theirs]))
     with ledger.connect() as one, one.transaction():
+        beneficiaries.hold(one, [revision])
         assert beneficiaries.standing(one, [pi]) == [Tally(1, 0)]
-        with ledger.connect() as other:  # another city's payment of the same number waits for nobody
+        with ledger.connect() as other:  # another city's payment of the same number, and another PI, wait for nobody
             free = other.execute("SELECT tenant_id FROM ifms.payment FOR UPDATE SKIP LOCKED").fetchall()
-        assert free == [("od.sampleb",)]
+            others = other.execute("SELECT pi_number FROM ifms.payment_instruction FOR UPDATE SKIP LOCKED").fetchall()
+        assert (free, others) == ([("od.sampleb",)], [(pi.pi_number,)])
         beneficiaries.record_scrolls(one, [(revision, [scroll(of(ledger, revision)[0])])])
-        with ledger.connect() as other, pytest.raises(errors.LockNotAvailable):
-            other.execute("SET lock_timeout = '100ms'")
-            beneficiaries.standing(other, [pi])
+        for held in (pi, revision):
+            with ledger.connect() as other, pytest.raises(errors.LockNotAvailable):
+                other.execute("SET lock_timeout = '100ms'")
+                beneficiaries.hold(other, [held])
     assert standing(ledger, pi) == (0, 0)
 
 
-def test_of_several_payments_those_that_several_pis_pay_are_reckoned_alone(ledger, pi):
+def test_several_payments_are_reckoned_at_once_each_by_itself(ledger, pi):
     again, _ = ledger.instruct(*ledger.payment(400))
     revisions = []
     for number, paid in enumerate((pi, again)):
@@ -563,19 +566,8 @@ def test_of_several_payments_those_that_several_pis_pay_are_reckoned_alone(ledge
         revisions.append(revise(ledger, paid, [first], f"PI-SA/2024-25/R0000{number}")[0])
     once, _ = ledger.instruct(*ledger.payment(400))
     bring(ledger, once, INITIATED)
-    with ledger.connect() as one, one.transaction(), ledger.connect() as free:
-        found = beneficiaries.standing(one, [once, *revisions, pi])
-        assert found == [Tally(2, 0), *[Tally(0, 1)] * 3]
-        held = "SELECT payment_number FROM ifms.payment FOR NO KEY UPDATE SKIP LOCKED"
-        assert free.execute(held).fetchall() == [(once.payment_number,)]
-
-
-def test_a_payment_that_one_pi_pays_is_reckoned_whoever_holds_it(ledger, pi):
-    bring(ledger, pi, INITIATED)
-    with ledger.connect() as one, one.transaction(), ledger.connect() as other:
-        one.execute("SELECT FROM ifms.payment FOR UPDATE")
-        other.execute("SET lock_timeout = '100ms'")
-        assert beneficiaries.standing(other, [pi]) == [Tally(2, 0)]
+    with ledger.connect() as one, one.transaction():
+        assert beneficiaries.standing(one, [once, *revisions, pi]) == [Tally(2, 0), *[Tally(0, 1)] * 3]
 
 
 def test_a_rejected_pi_s_beneficiaries_count_no_more(ledger, pending):

@@ -97,7 +97,7 @@ def test_a_reason_is_kept_without_the_account_that_it_quotes():
 @pytest.fixture
 def done(monkeypatch):
     """What booking wrote, with a ledger that does as it is told: `newly` fail, `waiting` are not yet paid."""
-    done = SimpleNamespace(newly=[payee(1)], waiting=0, advanced=[], told=[], noted=0, sms=[], indexed=0)
+    done = SimpleNamespace(newly=[payee(1)], waiting=0, held=[], advanced=[], told=[], noted=0, sms=[], indexed=0)
     told, advance = (
         done.told,
         lambda _c, pi, _m, event, **_k: done.advanced.append((pi.status, event)) or Change(None, ""),
@@ -106,6 +106,7 @@ def done(monkeypatch):
     monkeypatch.setattr(
         failure_matching.beneficiaries, "tallies", lambda _c, pis: {pi.id: Tally(done.waiting, 1) for pi in pis}
     )
+    monkeypatch.setattr(failure_matching.beneficiaries, "hold", lambda _c, pis: done.held.extend(pis))
     monkeypatch.setattr(failure_matching.instructions, "advance", advance)
     monkeypatch.setattr(failure_matching.instructions, "note", lambda *_a: setattr(done, "noted", done.noted + 1))
     monkeypatch.setattr(
@@ -136,7 +137,9 @@ def done(monkeypatch):
 @pytest.mark.parametrize("claim", [None, object()])
 def test_a_pi_is_partial_once_everybody_is_paid_or_failed(done, status, pi_type, waiting, moves, claim):
     done.waiting = waiting
-    failure_matching.book(None, instruction(status=status, pi_type=pi_type), [(payee(1), TOLD)], claim)
+    pi = instruction(status=status, pi_type=pi_type)
+    failure_matching.book(None, pi, [(payee(1), TOLD)], claim)
+    assert done.held == [pi]
     assert done.advanced == ([(status, Event.SOME_FAILED)] if moves else [])
     assert done.noted == (claim is not None and not moves)  # a claim is given back in either case
     [(number, lines, line_status, more)] = done.told
