@@ -204,12 +204,16 @@ def claim_messages(
 
 
 def history_by_message(connection: Connection, messages: Collection[Message]) -> dict[int, list[Mapping[str, Any]]]:
-    """The payloads about each message's payment up to and with its own, in order, by the message's id."""
+    """By each message's id the payloads about its payment: those up to and with its own, and all that were delivered.
+
+    In the order of their ids. One that is delivered late (another's transaction began later and has committed first, or a person sends it again)
+    undoes nothing that the platform has heard since.
+    """
     rows = connection.execute(
         """
         SELECT told.id, said.payload FROM ifms.outbox told
         JOIN ifms.outbox said USING (topic, ordering_key)
-        WHERE told.id = ANY(%s) AND said.id <= told.id ORDER BY told.id, said.id
+        WHERE told.id = ANY(%s) AND (said.id <= told.id OR said.delivered_at IS NOT NULL) ORDER BY told.id, said.id
         """,
         ([message.id for message in messages],),
     ).fetchall()

@@ -5,10 +5,12 @@ from collections import Counter
 
 import psycopg
 import pytest
+from support import failed
 
 from ifms.delivery import payment_status
 from ifms.delivery.payment_status import REFUSALS, changed, deliver
 from ifms.errors import PlatformReplyError, SweepNeedsAttentionError, SweepStoppedError
+from ifms.ledger import outbox as outbox_rows
 from ifms.ledger.claims import Claim
 from ifms.ledger.payments import release_holds
 from ifms.platform.client import PlatformClient
@@ -155,6 +157,49 @@ def test_what_is_refused_for_good_is_set_aside_and_sent_again_on_request(adapter
     assert second["delivered_at"] is None
     sweep = adapter.relay(again=[first["id"]])
     assert sweep.counts["delivered"] == 2
+
+
+def test_a_message_that_is_sent_again_takes_back_nothing_that_was_told_since(adapter, simulators):
+    """Told that it waits for funds while it was cancelled on the platform; paid since; then that message is sent again."""
+    adapter.run("PA")
+    adapter.run("PI")
+    settle(simulators)
+    number = platform_payment(simulators)["paymentNumber"]
+    simulators.ask_platform("POST", "statuses", {"paymentNumber": number, "status": "CANCELLED"})
+    adapter.run("RELAY")
+    [closed] = [row["id"] for row in outbox(adapter) if row["undeliverable"]]
+    simulators.ask_platform("POST", "statuses", {"paymentNumber": number, "status": "INITIATED"})
+    for service in ("VA", "PI", "PIS", "PAG", "PD", "RELAY"):
+        adapter.run(service)
+    settle(simulators)
+    assert platform_payment(simulators)["status"] == "SUCCESSFUL"
+    adapter.relay(again=[closed])
+    settle(simulators)
+    told = platform_payment(simulators)
+    assert {told["status"], *lines(told)} == {"SUCCESSFUL"}
+
+
+@pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
+def test_a_message_that_was_committed_late_takes_back_nothing(adapter, simulators):
+    """Its transaction began first, and its number is lower; another's about the same payment was delivered meanwhile."""
+    failed.paid_and_failed(adapter, payees=3, failures=1)
+    adapter.run("RELAY")
+    pi = failed.original(adapter)
+    named = "SELECT line_item_ids AS lines FROM ifms.beneficiary ORDER BY beneficiary_number"
+    corrected, returned, _ = (row["lines"] for row in adapter.rows(named))
+    of = (pi["tenant_id"], pi["payment_number"])
+    with psycopg.connect(adapter.dsn) as late, psycopg.connect(adapter.dsn) as early:
+        outbox_rows.enqueue_line_statuses(
+            late, *of, corrected, "INITIATED", status="INITIATED", reference_status="PAYMENT_INITIATED"
+        )
+        told = {"status": "PARTIAL", "reference_status": "PAYMENT_PARTIAL", "above": "PARTIAL"}
+        outbox_rows.enqueue_line_statuses(early, *of, returned, "FAILED", **told)
+        early.commit()
+        adapter.run("RELAY")
+        late.commit()
+    adapter.run("RELAY")
+    settle(simulators)
+    assert sorted(lines(platform_payment(simulators))) == ["FAILED", "INITIATED", "SUCCESSFUL"]
 
 
 @pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 3})
