@@ -64,7 +64,8 @@ class NewPayment:
     payment_number: str
     payment_id: str
     amount: Decimal
-    raised_at: datetime
+    raised_at: datetime | None
+    """None where the platform tells no time."""
 
 
 @dataclass(frozen=True)

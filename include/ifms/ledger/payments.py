@@ -44,13 +44,17 @@ UNPAID = Queue(
 def remember_payments(connection: Connection, payments: Sequence[NewPayment]) -> list[NewPayment]:
     """Take in payments of the platform; those known already stay as they were first seen.
 
+    One without a time was raised by now, and in a ledger that was restored before that: it may have a PI that was lost.
+
     Returns the known ones that the platform now tells with another amount: a conflict for a person to look at.
     """
     with connection.cursor() as cursor:
         cursor.executemany(
             """
             INSERT INTO ifms.payment (tenant_id, payment_number, payment_id, amount, raised_at)
-            VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+            VALUES (%s, %s, %s, %s, coalesce(
+                %s, (SELECT max(restored_at) - interval '1 millisecond' FROM ifms.restored), now()))
+            ON CONFLICT DO NOTHING
             """,
             [(p.tenant_id, p.payment_number, p.payment_id, p.amount, p.raised_at) for p in payments],
         )

@@ -334,12 +334,17 @@ def use(
     return found
 
 
+# What was approved before a restore may have been done after the backup, and things have gone on since.
+_LAST_RESTORE = "coalesce((SELECT max(restored_at) FROM ifms.restored), '-infinity')"
+
+
 def approved_of(connection: Connection, act: Act, subject: str) -> UUID | None:
     """The proposal to do this to that which was approved and is not used up; None when there is none."""
     row = connection.execute(
-        """
+        f"""
         SELECT id FROM ifms.proposal
         WHERE act = %s AND subject = %s AND approved_at IS NOT NULL AND done_at IS NULL AND failed_at IS NULL
+          AND approved_at > {_LAST_RESTORE}
         ORDER BY approved_at DESC LIMIT 1
         """,
         (act, subject),
@@ -369,13 +374,21 @@ def fitting(
     found = find(connection, proposal_id, lock=True)
     if found is None or (found.act, found.subject) != (act, subject) or found.parameters != dict(parameters):
         raise SecondPersonError(f"{subject}: proposal {proposal_id} is not of this act ({act}); nothing was done")
-    row = connection.execute("SELECT clock_timestamp() >= %s + interval '1 day'", (found.expires_at,)).fetchone()
+    [over, of_a_backup] = connection.execute(
+        f"SELECT clock_timestamp() >= %s + interval '1 day', %s <= {_LAST_RESTORE}",
+        (found.expires_at, found.approved_at),
+    ).fetchall()[0]
     if found.approved_at is None:
         raise SecondPersonError(f"{subject}: proposal {proposal_id} is not approved; nothing was done")
     if found.done_at is not None or found.failed_at is not None:
         raise SecondPersonError(f"{subject}: proposal {proposal_id} is used up; nothing was done")
-    if row is not None and row[0]:
+    if over:
         raise SecondPersonError(f"{subject}: proposal {proposal_id} has expired; nothing was done")
+    if of_a_backup:
+        raise SecondPersonError(
+            f"{subject}: proposal {proposal_id} was approved before the ledger was restored, and may have been done "
+            "since: propose it anew; nothing was done"
+        )
     return found
 
 

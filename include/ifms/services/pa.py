@@ -219,10 +219,10 @@ def _ledger_payment(payment: Payment) -> LedgerPayment:
     )
 
 
-def _raised_at(payment: Payment, created: int | None) -> datetime:
-    """When the payment was created. Raises BadInputError for a time before there were any."""
-    when = clock.from_epoch_ms(created) if created else clock.now()
-    if when < _FIRST:
+def _raised_at(payment: Payment, created: int | None) -> datetime | None:
+    """When the payment was created, if that is told. Raises BadInputError for a time before there were any."""
+    when = clock.from_epoch_ms(created) if created else None
+    if when is not None and when < _FIRST:
         raise BadInputError(f"{payment.label} says that it was created in {when.year}; ask the platform what it is")
     return when
 

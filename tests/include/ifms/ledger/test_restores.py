@@ -59,6 +59,31 @@ def test_clearing_needs_a_second_person(ledger):
     assert ledger.row(said) == ("asha, approved by ravi, by root", "not in the treasury's list")
 
 
+def test_what_was_approved_before_another_restore_clears_nothing(ledger):
+    """It may have been cleared and paid since the backup that has the approval in it."""
+    ledger.payment(100, "EP/1")
+    ledger_owner(ledger, lambda c: restores.begin(c, "sample"))
+    second_person.needed(ledger.dsn)
+    given = {"tenant_id": None, "reason": "not in the treasury's list", "person": "asha"}
+    made = ledger_owner(ledger, lambda c: proposals.propose(c, Act.RELEASE, "EP/1", {}, **given))
+    ledger_owner(ledger, lambda c: proposals.approve(c, made.id, "ravi"))
+    assert ledger.db.transact(lambda c: proposals.approved_of(c, Act.RELEASE, "EP/1")) == made.id
+    ledger_owner(ledger, lambda c: restores.begin(c, "sample"))
+    assert ledger.db.transact(lambda c: proposals.approved_of(c, Act.RELEASE, "EP/1")) is None
+    with pytest.raises(SecondPersonError, match="was approved before the ledger was restored"):
+        ledger_owner(ledger, lambda c: restores.clear(c, "EP/1", "not at the treasury", "root", made.id))
+
+
+def test_a_payment_without_a_time_is_taken_for_one_from_before_the_restore(ledger):
+    untimed = NewPayment(TENANT, "EP/1", "sample", Decimal(1), None)
+    ledger.db.transact(lambda c: payments.remember_payments(c, [untimed]))
+    assert ledger.one("SELECT raised_at BETWEEN now() - interval '1 minute' AND now() FROM ifms.payment")
+    ledger_owner(ledger, lambda c: restores.begin(c, "sample"))
+    later = replace(untimed, payment_number="EP/2")
+    ledger.db.transact(lambda c: payments.remember_payments(c, [later]))
+    assert [row[0] for row in ledger.db.transact(restores.in_doubt)] == ["EP/1", "EP/2"]
+
+
 def test_another_restore_makes_it_doubtful_again(ledger):
     payment, _ = ledger.payment(100)
     for _ in range(2):
