@@ -701,6 +701,7 @@ CREATE TABLE ifms.payment_instruction (
     absent_since timestamp with time zone,
     held_back boolean DEFAULT false NOT NULL,
     settled_by text,
+    said_absent_at timestamp with time zone,
     cancelled_by text,
     found_failed_at timestamp with time zone,
     same_refusals integer DEFAULT 0 NOT NULL,
@@ -741,6 +742,7 @@ CREATE TABLE ifms.payment_instruction (
     CONSTRAINT payment_instruction_paid_at_in_bounds CHECK (((paid_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (paid_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT payment_instruction_pi_type_check CHECK ((pi_type = ANY (ARRAY['ORIGINAL'::text, 'REVISED'::text]))),
     CONSTRAINT payment_instruction_polled_at_in_bounds CHECK (((polled_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (polled_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT payment_instruction_said_absent_at_in_bounds CHECK (((said_absent_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (said_absent_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT payment_instruction_status_since_in_bounds CHECK (((status_since >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (status_since < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT payment_instruction_updated_at_in_bounds CHECK (((updated_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (updated_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT sanction_is_known CHECK (((sanction_id IS NOT NULL) OR ((imported_at IS NOT NULL) AND (pi_type = 'ORIGINAL'::text) AND (status = ANY (ARRAY['PENDING'::text, 'FAILED'::text])))))
@@ -5987,6 +5989,12 @@ CREATE TRIGGER payment_is_withheld BEFORE INSERT ON ifms.payment_instruction FOR
 CREATE TRIGGER registry_id_is_frozen BEFORE UPDATE OF bank_account_id, created_at ON ifms.beneficiary FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('the content of a payment instruction is frozen');
 
 --
+-- Name: payment_instruction said_absent_once; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER said_absent_once BEFORE UPDATE OF said_absent_at ON ifms.payment_instruction FOR EACH ROW WHEN (((old.said_absent_at IS NOT NULL) AND (new.said_absent_at IS DISTINCT FROM old.said_absent_at) AND ((new.said_absent_at IS NULL) OR (new.said_absent_at < old.said_absent_at) OR (old.found_failed_at IS NULL) OR (old.found_failed_at < old.said_absent_at)))) EXECUTE FUNCTION ifms.refuse_change('that the treasury lacks it is said once, until it is shown again');
+
+--
 -- Name: treasury_call said_is_said; Type: TRIGGER; Schema: ifms; Owner: -
 --
 
@@ -6016,7 +6024,7 @@ CREATE TRIGGER settled_by_fact BEFORE UPDATE OF status ON ifms.payment_instructi
 -- Name: payment_instruction settled_once; Type: TRIGGER; Schema: ifms; Owner: -
 --
 
-CREATE TRIGGER settled_once BEFORE UPDATE OF settled_by ON ifms.payment_instruction FOR EACH ROW WHEN (((old.settled_by IS NOT NULL) AND (new.settled_by IS DISTINCT FROM old.settled_by))) EXECUTE FUNCTION ifms.refuse_change('who has settled a payment instruction stays on record');
+CREATE TRIGGER settled_once BEFORE UPDATE OF settled_by ON ifms.payment_instruction FOR EACH ROW WHEN (((old.settled_by IS NOT NULL) AND (new.settled_by IS DISTINCT FROM old.settled_by) AND ((old.status <> 'FAILED'::text) OR (NOT (new.said_absent_at IS DISTINCT FROM old.said_absent_at))))) EXECUTE FUNCTION ifms.refuse_change('who has settled a payment instruction stays on record');
 
 --
 -- Name: reported_failure settled_once; Type: TRIGGER; Schema: ifms; Owner: -
@@ -6688,6 +6696,12 @@ GRANT UPDATE(held_back) ON TABLE ifms.payment_instruction TO ifms_work;
 --
 
 GRANT UPDATE(settled_by) ON TABLE ifms.payment_instruction TO ifms_work;
+
+--
+-- Name: COLUMN payment_instruction.said_absent_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(said_absent_at) ON TABLE ifms.payment_instruction TO ifms_work;
 
 --
 -- Name: COLUMN payment_instruction.cancelled_by; Type: ACL; Schema: ifms; Owner: -

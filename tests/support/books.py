@@ -42,6 +42,7 @@ VARYING = frozenset(
         "refused_first",
         "absent_since",
         "settled_by",
+        "said_absent_at",
         "tries",  # how it came to where it is
         "allotted_after",
         "reserved_after",

@@ -289,6 +289,7 @@ _TYPES = {  # of its columns, and of a lease; every other one is a text
     "refused_first": "boolean",
     "absent_since": "timestamptz",
     "held_back": "boolean",
+    "said_absent_at": "timestamptz",
     "found_failed_at": "timestamptz",
     "same_refusals": "integer",
     "unknown_answer_id": "uuid",
@@ -438,7 +439,10 @@ def failed_uncertain(
 def found_failed(connection: Connection, pi: PaymentInstruction) -> None:
     """Note that its status service shows a PI that is FAILED here: somebody must look."""
     connection.execute(
-        "UPDATE ifms.payment_instruction SET found_failed_at = now() WHERE id = %s AND found_failed_at IS NULL",
+        """
+        UPDATE ifms.payment_instruction SET found_failed_at = now()
+        WHERE id = %s AND (found_failed_at IS NULL OR found_failed_at < said_absent_at)
+        """,
         (pi.id,),
     )
 
@@ -460,13 +464,19 @@ def call_under_way(connection: Connection, pi: PaymentInstruction) -> bool:
     return bool(row and row[0])
 
 
-def settled_by(connection: Connection, pi: PaymentInstruction, person: str) -> None:
-    """Note who says what became of a PI whose lock the caller holds; a claim that has run out ends with it."""
+def settled_by(connection: Connection, pi: PaymentInstruction, person: str, *, absent: bool) -> None:
+    """Note who says what became of a PI whose lock the caller holds: that the treasury lacks it, or has it.
+
+    A claim that has run out ends with it.
+    """
     connection.execute(
         """
-        UPDATE ifms.payment_instruction SET settled_by = %s, claim_token = NULL, claimed_until = NULL WHERE id = %s
+        UPDATE ifms.payment_instruction
+        SET settled_by = %s, said_absent_at = CASE WHEN %s THEN now() ELSE said_absent_at END,
+            claim_token = NULL, claimed_until = NULL
+        WHERE id = %s
         """,
-        (person, pi.id),
+        (person, absent, pi.id),
     )
 
 

@@ -199,7 +199,8 @@ WHERE (later.parent_pi_number IS NOT NULL OR later.repayment_of IS NOT NULL) AND
 -- remedy: Pause ifms_pi and ifms_cor and ask the treasury what it has paid
 SELECT 'PI ' || pi_number || ' of ' || tenant_id || ' is FAILED here, and the treasury has it: its payment '
        || payment_number || ', ' || net_amount
-FROM ifms.payment_instruction WHERE found_failed_at IS NOT NULL
+FROM ifms.payment_instruction
+WHERE found_failed_at IS NOT NULL AND (said_absent_at IS NULL OR said_absent_at < found_failed_at)
 
 -- invariant: earlier_numbers_are_known
 -- holds: of each payment's earlier PIs it is known whether the treasury has them

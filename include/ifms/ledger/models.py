@@ -154,6 +154,11 @@ class Beneficiary:
         object.__setattr__(self, "status", BeneficiaryStatus(self.status))
 
 
+def said_absent(said_at: datetime | None, found_at: datetime | None) -> bool:
+    """Whether a person's word that the treasury lacks a PI stands: nothing has shown the PI since."""
+    return said_at is not None and (found_at is None or found_at < said_at)
+
+
 @dataclass(frozen=True)
 class PaymentInstruction:
     """A payment instruction as a sweep claims it; `bill_date` is frozen at its creation."""
@@ -204,6 +209,10 @@ class PaymentInstruction:
     """The ledger was restored: it is asked about, and not submitted before somebody has cleared it."""
     settled_by: str | None = None
     """Who has said what became of it, when nothing else could."""
+    said_absent_at: datetime | None = None
+    """When a person has said, the last time, that the treasury lacks it."""
+    found_failed_at: datetime | None = None
+    """When its status service has shown it though it is FAILED here."""
     same_refusals: int = 0
     """How many sweeps running have been refused with the text in `error_message`."""
     unmatched_failures: bool = False
@@ -216,3 +225,8 @@ class PaymentInstruction:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "status", PiStatus(self.status))
+
+    @property
+    def is_said_absent(self) -> bool:
+        """Whether a person has said that the treasury lacks it, and its status service has not shown it since."""
+        return said_absent(self.said_absent_at, self.found_failed_at)

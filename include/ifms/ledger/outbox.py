@@ -206,8 +206,8 @@ def claim_messages(
 def history_by_message(connection: Connection, messages: Collection[Message]) -> dict[int, list[Mapping[str, Any]]]:
     """By each message's id the payloads about its payment: those up to and with its own, and all that were delivered.
 
-    In the order of their ids. One that is delivered late (another's transaction began later and has committed first, or a person sends it again)
-    undoes nothing that the platform has heard since.
+    In the order of their ids. One that is delivered late (another's transaction began later and has committed first, or
+    a person sends it again) undoes nothing that the platform has heard since.
     """
     rows = connection.execute(
         """

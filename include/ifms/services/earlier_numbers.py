@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, assert_never
 
+from ifms import clock
 from ifms.errors import BadInputError, TreasuryError, WireError
 from ifms.ledger import instructions, phrases
 from ifms.ledger.models import PaymentInstruction
@@ -66,7 +67,7 @@ class EarlierNumbers:
             case Rejected(errors=errors):
                 answer = f"says: {'; '.join(map(str, errors))}"
                 meaning = self.sweep.phrasebook.errors(service.service, errors, pi.pi_number)
-                if meaning in (Meaning.UNKNOWN_BILL, Meaning.REJECTED):
+                if meaning is Meaning.REJECTED or (meaning is Meaning.UNKNOWN_BILL and pi.found_failed_at is None):
                     return None
                 if meaning is Meaning.TRY_LATER:
                     return TREASURY_SILENT, f"{name}, and {service.service} {answer}; it is asked again"
@@ -79,8 +80,10 @@ class EarlierNumbers:
                 return TREASURY_SILENT, f"{name}, and {service.service} did not answer ({reason}); it is asked again"
             case _ as never:
                 assert_never(never)
-        if pi.settled_by is not None:  # a person has said that the treasury lacks it, and nothing shows it
+        if pi.is_said_absent:  # and nothing shows it
             return None
+        if pi.found_failed_at is not None:  # what the treasury has once shown, no other word of its own takes back
+            answer += f", but showed it on {clock.to_ist(pi.found_failed_at):%Y-%m-%d}"
         remedy = "ask the treasury: if it lacks it, say so with `ifms settle`; then let the payment be resubmitted"
         return IN_DOUBT, f"{name}, and {service.service} {answer}; {remedy}"
 

@@ -58,7 +58,7 @@ def settle(
         reason, person = proposal.reason, proposal.people
     kind = Revision() if pi.pi_type == "REVISED" else Instruction()
     message = f"settled by hand, {verdict}, by {person}: {reason}"
-    instructions.settled_by(connection, pi, person)
+    instructions.settled_by(connection, pi, person, absent=verdict is Verdict.NOT_THERE)
     if pi.status is PiStatus.FAILED:
         status_log.log_status(connection, pi, kind.service, LogStatus.SETTLED_BY_HAND, message=message)
         return pi
@@ -74,7 +74,7 @@ def settle(
 
 def may_be_settled(pi: PaymentInstruction) -> bool:
     """Whether a person may say what became of it: nothing else has."""
-    doubtful = pi.status is PiStatus.FAILED and pi.uncertain and pi.settled_by is None
+    doubtful = pi.status is PiStatus.FAILED and pi.uncertain and not pi.is_said_absent
     return pi.status is PiStatus.PENDING or doubtful
 
 

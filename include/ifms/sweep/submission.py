@@ -221,7 +221,7 @@ class Sender:
 
     def _may_only_be_asked_about(self, pi: PaymentInstruction) -> bool:
         """Whether it is not sent again whatever its status service says: held back, or refused and not just for now."""
-        return pi.held_back or (pi.refusal is not None and self._refused_as(pi) is not Meaning.TRY_LATER)
+        return pi.held_back or self._stands_refused(pi)
 
     # What texts mean --------------------------------------------------------------------------------------------------
 
@@ -230,6 +230,10 @@ class Sender:
 
     def _status_meaning(self, pi: PaymentInstruction, outcome: Rejected) -> Meaning | None:
         return self.sweep.phrasebook.errors(self.kind.asked_by.service, outcome.errors, pi.pi_number)
+
+    def _stands_refused(self, pi: PaymentInstruction) -> bool:
+        """Whether its last submission was refused, and not just for now."""
+        return pi.refusal is not None and self._refused_as(pi) is not Meaning.TRY_LATER
 
     def _refused_as(self, pi: PaymentInstruction) -> Meaning | None:
         """What the standing refusal of its last submission means by what is known today."""
@@ -400,13 +404,18 @@ class Sender:
                     case None:
                         unknown = self.sweep.phrasebook.unmatched(service, errors, pi.pi_number)
                         problem = f"{service} says what nobody knows: {message}"
-                        label = self._unsettled(writes, item, LogStatus.ERROR, problem, service, unknown)
+                        label = self._unsettled(
+                            writes, item, LogStatus.ERROR, problem, service, unknown, absent_since=None
+                        )
                         return _Concluded(label, problem)
-                return self._still_waiting(writes, item, LogStatus.ERROR, message)
+                    case Meaning.TRY_LATER:  # it says nothing of the bill
+                        return self._still_waiting(writes, item, LogStatus.ERROR, message)
+                return self._still_waiting(writes, item, LogStatus.ERROR, message, absent_since=None)
             case NeverSent(reason=reason):
                 return self._still_waiting(writes, item, LogStatus.NO_RESPONSE, reason)
             case Unknown(reason=reason, understood=understood):
-                label = self._unsettled(writes, item, LogStatus.NO_RESPONSE, reason, service)
+                columns = {} if understood else {"absent_since": None}
+                label = self._unsettled(writes, item, LogStatus.NO_RESPONSE, reason, service, (), **columns)
                 return _Concluded(label, None if understood else reason)
             case _ as never:
                 assert_never(never)
@@ -421,7 +430,7 @@ class Sender:
         """Its status service does not know the bill that the treasury has refused: the second time, that ends it."""
         pi, now = item.pi, clock.now()
         apart = timedelta(hours=self.treasury.config.absence_hours)
-        refused = pi.refusal is not None and not self._number_is_taken(pi) and not pi.held_back
+        refused = self._stands_refused(pi) and not self._number_is_taken(pi) and not pi.held_back
         if refused and pi.absent_since is not None and now - pi.absent_since >= apart:
             change = self.kind.declined(writes, pi, item.claim, refusal_of(pi))
             message = (
@@ -441,7 +450,7 @@ class Sender:
         problem = None
         if pi.held_back:
             problem = f"the ledger was restored, and it is not cleared (`ifms after-restore clear`): {reason}"
-        elif pi.refusal is not None and self._refused_as(pi) is not Meaning.TRY_LATER:
+        elif self._stands_refused(pi):
             problem = f"refused: {'; '.join(map(str, refusal_of(pi)))}; {reason}"
         elif item.withheld is not None:
             problem = f"it is not sent again: {item.withheld}; {reason}"

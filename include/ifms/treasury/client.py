@@ -327,6 +327,10 @@ class TreasuryClient:
             outcome = Unknown(reason, (draft.exchange("unknown", http, error=reason),), understood=True)
             return _Attempt(outcome, session_over=True)
         self._proved(session)
+        if reply.errors and reply.data:
+            # A receipt beside an error: whichever is true, the other one decides nothing about money.
+            reason = "the reply has an error and data at once: " + "; ".join(str(error) for error in reply.errors)
+            return _Attempt(Unknown(reason, (draft.exchange("unknown", http, error=reason),), understood=False))
         if reply.errors:
             texts = "; ".join(str(error) for error in reply.errors)
             return _Attempt(Rejected(reply.errors, (draft.exchange("rejected", http, error=texts),)))

@@ -31,8 +31,8 @@ GRANT UPDATE (approved_by, refused_by, refused_at, refusal, done_at, done_in, fa
 GRANT UPDATE (status, is_active, attempts, last_attempt, last_attempt_at, error_code, error_message, success_code,
     success_description, pi_approved_id, pi_approval_date, pa_fin_year, pa_advice_id, pa_advice_date,
     pa_bill_ref_number, pa_token_number, pa_token_date, paid_at, uncertain, refusal, refused_first, absent_since,
-    held_back, settled_by, cancelled_by, found_failed_at, same_refusals, unknown_answer_id, unmatched_failures,
-    polled_at, failures_polled_at, claim_token, claimed_until, updated_at) ON ifms.payment_instruction TO ifms_work;
+    held_back, settled_by, said_absent_at, cancelled_by, found_failed_at, same_refusals, unknown_answer_id,
+    unmatched_failures, polled_at, failures_polled_at, claim_token, claimed_until, updated_at) ON ifms.payment_instruction TO ifms_work;
 GRANT UPDATE (status, status_message, voucher_number, voucher_date, utr_number, utr_date, end_to_end_id,
     challan_number, challan_date, failed_on, account_sealed, account_last4, ifsc, same_account_by, updated_at)
     ON ifms.beneficiary TO ifms_work;

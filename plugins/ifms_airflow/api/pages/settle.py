@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from ifms import clock
 from ifms.errors import BadInputError, ConflictError
+from ifms.ledger.models import said_absent
 from ifms.ledger.proposals import Act
 from ifms.ledger.statuses import PiStatus
 from ifms.queries.instruction import Row, Whole, by_number
@@ -113,7 +114,8 @@ def _propose(request: Request, user: User, whole: Whole, form: Settlement) -> Re
 
 def may_settle(pi: Row) -> bool:
     """Whether a person may say what became of it; the ledger looks again when one does."""
-    doubtful = pi["status"] == PiStatus.FAILED and pi["uncertain"] and pi["settled_by"] is None
+    absent = said_absent(pi["said_absent_at"], pi["found_failed_at"])
+    doubtful = pi["status"] == PiStatus.FAILED and pi["uncertain"] and not absent
     return pi["status"] == PiStatus.PENDING or doubtful
 
 

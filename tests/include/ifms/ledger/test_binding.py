@@ -39,6 +39,8 @@ ALIVE = {
     "absent_since",
     "held_back",
     "settled_by",
+    "said_absent_at",
+    "found_failed_at",
     "same_refusals",
     "unmatched_failures",
     "signature",

@@ -409,7 +409,7 @@ def test_a_call_is_under_way_while_the_pi_is_claimed(ledger, two):
 
 
 def test_who_settles_a_pi_is_noted_and_ends_its_claim(ledger, two):
-    ledger.db.transact(lambda c: instructions.settled_by(c, two[0], "officer"))
+    ledger.db.transact(lambda c: instructions.settled_by(c, two[0], "officer", absent=False))
     row = "SELECT settled_by, claim_token, claimed_until FROM ifms.payment_instruction WHERE id = %s"
     assert ledger.row(row, two[0].id) == ("officer", None, None)
     assert ledger.row(row, two[1].id)[0] is None

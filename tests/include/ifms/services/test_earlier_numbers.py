@@ -11,6 +11,7 @@ from support import failed
 from support.adapter import assert_money_is_right
 from support.uncertain import a_day_later, on, pi, red, resubmit
 
+from ifms import clock
 from ifms.errors import SweepError, SweepNeedsAttentionError, SweepUnreachableError
 from ifms.ledger.phrases import add_phrase
 from ifms.services import manual_settlement
@@ -188,7 +189,7 @@ def test_an_answer_without_any_row_says_nothing(ask, earlier, treasury):
     code, message = ask().hold
     assert code == DOUBT
     assert "and PIS has no news of it, which does not mean that the treasury lacks it; ask the treasury" in message
-    assert ask([replace(pi, settled_by="a tester") for pi in earlier]).hold is None
+    assert ask([replace(pi, said_absent_at=clock.now()) for pi in earlier]).hold is None
 
 
 @pytest.mark.parametrize(
@@ -203,7 +204,7 @@ def test_one_that_can_not_be_asked_about_now_is_asked_about_again(
 ):
     on(adapter, lambda c: add_phrase(c, ["PIS"], "Sample queue is full", "try later", reason="x", added_by="a tester"))
     treasury.rule("PIS", effect, **options)
-    code, message = ask([replace(earlier[0], settled_by="a tester")]).hold
+    code, message = ask([replace(earlier[0], said_absent_at=clock.now())]).hold
     assert code == SILENT
     assert re.search(f"{earlier[0].pi_number} is FAILED here.*, and {said}.*; it is asked again$", message)
 

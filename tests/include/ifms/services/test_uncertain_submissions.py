@@ -1,16 +1,33 @@
 """A submission whose outcome is not known is settled by facts alone: never a second accepted bill, never a green guess."""
 
+import json
 from datetime import timedelta
+from functools import partial
 
 import psycopg
 import pytest
 from support import failed
 from support.adapter import assert_money_is_right
-from support.uncertain import DUPLICATE, UNKNOWN_BILL, a_day_later, a_due_payment, on, pi, red, reserved, stays_pending
+from support.uncertain import (
+    DUPLICATE,
+    UNKNOWN_BILL,
+    a_day_later,
+    a_due_payment,
+    on,
+    pi,
+    red,
+    reserved,
+    resubmit,
+    stays_pending,
+)
 
-from ifms.errors import SweepError, SweepNeedsAttentionError
+from ifms.errors import ConflictError, SweepError, SweepNeedsAttentionError
 from ifms.ledger import phrases
+from ifms.services import still_owed
+from ifms.services.manual_settlement import Verdict, settle
 from ifms.sweep.submission import Sender
+from ifms.treasury import client
+from ifms.wire.phrasebook import Meaning
 
 pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0}, after=a_due_payment)
 
@@ -247,3 +264,139 @@ def test_what_an_earlier_submission_was_refused_for_says_nothing_of_a_later_one(
     due.run("PI")
     assert pi(due)["status"] == "INITIATED"
     assert_money_is_right(due, treasury)
+
+
+def with_an_error(monkeypatch, service, code, text):
+    """Each reply of that service that has data has this error, too."""
+    read = client.parse_reply
+
+    def both(plain):
+        document = json.loads(plain)
+        if document.get("serviceId") == service and document.get("data"):
+            document["errorMsgs"] = [{"errorCode": code, "errorMsg": text}]
+        return read(json.dumps(document))
+
+    monkeypatch.setattr(client, "parse_reply", both)
+
+
+def test_an_error_beside_a_receipt_declines_nothing(due, treasury, monkeypatch):
+    """The treasury accepts a bill, and warns of one of its accounts in the same breath."""
+    with monkeypatch.context() as patched:
+        with_an_error(patched, "PI", "340", "Wrong IFSC provided in Beneficiary Details for BenefId BN/1")
+        red(due, "the reply has an error and data at once: .*Wrong IFSC")
+    stays_pending(due, treasury, pi(due)["pi_number"])
+    due.run("PI")
+    assert pi(due)["status"] == "INITIATED"
+    assert_money_is_right(due, treasury)
+
+
+@pytest.mark.parametrize("text", [UNKNOWN_BILL, "This Bill Number {n} is rejected by SSU sample"])
+def test_an_error_beside_what_pis_shows_settles_nothing(lost, treasury, monkeypatch, text):
+    number = pi(lost)["pi_number"]
+    with monkeypatch.context() as patched:
+        with_an_error(patched, "PIS", None, text.format(n=number))
+        red(lost, "the reply has an error and data at once")
+    stays_pending(lost, treasury, number)
+
+
+@pytest.mark.parametrize(
+    ("between", "meaning"),
+    [
+        ("bill {bill} waits for its SSU", Meaning.NO_NEWS),
+        ("Bill {bill} of this SSU is under scrutiny", None),
+    ],
+)
+def test_two_absences_count_only_without_another_answer_between_them(lost, treasury, between, meaning):
+    number = pi(lost)["pi_number"]
+    treasury.rule("PIS", "error", errorMsg=UNKNOWN_BILL, times=1)
+    treasury.rule("PI", "error", errorMsg=f"Bill {number} is in the register of this office", times=1)
+    red(lost, "refused: ")
+    if meaning is not None:
+        on(lost, lambda c: phrases.add_phrase(c, ["PIS"], between, meaning, reason="asked", added_by="a tester"))
+    treasury.rule("PIS", "error", errorMsg=UNKNOWN_BILL, times=1)
+    red(lost, "PIS does not know it")
+    a_day_later(lost)
+    treasury.rule("PIS", "error", errorMsg=between.format(bill=number), times=1)
+    red(lost, between.format(bill=number))
+    treasury.rule("PIS", "error", errorMsg=UNKNOWN_BILL, times=1)
+    red(lost, "PIS does not know it")
+    stays_pending(lost, treasury, number)
+
+
+def test_an_answer_that_says_nothing_of_the_bill_lets_the_day_run_on(refused, treasury):
+    treasury.rule("PIS", "error", errorMsg=UNKNOWN_BILL, times=1)
+    red(refused, "PIS does not know it")
+    since, busy = pi(refused)["absent_since"], "Sample queue is full"
+    on(refused, lambda c: phrases.add_phrase(c, ["PIS"], busy, Meaning.TRY_LATER, reason="asked", added_by="a tester"))
+    treasury.rule("PIS", "error", errorMsg=busy, times=1)
+    red(refused, busy)
+    assert pi(refused)["absent_since"] == since
+
+
+def test_to_be_tried_later_is_no_refusal(lost, treasury, monkeypatch):
+    """Of a payment that is withheld its PI is only asked about, and nothing has refused it."""
+    number = pi(lost)["pi_number"]
+    treasury.rule("PIS", "error", errorMsg=UNKNOWN_BILL, times=1)
+    treasury.rule("PI", "error", errorMsg="Internal Server Error. Please try after some time", times=1)
+    red(lost, "refused: ")
+    monkeypatch.setattr(
+        still_owed, "withheld", lambda _p, _m, due: {each.pi.pi_number: "it could not be read" for each in due}
+    )
+    treasury.rule("PIS", "error", errorMsg=UNKNOWN_BILL, times=2)
+    for _ in range(2):
+        red(lost, "it is not sent again: it could not be read; PIS does not know it")
+        a_day_later(lost)
+    stays_pending(lost, treasury, number)
+
+
+@pytest.mark.parametrize("settled", [False, True], ids=["found absent twice", "said absent by a person"])
+def test_what_the_treasury_has_shown_no_later_word_of_its_own_takes_back(refused, treasury, settled):
+    """FAILED here, then shown, then not any more: a person has to say anew that the treasury lacks it."""
+    number = pi(refused)["pi_number"]
+    say = partial(settle, pi_number=number, verdict=Verdict.NOT_THERE, reason="a list", person="a tester", typed=number)
+    if settled:
+        on(refused, say)
+    else:
+        for _ in range(2):
+            treasury.rule("PIS", "error", errorMsg=UNKNOWN_BILL, times=1)
+            refused.run("PI") if pi(refused)["absent_since"] else red(refused, "PIS does not know it")
+            a_day_later(refused)
+    assert pi(refused)["status"] == "FAILED"
+    resubmit(refused)
+    show = json.dumps({"serviceId": "PIS", "errorMsg": None, "data": [{"jitBillNo": number}]})
+    treasury.rule("PIS", "plain_reply", text=show, times=1)
+    red(refused, "ask the treasury before anything else is paid")
+    resubmit(refused)
+    red(refused, "but showed it on .*say so with `ifms settle`")  # PIS does not know it any more
+    assert len(refused.rows("SELECT FROM ifms.payment_instruction")) == 1
+    on(refused, say)
+    with pytest.raises(ConflictError, match="only a PENDING one is settled"):
+        on(refused, say)
+    resubmit(refused)
+    refused.run("PI")
+    assert pi(refused)["status"] == "INITIATED"
+    assert_money_is_right(refused, treasury)
+
+
+def test_a_person_s_word_that_the_treasury_has_it_does_not_mean_that_it_lacks_it(lost, treasury):
+    number = pi(lost)["pi_number"]
+    accepted = Verdict.ACCEPTED
+    on(lost, lambda c: settle(c, number, accepted, reason="its list", person="a tester", typed=number))
+    treasury.rule("PIS", "error", errorMsg=f"This Bill Number {number} is rejected by SSU sample", times=1)
+    lost.run("PIS")
+    assert pi(lost)["status"] == "FAILED"
+    resubmit(lost)
+    again = f"Bill Number {number} was rejected and is submitted again by SSU sample"
+    treasury.rule("PIS", "error", errorMsg=again, times=1)
+    red(lost, "say so with `ifms settle`")
+    assert treasury.accepted == {number: 1}
+    on(lost, lambda c: settle(c, number, Verdict.NOT_THERE, reason="its list", person="another", typed=number))
+    assert pi(lost)["settled_by"] == "another"
+
+
+def test_who_has_settled_it_stays_on_record(lost):
+    number = pi(lost)["pi_number"]
+    on(lost, lambda c: settle(c, number, Verdict.NOT_THERE, reason="a list", person="a tester", typed=number))
+    for change in ("settled_by = 'another'", "said_absent_at = NULL", "said_absent_at = now() + interval '1 h'"):
+        with psycopg.connect(lost.dsn) as connection, pytest.raises(psycopg.errors.CheckViolation):
+            connection.execute(f"UPDATE ifms.payment_instruction SET {change}")

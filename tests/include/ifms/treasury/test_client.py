@@ -119,11 +119,22 @@ def test_every_call_has_its_own_key(client):
     ],
 )
 def test_an_error_in_either_field_is_a_rejection(treasury, client, errors):
-    treasury.script.append(lambda talk: talk.reply({"serviceId": "PI", "data": [{"jitBillNo": "1"}], **errors}))
+    treasury.script.append(lambda talk: talk.reply({"serviceId": "PI", "data": [], **errors}))
     outcome = client.call(pis())
     assert isinstance(outcome, Rejected)
     assert len(outcome.errors) == 1
     assert outcome.exchanges[0].outcome == "rejected"
+
+
+def test_an_error_and_data_at_once_say_nothing(treasury, client):
+    """A receipt beside a warning: neither may decide about money."""
+    both = {"serviceId": "PI", "data": [{"jitBillNo": "1"}], "errorMsg": "Account 123456789012 is wrong"}
+    treasury.script.append(lambda talk: talk.reply(both))
+    outcome = client.call(pis())
+    assert isinstance(outcome, Unknown)
+    assert not outcome.understood
+    assert outcome.reason == "the reply has an error and data at once: Account ********9012 is wrong"
+    assert outcome.exchanges[0].outcome == "unknown"
 
 
 def test_connections_are_reused(treasury, client):

@@ -82,8 +82,10 @@ CREATE TABLE ifms.payment_instruction (
     held_back            boolean NOT NULL DEFAULT false,
     -- A person has said what became of it; or has cancelled it before it was sent.
     settled_by           text,
+    -- When a person has said, the last time, that the treasury lacks it.
+    said_absent_at       timestamptz,
     cancelled_by         text CHECK (btrim(cancelled_by) <> ''),
-    -- FAILED here, and its status service was found to show it.
+    -- FAILED here, and its status service was found to show it; anew after a person has said that the treasury lacks it.
     found_failed_at      timestamptz,
     -- How many sweeps running have been refused with the same text (error_message).
     same_refusals        integer NOT NULL DEFAULT 0,
@@ -304,8 +306,14 @@ CREATE TRIGGER once_uncertain BEFORE UPDATE OF uncertain ON ifms.payment_instruc
     FOR EACH ROW WHEN (OLD.uncertain AND NOT NEW.uncertain)
     EXECUTE FUNCTION ifms.refuse_change('that a submission may have arrived is not unsaid');
 CREATE TRIGGER settled_once BEFORE UPDATE OF settled_by ON ifms.payment_instruction
-    FOR EACH ROW WHEN (OLD.settled_by IS NOT NULL AND NEW.settled_by IS DISTINCT FROM OLD.settled_by)
+    FOR EACH ROW WHEN (OLD.settled_by IS NOT NULL AND NEW.settled_by IS DISTINCT FROM OLD.settled_by
+        AND (OLD.status <> 'FAILED' OR NEW.said_absent_at IS NOT DISTINCT FROM OLD.said_absent_at))
     EXECUTE FUNCTION ifms.refuse_change('who has settled a payment instruction stays on record');
+CREATE TRIGGER said_absent_once BEFORE UPDATE OF said_absent_at ON ifms.payment_instruction
+    FOR EACH ROW WHEN (OLD.said_absent_at IS NOT NULL AND NEW.said_absent_at IS DISTINCT FROM OLD.said_absent_at
+        AND (NEW.said_absent_at IS NULL OR NEW.said_absent_at < OLD.said_absent_at
+             OR OLD.found_failed_at IS NULL OR OLD.found_failed_at < OLD.said_absent_at))
+    EXECUTE FUNCTION ifms.refuse_change('that the treasury lacks it is said once, until it is shown again');
 
 -- Once a submission may have arrived, a PI fails only by its status service's word, given twice and some time apart after
 -- the treasury has refused it, by the refusal of the only submission that was made, or by a person.
