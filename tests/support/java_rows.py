@@ -83,7 +83,9 @@ class Rows:
         _pi(self.database, name, parent, n, status, people, 40 if parent else 100, error)
 
     @contextmanager
-    def taken_over(self, *by_rows: str, here: str = "SELECT") -> Iterator[tuple[Report, Look]]:
+    def taken_over(
+        self, *by_rows: str, here: str = "SELECT", removed: Sequence[str] = ()
+    ) -> Iterator[tuple[Report, Look]]:
         """What an import of them says, and the ledger to be looked at; none of it lasts. `here` is done to it before."""
         with (
             self.ledger.transaction(force_rollback=True),
@@ -91,7 +93,7 @@ class Rows:
             self.ledger.cursor(row_factory=dict_row) as cursor,
         ):
             cursor.execute(here)
-            report = java.run(self.ledger, there, MASTERS, by_rows=by_rows)
+            report = java.run(self.ledger, there, MASTERS, by_rows=by_rows, removed=removed)
             yield report, lambda query, *values: cursor.execute(query.encode(), values or None).fetchall()
 
     def misfits(self, *by_rows: str, here: str = "SELECT") -> dict[str, list[str]]:

@@ -38,6 +38,14 @@ def import_java(
             "repeatable",
         ),
     ] = None,
+    removed: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PAYMENT",
+            help="a payment that an earlier import withheld, and whose rows were removed there because nothing of it "
+            "was ever sent: it may be paid here; repeatable",
+        ),
+    ] = None,
     rehearse: Annotated[
         bool, typer.Option("--rehearse", help="do it all, report, and take it back", show_default=False)
     ] = False,
@@ -69,6 +77,7 @@ def import_java(
             masters,
             schema=from_schema,
             by_rows=by_rows or [],
+            removed=removed or [],
             rehearse=rehearse,
         )
     _show(report)

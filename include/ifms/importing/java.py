@@ -14,7 +14,7 @@ from psycopg import errors as pg
 
 from ifms.errors import LedgerError
 from ifms.importing import doubts, reconcile_totals, rules
-from ifms.importing.source import Masters, stage
+from ifms.importing.source import Masters, note_removed, stage
 from ifms.importing.write import write
 from ifms.ledger import invariants, phrases
 from ifms.ledger.database import Connection
@@ -53,6 +53,7 @@ def run(
     *,
     schema: str = "public",
     by_rows: Collection[str] = (),
+    removed: Collection[str] = (),
     rehearse: bool = False,
 ) -> Report:
     """Import everything that fits; `target` is a connection of the ledger's owner, in no transaction.
@@ -69,6 +70,7 @@ def run(
             ) from None
         before = _broken(target)
         stage(target, source, schema, masters, by_rows)
+        note_removed(target, removed)
         doubts.mark(target, phrases.phrasebook(target))
         rules.find_violations(target)
         changed = write(target)
@@ -131,6 +133,10 @@ def _remarks(connection: Connection) -> list[str]:
         JOIN java_by_rows r ON r.id = s.java_id AND r.accepted
         JOIN java_sanction j ON j.id = s.java_id
         WHERE j.available IS DISTINCT FROM r.allotted - r.spent
+        UNION ALL
+        SELECT 'payment ' || payment_number || ' of ' || tenant_id || ' stays withheld, though this database has it no '
+               || 'more; if its rows were removed because nothing of it was ever sent, name it with --removed'
+        FROM ifms.import_withheld WHERE settled_at IS NULL AND last_told_at <> now()
         UNION ALL
         SELECT 'sanction ' || s.master_allotment_id || ' is of ' || s.financial_year || '; the Java adapter said '
                || j.financial_year

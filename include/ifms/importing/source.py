@@ -66,6 +66,19 @@ def _copy(target: Connection, source: Connection, schema: str, table: str) -> No
         ) from None
 
 
+def note_removed(target: Connection, names: Collection[str]) -> None:
+    """Withheld payments whose rows were removed there on purpose. Raises BadInputError for one that is not withheld."""
+    _fill(target, "java_removed", ("name",), [(name,) for name in names])
+    unknown = target.execute(
+        """
+        SELECT name FROM java_removed WHERE NOT EXISTS (
+            SELECT FROM ifms.import_withheld WHERE settled_at IS NULL AND payment_number = name)
+        """
+    ).fetchone()
+    if unknown:
+        raise BadInputError(f"--removed {unknown[0]}: no payment of this number is withheld here")
+
+
 def _fill(target: Connection, name: str, columns: Collection[str], rows: Iterable[tuple[str, ...]]) -> None:
     table = sql.Identifier(name)
     defined = sql.SQL(", ").join(sql.SQL("{} text").format(sql.Identifier(column)) for column in columns)

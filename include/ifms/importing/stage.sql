@@ -4,6 +4,10 @@
 CREATE OR REPLACE FUNCTION pg_temp.text_of(told text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN lower(btrim(told)) IN ('', 'null') THEN NULL ELSE told END
 $$;
+-- A number by which a payment, a PI or a beneficiary is known: blanks around it make no other one.
+CREATE OR REPLACE FUNCTION pg_temp.number_of(told text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT btrim(pg_temp.text_of(told))
+$$;
 CREATE OR REPLACE FUNCTION pg_temp.day_of(told text) RETURNS date LANGUAGE sql STABLE AS $$
     SELECT CASE WHEN told ~ '^20[0-9]{2}-[0-9]{2}-[0-9]{2}' AND pg_input_is_valid(left(told, 10), 'date')
                 THEN left(told, 10)::date END
@@ -51,12 +55,12 @@ SELECT place, r->>'id' AS id, r->>'sanctionid' AS sanction_id, (r->>'allotmentse
 FROM java_row CROSS JOIN LATERAL (SELECT content AS r) c WHERE source = 'jit_allotment_details';
 
 CREATE TEMP TABLE java_pi ON COMMIT DROP AS
-SELECT r->>'id' AS id, r->>'tenantid' AS tenant_id, pg_temp.text_of(r->>'pinumber') AS pi_number,
-       pg_temp.text_of(r->>'parentpinumber') AS parent,
-       CASE WHEN pg_temp.text_of(r->>'parentpinumber') IS NULL THEN 'ORIGINAL' ELSE 'REVISED' END AS pi_type,
+SELECT r->>'id' AS id, r->>'tenantid' AS tenant_id, pg_temp.number_of(r->>'pinumber') AS pi_number,
+       pg_temp.number_of(r->>'parentpinumber') AS parent,
+       CASE WHEN pg_temp.number_of(r->>'parentpinumber') IS NULL THEN 'ORIGINAL' ELSE 'REVISED' END AS pi_type,
        -- A PI without a payment is withheld under a name of its own.
-       coalesce(pg_temp.text_of(r->>'muktareferenceid'), 'PI ' || coalesce(r->>'pinumber', r->>'id')) AS payment_number,
-       pg_temp.text_of(r->>'muktareferenceid') IS NOT NULL AS has_payment,
+       coalesce(pg_temp.number_of(r->>'muktareferenceid'), 'PI ' || coalesce(r->>'pinumber', r->>'id')) AS payment_number,
+       pg_temp.number_of(r->>'muktareferenceid') IS NOT NULL AS has_payment,
        (r->>'numbeneficiaries')::int AS n, (r->>'grossamount')::numeric AS gross, (r->>'netamount')::numeric AS net,
        r->>'pistatus' AS reported_status, (r->>'isactive')::boolean AS is_active,
        pg_temp.text_of(r->>'pisuccesscode') AS success_code, pg_temp.text_of(r->>'pisuccessdesc') AS success_description,
@@ -100,7 +104,7 @@ CREATE INDEX ON java_pi (tenant_id, payment_number);
 CREATE INDEX ON java_pi (pi_number);
 
 CREATE TEMP TABLE java_beneficiary ON COMMIT DROP AS
-SELECT r->>'id' AS id, r->>'piid' AS pi_id, pg_temp.text_of(r->>'beneficiarynumber') AS number,
+SELECT r->>'id' AS id, r->>'piid' AS pi_id, pg_temp.number_of(r->>'beneficiarynumber') AS number,
        pg_temp.text_of(r->>'beneficiaryid') AS payee_id, r->>'beneficiarytype' AS payee_type,
        coalesce(pg_temp.text_of(r->>'bankaccountid'), pg_temp.text_of(r->>'bankaccountcode'), '') AS bank_account_id,
        (r->>'amount')::numeric AS amount, r->>'paymentstatus' AS reported_status,

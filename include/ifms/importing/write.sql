@@ -62,7 +62,13 @@ FULL JOIN (SELECT * FROM spent s WHERE EXISTS (SELECT FROM reasons r WHERE (r.te
   ON (s.tenant_id, s.name) = (r.tenant_id, r.name)
 ON CONFLICT (tenant_id, payment_number, hoa_code, ddo_code, master_allotment_id)
 DO UPDATE SET amount = excluded.amount, reason = excluded.reason, last_told_at = now(), settled_at = NULL;
-UPDATE ifms.import_withheld SET settled_at = now() WHERE settled_at IS NULL AND last_told_at <> now();
+-- Settled is what was read now, and fits. What is not there any more may be missing from this copy alone.
+UPDATE ifms.import_withheld w SET settled_at = now()
+WHERE w.settled_at IS NULL AND w.last_told_at <> now() AND (
+    EXISTS (SELECT FROM fit_pi p WHERE p.tenant_id = w.tenant_id
+            AND w.payment_number IN (p.payment_number, 'PI ' || p.pi_number, 'PI ' || p.id))
+    OR EXISTS (SELECT FROM java_pi p WHERE w.payment_number = 'transactions of PI ' || p.id)
+    OR w.payment_number IN (SELECT name FROM java_removed));
 
 -- part: funds
 INSERT INTO ifms.sanction (id, tenant_id, hoa_code, ddo_code, ssu_id, grantee_code, scheme_code, master_allotment_id,

@@ -57,6 +57,7 @@ READ = {
         date(2008, 4, 1): "2008-09",
     },
     "text_of": {"": None, " null ": None, "NULL": None, "null value": "null value", " x ": " x ", None: None},
+    "number_of": {"": None, " null ": None, " x ": "x", None: None},
 }
 
 

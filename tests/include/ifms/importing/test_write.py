@@ -11,9 +11,24 @@ from psycopg import errors
 from support.databases import as_worker
 from support.failed import TENANT
 from support.java import broken, imported, statuses
-from support.java_rows import CITY, FAILED, NEW_YEAR, ORIGINALS, OTHER, SOME_ID, copied, kept, moved, people, person, pi
+from support.java_rows import (
+    CITY,
+    FAILED,
+    NEW_YEAR,
+    ORIGINALS,
+    OTHER,
+    SOME_ID,
+    TABLES,
+    copied,
+    kept,
+    moved,
+    people,
+    person,
+    pi,
+)
 
 from ifms.cities import Cities
+from ifms.errors import BadInputError
 from ifms.importing import rules
 from ifms.ledger import funds
 from ifms.queries import instruction, search
@@ -330,6 +345,49 @@ def test_what_fits_now_is_settled_and_what_does_not_again_is_withheld_anew(rows)
         "APPROVED": (earlier[1], now["t"]),
         "PAID": (earlier[1], earlier[2]),
     }
+
+
+GONE = """
+    INSERT INTO ifms.import_withheld (tenant_id, payment_number, hoa_code, ddo_code, master_allotment_id, amount, reason,
+        first_told_at, last_told_at)
+    VALUES ('od.sample', 'GONE', 'H1', 'D1', 'M-s1', 100, 'PI PI-gone: it is SENT', '2026-02-01', '2026-02-02')
+"""
+WITHHELD = "SELECT payment_number FROM ifms.import_withheld WHERE settled_at IS NULL"
+
+
+@pytest.mark.parametrize("emptied", [False, True])
+def test_what_is_not_there_any_more_stays_withheld_until_somebody_says_that_it_was_removed(rows, emptied):
+    """An older copy, or an empty one, says nothing of what the treasury has of it."""
+    if emptied:
+        rows.database.run("TRUNCATE " + ", ".join(TABLES))
+    with rows.taken_over(here=GONE) as (report, look):
+        assert look(WITHHELD) == [{"payment_number": "GONE"}]
+        assert [each for each in report.remarks if "GONE" in each] == [
+            "payment GONE of od.sample stays withheld, though this database has it no more; if its rows were removed "
+            "because nothing of it was ever sent, name it with --removed"
+        ]
+    with rows.taken_over(here=GONE, removed=["GONE"]) as (report, look):
+        assert look(WITHHELD) == []
+        assert not [each for each in report.remarks if "GONE" in each]
+    with (
+        pytest.raises(BadInputError, match="--removed ANOTHER: no payment of this number is withheld here"),
+        rows.taken_over(here=GONE, removed=["ANOTHER"]),
+    ):
+        pass
+
+
+def test_a_number_with_blanks_around_it_is_that_number(rows):
+    rows.database.run(
+        "UPDATE jit_payment_inst_details SET muktareferenceid = ' APPROVED ' WHERE pinumber = 'PI-approved'"
+    )
+    known = """
+        INSERT INTO ifms.payment (tenant_id, payment_number, payment_id, amount, raised_at)
+        VALUES ('od.sample', 'APPROVED', 'sample', 100, now())
+    """
+    with rows.taken_over(here=known) as (_, look):
+        assert look("SELECT paid_by IS NOT NULL AS paid FROM ifms.payment WHERE payment_number = 'APPROVED'") == [
+            {"paid": True}
+        ]
 
 
 KNOWN = f"""
