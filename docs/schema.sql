@@ -262,6 +262,35 @@ BEGIN
 END $$;
 
 --
+-- Name: check_line_is_paid_once(); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.check_line_is_paid_once() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    line  text;
+    other text;
+    number text;
+BEGIN
+    SELECT p.payment_number, (SELECT min(each) FROM unnest(w.line_item_ids) each WHERE each = ANY(b.line_item_ids)),
+           o.payment_number
+    INTO number, line, other
+    FROM written w
+    JOIN ifms.payment_instruction p ON p.id = w.payment_instruction_id
+    JOIN ifms.beneficiary b ON b.imported_as IS NOT NULL AND b.line_item_ids && w.line_item_ids
+    JOIN ifms.payment_instruction o ON o.id = b.payment_instruction_id AND o.status <> 'FAILED'
+    WHERE w.imported_as IS NULL AND (o.tenant_id, o.payment_number) <> (p.tenant_id, p.payment_number)
+    ORDER BY 1, 2 LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'payment % pays line %, which payment % of the adapter before this one pays already: ask the platform which of them is right',
+            number, line, other
+            USING ERRCODE = 'unique_violation', CONSTRAINT = 'line_is_paid_once', TABLE = 'beneficiary';
+    END IF;
+    RETURN NULL;
+END $$;
+
+--
 -- Name: check_logged(); Type: FUNCTION; Schema: ifms; Owner: -
 --
 
@@ -5005,6 +5034,12 @@ CREATE INDEX beneficiary_failed ON ifms.beneficiary USING btree (payment_instruc
 CREATE INDEX beneficiary_failed_on ON ifms.beneficiary USING btree (failed_on) WHERE (status = 'Payment Failed'::text);
 
 --
+-- Name: beneficiary_imported_lines; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX beneficiary_imported_lines ON ifms.beneficiary USING gin (line_item_ids) WHERE (imported_as IS NOT NULL);
+
+--
 -- Name: beneficiary_returnable; Type: INDEX; Schema: ifms; Owner: -
 --
 
@@ -5731,6 +5766,12 @@ CREATE TRIGGER ledger_is_at_home BEFORE INSERT ON ifms.payment_instruction FOR E
 CREATE TRIGGER ledger_is_at_home BEFORE INSERT ON ifms.sweep_run FOR EACH STATEMENT EXECUTE FUNCTION ifms.check_home();
 
 --
+-- Name: beneficiary line_is_paid_once; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER line_is_paid_once AFTER INSERT ON ifms.beneficiary REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION ifms.check_line_is_paid_once();
+
+--
 -- Name: call_access linked; Type: TRIGGER; Schema: ifms; Owner: -
 --
 
@@ -6288,6 +6329,12 @@ REVOKE ALL ON FUNCTION ifms.check_home() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION ifms.check_import() FROM PUBLIC;
+
+--
+-- Name: FUNCTION check_line_is_paid_once(); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.check_line_is_paid_once() FROM PUBLIC;
 
 --
 -- Name: FUNCTION check_logged(); Type: ACL; Schema: ifms; Owner: -

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 from psycopg import errors
+from support.databases import rewrite
 from support.keys import KEYRING
 from support.ledger import DDO, HEAD, LEASE, TENANT, beneficiary, create, new_instruction
 
@@ -586,3 +587,23 @@ def test_who_failed_in_a_rejected_pi_is_paid_by_the_next_one(ledger, pending):
     initiated, again = ledger.claimed(pi)
     ledger.db.transact(lambda c: instructions.advance(c, initiated, again, Event.REJECTED))
     assert ledger.one("SELECT count(*) FROM ifms.failed_beneficiary") == 0
+
+
+def test_a_line_that_an_imported_payment_pays_is_paid_by_no_other(ledger, pi):
+    """The adapter before this one made two payments of one bill, and has paid one of them."""
+    rewrite(ledger.dsn, "UPDATE ifms.beneficiary SET imported_as = status")
+    first, _ = of(ledger, pi)
+    payment, claim = ledger.payment(400)
+    twin = replace(beneficiary(Decimal(400)), line_item_ids=("another", *first.line_item_ids))
+    said = rf"payment {payment.payment_number} pays line .*, which payment {pi.payment_number} .* pays already"
+    with pytest.raises(ConflictError, match=said):
+        ledger.instruct(payment, claim, [twin])
+    ledger.instruct(payment, claim, [replace(twin, line_item_ids=("another",))])
+
+
+def test_a_line_of_an_imported_pi_that_failed_is_free(ledger, pi):
+    first, _ = of(ledger, pi)
+    rewrite(ledger.dsn, "UPDATE ifms.beneficiary SET imported_as = status")
+    rewrite(ledger.dsn, "UPDATE ifms.payment_instruction SET status = 'FAILED'")
+    payment, claim = ledger.payment(400)
+    ledger.instruct(payment, claim, [replace(beneficiary(Decimal(400)), line_item_ids=first.line_item_ids)])

@@ -188,6 +188,13 @@ DAMAGES = {
         "{revision}, {corrected}",
         frozenset({"beneficiaries_follow_their_pi"}),
     ),
+    "a line of an imported payment is paid once more": Damage(
+        "imported_line_is_paid_once",
+        f"""UPDATE ifms.beneficiary SET imported_as = status WHERE {of("paid")};
+            UPDATE ifms.beneficiary SET line_item_ids = (SELECT line_item_ids FROM ifms.beneficiary WHERE {of("paid")} LIMIT 1)
+            WHERE id = (SELECT min(id::text)::uuid FROM ifms.beneficiary WHERE {of("initiated")})""",
+        ", imported, and by ",
+    ),
     "a bill is paid twice": Damage(
         "bill_is_paid_once",
         "ALTER TABLE ifms.bill DROP CONSTRAINT bill_tenant_id_bill_id_key; "

@@ -137,3 +137,31 @@ BEGIN
 END $$;
 CREATE TRIGGER written_with_header AFTER INSERT ON ifms.beneficiary REFERENCING NEW TABLE AS written
     FOR EACH STATEMENT EXECUTE FUNCTION ifms.check_written_with_header();
+
+-- A line of a bill is paid by one payment. The bills of the adapter before this one are not known here, only their lines:
+-- that it made two payments for one bill shows when the second one gets its PI.
+CREATE INDEX beneficiary_imported_lines ON ifms.beneficiary USING gin (line_item_ids) WHERE imported_as IS NOT NULL;
+CREATE FUNCTION ifms.check_line_is_paid_once() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    line  text;
+    other text;
+    number text;
+BEGIN
+    SELECT p.payment_number, (SELECT min(each) FROM unnest(w.line_item_ids) each WHERE each = ANY(b.line_item_ids)),
+           o.payment_number
+    INTO number, line, other
+    FROM written w
+    JOIN ifms.payment_instruction p ON p.id = w.payment_instruction_id
+    JOIN ifms.beneficiary b ON b.imported_as IS NOT NULL AND b.line_item_ids && w.line_item_ids
+    JOIN ifms.payment_instruction o ON o.id = b.payment_instruction_id AND o.status <> 'FAILED'
+    WHERE w.imported_as IS NULL AND (o.tenant_id, o.payment_number) <> (p.tenant_id, p.payment_number)
+    ORDER BY 1, 2 LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'payment % pays line %, which payment % of the adapter before this one pays already: ask the platform which of them is right',
+            number, line, other
+            USING ERRCODE = 'unique_violation', CONSTRAINT = 'line_is_paid_once', TABLE = 'beneficiary';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER line_is_paid_once AFTER INSERT ON ifms.beneficiary REFERENCING NEW TABLE AS written
+    FOR EACH STATEMENT EXECUTE FUNCTION ifms.check_line_is_paid_once();
