@@ -151,16 +151,18 @@ def book_and_log(
     matched: Sequence[tuple[Beneficiary, Failure]],
     sweep_run_id: UUID | None,
 ) -> Change | None:
-    """Book what FD reported of a PI whose lock the caller holds, and put it into the PI's history."""
+    """Book what FD reported of a PI whose lock the caller holds; what of it is new goes into the PI's history."""
     before = pi.status
     change = book(connection, pi, matched, None)
+    if change is None:  # FD tells the same for a hundred days
+        return None
     status_log.log_status(
         connection,
         pi,
         Service.FD,
         LogStatus.SUCCESS,
         message=f"{len(matched)} beneficiaries reported as failed",
-        to_status=change.status if change and change.status != before else None,
+        to_status=change.status if change.status != before else None,
         sweep_run_id=sweep_run_id,
     )
     return change

@@ -57,13 +57,14 @@ WITHOUT_SCROLLS = Queue(
     order="q.polled_at NULLS FIRST, q.id",
 )
 
-# Revisions whose payments the bank may still return: from their references on, until all have failed, or until the
-# setting's correction_days (90) after the last was paid.
+# Revisions whose payments the bank may still return: from their references on, until all have failed, or for as long
+# after the last was paid as FD is asked about originals, or the setting's correction_days (90) if they are more.
 RETURNABLE = Queue(
     table="payment_instruction",
     due="""q.pi_type = 'REVISED' AND q.pa_token_number IS NOT NULL
        AND q.status IN ('INITIATED', 'SUCCESSFUL', 'PARTIAL', 'COMPLETED')
-       AND (q.paid_at > now() - make_interval(days => (SELECT correction_days FROM ifms.setting)) OR q.paid_at IS NULL)
+       AND (q.paid_at IS NULL
+            OR q.paid_at > now() - make_interval(days => greatest((SELECT correction_days FROM ifms.setting), 100)))
        AND EXISTS (SELECT FROM ifms.beneficiary b
                    WHERE b.payment_instruction_id = q.id AND b.status <> 'Payment Failed')"""
     + _CONDITIONS,

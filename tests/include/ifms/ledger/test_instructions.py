@@ -262,7 +262,7 @@ def test_ftps_is_asked_about_a_revision_until_all_is_paid_or_its_references_are_
     assert due(ledger, instructions.WITHOUT_SCROLLS, pi_numbers=["PI-none"]) == []
 
 
-def test_the_bank_may_return_what_a_revision_has_paid_for_ninety_days(ledger, pending):
+def test_the_bank_may_return_what_a_revision_has_paid_for_a_hundred_days(ledger, pending):
     pi, _ = pending
     ledger.instruct(*ledger.payment(100))  # of another PI nobody has failed
     returnable = instructions.RETURNABLE
@@ -272,7 +272,9 @@ def test_the_bank_may_return_what_a_revision_has_paid_for_ninety_days(ledger, pe
         return due(ledger, returnable) == [pi.pi_number]
 
     assert [status for status in STATUSES if at(status)] == ["INITIATED", "SUCCESSFUL", "PARTIAL", "COMPLETED"]
-    assert (at(token=None), at(paid=timedelta(days=89)), at(paid=timedelta(days=91))) == (False, True, False)
+    assert (at(token=None), at(paid=timedelta(days=99)), at(paid=timedelta(days=101))) == (False, True, False)
+    rewrite(ledger.dsn, "UPDATE ifms.setting SET correction_days = 120")
+    assert (at(paid=timedelta(days=119)), at(paid=timedelta(days=121))) == (True, False)
     assert at()
     first, last = ledger.row(
         "SELECT min(beneficiary_number), max(beneficiary_number) FROM ifms.beneficiary WHERE payment_instruction_id = %s",

@@ -485,3 +485,11 @@ def test_a_day_that_was_not_heard_of_is_in_the_run_s_messages(adapter, treasury,
         adapter.work(sweep, scope)
     [text] = sweep.problems
     assert text.startswith(f"failures of {voucher_dates(scope.since, scope.until)[0]}: ")
+
+
+def test_what_was_booked_is_logged_once_however_often_it_is_told(adapter):
+    failed.paid_and_failed(adapter, payees=3, failures=1)
+    told = "SELECT count(*) AS n FROM ifms.status_log WHERE message LIKE '%%reported as failed'"
+    assert adapter.rows(told) == [{"n": 1}]
+    adapter.run("FD")
+    assert adapter.rows(told) == [{"n": 1}]

@@ -7,6 +7,7 @@ import psycopg
 import pytest
 import time_machine
 from support import failed
+from support.databases import rewrite
 from support.pis import instruction, treasury_config
 from support.simulators import LOG_KEY
 
@@ -134,3 +135,14 @@ def test_a_stranger_in_the_reply_changes_nothing(corrected, treasury):
         corrected.run("FTFPS")
     assert failed.revisions(corrected)[0]["status"] == "SUCCESSFUL"
     assert failed.failing(corrected) == []
+
+
+@CITY
+@pytest.mark.parametrize("day", [4, 60, 95, 99])
+def test_a_return_days_after_the_revision_s_voucher_is_booked(corrected, day):
+    paid = "UPDATE ifms.payment_instruction SET paid_at = paid_at - make_interval(days => %s) WHERE pi_type = 'REVISED'"
+    rewrite(corrected.dsn, paid, [day])
+    [revision] = failed.revisions(corrected)
+    failed.fail(corrected, 1, revision["pi_number"])
+    corrected.run("FTFPS")
+    assert failed.revisions(corrected)[0]["status"] == "PARTIAL"
