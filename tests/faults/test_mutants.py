@@ -44,6 +44,7 @@ MUTANTS = {
         (
             (
                 "include/ifms/sweep/submission.py",
+                '                columns = {"refusal": None, "refused_first": False, "absent_since": None}\n'
                 "                label = self._unsettled(writes, item, LogStatus.NO_RESPONSE, reason, service, (), **columns)\n"
                 "                return _Concluded(label, None if understood else reason)\n",
                 "                return _Concluded(self.kind.declined(writes, item.pi, item.claim, (ReplyError(None, reason),)).label)\n",

@@ -654,7 +654,8 @@ def test_polling_ends_when_nothing_can_change_any_more(failed, treasury):
     failed.run("FTFPS")
     asked = treasury.state["calls"]["FTFPS"]
     rewrite(
-        failed.dsn, "UPDATE ifms.payment_instruction SET paid_at = now() - interval '91 days' WHERE paid_at IS NOT NULL"
+        failed.dsn,
+        "UPDATE ifms.payment_instruction SET paid_at = now() - interval '101 days' WHERE paid_at IS NOT NULL",
     )
     failed.run("FTFPS")
     assert treasury.state["calls"]["FTFPS"] == asked
