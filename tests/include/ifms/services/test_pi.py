@@ -29,6 +29,7 @@ from support.uncertain import on
 from ifms.errors import (
     ClaimLostError,
     ConflictError,
+    LedgerError,
     PlatformUnavailableError,
     SweepNeedsAttentionError,
     SweepStoppedError,
@@ -482,6 +483,23 @@ def test_a_payment_on_hold_that_another_run_took_over_stops_no_other(funded, tre
         sweep = funded.run("PI")
     assert (sweep.counts["claim_lost"], sweep.counts["accepted"]) == (1, 2)
     assert "PI: taken over" in caplog.text
+
+
+def test_what_the_database_refuses_of_a_payment_is_named_and_the_others_are_paid(funded, treasury, monkeypatch):
+    real, refused = instructions.create, []
+
+    def create(writes, originals, keyring):
+        numbers = [original.content.payment.payment_number for original in originals]
+        refused[:] = refused or numbers[1:2]
+        if refused[0] in numbers:
+            raise LedgerError("a sample rule refuses it")
+        return real(writes, originals, keyring)
+
+    monkeypatch.setattr("ifms.services.pi.instructions.create", create)
+    with pytest.raises(SweepNeedsAttentionError, match="payment EP.*: a sample rule refuses it"):
+        funded.run("PI")
+    assert sorted(funded.statuses().values()) == [2]
+    assert refused[0] not in {row["payment_number"] for row in funded.rows("SELECT * FROM ifms.payment_instruction")}
 
 
 def test_a_value_that_the_ledger_can_not_hold_is_that_payment_s_trouble(funded, treasury, monkeypatch):
