@@ -29,6 +29,8 @@ from ifms.errors import IfmsError, SweepError
 from ifms_standalone.postgres import Server
 
 STAGES = SERVICES[1:]  # AUTH is played where PI is: before any PI
+UNKNOWN_BILL = {"PI": ("PIS", "Bill not received in JIT-FS"), "COR": ("FTPS", "Correction Bill not received in JIT-FS")}
+"""Who is asked about a submission of each kind, and what he says of one that he does not know."""
 REJECTED = "This Bill Number {} is rejected by SSU Sample Office"
 MOVES = "SELECT id, kind AS word FROM ifms.fund_movement ORDER BY id"
 LOG = "SELECT id, status AS word FROM ifms.status_log WHERE to_status IS DISTINCT FROM 'COMPLETED' ORDER BY id"
@@ -199,8 +201,8 @@ class Play:
         """The bill was taken and the reply lost; who is asked about it says that it is not there."""
         self.treasury.rule(service, "lost_reply", times=1)
         assert isinstance(self._sweep(service), SweepError)
-        asked = {"PI": "PIS", "COR": "FTPS"}[service]
-        self.treasury.rule(asked, "error", errorMsg="Bill not received in JIT-FS", times=1)
+        asked, text = UNKNOWN_BILL[service]
+        self.treasury.rule(asked, "error", errorMsg=text, times=1)
 
     @contextmanager
     def _unreachable(self, service: str) -> Iterator[None]:

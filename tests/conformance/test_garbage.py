@@ -6,6 +6,7 @@ from random import Random
 
 import psycopg
 import pytest
+from conformance.scenario import UNKNOWN_BILL
 from conformance.table import TABLE
 from support import figures
 from support.adapter import assert_money_is_right
@@ -109,7 +110,7 @@ def test_garbage_changes_no_row(scenarios, tmp_path, service):
         if service in ("PI", "COR"):  # so that its number is known: written, and its outcome not heard
             play.treasury.rule(service, "refuse")
             assert not sweep(play, service)
-            asked = {"PI": "PIS", "COR": "FTPS"}[service]
+            asked, unknown_bill = UNKNOWN_BILL[service]
             play.treasury.clear()
         pi = newest(play)
         whole = whole_reply(play, service, pi)
@@ -121,7 +122,7 @@ def test_garbage_changes_no_row(scenarios, tmp_path, service):
                 continue
             tried += 1
             if service in ("PI", "COR"):
-                play.treasury.rule(asked, "error", errorMsg="Bill not received in JIT-FS")
+                play.treasury.rule(asked, "error", errorMsg=unknown_bill)
             play.treasury.rule(service, "plain_reply", text=text)
             sweep(play, service)
             play.treasury.clear()
@@ -134,7 +135,7 @@ def test_garbage_changes_no_row(scenarios, tmp_path, service):
         )
         assert not [row for row in shown if ACCOUNT in (row["text"] or "")], f"seed {seed}"
         if service in ("PI", "COR"):
-            play.treasury.rule(asked, "error", errorMsg="Bill not received in JIT-FS", times=1)
+            play.treasury.rule(asked, "error", errorMsg=unknown_bill, times=1)
         assert sweep(play, service), f"seed {seed}: the next good reply is taken"
         assert newest(play).status == TABLE[service, "ok"].pi, f"seed {seed}"
         assert_money_is_right(play.adapter, play.treasury)

@@ -20,8 +20,8 @@ from ifms.wire.bank import mask_long_numbers
 from ifms.wire.envelope import ReplyError, Service
 
 _SHIPPED = Path(__file__).with_name("phrases.toml")
-_WORD = re.compile(r"[^\W_]+")
 _PLACEHOLDER = re.compile(r"\{(\w*)\}")
+_OPEN_BILL = re.compile(r"\{bill\}[\W_]*\{|\}[\W_]*\{bill\}")
 _DIGITS = r"\w*\d\w*(?: \w*\d\w*)*"
 _PATTERNS = {"id": rf"(?:[a-z]+ ){{0,2}}{_DIGITS}", "number": _DIGITS}
 _LONG_NUMBER = re.compile(r"\b\w*\d{6,}\w*")
@@ -68,8 +68,12 @@ MEANINGS: dict[Service, frozenset[Meaning]] = ERRORS | {
 
 
 def normalised(text: str) -> str:
-    """The words of a text in lower case, one blank between them: what texts are compared by."""
-    return " ".join(_WORD.findall(unicodedata.normalize("NFKC", text).casefold()))
+    """The words of a text in lower case, one blank between them: what texts are compared by.
+
+    A word is of letters and digits, and of the marks that belong to them: Indian scripts write vowels as marks.
+    """
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return " ".join("".join(c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in folded).split())
 
 
 def template_of(text: str, bill: str | None) -> str:
@@ -105,6 +109,11 @@ class Phrase:
                 )
         if "{rest}" in self.text and not self.text.rstrip(" .").endswith("{rest}"):
             raise BadInputError(f"phrase {self.text!r}: {{rest}} stands at the end only")
+        if _OPEN_BILL.search(self.text):
+            raise BadInputError(
+                f"phrase {self.text!r}: {{bill}} stands beside another placeholder: a longer number, with this bill's "
+                "at its beginning or end, would be taken for it; put the words between them that the treasury says"
+            )
         fixed = normalised(_PLACEHOLDER.sub(" ", self.text)).split()
         if len(fixed) < (_FEWEST_WORDS if "{" in self.text else 1):
             raise BadInputError(f"phrase {self.text!r} has too few words to be told from others")

@@ -34,6 +34,7 @@ def phrase(text, meaning=Meaning.NO_NEWS, *services):
         ("PIS", f"this  bill number {NUMBER.lower()} IS REJECTED by ssu", "rejected"),
         ("PIS", f"This Bill Number {NUMBER} is rejected by SSU: papers not attached, to be sent again.", "rejected"),
         ("PIS", "Bill not received in JIT-FS", "unknown bill"),
+        ("FTPS", "Correction Bill not received in JIT-FS", "unknown bill"),
         ("PI", "Duplicate Payment Information Id", "duplicate"),
         ("PI", "duplicate payment instruction ID.", "duplicate"),
         ("COR", "DUPLICATE PAYMENT INFORMATION ID", "duplicate"),
@@ -70,6 +71,7 @@ def test_known_texts(service, text, meaning):
         ("PI", f"JIT Bill No {NUMBER} already exists"),
         ("PI", "Bill not received in JIT-FS"),  # what PIS says
         ("PIS", "Duplicate Payment Information Id"),  # what PI says
+        ("FTPS", "Bill not received in JIT-FS"),  # the revision, or its original?
         ("PI", ""),
         ("PI", "x" * 20_000),
     ],
@@ -146,6 +148,9 @@ def test_a_site_s_rows_count_beside_the_shipped_ones():
         ("waits {rest}", Meaning.NO_NEWS, Service.PIS, "too few words"),
         ("...", Meaning.NO_NEWS, Service.PIS, "too few words"),
         ("{rest} waits here", Meaning.NO_NEWS, Service.PIS, "at the end only"),
+        ("Bill {bill} {rest}", Meaning.UNKNOWN_BILL, Service.PIS, "beside another placeholder"),
+        ("Not known: {bill}/{number}", Meaning.UNKNOWN_BILL, Service.PIS, "beside another placeholder"),
+        ("Not known: {id} - {bill}", Meaning.UNKNOWN_BILL, Service.PIS, "beside another placeholder"),
         ("It waits {for} now", Meaning.NO_NEWS, Service.PIS, "{for}"),
         ("It is rejected", Meaning.REJECTED, Service.PAG, "a text of PAG can't mean rejected"),
         ("It is there", Meaning.DUPLICATE, Service.PIS, "can't mean duplicate"),
@@ -166,6 +171,13 @@ def test_every_shipped_phrase_says_where_it_is_known_from():
 
 def test_case_blanks_and_punctuation_do_not_count():
     assert normalised("  Paid by\tRBI e-Kuber,\nplease ") == "paid by rbi e kuber please"
+    assert normalised("snake_case") == "snake case"
+
+
+def test_the_vowel_signs_of_indian_scripts_count():
+    refused, not_refused = "ଅଗ୍ରାହ୍ୟ ହୋଇଛି", "ଅଗ୍ରହ୍ୟ ହୋଇଛ"  # they differ by vowel signs alone
+    assert normalised(refused) != normalised(not_refused)
+    assert normalised("  देयक,\nअस्वीकृत। ") == "देयक अस्वीकृत"
 
 
 @pytest.mark.parametrize(
