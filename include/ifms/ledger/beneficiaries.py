@@ -41,7 +41,7 @@ _OF = (
 )
 
 _PAYEES = b"""
-    SELECT payment_instruction_id, beneficiary_number, line_item_ids FROM ifms.beneficiary
+    SELECT payment_instruction_id, beneficiary_number, line_item_ids, utr_number FROM ifms.beneficiary
     WHERE payment_instruction_id = ANY(%s) ORDER BY payment_instruction_id, beneficiary_number
 """
 
@@ -137,27 +137,33 @@ class Scroll:
 
 @dataclass(frozen=True)
 class Payee:
-    """A beneficiary by its PI and number, and the lines of bills that it is paid for."""
+    """A beneficiary by its PI and number, the lines of bills that it is paid for, and the UTR of its payment so far."""
 
     payment_instruction_id: UUID
     beneficiary_number: str
     line_item_ids: Sequence[str]
+    utr_number: str | None = None
 
 
 @dataclass(frozen=True)
 class Tally:
-    """How beneficiaries stand, and, where a reply has just been recorded, which of them it found paid, of whom."""
+    """How beneficiaries stand, and, where a reply has just been recorded, which of them it found paid, of whom.
+
+    `under_another_utr` are those of whom an earlier reply has told another payment.
+    """
 
     waiting: int
     failed: int
     newly_paid: Sequence[Payee] = field(default=(), compare=False, repr=False)
     everybody: Sequence[Payee] = field(default=(), compare=False, repr=False)
+    under_another_utr: Sequence[Payee] = field(default=(), compare=False, repr=False)
 
 
 def record_scrolls(connection: Connection, told: Sequence[tuple[PaymentInstruction, Sequence[Scroll]]]) -> list[Tally]:
     """Write the debit scrolls of PIs' beneficiaries, matched by number in any case; how each PI's stand, who is paid.
 
     A scroll that was told before changes nothing, and one for a beneficiary that has failed since does not revive it.
+    One of another UTR than the beneficiary's changes nothing either, and is told: it may have been paid twice.
     Raises WireError, and nothing is written, for a scroll of somebody who is no beneficiary of the PI.
     """
     pis = [pi for pi, _ in told]
@@ -189,12 +195,20 @@ def record_scrolls(connection: Connection, told: Sequence[tuple[PaymentInstructi
         prepare=True,
     ).fetchall()
     paid = set(newly)
+    said = {of: scroll.utr_number for of, scroll in reported.items()}
     standing = tallies(connection, pis)
     return [
         replace(
             standing[pi.id],
             newly_paid=[payee for payee in everybody[pi.id] if (pi.id, payee.beneficiary_number) in paid],
             everybody=everybody[pi.id],
+            under_another_utr=[
+                payee
+                for payee in everybody[pi.id]
+                if payee.utr_number
+                and payee.utr_number.casefold()
+                != said.get((pi.id, payee.beneficiary_number), payee.utr_number).casefold()
+            ],
         )
         for pi in pis
     ]

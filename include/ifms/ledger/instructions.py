@@ -485,12 +485,14 @@ def settled_by(connection: Connection, pi: PaymentInstruction, person: str, *, a
 class Change:
     """What was changed: the new status (None when it stayed), and the word that a sweep counts it under.
 
-    `then` is the status of a second step that the first one made due at once.
+    `then` is the status of a second step that the first one made due at once; `problem` is what a person must see of
+    it all the same.
     """
 
     status: PiStatus | None
     label: str
     then: PiStatus | None = None
+    problem: str | None = None
 
 
 def advance(

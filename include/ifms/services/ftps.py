@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from ifms import clock
 from ifms.errors import WireError
-from ifms.ledger import instructions, outbox
+from ifms.ledger import instructions
 from ifms.ledger.beneficiaries import Scroll
 from ifms.ledger.claims import Claim
 from ifms.ledger.database import Connection
@@ -15,7 +15,7 @@ from ifms.ledger.instructions import Change
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.statuses import PiStatus
 from ifms.ledger.write_batch import Writes
-from ifms.services.pd import Recorded, complete, enqueue_paid, record_paid, scrolls_of
+from ifms.services.pd import Recorded, record_paid, scrolls_of, settle_paid
 from ifms.sweep.status_poll import StatusService, require_same
 from ifms.treasury.config import TreasuryConfig
 from ifms.wire.envelope import Reply, Service, parse_rows
@@ -79,30 +79,15 @@ class RevisedSuccess(StatusService[Paid]):
 
     def apply(self, writes: Writes, pi: PaymentInstruction, claim: Claim, news: Paid) -> Change:
         """Keep the references, tell the platform who is paid; with the last scroll the revision is SUCCESSFUL."""
-        if news.recorded is None:
-            return self._keep_references(writes, pi, claim, news)
         references: dict[str, object] = {
             "pa_bill_ref_number": news.bill_ref_no,
             "pa_token_number": news.token_number,
             "pa_token_date": news.token_date,
         }
+        if news.recorded is None:  # all that a further revision must name of one whose payments have all come back
+            instructions.note(writes, pi, claim, None, **references)
+            return Change(None, "references_told")
         if news.scrolls:
             references["paid_at"] = clock.now()
-        waiting = news.recorded.own.waiting
-        if waiting:
-            enqueue_paid(writes, pi, news.recorded.own.newly_paid, news.recorded.payment)
-            message = f"{waiting} of {pi.beneficiary_count} beneficiaries have no debit scroll yet"
-            instructions.note(writes, pi, claim, message, **references)
-            outbox.enqueue_pi_index(writes, pi)
-            return Change(None, "partly_paid" if news.scrolls else "references_told")
-        return complete(writes, pi, claim, news.recorded, **references)
-
-    def _keep_references(self, writes: Writes, pi: PaymentInstruction, claim: Claim, news: Paid) -> Change:
-        """All that a further revision must name of one whose payments have all come back."""
-        references = {
-            "pa_bill_ref_number": news.bill_ref_no,
-            "pa_token_number": news.token_number,
-            "pa_token_date": news.token_date,
-        }
-        instructions.note(writes, pi, claim, None, **references)
-        return Change(None, "references_told")
+        label = "partly_paid" if news.scrolls else "references_told"
+        return settle_paid(writes, pi, claim, news.recorded, label, **references)

@@ -76,14 +76,7 @@ class PaymentDetails(StatusService[Scrolls]):
     def apply(self, writes: Writes, pi: PaymentInstruction, claim: Claim, news: Scrolls) -> Change:
         """Tell the platform who is paid; with the last scroll the PI is SUCCESSFUL."""
         assert news.recorded is not None, "its scrolls are written"
-        waiting = news.recorded.own.waiting
-        if waiting:
-            enqueue_paid(writes, pi, news.recorded.own.newly_paid, news.recorded.payment)
-            message = f"{waiting} of {pi.beneficiary_count} beneficiaries have no debit scroll yet"
-            instructions.note(writes, pi, claim, message)
-            outbox.enqueue_pi_index(writes, pi)
-            return Change(None, "partly_paid")
-        return complete(writes, pi, claim, news.recorded)
+        return settle_paid(writes, pi, claim, news.recorded, "partly_paid")
 
 
 def record_paid(connection: Connection, told: Sequence[tuple[PaymentInstruction, Sequence[Scroll]]]) -> list[Recorded]:
@@ -136,7 +129,34 @@ def scrolls_of(
     return tuple(scrolls.values())
 
 
-def complete(writes: Writes, pi: PaymentInstruction, claim: Claim, recorded: Recorded, **columns: object) -> Change:
+def settle_paid(
+    writes: Writes, pi: PaymentInstruction, claim: Claim, recorded: Recorded, label: str, **columns: object
+) -> Change:
+    """Tell the platform who is paid, and write what else was told; with the last scroll the PI has ended.
+
+    `label` is the word for a PI that still waits for a scroll.
+    """
+    waiting = recorded.own.waiting
+    if waiting:
+        enqueue_paid(writes, pi, recorded.own.newly_paid, recorded.payment)
+        message = f"{waiting} of {pi.beneficiary_count} beneficiaries have no debit scroll yet"
+        instructions.note(writes, pi, claim, message, **columns)
+        outbox.enqueue_pi_index(writes, pi)
+        change = Change(None, label)
+    else:
+        change = _complete(writes, pi, claim, recorded, **columns)
+    return replace(change, problem=_second_payment(recorded.own))
+
+
+def _second_payment(own: Tally) -> str | None:
+    """What a person must ask the treasury: of whom it tells another payment than before."""
+    if not own.under_another_utr:
+        return None
+    told = ", ".join(f"{payee.beneficiary_number} (before: {payee.utr_number})" for payee in own.under_another_utr)
+    return f"the treasury tells another UTR than before of {told}: ask it whether it paid twice"
+
+
+def _complete(writes: Writes, pi: PaymentInstruction, claim: Claim, recorded: Recorded, **columns: object) -> Change:
     """Every beneficiary is paid or has failed: SUCCESSFUL, or PARTIAL; the platform hears who is paid."""
     event, paid = Event.SOME_FAILED, recorded.own.newly_paid
     if not recorded.own.failed:

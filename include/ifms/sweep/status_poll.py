@@ -300,7 +300,8 @@ class Poll(Generic[News]):
                 if read.news is None:
                     instructions.note(writes, pi, claim, None)
                     return _Written(LogStatus.NO_NEWS)
-                return _Written(LogStatus.SUCCESS, self.service.apply(writes, pi, claim, read.news))
+                change = self.service.apply(writes, pi, claim, read.news)
+                return _Written(LogStatus.SUCCESS, change, message=change.problem, problem=change.problem)
             case Rejected(errors=errors):
                 return self._refused(writes, item, errors)
             case NeverSent(reason=reason):

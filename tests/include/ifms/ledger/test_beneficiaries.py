@@ -277,11 +277,23 @@ def test_a_scroll_is_kept_with_its_beneficiary_by_number_in_any_case(ledger, pi,
 def test_who_is_newly_paid_is_told_once(ledger, pi):
     bring(ledger, pi, IN_PROCESS)
     first, second = of(ledger, pi)
-    everybody = [beneficiaries.Payee(pi.id, row.beneficiary_number, row.line_item_ids) for row in (first, second)]
-    assert record(ledger, pi, scroll(first)).newly_paid == everybody[:1]
-    assert record(ledger, pi, scroll(first), scroll(second)).newly_paid == everybody[1:]
+    known = [beneficiaries.Payee(pi.id, row.beneficiary_number, row.line_item_ids) for row in (first, second)]
+    paid = [replace(payee, utr_number=scroll(first).utr_number) for payee in known]
+    assert record(ledger, pi, scroll(first)).newly_paid == known[:1]
+    assert record(ledger, pi, scroll(first), scroll(second)).newly_paid == known[1:]
     told = record(ledger, pi, scroll(first), scroll(second))
-    assert (told.newly_paid, told.everybody) == ([], everybody)
+    assert (told.newly_paid, told.everybody) == ([], paid)
+
+
+def test_another_utr_of_somebody_who_is_paid_is_told_and_not_written(ledger, pi):
+    bring(ledger, pi, IN_PROCESS)
+    first, second = of(ledger, pi)
+    assert record(ledger, pi, scroll(first)).under_another_utr == []
+    same = scroll(first, utr_number=scroll(first).utr_number.lower())
+    assert record(ledger, pi, same, scroll(second)).under_another_utr == []
+    [told] = record(ledger, pi, scroll(first, utr_number="UTR-OTHER")).under_another_utr
+    assert (told.beneficiary_number, told.utr_number) == (first.beneficiary_number, scroll(first).utr_number)
+    assert stored(ledger, first) == PAID
 
 
 def test_scrolls_that_are_told_together_go_each_to_its_own(ledger, pi):

@@ -1,6 +1,7 @@
 """PD: what is asked about a PI in process, and which debit scrolls an answer holds. End to end: test_poll.py."""
 
 import json
+from collections import Counter
 from datetime import date
 
 import psycopg
@@ -8,7 +9,7 @@ import pytest
 from support.failed import wage_bill
 from support.pis import PI_NUMBER, instruction, treasury_config
 
-from ifms.errors import BadInputError, UnknownTextError, WireError
+from ifms.errors import BadInputError, SweepNeedsAttentionError, UnknownTextError, WireError
 from ifms.ledger import beneficiaries
 from ifms.ledger.beneficiaries import Payee, Scroll
 from ifms.ledger.outbox import set_subscriptions
@@ -244,6 +245,31 @@ def test_who_is_paid_has_an_sms_and_the_index_an_update_while_others_wait(adapte
     treasury.clear()
     adapter.run("PD")
     assert sorted(sms["utr"] for sms in told("sms")) == sorted(row["utr_number"] for row in adapter.rows(utr))
+
+
+@pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
+@pytest.mark.parametrize("left", [0, 1], ids=["all are paid", "one waits"])
+def test_another_utr_of_somebody_who_is_paid_stops_nobody_and_is_told(adapter, treasury, left):
+    adapter.run("VA")
+    wage_bill(adapter, payees=3)
+    for service in ("PA", "PI", "PIS", "PAG"):
+        adapter.run(service)
+    treasury.rule("PD", "partial_scrolls", beneficiaries=1)
+    treasury.rule("PD", "unknown_text", field="utrNo", text="SAMPLE-1", times=1)
+    adapter.run("PD")
+    paid = "SELECT beneficiary_number AS number, utr_number AS utr FROM ifms.beneficiary WHERE status = %s ORDER BY 1"
+    [first] = adapter.rows(paid, "Payment Successful")
+    treasury.clear()
+    if left:
+        treasury.rule("PD", "partial_scrolls", beneficiaries=2)
+    told = rf"tells another UTR than before of {first['number']} \(before: SAMPLE-1\): ask it whether it paid twice"
+    with pytest.raises(SweepNeedsAttentionError, match=told):
+        adapter.run("PD")
+    assert adapter.statuses() == Counter({"IN PROCESS" if left else "SUCCESSFUL": 1})
+    rows = adapter.rows(paid, "Payment Successful")
+    assert (len(rows), rows[0]) == (3 - left, {"number": first["number"], "utr": "SAMPLE-1"})
+    [logged] = adapter.rows("SELECT message FROM ifms.status_log WHERE message LIKE '%%another UTR%%'")
+    assert first["number"] in logged["message"]
 
 
 @pytest.mark.parametrize(
