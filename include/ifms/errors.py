@@ -129,7 +129,7 @@ class InsufficientFundsError(LedgerError):
 
 
 class ClaimLostError(LedgerError):
-    """Another copy of this task has taken the row over; what this copy learned is not written."""
+    """Another copy of this task has taken the row over; what this copy learned changes nothing."""
 
 
 class ConflictError(LedgerError):

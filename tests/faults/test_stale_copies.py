@@ -77,6 +77,9 @@ def test_what_a_copy_that_lost_its_claim_learned_touches_no_row(due, treasury, s
         ending = stale.wake()
     assert ending.counts.get("claim_lost") == 1, ending
     assert versions(adapter) == before
+    calls = adapter.rows("SELECT outcome FROM ifms.treasury_call WHERE service_id = %s", service)
+    heard = [call["outcome"] for call in calls if call["outcome"] in ("answered", "rejected")]
+    assert len(heard) == treasury.state["calls"][service], "what each copy heard is logged"
     if service in MOVES_MONEY:
         assert set(treasury.accepted.values()) == {1}
         numbers = adapter.rows("SELECT pi_number FROM ifms.payment_instruction")

@@ -10,6 +10,7 @@ import re
 from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from ifms import clock
 from ifms.errors import BadInputError, LedgerDataError, WireError
@@ -187,7 +188,7 @@ def _settle(sweep: TreasurySweep, ask: _Ask, outcome: Outcome) -> Tally:
             release(connection, funds.WATERMARKS, mark.id, ask.claim)
         return recorded
 
-    recorded = sweep.db.transact(write)
+    recorded = sweep.settled(write, log=partial(sweep.log_calls, outcome=outcome))
     sweep.counts["allotments_new"] += recorded.new
     sweep.counts["allotments_known"] += recorded.known
     for text in [*faults, *recorded.conflicts, *recorded.refused]:

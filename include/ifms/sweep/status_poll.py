@@ -210,11 +210,17 @@ class Poll(Generic[News]):
         self.sweep.record_outcome(outcome)
         read = self._read(item.pi, outcome)
         try:
-            [written] = self.sweep.db.transact(lambda c: self._write(c, [(item, outcome, read)]))
+            written = self._settled_alone(item, outcome, read)
         except WireError as error:  # seen only beside the PI's rows: what was written is rolled back, the call is kept
-            read = _Read(fault=mask_long_numbers(str(error)[:1000]))
-            [written] = self.sweep.db.transact(lambda c: self._write(c, [(item, outcome, read)]))
+            written = self._settled_alone(item, outcome, _Read(fault=mask_long_numbers(str(error)[:1000])))
         self._count(item, written)
+
+    def _settled_alone(self, item: Claimed, outcome: Outcome, read: _Read[News]) -> _Written:
+        [written] = self.sweep.settled(
+            lambda c: self._write(c, [(item, outcome, read)]),
+            log=partial(self.sweep.log_calls, outcome=outcome, instruction_id=item.pi.id),
+        )
+        return written
 
     def _write(self, connection: Connection, answers: Sequence[tuple[Claimed, Outcome, _Read[News]]]) -> list[_Written]:
         """What was called, what the answers change, and their words in the log."""

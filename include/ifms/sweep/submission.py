@@ -251,13 +251,17 @@ class Sender:
             if outcome is not None:
                 self.sweep.record_outcome(outcome)
         try:
-            done = self.sweep.db.transact(lambda c: self._record(c, item, sent, None))
+            done = self._settled(item, sent, None)
         except WireError as error:
-            fault = error
-            done = self.sweep.db.transact(lambda c: self._record(c, item, sent, fault))
+            done = self._settled(item, sent, error)
         self.sweep.counts[done.label] += 1
         if done.problem is not None:
             self.sweep.add_problem(f"PI {item.pi.pi_number}: {done.problem}; it stays PENDING with its money reserved")
+
+    def _settled(self, item: Ready, sent: Sent, fault: WireError | None) -> _Concluded:
+        return self.sweep.settled(
+            lambda c: self._record(c, item, sent, fault), log=lambda c: self._log_calls(c, item, sent)
+        )
 
     def not_begun(self, item: Ready) -> None:
         """The sweep was stopped before this one was sent: the same number goes out in the next one."""
@@ -310,15 +314,18 @@ class Sender:
             rematch(connection, item.pi.pi_number, self.sweep.calls.sealer, self.sweep.run.id)
         return done
 
-    def _write(self, writes: Writes, item: Ready, sent: Sent, fault: WireError | None) -> _Concluded:
+    def _log_calls(self, target: Target, item: Ready, sent: Sent) -> None:
         if sent.status is not None:
-            self.sweep.log_calls(writes, sent.status, instruction_id=item.pi.id)
+            self.sweep.log_calls(target, sent.status, instruction_id=item.pi.id)
         if sent.bill is not None and sent.bill.exchanges:
-            self.sweep.log_calls(writes, sent.bill, instruction_id=item.pi.id, announced=item.announced)
+            self.sweep.log_calls(target, sent.bill, instruction_id=item.pi.id, announced=item.announced)
         elif sent.bill is None or isinstance(sent.bill, NeverSent):
-            self._withdraw(writes, item)
+            self._withdraw(target, item)
         if sent.after is not None:
-            self.sweep.log_calls(writes, sent.after, instruction_id=item.pi.id)
+            self.sweep.log_calls(target, sent.after, instruction_id=item.pi.id)
+
+    def _write(self, writes: Writes, item: Ready, sent: Sent, fault: WireError | None) -> _Concluded:
+        self._log_calls(writes, item, sent)
         if fault is not None:
             return self._not_understood(writes, item, sent, fault)
         if sent.bill is not None:

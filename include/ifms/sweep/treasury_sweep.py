@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Self
+from typing import Self, TypeVar
 from uuid import UUID
 
-from ifms.errors import SweepUnreachableError
+from ifms.errors import LedgerError, SweepUnreachableError
 from ifms.ledger import phrases
+from ifms.ledger.database import Connection
 from ifms.ledger.status_log import CallLog
 from ifms.ledger.write_batch import Target
 from ifms.sweep.run import Sweep
 from ifms.treasury.outcome import Answered, NeverSent, Outcome, Rejected, Unknown
 from ifms.wire.envelope import ReplyError, Service
 from ifms.wire.phrasebook import Phrasebook
+
+Done = TypeVar("Done")
 
 
 @dataclass
@@ -63,6 +66,17 @@ class TreasurySweep(Sweep):
             instruction_id=instruction_id,
             announced=announced,
         )
+
+    def settled(self, settle: Callable[[Connection], Done], log: Callable[[Connection], None]) -> Done:
+        """What `settle` gives, in one transaction; where the ledger refuses it, the calls are logged by `log` alone.
+
+        So what the treasury said stays to be seen when another run has taken the row over. Raises LedgerError then.
+        """
+        try:
+            return self.db.transact(settle)
+        except LedgerError:
+            self.db.transact(log)
+            raise
 
     def note_unknown(self, service: Service, errors: Sequence[ReplyError]) -> None:
         """Count those texts of an error about no single PI that nobody understands."""

@@ -331,6 +331,8 @@ def test_one_that_can_not_be_written_keeps_no_other_back(adapter, treasury, serv
     counts = sweep.result().counts
     assert (counts["claim_lost"], counts["done"], counts["answered"]) == (1, 2, 3)
     assert adapter.statuses() == Counter({AFTER[service]: 2, BEFORE[service]: 1})
+    calls = adapter.rows("SELECT outcome FROM ifms.treasury_call WHERE service_id = %s", service)
+    assert calls == [{"outcome": "answered"}] * 3, "what was heard of the third is logged all the same"
     assert transactions(adapter, service) in ([1, 1], [2])  # if it was the first, two were left that can be written
     assert_money_is_right(adapter, treasury)
 
