@@ -227,6 +227,11 @@ class PaymentInstruction:
         object.__setattr__(self, "status", PiStatus(self.status))
 
     @property
+    def may_have_arrived(self) -> bool:
+        """Whether the treasury may have it: anything but that no attempt has reached it."""
+        return self.uncertain or self.last_attempt != "never_sent"
+
+    @property
     def is_said_absent(self) -> bool:
         """Whether a person has said that the treasury lacks it, and its status service has not shown it since."""
         return said_absent(self.said_absent_at, self.found_failed_at)

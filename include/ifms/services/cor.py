@@ -176,7 +176,7 @@ class Corrections:
             queue = instructions.UNSETTLED_REVISIONS
             for due in unsettled(self.sweep, queue, scope, self.platform, self.master):
                 request = partial(self._request_again, stored=due.stored)
-                ready = sender.again(due.item, partial(self.sweep.db.transact, request), due.withheld)
+                ready = sender.again(due.item, partial(self.sweep.db.transact, request), self.earlier.withheld(due))
                 if ready is not None:
                     yield ready
 

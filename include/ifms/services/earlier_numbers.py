@@ -18,6 +18,7 @@ from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.payments import IN_DOUBT, TREASURY_SILENT
 from ifms.services.ftps import RevisedSuccess
 from ifms.services.pis import InstructionStatus
+from ifms.services.still_owed import Unsettled
 from ifms.sweep.status_poll import StatusService
 from ifms.sweep.treasury_sweep import TreasurySweep
 from ifms.treasury.client import TreasuryClient
@@ -50,6 +51,13 @@ class EarlierNumbers:
             if found is not None:
                 return found
         return None
+
+    def withheld(self, due: Unsettled) -> str | None:
+        """Why a PI of an earlier run is not sent now; None when it may be, as far as its payment is concerned."""
+        if due.withheld is not None:
+            return due.withheld
+        doubt = self.doubt(due.earlier)
+        return None if doubt is None else doubt[1]
 
     def _judged(self, pi: PaymentInstruction, service: StatusService[Any], outcome: Outcome) -> tuple[str, str] | None:
         name = _named(pi)

@@ -91,7 +91,7 @@ def cancel(connection: Connection, pi_number: str, *, reason: str, person: str, 
     if pi.status is not PiStatus.PENDING:
         raise ConflictError(f"PI {pi_number} is {pi.status}: only a PENDING one is cancelled")
     _nobody_calls(connection, pi)
-    if pi.uncertain or pi.held_back or pi.last_attempt != "never_sent":
+    if pi.held_back or pi.may_have_arrived:
         raise ConflictError(
             f"PI {pi_number} may have arrived at the treasury (its last attempt: {pi.last_attempt}), so it is not "
             "cancelled: ask the treasury, then settle it by hand"

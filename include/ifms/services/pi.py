@@ -182,7 +182,7 @@ class PaymentInstructions:
     def _pending(self) -> Generator[Ready, None, None]:
         """The PENDING PIs of earlier sweeps, each with the request that it was first sent with."""
         for due in unsettled(self.sweep, instructions.UNSETTLED, self.scope, self.platform, self.master):
-            ready = self.sender.again(due.item, partial(self._request_again, due.stored), due.withheld)
+            ready = self.sender.again(due.item, partial(self._request_again, due.stored), self.earlier.withheld(due))
             if ready is not None:
                 yield ready
 

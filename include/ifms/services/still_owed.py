@@ -14,7 +14,7 @@ from functools import partial
 from typing import Self
 
 from ifms.errors import BadInputError, PlatformError, PlatformUnavailableError
-from ifms.ledger import beneficiaries
+from ifms.ledger import beneficiaries, instructions
 from ifms.ledger.bills import bills_of
 from ifms.ledger.claims import Queue
 from ifms.ledger.database import Connection
@@ -52,11 +52,16 @@ class Stored:
 
 @dataclass(frozen=True)
 class Unsettled:
-    """A PENDING PI of an earlier run under its claim, as it is stored; `withheld`: why it may not be sent again."""
+    """A PENDING PI of an earlier run under its claim, as it is stored.
+
+    `withheld` is why it may not be sent again; `earlier` are its payment's FAILED numbers that the treasury may have,
+    of a PI that itself has never been sent: they are asked about anew, since what they answered may be days old.
+    """
 
     item: Claimed
     stored: Stored
     withheld: str | None
+    earlier: Sequence[PaymentInstruction]
 
 
 def unsettled(
@@ -64,11 +69,15 @@ def unsettled(
 ) -> Generator[Unsettled, None, None]:
     """The PENDING PIs of earlier runs, claimed, read and looked up batch by batch."""
     for batch in claimed_batches(sweep, queue, scope):
-        read = sweep.db.transact(partial(Stored.read, pis=[item.pi for item in batch]))
+        pis = [item.pi for item in batch]
+        read = sweep.db.transact(partial(Stored.read, pis=pis))
+        unsent = [(pi.tenant_id, pi.payment_number) for pi in pis if not pi.may_have_arrived]
+        failed = sweep.db.transact(partial(instructions.failed_uncertain, payments=unsent)) if unsent else {}
         stored = {each.pi.id: each for each in read}
         reasons = withheld(platform, master, read)
         for item in one_by_one(sweep, queue, batch):
-            yield Unsettled(item, stored[item.pi.id], reasons.get(item.pi.pi_number))
+            earlier = () if item.pi.may_have_arrived else failed.get((item.pi.tenant_id, item.pi.payment_number), ())
+            yield Unsettled(item, stored[item.pi.id], reasons.get(item.pi.pi_number), earlier)
 
 
 def withheld(platform: PlatformClient, master: MasterData, stored: Sequence[Stored]) -> dict[str, str]:

@@ -149,7 +149,7 @@ class Sender:
         return None
 
     def _ready_again(self, item: Claimed, request_of: Callable[[], Request], withheld: str | None) -> Ready | None:
-        maybe_there = item.pi.uncertain or item.pi.last_attempt != "never_sent"
+        maybe_there = item.pi.may_have_arrived
         try:
             request = request_of()
             if withheld is not None and not maybe_there:

@@ -18,8 +18,10 @@ from ifms.services import manual_settlement
 from ifms.services.correction_order import Order
 from ifms.services.earlier_numbers import EarlierNumbers
 from ifms.services.manual_settlement import Verdict
+from ifms.sweep.submission import Sender, Sent
 from ifms.sweep.treasury_sweep import TreasurySweep
 from ifms.treasury.client import TreasuryClient
+from ifms.treasury.outcome import NeverSent
 
 pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
 
@@ -67,6 +69,36 @@ def test_one_that_the_treasury_shows_is_never_replaced(refused, treasury):
     assert len(refused.rows("SELECT FROM ifms.payment_instruction")) == 1
     with pytest.raises(SweepNeedsAttentionError, match="is FAILED here, and the treasury has it"):
         refused.reconcile()
+
+
+def test_a_next_one_that_was_written_and_not_sent_waits_for_an_earlier_one_that_turns_up(
+    refused, treasury, monkeypatch
+):
+    """Days may lie between its writing, when the treasury knew nothing of the earlier one, and its sending."""
+    red(refused, "PIS does not know it")
+    a_day_later(refused)
+    refused.run("PI")
+    first = pi(refused)
+    resubmit(refused)
+    with monkeypatch.context() as patch:
+        patch.setattr(Sender, "send", lambda *_: Sent(None, NeverSent("nobody listens", ())))
+        refused.run("PI")
+    second = pi(refused)
+    assert (second["status"], second["last_attempt"], second["pi_number"] != first["pi_number"]) == (
+        *("PENDING", "never_sent"),
+        True,
+    )
+    reply = {"serviceId": "PIS", "errorMsg": None, "data": [{"jitBillNumber": first["pi_number"]}]}
+    treasury.rule("PIS", "plain_reply", text=json.dumps(reply), times=1)
+    waits = f"PI {second['pi_number']} can't be sent again: PI {first['pi_number']} is FAILED here"
+    red(refused, f"{waits}.*and PIS answers")
+    red(refused, f"{waits}.*, but showed it on")
+    assert treasury.accepted == {}
+    text = f"This Bill Number {first['pi_number']} is rejected by SSU Sample Office"
+    treasury.rule("PIS", "error", errorMsg=text, times=1)
+    refused.run("PI")
+    assert treasury.accepted == {second["pi_number"]: 1}
+    assert_money_is_right(refused, treasury)
 
 
 @pytest.fixture
