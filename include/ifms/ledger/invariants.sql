@@ -378,7 +378,7 @@ FROM noted n JOIN ifms.outbox o ON o.ordering_key = n.tenant_id || ':' || n.paym
 WHERE o.topic = 'payment_status' AND o.payload->'lines' ? n.line
 
 -- invariant: lines_are_told
--- holds: the last that the platform was told of each line is how its beneficiary stands
+-- holds: the last that the platform was told of each line is how its beneficiary stands, and of a payment if all is paid
 -- remedy: Tell the platform by hand, or write the message into ifms.outbox
 -- What the platform must have been told last of a line: by the last PI that pays it, and that the treasury has
 -- accepted. A message without lines is about all of a payment's. Nearly every payment has one PI whose beneficiaries all
@@ -431,6 +431,13 @@ FROM stands LEFT JOIN LATERAL (
     ORDER BY id DESC LIMIT 1) last_word ON true
 WHERE by_import IS NOT TRUE  -- the Java adapter has told of these
   AND said IS DISTINCT FROM expected
+UNION ALL
+SELECT 'payment ' || key || ' was told to be ' || said || ' last; ' || paid || ' of its ' || lines || ' lines are paid'
+FROM (SELECT key, count(*) AS lines, count(*) FILTER (WHERE expected = 'SUCCESSFUL') AS paid FROM stands GROUP BY key) whole
+CROSS JOIN LATERAL (
+    SELECT payload->>'status' AS said FROM ifms.outbox WHERE topic = 'payment_status' AND ordering_key = key
+    ORDER BY id DESC LIMIT 1) last_word
+WHERE (said = 'SUCCESSFUL') <> (paid = lines)
 
 -- invariant: beneficiaries_are_told
 -- holds: while SMS are wanted, each who is paid or whose payment came back is told; departments are not

@@ -378,6 +378,7 @@ DAMAGES = {
         "SELECT topic, tenant_id, ordering_key, payload, now() FROM ifms.outbox "
         "WHERE payload->>'status' = 'SUCCESSFUL' AND ordering_key = '{key of partial}'",
         "of payment {key of partial} was told to be SUCCESSFUL last; it is FAILED",
+        rows=2,
     ),
     "who is paid anew is told of as failed": Damage(
         "lines_are_told",
@@ -385,6 +386,21 @@ DAMAGES = {
         "SELECT topic, tenant_id, ordering_key, payload, now() FROM ifms.outbox "
         "WHERE payload->>'lineStatus' = 'FAILED' AND ordering_key = '{key of repaid}'",
         "of payment {key of repaid} was told to be FAILED last; it is SUCCESSFUL",
+        rows=2,
+    ),
+    "a payment that is paid in part is told to be SUCCESSFUL": Damage(
+        "lines_are_told",
+        """UPDATE ifms.outbox SET payload = payload || '{{"status": "SUCCESSFUL"}}' WHERE id = (
+               SELECT max(id) FROM ifms.outbox WHERE topic = 'payment_status' AND ordering_key = '{key of partial}')""",
+        "payment {key of partial} was told to be SUCCESSFUL last; 2 of its 3 lines are paid",
+    ),
+    "a payment that is paid is told to be under way": Damage(
+        "lines_are_told",
+        """UPDATE ifms.outbox SET payload = payload || '{{"status": "INITIATED"}}' WHERE id = (
+               SELECT max(id) FROM ifms.outbox WHERE topic = 'payment_status' AND ordering_key = '{key of repaid}')""",
+        "payment {key of repaid} was told to be INITIATED last",
+        frozenset({"changes_are_told"}),
+        rows=2,
     ),
     "a payment's lines were told of to nobody": Damage(
         "lines_are_told",
