@@ -45,6 +45,7 @@ class PaymentAdvice(StatusService[PagRow]):
         if rows[0].bill_no is None:
             raise WireError(f"the PAG reply about {pi.pi_number} names no bill: it changes nothing")
         require_same("the bill", pi, rows[0].bill_no, pi.pi_number)
+        require_same("the amount", pi, rows[0].amount, pi.net_amount)
         return rows[0]
 
     def apply(self, writes: Writes, pi: PaymentInstruction, claim: Claim | None, news: PagRow) -> Change:

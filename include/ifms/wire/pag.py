@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator, Field
@@ -9,6 +10,7 @@ from pydantic import BeforeValidator, Field
 from ifms.wire.envelope import (
     Amount,
     EchoedText,
+    OptionalAmount,
     OptionalText,
     Request,
     RequiredText,
@@ -36,10 +38,20 @@ class PagRequest(Request):
         return self.bill_no
 
 
+def _none_as_nobody(value: object) -> object:
+    return () if value is None else value
+
+
+class AdvisedAmount(Row):
+    """What one beneficiary gets by the advice."""
+
+    amount: OptionalAmount = None
+
+
 class PagRow(Row):
     """The advice: without all six of its own fields PD can't be asked, so a row that lacks one is refused.
 
-    `benfList` repeats what was sent; only who has lost that reads it (`AdvisedList`).
+    `benfList` repeats what was sent; who has lost that reads it whole (`AdvisedList`).
     """
 
     bill_no: OptionalText = None
@@ -50,6 +62,14 @@ class PagRow(Row):
     online_bill_ref_no: EchoedText
     token_number: EchoedText
     token_date: EchoedText
+    benf_list: Annotated[tuple[AdvisedAmount, ...], BeforeValidator(_none_as_nobody)] = ()
+
+    @property
+    def amount(self) -> Decimal | None:
+        """What its beneficiaries get together, in rupees; None where it does not tell it of each."""
+        amounts = [each.amount for each in self.benf_list]
+        told = [amount for amount in amounts if amount is not None]
+        return sum(told, Decimal(0)) if told and len(told) == len(amounts) else None
 
 
 class AdvisedBeneficiary(Row):
@@ -64,6 +84,4 @@ class AdvisedBeneficiary(Row):
 class AdvisedList(Row):
     """Who is paid by an advice."""
 
-    benf_list: Annotated[
-        tuple[AdvisedBeneficiary, ...], BeforeValidator(lambda value: () if value is None else value)
-    ] = ()
+    benf_list: Annotated[tuple[AdvisedBeneficiary, ...], BeforeValidator(_none_as_nobody)] = ()

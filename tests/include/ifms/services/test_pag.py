@@ -24,7 +24,7 @@ ADVICE = {
     "onlineBillRefNo": "1717400000001",
     "tokenNumber": "5",
     "tokenDate": "2024-06-04",
-    "benfList": [{"benfName": "Sample Payee 17", "amount": "1.00", "benfId": "BN-SA/000017"}],
+    "benfList": [{"benfName": "Sample Payee 17", "amount": "400.50", "benfId": "BN-SA/000017"}],
 }
 NEEDED = ("finYear", "adviceId", "adviceDate", "onlineBillRefNo", "tokenNumber", "tokenDate")
 
@@ -54,7 +54,7 @@ def test_asks_nothing_without_the_approval(missing):
         PaymentAdvice().request(instruction(**{missing: None}), treasury_config())
 
 
-def test_reads_the_advice_and_not_its_list_of_beneficiaries():
+def test_reads_the_advice():
     news = read(ADVICE)
     told = [
         news.fin_year,
@@ -65,7 +65,27 @@ def test_reads_the_advice_and_not_its_list_of_beneficiaries():
         news.token_date,
     ]
     assert told == [ADVICE[name] for name in NEEDED]
-    assert read({**ADVICE, "benfList": None}) == news
+
+
+@pytest.mark.parametrize(
+    "told",
+    [None, [], [{"amount": None}], [{"amount": "1"}, {"benfId": "BN-SA/000018"}], [{"amount": 400}, {"amount": "0.5"}]],
+    ids=["null", "nobody", "no amount", "of one no amount", "its amount in other figures"],
+)
+def test_a_list_of_beneficiaries_without_all_amounts_says_nothing_of_the_whole(told):
+    assert read({**ADVICE, "benfList": told}).advice_id == "8801"
+
+
+@pytest.mark.parametrize("told", [["400.51"], ["400.50", "400.50"], ["0"]])
+def test_an_advice_of_another_amount_is_refused(told):
+    with pytest.raises(WireError, match=f"{PI_NUMBER} names the amount"):
+        read({**ADVICE, "benfList": [{"amount": amount} for amount in told]})
+
+
+@pytest.mark.parametrize("amount", ["much", "-1", "1.005", "1e3"])
+def test_an_advice_with_an_amount_that_is_none_is_refused(amount):
+    with pytest.raises(WireError, match="amount"):
+        read({**ADVICE, "benfList": [{"amount": amount}]})
 
 
 def test_empty_is_no_news():
