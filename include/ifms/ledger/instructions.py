@@ -22,6 +22,7 @@ from ifms.ledger.claims import GIVEN_BACK, Claim, Queue
 from ifms.ledger.columns import as_recordset, columns_of
 from ifms.ledger.database import Connection
 from ifms.ledger.funds import Movement
+from ifms.ledger.limits import RETURNABLE_DAYS
 from ifms.ledger.models import Beneficiary, Funding, NewBeneficiary, Payment, PaymentInstruction
 from ifms.ledger.statuses import Event, PiStatus, after
 from ifms.ledger.write_batch import RowStatement, Target, connection_of, write, write_row
@@ -61,10 +62,11 @@ WITHOUT_SCROLLS = Queue(
 # after the last was paid as FD is asked about originals, or the setting's correction_days (90) if they are more.
 RETURNABLE = Queue(
     table="payment_instruction",
-    due="""q.pi_type = 'REVISED' AND q.pa_token_number IS NOT NULL
+    due=f"""q.pi_type = 'REVISED' AND q.pa_token_number IS NOT NULL
        AND q.status IN ('INITIATED', 'SUCCESSFUL', 'PARTIAL', 'COMPLETED')
        AND (q.paid_at IS NULL
-            OR q.paid_at > now() - make_interval(days => greatest((SELECT correction_days FROM ifms.setting), 100)))
+            OR q.paid_at > now() - make_interval(
+                days => greatest((SELECT correction_days FROM ifms.setting), {RETURNABLE_DAYS})))
        AND EXISTS (SELECT FROM ifms.beneficiary b
                    WHERE b.payment_instruction_id = q.id AND b.status <> 'Payment Failed')"""
     + _CONDITIONS,

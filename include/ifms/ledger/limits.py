@@ -10,6 +10,9 @@ from typing import cast
 from ifms.errors import BadInputError
 from ifms.ledger.statuses import PiStatus
 
+RETURNABLE_DAYS = 100
+"""For so long a payment may come back from the bank: as long as the Java adapter asks about it in production."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -24,7 +27,7 @@ class Limits:
     unfunded: timedelta = timedelta(days=30)  # until a payment that waits for funds has one
     unmatched: timedelta = timedelta(days=7)  # until a failure that the bank told of is booked
     unasked: timedelta = timedelta(hours=25)  # until a voucher date is asked about again: a day, and an hour to do it
-    returnable: timedelta = timedelta(days=100)  # for so long a payment may come back from the bank
+    returnable: timedelta = timedelta(days=RETURNABLE_DAYS)  # for so long a payment may come back from the bank
     undelivered: timedelta = timedelta(hours=24)  # until the platform has heard of a change
     forgotten: timedelta = timedelta(hours=24)  # until a row whose claim has run out is taken over
 

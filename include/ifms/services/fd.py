@@ -18,6 +18,7 @@ from ifms.ledger import beneficiaries, failures, instructions, runs
 from ifms.ledger.beneficiaries import Failure
 from ifms.ledger.database import Connection
 from ifms.ledger.failure_matching import NO_SUCH_BENEFICIARY, book_and_log, failure_of, match, rematch, why_not
+from ifms.ledger.limits import RETURNABLE_DAYS
 from ifms.ledger.statuses import PiStatus
 from ifms.sealing import Sealer
 from ifms.sweep.pipeline import drive
@@ -29,8 +30,6 @@ from ifms.wire.envelope import ReplyError, Service, parse_each
 from ifms.wire.fd import FdRequest, FdRow
 from ifms.wire.phrasebook import Meaning
 
-WINDOW_DAYS = 100
-
 
 def voucher_dates(since: datetime, until: datetime) -> list[date]:
     """Every IST date that the period touches, the earliest first."""
@@ -38,7 +37,7 @@ def voucher_dates(since: datetime, until: datetime) -> list[date]:
     return [first + timedelta(days=number) for number in range((last - first).days + 1)]
 
 
-def dates_to_ask(sweep: TreasurySweep, days: int = WINDOW_DAYS) -> list[date]:
+def dates_to_ask(sweep: TreasurySweep, days: int = RETURNABLE_DAYS) -> list[date]:
     """The voucher dates, from `days` days ago to today, on which a payment of ours may still come back.
 
     So many days ago is asked about, too: of what the bank told that day after the run, this is the first to hear.

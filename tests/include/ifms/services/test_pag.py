@@ -1,4 +1,4 @@
-"""PAG: what is asked about an approved PI, and which answers are its advice. End to end: test_poll.py."""
+"""PAG: what is asked about an approved PI, and which answers are its advice. End to end: operators/test_poll.py."""
 
 import json
 from datetime import date

@@ -1,4 +1,4 @@
-"""PD: what is asked about a PI in process, and which debit scrolls an answer holds. End to end: test_poll.py."""
+"""PD: what is asked about a PI in process, and which debit scrolls an answer holds. End to end: operators/test_poll.py."""
 
 import json
 from collections import Counter

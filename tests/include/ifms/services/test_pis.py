@@ -1,4 +1,4 @@
-"""PIS: what is asked about a PI, and which answers are an approval of it. End to end: test_poll.py."""
+"""PIS: what is asked about a PI, and which answers are an approval of it. End to end: operators/test_poll.py."""
 
 import json
 
