@@ -267,6 +267,7 @@ END $$;
 
 CREATE FUNCTION ifms.check_line_is_paid_once() RETURNS trigger
     LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
     AS $$
 DECLARE
     line  text;

@@ -619,3 +619,32 @@ def test_a_line_of_an_imported_pi_that_failed_is_free(ledger, pi):
     rewrite(ledger.dsn, "UPDATE ifms.payment_instruction SET status = 'FAILED'")
     payment, claim = ledger.payment(400)
     ledger.instruct(payment, claim, [replace(beneficiary(Decimal(400)), line_item_ids=first.line_item_ids)])
+
+
+def test_whose_lines_are_paid_already_is_never_looked_for_row_by_row(ledger, pi):
+    """Seen: planned for a young table and kept for the connection, each PI read all beneficiaries that there were."""
+
+    def written(connection):
+        payment, claim = ledger.payment(400)
+        new = new_instruction(payment, [beneficiary(Decimal(400))])
+        with connection.transaction():
+            funding = funds.choose_funding(connection, TENANT, payment.amount, [(DDO, HEAD)], financial_year="2024-25")
+            create(connection, new, funding, claim, Claim(uuid.uuid4(), LEASE))
+            return connection.execute(
+                "SELECT seq_tup_read FROM pg_stat_xact_user_tables WHERE relid = 'ifms.beneficiary'::regclass"
+            ).fetchone()[0]
+
+    with ledger.connect() as one:
+        one.autocommit = True
+        written(one)
+        rewrite(
+            ledger.dsn,
+            """
+            INSERT INTO ifms.beneficiary (payment_instruction_id, beneficiary_number, beneficiary_id, beneficiary_type,
+                amount, line_item_ids, name, account_last4, account_type, ifsc, bank_account_id, mobile, address)
+            SELECT payment_instruction_id, beneficiary_number || '-' || n, beneficiary_id, beneficiary_type, amount,
+                ARRAY['sample' || n], name, account_last4, account_type, ifsc, bank_account_id, mobile, address
+            FROM ifms.beneficiary, generate_series(1, 3000) n
+            """,
+        )
+        assert written(one) < 100

@@ -141,7 +141,8 @@ CREATE TRIGGER written_with_header AFTER INSERT ON ifms.beneficiary REFERENCING 
 -- A line of a bill is paid by one payment. The bills of the adapter before this one are not known here, only their lines:
 -- that it made two payments for one bill shows when the second one gets its PI.
 CREATE INDEX beneficiary_imported_lines ON ifms.beneficiary USING gin (line_item_ids) WHERE imported_as IS NOT NULL;
-CREATE FUNCTION ifms.check_line_is_paid_once() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Never by a look at all rows, which is what PostgreSQL plans while the table is young, and then keeps for a connection.
+CREATE FUNCTION ifms.check_line_is_paid_once() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     line  text;
     other text;
