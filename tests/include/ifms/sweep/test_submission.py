@@ -25,6 +25,7 @@ from ifms.errors import (
     WireError,
 )
 from ifms.ledger.claims import Claim
+from ifms.ledger.phrases import add_phrase
 from ifms.ledger.status_log import CallLog
 from ifms.services.cor import Revision
 from ifms.services.pi import Instruction
@@ -499,6 +500,24 @@ def test_a_refused_bill_has_failed_once_its_status_service_did_not_know_it_for_a
 def test_an_answer_that_is_no_absence_begins_the_day_anew(ledger, settle):
     settle(answered(), None, **refused(CONTENT), absent_since=datetime.now(UTC) - DAY)
     assert stands(ledger, "absent_since") == ("PENDING", None)
+
+
+@pytest.mark.parametrize(
+    ("status", "says_nothing"),
+    [
+        (rejected(LATER), True),
+        (NeverSent("sample", ()), True),
+        (Unknown("sample", (), understood=True), True),
+        (Unknown("sample", (), understood=False), False),
+        (rejected("Sample text that nobody knows"), False),
+    ],
+    ids=["busy", "never sent", "lost", "garbled", "unknown words"],
+)
+def test_what_says_nothing_of_the_bill_leaves_its_absence_as_it_was(ledger, settle, status, says_nothing):
+    since = datetime.now(UTC) - timedelta(hours=1)
+    ledger.db.transact(lambda c: add_phrase(c, ["PIS"], LATER, "try later", reason="asked", added_by="a tester"))
+    settle(status, None, **refused(CONTENT), absent_since=since, uncertain=True)
+    assert stands(ledger, "absent_since") == ("PENDING", since if says_nothing else None)
 
 
 @pytest.mark.parametrize(
