@@ -113,7 +113,7 @@ MUTANTS = {
     "refused after an unknown outcome is never sent": Mutant(
         (
             (SENDING, "never_sent = status is LogStatus.NOT_SENT and not item.ask_first", "never_sent = status in (LogStatus.NOT_SENT, LogStatus.ERROR)"),
-            (SENDING, 'maybe_there = item.pi.uncertain or item.pi.last_attempt != "never_sent"', 'maybe_there = item.pi.last_attempt != "never_sent"'),
+            (SENDING, 'maybe_there = item.pi.may_have_arrived', 'maybe_there = item.pi.last_attempt != "never_sent"'),
         ),
         ("tests/include/ifms/services/test_uncertain_submissions.py",),
     ),
