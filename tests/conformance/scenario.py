@@ -30,7 +30,7 @@ from ifms_standalone.postgres import Server
 
 STAGES = SERVICES[1:]  # AUTH is played where PI is: before any PI
 UNKNOWN_BILL = {"PI": ("PIS", "Bill not received in JIT-FS"), "COR": ("FTPS", "Correction Bill not received in JIT-FS")}
-"""Who is asked about a submission of each kind, and what he says of one that he does not know."""
+"""Who is asked about a submission of each kind, and what it says of one that it does not know."""
 REJECTED = "This Bill Number {} is rejected by SSU Sample Office"
 MOVES = "SELECT id, kind AS word FROM ifms.fund_movement ORDER BY id"
 LOG = "SELECT id, status AS word FROM ifms.status_log WHERE to_status IS DISTINCT FROM 'COMPLETED' ORDER BY id"

@@ -115,7 +115,7 @@ _INSERT_CALL = f"""
     INSERT INTO ifms.treasury_call ({", ".join(_CALL_TYPES)})
     SELECT {", ".join(f"{{{name}}}" for name in _CALL_TYPES)} {{rows}}
 """
-# A login that was written by somebody who was stopped behind the COMMIT comes once more.
+# What was written by somebody who was stopped behind the COMMIT, or can't tell what became of it, comes once more.
 _CALL = RowStatement(f"{_INSERT_CALL} ON CONFLICT (id) DO NOTHING", _CALL_TYPES)
 _SAID_BEFORE = {
     "id",
@@ -130,6 +130,7 @@ _ANNOUNCED_CALL = RowStatement(
     f"""{_INSERT_CALL}
     ON CONFLICT (id) DO UPDATE SET shipped_at = NULL, ship_error = NULL,
         {", ".join(f"{name} = excluded.{name}" for name in _CALL_TYPES if name not in _SAID_BEFORE)}
+    WHERE treasury_call.outcome IS NULL
     """,
     _CALL_TYPES,
     key="id",
@@ -145,17 +146,17 @@ class CallLog:
 
     def __init__(self, sealer: Sealer) -> None:
         self.sealer = sealer
-        self._logins: deque[tuple[UUID, Exchange]] = deque()
+        self._logins: deque[Exchange] = deque()
 
     def record_login(self, exchange: Exchange) -> None:
         """Take note of a login; from any thread."""
-        self._logins.append((uuid4(), exchange))
+        self._logins.append(exchange)
 
     def write_logins(self, db: Database, sweep_run_id: UUID | None) -> None:
         """Write the logins recorded so far, in a transaction of their own."""
         while self._logins:
             login = self._logins[0]
-            db.transact(partial(self._write, row=login, instruction_id=None, sweep_run_id=sweep_run_id))
+            db.transact(partial(self.write, exchanges=[login], sweep_run_id=sweep_run_id))
             self._logins.popleft()
 
     def write(
@@ -167,19 +168,12 @@ class CallLog:
         instruction_id: UUID | None = None,
         announced: UUID | None = None,
     ) -> None:
-        """Write the calls of one outcome, in the transaction of its effect.
+        """Write the calls of one outcome, in the transaction of its effect; what is written already stays as it is.
 
         `announced` is the row that `announce` wrote before the first of them was sent: it is completed, not doubled.
         """
         for exchange in exchanges:
-            row = (announced or uuid4(), exchange)
-            self._write(
-                target,
-                row=row,
-                instruction_id=instruction_id,
-                sweep_run_id=sweep_run_id,
-                announced=announced is not None,
-            )
+            self._write(target, exchange, instruction_id, sweep_run_id, announced)
             announced = None
 
     def announce(
@@ -223,13 +217,12 @@ class CallLog:
     def _write(
         self,
         target: Target,
-        *,
-        row: tuple[UUID, Exchange],
+        exchange: Exchange,
         instruction_id: UUID | None,
         sweep_run_id: UUID | None,
-        announced: bool = False,
+        announced: UUID | None,
     ) -> None:
-        row_id, exchange = row
+        row_id = announced or exchange.id
         bill_number = AUTH if exchange.service_id == AUTH else exchange.bill_number
 
         def sealed(column: str, value: str | None) -> bytes | None:
@@ -238,7 +231,7 @@ class CallLog:
 
         write_row(
             target,
-            _ANNOUNCED_CALL if announced else _CALL,
+            _CALL if announced is None else _ANNOUNCED_CALL,
             {
                 "id": row_id,
                 "service_id": exchange.service_id,

@@ -71,6 +71,7 @@ class TreasurySweep(Sweep):
         """What `settle` gives, in one transaction; where the ledger refuses it, the calls are logged by `log` alone.
 
         So what the treasury said stays to be seen when another run has taken the row over. Raises LedgerError then.
+        Where it was committed after all, though nobody could tell, `log` finds the calls written and leaves them.
         """
         try:
             return self.db.transact(settle)

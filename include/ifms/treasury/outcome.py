@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
+from uuid import UUID, uuid4
 
 from ifms.wire.envelope import Reply, ReplyError
 
@@ -41,6 +42,8 @@ class Exchange:
     rek: str | None = field(default=None, repr=False)
     sek: str | None = field(default=None, repr=False)
     auth_token: str | None = field(default=None, repr=False)
+    id: UUID = field(default_factory=uuid4, compare=False)
+    """Of its row, unless it was announced: so it is written once, however often that is tried."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from ifms.wire.envelope import ReplyError, Service
 
 _SHIPPED = Path(__file__).with_name("phrases.toml")
 _PLACEHOLDER = re.compile(r"\{(\w*)\}")
-_OPEN_BILL = re.compile(r"\{bill\}[\W_]*\{|\}[\W_]*\{bill\}")
+_BILL_BESIDE_ANOTHER = re.compile(r"\{bill\}[\W_]*\{|\}[\W_]*\{bill\}")
 _DIGITS = r"\w*\d\w*(?: \w*\d\w*)*"
 _PATTERNS = {"id": rf"(?:[a-z]+ ){{0,2}}{_DIGITS}", "number": _DIGITS}
 _LONG_NUMBER = re.compile(r"\b\w*\d{6,}\w*")
@@ -109,7 +109,7 @@ class Phrase:
                 )
         if "{rest}" in self.text and not self.text.rstrip(" .").endswith("{rest}"):
             raise BadInputError(f"phrase {self.text!r}: {{rest}} stands at the end only")
-        if _OPEN_BILL.search(self.text):
+        if _BILL_BESIDE_ANOTHER.search(self.text):
             raise BadInputError(
                 f"phrase {self.text!r}: {{bill}} stands beside another placeholder: a longer number, with this bill's "
                 "at its beginning or end, would be taken for it; put the words between them that the treasury says"

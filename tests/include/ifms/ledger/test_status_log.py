@@ -95,6 +95,21 @@ def test_a_sealed_text_opens_in_its_own_column_of_its_own_call(ledger, calls, ch
             call_text(moved, sealer=calls.sealer)
 
 
+@pytest.mark.parametrize("is_announced", [False, True])
+def test_a_call_is_written_once_however_often_that_is_tried(ledger, calls, is_announced):
+    """As when nobody can tell what became of a COMMIT: what was written stays, and nothing is written beside it."""
+    ledger.fund(1000)
+    pi, _ = ledger.instruct(*ledger.payment(400))
+    announced = None
+    if is_announced:
+        [announced] = ledger.db.transact(lambda c: calls.announce(c, "PI", [(pi, "plain")], None))
+    said = exchange()
+    ledger.db.transact(lambda c: calls.write(c, [said], instruction_id=pi.id, announced=announced))
+    before = written(ledger)
+    ledger.db.transact(lambda c: calls.write(c, [said], instruction_id=pi.id, announced=announced))
+    assert written(ledger) == before
+
+
 def test_logins_are_written_once(ledger, calls):
     calls.record_login(exchange(service_id="AUTH", bill_number=None, request_plain=None))
     for _ in range(2):
