@@ -79,10 +79,10 @@ def test_a_reply_under_another_key_is_shown_with_a_note(row):
 
 def test_a_login_shows_neither_token_nor_key(row):
     reply = json.dumps({"authToken": TOKEN, "sek": encoded(SEK), "expires": 60})
-    login = exchange(service_id="AUTH", bill_number=None, request_plain=None, encrypted_response=None)
-    opened = open_call(row(replace(login, response_plain=reply)), KEYS)
+    login = {"service_id": "AUTH", "bill_number": None, "request_plain": None, "encrypted_response": None}
+    opened = open_call(row(exchange(**login, response_plain=reply)), KEYS)
     assert json.loads(opened.reply) == {"authToken": "(kept sealed)", "sek": "(kept sealed)", "expires": 60}
-    opened = open_call(row(replace(login, response_plain=f"token: {TOKEN}")), KEYS)
+    opened = open_call(row(exchange(**login, response_plain=f"token: {TOKEN}")), KEYS)
     assert opened.reply is None
     assert "not shown" in opened.notes[0]
 
