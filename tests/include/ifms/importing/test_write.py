@@ -161,6 +161,41 @@ def test_an_imported_pi_that_is_rejected_here_is_told_of(java_world, here):
     assert "lines_are_told" in broken(here)
 
 
+def test_a_line_of_no_rupees_that_was_tried_there_is_not_missed_among_those_that_are_paid(java_world, here):
+    """The Java adapter's PIs name such lines, those of this ledger don't."""
+    imported(java_world, here)
+    [own] = here.rows(
+        "SELECT id, tenant_id, payment_number FROM ifms.payment_instruction WHERE pi_number = %s",
+        java_world.number["IN PROCESS"],
+    )
+    [tried] = here.rows("SELECT id FROM ifms.payment_instruction WHERE pi_number = %s", java_world.number["INITIATED"])
+    key = f"{own['tenant_id']}:{own['payment_number']}"
+    with psycopg.connect(here.dsn) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute(
+            "UPDATE ifms.beneficiary SET status = 'Payment Successful' WHERE payment_instruction_id = %s",
+            (own["id"],),
+        )
+        connection.execute(
+            "UPDATE ifms.payment_instruction SET payment_number = %s, status = 'FAILED' WHERE id = %s",
+            (own["payment_number"], tried["id"]),
+        )
+        connection.execute(
+            "UPDATE ifms.beneficiary SET created_at = created_at - interval '1 year' WHERE payment_instruction_id = %s",
+            (tried["id"],),
+        )
+        connection.execute(
+            "UPDATE ifms.status_log SET to_status = 'FAILED' WHERE payment_instruction_id = %s AND service_id = 'IMPORT'",
+            (tried["id"],),
+        )
+        connection.execute(
+            "INSERT INTO ifms.outbox (topic, tenant_id, ordering_key, payload, delivered_at) VALUES"
+            " ('payment_status', %s, %s, '{\"status\": \"SUCCESSFUL\"}', now())",
+            (own["tenant_id"], key),
+        )
+    assert "lines_are_told" not in broken(here)
+
+
 def test_only_the_owner_imports(java_world, here):
     imported(java_world, here)
     with psycopg.connect(as_worker(here.dsn), autocommit=True) as worker:
