@@ -1,12 +1,12 @@
 """`make mutants`: which planted faults the tests let pass.
 
-What is known already is kept in .mutants, a file for each module: a run that was ended goes on where it stopped.
+What is known already is kept in .mutants, a file for each module: a run that was ended goes on where it stopped. What
+came of a module whose faults were all tried is noted in tests/mutants/tried.toml.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import multiprocessing
 import os
 import sys
@@ -24,13 +24,16 @@ from cosmic_ray.work_db import WorkDB, use_db
 from cosmic_ray.work_item import TestOutcome, WorkerOutcome, WorkResult
 from rich.console import Console
 
+from mutants import tried
 from mutants.host import serve
 from mutants.planting import Fault, lines_for, plant
 from mutants.trials import Trial, Verdict
+from mutants.tried import WORDS, Tried
 
 REPO = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 KEPT = REPO / ".mutants"
+TRIED = HERE / "tried.toml"
 BASELINE_SECONDS = 600
 console = Console(highlight=False, markup=False, soft_wrap=True)
 TIMEOUT, UNTESTED = "timeout", "no test runs it"
@@ -112,12 +115,15 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="how many faults at a time")
     parser.add_argument("--seconds", type=float, default=60, help="the longest that one fault may take")
     parser.add_argument("--again", action="store_true", help="try those once more that survived before")
+    parser.add_argument("--changed", action="store_true", help="only modules that have changed since they were tried")
     asked = parser.parse_args()
     chosen = {
         path: tests for path, tests in modules.items() if not asked.modules or any(m in path for m in asked.modules)
     }
     if not chosen:
         parser.error(f"no module is named like {' or '.join(asked.modules)}; there are {', '.join(modules)}")
+    if asked.changed:
+        chosen = {path: chosen[path] for path in tried.changed(TRIED, REPO, chosen)}
     KEPT.mkdir(exist_ok=True)
     total: Counter[str] = Counter()
     stale = [each for each in explained if each["path"] not in modules]
@@ -128,13 +134,19 @@ def main() -> int:
             faults = plant(REPO, path)
             stale += without_a_fault(explained, path, faults)
             name = f"{path.removeprefix('include/ifms/').removesuffix('.py').replace('/', '.')}"
-            digest = hashlib.sha256(source.encode()).hexdigest()[:8]
-            with use_db(str(KEPT / f"{name}.{digest}.sqlite")) as session:
+            version = tried.version_of(source)
+            with use_db(str(KEPT / f"{name}.{version}.sqlite")) as session:
                 there = {item.job_id for item in session.work_items}
                 session.add_work_items(fault.item for fault in faults if fault.key not in there)
                 _work(working, session, faults, tests, source, known, asked.seconds, again=asked.again)
-                total += _report(name, session, faults, known, time.monotonic() - began)
+                counted = _report(name, session, faults, known, time.monotonic() - began)
+            total += counted
+            if not counted["not tried"]:
+                tried.note(TRIED, path, Tried(version, counted))
     console.print(f"all: {_counted(total)}")
+    console.print(f"on record in {TRIED.relative_to(REPO)}: {_counted(tried.total(TRIED, modules))}")
+    if since := tried.changed(TRIED, REPO, modules):
+        console.print(f"  not tried since they were changed: {', '.join(since)}")
     for each in stale:
         console.print(
             f"equivalent.toml: {each['key']} ({each['what']}) is no fault of {each['path']} any more:"
@@ -243,11 +255,7 @@ def _report(
 
 
 def _counted(counted: Counter[str]) -> str:
-    of_each = [
-        f"{counted[each]} {each}"
-        for each in ("killed", "survived", "timeout", "equivalent", "not tried")
-        if counted[each]
-    ]
+    of_each = [f"{counted[each]} {each}" for each in (*WORDS, "not tried") if counted[each]]
     return f"{counted.total()} planted, {', '.join(of_each) or 'none tried'}"
 
 
