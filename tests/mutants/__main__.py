@@ -198,7 +198,8 @@ def _work(
             verdict = Verdict(said=UNTESTED)
             if tests:
                 bound = min(seconds, 10 + 4 * sum(baseline.seconds[test] for test in tests))
-                verdict = host.ask(Trial(path, fault.code, files, tests, bound, in_place))
+                at_most = {test: 10 + 4 * baseline.seconds[test] for test in tests}
+                verdict = host.ask(Trial(path, fault.code, files, tests, bound, at_most, in_place))
             with lock:
                 if verdict.failed is not None and verdict.failed in baseline.seconds:
                     selection.kills[verdict.failed, fault.line] += 1

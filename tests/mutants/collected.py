@@ -130,7 +130,7 @@ class _Loop(Plugin):
         tell: Tell,
     ) -> Verdict:
         live_in(place)
-        self.tell = tell
+        self.tell, self.at_most = tell, trial.at_most
         self.file.text = trial.code if self.path.suffix != ".py" else None
         for function, wrong in changes:
             function.__code__ = wrong

@@ -129,6 +129,7 @@ def _try(root: Path, trial: Trial, kept: Mapping[str, Any], folder: Path, tell: 
         sys.meta_path.insert(0, _Planted(name, root / trial.path, trial.code))
     watched = _Watched(root / trial.path) if trial.code is None else None
     plugin = Plugin(kept, trial.tests, tell)
+    plugin.at_most = trial.at_most
     files = [file for file in trial.files if trial.tests is None or any(t.startswith(f"{file}::") for t in trial.tests)]
     out = io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):

@@ -1,5 +1,7 @@
 """A host tries one fault after another: each in a fork, with the tests asked for, and with an end."""
 
+import time
+
 import pytest
 
 from mutants.__main__ import Host
@@ -44,9 +46,10 @@ def host(root):
 
 @pytest.fixture(params=[False, True], ids=["imported anew", "in place"])
 def tried(host, request):
-    def tried(code, *tests, seconds=60.0):
+    def tried(code, *tests, seconds=60.0, at_most=60.0):
         names = [f"{FILE}::{test}" for test in tests or ("test_double", "test_half", "test_slow")]
-        return host.ask(Trial(PATH, code, [FILE], names, seconds, request.param))
+        bounds = dict.fromkeys(names, at_most)
+        return host.ask(Trial(PATH, code, [FILE], names, seconds, bounds, request.param))
 
     return tried
 
@@ -95,6 +98,13 @@ def test_what_never_ends_or_dies_ends_the_fork_only(tried, does, seconds, timed_
     assert tried(CODE).failed is None
 
 
+def test_one_test_that_never_ends_is_not_waited_for_as_long_as_all_may_take(tried):
+    began = time.monotonic()
+    assert tried(CODE.replace("return x // 2", "while True: pass"), at_most=2.0).timed_out
+    assert time.monotonic() - began < 40
+    assert tried(CODE, at_most=20.0).timed_out is False
+
+
 def test_what_the_project_has_of_its_own_is_imported_by_no_trial_for_the_next(host):
     modules = host.ask(Trial(PATH, None, [FILE], None, 60)).modules
     assert "pytest" in modules
@@ -110,9 +120,9 @@ def test_a_file_of_sql_is_read_with_its_fault_by_the_fork_only(host, root, in_pl
         "    assert file.read_text() == file.read_bytes().decode() == 'SELECT 1'\n"
     )
     files, tests = ["tests/test_sql.py"], ["tests/test_sql.py::test_it"]
-    assert host.ask(Trial("include/sample.sql", "SELECT 2", files, tests, 60, in_place)).failed == tests[0]
+    assert host.ask(Trial("include/sample.sql", "SELECT 2", files, tests, 60, in_place=in_place)).failed == tests[0]
     assert host.ask(Trial("include/sample.sql", None, files, None, 60)).seconds.keys() == set(tests)
-    assert host.ask(Trial("include/sample.sql", "SELECT 1", files, tests, 60, in_place)).failed is None
+    assert host.ask(Trial("include/sample.sql", "SELECT 1", files, tests, 60, in_place=in_place)).failed is None
 
 
 def test_a_module_that_can_not_be_imported_has_failed(tried):

@@ -8,6 +8,7 @@ import pickle
 import select
 import signal
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ class Trial:
     """All that look at the module."""
     tests: Sequence[str] | None
     seconds: float
+    at_most: Mapping[str, float] = field(default_factory=dict)
+    """How long one of the tests may take, in seconds: where a fault lets it go on for ever, the others need not be waited for."""
     in_place: bool = False
     """Nothing of the fault is run by importing the module, or anything that imports it."""
 
@@ -117,6 +120,7 @@ class Plugin:
         self.kept, self.tell = kept, tell
         self.place = None if tests is None else {test: n for n, test in enumerate(tests)}
         self.seconds: dict[str, float] = {}
+        self.at_most: Mapping[str, float] = {}
 
     def pytest_configure(self, config: pytest.Config) -> None:
         """xdist is left out here, and with it what registers its marker."""
@@ -140,11 +144,19 @@ class Plugin:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        """How long a test takes."""
+        """How long a test takes; one that takes longer than it may is the last."""
         began = time.monotonic()
+        end = threading.Timer(self.at_most.get(item.nodeid, threading.TIMEOUT_MAX), self._too_long)
+        end.daemon = True
+        end.start()
         result = yield
+        end.cancel()
         self.seconds[item.nodeid] = time.monotonic() - began
         return result
+
+    def _too_long(self) -> None:
+        if self.tell:
+            self.tell(Verdict(timed_out=True))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A module that can't be imported has failed, too."""
