@@ -43,8 +43,8 @@ simulate: install ## cycles under faults: SEEDS=n of them on all cores, or SEED=
 	@PYTHONPATH=tests $(BIN)/python -m faults.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100)) \
 	  $(if $(PAYMENTS),--payments $(PAYMENTS))
 
-mutants: install ## faults planted one by one in the money code: what do the tests let pass? MODULE=funds, CHANGED=1, AGAIN=1, JOBS=2, SECONDS=60
-	@PYTHONPATH=tests $(BIN)/python -m mutants $(MODULE) $(if $(CHANGED),--changed) $(if $(AGAIN),--again) $(if $(JOBS),--jobs $(JOBS)) $(if $(SECONDS),--seconds $(SECONDS))
+mutants: install ## faults planted one by one in the money code: what do the tests let pass? MODULE=funds, CHANGED=1, AGAIN=1, JOBS=2
+	@PYTHONPATH=tests $(BIN)/python -m mutants $(MODULE) $(if $(CHANGED),--changed) $(if $(AGAIN),--again) $(if $(JOBS),--jobs $(JOBS))
 
 bench: install ## the figures, against their limits; PART=sweeps (or many, workers, doorbell, startup, import, audit, plans, growth, reading, reports), PIS=n, QUICK=1
 	$(BIN)/python -m bench $(addprefix --,$(PART)) $(if $(PIS),--pis $(PIS)) $(if $(QUICK),--quick)
