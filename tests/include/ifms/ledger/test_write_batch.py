@@ -81,6 +81,7 @@ def test_two_changes_of_one_row_both_happen(ledger):
     def work(connection):
         writes = Writes(connection)
         beneficiaries.note_beneficiaries(writes, pi, {number: "Wrong IFSC"})
+        outbox.enqueue_payment_status(writes, TENANT, "P1", "INITIATED", "PAYMENT_INITIATED")  # of another table
         beneficiaries.set_beneficiaries(writes, pi, BeneficiaryStatus.PENDING, BeneficiaryStatus.INITIATED)
         writes.flush()
 
@@ -127,9 +128,9 @@ def test_the_database_names_a_refused_part(ledger):
 # Rows that are written alike -------------------------------------------------------------------------------------------
 
 RUN = RowStatement(
-    "INSERT INTO ifms.sweep_run (service_id, message, counts, shard)"
-    " SELECT {service}, {message}, {counts}, {shard} {rows}",
-    {"service": "text", "message": "text", "counts": "jsonb", "shard": "integer"},
+    "INSERT INTO ifms.sweep_run (service_id, message, counts, problems, shard)"
+    " SELECT {service}, {message}, {counts}, {problems}, {shard} {rows}",
+    {"service": "text", "message": "text", "counts": "jsonb", "problems": "jsonb", "shard": "integer"},
 )
 SAID = RowStatement(
     "UPDATE ifms.sweep_run r SET message = {message} {rows} WHERE r.service_id = {service}",
@@ -139,7 +140,7 @@ SAID = RowStatement(
 
 
 def run(service, message="{message} %s %(x)s", counts=(), shard=0):
-    return {"service": service, "message": message, "counts": dict(counts), "shard": shard}
+    return {"service": service, "message": message, "counts": dict(counts), "problems": [message], "shard": shard}
 
 
 def stored(ledger, what):
@@ -159,7 +160,7 @@ def test_rows_come_out_as_they_went_in_however_many_are_sent(ledger, together):
             target.flush()
 
     ledger.db.transact(work)
-    assert stored(ledger, "service_id, message, counts, shard") == [tuple(row.values()) for row in rows]
+    assert stored(ledger, "service_id, message, counts, problems, shard") == [tuple(row.values()) for row in rows]
 
 
 def test_rows_that_are_written_alike_are_one_statement(ledger, counted):
