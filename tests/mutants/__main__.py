@@ -14,7 +14,7 @@ import threading
 import time
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,9 +76,9 @@ def hosts(number: int) -> Iterator[list[Host]]:
 class Selection:
     """Which tests look at a fault, and in which order."""
 
-    def __init__(self, baseline: Verdict) -> None:
-        self.baseline = baseline
-        self.kills: Counter[tuple[str, int]] = Counter()
+    def __init__(self, baseline: Verdict, own: str, caught: Iterable[tuple[str, int]] = ()) -> None:
+        self.baseline, self.own = baseline, f"{own}::"
+        self.kills = Counter(caught)
 
     def in_place(self, source: str, fault: Fault) -> bool:
         """Whether nothing of its statement is run before the first test is."""
@@ -86,15 +86,23 @@ class Selection:
         return fault.path.endswith(".sql") or not lines_for(source, fault.line) & at_import
 
     def tests(self, source: str, fault: Fault) -> list[str]:
-        """Those that run its statement, or all where importing the module does; who has caught one nearby comes first.
+        """Those that run its statement, or all where importing the module does.
 
-        Of a file of SQL nobody knows which lines a test runs: all.
+        Who has caught one nearby comes first, then the module's own. Of a file of SQL nobody knows which lines a test
+        runs: all.
         """
         if fault.path.endswith(".sql"):
             chosen = list(self.baseline.seconds)
         else:
             chosen = self._running(lines_for(source, fault.line))
-        return sorted(chosen, key=lambda test: (-self._caught_near(test, fault.line), self.baseline.seconds[test]))
+        return sorted(
+            chosen,
+            key=lambda test: (
+                -self._caught_near(test, fault.line),
+                not test.startswith(self.own),
+                self.baseline.seconds[test],
+            ),
+        )
 
     def _running(self, lines: set[int]) -> list[str]:
         by_test, tests = self.baseline.lines, list(self.baseline.seconds)
@@ -179,7 +187,9 @@ def _work(
     baseline = working[0].ask(Trial(path, None, files, None, BASELINE_SECONDS))
     if baseline.failed or baseline.timed_out:
         raise SystemExit(f"{path}: without any fault, {baseline.failed or 'the tests'} fails: {baseline.said}")
-    selection = Selection(baseline)
+    lines = {fault.key: fault.line for fault in faults}
+    caught = [(result.output, lines[key]) for key, result in results.items() if key in lines]
+    selection = Selection(baseline, files[0], caught)
     waiting: SimpleQueue[Fault] = SimpleQueue()
     for fault in pending:
         waiting.put(fault)

@@ -101,7 +101,7 @@ def test_an_explanation_is_found_that_no_fault_of_its_module_answers_to(module):
 def test_what_importing_the_module_runs_every_test_may_notice(module, line, tests):
     """Also what one of them runs as well: a function that makes a constant, and is called once more."""
     lines = {"": frozenset({9, 12}), "a": frozenset({20}), "b": frozenset({10, 12})}
-    selection = Selection(Verdict(seconds={"a": 1.0, "b": 2.0}, lines=lines))
+    selection = Selection(Verdict(seconds={"a": 1.0, "b": 2.0}, lines=lines), "own")
     fault = replace(plant(module, "m.py")[0], line=line)
     assert set(selection.tests(SOURCE, fault)) == tests
     assert selection.in_place(SOURCE, fault) == (line in {10, 14})
@@ -112,8 +112,17 @@ def test_a_file_of_sql_has_no_lines_of_python():
     fault = Fault(
         "key", "m.sql", 2, sql, "", WorkItem.single("key", MutationSpec("m.sql", "sample", 0, (2, 0), (2, 1)))
     )
-    selection = Selection(Verdict(seconds={"a": 1.0}, lines={"": frozenset({2})}))
+    selection = Selection(Verdict(seconds={"a": 1.0}, lines={"": frozenset({2})}), "own")
     assert (selection.tests(sql, fault), selection.in_place(sql, fault)) == (["a"], True)
+
+
+def test_who_has_caught_one_nearby_looks_first_then_the_module_s_own_tests_then_the_quickest(module):
+    seconds = {"own::slow": 9.0, "other::quick": 1.0, "other::slow": 8.0, "own::quick": 2.0}
+    lines = dict.fromkeys(seconds, frozenset({9, 10}))
+    caught = [("other::slow", 9)]
+    fault = replace(plant(module, "m.py")[0], line=10)
+    tests = Selection(Verdict(seconds=seconds, lines=lines), "own", caught).tests(SOURCE, fault)
+    assert tests == ["other::slow", "own::quick", "own::slow", "other::quick"]
 
 
 @pytest.mark.parametrize(
