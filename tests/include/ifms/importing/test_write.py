@@ -382,6 +382,20 @@ def test_what_fits_now_is_settled_and_what_does_not_again_is_withheld_anew(rows)
     }
 
 
+def test_what_was_withheld_under_its_pi_s_number_or_id_is_settled_in_its_own_city_alone(rows):
+    names = ("APPROVED", "PI PI-approved", "PI approved")
+    told = """
+        INSERT INTO ifms.import_withheld (tenant_id, payment_number, hoa_code, ddo_code, master_allotment_id, amount,
+            reason, first_told_at, last_told_at)
+        SELECT tenant_id, name, 'H1', 'D1', 'M-s1', 1, 'another', '2026-02-01', '2026-02-02'
+        FROM unnest(ARRAY['od.sample', 'od.other']) tenant_id, unnest(
+            ARRAY['APPROVED', 'PI PI-approved', 'PI approved', 'transactions of PI approved']) name
+    """
+    with rows.taken_over(here=told) as (_, look):
+        found = look("SELECT * FROM ifms.import_withheld WHERE settled_at IS NULL ORDER BY payment_number")
+    assert [(row["tenant_id"], row["payment_number"]) for row in found] == [("od.other", name) for name in names[:3]]
+
+
 GONE = """
     INSERT INTO ifms.import_withheld (tenant_id, payment_number, hoa_code, ddo_code, master_allotment_id, amount, reason,
         first_told_at, last_told_at)

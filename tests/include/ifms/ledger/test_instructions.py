@@ -571,6 +571,25 @@ def test_pis_that_are_written_together_each_pay_their_own_payment(ledger):
     assert rows == [(pi.id, None) for pi in made]
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_of_pis_that_are_written_together_each_amount_is_looked_at(ledger, place):
+    ledger.fund(1000)
+    wanted = [(*ledger.payment(amount), Claim(uuid.uuid4(), LEASE)) for amount in (100, 200)]
+    contents = [new_instruction(payment) for payment, _, _ in wanted]
+    contents[place] = replace(contents[place], beneficiaries=contents[place].beneficiaries[:1])
+
+    def write(connection):
+        funding = funds.choose_funding(connection, TENANT, Decimal(300), [(DDO, HEAD)], financial_year="2024-25")
+        originals = [
+            Original(content, funding, held, mine) for content, (_, held, mine) in zip(contents, wanted, strict=True)
+        ]
+        instructions.create(connection, originals, KEYRING)
+
+    with pytest.raises(ConflictError, match=f"payment {wanted[place][0].payment_number} was first seen with"):
+        ledger.db.transact(write)
+    assert ledger.balances() == (1000, 0, 0, 1000)
+
+
 def test_a_payment_whose_declined_pi_nobody_has_freed_it_from_gets_no_other(ledger, pending):
     pi, mine = pending
     ledger.db.transact(lambda c: instructions.advance(c, pi, mine, Event.DECLINED))
