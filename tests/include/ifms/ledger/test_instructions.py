@@ -399,6 +399,15 @@ def test_that_a_failed_pi_was_found_is_noted_the_first_time(ledger, two):
     assert ledger.row(rows) == noted
 
 
+def test_that_a_failed_pi_was_found_is_noted_once_more_after_somebody_said_it_is_not_there(ledger, two):
+    absent = "UPDATE ifms.payment_instruction SET said_absent_at = now() WHERE id = %s"
+    seen = "SELECT found_failed_at > said_absent_at FROM ifms.payment_instruction WHERE id = %s"
+    ledger.db.transact(lambda c: instructions.found_failed(c, two[0]))
+    rewrite(ledger.dsn, absent, [two[0].id])
+    ledger.db.transact(lambda c: instructions.found_failed(c, two[0]))
+    assert ledger.row(seen, two[0].id) == (True,)
+
+
 def test_a_call_is_under_way_while_the_pi_is_claimed(ledger, two):
     def under_way(pi):
         with ledger.connect() as connection:
