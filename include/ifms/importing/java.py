@@ -123,6 +123,15 @@ def _remarks(connection: Connection) -> list[str]:
         FROM fit_pi p JOIN ifms.payment y ON (y.tenant_id, y.payment_number) = (p.tenant_id, p.payment_number)
         WHERE p.doubtful
         UNION ALL
+        SELECT 'payments ' || payments || ' of ' || tenant_id || ' pay the same ' || CASE count(*) WHEN 1 THEN 'line '
+               ELSE count(*) || ' lines, one of them ' END || min(line) || ', and the treasury has been sent both: ask '
+               || 'it to stop what is not paid yet, and claim back what was paid twice'
+        FROM (SELECT p.tenant_id, line,
+                     string_agg(DISTINCT p.payment_number, ' and ' ORDER BY p.payment_number) AS payments
+              FROM fit_pi p JOIN fit_beneficiary b ON b.pi_id = p.id, unnest(b.lines) line
+              WHERE p.target <> 'FAILED' GROUP BY 1, 2 HAVING count(DISTINCT p.payment_number) > 1) twice
+        GROUP BY tenant_id, payments
+        UNION ALL
         SELECT 'allotment ' || s.master_allotment_id || '/' || a.ssu_allotment_id || '/' || a.serial_no
                || ' is there more than once; it counts once here'
         FROM java_allotment a JOIN sanction_here s ON s.java_id = a.sanction_id WHERE a.repeated

@@ -396,6 +396,31 @@ def test_what_was_withheld_under_its_pi_s_number_or_id_is_settled_in_its_own_cit
     assert [(row["tenant_id"], row["payment_number"]) for row in found] == [("od.other", name) for name in names[:3]]
 
 
+def test_two_payments_of_the_same_lines_that_were_both_sent_there_are_remarked(rows):
+    """The Java adapter, run twice at once, made two payments of one bill."""
+    pays = "UPDATE jit_beneficiary_lineitems SET lineitemid = 'line %s' WHERE id = '%s-line'"
+    for line, of in (
+        ("paid-0", "approved-0"),
+        ("paid-1", "approved-1"),
+        ("partial-0", "scrolled-0"),
+        ("processed-0", "rejected-0"),  # which has failed
+    ):
+        rows.database.run(pays % (line, of))
+    asked = "ask it to stop what is not paid yet, and claim back what was paid twice"
+    with rows.taken_over() as (report, look):
+        assert report.misfits == []
+        assert [each for each in report.remarks if "same" in each] == [
+            "payments APPROVED and PAID of od.sample pay the same 2 lines, one of them line paid-0, and the treasury has "
+            f"been sent both: {asked}",
+            "payments PARTIAL and SCROLLED of od.sample pay the same line line partial-0, and the treasury has been sent "
+            f"both: {asked}",
+        ]
+        assert {
+            row["status"]
+            for row in look("SELECT status FROM ifms.payment_instruction WHERE pi_number IN ('PI-paid', 'PI-approved')")
+        } == {"SUCCESSFUL", "APPROVED"}
+
+
 GONE = """
     INSERT INTO ifms.import_withheld (tenant_id, payment_number, hoa_code, ddo_code, master_allotment_id, amount, reason,
         first_told_at, last_told_at)
