@@ -468,10 +468,11 @@ def test_only_a_pi_that_is_sent_forgets_what_it_was_refused_for(ledger, pending,
 def test_a_pi_that_may_have_arrived_is_uncertain_from_then_on(ledger, pending, uncertain):
     pi, mine = pending
     ledger.db.transact(lambda c: instructions.settle_attempt(c, pi, mine, "never_sent", "sample"))
-    assert ledger.row("SELECT uncertain, last_attempt FROM ifms.payment_instruction") == (False, "never_sent")
+    row = "SELECT uncertain, last_attempt, attempts FROM ifms.payment_instruction"
+    assert ledger.row(row) == (False, "never_sent", 1)
     again, mine = ledger.claimed(pi)
     ledger.db.transact(lambda c: instructions.attempt(c, again, mine, uncertain=uncertain))
-    assert ledger.one("SELECT uncertain FROM ifms.payment_instruction") is uncertain
+    assert ledger.row(row) == (uncertain, "sending", 2)
 
 
 def note(ledger, pi):
