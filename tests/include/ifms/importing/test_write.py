@@ -396,6 +396,19 @@ def test_what_was_withheld_under_its_pi_s_number_or_id_is_settled_in_its_own_cit
     assert [(row["tenant_id"], row["payment_number"]) for row in found] == [("od.other", name) for name in names[:3]]
 
 
+def test_whose_pi_was_paid_is_paid_though_another_was_rejected_before(rows):
+    rows.replace_all({name: ORIGINALS[name] for name in ("rejected", "paid")}, {})
+    with rows.taken_over() as (report, look):
+        assert report.misfits == []
+        assert look(
+            "SELECT p.payment_number, b.status FROM ifms.beneficiary b JOIN ifms.payment_instruction p ON p.id = payment_instruction_id ORDER BY 1"
+        ) == [
+            {"payment_number": name, "status": status}
+            for name, status in (("PAID", "Payment Successful"), ("REJECTED", FAILED))
+            for _ in range(2)
+        ]
+
+
 def test_two_payments_of_the_same_lines_that_were_both_sent_there_are_remarked(rows):
     """The Java adapter, run twice at once, made two payments of one bill."""
     pays = "UPDATE jit_beneficiary_lineitems SET lineitemid = 'line %s' WHERE id = '%s-line'"
