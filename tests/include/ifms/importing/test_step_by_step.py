@@ -10,7 +10,7 @@ import pytest
 from psycopg.rows import dict_row
 from support.databases import rewrite
 from support.java import take_over
-from support.java_rows import FAILED, MASTERS, ORIGINALS, REVISIONS, SUCCESSFUL, advice, person, pi
+from support.java_rows import FAILED, MASTERS, NEW_YEAR, ORIGINALS, REVISIONS, SUCCESSFUL, advice, person, pi
 
 WAITS, UNDER_WAY = "Payment Initiated", "Payment In Process"
 FIRST = dict.fromkeys(ORIGINALS, ("INITIATED", WAITS, WAITS)) | {"declined": ORIGINALS["declined"]}
@@ -177,6 +177,19 @@ def test_a_revision_goes_its_way_when_its_beneficiary_has_failed_again(rows, led
                 told = [(row["from_status"], row["to_status"]) for row in found if row["service_id"] == "IMPORT"]
                 assert told == list(pairwise(stood[:2] if status == "INITIATED" else stood))
             assert ledger.execute(people).fetchall() == look(people)
+
+
+@pytest.mark.parametrize("minutes", [-1, 1])
+def test_one_that_is_live_takes_the_place_of_one_that_was_rejected_since(rows, ledger_dsn, minutes):
+    """Also when a clock that was late says that it was made before."""
+    rows.replace_all({"rejected": ("INITIATED", WAITS, WAITS)}, {})
+    assert take_over(ledger_dsn, rows.database, MASTERS).misfits == []
+    rows.replace_all({"rejected": ORIGINALS["rejected"], "instead": ("INITIATED", WAITS, WAITS)}, {}, minutes=60)
+    rows.database.run(pi("instead", muktareferenceid="REJECTED", createdtime=NEW_YEAR + 60_000 * minutes))
+    assert take_over(ledger_dsn, rows.database, MASTERS).misfits == []
+    with psycopg.connect(ledger_dsn) as ledger:
+        paid_by = "SELECT pi_number, p.status FROM ifms.payment_instruction p JOIN ifms.payment y ON y.paid_by = p.id"
+        assert ledger.execute(paid_by).fetchall() == [("PI-instead", "INITIATED")]
 
 
 def test_a_pi_that_is_the_only_one_goes_on_and_another_that_comes_later_is_booked(rows, ledger_dsn):
