@@ -17,7 +17,7 @@ from ifms import clock
 from ifms.errors import ConflictError, SweepNeedsAttentionError, SweepStoppedError, SweepUnreachableError
 from ifms.ledger import beneficiaries, failures, instructions
 from ifms.ledger.beneficiaries import Failure
-from ifms.ledger.failure_matching import book_and_log, rematch
+from ifms.ledger.failure_matching import book_and_log, match, rematch
 from ifms.ledger.phrases import add_phrase
 from ifms.services.correction_order import Order
 from ifms.services.fd import dates_to_ask, voucher_dates
@@ -386,26 +386,28 @@ def row(number, *beneficiaries, day=None):
 def test_each_failure_that_matches_nothing_is_named_with_the_reason_and_the_others_are_booked(
     adapter, treasury, two_paid
 ):
-    first, _ = two_paid
+    first, second = two_paid
     [one, _] = adapter.rows(
         "SELECT b.beneficiary_number AS number FROM ifms.beneficiary b JOIN ifms.payment_instruction p"
         " ON p.id = b.payment_instruction_id WHERE p.pi_number = %s ORDER BY 1",
         first,
     )
-    treasury.rule("FD", "plain_reply", text=told(row("PI-XX/1", "BN-XX/1", None), row(first, "BN-XX/2", one["number"])))
+    rows = row("PI-XX/1", "BN-XX/1", None), row(first, "BN-XX/2", one["number"]), row(second, "BN-XX/3")
+    treasury.rule("FD", "plain_reply", text=told(*rows))
     sweep = adapter.sweep("FD")
-    with pytest.raises(SweepNeedsAttentionError, match="3 problem"), sweep:
+    with pytest.raises(SweepNeedsAttentionError, match="4 problem"), sweep:
         adapter.work(sweep)
     assert [text.partition("matches nothing: ")[0] for text in sweep.problems] == [
         "a failure of bill PI-XX/1, beneficiary BN-XX/1, ",
         "a failure of bill PI-XX/1, a beneficiary without id, ",
         f"a failure of bill {first}, beneficiary BN-XX/2, ",
+        f"a failure of bill {second}, beneficiary BN-XX/3, ",
     ]
     assert [text.partition("matches nothing: ")[2] for text in sweep.problems] == [
         *2 * ["no payment instruction has this number; it is kept"],
-        "the payment instruction has no such beneficiary; it is kept",
+        *2 * ["the payment instruction has no such beneficiary; it is kept"],
     ]
-    assert sweep.counts["failures_unmatched"] == 3
+    assert (sweep.counts["failures_unmatched"], sweep.counts["bills_with_failures"]) == (4, 1)
     assert failed.failing(adapter) == [one["number"]]
 
 
@@ -475,6 +477,23 @@ def test_what_was_kept_is_booked_by_the_next_run_once_its_pi_can_take_it(adapter
 
 
 @NOTHING_PAID
+@NOTHING_PAID
+def test_what_was_kept_and_is_told_once_more_has_matched(adapter, treasury, two_paid, monkeypatch):
+    """Its PI could not take it when the run began to look."""
+    number, _ = two_paid
+    rows = adapter.rows("SELECT beneficiary_number FROM ifms.beneficiary ORDER BY 1")
+    found = "SELECT matched_at IS NOT NULL AS matched FROM ifms.reported_failure"
+    treasury.rule("FD", "plain_reply", text=told(row(number, rows[0]["beneficiary_number"])))
+    monkeypatch.setattr("ifms.services.fd.match", lambda *_: None)
+    with pytest.raises(SweepNeedsAttentionError, match="no such beneficiary"):
+        adapter.run("FD")
+    assert adapter.rows(found) == [{"matched": False}]
+    monkeypatch.setattr("ifms.services.fd.match", match)
+    monkeypatch.setattr("ifms.services.fd.rematch", lambda *_, **__: 0)
+    adapter.run("FD")
+    assert adapter.rows(found) == [{"matched": True}]
+
+
 @pytest.mark.parametrize("effect", ["refuse", "lost_reply"])
 def test_a_day_that_was_not_heard_of_is_in_the_run_s_messages(adapter, treasury, effect):
     treasury.rule("FD", effect, times=1)
