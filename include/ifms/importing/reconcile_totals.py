@@ -97,7 +97,7 @@ def differences(connection: Connection) -> list[str]:
                               ) a ON a.id = m.allotment_id
                    GROUP BY 1) m ON m.sanction_id = s.id
         CROSS JOIN LATERAL (SELECT coalesce(sum(w.amount), 0) AS amount FROM ifms.import_withheld w
-                            WHERE w.settled_at IS NULL AND w.last_told_at = now()  -- not what is there no more
+                            WHERE w.last_told_at = now()  -- not what is there no more
                               AND (w.tenant_id, w.hoa_code, w.ddo_code, w.master_allotment_id)
                                 = (s.tenant_id, s.hoa_code, s.ddo_code, s.master_allotment_id)) w
         WHERE (r.allotted, r.spent) IS DISTINCT FROM (coalesce(m.allotted, 0), coalesce(m.spent, 0) + w.amount)
