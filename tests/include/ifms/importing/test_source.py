@@ -91,3 +91,29 @@ def test_all_tables_are_read_as_they_stood_at_one_moment_and_nothing_is_held_lon
 def test_a_number_of_no_sanction_is_named(rows):
     with pytest.raises(BadInputError, match="--by-rows M-none: "), rows.taken_over("M-s2", "M-none", "M-gone"):
         pass
+
+
+WITHHELD = """
+    INSERT INTO ifms.import_withheld (tenant_id, payment_number, hoa_code, ddo_code, master_allotment_id, amount, reason,
+        settled_at)
+    VALUES ('od.sample', 'GONE', 'H1', 'D1', 'M-s1', 100, 'sample', NULL),
+           ('od.sample', 'ALSO', 'H1', 'D1', 'M-s1', 100, 'sample', NULL),
+           ('od.sample', 'SETTLED', 'H1', 'D1', 'M-s1', 100, 'sample', now())
+"""
+
+
+@pytest.mark.parametrize("names", [[], ["GONE"], ["ALSO", "GONE"]])
+def test_what_was_removed_there_is_noted(rows, names):
+    with rows.ledger.transaction(force_rollback=True):
+        rows.ledger.execute(WITHHELD)
+        source.note_removed(rows.ledger, names)
+        assert rows.ledger.execute("SELECT name FROM java_removed ORDER BY name").fetchall() == [(n,) for n in names]
+
+
+@pytest.mark.parametrize("names", [["ANOTHER", "GONE"], ["GONE", "ANOTHER"], ["SETTLED"]])
+def test_a_payment_that_is_not_withheld_can_not_have_been_removed(rows, names):
+    [unknown] = set(names) - {"GONE"}
+    with rows.ledger.transaction(force_rollback=True):
+        rows.ledger.execute(WITHHELD)
+        with pytest.raises(BadInputError, match=f"^--removed {unknown}: no payment of this number is withheld here"):
+            source.note_removed(rows.ledger, names)
