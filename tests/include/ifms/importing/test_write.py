@@ -415,6 +415,7 @@ def test_two_payments_of_the_same_lines_that_were_both_sent_there_are_remarked(r
     for line, of in (
         ("paid-0", "approved-0"),
         ("paid-1", "approved-1"),
+        ("completed-1", "processed-1"),  # which a revision pays, too
         ("partial-0", "scrolled-0"),
         ("processed-0", "rejected-0"),  # which has failed
     ):
@@ -425,6 +426,8 @@ def test_two_payments_of_the_same_lines_that_were_both_sent_there_are_remarked(r
         assert [each for each in report.remarks if "same" in each] == [
             "payments APPROVED and PAID of od.sample pay the same 2 lines, one of them line paid-0, and the treasury has "
             f"been sent both: {asked}",
+            "payments COMPLETED and PROCESSED of od.sample pay the same line line completed-1, and the treasury has been "
+            f"sent both: {asked}",
             "payments PARTIAL and SCROLLED of od.sample pay the same line line partial-0, and the treasury has been sent "
             f"both: {asked}",
         ]
