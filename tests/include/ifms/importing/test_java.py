@@ -57,11 +57,14 @@ def test_what_does_not_fit_is_said_once(rows):
         assert [misfit.why for misfit in report.misfits] == ["its allotment A/2 of 80.00 (more) can't be read"]
 
 
-def test_a_sanction_that_is_imported_by_its_rows_is_remarked_where_its_summary_said_otherwise(rows):
-    rows.database.run("UPDATE jit_funds_summary SET availableamount = availableamount + 7 WHERE sanctionid = 's1'")
+@pytest.mark.parametrize(("key", "available", "said"), [("s1", "4200.00", "4207.00"), ("s2", "300.00", "307.00")])
+def test_a_sanction_that_is_imported_by_its_rows_is_remarked_where_its_summary_said_otherwise(
+    rows, key, available, said
+):
+    rows.database.run(f"UPDATE jit_funds_summary SET availableamount = availableamount + 7 WHERE sanctionid = '{key}'")
     with rows.taken_over("M-s1", "M-s2") as (report, _):
         assert [remark for remark in report.remarks if "by its rows" in remark] == [
-            "sanction M-s1 is imported by its rows, available 4200.00; the Java adapter's summary said 4207.00"
+            f"sanction M-{key} is imported by its rows, available {available}; the Java adapter's summary said {said}"
         ]
 
 

@@ -298,6 +298,7 @@ def test_what_is_left_out_is_withheld_with_what_it_has_spent_and_why(rows):
     ):
         rows.database.run(change)
     with rows.taken_over() as (report, look):
+        assert not [remark for remark in report.remarks if "stays withheld" in remark]
         found = look("SELECT * FROM ifms.import_withheld ORDER BY payment_number")
         spent = look("SELECT spent_amount + ifms.withheld(s) AS n FROM ifms.sanction s ORDER BY master_allotment_id")
     names = ("tenant_id", "payment_number", "hoa_code", "ddo_code", "master_allotment_id", "amount", "settled_at")
