@@ -571,6 +571,16 @@ def test_who_reckons_with_a_payment_is_the_only_one_until_it_commits(ledger, pi)
     assert standing(ledger, pi) == (0, 0)
 
 
+def test_several_pis_are_held_together(ledger, pi):
+    apart, _ = ledger.instruct(*ledger.payment(400))
+    with ledger.connect() as one, one.transaction():
+        beneficiaries.hold(one, [pi, apart])
+        for held in (pi, apart):
+            with ledger.connect() as other, pytest.raises(errors.LockNotAvailable):
+                other.execute("SET lock_timeout = '100ms'")
+                beneficiaries.hold(other, [held])
+
+
 def test_several_payments_are_reckoned_at_once_each_by_itself(ledger, pi):
     again, _ = ledger.instruct(*ledger.payment(400))
     revisions = []
