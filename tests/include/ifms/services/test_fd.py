@@ -382,16 +382,18 @@ def row(number, *beneficiaries, day=None):
     }
 
 
+OF_PI = """
+    SELECT b.beneficiary_number AS number FROM ifms.beneficiary b
+    JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id WHERE p.pi_number = %s ORDER BY 1
+"""
+
+
 @NOTHING_PAID
 def test_each_failure_that_matches_nothing_is_named_with_the_reason_and_the_others_are_booked(
     adapter, treasury, two_paid
 ):
     first, second = two_paid
-    [one, _] = adapter.rows(
-        "SELECT b.beneficiary_number AS number FROM ifms.beneficiary b JOIN ifms.payment_instruction p"
-        " ON p.id = b.payment_instruction_id WHERE p.pi_number = %s ORDER BY 1",
-        first,
-    )
+    [one, _] = adapter.rows(OF_PI, first)
     rows = row("PI-XX/1", "BN-XX/1", None), row(first, "BN-XX/2", one["number"]), row(second, "BN-XX/3")
     treasury.rule("FD", "plain_reply", text=told(*rows))
     sweep = adapter.sweep("FD")
@@ -477,13 +479,12 @@ def test_what_was_kept_is_booked_by_the_next_run_once_its_pi_can_take_it(adapter
 
 
 @NOTHING_PAID
-@NOTHING_PAID
 def test_what_was_kept_and_is_told_once_more_has_matched(adapter, treasury, two_paid, monkeypatch):
     """Its PI could not take it when the run began to look."""
     number, _ = two_paid
-    rows = adapter.rows("SELECT beneficiary_number FROM ifms.beneficiary ORDER BY 1")
+    [one, _] = adapter.rows(OF_PI, number)
     found = "SELECT matched_at IS NOT NULL AS matched FROM ifms.reported_failure"
-    treasury.rule("FD", "plain_reply", text=told(row(number, rows[0]["beneficiary_number"])))
+    treasury.rule("FD", "plain_reply", text=told(row(number, one["number"])))
     monkeypatch.setattr("ifms.services.fd.match", lambda *_: None)
     with pytest.raises(SweepNeedsAttentionError, match="no such beneficiary"):
         adapter.run("FD")
@@ -494,6 +495,7 @@ def test_what_was_kept_and_is_told_once_more_has_matched(adapter, treasury, two_
     assert adapter.rows(found) == [{"matched": True}]
 
 
+@NOTHING_PAID
 @pytest.mark.parametrize("effect", ["refuse", "lost_reply"])
 def test_a_day_that_was_not_heard_of_is_in_the_run_s_messages(adapter, treasury, effect):
     treasury.rule("FD", effect, times=1)
