@@ -8,7 +8,7 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from functools import cache, partial
 from pathlib import Path
@@ -46,16 +46,14 @@ class Simulators:
         """What a client of the treasury needs; `changes` by field name."""
         from ifms.treasury.config import TreasuryConfig
 
-        config = TreasuryConfig(
-            self.treasury, CLIENT_ID, CLIENT_SECRET, self.public_key, log_key=LOG_KEY, signing_key=SIGNING_KEY
-        )
-        return replace(config, **changes)
+        keys = {"public_key": self.public_key, "log_key": LOG_KEY, "signing_key": SIGNING_KEY}
+        return TreasuryConfig(self.treasury, CLIENT_ID, CLIENT_SECRET, **{**keys, **changes})
 
     def platform_config(self, **changes: Any) -> PlatformConfig:
         """What a client of the platform needs; `changes` by field name."""
         from ifms.platform.config import PlatformConfig
 
-        return replace(PlatformConfig(self.platform), **changes)
+        return PlatformConfig(self.platform, **changes)
 
     def connections(self, **treasury: Any) -> dict[str, dict[str, Any]]:
         """The Airflow connections to both, by id; `treasury` is for the extra of the treasury's."""
