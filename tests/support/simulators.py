@@ -46,14 +46,21 @@ class Simulators:
         """What a client of the treasury needs; `changes` by field name."""
         from ifms.treasury.config import TreasuryConfig
 
-        keys = {"public_key": self.public_key, "log_key": LOG_KEY, "signing_key": SIGNING_KEY}
-        return TreasuryConfig(self.treasury, CLIENT_ID, CLIENT_SECRET, **{**keys, **changes})
+        given: dict[str, Any] = {
+            "base_url": self.treasury,
+            "client_id": CLIENT_ID,
+            "client_secret": CLIENT_SECRET,
+            "public_key": self.public_key,
+            "log_key": LOG_KEY,
+            "signing_key": SIGNING_KEY,
+        }
+        return TreasuryConfig(**given | changes)
 
     def platform_config(self, **changes: Any) -> PlatformConfig:
         """What a client of the platform needs; `changes` by field name."""
         from ifms.platform.config import PlatformConfig
 
-        return PlatformConfig(self.platform, **changes)
+        return PlatformConfig(**{"base_url": self.platform} | changes)
 
     def connections(self, **treasury: Any) -> dict[str, dict[str, Any]]:
         """The Airflow connections to both, by id; `treasury` is for the extra of the treasury's."""
