@@ -6063,6 +6063,12 @@ ALTER TABLE ifms.payment_instruction ENABLE ALWAYS TRIGGER say_what_it_pays;
 CREATE TRIGGER settled_by_fact BEFORE UPDATE OF status ON ifms.payment_instruction FOR EACH ROW WHEN (((old.status = 'PENDING'::text) AND (new.status = 'FAILED'::text) AND new.uncertain AND (new.imported_at IS NULL))) EXECUTE FUNCTION ifms.check_settled_by_fact();
 
 --
+-- Name: payment_instruction settled_in_doubt; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER settled_in_doubt BEFORE UPDATE OF status ON ifms.payment_instruction FOR EACH ROW WHEN (((old.status = 'PENDING'::text) AND (new.status = 'FAILED'::text) AND (new.settled_by IS NOT NULL) AND (NOT new.uncertain) AND (old.last_attempt IS DISTINCT FROM 'never_sent'::text))) EXECUTE FUNCTION ifms.refuse_change('a submission that may have arrived stays in doubt when a person settles it');
+
+--
 -- Name: payment_instruction settled_once; Type: TRIGGER; Schema: ifms; Owner: -
 --
 

@@ -71,7 +71,7 @@ def _say(pi: PaymentInstruction, *, accepted: bool) -> None:
 
     asks = "FTPS" if pi.pi_type == "REVISED" else "PIS"
     amount = f"₹{grouped(pi.net_amount)}"
-    arrived = "may have arrived at the treasury" if pi.uncertain else "is not known to have arrived anywhere"
+    arrived = "may have arrived at the treasury" if pi.may_have_arrived else "is not known to have arrived anywhere"
     known = f"{pi.pi_number} of {pi.tenant_id}, {amount}, is {pi.status}; it {arrived}"
     if pi.error_message:
         known += f". Last heard: {mask_long_numbers(pi.error_message)}"

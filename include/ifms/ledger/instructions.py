@@ -470,16 +470,17 @@ def call_under_way(connection: Connection, pi: PaymentInstruction) -> bool:
 def settled_by(connection: Connection, pi: PaymentInstruction, person: str, *, absent: bool) -> None:
     """Note who says what became of a PI whose lock the caller holds: that the treasury lacks it, or has it.
 
-    A claim that has run out ends with it.
+    A claim that has run out ends with it. What may have arrived is asked about once more before its payment gets
+    another PI, also when its sweep has died before it could write that it may have.
     """
     connection.execute(
         """
         UPDATE ifms.payment_instruction
-        SET settled_by = %s, said_absent_at = CASE WHEN %s THEN now() ELSE said_absent_at END,
-            claim_token = NULL, claimed_until = NULL
-        WHERE id = %s
+        SET settled_by = %(person)s, said_absent_at = CASE WHEN %(absent)s THEN now() ELSE said_absent_at END,
+            uncertain = uncertain OR %(uncertain)s, claim_token = NULL, claimed_until = NULL
+        WHERE id = %(id)s
         """,
-        (person, absent, pi.id),
+        {"person": person, "absent": absent, "uncertain": absent and pi.may_have_arrived, "id": pi.id},
     )
 
 

@@ -217,7 +217,7 @@ def outcomes(connection: Connection, pi: Row, dag_id: str, run_id: str, cities: 
         SELECT p.pi_number, p.created_at >= (
                    SELECT min(started_at) FROM ifms.sweep_run WHERE (dag_id, run_id) = (%(dag)s, %(run)s)) AS made,
                bool_or(l.to_status IS NOT DISTINCT FROM 'INITIATED') AS submitted,
-               p.uncertain AND p.status = 'PENDING' AS uncertain,
+               (p.uncertain OR p.last_attempt IS DISTINCT FROM 'never_sent') AND p.status = 'PENDING' AS uncertain,
                (array_agg(l.message ORDER BY l.id DESC))[1] AS message
         FROM ifms.status_log l
         JOIN ifms.sweep_run r ON r.id = l.sweep_run_id AND (r.dag_id, r.run_id) = (%(dag)s, %(run)s)

@@ -1,6 +1,7 @@
 """A person says what became of a PENDING PI, or cancels one that was never sent."""
 
 from datetime import timedelta
+from unittest.mock import Mock
 from uuid import UUID
 
 import psycopg
@@ -14,6 +15,7 @@ from ifms.ledger import instructions
 from ifms.ledger.claims import Claim
 from ifms.services import manual_settlement
 from ifms.services.manual_settlement import Verdict
+from ifms.sweep.submission import Sender
 
 pytestmark = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0}, after=a_due_payment)
 
@@ -49,6 +51,35 @@ def test_not_there_its_money_is_free_and_its_payment_gets_another_when_pis_agree
     assert pi(due)["status"] == "INITIATED"
     due.reconcile()
     assert_money_is_right(due, treasury)
+
+
+@pytest.fixture
+def abandoned(due, monkeypatch):
+    """Its PI was accepted; the sweep died before it wrote so, and its claim has run out."""
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Sender, "settle", Mock(side_effect=KeyboardInterrupt))
+        due.run("PI")
+    with psycopg.connect(due.dsn) as connection:
+        connection.execute("UPDATE ifms.payment_instruction SET claimed_until = now() - interval '1 min'")
+    row = pi(due)
+    assert (row["status"], row["last_attempt"], row["uncertain"]) == ("PENDING", "sending", False)
+    return due
+
+
+def test_one_whose_sweep_died_before_it_settled_is_asked_about_before_another(abandoned, treasury):
+    first = pi(abandoned)["pi_number"]
+    settle(abandoned, Verdict.NOT_THERE)
+    resubmit(abandoned)
+    red(abandoned, f"PI {first} is FAILED here.*PIS shows it")
+    assert treasury.accepted == {first: 1}
+
+
+def test_the_database_keeps_it_in_doubt(abandoned):
+    with (
+        psycopg.connect(abandoned.dsn) as connection,
+        pytest.raises(psycopg.errors.CheckViolation, match="stays in doubt when a person settles it"),
+    ):
+        connection.execute("UPDATE ifms.payment_instruction SET settled_by = 'a tester', status = 'FAILED'")
 
 
 def test_not_there_is_not_believed_when_pis_shows_it(lost, treasury):

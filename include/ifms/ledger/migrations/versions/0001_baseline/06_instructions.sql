@@ -329,6 +329,11 @@ END $$;
 CREATE TRIGGER settled_by_fact BEFORE UPDATE OF status ON ifms.payment_instruction
     FOR EACH ROW WHEN (OLD.status = 'PENDING' AND NEW.status = 'FAILED' AND NEW.uncertain AND NEW.imported_at IS NULL)
     EXECUTE FUNCTION ifms.check_settled_by_fact();
+-- A person's word ends the waiting, not the doubt: before its payment has another PI, its status service is asked.
+CREATE TRIGGER settled_in_doubt BEFORE UPDATE OF status ON ifms.payment_instruction
+    FOR EACH ROW WHEN (OLD.status = 'PENDING' AND NEW.status = 'FAILED' AND NEW.settled_by IS NOT NULL
+        AND NOT NEW.uncertain AND OLD.last_attempt IS DISTINCT FROM 'never_sent')
+    EXECUTE FUNCTION ifms.refuse_change('a submission that may have arrived stays in doubt when a person settles it');
 
 -- Nothing of it can have arrived, and nobody is about to send it: it FAILS in the statement that says who has cancelled it.
 CREATE FUNCTION ifms.check_cancelled() RETURNS trigger LANGUAGE plpgsql AS $$
