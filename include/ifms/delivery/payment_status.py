@@ -28,7 +28,7 @@ from ifms.ledger.database import Connection
 from ifms.ledger.outbox import Message
 from ifms.ledger.payments import lines_at_the_treasury
 from ifms.platform.client import PlatformClient
-from ifms.platform.models import Payment
+from ifms.platform.models import CANCELLED, Payment
 from ifms.sweep.pipeline import drive
 from ifms.sweep.run import Sweep
 
@@ -51,11 +51,11 @@ class _Delivery:
     payment: Payment | None
     history: Sequence[Mapping[str, Any]]
     fault: PlatformError | None = None
-    ours: AbstractSet[str] = frozenset()  # the lines that PIs hold; known only where something is cancelled
+    ours: AbstractSet[str] = frozenset()  # lines whose money is under way or paid; known where something is cancelled
 
     @property
     def would_revive(self) -> bool:
-        """Whether somebody has cancelled its payment on the platform, and no PI holds any of its money."""
+        """Whether somebody has cancelled its payment on the platform, and none of its money is under way or paid."""
         return self.payment is not None and self.payment.cancelled is not None and not self.ours
 
 
@@ -176,12 +176,13 @@ def changed(payment: Payment, history: Sequence[Mapping[str, Any]], ours: Abstra
     """The payment as the last message of its `history` wants it: all of it, or single lines and what is above them.
 
     A line of zero rupees is told as settled, whatever becomes of the others. What is cancelled on the platform stays
-    so, unless it is one of `ours`: the lines that PIs hold.
+    so, unless it is one of `ours`: the lines whose money is under way, or paid. Of one that came back it would say
+    that it is still wanted, and it would be paid.
 
     The statuses come from what was said so far, not from what the platform just told: it stores an update a little
     after it has answered, and what it tells meanwhile is old. Sending that back would undo the update.
     """
-    cancelled = payment.cancelled_lines - ours
+    cancelled = payment.lines_not_wanted - ours
     before = payment
     for payload in history:
         if "lines" not in payload:
@@ -202,7 +203,7 @@ def changed(payment: Payment, history: Sequence[Mapping[str, Any]], ours: Abstra
 
 
 def _with_cancelled(payment: Payment, before: Payment, cancelled: AbstractSet[str]) -> Payment:
-    """The payment with these lines as they were before, and each detail and bill that holds no others."""
+    """The payment with these lines cancelled but for those of zero rupees, details and bills of no others as before."""
     payment = payment.model_copy(deep=True)
     for bill, bill_before in zip(payment.bills, before.bills, strict=True):
         bill_kept = True
@@ -210,7 +211,7 @@ def _with_cancelled(payment: Payment, before: Payment, cancelled: AbstractSet[st
             detail_kept = True
             for line, was in zip(detail.payable_line_items, detail_before.payable_line_items, strict=True):
                 if line.line_item_id in cancelled:
-                    line.status = was.status
+                    line.status = was.status if line.paid_amount == 0 else CANCELLED
                 else:
                     detail_kept = False
             if detail_kept:

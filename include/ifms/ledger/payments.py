@@ -178,12 +178,16 @@ def _resubmitted(
 
 
 def lines_at_the_treasury(connection: Connection, tenant_id: str, payment_number: str) -> set[str]:
-    """The payment's lines (ids of the bills' lines) in PIs that the treasury has accepted and the SSU not rejected."""
+    """The payment's lines (ids of the bills' lines) whose money is at the treasury, or with the payee.
+
+    They are in PIs that the treasury has accepted and the SSU not rejected, and have not come back since.
+    """
     rows = connection.execute(
         """
         SELECT DISTINCT unnest(b.line_item_ids) FROM ifms.payment_instruction p
         JOIN ifms.beneficiary b ON b.payment_instruction_id = p.id
         WHERE p.tenant_id = %s AND p.payment_number = %s AND p.status NOT IN ('PENDING', 'FAILED')
+          AND b.status <> 'Payment Failed'
         """,
         (tenant_id, payment_number),
     ).fetchall()

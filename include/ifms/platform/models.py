@@ -6,7 +6,7 @@ A model's repr shows its id only: the rest may be a name, a mobile number or an 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Self
@@ -398,12 +398,20 @@ class Payment(Model):
     @property
     def cancelled_lines(self) -> frozenset[str]:
         """The lines (by the bills' ids) that are cancelled, each by itself or with the detail or bill that holds it."""
+        return self._lines_under(lambda *statuses: any(map(_is_cancelled, statuses)))
+
+    @property
+    def lines_not_wanted(self) -> frozenset[str]:
+        """Like `cancelled_lines`; all lines of a payment whose own status is CANCELLED."""
+        return self._lines_under(lambda *_: True) if _is_cancelled(self.status) else self.cancelled_lines
+
+    def _lines_under(self, such: Callable[[str | None, str | None, str | None], bool]) -> frozenset[str]:
         return frozenset(
             line.line_item_id
             for bill in self.bills
             for detail in bill.bill_details
             for line in detail.payable_line_items
-            if any(_is_cancelled(status) for status in (bill.status, detail.status, line.status))
+            if such(bill.status, detail.status, line.status)
         )
 
     def with_nothing_owed(self) -> Payment:

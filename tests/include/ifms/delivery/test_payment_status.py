@@ -420,8 +420,9 @@ def test_a_message_about_a_payment_without_instruction_revives_nothing(adapter, 
     assert adapter.run("RELAY").counts["cancelled"] == 0
 
 
-def test_what_happened_to_money_is_told_of_a_cancelled_payment(adapter, simulators):
-    """Cancelled after the PI was accepted: that it was, that it is paid, that one failed."""
+@pytest.mark.parametrize("header_only", [True, False])
+def test_what_happened_to_money_is_told_of_a_cancelled_payment(adapter, simulators, header_only):
+    """Cancelled after the PI was accepted: that it was, that it is paid; one whose money came back stays cancelled."""
     one_payment(adapter)
     adapter.run("PI")
     cancel(adapter, simulators)
@@ -435,7 +436,7 @@ def test_what_happened_to_money_is_told_of_a_cancelled_payment(adapter, simulato
     settle(simulators)
     payment = platform_payment(simulators)
     assert (payment["status"], set(lines(payment))) == ("SUCCESSFUL", {"SUCCESSFUL"})
-    cancel(adapter, simulators)
+    cancel(adapter, simulators, headerOnly=header_only)
     number = adapter.rows("SELECT pi_number FROM ifms.payment_instruction")[0]["pi_number"]
     simulators.ask_treasury("POST", "failures", {"bill_number": number, "beneficiaries": 1})
     adapter.run("FD")
@@ -443,7 +444,26 @@ def test_what_happened_to_money_is_told_of_a_cancelled_payment(adapter, simulato
     settle(simulators)
     payment = platform_payment(simulators)
     assert payment["status"] == "PARTIAL"
-    assert Counter(lines(payment)) == Counter(SUCCESSFUL=3, FAILED=1)
+    assert Counter(lines(payment)) == Counter(SUCCESSFUL=3, CANCELLED=1)
+    failed.mend(adapter)
+    adapter.correct()
+    assert failed.revisions(adapter) == []
+
+
+def test_a_payment_all_of_whose_money_came_back_stays_cancelled(adapter, simulators):
+    one_payment(adapter)
+    for service in ("PI", "PIS", "PAG", "PD", "RELAY"):
+        adapter.run(service)
+    number = adapter.rows("SELECT pi_number FROM ifms.payment_instruction")[0]["pi_number"]
+    simulators.ask_treasury("POST", "failures", {"bill_number": number, "beneficiaries": 4})
+    adapter.run("FD")
+    cancel(adapter, simulators)
+    assert adapter.run("RELAY").counts["delivered"] == 0
+    settle(simulators)
+    assert platform_payment(simulators)["status"] == "CANCELLED"
+    failed.mend(adapter)
+    adapter.correct()
+    assert failed.revisions(adapter) == []
 
 
 @pytest.mark.parametrize("header_only", [True, False])
