@@ -270,20 +270,26 @@ CREATE FUNCTION ifms.check_line_is_paid_once() RETURNS trigger
     SET enable_seqscan TO 'off'
     AS $$
 DECLARE
-    line  text;
-    other text;
-    number text;
+    line    text;
+    other   text;
+    number  text;
+    unclear text;
 BEGIN
     SELECT p.payment_number, (SELECT min(each) FROM unnest(w.line_item_ids) each WHERE each = ANY(b.line_item_ids)),
-           o.payment_number
-    INTO number, line, other
+           o.payment_number, CASE WHEN o.status = 'FAILED' THEN o.pi_number END
+    INTO number, line, other, unclear
     FROM written w
     JOIN ifms.payment_instruction p ON p.id = w.payment_instruction_id
     JOIN ifms.beneficiary b ON b.imported_as IS NOT NULL AND b.line_item_ids && w.line_item_ids
-    JOIN ifms.payment_instruction o ON o.id = b.payment_instruction_id AND o.status <> 'FAILED'
+    JOIN ifms.payment_instruction o ON o.id = b.payment_instruction_id
+     AND (o.status <> 'FAILED' OR o.uncertain AND (o.said_absent_at IS NULL OR o.said_absent_at <= o.found_failed_at))
     WHERE w.imported_as IS NULL AND (o.tenant_id, o.payment_number) <> (p.tenant_id, p.payment_number)
-    ORDER BY 1, 2 LIMIT 1;
-    IF FOUND THEN
+    ORDER BY 1, 2, 4 NULLS FIRST LIMIT 1;
+    IF unclear IS NOT NULL THEN
+        RAISE EXCEPTION 'payment % pays line %, and so may PI % of payment % of the adapter before this one: ask the treasury; if it lacks that PI, say so with `ifms settle`',
+            number, line, unclear, other
+            USING ERRCODE = 'unique_violation', CONSTRAINT = 'line_is_paid_once', TABLE = 'beneficiary';
+    ELSIF other IS NOT NULL THEN
         RAISE EXCEPTION 'payment % pays line %, which payment % of the adapter before this one pays already: ask the platform which of them is right',
             number, line, other
             USING ERRCODE = 'unique_violation', CONSTRAINT = 'line_is_paid_once', TABLE = 'beneficiary';

@@ -4,9 +4,9 @@
 CREATE OR REPLACE FUNCTION pg_temp.text_of(told text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN lower(btrim(told)) IN ('', 'null') THEN NULL ELSE told END
 $$;
--- A number by which a payment, a PI or a beneficiary is known: blanks around it make no other one.
+-- A number by which a payment, a PI or a beneficiary is known: blanks around it, of whatever kind, make no other one.
 CREATE OR REPLACE FUNCTION pg_temp.number_of(told text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
-    SELECT btrim(pg_temp.text_of(told))
+    SELECT btrim(pg_temp.text_of(told), E' \t\n\r\f\v\u0085\u00a0\u1680\u2007\u2009\u200b\u2028\u2029\u202f\u3000\ufeff')
 $$;
 CREATE OR REPLACE FUNCTION pg_temp.day_of(told text) RETURNS date LANGUAGE sql STABLE AS $$
     SELECT CASE WHEN told ~ '^20[0-9]{2}-[0-9]{2}-[0-9]{2}' AND pg_input_is_valid(left(told, 10), 'date')

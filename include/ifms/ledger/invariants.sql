@@ -130,13 +130,15 @@ JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id
 WHERE b.n > 1 GROUP BY b.beneficiary_number
 
 -- invariant: imported_line_is_paid_once
--- holds: a line of a bill that an imported PI pays is paid by no other payment
+-- holds: a line of a bill that an imported PI pays, or may pay though it is FAILED, is paid by no other payment
 -- remedy: Pause ifms_pi and ask the treasury what it has paid, and the platform which payment is right
 SELECT 'line ' || line || ' is paid by payment ' || theirs.payment_number || ', imported, and by '
        || string_agg(DISTINCT ours.payment_number, ', ')
 FROM (SELECT p.tenant_id, p.payment_number, line
       FROM ifms.beneficiary b JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id, unnest(b.line_item_ids) line
-      WHERE b.imported_as IS NOT NULL AND p.status <> 'FAILED') theirs
+      WHERE b.imported_as IS NOT NULL
+        AND (p.status <> 'FAILED' OR p.uncertain AND (p.said_absent_at IS NULL OR p.said_absent_at <= p.found_failed_at))
+     ) theirs
 JOIN (SELECT p.tenant_id, p.payment_number, line
       FROM ifms.beneficiary b JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id, unnest(b.line_item_ids) line
       WHERE b.imported_as IS NULL AND p.status <> 'FAILED') ours USING (line)

@@ -467,9 +467,11 @@ def test_what_is_not_there_any_more_stays_withheld_until_somebody_says_that_it_w
         pass
 
 
-def test_a_number_with_blanks_around_it_is_that_number(rows):
+@pytest.mark.parametrize("blank", [" ", "\t", "\n", "\u00a0", "\ufeff"])
+def test_a_number_with_blanks_around_it_is_that_number(rows, blank):
     rows.database.run(
-        "UPDATE jit_payment_inst_details SET muktareferenceid = ' APPROVED ' WHERE pinumber = 'PI-approved'"
+        "UPDATE jit_payment_inst_details SET muktareferenceid = %s WHERE pinumber = 'PI-approved'",
+        f"{blank}APPROVED{blank}",
     )
     known = """
         INSERT INTO ifms.payment (tenant_id, payment_number, payment_id, amount, raised_at)

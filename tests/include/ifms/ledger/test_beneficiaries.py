@@ -633,6 +633,23 @@ def test_a_line_of_an_imported_pi_that_failed_is_free(ledger, pi):
     ledger.instruct(payment, claim, [replace(beneficiary(Decimal(400)), line_item_ids=first.line_item_ids)])
 
 
+def test_a_line_of_an_imported_pi_that_may_be_at_the_treasury_is_free_once_somebody_has_said_that_it_is_not(ledger, pi):
+    first, _ = of(ledger, pi)
+    rewrite(ledger.dsn, "UPDATE ifms.beneficiary SET imported_as = status")
+    rewrite(ledger.dsn, "UPDATE ifms.payment_instruction SET status = 'FAILED', uncertain = true")
+    payment, claim = ledger.payment(400)
+    twin = replace(beneficiary(Decimal(400)), line_item_ids=first.line_item_ids)
+    may = rf"payment {payment.payment_number} pays line .*, and so may PI {pi.pi_number} of payment {pi.payment_number}"
+    with pytest.raises(ConflictError, match=may):
+        ledger.instruct(payment, claim, [twin])
+    shown = "said_absent_at = now() - interval '1 hour', found_failed_at = now()"
+    rewrite(ledger.dsn, f"UPDATE ifms.payment_instruction SET {shown}")
+    with pytest.raises(ConflictError, match=may):
+        ledger.instruct(payment, claim, [twin])
+    rewrite(ledger.dsn, "UPDATE ifms.payment_instruction SET said_absent_at = now() + interval '1 hour'")
+    ledger.instruct(payment, claim, [twin])
+
+
 def test_whose_lines_are_paid_already_is_never_looked_for_row_by_row(ledger, pi):
     """Seen: planned for a young table and kept for the connection, each PI read all beneficiaries that there were."""
 

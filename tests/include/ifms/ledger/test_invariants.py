@@ -195,6 +195,14 @@ DAMAGES = {
             WHERE id = (SELECT min(id::text)::uuid FROM ifms.beneficiary WHERE {of("initiated")})""",
         ", imported, and by ",
     ),
+    "a line of an imported PI that the treasury may have is paid once more": Damage(
+        "imported_line_is_paid_once",
+        f"""UPDATE ifms.beneficiary SET imported_as = status WHERE {of("rejected")};
+            UPDATE {PI} SET uncertain = true WHERE pi_number = '{{rejected}}';
+            UPDATE ifms.beneficiary SET line_item_ids = (SELECT line_item_ids FROM ifms.beneficiary WHERE {of("rejected")} LIMIT 1)
+            WHERE id = (SELECT min(id::text)::uuid FROM ifms.beneficiary WHERE {of("initiated")})""",
+        ", imported, and by ",
+    ),
     "a bill is paid twice": Damage(
         "bill_is_paid_once",
         "ALTER TABLE ifms.bill DROP CONSTRAINT bill_tenant_id_bill_id_key; "
