@@ -36,7 +36,7 @@ check: install ## the quick loop: ruff, mypy, the tests that need no server
 test: install ## what every change must pass: all tests but those of prove; TIMINGS=1 renews tests/timings.json
 	$(PYTEST) --tier check,test
 
-prove: install ## the long tests: IFMS_SEEDS=n cycles under faults (20), crashes, planted faults, whole systems
+prove: install ## the long tests: IFMS_SEEDS=n cycles under faults (12), crashes, planted faults, whole systems
 	$(PYTEST) --tier prove
 
 simulate: install ## cycles under faults: SEEDS=n of them on all cores, or SEED=k with all that happens; PAYMENTS=m of each

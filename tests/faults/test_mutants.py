@@ -38,7 +38,7 @@ MUTANTS = {
                 "        [self.treasury.call(request) for _, request in bills]\n        writes.flush()\n",
             ),
         ),
-        ("tests/faults/test_crash_matrix.py::test_killed_anywhere_it_comes_to_the_same[PI]",),
+        ("tests/include/ifms/services/test_pi.py::test_a_number_that_was_given_before_is_nobody_else_s",),
     ),
     "unknown is failed": Mutant(
         (

@@ -25,7 +25,7 @@ RIGHTS = "; ".join(
     ]
 )
 """IFMS_RIGHTS of a test that says nothing else: Airflow's roles as if there were one city."""
-SEEDS = int(os.environ.get("IFMS_SEEDS", "20"))
+SEEDS = int(os.environ.get("IFMS_SEEDS", "12"))
 """How many seeds the simulation of faults runs; read before this process's own settings are forgotten."""
 
 
