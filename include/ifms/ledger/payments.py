@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from decimal import Decimal
 
 from ifms.errors import BadInputError, ClaimLostError
@@ -175,6 +176,16 @@ def _resubmitted(
         if (tenant, number) in had:
             given = {"tenant": tenant}
             use(connection, Act.RESUBMISSION, number, given, approval, amount=amount, done_in=done_in)
+
+
+def raised_at(connection: Connection, tenant_id: str, payment_number: str) -> datetime:
+    """When the platform raised a payment that is known here."""
+    row = connection.execute(
+        "SELECT raised_at FROM ifms.payment WHERE (tenant_id, payment_number) = (%s, %s)", (tenant_id, payment_number)
+    ).fetchone()
+    assert row is not None
+    at: datetime = row[0]
+    return at
 
 
 def lines_at_the_treasury(connection: Connection, tenant_id: str, payment_number: str) -> set[str]:

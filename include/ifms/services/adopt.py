@@ -20,7 +20,7 @@ from uuid import UUID
 
 from ifms import clock
 from ifms.errors import AdoptionRefusedError, BadInputError, TreasuryUnreachableError
-from ifms.ledger import funds, instructions, proposals, restores, status_log
+from ifms.ledger import funds, instructions, payments, proposals, restores, status_log
 from ifms.ledger.claims import Claim
 from ifms.ledger.database import Connection
 from ifms.ledger.instructions import NewInstruction, Original
@@ -168,6 +168,13 @@ class Adoption:
                 f"PI {bill.pi_number} is known here: only a bill that this ledger has lost is adopted"
             )
         restores.doubtful_payment(connection, bill.tenant_id, bill.payment_number)
+        raised = payments.raised_at(connection, bill.tenant_id, bill.payment_number)
+        made_on, raised_on = clock.to_ist(bill.bill_date).date(), clock.to_ist(raised).date()
+        if made_on < raised_on:  # another payment of the same people may have the same accounts and amounts
+            raise AdoptionRefusedError(
+                f"PI {bill.pi_number} is of {made_on}, and payment {bill.payment_number} was raised on {raised_on}: "
+                "it pays an earlier one"
+            )
         return funds.named_funding(
             connection, bill.tenant_id, bill.master_allotment_id, bill.ssu_allotment_id, bill.allotment_serial_no
         )

@@ -2,7 +2,7 @@
 
 import gc
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -14,7 +14,7 @@ from support.keys import KEYRING
 from support.ledger import copy_instructions
 from support.uncertain import on
 
-from ifms.clock import wire_datetime
+from ifms.clock import to_ist, wire_datetime
 from ifms.errors import (
     AdoptionRefusedError,
     BadInputError,
@@ -217,11 +217,18 @@ def test_what_is_no_answer_about_it_is_none(lost, treasury):
 
 
 def test_what_the_person_says_and_the_treasury_does_not_is_refused(lost, treasury):
-    refused(lost, AdoptionRefusedError, "PIS says of PI .*jitBillDate does not belong", bill_date="2025-04-07")
+    refused(lost, AdoptionRefusedError, "PIS says of PI .*jitBillDate does not belong", bill_date="2045-04-07")
     refused(lost, BadInputError, "has 0 allotments .*fetch allotments", ssu_allotment_id="X9")
     refused(lost, BadInputError, "has 0 allotments", allotment_serial_no=99)
     refused(lost, AdoptionRefusedError, "is not known here, nor on the platform", payment_number="EP/0/2026-27/1")
     refused(lost, AdoptionRefusedError, "PIS says of PI", pi_number="PI-SA/2024-25/000999")
+
+
+def test_a_bill_from_before_its_payment_is_another_payment_s(lost):
+    [row] = lost.rows("SELECT raised_at FROM ifms.payment")
+    raised = to_ist(row["raised_at"]).date()
+    before = f"is of {raised - timedelta(days=1)}, and payment .* was raised on {raised}: it pays an earlier one"
+    refused(lost, AdoptionRefusedError, before, bill_date=str(raised - timedelta(days=1)))
 
 
 def test_an_amount_or_count_that_differs_is_refused(lost, treasury):
