@@ -9,21 +9,22 @@ from __future__ import annotations
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
+from operator import eq
 from pathlib import Path
 
 from ifms.errors import BadInputError
 from ifms.wire.bank import mask_long_numbers
-from ifms.wire.envelope import ReplyError, Service
+from ifms.wire.envelope import MAX_TEXT, ReplyError, Service
 
 _SHIPPED = Path(__file__).with_name("phrases.toml")
 _PLACEHOLDER = re.compile(r"\{(\w*)\}")
 _BILL_BESIDE_ANOTHER = re.compile(r"\{bill\}[\W_]*\{|\}[\W_]*\{bill\}")
-_DIGITS = r"\w*\d\w*(?: \w*\d\w*)*"
-_PATTERNS = {"id": rf"(?:[a-z]+ ){{0,2}}{_DIGITS}", "number": _DIGITS}
+_WITH_A_DIGIT = re.compile(r"[^\W\d]*\d\w*")
+_LETTERS = re.compile(r"[a-z]+")
 _LONG_NUMBER = re.compile(r"\b\w*\d{6,}\w*")
 _FEWEST_WORDS = 2  # a template of less would match what nobody has seen
 
@@ -126,32 +127,105 @@ class Phrase:
 
     def matches(self, text: str, bill: str | None, code: str | None = None) -> bool:
         """Whether `text` under `code`, in a reply about `bill`, is this phrase."""
+        return self.is_said(words_of(text), bill, code)
+
+    def is_said(self, words: Sequence[str], bill: str | None, code: str | None = None) -> bool:
+        """Whether a text of these words (`words_of`) is this phrase."""
         if self.code is not None:
             return self.code == code
-        return self._pattern(bill).fullmatch(normalised(text)) is not None
+        if "{" not in self.text:
+            return words == self._words
+        return _fits(self._steps(bill), words)
 
-    def _pattern(self, bill: str | None) -> re.Pattern[str]:
+    def _steps(self, bill: str | None) -> Sequence[_Step]:
         if "{bill}" not in self.text:
             return self._without_bill
         return _compiled(self.text, normalised(bill) if bill else None)
 
     @cached_property
-    def _without_bill(self) -> re.Pattern[str]:
+    def _words(self) -> Sequence[str]:
+        return normalised(self.text).split()
+
+    @cached_property
+    def _without_bill(self) -> Sequence[_Step]:
         return _compiled(self.text, None)
 
 
-def _compiled(text: str, bill: str | None) -> re.Pattern[str]:
-    parts = []
+def words_of(text: str) -> Sequence[str]:
+    """The words that a text is compared by; none of one that is too long to be looked at, so that no phrase is it."""
+    return normalised(text).split() if len(text) <= MAX_TEXT else []
+
+
+# Words are compared one after the other, all readings of a template at a time. A regular expression would try reading
+# by reading, and a text with a number too many would hold up the whole process for hours.
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A word that a template expects: which one, whether it may be missing, and whether more of its kind may follow."""
+
+    accepts: Callable[[str], bool]
+    optional: bool = False
+    repeated: bool = False
+
+
+def _has_digit(word: str) -> bool:
+    return _WITH_A_DIGIT.fullmatch(word) is not None
+
+
+def _is_letters(word: str) -> bool:
+    return _LETTERS.fullmatch(word) is not None
+
+
+def _is_any(_word: str) -> bool:
+    return True
+
+
+def _is_none(_word: str) -> bool:
+    return False
+
+
+_NUMBER = _Step(_has_digit, repeated=True)
+_PLACEHOLDERS: dict[str, Sequence[_Step]] = {
+    "id": (_Step(_is_letters, optional=True), _Step(_is_letters, optional=True), _NUMBER),
+    "number": (_NUMBER,),
+    "rest": (_Step(_is_any, optional=True, repeated=True),),
+}
+
+
+def _compiled(text: str, bill: str | None) -> Sequence[_Step]:
+    steps: list[_Step] = []
     for position, part in enumerate(_PLACEHOLDER.split(text)):
         if position % 2 == 0:
-            parts += [re.escape(word) for word in normalised(part).split()]
+            steps += _these(part)
         elif part == "bill":
-            parts.append(re.escape(bill) if bill else r"(?!)")  # a call about no bill is about none
-        elif part == "rest":
-            return re.compile(" ".join(parts) + "(?: .*)?")
+            steps += _these(bill) if bill else [_Step(_is_none)]  # a call about no bill is about none
         else:
-            parts.append(_PATTERNS[part])
-    return re.compile(" ".join(parts))
+            steps += _PLACEHOLDERS[part]
+    return steps
+
+
+def _these(text: str) -> list[_Step]:
+    return [_Step(partial(eq, word)) for word in normalised(text).split()]
+
+
+def _fits(steps: Sequence[_Step], words: Sequence[str]) -> bool:
+    """Whether the words are what the steps expect. The work is at most words times steps."""
+    ready = _with_optional(steps, {0})
+    for word in words:
+        taken = [at for at in ready if at < len(steps) and steps[at].accepts(word)]
+        if not taken:
+            return False
+        ready = _with_optional(steps, {at + 1 for at in taken} | {at for at in taken if steps[at].repeated})
+    return len(steps) in ready
+
+
+def _with_optional(steps: Sequence[_Step], ready: set[int]) -> set[int]:
+    """The steps that may be next, with those behind the ones that may be missing."""
+    for at, step in enumerate(steps):
+        if step.optional and at in ready:
+            ready.add(at + 1)
+    return ready
 
 
 class Phrasebook:
@@ -194,8 +268,8 @@ class Phrasebook:
     def _meaning(
         self, service: Service, allowed: frozenset[Meaning], text: str, bill: str | None, code: str | None = None
     ) -> Meaning | None:
-        words = text[:10_000]
-        found = {p.meaning for p in self._of[service] if p.meaning in allowed and p.matches(words, bill, code)}
+        words = words_of(text)
+        found = {p.meaning for p in self._of[service] if p.meaning in allowed and p.is_said(words, bill, code)}
         return found.pop() if len(found) == 1 else None
 
 
@@ -219,7 +293,7 @@ def shipped() -> Phrasebook:
 # What is read in a text without deciding anything by it ---------------------------------------------------------------
 
 _NO_SESSION = "no valid session encryption key"
-_BENEFICIARY = re.compile(r"\bBenefId\s*:?\s*([^\s,;]+)", re.IGNORECASE)
+_BENEFICIARY = re.compile(r"\bBenefId\s*(?::\s*)?([^\s,;]+)", re.IGNORECASE)
 _BANK_DATA_CODES = frozenset({"340", "322"})
 
 

@@ -1,9 +1,13 @@
 """What the treasury's texts mean: by whole phrases, never by single words."""
 
+import re
+
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from ifms.errors import BadInputError
-from ifms.wire.envelope import ReplyError, Service
+from ifms.wire.envelope import MAX_TEXT, ReplyError, Service
 from ifms.wire.phrasebook import (
     MEANINGS,
     Meaning,
@@ -104,6 +108,58 @@ def test_an_error_is_no_payment_status_and_a_payment_status_no_error():
     paid = "Paid by RBI eKuber,please check with your bank"
     assert shipped().errors(Service.PD, errors(paid), NUMBER) is None
     assert shipped().payment_status(Service.PD, "No valid session encryption key", NUMBER) is None
+
+
+# What a template means, as one pattern: right, and never to be let loose on a text of the treasury.
+DIGITS = r"\w*\d\w*(?: \w*\d\w*)*"
+PATTERNS = {"id": rf"(?:[a-z]+ ){{0,2}}{DIGITS}", "number": DIGITS}
+
+
+def as_one_pattern(template, bill):
+    parts = []
+    for position, part in enumerate(re.split(r"\{(\w*)\}", template)):
+        if position % 2 == 0:
+            parts += map(re.escape, normalised(part).split())
+        elif part == "bill":
+            parts.append(re.escape(normalised(bill)) if bill and normalised(bill) else r"(?!)")
+        elif part == "rest":
+            return " ".join(parts) + "(?: .*)?"
+        else:
+            parts.append(PATTERNS[part])
+    return " ".join(parts)
+
+
+WORDS = st.sampled_from(
+    ["it", "waits", "7", "a1", "12b", "ab", "कि", "क1", "क1ि", "é9", "٣", "b/1", "pi/7", "ⅷ", "ab", "-"]
+)
+
+
+@given(
+    parts=st.lists(st.one_of(WORDS, st.sampled_from(["{id}", "{number}", "{bill}"])), min_size=1, max_size=6),
+    rest=st.booleans(),
+    text=st.lists(WORDS, max_size=7),
+    bill=st.sampled_from([None, "", "-", "7", "PI/7", "ab 1"]),
+)
+@example(["it", "waits", "{number}", "{number}"], False, ["it", "waits", "7", "a1", "12b"], None)
+@example(["it", "waits", "{id}"], False, ["it", "waits", "ab", "ab", "7"], None)
+@example(["it", "waits", "{id}", "{id}"], True, ["it", "waits", "7", "ab", "7"], None)
+def test_a_template_means_what_its_pattern_does(parts, rest, text, bill):
+    template, said = " ".join([*parts, *["{rest}"] * rest]), " ".join(text)
+    try:
+        known = phrase(template)
+    except BadInputError:
+        return
+    expected = re.fullmatch(as_one_pattern(template, bill), normalised(said)) is not None
+    assert known.matches(said, bill) is expected
+
+
+def test_a_text_that_is_too_long_is_unknown_and_shown():
+    book = shipped().with_site([phrase("It waits {rest}")])
+    longest = "It waits " + "x" * (MAX_TEXT - 9)
+    assert book.errors(Service.PIS, errors(longest), NUMBER) is Meaning.NO_NEWS
+    assert book.errors(Service.PIS, errors(longest + "x"), NUMBER) is None
+    assert book.unmatched(Service.PIS, errors(longest + "x"), NUMBER) == (longest + "x",)
+    assert book.errors(Service.PI, errors(longest + "x", code="340"), NUMBER) is Meaning.CONTENT_ERROR
 
 
 def test_errors_count_together():
