@@ -78,7 +78,10 @@ def note_asked(connection: Connection, day: date, sweep_run_id: UUID) -> None:
 
 
 def keep_unmatched(connection: Connection, bill_number: str, failure: Failure, sealer: Sealer, why: str) -> bool:
-    """Keep a reported failure that could not be booked, its account sealed; True when it was not known before."""
+    """Keep a reported failure that could not be booked, its account sealed; True when it was not open before.
+
+    One that had been booked once, and can't be any more, is open again.
+    """
     number = failure.account_number
     row = connection.execute(
         """
@@ -87,8 +90,9 @@ def keep_unmatched(connection: Connection, bill_number: str, failure: Failure, s
         VALUES (%(bill)s, %(beneficiary)s, %(voucher_date)s, %(sealed)s, %(last4)s, %(ifsc)s, %(utr)s, %(challan)s,
             %(challan_date)s, %(reason)s, %(why)s)
         ON CONFLICT (bill_number, beneficiary_id, voucher_date, challan_number, utr_number, account_last4, ifsc)
-        DO UPDATE SET last_told_at = now(), why_unmatched = excluded.why_unmatched
+        DO UPDATE SET last_told_at = now(), why_unmatched = excluded.why_unmatched, matched_at = NULL
         RETURNING xmax = 0  -- inserted, not updated
+               OR EXISTS (SELECT FROM ifms.reported_failure was WHERE was.id = known.id AND was.matched_at IS NOT NULL)
         """,
         {
             "bill": bill_number,
@@ -130,8 +134,8 @@ def now_matched(connection: Connection, bill_number: str, failure: Failure) -> N
         """
         UPDATE ifms.reported_failure SET matched_at = now()
         WHERE matched_at IS NULL AND bill_number = %s
-          AND (beneficiary_id, voucher_date, challan_number, utr_number, account_last4)
-              IS NOT DISTINCT FROM (%s, %s, %s, %s, %s)
+          AND (beneficiary_id, voucher_date, challan_number, utr_number, account_last4, ifsc)
+              IS NOT DISTINCT FROM (%s, %s, %s, %s, %s, %s)
         """,
         (
             bill_number,
@@ -140,6 +144,7 @@ def now_matched(connection: Connection, bill_number: str, failure: Failure) -> N
             failure.challan_number,
             failure.utr_number,
             _last4(failure),
+            failure.ifsc,
         ),
     )
 

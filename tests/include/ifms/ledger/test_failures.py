@@ -135,6 +135,24 @@ def test_matched_after_all_it_says_when_and_keeps_its_row(ledger):
     assert ledger.one("SELECT matched_at FROM ifms.reported_failure WHERE matched_at IS NOT NULL") == at
 
 
+@pytest.mark.parametrize("other", [*OTHERS.values(), {"ifsc": "SAMP0000002"}, {"ifsc": None}, {"utr_number": "UTR2"}])
+def test_another_failure_that_was_booked_leaves_this_one_open(ledger, other):
+    keep(ledger)
+    ledger.db.transact(lambda c: failures.now_matched(c, BILL, replace(FAILURE, **other)))
+    assert count(ledger, "matched_at IS NULL") == 1
+
+
+def test_one_that_can_not_be_booked_any_more_is_open_again(ledger):
+    keep(ledger)
+    ledger.db.transact(lambda c: failures.now_matched(c, BILL, FAILURE))
+    assert keep(ledger, why="the payment instruction is FAILED") is True
+    assert ledger.row("SELECT matched_at, why_unmatched FROM ifms.reported_failure") == (
+        None,
+        "the payment instruction is FAILED",
+    )
+    assert keep(ledger, why="the payment instruction is FAILED") is False
+
+
 def test_a_failure_without_beneficiary_is_matched_too(ledger):
     bare = replace(FAILURE, beneficiary_id=None)
     keep(ledger, bare)
