@@ -3545,6 +3545,7 @@ CREATE TABLE ifms.reported_failure (
     utr_number text,
     challan_number text,
     challan_date date,
+    bill_ref_number text,
     reason text,
     why_unmatched text NOT NULL,
     first_told_at timestamp with time zone DEFAULT now() NOT NULL,
@@ -4836,7 +4837,7 @@ ALTER TABLE ONLY ifms.proposal
 --
 
 ALTER TABLE ONLY ifms.reported_failure
-    ADD CONSTRAINT reported_failure_bill_number_beneficiary_id_voucher_date_ch_key UNIQUE NULLS NOT DISTINCT (bill_number, beneficiary_id, voucher_date, challan_number, utr_number, account_last4, ifsc);
+    ADD CONSTRAINT reported_failure_bill_number_beneficiary_id_voucher_date_ch_key UNIQUE NULLS NOT DISTINCT (bill_number, beneficiary_id, voucher_date, challan_number, utr_number, account_last4, ifsc, bill_ref_number);
 
 --
 -- Name: reported_failure reported_failure_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
@@ -5692,7 +5693,7 @@ CREATE TRIGGER content_is_frozen BEFORE UPDATE OF id, services, text, meaning, r
 -- Name: reported_failure content_is_frozen; Type: TRIGGER; Schema: ifms; Owner: -
 --
 
-CREATE TRIGGER content_is_frozen BEFORE UPDATE OF bill_number, beneficiary_id, voucher_date, account_last4, ifsc, utr_number, challan_number, challan_date, reason, first_told_at ON ifms.reported_failure FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a reported failure is what the treasury said');
+CREATE TRIGGER content_is_frozen BEFORE UPDATE OF bill_number, beneficiary_id, voucher_date, account_last4, ifsc, utr_number, challan_number, challan_date, bill_ref_number, reason, first_told_at ON ifms.reported_failure FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a reported failure is what the treasury said');
 
 --
 -- Name: sanction content_is_frozen; Type: TRIGGER; Schema: ifms; Owner: -

@@ -226,11 +226,22 @@ class Failure:
     account_number: str | None = field(default=None, repr=False)
     ifsc: str | None = None
     utr_number: str | None = None
+    bill_ref_number: str | None = None
+    account_end: str | None = None
+    """The last four of an account whose number is not at hand."""
 
     @property
     def failed_on(self) -> date:
         """The day that the 90 days count from."""
         return self.challan_date or self.voucher_date
+
+    @property
+    def account_last4(self) -> str | None:
+        """What may be shown of the account: nothing of one that is no longer than that."""
+        number = self.account_number
+        if number is None:
+            return self.account_end
+        return number[-4:] if len(number) > 4 else None
 
 
 def record_failures(connection: Connection, failures: Mapping[UUID, Failure]) -> list[Beneficiary]:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from uuid import UUID
 
+from ifms import clock
 from ifms.errors import SealError
 from ifms.ledger import beneficiaries, failures, instructions, outbox, status_log
 from ifms.ledger.beneficiaries import Failure
@@ -18,6 +19,7 @@ from ifms.ledger.claims import Claim
 from ifms.ledger.database import Connection
 from ifms.ledger.failures import Unmatched
 from ifms.ledger.instructions import Change
+from ifms.ledger.limits import DAYS_AHEAD
 from ifms.ledger.models import Beneficiary, PaymentInstruction
 from ifms.ledger.status_log import LogStatus
 from ifms.ledger.statuses import Event, PiStatus
@@ -29,8 +31,8 @@ from ifms.wire.scroll import FailedBeneficiary
 NO_SUCH_BENEFICIARY = "the payment instruction has no such beneficiary"
 
 
-def failure_of(reported: FailedBeneficiary, voucher_date: date) -> Failure:
-    """What the treasury reported of one beneficiary."""
+def failure_of(reported: FailedBeneficiary, voucher_date: date, bill_ref_number: str | None = None) -> Failure:
+    """What the treasury reported of one beneficiary, and of the bill that it named."""
     return Failure(
         voucher_date=voucher_date,
         reason=reported.failed_reason and mask_long_numbers(reported.failed_reason),
@@ -40,11 +42,23 @@ def failure_of(reported: FailedBeneficiary, voucher_date: date) -> Failure:
         account_number=reported.benf_acct_no,
         ifsc=reported.benf_bank_ifsc_code,
         utr_number=reported.utr_no,
+        bill_ref_number=bill_ref_number,
     )
 
 
-def match(pi: PaymentInstruction, rows: Sequence[Beneficiary], failure: Failure, sealer: Sealer) -> Beneficiary | None:
-    """The beneficiary of a PI that a failure is about: by its number in any case, else by account and IFSC."""
+def match(pi: PaymentInstruction, rows: Sequence[Beneficiary], failure: Failure, sealer: Sealer) -> Beneficiary | str:
+    """The beneficiary of a PI that a failure is about, or why it is nobody's.
+
+    It is about whom it names: by number in any case, else by account and IFSC. But not where it says of that one what
+    is known to be otherwise: then another transfer may have come back, and this one may have been paid.
+    """
+    row = _named(pi, rows, failure, sealer)
+    if row is None:
+        return NO_SUCH_BENEFICIARY
+    return _contradiction(pi, row, failure) or row
+
+
+def _named(pi: PaymentInstruction, rows: Sequence[Beneficiary], failure: Failure, sealer: Sealer) -> Beneficiary | None:
     if failure.beneficiary_id:
         for row in rows:
             if row.beneficiary_number.casefold() == failure.beneficiary_id.casefold():
@@ -57,6 +71,26 @@ def match(pi: PaymentInstruction, rows: Sequence[Beneficiary], failure: Failure,
                 and open_account(sealer, pi, row) == failure.account_number
             ):
                 return row
+    return None
+
+
+def _contradiction(pi: PaymentInstruction, row: Beneficiary, failure: Failure) -> str | None:
+    """What a failure says of this beneficiary that is known to be otherwise; what is left out contradicts nothing.
+
+    Not compared are the token's number, of which the deployment's own samples differ between PAG and FD, and
+    orgBillRefNumber, which after a second failure is another bill's.
+    """
+    if failure.failed_on > clock.to_ist(clock.now()).date() + timedelta(days=DAYS_AHEAD):
+        return f"it is dated {failure.failed_on}, more than {DAYS_AHEAD} days ahead"
+    theirs, ours = failure.utr_number, row.utr_number
+    if theirs and ours and theirs.casefold() != ours.casefold():
+        return mask_long_numbers(f"it names the UTR {theirs}, and the beneficiary's is {ours}")
+    theirs, ours = failure.account_last4, row.account_last4
+    if theirs != ours and all(end and len(end) == 4 and end.isascii() and end.isdigit() for end in (theirs, ours)):
+        return f"it names an account that ends in {theirs}, and the beneficiary's ends in {ours}"
+    theirs, ours = failure.bill_ref_number, pi.pa_bill_ref_number
+    if theirs and ours and theirs != ours:
+        return mask_long_numbers(f"it names the bill reference {theirs}, and the payment instruction's is {ours}")
     return None
 
 
@@ -131,15 +165,15 @@ def rematch(connection: Connection, bill_number: str, sealer: Sealer, sweep_run_
     if pi is None or why_not(pi) is not None:
         return 0
     rows = beneficiaries.of(connection, [pi.id])[pi.id]
-    matched, settled, left = [], [], []
+    matched, settled, left = [], [], {}
     for kept in failures.unmatched(connection, bill_number):
-        row = _match_kept(pi, rows, kept, sealer)
-        if row is None:
-            left.append(kept.id)
+        found = _match_kept(pi, rows, kept, sealer)
+        if isinstance(found, str):
+            left[kept.id] = found
         else:
-            matched.append((row, kept.failure))
+            matched.append((found, kept.failure))
             settled.append(kept.id)
-    failures.settle_unmatched(connection, pi.id, settled, left, NO_SUCH_BENEFICIARY)
+    failures.settle_unmatched(connection, pi.id, settled, left)
     if matched:
         book_and_log(connection, pi, matched, sweep_run_id)
     return len(matched)
@@ -170,13 +204,13 @@ def book_and_log(
 
 def _match_kept(
     pi: PaymentInstruction, rows: Sequence[Beneficiary], kept: Unmatched, sealer: Sealer
-) -> Beneficiary | None:
+) -> Beneficiary | str:
     """As `match`; the account is opened only where the number does not tell. What can't be opened matches nothing."""
     found = match(pi, rows, kept.failure, sealer)
-    if found is not None or kept.account_sealed is None:
+    if found != NO_SUCH_BENEFICIARY or kept.account_sealed is None:
         return found
     try:
         number = failures.open_account(sealer, pi.pi_number, kept)
         return match(pi, rows, replace(kept.failure, account_number=number), sealer)
     except (SealError, UnicodeDecodeError):
-        return None
+        return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -86,10 +86,11 @@ def keep_unmatched(connection: Connection, bill_number: str, failure: Failure, s
     row = connection.execute(
         """
         INSERT INTO ifms.reported_failure AS known (bill_number, beneficiary_id, voucher_date, account_sealed,
-            account_last4, ifsc, utr_number, challan_number, challan_date, reason, why_unmatched)
+            account_last4, ifsc, utr_number, challan_number, challan_date, bill_ref_number, reason, why_unmatched)
         VALUES (%(bill)s, %(beneficiary)s, %(voucher_date)s, %(sealed)s, %(last4)s, %(ifsc)s, %(utr)s, %(challan)s,
-            %(challan_date)s, %(reason)s, %(why)s)
-        ON CONFLICT (bill_number, beneficiary_id, voucher_date, challan_number, utr_number, account_last4, ifsc)
+            %(challan_date)s, %(bill_ref)s, %(reason)s, %(why)s)
+        ON CONFLICT (bill_number, beneficiary_id, voucher_date, challan_number, utr_number, account_last4, ifsc,
+            bill_ref_number)
         DO UPDATE SET last_told_at = now(), why_unmatched = excluded.why_unmatched, matched_at = NULL
         RETURNING xmax = 0  -- inserted, not updated
                OR EXISTS (SELECT FROM ifms.reported_failure was WHERE was.id = known.id AND was.matched_at IS NOT NULL)
@@ -98,12 +99,13 @@ def keep_unmatched(connection: Connection, bill_number: str, failure: Failure, s
             "bill": bill_number,
             "beneficiary": failure.beneficiary_id or "",
             "voucher_date": failure.voucher_date,
-            "sealed": seal_account(sealer, bill_number, failure, _last4(failure), number) if number else None,
-            "last4": _last4(failure),
+            "sealed": seal_account(sealer, bill_number, failure, failure.account_last4, number) if number else None,
+            "last4": failure.account_last4,
             "ifsc": failure.ifsc,
             "utr": failure.utr_number,
             "challan": failure.challan_number,
             "challan_date": failure.challan_date,
+            "bill_ref": failure.bill_ref_number,
             "reason": failure.reason,
             "why": why,
         },
@@ -134,8 +136,8 @@ def now_matched(connection: Connection, bill_number: str, failure: Failure) -> N
         """
         UPDATE ifms.reported_failure SET matched_at = now()
         WHERE matched_at IS NULL AND bill_number = %s
-          AND (beneficiary_id, voucher_date, challan_number, utr_number, account_last4, ifsc)
-              IS NOT DISTINCT FROM (%s, %s, %s, %s, %s, %s)
+          AND (beneficiary_id, voucher_date, challan_number, utr_number, account_last4, ifsc, bill_ref_number)
+              IS NOT DISTINCT FROM (%s, %s, %s, %s, %s, %s, %s)
         """,
         (
             bill_number,
@@ -143,8 +145,9 @@ def now_matched(connection: Connection, bill_number: str, failure: Failure) -> N
             failure.voucher_date,
             failure.challan_number,
             failure.utr_number,
-            _last4(failure),
+            failure.account_last4,
             failure.ifsc,
+            failure.bill_ref_number,
         ),
     )
 
@@ -165,11 +168,11 @@ def by_id(connection: Connection, ids: Collection[UUID]) -> list[tuple[str, Unma
 
 _KEPT = """
     SELECT bill_number, id, voucher_date, reason, challan_number, challan_date, nullif(beneficiary_id, ''), ifsc,
-           utr_number, account_sealed, account_last4 FROM ifms.reported_failure"""
+           utr_number, bill_ref_number, account_sealed, account_last4 FROM ifms.reported_failure"""
 
 
 def _kept(row: Sequence[Any]) -> Unmatched:
-    _, id_, voucher_date, reason, challan_number, challan_date, beneficiary_id, ifsc, utr_number, sealed, last4 = row
+    _, id_, voucher_date, reason, challan_number, challan_date, beneficiary_id, ifsc, utr, ref, sealed, last4 = row
     failure = Failure(
         voucher_date=voucher_date,
         reason=reason,
@@ -177,7 +180,9 @@ def _kept(row: Sequence[Any]) -> Unmatched:
         challan_date=challan_date,
         beneficiary_id=beneficiary_id,
         ifsc=ifsc,
-        utr_number=utr_number,
+        utr_number=utr,
+        bill_ref_number=ref,
+        account_end=last4,
     )
     return Unmatched(id_, failure, sealed, last4)
 
@@ -203,16 +208,16 @@ def look_again(connection: Connection, instruction_id: UUID) -> None:
 
 
 def settle_unmatched(
-    connection: Connection, instruction_id: UUID, matched: Collection[UUID], left: Collection[UUID], why: str
+    connection: Connection, instruction_id: UUID, matched: Collection[UUID], left: Mapping[UUID, str]
 ) -> None:
-    """Of a bill's kept failures some have matched now; the others match nothing for the reason `why`."""
+    """Of a bill's kept failures some have matched now; the others match nothing, each for its reason."""
     connection.execute(
         """
-        UPDATE ifms.reported_failure SET matched_at = CASE WHEN id = ANY(%(matched)s) THEN now() END,
-               why_unmatched = CASE WHEN id = ANY(%(matched)s) THEN why_unmatched ELSE %(why)s END
-        WHERE id = ANY(%(all)s)
+        UPDATE ifms.reported_failure f SET matched_at = CASE WHEN of.why IS NULL THEN now() END,
+               why_unmatched = coalesce(of.why, f.why_unmatched)
+        FROM unnest(%s::uuid[], %s::text[]) AS of (id, why) WHERE f.id = of.id
         """,
-        {"matched": list(matched), "why": why, "all": [*matched, *left]},
+        ([*matched, *left], [*(None for _ in matched), *left.values()]),
     )
     connection.execute(
         "UPDATE ifms.payment_instruction SET unmatched_failures = false WHERE id = %s AND unmatched_failures",
@@ -245,9 +250,3 @@ def close(connection: Connection, failure_id: UUID, reason: str, os_user: str) -
     )
     if cursor.rowcount != 1:
         raise BadInputError(f"there is no open failure {failure_id}: `ifms failures list` names them")
-
-
-def _last4(failure: Failure) -> str | None:
-    """What may be shown of the account: nothing of one that is no longer than that."""
-    number = failure.account_number
-    return number[-4:] if number and len(number) > 4 else None

@@ -13,6 +13,9 @@ from ifms.ledger.statuses import PiStatus
 RETURNABLE_DAYS = 100
 """For so long a payment may come back from the bank: as long as the Java adapter asks about it in production."""
 
+DAYS_AHEAD = 7
+"""So many days ahead a challan may be dated, over a run of bank holidays."""
+
 
 @dataclass(frozen=True)
 class Limits:

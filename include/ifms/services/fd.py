@@ -19,6 +19,7 @@ from ifms.ledger.beneficiaries import Failure
 from ifms.ledger.database import Connection
 from ifms.ledger.failure_matching import NO_SUCH_BENEFICIARY, book_and_log, failure_of, match, rematch, why_not
 from ifms.ledger.limits import RETURNABLE_DAYS
+from ifms.ledger.models import Beneficiary
 from ifms.ledger.statuses import PiStatus
 from ifms.sealing import Sealer
 from ifms.sweep.pipeline import drive
@@ -150,7 +151,7 @@ def _rematch_kept(sweep: TreasurySweep, sealer: Sealer) -> None:
 
 def _book_bill(sweep: TreasurySweep, sealer: Sealer, day: date, row: FdRow) -> None:
     """Book one bill's failures in one transaction; its trouble is not the others'."""
-    reported = [failure_of(each, day) for each in row.benf_dtls]
+    reported = [failure_of(each, day, row.bill_ref_no) for each in row.benf_dtls]
     try:
         unmatched = sweep.db.transact(lambda c: _write(c, sweep, sealer, row.bill_number, reported))
     except IfmsError as error:
@@ -168,15 +169,17 @@ def _write(
     rows = [] if pi is None or why is not None else beneficiaries.of(connection, [pi.id])[pi.id]
     matched, new_unmatched = [], []
     for failure in reported:
-        row = None if pi is None else match(pi, rows, failure, sealer)
-        if row is not None:
-            matched.append((row, failure))
+        if pi is None or why is not None:
+            found: Beneficiary | str = why or NO_SUCH_BENEFICIARY
+        else:
+            found = match(pi, rows, failure, sealer)
+        if not isinstance(found, str):
+            matched.append((found, failure))
             failures.now_matched(connection, bill_number, failure)
             continue
-        reason = why or NO_SUCH_BENEFICIARY
-        if failures.keep_unmatched(connection, bill_number, failure, sealer, reason):
+        if failures.keep_unmatched(connection, bill_number, failure, sealer, found):
             who = f"beneficiary {failure.beneficiary_id}" if failure.beneficiary_id else "a beneficiary without id"
-            text = f"a failure of bill {bill_number[:100]}, {who[:100]}, matches nothing: {reason}; it is kept"
+            text = f"a failure of bill {bill_number[:100]}, {who[:100]}, matches nothing: {found}; it is kept"
             new_unmatched.append(mask_long_numbers(text))
         sweep.counts["failures_unmatched"] += 1
     if pi is not None and pi.status is PiStatus.PENDING and reported:

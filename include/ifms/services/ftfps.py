@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ifms import clock
 from ifms.errors import WireError
-from ifms.ledger import beneficiaries, instructions
+from ifms.ledger import beneficiaries, failures, instructions
 from ifms.ledger.beneficiaries import Failure
 from ifms.ledger.claims import Claim
-from ifms.ledger.failure_matching import book, failure_of, match
+from ifms.ledger.failure_matching import NO_SUCH_BENEFICIARY, book, failure_of, match
 from ifms.ledger.instructions import Change
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.write_batch import Writes
@@ -43,26 +44,36 @@ class RevisedFailure(StatusService[Sequence[Failure]]):
 
     def read(self, pi: PaymentInstruction, reply: Reply, phrasebook: Phrasebook) -> Sequence[Failure] | None:
         """What came back; None when nothing has. Raises WireError when it is not about `pi`."""
-        failures: list[Failure] = []
+        told: list[Failure] = []
         for row in parse_rows(FtfpsRow, reply):
             require_same("the bill", pi, row.jit_cor_bill_no, pi.pi_number)
             require_same("the bill reference", pi, row.bill_ref_no, pi.pa_bill_ref_number)
-            failures += [failure_of(each, clock.to_ist(clock.now()).date()) for each in row.benf_dtls]
-        return failures or None
+            told += [failure_of(each, clock.to_ist(clock.now()).date()) for each in row.benf_dtls]
+        return told or None
 
     def apply(self, writes: Writes, pi: PaymentInstruction, claim: Claim, news: Sequence[Failure]) -> Change:
-        """Book the failures. Raises WireError, and nothing is written, for somebody who is no beneficiary of the PI."""
+        """Book the failures; one that says of somebody what is known to be otherwise is kept, as FD's are.
+
+        Raises WireError, and nothing is written, for somebody who is no beneficiary of the PI.
+        """
         connection = writes.flush()
         rows = beneficiaries.of(connection, [pi.id])[pi.id]
-        matched = []
+        matched, new_unmatched = [], []
         for failure in news:
-            row = match(pi, rows, failure, self._sealer)
-            if row is None:
+            found = match(pi, rows, failure, self._sealer)
+            if found == NO_SUCH_BENEFICIARY:
                 who = quoted(failure.beneficiary_id)
                 raise WireError(f"the reply about {pi.pi_number} names {who}, which is not in it")
-            matched.append((row, failure))
+            # It is known by its day, too, and the day of asking is another one each time.
+            kept = replace(failure, voucher_date=clock.to_ist(pi.bill_date).date())
+            if not isinstance(found, str):
+                matched.append((found, failure))
+                failures.now_matched(connection, pi.pi_number, kept)
+            elif failures.keep_unmatched(connection, pi.pi_number, kept, self._sealer, found):
+                who = quoted(failure.beneficiary_id or failure.account_last4)
+                new_unmatched.append(f"the failure of {who} is not booked, but kept: {found}")
         change = book(connection, pi, matched, claim)
         if change is None:
             instructions.note(connection, pi, claim, None)
-            return Change(None, "known_failures")
-        return change
+            change = Change(None, "known_failures" if matched else "failures_unmatched")
+        return replace(change, problem="; ".join(new_unmatched) or None)

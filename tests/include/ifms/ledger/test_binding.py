@@ -46,7 +46,16 @@ ALIVE = {
     "signature",
     "additional_details",
 }
-ALIVE_OF_EACH = {"id", "payment_instruction_id", "status", "status_message", "failed_on", "gender", "social_category"}
+ALIVE_OF_EACH = {
+    "id",
+    "payment_instruction_id",
+    "status",
+    "status_message",
+    "failed_on",
+    "utr_number",
+    "gender",
+    "social_category",
+}
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,13 @@
 """Whom a reported failure is about, and what booking it changes. End to end: test_cor.py."""
 
 from dataclasses import fields, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
+import time_machine
 from support.keys import KEYRING
 from support.pis import instruction
 
@@ -20,6 +21,7 @@ from ifms.wire.scroll import FailedBeneficiary
 
 SEALER = KEYRING.sealer
 PI = instruction()
+REFERENCE = PI.pa_bill_ref_number
 
 
 def payee(number, account="000012345678", ifsc="SMPL0000001"):
@@ -51,13 +53,13 @@ TOLD = Failure(voucher_date=date(2026, 6, 1), reason="Account is Dormant", chall
         ({"account_number": "000012345678", "ifsc": "SMPL0000002"}, 3),
         ({"account_number": "000012345679", "ifsc": "SMPL0000001"}, 2),
         # The number is trusted before the account, and the account where the number is not ours.
-        ({"beneficiary_id": "BN-SA/000001", "account_number": "000012345679", "ifsc": "SMPL0000001"}, 1),
+        ({"beneficiary_id": "BN-SA/000001", "account_number": "000012345678", "ifsc": "SMPL0000002"}, 1),
         ({"beneficiary_id": "BN-XX/000001", "account_number": "000012345679", "ifsc": "SMPL0000001"}, 2),
     ],
 )
 def test_matched_by_number_else_by_account_and_ifsc(told, number):
     row = failure_matching.match(PI, ROWS, replace(TOLD, **told), SEALER)
-    assert row is not None
+    assert not isinstance(row, str)
     assert row.id == UUID(int=number)
 
 
@@ -73,7 +75,53 @@ def test_matched_by_number_else_by_account_and_ifsc(told, number):
     ],
 )
 def test_what_matches_nobody_is_nobody_s(told):
-    assert failure_matching.match(PI, ROWS, replace(TOLD, **told), SEALER) is None
+    found = failure_matching.match(PI, ROWS, replace(TOLD, **told), SEALER)
+    assert found == failure_matching.NO_SUCH_BENEFICIARY
+
+
+NAMED = {"beneficiary_id": "BN-SA/000001"}
+PAID = [replace(payee(1), utr_number="RBI0001")]
+TODAY = datetime(2026, 6, 10, 18, 29, tzinfo=UTC)  # a minute before midnight in Odisha
+
+
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        ({"utr_number": "RBI0002"}, "it names the UTR RBI0002, and the beneficiary's is RBI0001"),
+        ({"account_number": "99995679"}, "it names an account that ends in 5679, and the beneficiary's ends in 5678"),
+        ({"account_end": "5679"}, "it names an account that ends in 5679, and the beneficiary's ends in 5678"),
+        ({"bill_ref_number": "17"}, "it names the bill reference 17, and the payment instruction's is *********0001"),
+        ({"challan_date": date(2026, 6, 18)}, "it is dated 2026-06-18, more than 7 days ahead"),
+        ({"voucher_date": date(2062, 6, 1)}, "it is dated 2062-06-01, more than 7 days ahead"),
+    ],
+)
+def test_a_failure_of_another_transfer_is_nobody_s(told, why):
+    failure = replace(TOLD, **NAMED, **told)
+    with time_machine.travel(TODAY, tick=False):
+        assert failure_matching.match(PI, PAID, failure, SEALER) == why
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"utr_number": "rbi0001", "account_number": "12345678", "bill_ref_number": REFERENCE},
+        {"utr_number": None, "account_number": None, "bill_ref_number": None},
+        {"account_number": "XXXXXXXX"},
+        {"account_number": "5679"},  # no more than what may be shown of one
+        {"challan_date": date(2026, 6, 17)},
+    ],
+)
+def test_what_agrees_or_is_left_out_contradicts_nothing(told):
+    failure = replace(TOLD, **NAMED, **told)
+    with time_machine.travel(TODAY, tick=False):
+        assert failure_matching.match(PI, PAID, failure, SEALER) == PAID[0]
+
+
+@pytest.mark.parametrize("change", [{"utr_number": None}, {"account_last4": ""}])
+def test_what_is_not_known_here_is_not_contradicted(change):
+    failure = replace(TOLD, **NAMED, utr_number="RBI0001", account_number="12345678", bill_ref_number=REFERENCE)
+    row = replace(PAID[0], **change)
+    assert failure_matching.match(replace(PI, pa_bill_ref_number=None), [row], failure, SEALER) == row
 
 
 def test_failure_of_what_the_treasury_told():

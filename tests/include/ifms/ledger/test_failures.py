@@ -94,6 +94,7 @@ OTHERS = {
     "no challan": {"challan_number": None},
     "another day": {"voucher_date": date(2024, 6, 4)},
     "another beneficiary": {"beneficiary_id": "BN-SA/000018"},
+    "another bill reference": {"bill_ref_number": "17"},
 }
 
 
@@ -181,7 +182,7 @@ def test_what_is_open_of_a_bill_is_read_as_it_was_told_but_for_the_account(ledge
     ledger.db.transact(lambda c: failures.now_matched(c, BILL, replace(FAILURE, beneficiary_id="BN-SA/000018")))
     found = ledger.db.transact(lambda c: failures.unmatched(c, BILL))
     assert [each.failure for each in found] == [
-        replace(FAILURE, account_number=None),
+        replace(FAILURE, account_number=None, account_end="8901"),
         replace(FAILURE, beneficiary_id=None, account_number=None, utr_number="UTR2"),
     ]
     assert found[1].account_sealed is None

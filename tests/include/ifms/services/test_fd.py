@@ -17,7 +17,7 @@ from ifms import clock
 from ifms.errors import ConflictError, SweepNeedsAttentionError, SweepStoppedError, SweepUnreachableError
 from ifms.ledger import beneficiaries, failures, instructions
 from ifms.ledger.beneficiaries import Failure
-from ifms.ledger.failure_matching import book_and_log, match, rematch
+from ifms.ledger.failure_matching import NO_SUCH_BENEFICIARY, book_and_log, match, rematch
 from ifms.ledger.phrases import add_phrase
 from ifms.services.correction_order import Order
 from ifms.services.fd import dates_to_ask, voucher_dates
@@ -413,6 +413,39 @@ def test_each_failure_that_matches_nothing_is_named_with_the_reason_and_the_othe
     assert failed.failing(adapter) == [one["number"]]
 
 
+CONTRADICTIONS = {
+    "UTR": ({"utrNo": "RBI-ANOTHER"}, {}, "it names the UTR RBI-ANOTHER, and the beneficiary's is RBI"),
+    "account": ({"benfAcctNo": "99990000", "benfBankIfscCode": "SMPL0000009"}, {}, "an account that ends in 0000"),
+    "bill reference": ({}, {"billRefNo": "9999"}, "it names the bill reference 9999"),
+    "day": ({"challanDate": "2062-06-01"}, {}, "it is dated 2062-06-01, more than 7 days ahead"),
+}
+
+
+@NOTHING_PAID
+@pytest.mark.parametrize("what", CONTRADICTIONS)
+def test_a_failure_that_says_what_is_known_to_be_otherwise_is_kept_and_not_booked(adapter, treasury, two_paid, what):
+    """Another transfer may have come back: who is paid by this one would be paid a second time."""
+    payee, bill, why = CONTRADICTIONS[what]
+    number, _ = two_paid
+    one, other = (each["number"] for each in adapter.rows(OF_PI, number))
+    answer = row(number, one, other) | bill
+    answer["benfDtls"][0] |= payee
+    treasury.rule("FD", "plain_reply", text=told(answer))
+    with pytest.raises(SweepNeedsAttentionError, match=f"beneficiary {one}, matches nothing: .*{why}"):
+        adapter.run("FD")
+    assert failed.failing(adapter) == ([] if bill else [other])
+    kept = "SELECT id, matched_at, settled_at, why_unmatched FROM ifms.reported_failure WHERE beneficiary_id = %s"
+    adapter.run("FD")  # told again it is known, and looked at again it is still another's
+    [found] = adapter.rows(kept, one)
+    assert found["matched_at"] is None
+    assert why in found["why_unmatched"]
+    on(adapter, lambda c: failures.close(c, found["id"], "the treasury meant another transfer", "sample"))
+    adapter.run("FD")
+    [found] = adapter.rows(kept, one)
+    assert found["settled_at"] is not None
+    assert one not in failed.failing(adapter)
+
+
 @NOTHING_PAID
 def test_a_row_that_can_not_be_read_is_a_problem_once_and_the_others_are_booked(adapter, treasury, two_paid):
     [one] = adapter.rows("SELECT min(beneficiary_number) AS number FROM ifms.beneficiary")
@@ -485,7 +518,7 @@ def test_what_was_kept_and_is_told_once_more_has_matched(adapter, treasury, two_
     [one, _] = adapter.rows(OF_PI, number)
     found = "SELECT matched_at IS NOT NULL AS matched FROM ifms.reported_failure"
     treasury.rule("FD", "plain_reply", text=told(row(number, one["number"])))
-    monkeypatch.setattr("ifms.services.fd.match", lambda *_: None)
+    monkeypatch.setattr("ifms.services.fd.match", lambda *_: NO_SUCH_BENEFICIARY)
     with pytest.raises(SweepNeedsAttentionError, match="no such beneficiary"):
         adapter.run("FD")
     assert adapter.rows(found) == [{"matched": False}]

@@ -1,7 +1,7 @@
 """FTFPS: what is asked about a paid revision, and which failures are its own. End to end: test_cor.py."""
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import psycopg
 import pytest
@@ -135,6 +135,24 @@ def test_a_stranger_in_the_reply_changes_nothing(corrected, treasury):
         corrected.run("FTFPS")
     assert failed.revisions(corrected)[0]["status"] == "SUCCESSFUL"
     assert failed.failing(corrected) == []
+
+
+@CITY
+def test_a_failure_of_another_transfer_is_kept_and_the_others_are_booked(corrected, treasury):
+    """Such as the original's, of a revision that is paid."""
+    [revision] = failed.revisions(corrected)
+    one, other = failed.paid_by(corrected, revision)
+    told = [{"benfId": one, "utrNo": "RBI0000001001", "failedReason": "the original's"}, {"benfId": other}]
+    text = {"serviceId": "FTFPS", "errorMsg": None, "data": [{"jitCorBillNo": revision["pi_number"], "benfDtls": told}]}
+    treasury.rule("FTFPS", "plain_reply", text=json.dumps(text))
+    with pytest.raises(SweepNeedsAttentionError, match=f"failure of '{one}' is not booked, but kept: it names the UTR"):
+        corrected.run("FTFPS")
+    assert failed.failing(corrected) == [other]
+    assert failed.revisions(corrected)[0]["status"] == "PARTIAL"
+    with time_machine.travel(datetime.now(UTC) + timedelta(days=1)):  # known by then, though asked on another day
+        corrected.run("FTFPS")
+    [kept] = corrected.rows("SELECT bill_number, beneficiary_id, matched_at FROM ifms.reported_failure")
+    assert kept == {"bill_number": revision["pi_number"], "beneficiary_id": one, "matched_at": None}
 
 
 @CITY

@@ -1,7 +1,7 @@
 -- What the bank has given back, as far as it is not in the beneficiaries' rows.
 
--- Failures that the treasury reported and that match no payment instruction or beneficiary: kept until somebody has seen
--- to them. The account number is sealed, like everywhere. The view unmatched_failure has the name by which readers know
+-- Failures that the treasury reported and that match no payment instruction or beneficiary, or say of one what is known
+-- to be otherwise: kept until somebody has seen to them. The account number is sealed, like everywhere. The view unmatched_failure has the name by which readers know
 -- it; the table holds the sealed accounts, too, and what has matched since.
 CREATE TABLE ifms.reported_failure (
     id               uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -14,6 +14,7 @@ CREATE TABLE ifms.reported_failure (
     utr_number       text,
     challan_number   text,
     challan_date     date,
+    bill_ref_number  text,
     reason           text,
     why_unmatched    text NOT NULL,
     first_told_at    timestamptz NOT NULL DEFAULT now(),
@@ -26,14 +27,15 @@ CREATE TABLE ifms.reported_failure (
     CONSTRAINT settled_with_a_reason CHECK ((settled_at IS NULL) = (settled_by IS NULL)
         AND (settled_at IS NULL) = (settled_reason IS NULL) AND btrim(settled_reason) <> ''),
     -- Older replies name nobody but by account and UTR.
-    UNIQUE NULLS NOT DISTINCT (bill_number, beneficiary_id, voucher_date, challan_number, utr_number, account_last4, ifsc)
+    UNIQUE NULLS NOT DISTINCT (bill_number, beneficiary_id, voucher_date, challan_number, utr_number, account_last4, ifsc,
+        bill_ref_number)
 );
 COMMENT ON TABLE ifms.reported_failure IS 'Failures that the treasury reported and that matched nothing when they were told.';
 CREATE INDEX reported_failure_open ON ifms.reported_failure (bill_number) WHERE matched_at IS NULL;
 CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.reported_failure FOR EACH STATEMENT
     EXECUTE FUNCTION ifms.refuse_change('a reported failure is never dropped');
 CREATE TRIGGER content_is_frozen BEFORE UPDATE OF bill_number, beneficiary_id, voucher_date,
-    account_last4, ifsc, utr_number, challan_number, challan_date, reason, first_told_at ON ifms.reported_failure
+    account_last4, ifsc, utr_number, challan_number, challan_date, bill_ref_number, reason, first_told_at ON ifms.reported_failure
     FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a reported failure is what the treasury said');
 CREATE TRIGGER account_is_frozen BEFORE UPDATE OF account_sealed ON ifms.reported_failure
     FOR EACH ROW WHEN (NEW.account_sealed IS DISTINCT FROM OLD.account_sealed) EXECUTE FUNCTION ifms.check_resealed();
