@@ -2896,6 +2896,35 @@ COMMENT ON COLUMN ifms.open_payment_instruction.last_message IS 'What it said; l
 COMMENT ON COLUMN ifms.open_payment_instruction.last_heard_at IS 'Instant, UTC, of that; NULL before the first.';
 
 --
+-- Name: other_transfer; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.other_transfer (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    beneficiary_row uuid NOT NULL,
+    utr_number text NOT NULL,
+    voucher_number text,
+    voucher_date date,
+    first_told_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_told_at timestamp with time zone DEFAULT now() NOT NULL,
+    settled_at timestamp with time zone,
+    settled_by text,
+    settled_reason text,
+    has_paid boolean,
+    CONSTRAINT other_transfer_first_told_at_in_bounds CHECK (((first_told_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (first_told_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT other_transfer_last_told_at_in_bounds CHECK (((last_told_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (last_told_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT other_transfer_settled_at_in_bounds CHECK (((settled_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (settled_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT other_transfer_voucher_date_in_bounds CHECK (((voucher_date >= '2000-01-01'::date) AND (voucher_date < '2100-01-01'::date))),
+    CONSTRAINT settled_with_a_reason CHECK ((((settled_at IS NULL) = (settled_by IS NULL)) AND ((settled_at IS NULL) = (settled_reason IS NULL)) AND ((settled_at IS NULL) = (has_paid IS NULL)) AND (btrim(settled_reason) <> ''::text)))
+);
+
+--
+-- Name: TABLE other_transfer; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.other_transfer IS 'Transfers by another UTR than the one that the treasury told before of the same beneficiary.';
+
+--
 -- Name: outbox; Type: TABLE; Schema: ifms; Owner: -
 --
 
@@ -4756,6 +4785,20 @@ ALTER TABLE ONLY ifms.notice
     ADD CONSTRAINT notice_pkey PRIMARY KEY (topic);
 
 --
+-- Name: other_transfer other_transfer_beneficiary_row_utr_number_key; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.other_transfer
+    ADD CONSTRAINT other_transfer_beneficiary_row_utr_number_key UNIQUE (beneficiary_row, utr_number);
+
+--
+-- Name: other_transfer other_transfer_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.other_transfer
+    ADD CONSTRAINT other_transfer_pkey PRIMARY KEY (id);
+
+--
 -- Name: outbox outbox_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
 --
 
@@ -5118,6 +5161,12 @@ CREATE UNIQUE INDEX one_repayment_at_a_time ON ifms.payment_instruction USING bt
 --
 
 CREATE UNIQUE INDEX one_revision_at_a_time ON ifms.payment_instruction USING btree (parent_pi_number) WHERE ((pi_type = 'REVISED'::text) AND (status = ANY (ARRAY['PENDING'::text, 'INITIATED'::text])));
+
+--
+-- Name: other_transfer_open; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX other_transfer_open ON ifms.other_transfer USING btree (first_told_at) WHERE (settled_at IS NULL);
 
 --
 -- Name: outbox_by_key; Type: INDEX; Schema: ifms; Owner: -
@@ -5672,6 +5721,12 @@ CREATE TRIGGER content_is_frozen BEFORE UPDATE OF payment_instruction_id, benefi
 CREATE TRIGGER content_is_frozen BEFORE UPDATE OF tenant_id, bill_id ON ifms.bill FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a bill keeps its name');
 
 --
+-- Name: other_transfer content_is_frozen; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER content_is_frozen BEFORE UPDATE OF beneficiary_row, utr_number, voucher_number, voucher_date, first_told_at ON ifms.other_transfer FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a transfer is what the treasury said');
+
+--
 -- Name: outbox content_is_frozen; Type: TRIGGER; Schema: ifms; Owner: -
 --
 
@@ -5906,6 +5961,12 @@ CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.bill FOR EACH STA
 CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.import_withheld FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('what could not be imported is settled, not forgotten');
 
 --
+-- Name: other_transfer never_deleted; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.other_transfer FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a transfer that the treasury told is never dropped');
+
+--
 -- Name: payment never_deleted; Type: TRIGGER; Schema: ifms; Owner: -
 --
 
@@ -5999,7 +6060,7 @@ CREATE TRIGGER opened_when_made BEFORE INSERT ON ifms.sanction FOR EACH ROW WHEN
 -- Name: beneficiary outcome_is_told_once; Type: TRIGGER; Schema: ifms; Owner: -
 --
 
-CREATE TRIGGER outcome_is_told_once BEFORE UPDATE OF voucher_number, voucher_date, utr_number, utr_date, end_to_end_id, challan_number, challan_date, failed_on ON ifms.beneficiary FOR EACH ROW WHEN (((new.imported_as IS NULL) AND (((((((new.voucher_number IS DISTINCT FROM old.voucher_number) OR (new.voucher_date IS DISTINCT FROM old.voucher_date)) OR (new.utr_number IS DISTINCT FROM old.utr_number)) OR (new.utr_date IS DISTINCT FROM old.utr_date)) OR (new.end_to_end_id IS DISTINCT FROM old.end_to_end_id)) AND ((new.status <> 'Payment Successful'::text) OR (old.status = new.status))) OR ((((new.challan_number IS DISTINCT FROM old.challan_number) OR (new.challan_date IS DISTINCT FROM old.challan_date)) OR (new.failed_on IS DISTINCT FROM old.failed_on)) AND ((new.status <> 'Payment Failed'::text) OR (old.status = new.status)))))) EXECUTE FUNCTION ifms.refuse_change('what the treasury reported of a beneficiary stays as it was reported');
+CREATE TRIGGER outcome_is_told_once BEFORE UPDATE OF voucher_number, voucher_date, utr_number, utr_date, end_to_end_id, challan_number, challan_date, failed_on ON ifms.beneficiary FOR EACH ROW WHEN (((new.imported_as IS NULL) AND ((((((new.voucher_number IS DISTINCT FROM old.voucher_number) OR (new.voucher_date IS DISTINCT FROM old.voucher_date)) OR (new.utr_date IS DISTINCT FROM old.utr_date)) OR (new.end_to_end_id IS DISTINCT FROM old.end_to_end_id)) AND ((new.status <> 'Payment Successful'::text) OR (old.status = new.status))) OR ((new.utr_number IS DISTINCT FROM old.utr_number) AND ((old.status = new.status) OR ((new.status <> 'Payment Successful'::text) AND ((new.status <> 'Payment Failed'::text) OR (old.utr_number IS NOT NULL))))) OR ((((new.challan_number IS DISTINCT FROM old.challan_number) OR (new.challan_date IS DISTINCT FROM old.challan_date)) OR (new.failed_on IS DISTINCT FROM old.failed_on)) AND ((new.status <> 'Payment Failed'::text) OR (old.status = new.status)))))) EXECUTE FUNCTION ifms.refuse_change('what the treasury reported of a beneficiary stays as it was reported');
 
 --
 -- Name: payment_instruction outcome_is_told_once; Type: TRIGGER; Schema: ifms; Owner: -
@@ -6074,6 +6135,12 @@ CREATE TRIGGER settled_by_fact BEFORE UPDATE OF status ON ifms.payment_instructi
 --
 
 CREATE TRIGGER settled_in_doubt BEFORE UPDATE OF status ON ifms.payment_instruction FOR EACH ROW WHEN (((old.status = 'PENDING'::text) AND (new.status = 'FAILED'::text) AND (new.settled_by IS NOT NULL) AND (NOT new.uncertain) AND (old.last_attempt IS DISTINCT FROM 'never_sent'::text))) EXECUTE FUNCTION ifms.refuse_change('a submission that may have arrived stays in doubt when a person settles it');
+
+--
+-- Name: other_transfer settled_once; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER settled_once BEFORE UPDATE OF settled_at, settled_by, settled_reason, has_paid ON ifms.other_transfer FOR EACH ROW WHEN ((old.settled_at IS NOT NULL)) EXECUTE FUNCTION ifms.refuse_change('who has settled a transfer, and why, stays on record');
 
 --
 -- Name: payment_instruction settled_once; Type: TRIGGER; Schema: ifms; Owner: -
@@ -6193,6 +6260,13 @@ ALTER TABLE ONLY ifms.fund_movement
 
 ALTER TABLE ONLY ifms.fund_movement
     ADD CONSTRAINT fund_movement_sanction_id_fkey FOREIGN KEY (sanction_id) REFERENCES ifms.sanction(id);
+
+--
+-- Name: other_transfer other_transfer_beneficiary_row_fkey; Type: FK CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.other_transfer
+    ADD CONSTRAINT other_transfer_beneficiary_row_fkey FOREIGN KEY (beneficiary_row) REFERENCES ifms.beneficiary(id);
 
 --
 -- Name: payment_instruction paid_by_its_own_sanction; Type: FK CONSTRAINT; Schema: ifms; Owner: -
@@ -7610,6 +7684,42 @@ GRANT SELECT(created_at) ON TABLE ifms.status_log TO ifms_read;
 
 GRANT SELECT ON TABLE ifms.open_payment_instruction TO ifms_work;
 GRANT SELECT ON TABLE ifms.open_payment_instruction TO ifms_read;
+
+--
+-- Name: TABLE other_transfer; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE ifms.other_transfer TO ifms_work;
+
+--
+-- Name: COLUMN other_transfer.last_told_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(last_told_at) ON TABLE ifms.other_transfer TO ifms_work;
+
+--
+-- Name: COLUMN other_transfer.settled_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(settled_at) ON TABLE ifms.other_transfer TO ifms_work;
+
+--
+-- Name: COLUMN other_transfer.settled_by; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(settled_by) ON TABLE ifms.other_transfer TO ifms_work;
+
+--
+-- Name: COLUMN other_transfer.settled_reason; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(settled_reason) ON TABLE ifms.other_transfer TO ifms_work;
+
+--
+-- Name: COLUMN other_transfer.has_paid; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(has_paid) ON TABLE ifms.other_transfer TO ifms_work;
 
 --
 -- Name: TABLE outbox; Type: ACL; Schema: ifms; Owner: -

@@ -29,7 +29,7 @@ def _tables(reads: str, writes: str) -> Tables:
 
 
 _RECORDS = "status_log treasury_call audit_link outbox notice sweep_run unknown_answer setting"
-_MATCHED = "reported_failure"  # one that came too early is booked when its PI moves
+_MATCHED = "reported_failure other_transfer"  # a failure that came too early is booked when its PI moves
 _APPROVED = "second_person proposal"
 _POLL = _tables(
     f"payment_instruction beneficiary phrase {_MATCHED}", f"payment_instruction beneficiary {_MATCHED} {_RECORDS}"
@@ -59,7 +59,7 @@ TABLES: dict[str, Tables] = {
     "NOTIFY": _tables("outbox notice payment_instruction beneficiary", "outbox notice sweep_run"),
     "SHIP": _tables("treasury_call", "call_shipping sweep_run"),
     "REMOVE_CALLS": _tables("treasury_call call_shipping", "treasury_call call_removal audit_link sweep_run"),
-    "RECONCILE": _tables(f"{_BOOKS} outbox reported_failure voucher_date_asked", "payment_instruction sweep_run"),
+    "RECONCILE": _tables(f"{_BOOKS} outbox {_MATCHED} voucher_date_asked", "payment_instruction sweep_run"),
     "AUDIT": _tables(
         "audit_link status_log treasury_call fund_movement call_access call_removal person_action sanction_closing "
         "started_run restore_cleared phrase proposal",

@@ -26,6 +26,7 @@ MONEY = (
     "beneficiary",
     "va_watermark",
     "reported_failure",
+    "other_transfer",
 )
 VARYING = frozenset(
     {

@@ -57,6 +57,19 @@ _SCROLLED = b"""
     RETURNING b.payment_instruction_id, b.beneficiary_number
 """
 
+# Those that nobody has settled so far.
+_OTHER_TRANSFERS = b"""
+    INSERT INTO ifms.other_transfer AS known (beneficiary_row, utr_number, voucher_number, voucher_date)
+    SELECT b.id, told.utr, told.voucher, told.voucher_date
+    FROM unnest(%(pis)s::uuid[], %(numbers)s::text[], %(utrs)s::text[], %(vouchers)s::text[], %(voucher_dates)s::date[])
+        AS told (pi, number, utr, voucher, voucher_date)
+    JOIN ifms.beneficiary b ON b.payment_instruction_id = told.pi AND b.beneficiary_number = told.number
+    ON CONFLICT (beneficiary_row, utr_number) DO UPDATE SET last_told_at = now()
+    RETURNING (SELECT b.payment_instruction_id FROM ifms.beneficiary b WHERE b.id = known.beneficiary_row),
+              (SELECT b.beneficiary_number FROM ifms.beneficiary b WHERE b.id = known.beneficiary_row),
+              known.settled_at IS NULL
+"""
+
 _MOVED = RowStatement(
     """
     UPDATE ifms.beneficiary b SET status = {ends}, updated_at = now() {rows}
@@ -149,7 +162,8 @@ class Payee:
 class Tally:
     """How beneficiaries stand, and, where a reply has just been recorded, which of them it found paid, of whom.
 
-    `under_another_utr` are those of whom an earlier reply has told another payment.
+    `under_another_utr` are those of whom an earlier reply has told another payment, or its failure; nobody knows yet
+    which of them counts.
     """
 
     waiting: int
@@ -163,7 +177,8 @@ def record_scrolls(connection: Connection, told: Sequence[tuple[PaymentInstructi
     """Write the debit scrolls of PIs' beneficiaries, matched by number in any case; how each PI's stand, who is paid.
 
     A scroll that was told before changes nothing, and one for a beneficiary that has failed since does not revive it.
-    One of another UTR than the beneficiary's changes nothing either, and is told: it may have been paid twice.
+    One of another UTR than the beneficiary's changes nothing either, and is kept and told until a person has settled
+    it: it may have been paid twice, or been paid though it is said to have failed.
     Raises WireError, and nothing is written, for a scroll of somebody who is no beneficiary of the PI.
     """
     pis = [pi for pi, _ in told]
@@ -195,23 +210,44 @@ def record_scrolls(connection: Connection, told: Sequence[tuple[PaymentInstructi
         prepare=True,
     ).fetchall()
     paid = set(newly)
-    said = {of: scroll.utr_number for of, scroll in reported.items()}
+    others = _under_another_utr(connection, everybody, reported)
     standing = tallies(connection, pis)
     return [
         replace(
             standing[pi.id],
             newly_paid=[payee for payee in everybody[pi.id] if (pi.id, payee.beneficiary_number) in paid],
             everybody=everybody[pi.id],
-            under_another_utr=[
-                payee
-                for payee in everybody[pi.id]
-                if payee.utr_number
-                and payee.utr_number.casefold()
-                != said.get((pi.id, payee.beneficiary_number), payee.utr_number).casefold()
-            ],
+            under_another_utr=[payee for payee in everybody[pi.id] if (pi.id, payee.beneficiary_number) in others],
         )
         for pi in pis
     ]
+
+
+def _under_another_utr(
+    connection: Connection, everybody: Mapping[UUID, Sequence[Payee]], reported: Mapping[tuple[UUID, str], Scroll]
+) -> set[tuple[UUID, str]]:
+    """Keep the scrolls of those who have another UTR already; whose of them nobody has settled."""
+    others = {
+        of: reported[of]
+        for pi, payees in everybody.items()
+        for payee in payees
+        if payee.utr_number
+        and (of := (pi, payee.beneficiary_number)) in reported
+        and payee.utr_number.casefold() != reported[of].utr_number.casefold()
+    }
+    if not others:
+        return set()
+    kept = connection.execute(
+        _OTHER_TRANSFERS,
+        {
+            "pis": [pi for pi, _ in others],
+            "numbers": [number for _, number in others],
+            "utrs": [scroll.utr_number for scroll in others.values()],
+            "vouchers": [scroll.voucher_number for scroll in others.values()],
+            "voucher_dates": [scroll.voucher_date for scroll in others.values()],
+        },
+    )
+    return {(pi, number) for pi, number, is_open in kept if is_open}
 
 
 @dataclass(frozen=True)
@@ -250,7 +286,8 @@ def record_failures(connection: Connection, failures: Mapping[UUID, Failure]) ->
     statement = sql.SQL(
         """
         UPDATE ifms.beneficiary SET status = 'Payment Failed', status_message = %(reason)s, failed_on = %(failed_on)s,
-               challan_number = %(challan_number)s, challan_date = %(challan_date)s, updated_at = now()
+               challan_number = %(challan_number)s, challan_date = %(challan_date)s,
+               utr_number = coalesce(utr_number, %(utr_number)s), updated_at = now()
         WHERE id = %(id)s AND status IN ('Payment Initiated', 'Payment In Process', 'Payment Successful')
         RETURNING {}
         """
@@ -266,6 +303,7 @@ def record_failures(connection: Connection, failures: Mapping[UUID, Failure]) ->
                     "failed_on": failure.failed_on,
                     "challan_number": failure.challan_number,
                     "challan_date": failure.challan_date,
+                    "utr_number": failure.utr_number,
                 },
             ).fetchall()
     return newly

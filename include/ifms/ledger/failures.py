@@ -1,4 +1,7 @@
-"""Which voucher dates FD must be asked about, and failures that match no payment instruction: kept until seen to."""
+"""Which voucher dates FD must be asked about, and what is kept until seen to.
+
+Failures that match no payment instruction, and transfers by another UTR than was told before.
+"""
 
 from __future__ import annotations
 
@@ -226,27 +229,72 @@ def settle_unmatched(
 
 
 def open_ones(connection: Connection) -> list[tuple[UUID, str, str, date, str]]:
-    """What matches nothing and is not closed, the first reported first: id, bill, beneficiary or account, day, why."""
+    """What a person must settle, the first reported first: id, bill, beneficiary or account, day, why.
+
+    Failures that match nothing, and transfers by another UTR than was told before.
+    """
     return connection.execute(
         """
-        SELECT id, bill_number, coalesce(nullif(beneficiary_id, ''), '***' || account_last4, 'nobody named'),
-               voucher_date, why_unmatched
-        FROM ifms.reported_failure WHERE matched_at IS NULL AND settled_at IS NULL ORDER BY first_told_at, id
+        SELECT id, bill, who, day, why FROM (
+            SELECT id, bill_number AS bill,
+                   coalesce(nullif(beneficiary_id, ''), '***' || account_last4, 'nobody named') AS who,
+                   voucher_date AS day, why_unmatched AS why, first_told_at
+            FROM ifms.reported_failure WHERE matched_at IS NULL AND settled_at IS NULL
+            UNION ALL
+            SELECT t.id, p.pi_number, b.beneficiary_number,
+                   coalesce(t.voucher_date, (t.first_told_at AT TIME ZONE 'Asia/Kolkata')::date),
+                   'told as paid by ' || t.utr_number || ', and before as ' || b.status || ' by '
+                   || coalesce(b.utr_number, 'none'),
+                   t.first_told_at
+            FROM ifms.other_transfer t JOIN ifms.beneficiary b ON b.id = t.beneficiary_row
+            JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id
+            WHERE t.settled_at IS NULL
+        ) open ORDER BY first_told_at, id
         """
     ).fetchall()
 
 
-def close(connection: Connection, failure_id: UUID, reason: str, os_user: str) -> None:
-    """A person has found out that this failure is nobody's here.
+def close(connection: Connection, failure_id: UUID, reason: str, os_user: str, *, has_paid: bool = False) -> None:
+    """A person has found out that this failure is nobody's here, or whether this other transfer `has_paid`.
 
-    Raises BadInputError when there is no such one that matches nothing, or when it is closed already.
+    Raises BadInputError when there is no such one that is open, or when a failure should have paid.
     """
-    cursor = connection.execute(
+    settled = {"by": os_user, "reason": reason, "id": failure_id, "paid": has_paid}
+    closed = connection.execute(
         """
-        UPDATE ifms.reported_failure SET settled_at = now(), settled_by = %s, settled_reason = %s
-        WHERE id = %s AND matched_at IS NULL AND settled_at IS NULL
+        UPDATE ifms.other_transfer SET settled_at = now(), settled_by = %(by)s, settled_reason = %(reason)s,
+               has_paid = %(paid)s
+        WHERE id = %(id)s AND settled_at IS NULL
         """,
-        (os_user, reason, failure_id),
+        settled,
+    ).rowcount
+    if closed == 0 and not has_paid:
+        closed = connection.execute(
+            """
+            UPDATE ifms.reported_failure SET settled_at = now(), settled_by = %(by)s, settled_reason = %(reason)s
+            WHERE id = %(id)s AND matched_at IS NULL AND settled_at IS NULL
+            """,
+            settled,
+        ).rowcount
+    if closed != 1:
+        raise BadInputError(
+            f"there is no open {'transfer' if has_paid else 'failure'} {failure_id}: `ifms failures list` names them"
+        )
+
+
+def may_be_paid(connection: Connection, row_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Of these failed beneficiaries (by row id) those who may be paid by another transfer, and how that ends."""
+    rows = connection.execute(
+        """
+        SELECT beneficiary_row, utr_number, bool_or(settled_at IS NOT NULL) FROM ifms.other_transfer
+        WHERE beneficiary_row = ANY(%s) AND (settled_at IS NULL OR has_paid)
+        GROUP BY beneficiary_row, utr_number ORDER BY utr_number
+        """,
+        (list(row_ids),),
     )
-    if cursor.rowcount != 1:
-        raise BadInputError(f"there is no open failure {failure_id}: `ifms failures list` names them")
+    return {
+        row_id: f"it is paid by {utr}, as somebody has found out"
+        if settled
+        else f"the treasury also tells that it is paid by {utr}: ask it, and settle that with `ifms failures settle`"
+        for row_id, utr, settled in rows
+    }

@@ -530,6 +530,15 @@ SELECT 'failure ' || id || ' of bill ' || bill_number || ', '
 FROM ifms.reported_failure
 WHERE matched_at IS NULL AND settled_at IS NULL AND first_told_at < now() - %(unmatched)s::interval
 
+-- invariant: one_transfer_each
+-- holds: nobody is told of as paid by another transfer than before, unless a person knows what became of that one
+-- remedy: Ask the treasury whether it has paid by both, and settle it with `ifms failures settle`
+SELECT 'beneficiary ' || b.beneficiary_number || ' of PI ' || p.pi_number || ', ' || b.status || ' by '
+       || coalesce(b.utr_number, 'none') || ', is told of as paid by ' || t.utr_number || ', since ' || t.first_told_at || ' (' || t.id || ')'
+FROM ifms.other_transfer t JOIN ifms.beneficiary b ON b.id = t.beneficiary_row
+JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id
+WHERE t.settled_at IS NULL
+
 -- invariant: failures_are_asked_for
 -- holds: the treasury has told lately what came back of each voucher date of which a payment may still come back
 -- remedy: Start ifms_fd; if it ends red, see what its run says of these dates

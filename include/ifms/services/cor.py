@@ -40,7 +40,7 @@ from ifms.platform.client import PlatformClient
 from ifms.platform.masterdata import MasterData
 from ifms.platform.payees import PayeeShare, PayeeType
 from ifms.services.candidates import Account, Accounts, Candidates
-from ifms.services.correction_order import Order, approved, failed_of, give_up, listed, too_late
+from ifms.services.correction_order import Order, approved, failed_of, give_up, listed, may_be_paid, too_late
 from ifms.services.earlier_numbers import EarlierNumbers
 from ifms.services.ftps import Paid, RevisedSuccess
 from ifms.services.instruction_draft import sendable_address, sendable_mobile, sendable_name, stopped_by_now
@@ -281,7 +281,9 @@ class Corrections:
         Raises CorrectionRefusedError when somebody who was named can't be revised so, or when nobody can.
         """
         accounts, faults = self.candidates.accounts(original, failed)
-        late = {} if order.named is not None else self.sweep.db.transact(partial(too_late, failed=failed))
+        late: dict[str, str] = {}
+        if order.named is None:
+            late = self.sweep.db.transact(lambda c: may_be_paid(c, failed) | too_late(c, failed))
         why_not: dict[str, str] = {}
         taken: list[tuple[str, Account]] = []
         for number in sorted(failed):

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from ifms import clock
 from ifms.errors import CorrectionRefusedError, SealError
-from ifms.ledger import corrections, instructions, proposals
+from ifms.ledger import corrections, failures, instructions, proposals
 from ifms.ledger.corrections import History, correct_by
 from ifms.ledger.database import Connection
 from ifms.ledger.models import PaymentInstruction
@@ -89,6 +89,8 @@ def failed_of(connection: Connection, order: Order) -> tuple[PaymentInstruction,
         raise CorrectionRefusedError(f"{where} has no failed beneficiary that nobody has taken over")
     if order.new_original or order.named is not None:
         _check_deadline(connection, order, failed)
+        if paid := may_be_paid(connection, failed):
+            raise CorrectionRefusedError(f"{where} is not corrected: {listed(paid)}")
     return original, failed
 
 
@@ -236,6 +238,12 @@ def too_late(connection: Connection, failed: Mapping[str, History]) -> dict[str,
         for number, day in _last_days(connection, failed).items()
         if today > day
     }
+
+
+def may_be_paid(connection: Connection, failed: Mapping[str, History]) -> dict[str, str]:
+    """Those of whom the treasury tells that another transfer has paid them, by number, and what to do."""
+    found = failures.may_be_paid(connection, [each.last.row.id for each in failed.values()])
+    return {number: found[each.last.row.id] for number, each in failed.items() if each.last.row.id in found}
 
 
 def _check_deadline(connection: Connection, order: Order, failed: Mapping[str, History]) -> None:

@@ -51,6 +51,7 @@ GRANT UPDATE (wanted_since, wanted_until) ON ifms.notice TO ifms_work;
 GRANT UPDATE (state, counts, problems, message, finished_at, discovered_at, presumed_dead) ON ifms.sweep_run TO ifms_work;
 GRANT UPDATE (last_told_at, why_unmatched, matched_at, settled_at, settled_by, settled_reason)
     ON ifms.reported_failure TO ifms_work;
+GRANT UPDATE (last_told_at, settled_at, settled_by, settled_reason, has_paid) ON ifms.other_transfer TO ifms_work;
 GRANT UPDATE (answered_at, sweep_run_id) ON ifms.voucher_date_asked TO ifms_work;
 GRANT UPDATE (sample, times, last_heard_at, phrase_id) ON ifms.unknown_answer TO ifms_work;
 GRANT UPDATE (withdrawn_at, withdrawn_by, withdrawn_reason) ON ifms.phrase TO ifms_work;

@@ -31,7 +31,7 @@ def test_it_is_listed_until_it_is_closed(ledger, kept, capsys):
     code, out, _ = run(capsys, "list", "--dsn", ledger.dsn)
     assert (code, out.splitlines()) == (
         0,
-        [f"{kept}\tPI-X\tBN-X\t2026-06-01\tsample reason", "1 failure(s) match nothing"],
+        [f"{kept}\tPI-X\tBN-X\t2026-06-01\tsample reason", "1 open"],
     )
     code, out, _ = run(capsys, "settle", kept, "--dsn", ledger.dsn, "--reason", " the treasury\n meant PI-Y ")
     assert (code, out) == (0, f"failure {kept} is closed\n")
@@ -41,7 +41,7 @@ def test_it_is_listed_until_it_is_closed(ledger, kept, capsys):
     )
     assert why == "the treasury meant PI-Y"
     assert who
-    assert run(capsys, "list", "--dsn", ledger.dsn)[1] == "0 failure(s) match nothing\n"
+    assert run(capsys, "list", "--dsn", ledger.dsn)[1] == "0 open\n"
 
 
 def test_what_is_closed_stays_as_it_was_closed(ledger, kept, capsys):
@@ -55,3 +55,21 @@ def test_without_a_reason_nothing_is_closed(ledger, kept, capsys):
     code, _, err = run(capsys, "settle", kept, "--dsn", ledger.dsn, "--reason", " \n")
     assert (code, "--reason is empty" in err) == (1, True)
     assert ledger.one("SELECT settled_at FROM ifms.reported_failure") is None
+
+
+def test_another_transfer_is_listed_and_settled_as_paid(ledger, capsys):
+    ledger.fund(1000)
+    pi, _ = ledger.instruct(*ledger.payment(100))
+    with ledger.connect() as connection:
+        connection.execute(
+            "INSERT INTO ifms.other_transfer (beneficiary_row, utr_number, voucher_date) SELECT id, 'UTR2', '2026-06-01'"
+            " FROM ifms.beneficiary WHERE payment_instruction_id = %s LIMIT 1",
+            (pi.id,),
+        )
+    found = str(ledger.one("SELECT id FROM ifms.other_transfer"))
+    _, out, _ = run(capsys, "list", "--dsn", ledger.dsn)
+    assert out.startswith(f"{found}\t{pi.pi_number}\tBN-")
+    assert "told as paid by UTR2, and before as " in out
+    arguments = ("settle", found, "--paid", "--dsn", ledger.dsn, "--reason", "its bank says so")
+    assert run(capsys, *arguments)[:2] == (0, f"failure {found} is closed\n")
+    assert ledger.row("SELECT has_paid, settled_reason FROM ifms.other_transfer") == (True, "its bank says so")

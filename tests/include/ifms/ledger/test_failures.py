@@ -8,7 +8,7 @@ import pytest
 from psycopg import errors, sql
 from support.keys import KEYRING
 
-from ifms.errors import SealError
+from ifms.errors import BadInputError, SealError
 from ifms.ledger import failures, instructions
 from ifms.ledger.beneficiaries import Failure
 from ifms.ledger.statuses import Event
@@ -324,3 +324,29 @@ def test_the_last_answer_about_a_date_is_kept(ledger):
     assert ledger.row("SELECT voucher_date, sweep_run_id FROM ifms.voucher_date_asked") == (LAST, second)
     with ledger.connect() as connection, pytest.raises(errors.CheckViolation, match="stays on record"):
         connection.execute("DELETE FROM ifms.voucher_date_asked")
+
+
+@pytest.mark.parametrize("has_paid", [False, True])
+def test_who_may_be_paid_by_another_transfer_is_so_until_that_is_settled(ledger, has_paid):
+    ledger.fund(1000)
+    pi, _ = ledger.instruct(*ledger.payment(100))
+    row = ledger.one("SELECT id FROM ifms.beneficiary WHERE payment_instruction_id = %s LIMIT 1", pi.id)
+    with ledger.connect() as connection:
+        connection.execute("INSERT INTO ifms.other_transfer (beneficiary_row, utr_number) VALUES (%s, 'UTR2')", (row,))
+
+    def why():
+        return ledger.db.transact(lambda c: failures.may_be_paid(c, [row, uuid4()])).get(row)
+
+    assert "ask it, and settle that" in why()
+    found = ledger.one("SELECT id FROM ifms.other_transfer")
+    ledger.db.transact(lambda c: failures.close(c, found, "asked", "sample", has_paid=has_paid))
+    assert why() == ("it is paid by UTR2, as somebody has found out" if has_paid else None)
+    with pytest.raises(BadInputError, match="no open"):
+        ledger.db.transact(lambda c: failures.close(c, found, "asked", "sample", has_paid=has_paid))
+
+
+def test_a_failure_that_matches_nothing_has_not_paid(ledger):
+    keep(ledger)
+    found = ledger.one("SELECT id FROM ifms.reported_failure")
+    with pytest.raises(BadInputError, match="no open transfer"):
+        ledger.db.transact(lambda c: failures.close(c, found, "asked", "sample", has_paid=True))

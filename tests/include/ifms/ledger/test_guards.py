@@ -70,6 +70,9 @@ REFUSED = {
     "a bill is another one": "UPDATE ifms.bill SET bill_id = 'x'",
     "a reported failure is deleted": "DELETE FROM ifms.reported_failure",
     "a reported failure is rewritten": "UPDATE ifms.reported_failure SET reason = 'x'",
+    "another transfer is deleted": "DELETE FROM ifms.other_transfer",
+    "another transfer is rewritten": "UPDATE ifms.other_transfer SET utr_number = 'x'",
+    "another transfer is settled without a name": "UPDATE ifms.other_transfer SET settled_at = now()",
     "a PI is deleted": "DELETE FROM ifms.payment_instruction",
     "a beneficiary is deleted": "DELETE FROM ifms.beneficiary",
     "a PI jumps to SUCCESSFUL": "UPDATE ifms.payment_instruction SET status = 'SUCCESSFUL'",
@@ -113,6 +116,7 @@ RECORDS = """
     INSERT INTO ifms.bill (tenant_id, bill_id, payment_number) VALUES ('t', 'b', 'EP/1');
     INSERT INTO ifms.reported_failure (bill_number, beneficiary_id, voucher_date, why_unmatched)
     VALUES ('b', 'x', '2024-06-01', 'sample');
+    INSERT INTO ifms.other_transfer (beneficiary_row, utr_number) SELECT id, 'UTR' FROM ifms.beneficiary;
 """
 
 

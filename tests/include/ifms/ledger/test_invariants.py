@@ -547,6 +547,12 @@ DAMAGES = {
         "VALUES ('PI-X', '', '2026-06-01', 'sample reason', now() - interval '8 days')",
         " of bill PI-X, nobody named, told since",
     ),
+    "somebody is told of as paid by another transfer, too": Damage(
+        "one_transfer_each",
+        f"""INSERT INTO ifms.other_transfer (beneficiary_row, utr_number)
+            SELECT id, 'UTR-OTHER' FROM ifms.beneficiary WHERE {of("paid")} ORDER BY id LIMIT 1""",
+        " of PI {paid}, Payment Successful by ",
+    ),
     "a voucher date was never asked about": Damage(
         "failures_are_asked_for",
         f"""UPDATE {PI} SET created_at = now() - interval '40 days' WHERE pi_number = '{{paid}}';

@@ -1,6 +1,7 @@
 """Failed and corrected payments, from the bank's failure to the revision that pays, on a real ledger and simulators."""
 
 import contextlib
+import json
 import threading
 from collections import Counter
 from dataclasses import replace
@@ -25,11 +26,14 @@ from support.failed import (
     payee_of,
     revisions,
     sent,
+    wage_bill,
 )
 from support.uncertain import DUPLICATE
 
 from ifms.cities import Cities
 from ifms.errors import SweepNeedsAttentionError, SweepUnreachableError, TreasuryLoginError
+from ifms.ledger import failures
+from ifms.ledger.invariants import find_violations
 from ifms.ledger.runs import RunContext
 from ifms.platform.client import PlatformClient
 from ifms.queries.search import Criteria, find
@@ -589,6 +593,42 @@ def test_a_failure_is_matched_by_account_when_it_has_no_id(paid, treasury):
     treasury.rule("FD", "missing_field", field="benfId")
     paid.run("FD")
     assert len(failing(paid)) == 1
+
+
+@pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
+@pytest.mark.parametrize("has_paid", [False, True])
+def test_who_is_told_of_as_paid_by_another_transfer_waits_for_a_person(adapter, treasury, has_paid):
+    """FD tells that one transfer came back, and then PD that he is paid by another."""
+    adapter.run("VA")
+    wage_bill(adapter, 2)
+    for service in ("PA", "PI", "PIS", "PAG"):
+        adapter.run(service)
+    pi = original(adapter)
+    number = adapter.rows("SELECT min(beneficiary_number) AS n FROM ifms.beneficiary")[0]["n"]
+    told = {"billNumber": pi["pi_number"], "benfDtls": [{"benfId": number, "utrNo": "RBI-FIRST-TRY"}]}
+    treasury.rule("FD", "plain_reply", text=json.dumps({"serviceId": "FD", "errorMsg": None, "data": [told]}))
+    adapter.run("FD")
+    treasury.clear()
+    with pytest.raises(SweepNeedsAttentionError, match=f"another UTR than before of {number} .before: RBI-FIRST-TRY"):
+        adapter.run("PD")
+    with psycopg.connect(adapter.dsn) as connection:
+        assert [found.invariant.name for found in find_violations(connection)] == ["one_transfer_each"]
+    fail(adapter, [number])
+    mend(adapter)
+    for asked in (order(adapter), order(adapter, beneficiary_numbers=(number,))):
+        with pytest.raises(
+            SweepNeedsAttentionError, match=f"{number}: the treasury also tells that it is paid by RBI0"
+        ):
+            adapter.correct(asked)
+    adapter.correct()
+    assert revisions(adapter) == []
+    with psycopg.connect(adapter.dsn) as connection:
+        [(found, *_)] = failures.open_ones(connection)
+        failures.close(connection, found, "asked the treasury", "sample", has_paid=has_paid)
+    adapter.correct()
+    assert len(revisions(adapter)) == (0 if has_paid else 1)
+    with psycopg.connect(adapter.dsn) as connection:
+        assert find_violations(connection) == []
 
 
 def test_a_failure_of_an_unknown_bill_is_kept_and_shown_once(paid, simulators):

@@ -43,6 +43,37 @@ CREATE TRIGGER settled_once BEFORE UPDATE OF settled_at, settled_by, settled_rea
     FOR EACH ROW WHEN (OLD.settled_at IS NOT NULL)
     EXECUTE FUNCTION ifms.refuse_change('who has closed a reported failure, and why, stays on record');
 
+-- Transfers that the treasury told of somebody of whom it had told another one, paid or failed: by another UTR. Until a
+-- person has asked it, who has failed is not corrected: he may be paid.
+CREATE TABLE ifms.other_transfer (
+    id               uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    beneficiary_row  uuid NOT NULL REFERENCES ifms.beneficiary,
+    utr_number       text NOT NULL,
+    voucher_number   text,
+    voucher_date     date,
+    first_told_at    timestamptz NOT NULL DEFAULT now(),
+    last_told_at     timestamptz NOT NULL DEFAULT now(),
+    settled_at       timestamptz,
+    settled_by       text,
+    settled_reason   text,
+    -- By this transfer, too, money has reached the beneficiary: who has failed by the other one is never corrected.
+    has_paid         boolean,
+    CONSTRAINT settled_with_a_reason CHECK ((settled_at IS NULL) = (settled_by IS NULL)
+        AND (settled_at IS NULL) = (settled_reason IS NULL) AND (settled_at IS NULL) = (has_paid IS NULL)
+        AND btrim(settled_reason) <> ''),
+    UNIQUE (beneficiary_row, utr_number)
+);
+COMMENT ON TABLE ifms.other_transfer IS 'Transfers by another UTR than the one that the treasury told before of the same beneficiary.';
+CREATE INDEX other_transfer_open ON ifms.other_transfer (first_told_at) WHERE settled_at IS NULL;
+CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.other_transfer FOR EACH STATEMENT
+    EXECUTE FUNCTION ifms.refuse_change('a transfer that the treasury told is never dropped');
+CREATE TRIGGER content_is_frozen BEFORE UPDATE OF beneficiary_row, utr_number, voucher_number, voucher_date,
+    first_told_at ON ifms.other_transfer
+    FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a transfer is what the treasury said');
+CREATE TRIGGER settled_once BEFORE UPDATE OF settled_at, settled_by, settled_reason, has_paid ON ifms.other_transfer
+    FOR EACH ROW WHEN (OLD.settled_at IS NOT NULL)
+    EXECUTE FUNCTION ifms.refuse_change('who has settled a transfer, and why, stays on record');
+
 -- When the treasury last told, and we understood, what came back of one voucher date. The reconciliation names a date
 -- that must be asked about and was not. Dates are the treasury's (IST).
 CREATE TABLE ifms.voucher_date_asked (
