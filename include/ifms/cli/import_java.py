@@ -114,7 +114,7 @@ def _masters(url: str | None, state_tenant: str, file: Path | None) -> Masters:
         for tenant, found in master.units.items():
             for unit in reversed(found):  # the Java adapter took the first
                 units[tenant, unit.ddo_code] = (unit.ssu_id, unit.grantee_ag_code)
-        schemes |= {head.code: head.scheme_code for head in master.heads}
+        schemes |= {head.code: head.scheme_code for head in master.heads if head.scheme_code}
     if file is not None:
         masters = _read_masters(file)
         units |= {(u["tenantId"], u["ddoCode"]): (u["ssuId"], u["granteeAgCode"]) for u in masters.get("units", [])}

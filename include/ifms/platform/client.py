@@ -28,7 +28,7 @@ from ifms.errors import (
     PlatformUnavailableError,
 )
 from ifms.platform.config import PlatformConfig
-from ifms.platform.masterdata import CityList, MasterData, head_codes_by_code, heads_in_order
+from ifms.platform.masterdata import CityList, MasterData, first_unread_head, head_codes_by_code, heads_in_order
 from ifms.platform.models import (
     MAX_KEY,
     AuditLog,
@@ -48,7 +48,7 @@ from ifms.platform.models import (
     Works,
 )
 from ifms.platform.payees import PayeeDirectory, PayeeShare
-from ifms.platform.replies import Masters, as_object, chunks, model_of, models_of, pages, rows_of, unique
+from ifms.platform.replies import Masters, UnreadRow, as_object, chunks, model_of, models_of, pages, rows_of, unique
 from ifms.platform.transport import Query, Transport
 
 _log = logging.getLogger(__name__)
@@ -466,13 +466,14 @@ class PlatformClient:
 
         Raises BadInputError if one of `tenants` is no city of the platform, PlatformReplyError if the tenants, the
         heads of account or the head codes are missing. A city without spending units, or whose units can't be read, is
-        not an error here: it must not stop the others (see `MasterData.problems`).
+        not an error here: it must not stop the others (see `MasterData.problems`); nor is a row that can't be read
+        (`CityList.unread`, `MasterData.paying`), of which those not in use are in the log only.
         """
         wanted = {"tenant": ["tenants"], "ifms": ["HeadOfAccounts"], "expense": ["HeadCodes"]}
         masters = self._masters(self.config.state_tenant, wanted)
-        cities = self._cities(masters, tenants)
-        heads = heads_in_order(masters.models("ifms", "HeadOfAccounts", HeadOfAccount))
-        head_codes = head_codes_by_code(masters.models("expense", "HeadCodes", HeadCode))
+        cities, unread = self._cities(masters, tenants)
+        heads, unread_heads = masters.models("ifms", "HeadOfAccounts", HeadOfAccount)
+        codes, unread_codes = masters.models("expense", "HeadCodes", HeadCode)
         units: dict[str, tuple[SpendingUnit, ...]] = {}
         problems: dict[str, str] = {}
         for tenant_id in (city.tenant_id for city in cities):
@@ -482,7 +483,15 @@ class PlatformClient:
                 _log.warning("no spending units: %s", error)
                 units[tenant_id] = ()
                 problems[tenant_id] = str(error)
-        return MasterData(cities, heads, head_codes, MappingProxyType(units), MappingProxyType(problems))
+        return MasterData(
+            cities,
+            heads_in_order(heads),
+            head_codes_by_code(codes, unread_codes),
+            MappingProxyType(units),
+            MappingProxyType(problems),
+            unread=(*unread, *_in_use([*unread_heads, *unread_codes])),
+            unread_head=first_unread_head(unread_heads),
+        )
 
     def city_list(self, tenants: Collection[str] | None = None) -> CityList:
         """Read which cities there are, all or those of `tenants`: one call, where `master_data` makes one per city.
@@ -491,20 +500,26 @@ class PlatformClient:
         missing.
         """
         masters = self._masters(self.config.state_tenant, {"tenant": ["tenants"]})
-        return CityList(self._cities(masters, tenants))
+        cities, unread = self._cities(masters, tenants)
+        return CityList(cities, unread=unread)
 
-    def _cities(self, masters: Masters, tenants: Collection[str] | None) -> tuple[City, ...]:
+    def _cities(self, masters: Masters, tenants: Collection[str] | None) -> tuple[tuple[City, ...], tuple[str, ...]]:
+        """The cities, and what is said of rows that can't be read."""
         state = self.config.state_tenant
-        cities = tuple(city for city in masters.models("tenant", "tenants", City) if city.tenant_id != state)
+        rows, unread_rows = masters.models("tenant", "tenants", City)
+        unread = _in_use(unread_rows)
+        cities = tuple(city for city in rows if city.tenant_id != state)
         if tenants is None:
-            return cities
+            return cities, unread
         if unknown := sorted(set(tenants) - {city.tenant_id for city in cities}):
-            raise BadInputError(f"{', '.join(unknown)}: no city of the platform (state {state})")
-        return tuple(city for city in cities if city.tenant_id in set(tenants))
+            raise BadInputError("; ".join([f"{', '.join(unknown)}: no city of the platform (state {state})", *unread]))
+        return tuple(city for city in cities if city.tenant_id in set(tenants)), unread
 
     def _units(self, tenant_id: str) -> tuple[SpendingUnit, ...]:
         masters = self._masters(tenant_id, {"ifms": ["SSUDetails"]})
-        units = masters.models("ifms", "SSUDetails", SpendingUnit, optional=True)
+        units, unread = masters.models("ifms", "SSUDetails", SpendingUnit, optional=True)
+        for fault in _in_use(unread):  # which of its units pays is not decided without one of them
+            raise PlatformReplyError(fault)
         return tuple(unit for unit in units if unit.active)
 
     def _masters(self, tenant_id: str, wanted: Mapping[str, list[str]]) -> Masters:
@@ -523,7 +538,7 @@ class PlatformClient:
         """Say in one sentence what the platform answers: the system user, its right to see accounts, the cities."""
         user = self._system_user()
         state = self.config.state_tenant
-        cities = self._masters(state, {"tenant": ["tenants"]}).models("tenant", "tenants", City)
+        cities = self._masters(state, {"tenant": ["tenants"]}).models("tenant", "tenants", City)[0]
         roles = {role.get("code") for role in user.get("roles") or [] if isinstance(role, dict)}
         sight = (
             "may see whole account numbers"
@@ -631,3 +646,14 @@ class _LocalisedText(Model):
     message: str
     module: str | None = None
     locale: str | None = None
+
+
+def _in_use(unread: Iterable[UnreadRow]) -> tuple[str, ...]:
+    """What is wrong with rows of a master that can't be read; of those that are switched off the log says it alone."""
+    faults = []
+    for row in unread:
+        if row.is_active:
+            faults.append(row.fault)
+        else:
+            _log.warning("left out, and not in use: %s", row.fault)
+    return tuple(faults)

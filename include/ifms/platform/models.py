@@ -6,6 +6,7 @@ A model's repr shows its id only: the rest may be a name, a mobile number or an 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -19,6 +20,9 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
 )
 from pydantic.alias_generators import to_camel
 
@@ -90,6 +94,28 @@ def _read_social_category(value: object) -> str | None:
 
 _GROUP = re.compile(r"[A-Z][A-Z0-9 _-]{0,39}", re.ASCII)
 
+
+def _read_or_none(value: object, read: ValidatorFunctionWrapHandler) -> object:
+    try:
+        return read(value)
+    except ValidationError:
+        return None
+
+
+# For a field that nothing depends on: unreadable it is as if it were absent, and spoils nothing else.
+IF_READABLE = WrapValidator(_read_or_none)
+
+
+def _read_name(value: object) -> str | None:
+    """A name as people are shown it: on one line, without control characters and halves of characters."""
+    if not isinstance(value, str):
+        return None
+    shown = "".join(" " if unicodedata.category(each) in {"Cc", "Cs"} else each for each in value[: 10 * MAX_NAME])
+    return " ".join(shown.split())[:MAX_NAME] or None
+
+
+MAX_NAME = 200
+Name = Annotated[str | None, BeforeValidator(_read_name)]
 
 SUCCESSFUL = "SUCCESSFUL"
 CANCELLED = "CANCELLED"
@@ -575,32 +601,28 @@ class City(Model):
     """A tenant; `city_code` is the short code in its PI numbers."""
 
     tenant_id: Key = Field(validation_alias="code")
-    name: str | None = None
-    city_code: Key | None = Field(default=None, validation_alias=AliasPath("city", "code"))
+    name: Name = None
+    city_code: Annotated[Key | None, IF_READABLE] = Field(default=None, validation_alias=AliasPath("city", "code"))
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         return [("tenant_id", self.tenant_id)]
 
 
 class HeadOfAccount(Model):
-    """A head of account that funds payments, tried by ascending `sequence`; effective dates in epoch milliseconds."""
+    """A head of account that funds payments, tried by ascending `sequence`; its beginning in epoch milliseconds."""
 
-    id: Key | None = None
     code: Key
-    name: str | None = None
+    name: Name = None
     sequence: int
-    scheme_code: Key
+    scheme_code: Annotated[Key | None, IF_READABLE] = None
     active: bool
-    effective_from: EpochMs | None = None
-    effective_to: EpochMs | None = None
+    effective_from: Annotated[EpochMs | None, IF_READABLE] = None
 
 
 class HeadCode(Model):
     """What a bill's line is for. `category` is expense, deduction or payable."""
 
-    id: Key | None = None
     code: Key
-    service: Key | None = None
     category: Key
     active: bool = True
 
@@ -613,13 +635,9 @@ class HeadCode(Model):
 class SpendingUnit(Model):
     """An SSU: who spends a city's funds at the treasury."""
 
-    id: Key | None = None
     ssu_id: Key
-    ssu_code: Key | None = None
     ddo_code: Key
     grantee_ag_code: Key
-    grantee_name: str | None = None
-    ssu_office: str | None = None
     active: bool
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from ifms.errors import PlatformReplyError
-from ifms.platform.models import Model
+from ifms.platform.models import MAX_KEY, Model
 from ifms.wire.bank import mask_long_numbers
 
 _M = TypeVar("_M", bound=Model)
@@ -82,6 +83,25 @@ def chunks(values: Iterable[str], size: int) -> Iterator[list[str]]:
         yield chunk
 
 
+_FLAG = TypeAdapter(bool)
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadRow:
+    """A row of a master that can't be read: what it says (nothing when it is no object), and what is wrong with it."""
+
+    row: Mapping[str, Any]
+    fault: str
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it may be in use: it is, unless it says clearly that it is not."""
+        try:
+            return _FLAG.validate_python(self.row.get("active"))
+        except ValidationError:
+            return True
+
+
 class Masters:
     """The masters of one MDMS reply; a master that it lacks is absent (digit-services.md §10)."""
 
@@ -90,13 +110,27 @@ class Masters:
         self._service = service
         self._tenant_id = tenant_id
 
-    def models(self, module: str, master: str, model: type[_M], *, optional: bool = False) -> list[_M]:
-        """The rows of a master. Raises PlatformReplyError when it is missing, unless it is `optional`."""
+    def models(
+        self, module: str, master: str, model: type[_M], *, optional: bool = False
+    ) -> tuple[list[_M], list[UnreadRow]]:
+        """The rows of a master, and those that can't be read, which are nobody else's trouble.
+
+        Raises PlatformReplyError when the master is missing, unless it is `optional`.
+        """
         masters = self._modules.get(module)
         rows = masters.get(master) if isinstance(masters, dict) else None
         if rows is None and optional:
-            return []
+            return [], []
         path = f"MdmsRes.{module}.{master}"
         if not isinstance(rows, list):
             raise PlatformReplyError(f"{self._service} for {self._tenant_id}: {path} is missing")
-        return models_of(model, rows, path, self._service, self._tenant_id)
+        found: list[_M] = []
+        unread: list[UnreadRow] = []
+        for place, row in enumerate(rows):
+            try:
+                found.append(model_of(model, row, f"{path}[{place}]", self._service, self._tenant_id))
+            except PlatformReplyError as error:
+                said = row if isinstance(row, dict) else {}
+                code = "".join(each if each.isprintable() else "\ufffd" for each in str(said.get("code")))[:MAX_KEY]
+                unread.append(UnreadRow(said, f"{error}, code {code}"))
+        return found, unread

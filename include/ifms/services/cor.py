@@ -171,6 +171,8 @@ class Corrections:
     def send_again(self, scope: Scope) -> None:
         """Settle the revisions that stayed PENDING: the same number, the same content."""
         sender = self.revisions
+        for fault in self.master.unread:
+            self.sweep.add_problem(fault)
 
         def pending() -> Generator[Ready, None, None]:
             queue = instructions.UNSETTLED_REVISIONS
@@ -467,14 +469,13 @@ class Corrections:
             connection,
             original.tenant_id,
             amount,
-            [(unit.ddo_code, head.code) for head in self.master.heads for unit in units],
+            [(unit.ddo_code, head.code) for head in self.master.paying for unit in units],
             financial_year=clock.financial_year_label(clock.financial_year(bill_date)),
             payment_number=original.payment_number,
         )
         if funding is None:
-            raise CorrectionRefusedError(
-                f"no sanction of {original.tenant_id} has {amount} available to pay PI {original.pi_number}'s anew"
-            )
+            why = f"no sanction of {original.tenant_id} has {amount} available to pay PI {original.pi_number}'s anew"
+            raise CorrectionRefusedError("; ".join(filter(None, [why, self.master.why_not_paying])))
         return funding
 
     def _request_again(self, connection: Connection, stored: Stored) -> CorRequest:

@@ -229,7 +229,9 @@ class Drafter:
     def _missing(self, tenant: str) -> str | None:
         if not self.master.units.get(tenant):
             return self.master.problems.get(tenant, "it has no active SSU in master data ifms.SSUDetails")
-        return None if self.master.heads else "there is no active head of account in master data ifms.HeadOfAccounts"
+        if not self.master.paying:
+            return self.master.why_not_paying or "there is no active head of account in master data ifms.HeadOfAccounts"
+        return None
 
     def _look_up(self, tenant: str, rows: Sequence[models.Payment], claim: Claim, held: list[Draft]) -> list[Draft]:
         """The drafts that are ready; those that are not go to `held`."""

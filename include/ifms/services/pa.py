@@ -67,6 +67,8 @@ def create_payments(sweep: Sweep, platform: PlatformClient, cities: CityList, sc
 
     These are the bills that were created in its period, or those that it names, whenever they were created.
     """
+    for fault in cities.unread:
+        sweep.add_problem(fault)
     chosen = None if scope.bills is None else ChosenBills(sweep, platform, cities, scope)
 
     def bills() -> Generator[_Due, None, None]:

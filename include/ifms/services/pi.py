@@ -160,6 +160,8 @@ class PaymentInstructions:
     def __call__(self) -> None:
         """Settle what is PENDING, learn of new payments, and make a PI for each that has none, oldest first."""
         sender = self.sender
+        for fault in self.master.unread:
+            self.sweep.add_problem(fault)
 
         def settle() -> None:
             drive(self.sweep, self._pending(), sender.send, sender.settle, sender.not_begun)
@@ -356,6 +358,8 @@ class PaymentInstructions:
         funding = funds.choose_funding(
             connection, tenant, made.amount, self._preference(tenant), financial_year=year, payment_number=number
         )
+        if funding is None and self.master.unread_head is not None:
+            raise BadInputError(f"{made.amount} is not available before: {self.master.why_not_paying}")
         if funding is None:
             bind_bills(connection, tenant, {number: made.bill_ids})
             self._no_funds(connection, made, year)
@@ -372,7 +376,7 @@ class PaymentInstructions:
 
     def _preference(self, tenant: str) -> list[tuple[str, str]]:
         """DDO code and head of account of the sanctions that may pay, in the order to try."""
-        return [(unit.ddo_code, head.code) for head in self.master.heads for unit in self.master.units[tenant]]
+        return [(unit.ddo_code, head.code) for head in self.master.paying for unit in self.master.units[tenant]]
 
     def _write(
         self, connection: Connection, funded: Sequence[tuple[Draft, Funding]], bill_date: datetime

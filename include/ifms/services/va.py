@@ -69,11 +69,13 @@ def fetch_allotments(sweep: TreasurySweep, treasury: TreasuryClient, master: Mas
     cities = {city.tenant_id: city.name for city in master.cities}
     heads = {head.code: head.name for head in master.heads}
     sweep.db.transact(lambda c: names.keep(c, cities, heads))
+    for fault in master.unread:
+        sweep.add_problem(fault)
     _open_marks(sweep, master, scope)
     in_shard: dict[str, object] = {"tenants": list(scope.cities(master))}
 
     def since(mark: Watermark) -> datetime:
-        if mark.hoa_code not in effective_from and mark.hoa_code not in gone:
+        if mark.hoa_code not in effective_from and mark.hoa_code not in gone and master.unread_head is None:
             gone.add(mark.hoa_code)
             sweep.add_warning(
                 f"head of account {mark.hoa_code} is not in the master data any more: it is asked about all the same, "
@@ -149,7 +151,8 @@ def _open_marks(sweep: TreasurySweep, master: MasterData, scope: Scope) -> None:
         units = master.units.get(tenant, ())
         if not units:
             why = master.problems.get(tenant, "it has no active SSU in master data ifms.SSUDetails")
-            sweep.add_warning(f"the allotments of {tenant} can't be asked for: {why}")
+            tell = sweep.add_problem if tenant in master.problems else sweep.add_warning
+            tell(f"the allotments of {tenant} can't be asked for: {why}")
             continue
         marks = [
             (tenant, head.code, unit.ddo_code, unit.grantee_ag_code, unit.ssu_id)

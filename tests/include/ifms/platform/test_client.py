@@ -541,11 +541,55 @@ def test_a_missing_field_of_one_city_is_named_and_does_not_stop_the_others(platf
     assert data.problems["od.demo"].startswith("mdms_search for od.demo: MdmsRes.ifms.SSUDetails[0].ddoCode")
 
 
-def test_a_missing_field_of_the_state_is_named(platform, client):
-    head = {"id": "1", "code": "111", "sequence": 3, "active": True}
-    serve_masters(platform, STATE_MASTERS | {"ifms": {"HeadOfAccounts": [head]}})
-    with pytest.raises(PlatformReplyError, match=r"mdms_search for od: MdmsRes\.ifms\.HeadOfAccounts\[0\]\.schemeCode"):
-        client.master_data()
+def test_a_row_of_the_state_that_is_not_in_use_spoils_nothing(platform, client):
+    serve_masters(platform)
+    sound = client.master_data()
+    old = {"code": "999", "active": False}
+    heads = [*STATE_MASTERS["ifms"]["HeadOfAccounts"], old, old | {"sequence": None, "effectiveTo": 253402300799000}]
+    codes = [*STATE_MASTERS["expense"]["HeadCodes"], {"code": "OLD", "active": False, "category": None}]
+    serve_masters(
+        platform,
+        STATE_MASTERS | {"ifms": {"HeadOfAccounts": heads}, "expense": {"HeadCodes": codes}},
+        units=(UNIT, {"ddoCode": "OLD", "active": False}),
+    )
+    assert client.master_data() == sound
+    assert sound.unread == ()
+
+
+def test_a_row_of_the_state_that_can_not_be_read_is_named_and_the_others_are_there(platform, client):
+    codes = [*STATE_MASTERS["expense"]["HeadCodes"], {"code": "LC", "category": None}, {"code": "X", "category": "a"}]
+    cities = [*STATE_MASTERS["tenant"]["tenants"], {"name": "Nowhere"}]
+    serve_masters(platform, STATE_MASTERS | {"tenant": {"tenants": cities}, "expense": {"HeadCodes": codes}})
+    data = client.master_data()
+    assert [city.tenant_id for city in data.cities] == ["od.demo", "od.bare"]
+    assert set(data.head_codes) == {"X"}  # whether the other row of LC is a deduction, too, nobody knows
+    assert [text.split(" (")[0].rsplit(".", 2)[1:] for text in data.unread] == [
+        ["tenants[3]", "code"],
+        ["HeadCodes[1]", "category"],
+    ]
+    assert client.city_list().unread == data.unread[:1]
+    with pytest.raises(BadInputError, match=r"od\.nowhere: no city .*tenants\[3\]\.code"):
+        client.city_list(["od.nowhere"])
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "paying"),
+    [
+        ({"code": "333", "sequence": 2, "active": None}, ["222"]),
+        ({"code": None, "sequence": 3, "active": True}, ["222"]),
+        ({"code": "333", "sequence": 9, "active": "?"}, ["222", "111"]),
+        ({"code": "333", "active": True}, []),
+        (None, []),
+    ],
+)
+def test_from_a_head_of_account_that_can_not_be_read_on_none_pays(platform, client, spoiled, paying):
+    heads = [*STATE_MASTERS["ifms"]["HeadOfAccounts"], spoiled]
+    serve_masters(platform, STATE_MASTERS | {"ifms": {"HeadOfAccounts": heads}})
+    data = client.master_data()
+    assert [head.code for head in data.heads] == ["222", "111"]  # asked about they are
+    assert [head.code for head in data.paying] == paying
+    assert "HeadOfAccounts[3]" in data.why_not_paying
+    assert data.unread == (data.unread_head.fault,)
 
 
 # Trouble --------------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import pytest
 from ifms.errors import BadInputError
 from ifms.platform.masterdata import MasterData, head_codes_by_code, heads_in_order
 from ifms.platform.models import City, HeadCode, HeadOfAccount
+from ifms.platform.replies import UnreadRow
 
 SAMPLE = Path(__file__).parents[4].parent / "shared" / "samples" / "mdms" / "expense_HeadCodes-od.json"
 
@@ -43,6 +44,17 @@ def test_a_code_with_two_categories_is_left_out_and_said(caplog):
         codes = head_codes_by_code([code("LC", "deduction"), code("LC", "expense"), code("WEG", "expense")])
     assert set(codes) == {"WEG"}
     assert "LC" in caplog.text
+
+
+def test_of_a_code_no_row_that_decides_may_be_unreadable(caplog):
+    def unread(code, active):
+        return UnreadRow({"code": code, "active": active}, f"the row of {code} is spoiled")
+
+    rows = [code("LC", "deduction"), code("MC", "expense"), code("PA", "expense", active=False)]
+    with caplog.at_level(logging.WARNING):
+        codes = head_codes_by_code(rows, [unread("LC", True), unread("MC", False), unread("PA", False)])
+    assert set(codes) == {"MC"}
+    assert "the row of LC is spoiled" in caplog.text
 
 
 def test_a_city_is_found_by_its_tenant():

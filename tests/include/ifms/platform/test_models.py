@@ -11,6 +11,7 @@ from ifms.platform.models import (
     AuditDetails,
     BankAccount,
     Bill,
+    City,
     HeadOfAccount,
     Individual,
     LineItem,
@@ -213,10 +214,30 @@ def test_addresses_are_built_of_what_there_is():
 def test_a_time_that_is_none_is_refused(time):
     with pytest.raises(ValidationError):
         AuditDetails.model_validate({"createdTime": time})
-    with pytest.raises(ValidationError):
-        HeadOfAccount.model_validate(
-            {"code": "1", "sequence": 1, "schemeCode": "1", "active": True, "effectiveFrom": time}
-        )
+
+
+@pytest.mark.parametrize("time", [-1, 4_102_444_800_000, 10**30, "soon", 1.5])
+def test_a_head_of_account_without_a_sound_beginning_or_scheme_is_one_all_the_same(time):
+    """Without a beginning it is asked about from the first day on."""
+    row = {"code": "1", "sequence": 1, "schemeCode": ["1"], "active": True, "effectiveFrom": time, "effectiveTo": time}
+    head = HeadOfAccount.model_validate(row)
+    assert (head.effective_from, head.scheme_code) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("Sample A", "Sample A"),
+        ("a\0b\ud800\nc", "a b c"),
+        ("\u0b28\u0b4d\u200c\u0b28", "\u0b28\u0b4d\u200c\u0b28"),  # a joiner is part of a name
+        ("x" * 5000, "x" * 200),
+        (" ", None),
+        (["Sample"], None),
+        (None, None),
+    ],
+)
+def test_a_name_of_master_data_can_be_kept_and_shown(name, read):
+    assert City.model_validate({"code": "od.a", "name": name}).name == read
 
 
 @pytest.mark.parametrize("text", ["x" * 129, "a\0", "a\nb", "\ud800"])

@@ -3,7 +3,7 @@
 import pytest
 
 from ifms.errors import PlatformReplyError
-from ifms.platform.models import Bill, City, Party
+from ifms.platform.models import Bill, City, HeadCode, Party
 from ifms.platform.replies import Masters, as_object, chunks, model_of, models_of, pages, printable, rows_of, unique
 
 WHERE = ("sample_search", "od.samplea")
@@ -49,10 +49,22 @@ def test_values_are_asked_for_once_and_in_chunks():
 
 def test_masters_by_module_and_name():
     masters = Masters({"tenant": {"tenants": [{"code": "od.samplea", "name": "Sample A", "city": {}}]}}, *WHERE)
-    assert [city.tenant_id for city in masters.models("tenant", "tenants", City)] == ["od.samplea"]
-    assert masters.models("tenant", "other", City, optional=True) == []
+    cities, unread = masters.models("tenant", "tenants", City)
+    assert [city.tenant_id for city in cities] == ["od.samplea"]
+    assert unread == []
+    assert masters.models("tenant", "other", City, optional=True) == ([], [])
     with pytest.raises(PlatformReplyError, match=r"MdmsRes\.tenant\.other is missing"):
         masters.models("tenant", "other", City)
+
+
+def test_a_row_of_a_master_that_can_not_be_read_is_named_and_spoils_no_other():
+    rows = [None, {"code": "A\0", "active": False}, {"code": "B", "category": "expense"}, {"code": "C", "active": "?"}]
+    found, unread = Masters({"expense": {"HeadCodes": rows}}, *WHERE).models("expense", "HeadCodes", HeadCode)
+    assert [row.code for row in found] == ["B"]
+    assert [row.is_active for row in unread] == [True, False, True]
+    assert [row.row.get("code") for row in unread] == [None, "A\0", "C"]
+    assert unread[0].fault.startswith("sample_search for od.samplea: MdmsRes.expense.HeadCodes[0] (")
+    assert unread[1].fault.endswith(", code A\ufffd")
 
 
 def test_what_an_error_quotes_can_be_written_anywhere():

@@ -43,6 +43,7 @@ from ifms.ledger.payments import release_holds, remember_payments
 from ifms.ledger.runs import RunContext
 from ifms.ledger.statuses import BeneficiaryStatus, Event
 from ifms.ledger.write_batch import Writes, connection_of
+from ifms.platform.client import PlatformClient
 from ifms.services import pa
 from ifms.services.pi import Instruction
 from ifms.sweep.scope import Scope
@@ -352,6 +353,30 @@ def test_money_under_a_head_that_master_data_does_not_know_is_named(funded, simu
     assert funded.statuses() == Counter()
     known = funded.rows("SELECT min(hoa_code) AS code FROM ifms.sanction")[0]["code"]
     assert any(known in text and "no active head of account" in text for text in sweep.problems)
+
+
+@pytest.mark.parametrize("last_to_pay", [0, 1])
+def test_no_head_of_account_pays_that_comes_after_one_that_can_not_be_read(funded, simulators, last_to_pay):
+    """Which sanction is charged is not decided by a row that is spoiled; nor is anybody told that funds are short."""
+    with PlatformClient(simulators.platform_config()) as platform:
+        heads = platform.master_data().heads
+    later = funded.rows("SELECT * FROM ifms.sanction WHERE hoa_code = %s LIMIT 1", heads[last_to_pay].code)[0]
+    close(funded, later["master_allotment_id"])
+    master = {"tenantId": "od", "module": "ifms", "name": "HeadOfAccounts"}
+    sound = [head.wire() for head in heads]
+    spoiled = {"code": "990000000000000000000000009", "sequence": heads[0].sequence + 1 - 2 * (not last_to_pay)}
+    simulators.ask_platform("POST", "masters", master | {"data": [*sound, spoiled | {"active": None}]})
+    with pytest.raises(SweepNeedsAttentionError, match=r"HeadOfAccounts\[\d\]\.active"):
+        funded.run("PI")
+    assert funded.statuses() == Counter()
+    held = funded.rows("SELECT hold_code, hold_message FROM ifms.payment")
+    assert {row["hold_code"] for row in held} == {["SSU_NOT_CONFIGURED", "PAYMENT_NOT_PAYABLE"][last_to_pay]}
+    assert all("no head of account from this one on pays" in row["hold_message"] for row in held)
+    assert funded.rows("SELECT * FROM ifms.outbox WHERE payload->>'status' = 'FAILED'") == []
+    simulators.ask_platform("POST", "masters", master | {"data": sound})
+    funded.run("PI")
+    assert funded.statuses() == Counter(INITIATED=3)
+    assert {row["id"] for row in funded.rows("SELECT sanction_id AS id FROM ifms.payment_instruction")} == {later["id"]}
 
 
 BROKEN = {

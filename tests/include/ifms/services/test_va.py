@@ -285,3 +285,32 @@ def test_a_mark_that_can_not_be_asked_about_stops_no_other(adapter):
         adapter.run("VA")
     assert sum(marks(adapter)[key] != mark for key, mark in first.items()) >= 5
     assert adapter.rows("SELECT * FROM ifms.va_watermark WHERE claimed_until IS NOT NULL") == []
+
+
+def masters(simulators, tenant, module, name, rows):
+    simulators.ask_platform("POST", "masters", {"tenantId": tenant, "module": module, "name": name, "data": rows})
+
+
+def test_master_data_with_a_spoiled_row_cost_only_what_needs_it(adapter, simulators):
+    """Of the state's rows each is a problem of the run; of a city's units the city alone waits."""
+    with PlatformClient(simulators.platform_config()) as platform:
+        master = platform.master_data()
+    heads = [head.wire() for head in master.heads]
+    masters(simulators, "od", "ifms", "HeadOfAccounts", [*heads, {"code": "999", "sequence": 9, "active": None}])
+    masters(simulators, "od.sampleb", "ifms", "SSUDetails", [{"ddoCode": "X", "active": True}])
+    with pytest.raises(SweepNeedsAttentionError, match=r"2 problem.*HeadOfAccounts\[3\]\.active .* code 999"):
+        adapter.run("VA")
+    problems = adapter.rows("SELECT problems FROM ifms.sweep_run ORDER BY started_at DESC LIMIT 1")[0]["problems"]
+    assert any("od.sampleb can't be asked for" in text and "SSUDetails[0].ssuId" in text for text in problems)
+    assert {key[0] for key in marks(adapter)} == {"od.samplea"}
+    assert sums(adapter)["n"] == 6
+
+
+def test_names_that_the_ledger_can_not_hold_end_no_run(adapter, simulators):
+    with PlatformClient(simulators.platform_config()) as platform:
+        master = platform.master_data()
+    heads = [head.wire() | {"name": "A\0B" + "x" * 5000} for head in master.heads]
+    masters(simulators, "od", "ifms", "HeadOfAccounts", heads)
+    adapter.run("VA")
+    names = adapter.rows("SELECT name FROM ifms.display_name WHERE kind = 'HEAD'")
+    assert names == [{"name": ("A B" + "x" * 5000)[:200]}] * len(heads)
