@@ -20,9 +20,10 @@ from psycopg import sql
 from rich.table import Table
 
 from ifms.cities import Cities
-from ifms.ledger import beneficiaries, claims, failures, instructions, outbox, payments
+from ifms.ledger import beneficiaries, claims, failures, instructions, invariants, outbox, payments
 from ifms.ledger.beneficiaries import Failure, Scroll
 from ifms.ledger.claims import Queue
+from ifms.ledger.limits import Limits
 from ifms.ledger.models import Payment, PaymentInstruction
 from ifms.ledger.statuses import BeneficiaryStatus, PiStatus
 from ifms.ledger.write_batch import Writes
@@ -147,6 +148,9 @@ def _look_ups() -> Iterator[tuple[str, tuple[str, ...], Callable[[psycopg.Connec
     yield "claim: messages", ("outbox_due",), partial(outbox.claim_messages, limit=64)
     yield "whether a message is due", ("outbox_due",), outbox.anything_due
     yield "how fast PIs were accepted lately", ("status_log_by_time",), partial(overview.accepted, cities=Cities.ALL)
+    without = [rule for rule in invariants.INVARIANTS if rule.name == "payments_get_instructions"]
+    broken = partial(invariants.broken, rules=without, values=invariants.parameters(Limits()))
+    yield "payments that have no PI for long", ("payment_due", "payment_waiting_in_city"), broken
     yield "how payments stand, and who is held meanwhile", ("payment_instruction_by_payment",), _standing
     yield "whose scrolls have come", ("beneficiary_payment_instruction_id_beneficiary_number_key",), _scrolls
     yield "PIs that change together", ("payment_instruction_pkey",), _changes

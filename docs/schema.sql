@@ -648,6 +648,7 @@ CREATE TABLE ifms.payment (
     raised_at timestamp with time zone NOT NULL,
     seen_at timestamp with time zone DEFAULT now() NOT NULL,
     polled_at timestamp with time zone,
+    released_at timestamp with time zone,
     claim_token uuid,
     claimed_until timestamp with time zone,
     CONSTRAINT amount_is_a_number CHECK ((amount <> 'NaN'::numeric)),
@@ -657,6 +658,7 @@ CREATE TABLE ifms.payment (
     CONSTRAINT payment_held_since_in_bounds CHECK (((held_since >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (held_since < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT payment_polled_at_in_bounds CHECK (((polled_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (polled_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT payment_raised_at_in_bounds CHECK (((raised_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (raised_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT payment_released_at_in_bounds CHECK (((released_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (released_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT payment_seen_at_in_bounds CHECK (((seen_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (seen_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT payment_tries_check CHECK ((tries >= 0))
 );
@@ -6608,6 +6610,12 @@ GRANT SELECT(seen_at) ON TABLE ifms.payment TO ifms_read;
 --
 
 GRANT UPDATE(polled_at) ON TABLE ifms.payment TO ifms_work;
+
+--
+-- Name: COLUMN payment.released_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(released_at) ON TABLE ifms.payment TO ifms_work;
 
 --
 -- Name: COLUMN payment.claim_token; Type: ACL; Schema: ifms; Owner: -

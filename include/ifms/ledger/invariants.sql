@@ -512,7 +512,8 @@ WHERE p.status IN ('PENDING', 'INITIATED', 'APPROVED', 'IN PROCESS') AND p.statu
 
 -- invariant: payments_get_instructions
 -- holds: no payment is without a PI for long
--- remedy: Mend what it says, or have funds allotted, and start ifms_pi for it ('Resubmit' on the page of its last PI)
+-- remedy: Mend what it says, have funds allotted, or see that tenant.tenants has its city; then start ifms_pi for it
+-- What is withheld or in doubt no run may take up: nothing_is_withheld and nothing_is_in_doubt say so.
 SELECT 'payment ' || payment_number || ' of ' || tenant_id || ', ' || amount || ', is on hold since '
        || held_since || ' (' || hold_code || '): ' || left(ifms.without_numbers(hold_message), 500)
 FROM ifms.payment
@@ -520,6 +521,17 @@ WHERE paid_by IS NULL AND hold_code IS NOT NULL
   AND hold_code NOT IN ('PAYMENT_CANCELLED', 'BILL_NOT_APPROVED')  -- the platform wants it so
   AND held_since < now()
       - CASE hold_code WHEN 'PAYMENT_INSUFFICIENT_FUNDS' THEN %(unfunded)s::interval ELSE %(held)s::interval END
+UNION ALL
+SELECT 'payment ' || y.payment_number || ' of ' || y.tenant_id || ', ' || y.amount || ', waits since '
+       || greatest(y.raised_at, y.seen_at, y.released_at) || ', and no run of ifms_pi has taken it up'
+       || coalesce(' since ' || y.polled_at, '')
+FROM ifms.payment y
+WHERE y.paid_by IS NULL AND y.hold_code IS NULL
+  AND y.raised_at < now() - %(held)s::interval
+  AND greatest(y.raised_at, y.seen_at, y.released_at) < now() - %(held)s::interval
+  AND NOT EXISTS (SELECT FROM ifms.import_withheld w WHERE w.settled_at IS NULL
+                  AND (w.tenant_id, w.payment_number) = (y.tenant_id, y.payment_number))
+  AND NOT ifms.in_doubt(y)
 
 -- invariant: failures_are_matched
 -- holds: no payment that came back is unaccounted for long

@@ -128,7 +128,8 @@ def release_holds(
     """
     rows = connection.execute(
         """
-        UPDATE ifms.payment SET hold_code = NULL, hold_message = NULL, held_since = NULL, polled_at = NULL
+        UPDATE ifms.payment SET hold_code = NULL, hold_message = NULL, held_since = NULL, polled_at = NULL,
+               released_at = now()
         WHERE payment_number = ANY(%(numbers)s) AND paid_by IS NULL
           AND (%(tenants)s::text[] IS NULL OR tenant_id = ANY(%(tenants)s))
         RETURNING payment_number, tenant_id, amount
@@ -231,7 +232,8 @@ def free_payments_of(
     if free:
         freed = connection.execute(
             """
-            UPDATE ifms.payment SET hold_code = NULL, hold_message = NULL, held_since = NULL, polled_at = NULL
+            UPDATE ifms.payment SET hold_code = NULL, hold_message = NULL, held_since = NULL, polled_at = NULL,
+                   released_at = now()
             FROM unnest(%s::text[], %s::text[]) AS of (tenant_id, payment_number)
             WHERE payment.tenant_id = of.tenant_id AND payment.payment_number = of.payment_number
               AND payment.paid_by IS NULL

@@ -37,6 +37,9 @@ NO_UNIT = "SSU_NOT_CONFIGURED"
 BAD_PAYMENT = "PAYMENT_NOT_PAYABLE"
 PLATFORM_TROUBLE = "PLATFORM_TROUBLE"
 CANCELLED = "PAYMENT_CANCELLED"
+LINE_CANCELLED = (
+    "LINE_CANCELLED"  # of some of its lines: the others are owed, and somebody has to see that they are paid
+)
 NOT_APPROVED = "BILL_NOT_APPROVED"
 
 
@@ -50,9 +53,9 @@ def stopped(payment: Payment, bills: Mapping[str, Bill], ours: Collection[str] |
     cancelled = payment.cancelled_lines if ours is None else payment.cancelled_lines.intersection(ours)
     if cancelled:
         lines = ", ".join(sorted(cancelled))
-        return CANCELLED, (
+        return LINE_CANCELLED, (
             f"line {lines} of {payment.label} is cancelled on the platform, and a payment is paid as it was raised or "
-            "not at all: it is paid once that is undone"
+            "not at all: undo that, or cancel all of it and raise a bill for the other lines"
         )
     for row in payment.bills:
         bill = bills.get(row.bill_id)

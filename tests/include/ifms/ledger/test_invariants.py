@@ -541,6 +541,19 @@ DAMAGES = {
         "PAYMENT_INSUFFICIENT_FUNDS",
         limits=Limits(unfunded=timedelta(days=7)),
     ),
+    "a line of a payment is cancelled, and the others wait": Damage(
+        "payments_get_instructions",
+        "UPDATE ifms.payment SET held_since = now() - interval '8 days', hold_code = 'LINE_CANCELLED' "
+        "WHERE payment_number = '{payment of declined}'",
+        "(LINE_CANCELLED)",
+    ),
+    "no run has taken a payment up for long": Damage(
+        "payments_get_instructions",
+        "UPDATE ifms.payment SET raised_at = now() - interval '9 days', seen_at = now() - interval '8 days', "
+        "hold_code = NULL, held_since = NULL, hold_message = NULL, released_at = NULL "
+        "WHERE payment_number = '{payment of declined}'",
+        "no run of ifms_pi has taken it up since",
+    ),
     "a failure matches nothing for long": Damage(
         "failures_are_matched",
         "INSERT INTO ifms.reported_failure (bill_number, beneficiary_id, voucher_date, why_unmatched, first_told_at) "
@@ -635,6 +648,40 @@ def test_a_closed_or_a_young_failure_is_no_finding(behind):
         """
     )
     assert find_violations(behind) == []
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "hold_code = 'PAYMENT_CANCELLED', held_since = now() - interval '8 days', seen_at = raised_at",
+        "hold_code = NULL, hold_message = NULL, held_since = NULL, seen_at = now()",
+        "hold_code = NULL, hold_message = NULL, held_since = NULL, seen_at = raised_at, released_at = now()",
+    ],
+)
+def test_a_payment_that_nobody_wants_paid_or_that_was_just_heard_of_or_released_is_no_finding(behind, names, changed):
+    behind.execute(
+        f"UPDATE ifms.payment SET raised_at = now() - interval '9 days', {changed} "
+        f"WHERE payment_number = '{names['payment of declined']}'"
+    )
+    assert find_violations(behind) == []
+
+
+def test_what_no_run_may_take_up_is_told_by_the_rule_that_says_why(behind, names):
+    """After a restore, or withheld by the import: not as if a run had forgotten it."""
+    behind.execute(
+        "UPDATE ifms.payment SET raised_at = now() - interval '9 days', seen_at = now() - interval '8 days', "
+        "hold_code = NULL, held_since = NULL, hold_message = NULL WHERE payment_number = %s",
+        [names["payment of declined"]],
+    )
+    behind.execute(
+        "INSERT INTO ifms.import_withheld (tenant_id, payment_number, reason) "
+        "SELECT tenant_id, payment_number, 'sample' FROM ifms.payment WHERE payment_number = %s",
+        [names["payment of declined"]],
+    )
+    assert {finding.invariant.name for finding in find_violations(behind)} == {"nothing_is_withheld"}
+    behind.execute("DELETE FROM ifms.import_withheld")
+    behind.execute("INSERT INTO ifms.restored (os_user) VALUES ('sample')")
+    assert {finding.invariant.name for finding in find_violations(behind)} == {"nothing_is_in_doubt"}
 
 
 def paid_so_long_ago(behind, names, days):

@@ -19,6 +19,8 @@ CREATE TABLE ifms.payment (
     raised_at       timestamptz NOT NULL,
     seen_at         timestamptz NOT NULL DEFAULT now(),
     polled_at       timestamptz,
+    -- When a person last wanted a PI for it, whatever had held it back.
+    released_at     timestamptz,
     claim_token     uuid,
     claimed_until   timestamptz,
     UNIQUE (tenant_id, payment_number),
