@@ -30,7 +30,7 @@ from ifms_airflow.alerts import alerts
 from ifms_airflow.operators import ReconcileOperator
 from ifms_airflow.schedules import DEFAULT_ARGS, clock, failure_days
 
-LIMITS = ("initiated", "approved", "in_process", "revised", "held", "unfunded", "unmatched", "unasked")
+LIMITS = ("initiated", "approved", "in_process", "revised", "held", "unfunded", "unmatched", "uncorrected", "unasked")
 
 with DAG(
     "ifms_reconcile",
@@ -56,6 +56,7 @@ with DAG(
             title="Days until something is listed",
             description='As {"initiated": 20}; empty or left out: initiated 15, approved 7, in_process 7, revised 15 '
             "(an INITIATED revision), held 7 (a payment on hold), unfunded 30, unmatched 7 (a failure of no bill), "
+            "uncorrected 15 (before the last day on which a failed beneficiary can be corrected), "
             "unasked 25 hours (a voucher date that ifms_fd must ask about).",
         ),
     },

@@ -551,6 +551,18 @@ FROM ifms.other_transfer t JOIN ifms.beneficiary b ON b.id = t.beneficiary_row
 JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id
 WHERE t.settled_at IS NULL
 
+-- invariant: failures_are_corrected
+-- holds: who has failed is corrected in good time, or paid anew
+-- remedy: Mend the account and start ifms_cor for the original; after its last day with 'new original', which pays anew
+-- Who waits for a revision or repayment of the same original that is on its way is none: statuses_move_on tells of that.
+SELECT 'beneficiary ' || beneficiary_number || ' of PI ' || pi_number || ' (' || tenant_id || '), ' || amount
+       || ', has failed on ' || failed_on || CASE WHEN days_left < 0 THEN ', the last day to correct it was '
+                                                  ELSE ', the last day to correct it is ' END || correct_by
+       || CASE WHEN original_pi_number <> pi_number THEN '; its original is ' || original_pi_number ELSE '' END
+FROM ifms.failed_beneficiary
+WHERE next_step <> 'WAIT'
+  AND correct_by - %(uncorrected)s::interval <= now() AT TIME ZONE 'Asia/Kolkata'
+
 -- invariant: failures_are_asked_for
 -- holds: the treasury has told lately what came back of each voucher date of which a payment may still come back
 -- remedy: Start ifms_fd; if it ends red, see what its run says of these dates

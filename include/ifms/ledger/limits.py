@@ -29,6 +29,7 @@ class Limits:
     held: timedelta = timedelta(days=7)  # until a payment that is on hold has a PI
     unfunded: timedelta = timedelta(days=30)  # until a payment that waits for funds has one
     unmatched: timedelta = timedelta(days=7)  # until a failure that the bank told of is booked
+    uncorrected: timedelta = timedelta(days=15)  # before the last day of a correction, somebody is to be corrected
     unasked: timedelta = timedelta(hours=25)  # until a voucher date is asked about again: a day, and an hour to do it
     returnable: timedelta = timedelta(days=RETURNABLE_DAYS)  # for so long a payment may come back from the bank
     undelivered: timedelta = timedelta(hours=24)  # until the platform has heard of a change
@@ -47,7 +48,7 @@ class Limits:
         return replace(self, **{name: timedelta(days=cast("float", value)) for name, value in days.items()})
 
 
-IN_DAYS = ("initiated", "approved", "in_process", "revised", "held", "unfunded", "unmatched", "unasked")
+IN_DAYS = ("initiated", "approved", "in_process", "revised", "held", "unfunded", "unmatched", "uncorrected", "unasked")
 LONGEST_DAYS = 366
 
 

@@ -49,6 +49,7 @@ SPENT = [["DEBIT", "RESERVE"]]
 
 # Rules of reconciliation that say that something waits; every other one may never be broken.
 WAITING = {
+    "failures_are_corrected",
     "failures_are_asked_for",  # FD is down for as long as the seed wants
     "answers_are_understood",
     "claims_are_given_back",
@@ -64,6 +65,7 @@ WAITING = {
 UNFOLLOWED = {
     "earlier_numbers_are_known",
     "failed_is_not_at_the_treasury",
+    "failures_are_corrected",
     "nothing_is_in_doubt",
     "payments_get_instructions",
 }

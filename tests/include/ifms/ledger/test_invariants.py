@@ -566,6 +566,18 @@ DAMAGES = {
             SELECT id, 'UTR-OTHER' FROM ifms.beneficiary WHERE {of("paid")} ORDER BY id LIMIT 1""",
         " of PI {paid}, Payment Successful by ",
     ),
+    "nobody corrects who has failed, and the last day is near": Damage(
+        "failures_are_corrected",
+        f"UPDATE ifms.beneficiary SET failed_on = (now() AT TIME ZONE 'Asia/Kolkata')::date - 76 "
+        f"WHERE status = 'Payment Failed' AND {of('partial')}; "
+        "UPDATE ifms.setting SET correction_last_month = 3, correction_last_day = 31",
+        "of PI {partial} (od.samplea), ",
+    ),
+    "nobody has paid who has failed, and the last day is over": Damage(
+        "failures_are_corrected",
+        f"UPDATE ifms.beneficiary SET failed_on = failed_on - 200 WHERE status = 'Payment Failed' AND {of('partial')}",
+        "the last day to correct it was",
+    ),
     "a voucher date was never asked about": Damage(
         "failures_are_asked_for",
         f"""UPDATE {PI} SET created_at = now() - interval '40 days' WHERE pi_number = '{{paid}}';
@@ -648,6 +660,24 @@ def test_a_closed_or_a_young_failure_is_no_finding(behind):
         """
     )
     assert find_violations(behind) == []
+
+
+def test_who_has_failed_lately_or_is_on_the_way_again_is_no_finding(behind, names):
+    failed = f"WHERE status = 'Payment Failed' AND {of('partial').format_map(names)}"
+    behind.execute("UPDATE ifms.setting SET correction_last_month = 3, correction_last_day = 31")
+    behind.execute(f"UPDATE ifms.beneficiary SET failed_on = (now() AT TIME ZONE 'Asia/Kolkata')::date - 74 {failed}")
+    assert find_violations(behind) == []
+    assert [f.invariant.name for f in find_violations(behind, Limits(uncorrected=timedelta(days=16)))] == [
+        "failures_are_corrected"
+    ]
+    behind.execute(f"UPDATE ifms.beneficiary SET failed_on = failed_on - 200 {failed}")
+    assert {f.invariant.name for f in find_violations(behind)} == {"failures_are_corrected"}
+    [(original,)] = behind.execute(
+        "SELECT original_pi_number FROM ifms.failed_beneficiary WHERE pi_number = %s", [names["partial"]]
+    ).fetchall()
+    on_its_way = f"UPDATE {PI} SET parent_pi_number = %s, status = 'INITIATED' WHERE pi_number = %s"
+    behind.execute(on_its_way, [original, names["revision"]])
+    assert "failures_are_corrected" not in {f.invariant.name for f in find_violations(behind)}
 
 
 @pytest.mark.parametrize(
