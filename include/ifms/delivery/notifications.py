@@ -26,7 +26,6 @@ from ifms.errors import (
     ConfigurationError,
     LedgerError,
     PlatformError,
-    PlatformReplyError,
     PlatformUnavailableError,
 )
 from ifms.ledger import outbox
@@ -35,6 +34,7 @@ from ifms.ledger.database import Connection
 from ifms.ledger.outbox import PI_INDEX, SMS, Message
 from ifms.platform.client import PlatformClient
 from ifms.platform.models import Individual, Organisation
+from ifms.platform.portions import Portions
 from ifms.sweep.run import Sweep
 
 BATCH = 200
@@ -161,13 +161,14 @@ def notify(
     topics = dict(settings.topics)
     sweep.counts["unwanted"] += sweep.db.transact(partial(outbox.set_subscriptions, wanted=tuple(topics)))
     words = _Words(sweep, platform, settings.texts if SMS in topics else Texts())
+    portions = Portions(platform)
     until = time.monotonic() + longest.total_seconds()
     while topics and not sweep.stopping and time.monotonic() < until:
         claim, messages = sweep.db.transact(partial(outbox.claim_messages, limit=BATCH, topics=tuple(topics)))
         if not messages:
             return
         batch = _Batch(claim, messages)
-        silent = _write_sms(batch, platform, settings, words)
+        silent = _write_sms(batch, portions, settings, words)
         if PI_INDEX in topics:
             _write_documents(sweep, batch, topics[PI_INDEX])
         if claim.seconds_left < NEEDED_SECONDS:
@@ -184,8 +185,9 @@ def notify(
             _waiting(sweep, f"Kafka takes no messages now: {next(iter(result.later.values()))}")
             return
         if silent is not None:
-            _waiting(sweep, f"no SMS goes out now: {silent}")
-            del topics[SMS]
+            _waiting(sweep, f"not every SMS goes out now: {silent}")
+        if any(portions.away(message.tenant_id) for message in messages):
+            topics.pop(SMS, None)
 
 
 @dataclass(frozen=True)
@@ -221,8 +223,8 @@ class _Sms:
         return read
 
 
-def _write_sms(batch: _Batch, platform: PlatformClient, settings: NotificationSettings, words: _Words) -> str | None:
-    """Make Kafka messages of the SMS in the batch, looking phones up city by city; why a registry does not answer."""
+def _write_sms(batch: _Batch, portions: Portions, settings: NotificationSettings, words: _Words) -> str | None:
+    """Make Kafka messages of the SMS in the batch, looking phones up city by city; why some can't be."""
     by_city: dict[str, list[_Sms]] = defaultdict(list)
     for message in batch.messages:
         if message.topic == SMS:
@@ -232,28 +234,23 @@ def _write_sms(batch: _Batch, platform: PlatformClient, settings: NotificationSe
                 batch.result.refused[message.id] = str(error)
     silent = None
     for tenant, wanted in by_city.items():
-        try:
-            phones = _phones(platform, tenant, {sms.payee for sms in wanted})
-        except PlatformError as error:
-            silent = str(error)
-            batch.result.later |= dict.fromkeys((sms.message.id for sms in wanted), silent)
-            continue
-        texts = words.of(tenant)
+        phones = _phones(portions, tenant, {sms.payee for sms in wanted})
         for sms in wanted:
             found = phones.get(sms.payee)
-            if isinstance(found, PlatformReplyError):
+            if isinstance(found, PlatformError):
                 batch.result.later[sms.message.id] = str(found)
+                silent = str(found) if isinstance(found, PlatformUnavailableError) else silent
                 continue
             mobile = mobile_of(found)
             if mobile is None:
                 batch.nobody[sms.message.id] = f"the registry has no mobile number of payee {sms.payee[1]}"
                 continue
-            text = texts.of(sms.outcome, sms.amount, sms.utr, sms.beneficiary_number)
+            text = words.of(tenant).of(sms.outcome, sms.amount, sms.utr, sms.beneficiary_number)
             body: dict[str, Any] = {"mobileNumber": mobile, "message": text}
             if settings.additional_fields:
                 body["additionalFields"] = {
                     "templateCode": settings.codes[sms.outcome],
-                    "requestInfo": _request_info(platform.config.locale_of(tenant)),
+                    "requestInfo": _request_info(portions.platform.config.locale_of(tenant)),
                     "tenantId": tenant,
                 }
             assert settings.sms_topic is not None
@@ -262,29 +259,28 @@ def _write_sms(batch: _Batch, platform: PlatformClient, settings: NotificationSe
     return silent
 
 
-def _phones(
-    platform: PlatformClient, tenant: str, payees: Collection[tuple[str, str]]
-) -> dict[tuple[str, str], str | PlatformReplyError | None]:
-    """What the registries have as the phone of each payee, by type and id; or why its entry can't be read.
+_Entries = Mapping[str, Individual | Organisation]
+_Registry = Callable[[PlatformClient, str, Collection[str]], _Entries]
 
-    One entry that can't be read spoils the reply about all: then each is asked for by itself.
-    """
-    look_up: dict[str, Callable[[str, Collection[str]], Mapping[str, Individual | Organisation]]] = {
-        "IND": platform.individuals,
-        "ORG": platform.organisations,
-    }
-    found: dict[tuple[str, str], str | PlatformReplyError | None] = {}
-    for kind, ask in look_up.items():
+
+def _phones(
+    portions: Portions, tenant: str, payees: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], str | PlatformError | None]:
+    """What the registries have as the phone of each payee, by type and id; or why it could not be looked up."""
+    registries: dict[str, _Registry] = {"IND": PlatformClient.individuals, "ORG": PlatformClient.organisations}
+    found: dict[tuple[str, str], str | PlatformError | None] = {}
+    for kind, registry in registries.items():
         ids = sorted(payee for of, payee in payees if of == kind)
-        try:
-            found |= {(kind, payee): entry.mobile_number for payee, entry in ask(tenant, ids).items()}
-        except PlatformReplyError:
-            for one in ids:
-                try:
-                    found |= {(kind, payee): entry.mobile_number for payee, entry in ask(tenant, [one]).items()}
-                except PlatformReplyError as error:
-                    found[kind, one] = error
+        for some, entries in portions.ask(tenant, ids, partial(_entries, registry=registry, tenant=tenant)):
+            if isinstance(entries, PlatformError):
+                found |= {(kind, payee): entries for payee in some}
+            else:
+                found |= {(kind, payee): entry.mobile_number for payee, entry in entries.items()}
     return found
+
+
+def _entries(platform: PlatformClient, ids: Sequence[str], *, registry: _Registry, tenant: str) -> _Entries:
+    return registry(platform, tenant, ids)
 
 
 def _write_documents(sweep: Sweep, batch: _Batch, topic: str) -> None:

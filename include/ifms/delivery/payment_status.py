@@ -29,6 +29,7 @@ from ifms.ledger.outbox import Message
 from ifms.ledger.payments import lines_at_the_treasury
 from ifms.platform.client import PlatformClient
 from ifms.platform.models import CANCELLED, Payment
+from ifms.platform.portions import Portions
 from ifms.sweep.pipeline import drive
 from ifms.sweep.run import Sweep
 
@@ -64,6 +65,8 @@ def deliver(sweep: Sweep, platform: PlatformClient, *, again: Collection[int] | 
     if again is not None:
         sweep.counts["sent_again"] += sweep.db.transact(lambda c: outbox.send_again(c, list(again) or None))
 
+    portions = Portions(platform)
+
     def deliveries() -> Generator[_Delivery, None, None]:
         # Each key's next message only: a batch is delivered before the messages behind it are due.
         while True:
@@ -71,7 +74,7 @@ def deliver(sweep: Sweep, platform: PlatformClient, *, again: Collection[int] | 
             if not batch:
                 return
             histories = sweep.db.transact(partial(outbox.history_by_message, messages=batch))
-            for delivery in _with_payments(platform, batch, claim, histories):
+            for delivery in _with_payments(portions, batch, claim, histories):
                 payment = delivery.payment
                 if payment is None or not (payment.cancelled_lines or payment.cancelled):
                     yield delivery
@@ -113,7 +116,7 @@ def deliver(sweep: Sweep, platform: PlatformClient, *, again: Collection[int] | 
 
 
 def _with_payments(
-    platform: PlatformClient,
+    portions: Portions,
     batch: Collection[Message],
     claim: Claim,
     histories: Mapping[int, Sequence[Mapping[str, Any]]],
@@ -124,22 +127,35 @@ def _with_payments(
         by_city[message.tenant_id].append(message)
     for tenant, messages in by_city.items():
         numbers = sorted({str(message.payload["paymentNumber"]) for message in messages})
-        found: dict[str | None, Payment] = {}
-        unread: PlatformReplyError | None = None
-        try:
-            for payment in platform.payments(tenant, numbers=numbers):
-                found[payment.payment_number] = payment
-        except PlatformReplyError as error:  # those that can be read were given before
-            unread = error
-        except PlatformError as error:
-            for message in messages:
-                yield _Delivery(message, claim, None, (), error)
-            continue
+        found: dict[str, Payment | PlatformError] = {}
+        for some, answer in portions.ask(tenant, numbers, partial(_payments_of, tenant=tenant)):
+            found |= dict.fromkeys(some, answer) if isinstance(answer, PlatformError) else answer
         for message in messages:
-            number = message.payload["paymentNumber"]
-            missing = unread or PaymentNotYetPersistedError(f"payment {number} is not found")
-            fault = None if number in found else missing
-            yield _Delivery(message, claim, found.get(number), histories[message.id], fault)
+            told = found[str(message.payload["paymentNumber"])]
+            if isinstance(told, PlatformError):
+                yield _Delivery(message, claim, None, (), told)
+            else:
+                yield _Delivery(message, claim, told, histories[message.id])
+
+
+def _payments_of(
+    platform: PlatformClient, numbers: Sequence[str], *, tenant: str
+) -> dict[str, Payment | PlatformError]:
+    """By number each payment, or why it is not known. Raises PlatformError when nothing is known of any."""
+    found: dict[str, Payment | PlatformError] = {}
+    unread: PlatformReplyError | None = None
+    try:
+        for payment in platform.payments(tenant, numbers=numbers):
+            if payment.payment_number is not None:
+                found[payment.payment_number] = payment
+    except PlatformReplyError as error:  # those that can be read were given before
+        if not found:
+            raise
+        unread = error
+    for number in numbers:
+        if number not in found:
+            found[number] = unread or PaymentNotYetPersistedError(f"payment {number} is not found")
+    return found
 
 
 def _settle(sweep: Sweep, delivery: _Delivery, result: PlatformError | _Result) -> None:

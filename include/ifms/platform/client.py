@@ -5,6 +5,7 @@ Section numbers (§) are those of digit-services.md.
 
 from __future__ import annotations
 
+import copy
 import logging
 import threading
 import time
@@ -94,6 +95,7 @@ class PlatformClient:
         self.config = config
         self._transport = Transport(config)
         self._sleep = sleep
+        self._tries = _TRIES
         self._user: dict[str, Any] | None = None
         self._user_lock = threading.Lock()
 
@@ -108,6 +110,12 @@ class PlatformClient:
     def close(self) -> None:
         """Close the pooled connections of all threads."""
         self._transport.close()
+
+    def tried_once(self) -> Self:
+        """The same platform, without second tries of searches; it shares the connections, and does not close them."""
+        other = copy.copy(self)
+        other._tries = 1
+        return other
 
     # Bills and payments -----------------------------------------------------------------------------------------------
 
@@ -573,7 +581,7 @@ class PlatformClient:
         body: Mapping[str, object],
         query: Query | None = None,
         *,
-        tries: int = _TRIES,
+        tries: int | None = None,
     ) -> dict[str, Any]:
         """Call a service that takes a RequestInfo, and return its reply, which must be an object."""
         request = {"RequestInfo": self._envelope() | {"userInfo": self._system_user()}, **body}
@@ -581,10 +589,10 @@ class PlatformClient:
             self._retry(partial(self._transport.call, service, tenant_id, request, query), tries), service, tenant_id
         )
 
-    def _retry(self, call: Callable[[], _T], tries: int = _TRIES) -> _T:
+    def _retry(self, call: Callable[[], _T], tries: int | None = None) -> _T:
         return Retrying(
             retry=retry_if_exception_type(PlatformUnavailableError),
-            stop=stop_after_attempt(tries),
+            stop=stop_after_attempt(tries or self._tries),
             wait=wait_random_exponential(multiplier=0.5, max=_LONGEST_WAIT_SECONDS),
             sleep=self._sleep,
             reraise=True,

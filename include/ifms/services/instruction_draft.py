@@ -10,9 +10,10 @@ import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
-from ifms.errors import BadInputError, PlatformError, PlatformUnavailableError
+from ifms.errors import BadInputError, PlatformError
 from ifms.ledger import models
 from ifms.ledger.claims import Claim
 from ifms.ledger.models import NewBeneficiary
@@ -20,6 +21,7 @@ from ifms.platform.client import PlatformClient
 from ifms.platform.masterdata import MasterData
 from ifms.platform.models import Bill, Payment, Works
 from ifms.platform.payees import Payee, PayeeDirectory, PayeeShare, merge_by_payee, payable_lines, zero_lines
+from ifms.platform.portions import Portions
 from ifms.wire.bank import valid_account_number, valid_ifsc
 from ifms.wire.text import transliterate
 
@@ -204,30 +206,26 @@ class Draft:
 class Drafter:
     """Makes drafts of payments; safe to use from several threads."""
 
-    platform: PlatformClient
+    portions: Portions
     master: MasterData
 
     def drafts(self, tenant: str, rows: Sequence[models.Payment], claim: Claim) -> list[Draft]:
         """One draft for each of a city's payments, in their order; a payment's trouble is its own draft's `hold`."""
-        held: list[Draft] = []
         missing = self._missing(tenant)
         if missing:
             hold = (NO_UNIT, f"the payments of {tenant} can't be made: {missing}")
             return [Draft(row, claim, hold=hold) for row in rows]
-        try:
-            drafts = self._look_up(tenant, rows, claim, held)
-        except PlatformError as error:
-            if len(rows) > 1 and not isinstance(error, PlatformUnavailableError):
-                # Something about one of them is refused or can't be read: the others must not wait for it.
-                middle = len(rows) // 2
-                return self.drafts(tenant, rows[:middle], claim) + self.drafts(tenant, rows[middle:], claim)
-            text = "could not be looked up on the platform"
-            return [
-                Draft(row, claim, hold=(PLATFORM_TROUBLE, f"payment {row.payment_number} of {tenant} {text}: {error}"))
-                for row in rows
+        drafts: list[Draft] = []
+        for some, found in self.portions.ask(tenant, rows, partial(self._look_up, tenant=tenant, claim=claim)):
+            if not isinstance(found, PlatformError):
+                drafts += found
+                continue
+            text = f"of {tenant} could not be looked up on the platform: {found}"
+            drafts += [
+                Draft(row, claim, hold=(PLATFORM_TROUBLE, f"payment {row.payment_number} {text}")) for row in some
             ]
         place = {row.id: number for number, row in enumerate(rows)}
-        return sorted([*drafts, *held], key=lambda made: place[made.payment.id])
+        return sorted(drafts, key=lambda made: place[made.payment.id])
 
     def _missing(self, tenant: str) -> str | None:
         if not self.master.units.get(tenant):
@@ -236,10 +234,12 @@ class Drafter:
             return self.master.why_not_paying or "there is no active head of account in master data ifms.HeadOfAccounts"
         return None
 
-    def _look_up(self, tenant: str, rows: Sequence[models.Payment], claim: Claim, held: list[Draft]) -> list[Draft]:
-        """The drafts that are ready; those that are not go to `held`."""
-        found = self._stored(tenant, rows)
-        bills = self.platform.bills(tenant, [bill.bill_id for p in found.values() for bill in p.bills])
+    def _look_up(
+        self, platform: PlatformClient, rows: Sequence[models.Payment], *, tenant: str, claim: Claim
+    ) -> list[Draft]:
+        found = _stored(platform, tenant, rows)
+        held: list[Draft] = []
+        bills = platform.bills(tenant, [bill.bill_id for p in found.values() for bill in p.bills])
         due: list[tuple[models.Payment, Payment, list[PayeeShare]]] = []
         numbers_of = {row.payment_number: _bill_numbers(found.get(row.payment_number), bills) for row in rows}
 
@@ -255,7 +255,7 @@ class Drafter:
                 due.append((row, payment, shares_of(payment, bills, self.master)))
             except BadInputError as error:
                 hold(row, BAD_PAYMENT, str(error))
-        directory = self.platform.payee_directory(tenant, [share for _, _, shares in due for share in shares])
+        directory = platform.payee_directory(tenant, [share for _, _, shares in due for share in shares])
         name = self.master.city(tenant).name or tenant
         ready: list[tuple[models.Payment, Payment, list[Share]]] = []
         for row, payment, payees in due:
@@ -264,12 +264,12 @@ class Drafter:
             except BadInputError as error:
                 hold(row, BAD_PAYMENT, f"payment {row.payment_number}: {error}")
         if not ready:
-            return []
-        config = self.platform.config
-        pi_numbers = self.platform.new_ids(config.pi_id_name, tenant, len(ready))
-        numbers = iter(self.platform.new_ids(config.beneficiary_id_name, tenant, sum(len(s) for _, _, s in ready)))
-        works = works_of(self.platform, tenant, bills.values())
-        return [
+            return held
+        config = platform.config
+        pi_numbers = platform.new_ids(config.pi_id_name, tenant, len(ready))
+        numbers = iter(platform.new_ids(config.beneficiary_id_name, tenant, sum(len(s) for _, _, s in ready)))
+        works = works_of(platform, tenant, bills.values())
+        return held + [
             Draft(
                 payment=row,
                 claim=claim,
@@ -283,17 +283,18 @@ class Drafter:
             for (row, payment, shares), pi_number in zip(ready, pi_numbers, strict=True)
         ]
 
-    def _stored(self, tenant: str, rows: Sequence[models.Payment]) -> dict[str | None, Payment]:
-        """The platform's payments by number; a new one that it does not find yet is asked for again, a few times."""
-        found: dict[str | None, Payment] = {}
-        wanted = [row.payment_number for row in rows]
-        for pause in (*STORED_PAUSES_SECONDS, None):
-            found |= {payment.payment_number: payment for payment in self.platform.payments(tenant, numbers=wanted)}
-            wanted = [row.payment_number for row in rows if row.payment_number not in found and row.hold_code is None]
-            if not wanted or pause is None:
-                break
-            time.sleep(pause)
-        return found
+
+def _stored(platform: PlatformClient, tenant: str, rows: Sequence[models.Payment]) -> dict[str | None, Payment]:
+    """The platform's payments by number; a new one that it does not find yet is asked for again, a few times."""
+    found: dict[str | None, Payment] = {}
+    wanted = [row.payment_number for row in rows]
+    for pause in (*STORED_PAUSES_SECONDS, None):
+        found |= {payment.payment_number: payment for payment in platform.payments(tenant, numbers=wanted)}
+        wanted = [row.payment_number for row in rows if row.payment_number not in found and row.hold_code is None]
+        if not wanted or pause is None:
+            break
+        time.sleep(pause)
+    return found
 
 
 def _bill_numbers(payment: Payment | None, bills: Mapping[str, Bill]) -> list[str]:

@@ -38,6 +38,7 @@ from ifms.ledger.write_batch import Writes
 from ifms.platform.client import PlatformClient
 from ifms.platform.masterdata import MasterData
 from ifms.platform.models import Payment as PlatformPayment
+from ifms.platform.portions import Portions
 from ifms.services import pa
 from ifms.services.earlier_numbers import EarlierNumbers
 from ifms.services.instruction_draft import BAD_PAYMENT, Draft, Drafter, numbered
@@ -137,7 +138,7 @@ class PaymentInstructions:
     @cached_property
     def drafter(self) -> Drafter:
         """What turns payments into drafts."""
-        return Drafter(self.platform, self.master)
+        return Drafter(Portions(self.platform), self.master)
 
     @cached_property
     def sender(self) -> Sender:

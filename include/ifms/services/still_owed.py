@@ -13,7 +13,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Self
 
-from ifms.errors import BadInputError, PlatformError, PlatformUnavailableError
+from ifms.errors import BadInputError, PlatformError
 from ifms.ledger import beneficiaries, instructions
 from ifms.ledger.bills import bills_of
 from ifms.ledger.claims import Queue
@@ -23,6 +23,7 @@ from ifms.platform.client import PlatformClient
 from ifms.platform.masterdata import MasterData
 from ifms.platform.models import Bill, Payment
 from ifms.platform.payees import PayableLine, payable_lines
+from ifms.platform.portions import Portions
 from ifms.services.instruction_draft import stopped
 from ifms.sweep.run import Sweep
 from ifms.sweep.scope import Scope
@@ -68,44 +69,44 @@ def unsettled(
     sweep: Sweep, queue: Queue, scope: Scope, platform: PlatformClient, master: MasterData
 ) -> Generator[Unsettled, None, None]:
     """The PENDING PIs of earlier runs, claimed, read and looked up batch by batch."""
+    portions = Portions(platform)
     for batch in claimed_batches(sweep, queue, scope):
         pis = [item.pi for item in batch]
         read = sweep.db.transact(partial(Stored.read, pis=pis))
         unsent = [(pi.tenant_id, pi.payment_number) for pi in pis if not pi.may_have_arrived]
         failed = sweep.db.transact(partial(instructions.failed_uncertain, payments=unsent)) if unsent else {}
         stored = {each.pi.id: each for each in read}
-        reasons = withheld(platform, master, read)
+        reasons = withheld(portions, master, read)
         for item in one_by_one(sweep, queue, batch):
             earlier = () if item.pi.may_have_arrived else failed.get((item.pi.tenant_id, item.pi.payment_number), ())
             yield Unsettled(item, stored[item.pi.id], reasons.get(item.pi.pi_number), earlier)
 
 
-def withheld(platform: PlatformClient, master: MasterData, stored: Sequence[Stored]) -> dict[str, str]:
+def withheld(portions: Portions, master: MasterData, stored: Sequence[Stored]) -> dict[str, str]:
     """Why PIs may not be sent now, by number: those that the platform no longer owes as they are, or can't be asked.
 
-    One search of payments and one of bills for each city.
+    One search of payments and one of bills for each city, unless something about one of them fails.
     """
     by_city: dict[str, list[Stored]] = defaultdict(list)
     for each in stored:
         by_city[each.pi.tenant_id].append(each)
     found: dict[str, str] = {}
     for tenant, ours in by_city.items():
-        found |= _withheld_of(platform, master, tenant, ours)
+        for some, told in portions.ask(tenant, ours, partial(_withheld_of, master=master, tenant=tenant)):
+            if isinstance(told, PlatformError):
+                why = f"its payment could not be read on the platform: {told}"
+                found |= {each.pi.pi_number: why for each in some}
+            else:
+                found |= told
     return found
 
 
-def _withheld_of(platform: PlatformClient, master: MasterData, tenant: str, ours: Sequence[Stored]) -> dict[str, str]:
-    try:
-        numbers = {each.pi.payment_number for each in ours}
-        payments = {row.payment_number: row for row in platform.payments(tenant, numbers=sorted(numbers))}
-        bills = platform.bills(tenant, [row.bill_id for payment in payments.values() for row in payment.bills])
-    except PlatformError as error:
-        if len(ours) > 1 and not isinstance(error, PlatformUnavailableError):
-            # Something about one of them is refused or can't be read: the others must not wait for it.
-            middle = len(ours) // 2
-            halves = (_withheld_of(platform, master, tenant, half) for half in (ours[:middle], ours[middle:]))
-            return {number: why for half in halves for number, why in half.items()}
-        return {each.pi.pi_number: f"its payment could not be read on the platform: {error}" for each in ours}
+def _withheld_of(
+    platform: PlatformClient, ours: Sequence[Stored], *, master: MasterData, tenant: str
+) -> dict[str, str]:
+    numbers = {each.pi.payment_number for each in ours}
+    payments = {row.payment_number: row for row in platform.payments(tenant, numbers=sorted(numbers))}
+    bills = platform.bills(tenant, [row.bill_id for payment in payments.values() for row in payment.bills])
     reasons = {each.pi.pi_number: why_not(each, payments.get(each.pi.payment_number), bills, master) for each in ours}
     return {number: why for number, why in reasons.items() if why is not None}
 

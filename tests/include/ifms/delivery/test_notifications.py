@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from support import failed
+from support.bad_ones import BadOnes
 from support.databases import as_worker
 from support.keys import account_numbers
 
@@ -578,6 +579,27 @@ def test_one_entry_that_can_not_be_read_spoils_nobody_elses_sms(adapter, kafka, 
     due(adapter)
     assert told()["delivered"] == 1
     assert len({body["mobileNumber"] for body, _ in sms(kafka)}) == 3
+
+
+def test_payees_that_a_registry_fails_about_keep_nobody_elses_sms(adapter, kafka, told, monkeypatch):
+    failed.wage_bill(adapter, payees=8)
+    adapter.cycle()
+    payees = [row["beneficiary_id"] for row in adapter.rows("SELECT beneficiary_id FROM ifms.beneficiary ORDER BY 1")]
+    bad = BadOnes(monkeypatch, "individual/v1", payees[0], payees[5])
+    counts = told()
+    assert (counts["delivered"], counts["try_later"]) == (6 + 5, 2)
+    bad.texts = ()
+    due(adapter)
+    assert told()["delivered"] == 2
+    assert len({body["mobileNumber"] for body, _ in sms(kafka)}) == 8
+
+
+def test_a_registry_that_is_away_is_not_asked_about_each_payee(adapter, told, monkeypatch):
+    failed.wage_bill(adapter, payees=20)
+    adapter.cycle()
+    bad = BadOnes(monkeypatch, "individual/v1", "")
+    assert told()["try_later"] == 20
+    assert bad.calls == 3 + 5
 
 
 def test_what_is_no_message_of_ours_is_set_aside_and_the_others_go_on(adapter, kafka, told):

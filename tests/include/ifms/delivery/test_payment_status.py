@@ -6,6 +6,7 @@ from collections import Counter
 import psycopg
 import pytest
 from support import failed
+from support.bad_ones import BadOnes
 
 from ifms.delivery import payment_status
 from ifms.delivery.payment_status import REFUSALS, changed, deliver
@@ -222,18 +223,18 @@ def all_told(adapter):
 
 
 @pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 2})
-def test_a_city_whose_payments_can_not_be_looked_up_does_not_keep_the_others(adapter, simulators):
+def test_a_city_whose_payments_can_not_be_looked_up_does_not_keep_the_others(adapter, monkeypatch):
     for service in ("VA", "PA", "PI"):
         adapter.run(service)
-    error = {"code": "SAMPLE", "message": "sample refusal"}
-    simulators.ask_platform("POST", "rules", {"service": "payment_search", "effect": "errors", "times": 1} | error)
+    bad = BadOnes(monkeypatch, "payment/v1/_search", failed.TENANT)
     adapter.run("RELAY")
     waiting = [row for row in outbox(adapter) if not row["delivered_at"]]
-    [city] = {row["tenant_id"] for row in waiting}
+    assert {row["tenant_id"] for row in waiting} == {failed.TENANT}
     assert len(waiting) >= 2
-    assert all((row["attempts"], "sample refusal" in row["last_error"]) == (1, True) for row in waiting)
+    assert all((row["attempts"], "HTTP 500" in row["last_error"]) == (1, True) for row in waiting)
     assert len(set(all_told(adapter))) == 1
-    assert city not in all_told(adapter)
+    assert failed.TENANT not in all_told(adapter)
+    bad.texts = ()
     due_now(adapter)
     assert adapter.run("RELAY").counts["delivered"] == len(waiting)
 
@@ -299,6 +300,31 @@ def test_one_payment_that_can_not_be_read_does_not_keep_the_others(adapter, monk
     waiting = [row for row in outbox(adapter) if not row["delivered_at"]]
     assert [(row["attempts"], row["last_error"]) for row in waiting] == [(1, "sample: one can't be read")]
     assert len(outbox(adapter)) >= 3
+
+
+@pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0, "persist_ms": 0})
+def test_payments_that_the_search_fails_about_keep_no_other(adapter, simulators, monkeypatch):
+    order = {"type": "wage", "tenantId": failed.TENANT, "payees": 1, "count": 8, "with_payments": True}
+    bills = simulators.ask_platform("POST", "bills", order)
+    for service in ("VA", "PI"):
+        adapter.run(service)
+    bad = BadOnes(monkeypatch, "payment/v1/_search", bills[2]["paymentNumber"], bills[7]["paymentNumber"])
+    assert adapter.run("RELAY").counts["delivered"] == 6
+    assert Counter(row["attempts"] for row in outbox(adapter) if not row["delivered_at"]) == Counter({1: 2})
+    bad.texts = ()
+    due_now(adapter)
+    assert adapter.run("RELAY").counts["delivered"] == 2
+
+
+@pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0, "persist_ms": 0})
+def test_a_search_that_is_away_is_not_asked_about_each_payment(adapter, simulators, monkeypatch):
+    order = {"type": "wage", "tenantId": failed.TENANT, "payees": 1, "count": 20, "with_payments": True}
+    simulators.ask_platform("POST", "bills", order)
+    for service in ("VA", "PI"):
+        adapter.run(service)
+    bad = BadOnes(monkeypatch, "payment/v1/_search", "")
+    assert adapter.run("RELAY").counts["try_later"] == 20
+    assert bad.calls == 3 + 5
 
 
 @pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 2})

@@ -2,11 +2,13 @@
 
 import re
 from collections import Counter
+from contextlib import suppress
 from decimal import Decimal
 
 import psycopg
 import pytest
-from support.failed import fail, mend, paid_and_failed, wage_bill
+from support.bad_ones import BadOnes
+from support.failed import TENANT, fail, mend, paid_and_failed, wage_bill
 
 from ifms.errors import BadInputError, SweepNeedsAttentionError
 from ifms.ledger.payments import release_holds
@@ -464,3 +466,47 @@ def test_what_bills_tell_of_their_works_is_kept_and_what_names_nothing_is_not():
         "PJ/9"
     ]  # the calculator knows better
     assert set(additional_details(bills[2:], {}, MasterData((), (), {}, {}))) == {"billNumber", "referenceId"}
+
+
+# One that the platform can't be asked about --------------------------------------------------------------------------
+
+
+def bills(adapter, count, **more):
+    order = {"type": "wage", "tenantId": TENANT, "payees": 1, "count": count, **more}
+    return adapter.simulators.ask_platform("POST", "bills", order)
+
+
+def held(adapter):
+    return Counter(row["hold_code"] for row in adapter.rows("SELECT hold_code FROM ifms.payment WHERE paid_by IS NULL"))
+
+
+@CITY
+def test_payees_that_a_registry_fails_about_keep_no_other_from_being_paid(adapter, monkeypatch):
+    made = bills(adapter, 10)
+    for service in ("VA", "PA"):
+        adapter.run(service)
+    bad = BadOnes(monkeypatch, "individual/v1", made[0]["payees"][0], made[7]["payees"][0])
+    with pytest.raises(SweepNeedsAttentionError, match=r"2 problem.*could not be looked up on the platform"):
+        adapter.run("PI")
+    assert adapter.statuses() == Counter(INITIATED=8)
+    assert held(adapter) == Counter(PLATFORM_TROUBLE=2)
+    bad.texts = ()
+    adapter.run("PI")
+    assert adapter.statuses() == Counter(INITIATED=10)
+
+
+@CITY
+def test_a_registry_that_is_away_is_not_asked_about_each_payee(adapter, monkeypatch):
+    bills(adapter, 10)
+    for service in ("VA", "PA"):
+        adapter.run(service)
+    bad = BadOnes(monkeypatch, "individual/v1", "")
+    for _ in range(2):
+        bad.calls = 0
+        with suppress(SweepNeedsAttentionError):
+            adapter.run("PI")
+        assert bad.calls == 3 + 5
+        assert held(adapter) == Counter(PLATFORM_TROUBLE=10)
+    bad.texts = ()
+    adapter.run("PI")
+    assert adapter.statuses() == Counter(INITIATED=10)

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from psycopg import errors
 from support.adapter import Adapter, Treasury
+from support.bad_ones import BadOnes
 from support.databases import as_worker
 from support.failed import TENANT, mend, original, paid_and_failed, revisions, wage_bill
 from support.keys import account_numbers
@@ -205,6 +206,30 @@ def test_one_whose_payment_can_not_be_read_keeps_no_other(adapter: Adapter, trea
     [waiting] = adapter.rows("SELECT pi_number, error_message FROM ifms.payment_instruction WHERE status = 'PENDING'")
     assert "could not be read on the platform" in waiting["error_message"]
     assert waiting["pi_number"] not in treasury.accepted
+
+
+def test_bills_that_the_platform_fails_about_keep_no_other(
+    adapter: Adapter, treasury: Treasury, monkeypatch: pytest.MonkeyPatch
+):
+    order = {"type": "wage", "tenantId": TENANT, "payees": 1, "count": 8}
+    bills = adapter.simulators.ask_platform("POST", "bills", order)
+    adapter.run("VA")
+    adapter.run("PA")
+    with nobody_listens(adapter):
+        adapter.run("PI")
+    assert adapter.statuses() == Counter(PENDING=8)
+    bad = BadOnes(monkeypatch, "bill/v1/_search", bills[0]["id"], bills[5]["id"])
+    with pytest.raises(SweepNeedsAttentionError, match="could not be read on the platform"):
+        adapter.run("PI")
+    assert adapter.statuses() == Counter(PENDING=2, INITIATED=6)
+    bad.texts = ("",)
+    bad.calls = 0
+    with pytest.raises(SweepNeedsAttentionError):
+        adapter.run("PI")
+    assert bad.calls == 3 + 2
+    bad.texts = ()
+    adapter.run("PI")
+    assert adapter.statuses() == Counter(INITIATED=8)
 
 
 def test_one_that_has_arrived_is_found_all_the_same(adapter: Adapter, treasury: Treasury, tmp_path: Path):
