@@ -644,11 +644,11 @@ CREATE TABLE ifms.payment (
     hold_code text,
     hold_message text,
     held_since timestamp with time zone,
+    released_at timestamp with time zone,
     tries integer DEFAULT 0 NOT NULL,
     raised_at timestamp with time zone NOT NULL,
     seen_at timestamp with time zone DEFAULT now() NOT NULL,
     polled_at timestamp with time zone,
-    released_at timestamp with time zone,
     claim_token uuid,
     claimed_until timestamp with time zone,
     CONSTRAINT amount_is_a_number CHECK ((amount <> 'NaN'::numeric)),
@@ -6588,6 +6588,12 @@ GRANT UPDATE(hold_message) ON TABLE ifms.payment TO ifms_work;
 GRANT UPDATE(held_since) ON TABLE ifms.payment TO ifms_work;
 
 --
+-- Name: COLUMN payment.released_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(released_at) ON TABLE ifms.payment TO ifms_work;
+
+--
 -- Name: COLUMN payment.tries; Type: ACL; Schema: ifms; Owner: -
 --
 
@@ -6610,12 +6616,6 @@ GRANT SELECT(seen_at) ON TABLE ifms.payment TO ifms_read;
 --
 
 GRANT UPDATE(polled_at) ON TABLE ifms.payment TO ifms_work;
-
---
--- Name: COLUMN payment.released_at; Type: ACL; Schema: ifms; Owner: -
---
-
-GRANT UPDATE(released_at) ON TABLE ifms.payment TO ifms_work;
 
 --
 -- Name: COLUMN payment.claim_token; Type: ACL; Schema: ifms; Owner: -

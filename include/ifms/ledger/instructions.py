@@ -401,20 +401,32 @@ def with_beneficiaries(
     return ((pis[row.payment_instruction_id], row) for row in rows)
 
 
-def last_declined(connection: Connection, payment: Payment) -> tuple[PaymentInstruction, list[Beneficiary]] | None:
-    """The payment's last original PI that FAILED, with its beneficiaries; None when there was none."""
+def last_declined(
+    connection: Connection, payments: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], tuple[PaymentInstruction, list[Beneficiary]]]:
+    """Of these payments (tenant, number) those whose last PI the treasury has declined: that PI and its beneficiaries.
+
+    Not where a person has let the payment have a new PI since.
+    """
     with connection.cursor(row_factory=class_row(PaymentInstruction)) as cursor:
-        pi = cursor.execute(
+        pis = cursor.execute(
             sql.SQL(
                 """
-                SELECT {} FROM ifms.payment_instruction
-                WHERE tenant_id = %s AND payment_number = %s AND status = 'FAILED' AND pi_type = 'ORIGINAL'
-                ORDER BY created_at DESC LIMIT 1
+                SELECT {} FROM unnest(%s::text[], %s::text[]) AS of (tenant_id, payment_number)
+                JOIN ifms.payment y USING (tenant_id, payment_number)
+                CROSS JOIN LATERAL (
+                    SELECT * FROM ifms.payment_instruction last
+                    WHERE last.tenant_id = y.tenant_id AND last.payment_number = y.payment_number
+                      AND last.pi_type = 'ORIGINAL' AND last.repayment_of IS NULL
+                    ORDER BY last.created_at DESC, last.pi_number DESC LIMIT 1) p
+                WHERE p.status = 'FAILED' AND p.last_attempt = 'rejected' AND p.imported_at IS NULL
+                  AND (y.released_at IS NULL OR y.released_at < p.status_since)
                 """
-            ).format(_COLUMNS),
-            (payment.tenant_id, payment.payment_number),
-        ).fetchone()
-    return None if pi is None else (pi, beneficiaries.of(connection, [pi.id])[pi.id])
+            ).format(columns_of(PaymentInstruction, "p")),
+            ([tenant for tenant, _ in payments], [number for _, number in payments]),
+        ).fetchall()
+    rows = beneficiaries.of(connection, [pi.id for pi in pis]) if pis else {}
+    return {(pi.tenant_id, pi.payment_number): (pi, rows[pi.id]) for pi in pis}
 
 
 def failed_uncertain(

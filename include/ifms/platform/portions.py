@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 from collections import Counter, deque
-from collections.abc import Callable, MutableSequence, Sequence
+from collections.abc import Callable, Sequence
 from math import isqrt
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ifms.errors import PlatformError, PlatformUnavailableError
 from ifms.platform.client import PlatformClient
@@ -31,11 +31,8 @@ class Portions:
     Safe to share between threads, of which each asks about other cities.
     """
 
-    def __init__(
-        self, platform: PlatformClient, *, shuffle: Callable[[MutableSequence[Any]], None] = random.shuffle
-    ) -> None:
+    def __init__(self, platform: PlatformClient) -> None:
         self.platform = platform
-        self._shuffle = shuffle
         self._failures: Counter[str] = Counter()
 
     def away(self, tenant_id: str) -> bool:
@@ -85,5 +82,5 @@ class Portions:
 
     def _divided(self, things: Sequence[Thing], size: int) -> list[Sequence[Thing]]:
         order = list(things)
-        self._shuffle(order)
+        random.shuffle(order)
         return [order[start : start + size] for start in range(0, len(order), size)]

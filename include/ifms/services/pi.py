@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections import defaultdict, deque
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -100,13 +100,16 @@ class Instruction:
         message = "; ".join(map(str, errors))
         change = decline(writes, pi, claim, errors, "PAYMENT_FAILED")
         if pi.repayment_of is None:
-            instructions.free_payment(
-                writes, pi, payments.DECLINED, f"PI {pi.pi_number} is not accepted by the treasury: {message}"
-            )
+            instructions.free_payment(writes, pi, payments.DECLINED, not_accepted(pi, message))
             outbox.enqueue_payment_status(writes, pi.tenant_id, pi.payment_number, "FAILED", "PAYMENT_FAILED")
         else:  # its beneficiaries are as failed as they were before, and may be paid by another
             beneficiaries.set_beneficiaries(writes, pi, BeneficiaryStatus.PENDING, BeneficiaryStatus.FAILED)
         return change
+
+
+def not_accepted(pi: PaymentInstruction, message: str | None = None) -> str:
+    """Why a payment waits whose last PI was declined; the treasury's words are the PI's, or `message`."""
+    return f"PI {pi.pi_number} is not accepted by the treasury: {message or pi.error_message}"
 
 
 def taken_over(connection: Connection, pi: PaymentInstruction, original_number: str) -> None:
@@ -259,14 +262,23 @@ class PaymentInstructions:
         wanted = [(made.payment.tenant_id, made.payment.payment_number) for made in drafts if made.hold is None]
         return self.sweep.db.transact(partial(instructions.failed_uncertain, payments=wanted)) if wanted else {}
 
+    def _declined(self, drafts: Sequence[Draft]) -> dict[tuple[str, str], tuple[PaymentInstruction, list[Beneficiary]]]:
+        """The last PIs of these payments that were declined; of what is on hold alone, as a new payment has none.
+
+        Whatever holds it by now: another hold may have come over the one that said so.
+        """
+        on_hold = [made.payment for made in drafts if made.hold is None and made.payment.hold_code is not None]
+        wanted = [(payment.tenant_id, payment.payment_number) for payment in on_hold]
+        return self.sweep.db.transact(partial(instructions.last_declined, payments=wanted)) if wanted else {}
+
     def _made(self, drafts: Sequence[Draft]) -> Generator[Ready, None, None]:
         """The PIs of these drafts: several written in one transaction, or, where one of them is refused, each alone."""
-        doubtful = self._doubtful(drafts)
+        doubtful, declined = self._doubtful(drafts), self._declined(drafts)
         left, ready = deque(drafts), deque[Ready]()
         alone = 0  # so many of the next go alone: all of a group that was refused, or the one that money was short for
         try:
             while left:
-                group = [] if alone else self._group(left, doubtful)
+                group = [] if alone else self._group(left, doubtful.keys() | declined.keys())
                 if len(group) > 1:
                     ready.extend(self._persist_together(group))
                     for _ in ready:
@@ -274,7 +286,8 @@ class PaymentInstructions:
                     alone = len(group) - len(ready) if not ready else int(len(ready) < len(group))
                 else:
                     made, alone = left.popleft(), max(alone - 1, 0)
-                    item = self._persist(made, doubtful.get((made.payment.tenant_id, made.payment.payment_number)))
+                    of = made.payment.tenant_id, made.payment.payment_number
+                    item = self._persist(made, doubtful.get(of), declined.get(of))
                     ready.extend(filter(None, [item]))
                 while ready:
                     yield ready.popleft()
@@ -284,13 +297,12 @@ class PaymentInstructions:
             self._release(left)
             raise
 
-    def _group(self, drafts: Iterable[Draft], doubtful: Mapping[tuple[str, str], object]) -> list[Draft]:
+    def _group(self, drafts: Iterable[Draft], unclear: Collection[tuple[str, str]]) -> list[Draft]:
         """The first drafts that nothing is to be asked or said about: PIs of one city, to be written together."""
         group: list[Draft] = []
         for made in islice(drafts, TOGETHER):
             payment = made.payment
-            unclear = made.hold is not None or payment.hold_code == payments.DECLINED
-            if unclear or (payment.tenant_id, payment.payment_number) in doubtful:
+            if made.hold is not None or (payment.tenant_id, payment.payment_number) in unclear:
                 break
             if group and payment.tenant_id != group[0].payment.tenant_id:
                 break
@@ -307,13 +319,19 @@ class PaymentInstructions:
         self.sweep.counts["created"] += len(ready)
         return ready
 
-    def _persist(self, made: Draft, earlier: Sequence[PaymentInstruction] | None = None) -> Ready | None:
+    def _persist(
+        self,
+        made: Draft,
+        earlier: Sequence[PaymentInstruction] | None = None,
+        declined: tuple[PaymentInstruction, Sequence[Beneficiary]] | None = None,
+    ) -> Ready | None:
         """Write the PI with its money reserved, or say why not; None when there is nothing to send.
 
-        `earlier` are its payment's FAILED numbers that the treasury may have: they are asked about first.
+        `earlier` are its payment's FAILED numbers that the treasury may have: they are asked about first. `declined` is
+        its payment's last PI, which was declined: it is not sent again as it is.
         """
         try:
-            return self._written(made, earlier)
+            return self._written(made, earlier, declined)
         except ClaimLostError as error:
             self.sweep.counts["claim_lost"] += 1
             log.warning("PI: %s", error)
@@ -321,13 +339,18 @@ class PaymentInstructions:
             self.sweep.add_problem(f"payment {made.payment.payment_number}: {error}")
         return None
 
-    def _written(self, made: Draft, earlier: Sequence[PaymentInstruction] | None) -> Ready | None:
+    def _written(
+        self,
+        made: Draft,
+        earlier: Sequence[PaymentInstruction] | None,
+        declined: tuple[PaymentInstruction, Sequence[Beneficiary]] | None,
+    ) -> Ready | None:
         if made.hold is not None:
             self._hold(made, *made.hold)
             return None
         try:
-            if made.payment.hold_code == payments.DECLINED and self._declined_as_it_is(made):
-                self._hold(made, payments.DECLINED, made.payment.hold_message or "")
+            if declined is not None and self._as_it_was(made, *declined):
+                self._hold(made, payments.DECLINED, not_accepted(declined[0]))
                 return None
             doubt = self.earlier.doubt(earlier) if earlier else None
             if doubt is not None:
@@ -340,13 +363,9 @@ class PaymentInstructions:
         self.sweep.counts["created" if ready else "waiting_for_funds"] += 1
         return ready
 
-    def _declined_as_it_is(self, made: Draft) -> bool:
-        """Whether the treasury has declined this very content: the same amounts on the same accounts."""
-        declined = self.sweep.db.transact(partial(instructions.last_declined, payment=made.payment))
+    def _as_it_was(self, made: Draft, pi: PaymentInstruction, rows: Sequence[Beneficiary]) -> bool:
+        """Whether it is the content of this PI: the same amounts on the same accounts."""
         ours = sorted((s.payee.account_number, s.payee.ifsc, s.amount) for s in made.shares)
-        if declined is None:
-            return False
-        pi, rows = declined
         return ours == sorted(
             (open_account(self.keyring.sealer, pi, row), row.ifsc, row.amount)
             for row in rows

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from support import figures
 from support.adapter import assert_money_is_right
+from support.bad_ones import BadOnes
 from support.keys import KEYRING, account_numbers, call_text
 from support.ledger import DDO, HEAD, TENANT, beneficiary
 from support.past import once
@@ -866,6 +867,40 @@ def test_a_declined_payment_is_made_anew_once_any_of_its_payees_has_another_acco
     simulators.ask_platform("POST", "accounts", mended)
     adapter.run("PI", alone)
     assert adapter.statuses() == Counter(FAILED=1, INITIATED=1)
+
+
+@pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
+def test_a_declined_payment_is_not_sent_again_as_it_is_after_a_hiccup_of_the_platform(
+    adapter, treasury, simulators, monkeypatch
+):
+    """Another hold comes over the one that says declined; what was declined is known by the ledger's PI."""
+    simulators.ask_platform("POST", "bills", ONE_PAYMENT | {"count": 2})
+    adapter.run("VA")
+    adapter.run("PA")
+    treasury.rule("PI", "error", errorMsg="Wrong IFSC provided in Beneficiary Details for BenefId BN-SA/000001")
+    adapter.run("PI")
+    treasury.clear()
+    assert adapter.statuses() == Counter(FAILED=2)
+    held = "SELECT hold_code, hold_message FROM ifms.payment ORDER BY id"
+    said = adapter.rows(held)
+    bad = BadOnes(monkeypatch, "bankaccount/v1", "")
+    with pytest.raises(SweepNeedsAttentionError):
+        adapter.run("PI")
+    assert {row["hold_code"] for row in adapter.rows(held)} == {"PLATFORM_TROUBLE"}
+    bad.texts = ()
+    for _ in range(2):
+        with suppress(SweepNeedsAttentionError):
+            adapter.run("PI")
+        assert adapter.statuses() == Counter(FAILED=2)
+        assert adapter.rows(held) == said
+    numbers = [row["payment_number"] for row in adapter.rows("SELECT payment_number FROM ifms.payment")]
+    on(adapter, lambda c: release_holds(c, numbers))
+    bad.texts = ("",)
+    with pytest.raises(SweepNeedsAttentionError):
+        adapter.run("PI")
+    bad.texts = ()
+    adapter.run("PI")  # what a person has let go stays so, whatever the platform does in between
+    assert adapter.statuses() == Counter(FAILED=2, INITIATED=2)
 
 
 def test_a_payment_that_waits_as_if_declined_and_has_no_declined_instruction_gets_one(funded):

@@ -14,13 +14,13 @@ CREATE TABLE ifms.payment (
     hold_code       text,
     hold_message    text,
     held_since      timestamptz,
+    -- When a person has let it have a new PI, the last time: what was declined before that may be sent again as it is.
+    released_at     timestamptz,
     -- How often a run has looked at it and made no PI.
     tries           integer NOT NULL DEFAULT 0 CHECK (tries >= 0),
     raised_at       timestamptz NOT NULL,
     seen_at         timestamptz NOT NULL DEFAULT now(),
     polled_at       timestamptz,
-    -- When a person last wanted a PI for it, whatever had held it back.
-    released_at     timestamptz,
     claim_token     uuid,
     claimed_until   timestamptz,
     UNIQUE (tenant_id, payment_number),
