@@ -33,6 +33,7 @@ import ifms.clock
 import ifms.ledger.claims
 import ifms.ledger.database
 import ifms.platform.client
+import ifms.platform.portions
 import ifms.services.instruction_draft
 import ifms.services.pi
 import ifms.sweep.pipeline
@@ -252,6 +253,7 @@ def seams(world: World, office: Office, town: Town) -> Iterator[None]:
         (ifms.ledger.database, "refusal", partial(_refusal, world)),
         (ifms.ledger.claims, "time", time),
         (ifms.services.instruction_draft, "time", time),
+        (ifms.platform.portions, "random", world.random),
         (ifms_simulator.treasury.state, "time", time),
         (ifms_simulator.platform.state, "time", time),
         (support.adapter, "PlatformClient", partial(PlatformClient, sleep=clock.sleep)),
