@@ -1941,6 +1941,23 @@ CREATE TABLE ifms.display_name (
 COMMENT ON TABLE ifms.display_name IS 'Names of cities (CITY) and heads of account (HEAD), as the platform''s master data had them when VA last read it. A name decides nothing.';
 
 --
+-- Name: ended_by_phrase; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.ended_by_phrase (
+    phrase_id uuid NOT NULL,
+    payment_instruction_id uuid NOT NULL,
+    noted_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT ended_by_phrase_noted_at_in_bounds CHECK (((noted_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (noted_at < '2100-01-01 00:00:00+00'::timestamp with time zone)))
+);
+
+--
+-- Name: TABLE ended_by_phrase; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.ended_by_phrase IS 'Payment instructions that have FAILED by what a site''s own phrase says.';
+
+--
 -- Name: setting; Type: TABLE; Schema: ifms; Owner: -
 --
 
@@ -4745,6 +4762,13 @@ ALTER TABLE ONLY ifms.display_name
     ADD CONSTRAINT display_name_pkey PRIMARY KEY (kind, code);
 
 --
+-- Name: ended_by_phrase ended_by_phrase_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.ended_by_phrase
+    ADD CONSTRAINT ended_by_phrase_pkey PRIMARY KEY (phrase_id, payment_instruction_id);
+
+--
 -- Name: fund_movement fund_movement_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
 --
 
@@ -5939,6 +5963,12 @@ CREATE CONSTRAINT TRIGGER linked_when_written AFTER INSERT ON ifms.treasury_call
 CREATE CONSTRAINT TRIGGER log_agrees AFTER INSERT ON ifms.status_log DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.to_status IS NOT NULL)) EXECUTE FUNCTION ifms.check_logged();
 
 --
+-- Name: ended_by_phrase never_changed; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER never_changed BEFORE DELETE OR UPDATE OR TRUNCATE ON ifms.ended_by_phrase FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('by which phrase a payment instruction has ended stays on record');
+
+--
 -- Name: allotment never_deleted; Type: TRIGGER; Schema: ifms; Owner: -
 --
 
@@ -6241,6 +6271,20 @@ ALTER TABLE ONLY ifms.beneficiary
 
 ALTER TABLE ONLY ifms.allotment
     ADD CONSTRAINT counts_on_its_own_sanction FOREIGN KEY (sanction_id, tenant_id, hoa_code, ddo_code, master_allotment_id) REFERENCES ifms.sanction(id, tenant_id, hoa_code, ddo_code, master_allotment_id);
+
+--
+-- Name: ended_by_phrase ended_by_phrase_payment_instruction_id_fkey; Type: FK CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.ended_by_phrase
+    ADD CONSTRAINT ended_by_phrase_payment_instruction_id_fkey FOREIGN KEY (payment_instruction_id) REFERENCES ifms.payment_instruction(id);
+
+--
+-- Name: ended_by_phrase ended_by_phrase_phrase_id_fkey; Type: FK CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.ended_by_phrase
+    ADD CONSTRAINT ended_by_phrase_phrase_id_fkey FOREIGN KEY (phrase_id) REFERENCES ifms.phrase(id);
 
 --
 -- Name: fund_movement fund_movement_allotment_id_fkey; Type: FK CONSTRAINT; Schema: ifms; Owner: -
@@ -7449,6 +7493,12 @@ GRANT SELECT(name) ON TABLE ifms.display_name TO ifms_read;
 --
 
 GRANT UPDATE(changed_at) ON TABLE ifms.display_name TO ifms_work;
+
+--
+-- Name: TABLE ended_by_phrase; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE ifms.ended_by_phrase TO ifms_work;
 
 --
 -- Name: TABLE setting; Type: ACL; Schema: ifms; Owner: -

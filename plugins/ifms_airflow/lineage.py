@@ -28,7 +28,7 @@ def _tables(reads: str, writes: str) -> Tables:
     return Tables(frozenset(reads.split()), frozenset(writes.split()))
 
 
-_RECORDS = "status_log treasury_call audit_link outbox notice sweep_run unknown_answer setting"
+_RECORDS = "status_log treasury_call audit_link outbox notice sweep_run unknown_answer ended_by_phrase setting"
 _MATCHED = "reported_failure other_transfer"  # a failure that came too early is booked when its PI moves
 _APPROVED = "second_person proposal"
 _POLL = _tables(

@@ -119,8 +119,16 @@ def withdraw(
     except ValueError:
         raise BadInputError(f"{phrase[:100]!r} is no phrase's id: see `ifms phrases list`") from None
     with connected(dsn) as db:
-        db.transact(partial(phrases.withdraw_phrase, phrase_id=phrase_id, reason=reason, withdrawn_by=os_user()))
+        doubted = db.transact(
+            partial(phrases.withdraw_phrase, phrase_id=phrase_id, reason=reason, withdrawn_by=os_user())
+        )
     _print(f"{phrase_id} counts no more; the texts that it explained are unknown again")
+    if doubted:
+        _print(
+            f"{len(doubted)} PI(s) have FAILED by it, and the treasury may have them: ask it before anything is paid"
+        )
+    for number in doubted:
+        _print(f"    {number}")
 
 
 def _when(instant: datetime) -> str:

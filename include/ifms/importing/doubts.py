@@ -22,7 +22,10 @@ _ENTRY_TURNED = re.compile(r"errorMsg=(?P<text>.*), errorCode=(?P<code>[^,={}]*)
 
 
 def mark(target: Connection, phrasebook: Phrasebook) -> None:
-    """Set `doubtful` of the staged PIs (java_pi), before anything is written of them."""
+    """Set `doubtful` of the staged PIs (java_pi), before anything is written of them.
+
+    Of those that only the site's own phrases clear, `java_ended` keeps which: with its phrase a PI is in doubt again.
+    """
     rows = target.execute(
         """
         SELECT id, pi_type, pi_number, error FROM java_pi
@@ -31,10 +34,19 @@ def mark(target: Connection, phrasebook: Phrasebook) -> None:
     )
     with target.cursor() as cursor:
         cursor.execute("CREATE TEMP TABLE java_doubt (id text PRIMARY KEY) ON COMMIT DROP")
-        doubtful = [row[0] for row in rows if not refused_for_its_content(phrasebook, *row[1:])]
+        cursor.execute("CREATE TEMP TABLE java_ended (id text, phrase_id uuid) ON COMMIT DROP")
+        doubtful, ended = [], []
+        for key, pi_type, number, error in rows:
+            if refused_for_its_content(phrasebook, pi_type, number, error):
+                ended += [(key, own) for own in phrasebook.own(_sent_by(pi_type), errors_of(error), number)]
+            else:
+                doubtful.append(key)
         with cursor.copy("COPY java_doubt FROM STDIN") as copy:
             for key in doubtful:
                 copy.write_row((key,))
+        with cursor.copy("COPY java_ended FROM STDIN") as copy:
+            for row in ended:
+                copy.write_row(row)
         cursor.execute("UPDATE java_pi p SET doubtful = true FROM java_doubt d WHERE d.id = p.id")
 
 
@@ -42,8 +54,11 @@ def refused_for_its_content(phrasebook: Phrasebook, pi_type: str, pi_number: str
     """Whether what the Java adapter kept of the only reply about a PI is known to refuse it for its content."""
     if error is None:
         return False
-    service = Service.COR if pi_type == "REVISED" else Service.PI
-    return phrasebook.errors(service, errors_of(error), pi_number) is Meaning.CONTENT_ERROR
+    return phrasebook.errors(_sent_by(pi_type), errors_of(error), pi_number) is Meaning.CONTENT_ERROR
+
+
+def _sent_by(pi_type: str) -> Service:
+    return Service.COR if pi_type == "REVISED" else Service.PI
 
 
 def errors_of(kept: str) -> Sequence[ReplyError]:

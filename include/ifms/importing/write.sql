@@ -247,6 +247,12 @@ CREATE TEMP TABLE new_doubt ON COMMIT DROP AS
 UPDATE ifms.payment_instruction i SET uncertain = true, last_attempt = 'unknown' FROM new_doubt d
 WHERE d.id = i.id AND NOT i.uncertain;
 
+-- Those that are known to be refused only as long as a phrase of the site says so.
+INSERT INTO ifms.ended_by_phrase (phrase_id, payment_instruction_id)
+SELECT DISTINCT e.phrase_id, i.id FROM java_ended e JOIN fit_pi p ON p.id = e.id
+JOIN ifms.payment_instruction i ON i.id = p.ledger_id AND i.status = 'FAILED'
+ON CONFLICT DO NOTHING;
+
 -- Which payments are paid, and what holds back those whose PI has FAILED.
 INSERT INTO ifms.payment (tenant_id, payment_number, payment_id, amount, raised_at)
 SELECT DISTINCT ON (tenant_id, payment_number) tenant_id, payment_number, '', net,

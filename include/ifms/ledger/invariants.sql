@@ -225,6 +225,19 @@ SELECT 'payment ' || payment_number || ' of ' || tenant_id || ', ' || amount || 
        || hold_message
 FROM ifms.payment WHERE paid_by IS NULL AND hold_code = 'PI_IN_DOUBT'
 
+-- invariant: withdrawn_phrases_end_nothing
+-- holds: no other PI pays beside one that has FAILED by a phrase, now withdrawn, before anybody knew that it was wrong
+-- remedy: Ask the treasury about the PI that the message names and have it stopped there; then say so with `ifms settle`
+SELECT DISTINCT 'PI ' || p.pi_number || ' of ' || p.tenant_id || ', ' || p.net_amount || ', has FAILED by a phrase that '
+       || f.withdrawn_by || ' withdrew at ' || f.withdrawn_at || ', and PI ' || later.pi_number || ' pays instead'
+FROM ifms.ended_by_phrase e
+JOIN ifms.phrase f ON f.id = e.phrase_id AND f.withdrawn_at IS NOT NULL
+JOIN ifms.payment_instruction p ON p.id = e.payment_instruction_id AND p.status = 'FAILED'
+ AND (p.said_absent_at IS NULL OR p.said_absent_at <= p.found_failed_at)
+JOIN ifms.payment_instruction later ON (later.tenant_id, later.payment_number) = (p.tenant_id, p.payment_number)
+ AND coalesce(later.parent_pi_number, later.repayment_of) IS NOT DISTINCT FROM coalesce(p.parent_pi_number, p.repayment_of)
+ AND later.status <> 'FAILED' AND later.created_at > p.created_at AND later.created_at < f.withdrawn_at
+
 -- invariant: answers_are_understood
 -- holds: no PI waits behind an answer of the treasury that nobody understands
 -- remedy: Ask the treasury what it means and say so: page 'Unknown answers', or `ifms phrases add`

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from psycopg.rows import class_row
 
-from ifms.errors import BadInputError, ConflictError
+from ifms.errors import BadInputError, ConflictError, WireError
 from ifms.ledger.database import Connection
 from ifms.ledger.proposals import Act, Approval, use
 from ifms.wire.bank import mask_long_numbers
@@ -38,7 +38,7 @@ class SitePhrase:
     def phrase(self) -> Phrase:
         """The phrase itself."""
         services = tuple(Service(code) for code in self.services)
-        return Phrase(services, self.text, Meaning(self.meaning), f"{self.added_by}: {self.reason}")
+        return Phrase(services, self.text, Meaning(self.meaning), f"{self.added_by}: {self.reason}", id=self.id)
 
 
 @dataclass(frozen=True)
@@ -143,23 +143,90 @@ def _understood(connection: Connection, phrase: Phrase, phrase_id: UUID) -> int:
     ).rowcount
 
 
-def withdraw_phrase(connection: Connection, phrase_id: UUID, *, reason: str, withdrawn_by: str) -> None:
+def note_ended(connection: Connection, pi_id: UUID, by: Collection[UUID]) -> None:
+    """Note that a PI ends by what these phrases of the site say, in the transaction that makes it so.
+
+    Raises WireError when one of them has been withdrawn since the phrasebook was read: then it ends nothing.
+    """
+    if not by:
+        return
+    ids = list(by)
+    withdrawn = connection.execute(
+        "SELECT withdrawn_at IS NOT NULL, text FROM ifms.phrase WHERE id = ANY(%s) ORDER BY id FOR SHARE", (ids,)
+    ).fetchall()
+    for gone, text in withdrawn:
+        if gone:
+            raise WireError(f"the phrase {mask_long_numbers(text)[:200]!r} was withdrawn meanwhile: it changes nothing")
+    connection.execute(
+        """
+        INSERT INTO ifms.ended_by_phrase (phrase_id, payment_instruction_id)
+        SELECT unnest(%s::uuid[]), %s ON CONFLICT DO NOTHING
+        """,
+        (ids, pi_id),
+    )
+
+
+def withdraw_phrase(connection: Connection, phrase_id: UUID, *, reason: str, withdrawn_by: str) -> list[str]:
     """A phrase of this site counts no more; the answers that it explained are unknown again.
+
+    The treasury may have what has FAILED by it, unless a person has said since that it lacks it: each of those is asked
+    about before anything else is paid instead, and a payment that has no other PI waits for a person. Returns their
+    numbers.
 
     Raises BadInputError when there is no such phrase, or nobody says why.
     """
     if not reason.strip() or not withdrawn_by.strip():
         raise BadInputError("withdrawing a phrase needs a reason, and the name of who does it")
-    done = connection.execute(
+    row = connection.execute(
+        "SELECT meaning FROM ifms.phrase WHERE id = %s AND withdrawn_at IS NULL FOR NO KEY UPDATE", (phrase_id,)
+    ).fetchone()
+    if row is None:
+        raise BadInputError(f"there is no phrase {phrase_id} of this site that counts")
+    doubted = _doubt(connection, phrase_id)
+    if row[0] == Meaning.UNKNOWN_BILL:  # the first of the two times that this must be said may have been by it
+        connection.execute(
+            """
+            UPDATE ifms.payment_instruction SET absent_since = NULL
+            WHERE status = 'PENDING' AND absent_since IS NOT NULL
+            """
+        )
+    # Last, and by the clock: whatever was made of a payment before it was held here is older.
+    connection.execute(
         """
-        UPDATE ifms.phrase SET withdrawn_at = now(), withdrawn_by = %s, withdrawn_reason = %s
-        WHERE id = %s AND withdrawn_at IS NULL
+        UPDATE ifms.phrase SET withdrawn_at = clock_timestamp(), withdrawn_by = %s, withdrawn_reason = %s WHERE id = %s
         """,
         (withdrawn_by.strip(), " ".join(reason.split()), phrase_id),
-    ).rowcount
-    if done != 1:
-        raise BadInputError(f"there is no phrase {phrase_id} of this site that counts")
+    )
     connection.execute("UPDATE ifms.unknown_answer SET phrase_id = NULL WHERE phrase_id = %s", (phrase_id,))
+    return doubted
+
+
+def _doubt(connection: Connection, phrase_id: UUID) -> list[str]:
+    """The treasury may have what has FAILED by this phrase; the numbers of those PIs."""
+    rows = connection.execute(
+        """
+        UPDATE ifms.payment_instruction p SET uncertain = true FROM ifms.ended_by_phrase e
+        WHERE e.phrase_id = %s AND p.id = e.payment_instruction_id AND p.status = 'FAILED'
+          AND (p.said_absent_at IS NULL OR p.said_absent_at <= p.found_failed_at)
+        RETURNING p.id, p.pi_number
+        """,
+        (phrase_id,),
+    ).fetchall()
+    # Whatever holds it back already, and whoever is at work on it: a person looks first; once released, it is asked.
+    connection.execute(
+        """
+        UPDATE ifms.payment y SET held_since = now(), hold_code = 'PI_IN_DOUBT', hold_message =
+                'the treasury may have ' || n.numbers || ', FAILED by what a phrase said that was withdrawn: let the '
+                'payment be resubmitted, and the treasury is asked about each before it gets another',
+            claim_token = NULL, claimed_until = NULL
+        FROM (SELECT tenant_id, payment_number,
+                     string_agg('PI ' || pi_number, ', ' ORDER BY created_at, pi_number) AS numbers
+              FROM ifms.payment_instruction WHERE id = ANY(%s) GROUP BY 1, 2) n
+        WHERE (y.tenant_id, y.payment_number) = (n.tenant_id, n.payment_number) AND y.paid_by IS NULL
+        """,
+        ([row[0] for row in rows],),
+    )
+    return sorted(row[1] for row in rows)
 
 
 def note_unknown(connection: Connection, service: Service, texts: Sequence[str], bill: str | None) -> UUID | None:

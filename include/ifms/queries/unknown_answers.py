@@ -70,6 +70,21 @@ def behind(connection: Connection, answers: Collection[UUID], cities: Cities) ->
     return found
 
 
+def doubted(connection: Connection, phrase: UUID, cities: Cities) -> list[str]:
+    """The numbers of these cities' PIs that have FAILED by a phrase that was withdrawn, and may be at the treasury."""
+    rows = connection.execute(
+        f"""
+        SELECT p.pi_number FROM ifms.ended_by_phrase e JOIN ifms.phrase f ON f.id = e.phrase_id
+        JOIN ifms.payment_instruction p ON p.id = e.payment_instruction_id
+        WHERE e.phrase_id = %(phrase)s AND f.withdrawn_at IS NOT NULL AND p.status = 'FAILED'
+          AND (p.said_absent_at IS NULL OR p.said_absent_at <= p.found_failed_at) AND {condition("p.tenant_id")}
+        ORDER BY p.pi_number
+        """.encode(),
+        {"phrase": phrase, "cities": cities.listed},
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
 def not_understood(connection: Connection, cities: Cities) -> tuple[int, int]:
     """How many answers without a meaning have PIs of these cities behind them, and how many PIs those are."""
     row = connection.execute(

@@ -76,6 +76,11 @@ class EarlierNumbers:
                 answer = f"says: {'; '.join(map(str, errors))}"
                 meaning = self.sweep.phrasebook.errors(service.service, errors, pi.pi_number)
                 if meaning is Meaning.REJECTED or (meaning is Meaning.UNKNOWN_BILL and pi.found_failed_at is None):
+                    own = self.sweep.phrasebook.own(service.service, errors, pi.pi_number)
+                    try:
+                        self.sweep.db.transact(partial(phrases.note_ended, pi_id=pi.id, by=own))
+                    except WireError as error:
+                        return TREASURY_SILENT, f"{name}, and {service.service} {answer} ({error}); it is asked again"
                     return None
                 if meaning is Meaning.TRY_LATER:
                     return TREASURY_SILENT, f"{name}, and {service.service} {answer}; it is asked again"

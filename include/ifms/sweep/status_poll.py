@@ -325,6 +325,8 @@ class Poll(Generic[News]):
         message = "; ".join(map(str, errors))
         match self.sweep.phrasebook.errors(service, errors, pi.pi_number):
             case Meaning.REJECTED:
+                own = self.sweep.phrasebook.own(service, errors, pi.pi_number)
+                phrases.note_ended(writes.connection, pi.id, own)
                 return _Written(LogStatus.REJECTED, self.service.rejected(writes, pi, claim, errors), message)
             case Meaning.NO_NEWS:
                 instructions.note(writes, pi, claim, message)

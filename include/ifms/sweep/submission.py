@@ -144,7 +144,7 @@ class Sender:
         except ClaimLostError as lost:
             self.sweep.counts["claim_lost"] += 1
             log.warning("%s: %s", self.kind.service, lost)
-        except LedgerError as error:  # this one's trouble is not the others'; its claim runs out
+        except (LedgerError, WireError) as error:  # this one's trouble is not the others'; its claim runs out
             self.sweep.add_problem(f"PI {item.pi.pi_number}: {error}")
         return None
 
@@ -296,6 +296,7 @@ class Sender:
         def write(connection: Connection) -> None:
             writes = Writes(connection)
             if word == "declined":
+                self._note_words(writes, item.pi, self.kind.service, errors)
                 change = self.kind.declined(writes, item.pi, item.claim, errors)
             else:
                 change = self.kind.accepted(writes, item.pi, item.claim, None, message)
@@ -357,6 +358,7 @@ class Sender:
                 if meaning is Meaning.DUPLICATE and after is not None and self._shows_it(item.pi, after):
                     return self._accepted(writes, item, LogStatus.DUPLICATE, None, message)
                 if meaning is Meaning.CONTENT_ERROR and not item.ask_first:
+                    self._note_words(writes, item.pi, service, errors)
                     change = self.kind.declined(writes, item.pi, item.claim, errors)
                     self._log(writes, item.pi, service, LogStatus.ERROR, message, change)
                     return _Concluded(change.label)
@@ -407,7 +409,7 @@ class Sender:
                     case Meaning.REJECTED:  # so the treasury has it: INITIATED now, and due for its rejection at once
                         return self._found(writes, item)
                     case Meaning.UNKNOWN_BILL:
-                        return self._absent(writes, item, message)
+                        return self._absent(writes, item, errors)
                     case None:
                         unknown = self.sweep.phrasebook.unmatched(service, errors, pi.pi_number)
                         problem = f"{service} says what nobody knows: {message}"
@@ -433,12 +435,13 @@ class Sender:
         self._log(writes, item.pi, self.kind.service, LogStatus.SUCCESS, found, change)
         return _Concluded(change.label)
 
-    def _absent(self, writes: Writes, item: Ready, text: str) -> _Concluded:
+    def _absent(self, writes: Writes, item: Ready, errors: tuple[ReplyError, ...]) -> _Concluded:
         """Its status service does not know the bill that the treasury has refused: the second time, that ends it."""
-        pi, now = item.pi, clock.now()
+        pi, now, text = item.pi, clock.now(), "; ".join(map(str, errors))
         apart = timedelta(hours=self.treasury.config.absence_hours)
         refused = self._stands_refused(pi) and not self._number_is_taken(pi) and not pi.held_back
         if refused and pi.absent_since is not None and now - pi.absent_since >= apart:
+            self._note_words(writes, pi, self.kind.asked_by.service, errors)
             change = self.kind.declined(writes, pi, item.claim, refusal_of(pi))
             message = (
                 f"refused, and {self.kind.asked_by.service} does not know it since {pi.absent_since:%Y-%m-%d}: {text}"
@@ -490,6 +493,12 @@ class Sender:
         instructions.settle_attempt(writes, item.pi, item.claim, outcome, reason, **columns)
         self._log(writes, item.pi, service, status, reason, None)
         return "not_sent" if never_sent else "outcome_unknown"
+
+    def _note_words(
+        self, writes: Writes, pi: PaymentInstruction, service: Service, errors: tuple[ReplyError, ...]
+    ) -> None:
+        """Note by which of the site's own phrases it ends. Raises WireError when one does not count any more."""
+        phrases.note_ended(writes.connection, pi.id, self.sweep.phrasebook.own(service, errors, pi.pi_number))
 
     def _withdraw(self, target: Target, item: Ready) -> None:
         self.sweep.calls.withdraw(target, item.announced)

@@ -15,6 +15,7 @@ from enum import StrEnum
 from functools import cache, cached_property, partial
 from operator import eq
 from pathlib import Path
+from uuid import UUID
 
 from ifms.errors import BadInputError
 from ifms.wire.bank import mask_long_numbers
@@ -101,6 +102,8 @@ class Phrase:
     source: str
     code: str | None = None
     """The treasury's own error code: an error with it is this phrase, whatever its words; `text` is then an example."""
+    id: UUID | None = None
+    """Of a site's own phrase; None of one that is shipped."""
 
     def __post_init__(self) -> None:
         for name in _PLACEHOLDER.findall(self.text):
@@ -261,6 +264,17 @@ class Phrasebook:
         if not unknown and self.errors(service, errors, bill) is None:
             unknown = dict.fromkeys(error.message for error in errors)
         return tuple(unknown)
+
+    def own(self, service: Service, errors: Sequence[ReplyError], bill: str | None) -> frozenset[UUID]:
+        """The site's own phrases without which a reply's errors would not mean what they do."""
+        found: set[UUID] = set()
+        for error in errors:
+            words = words_of(error.message)
+            ours = [p for p in self._of[service] if p.meaning in ERRORS[service] and p.is_said(words, bill, error.code)]
+            ids = [each.id for each in ours if each.id is not None]
+            if len(ids) == len(ours):
+                found.update(ids)
+        return frozenset(found)
 
     def _error(self, service: Service, error: ReplyError, bill: str | None) -> Meaning | None:
         return self._meaning(service, ERRORS[service], error.message, bill, error.code)

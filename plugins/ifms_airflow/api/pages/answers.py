@@ -62,11 +62,12 @@ def answers(
     given: Entitled,
     ledger: Ledger,
     added: Annotated[UUID | None, Query()] = None,
+    withdrawn: Annotated[UUID | None, Query()] = None,
     dag: Annotated[Text, Query()] = "",
     run: Annotated[Text, Query()] = "",
 ) -> HTMLResponse:
-    """The page; `added` is the phrase that was just added, `dag` and `run` the DAG run that was just started."""
-    return _show(request, user, given, ledger, added=added, started=_run(dag, run, given, ledger))
+    """The page; a phrase was just `added` or `withdrawn`; `dag` and `run` are the DAG run that was just started."""
+    return _show(request, user, given, ledger, added=added, gone=withdrawn, started=_run(dag, run, given, ledger))
 
 
 @router.post("/answers", dependencies=[starts(INSTRUCTIONS)])
@@ -145,7 +146,7 @@ def withdraw(
     except BadInputError as error:
         return _show(request, user, given, ledger, error=str(error), status=400)
     dag_runs.note(user, "phrase_withdrawn", dag_id=INSTRUCTIONS, phrase=phrase, text=known.text, reason=reason)
-    return _back(request)
+    return _back(request, withdrawn=str(phrase))
 
 
 @router.post("/answers/ask", dependencies=[starts(*(f"ifms_{service.lower()}" for service in Service))])
@@ -212,6 +213,7 @@ def _show(
     ledger: Reads,
     *,
     added: UUID | None = None,
+    gone: UUID | None = None,
     started: dag_runs.Started | None = None,
     form: NewPhrase | None = None,
     error: str | None = None,
@@ -223,6 +225,7 @@ def _show(
         numbers = reads.behind(connection, [each.id for each in shown if each.waiting], given.read)
         site = phrases.site_phrases(connection, withdrawn=True)
         again = reads.asked_again(connection, given.act)
+        doubted = reads.doubted(connection, gone, given.read) if gone else []
     allowed = {
         code
         for code in Service
@@ -247,6 +250,8 @@ def _show(
         may_ask=lambda one: not waits and may_start(user, given, dag_of(one.service)),
         again=again,
         added=next((each for each in site if each.id == added), None),
+        gone=next((each for each in site if each.id == gone), None),
+        doubted=doubted,
         started=started,
         run_text=run_text(started) if started else "",
         form=form,

@@ -62,6 +62,11 @@ def test_a_text_is_found_and_given_a_meaning_and_its_pi_goes_on(phrases, adapter
     adapter.run("PIS")
     assert adapter.statuses() == {"FAILED": 1}
     assert_money_is_right(adapter, treasury)
+    code, said = phrases("withdraw", phrase, "--reason", "it was wrong")
+    assert said.splitlines()[1:] == [
+        "1 PI(s) have FAILED by it, and the treasury may have them: ask it before anything is paid",
+        f"    {puzzled}",
+    ]
 
 
 def test_a_phrase_is_listed_until_it_is_withdrawn(phrases, puzzled):

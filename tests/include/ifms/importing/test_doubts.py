@@ -11,6 +11,7 @@ from ifms.errors import SweepError, SweepNeedsAttentionError
 from ifms.importing.doubts import errors_of, refused_for_its_content
 from ifms.ledger.database import Database
 from ifms.ledger.payments import release_holds
+from ifms.ledger.phrases import add_phrase, withdraw_phrase
 from ifms.services.correction_order import Order
 from ifms.sweep.scope import Scope
 from ifms.wire.phrasebook import shipped
@@ -228,15 +229,20 @@ def test_what_was_refused_for_its_content_is_not_in_doubt(java, here):
     assert broken(here) == {}
 
 
-def test_a_phrase_of_the_site_counts(java, here):
+def test_a_phrase_of_the_site_counts_until_it_is_withdrawn(java, here):
     pi = java.world.number["INITIATED"]
     number = java.unanswered(pi, "Sample: this head is closed")
     with psycopg.connect(here.dsn) as owner:
-        owner.execute(
-            "INSERT INTO ifms.phrase (services, text, meaning, reason, added_by) VALUES ('{PI}', 'Sample: this head is closed', 'content error', 'asked', 'sample')"
+        phrase, _ = add_phrase(
+            owner, ["PI"], "Sample: this head is closed", "content error", reason="asked", added_by="sample"
         )
     imported(java.world, here)
     assert [row["uncertain"] for row in instructions(here, number).values()] == [False]
+    assert broken(here) == {}
+    with psycopg.connect(here.dsn) as owner:
+        assert withdraw_phrase(owner, phrase, reason="it was wrong", withdrawn_by="another") == [pi]
+    assert [row["uncertain"] for row in instructions(here, number).values()] == [True]
+    never_paid_twice(java, here, number, pi)
 
 
 def test_one_that_has_a_live_successor_is_in_doubt_all_the_same(java, here):

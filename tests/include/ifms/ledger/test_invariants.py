@@ -471,6 +471,17 @@ DAMAGES = {
         "UPDATE ifms.payment SET hold_code = 'PI_IN_DOUBT' WHERE payment_number = '{payment of declined}'",
         "payment {payment of declined} of",
     ),
+    "a phrase by which a PI has FAILED was wrong": Damage(
+        "withdrawn_phrases_end_nothing",
+        "WITH f AS (INSERT INTO ifms.phrase (services, text, meaning, reason, added_by, withdrawn_at, withdrawn_by, "
+        "withdrawn_reason) VALUES ('{{PI}}', 'a b', 'content error', 'x', 'a tester', now() + interval '1 hour', "
+        "'another', 'y') RETURNING id), "
+        f"p AS (UPDATE {PI} SET payment_number = '{{payment of initiated}}', created_at = now() - interval '1 year' "
+        "WHERE pi_number = '{declined}' RETURNING id) "
+        "INSERT INTO ifms.ended_by_phrase SELECT f.id, p.id FROM f, p",
+        "PI {declined} of od.samplea",
+        frozenset({"changes_are_told", "lines_are_told"}),
+    ),
     "nobody understands what the treasury says": Damage(
         "answers_are_understood",
         "WITH a AS (INSERT INTO ifms.unknown_answer (service_id, template, sample) VALUES ('PIS', 'sample', 'Sample') "

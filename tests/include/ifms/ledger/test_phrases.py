@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from ifms.errors import BadInputError, ConflictError
+from ifms.errors import BadInputError, ConflictError, WireError
 from ifms.ledger import phrases
 from ifms.wire.envelope import ReplyError, Service
 from ifms.wire.phrasebook import Meaning
@@ -99,6 +99,25 @@ def test_a_phrase_explains_the_answers_that_it_matches_and_no_others(connection)
     }
     phrases.withdraw_phrase(connection, added, reason="wrong", withdrawn_by="a tester")
     assert len(phrases.unknown_answers(connection)) == 3
+
+
+def test_by_which_phrase_a_pi_has_ended_stays_on_record(ledger):
+    ledger.fund(1000)
+    pi, _ = ledger.instruct(*ledger.payment(100))
+    with psycopg.connect(ledger.dsn) as connection:
+        added, _ = add(connection, "It waits for its SSU")
+        for _ in range(2):
+            phrases.note_ended(connection, pi.id, {added})
+        assert connection.execute("SELECT phrase_id, payment_instruction_id FROM ifms.ended_by_phrase").fetchall() == [
+            (added, pi.id)
+        ]
+        for statement in ("DELETE FROM ifms.ended_by_phrase", "UPDATE ifms.ended_by_phrase SET noted_at = now()"):
+            with pytest.raises(psycopg.IntegrityError), connection.transaction():
+                connection.execute(statement)
+        withdrawn = phrases.withdraw_phrase(connection, added, reason="wrong", withdrawn_by="a tester")
+        assert withdrawn == [], "it is PENDING, not FAILED"
+        with pytest.raises(WireError, match="the phrase 'It waits for its SSU' was withdrawn meanwhile"):
+            phrases.note_ended(connection, pi.id, {added})
 
 
 def test_a_phrase_is_not_rewritten_and_nothing_is_forgotten(connection):

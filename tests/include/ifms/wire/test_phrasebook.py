@@ -1,6 +1,8 @@
 """What the treasury's texts mean: by whole phrases, never by single words."""
 
 import re
+import uuid
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given
@@ -195,6 +197,17 @@ def test_a_site_s_rows_count_beside_the_shipped_ones():
     assert book.errors(Service.PIS, errors(f"Bill {NUMBER} waits for its SSU since 27/11/2026"), NUMBER) == "no news"
     assert book.errors(Service.PIS, errors("Bill not received in JIT-FS"), NUMBER) is Meaning.UNKNOWN_BILL
     assert shipped().errors(Service.PIS, errors(f"Bill {NUMBER} waits for its SSU since 27/11/2026"), NUMBER) is None
+
+
+def test_what_a_text_would_not_mean_without_a_site_s_own_phrases():
+    one = replace(phrase("It is back", Meaning.REJECTED), id=uuid.uuid4())
+    other = replace(phrase("Bill not received in JIT FS {rest}", Meaning.UNKNOWN_BILL), id=uuid.uuid4())
+    book = shipped().with_site([one, other])
+    assert book.own(Service.PIS, errors("It is back", "it is BACK"), NUMBER) == {one.id}
+    assert book.own(Service.PIS, errors("Bill not received in JIT-FS yet", "It is back"), NUMBER) == {one.id, other.id}
+    assert book.own(Service.PIS, errors("Bill not received in JIT-FS"), NUMBER) == set(), "a shipped one says it, too"
+    assert book.own(Service.PIS, errors("It is back"), None) == {one.id}
+    assert book.own(Service.PI, errors("It is back"), NUMBER) == set()
 
 
 @pytest.mark.parametrize(

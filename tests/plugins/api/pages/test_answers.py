@@ -152,6 +152,22 @@ def test_withdrawn_it_is_unknown_again(browser: Any, api: Any, adapter: Adapter,
     assert other.post("/ifms/answers/withdraw", data=given | {"reason": "again"}).status_code == 409
 
 
+def test_withdrawn_it_names_what_has_failed_by_it(browser: Any, adapter: Adapter, puzzled: list[str]):
+    assert browser.post("/ifms/answers", data=form(adapter, meaning="rejected")).status_code == 303
+    adapter.run("PIS")
+    assert adapter.statuses() == {"FAILED": 2}
+    [phrase] = adapter.rows("SELECT id FROM ifms.phrase")
+    there = page(browser, withdrawn=str(phrase["id"]))
+    assert "counts no more" not in there, "it does"
+    given = {"phrase": str(phrase["id"]), "reason": "it was wrong"}
+    done = browser.post("/ifms/answers/withdraw", data=given)
+    seen = browser.get(done.headers["location"]).text
+    assert f"“{TEMPLATE}” counts no more. The treasury may have these payment instructions" in seen
+    for number in puzzled:
+        assert f">{number}</a>" in seen
+    assert f"/answers?withdrawn={phrase['id']}" in page(browser), "and is found again"
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [

@@ -154,6 +154,18 @@ CREATE INDEX payment_instruction_held_back ON ifms.payment_instruction (pi_numbe
 -- What another run holds is looked up every two seconds by who waits for it: few rows of many.
 CREATE INDEX payment_instruction_claimed ON ifms.payment_instruction (claimed_until) WHERE claimed_until IS NOT NULL;
 
+-- Those that have FAILED, or of which it was taken for known that the treasury lacks them, by what a site's own phrase says
+-- and no shipped one: with the phrase, that is no longer known.
+CREATE TABLE ifms.ended_by_phrase (
+    phrase_id               uuid NOT NULL REFERENCES ifms.phrase,
+    payment_instruction_id  uuid NOT NULL REFERENCES ifms.payment_instruction,
+    noted_at                timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (phrase_id, payment_instruction_id)
+);
+COMMENT ON TABLE ifms.ended_by_phrase IS 'Payment instructions that have FAILED by what a site''s own phrase says.';
+CREATE TRIGGER never_changed BEFORE UPDATE OR DELETE OR TRUNCATE ON ifms.ended_by_phrase FOR EACH STATEMENT
+    EXECUTE FUNCTION ifms.refuse_change('by which phrase a payment instruction has ended stays on record');
+
 -- One index for each way in which they are looked for, the newest first; the id makes the order total, so that the next
 -- page can begin after the last row of this one, however deep.
 CREATE INDEX payment_instruction_by_time ON ifms.payment_instruction (created_at DESC, id DESC);
