@@ -123,18 +123,19 @@ def _same(known: Phrase, new: Phrase) -> bool:
     return normalised(known.text) == normalised(new.text)
 
 
+def explains(phrase: Phrase, template: str) -> bool:
+    """Whether answers of this template have a meaning by this phrase."""
+    # The words "bill" and "000000" stand for its bill's number and for long numbers.
+    return phrase.matches(template.replace("{bill}", "bill").replace("{number}", "000000"), "bill")
+
+
 def _understood(connection: Connection, phrase: Phrase, phrase_id: UUID) -> int:
     """Note which answers a new phrase explains, and let the PIs behind them be asked about first."""
     answers = connection.execute(
         "SELECT id, service_id, template FROM ifms.unknown_answer WHERE phrase_id IS NULL AND service_id = ANY(%s)",
         (list(phrase.services),),
     ).fetchall()
-    # In a template the words "bill" and "000000" stand for its bill's number and for long numbers.
-    ids = [
-        row[0]
-        for row in answers
-        if phrase.matches(row[2].replace("{bill}", "bill").replace("{number}", "000000"), "bill")
-    ]
+    ids = [row[0] for row in answers if explains(phrase, row[2])]
     if not ids:
         return 0
     connection.execute("UPDATE ifms.unknown_answer SET phrase_id = %s WHERE id = ANY(%s)", (phrase_id, ids))

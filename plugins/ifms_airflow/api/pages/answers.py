@@ -18,7 +18,7 @@ from ifms.ledger.database import Connection
 from ifms.ledger.proposals import Act
 from ifms.queries import unknown_answers as reads
 from ifms.wire.envelope import Service
-from ifms.wire.phrasebook import MEANINGS, Meaning, shipped
+from ifms.wire.phrasebook import MEANINGS, Meaning, Phrase, shipped
 from ifms_airflow.api import dag_runs, proposing, writes
 from ifms_airflow.api.access import (
     INSTRUCTIONS,
@@ -84,6 +84,11 @@ def add(request: Request, user: User, given: Entitled, ledger: Ledger, form: Ann
     if form.meaning is None:
         return _show(request, user, given, ledger, form=form, error=t("ans.which"), status=400)
     meaning = form.meaning
+    try:
+        if not phrases.explains(Phrase(tuple(map(Service, services)), form.text, meaning, ""), answer.template):
+            raise BadInputError(t("ans.no_match", text=form.text))
+    except BadInputError as error:
+        return _show(request, user, given, ledger, form=form, error=str(error), status=400)
 
     if proposing.needed(ledger, Act.PHRASE):
         try:
@@ -103,8 +108,6 @@ def add(request: Request, user: User, given: Entitled, ledger: Ledger, form: Ann
         phrase, _ = phrases.add_phrase(
             connection, services, form.text, meaning, reason=form.reason, added_by=user.get_name()
         )
-        if any(each.id == form.answer for each in phrases.unknown_answers(connection)):
-            raise BadInputError(t("ans.no_match", text=form.text))
         return phrase
 
     try:

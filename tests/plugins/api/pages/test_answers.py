@@ -8,6 +8,7 @@ import uuid
 from typing import Any
 
 import pytest
+from support import second_person
 from support.adapter import Adapter, Treasury, assert_money_is_right
 from support.api import audited, runs
 from support.failed import original, wage_bill
@@ -168,10 +169,11 @@ def test_withdrawn_it_names_what_has_failed_by_it(browser: Any, adapter: Adapter
     assert f"/answers?withdrawn={phrase['id']}" in page(browser), "and is found again"
 
 
+@pytest.mark.parametrize("two", [False, True], ids=["one person", "two persons"])
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"reason": ""}, "needs a reason"),
+        ({"reason": ""}, "reason"),
         ({"text": "Something else altogether"}, "does not match the answer that it was made for"),
         ({"text": "bill b {rest} ssu"}, "stands at the end only"),
         ({"text": "{rest}"}, "too few words"),
@@ -182,14 +184,16 @@ def test_withdrawn_it_names_what_has_failed_by_it(browser: Any, adapter: Adapter
     ],
 )
 def test_what_is_no_phrase_is_said_and_adds_nothing(
-    browser: Any, adapter: Adapter, puzzled: list[str], airflow_db: str, changes: dict[str, str], told: str
+    browser: Any, adapter: Adapter, puzzled: list[str], airflow_db: str, changes: dict[str, str], told: str, two: bool
 ):
+    if two:
+        second_person.needed(adapter.dsn)
     noted = audited(airflow_db)
     given = form(adapter, **changes)
     answer = browser.post("/ifms/answers", data={name: value for name, value in given.items() if value != NOTHING})
     assert answer.status_code == 400, answer.text
     assert told in answer.text
-    assert adapter.rows("SELECT * FROM ifms.phrase") == []
+    assert adapter.rows("SELECT FROM ifms.phrase UNION ALL SELECT FROM ifms.proposal") == []
     assert audited(airflow_db) == noted
     if changes == {"reason": ""}:  # what was filled in is still there, and in sight
         assert 'value="no news" required checked' in answer.text
