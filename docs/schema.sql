@@ -802,7 +802,10 @@ CREATE FUNCTION ifms.in_doubt(of ifms.payment_instruction) RETURNS boolean
     SELECT EXISTS (SELECT FROM ifms.restored r WHERE (of.created_at < r.restored_at OR of.adopted_by IS NOT NULL)
         AND EXISTS (SELECT FROM ifms.payment_instruction p JOIN ifms.beneficiary b ON b.payment_instruction_id = p.id
                     WHERE of.pi_number IN (p.pi_number, p.parent_pi_number) AND b.status = 'Payment Failed'
-                      AND b.failed_on <= (r.restored_at AT TIME ZONE 'Asia/Kolkata')::date)
+                      AND b.failed_on IS NOT NULL AND (p.created_at < r.restored_at OR p.adopted_by IS NOT NULL)
+                      AND CASE WHEN b.challan_date IS NOT NULL THEN b.challan_date - 7
+                               ELSE least(b.failed_on, coalesce(b.voucher_date, '-infinity')) END
+                          <= (r.restored_at AT TIME ZONE 'Asia/Kolkata')::date)
         AND NOT EXISTS (SELECT FROM ifms.restore_cleared c WHERE c.restored_id = r.id AND c.number = of.pi_number))
 $$;
 

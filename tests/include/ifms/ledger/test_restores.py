@@ -8,13 +8,14 @@ from decimal import Decimal
 import psycopg
 import pytest
 from support import second_person
-from support.databases import as_worker
+from support.databases import as_worker, rewrite
 from support.keys import KEYRING
 from support.ledger import DDO, HEAD, LEASE, TENANT, beneficiary
 
+from ifms import clock
 from ifms.errors import AdoptionRefusedError, BadInputError, LedgerError, LedgerMovedError, SecondPersonError
 from ifms.ledger import beneficiaries, funds, instructions, outbox, payments, proposals, restores, runs
-from ifms.ledger.beneficiaries import Failure
+from ifms.ledger.beneficiaries import Failure, Scroll
 from ifms.ledger.bills import claim_bills
 from ifms.ledger.claims import Claim
 from ifms.ledger.database import Database
@@ -227,6 +228,7 @@ def ledger_owner(ledger, work):
 # What is listed, and what is let go -----------------------------------------------------------------------------------
 
 NOW = datetime.now(UTC)
+TODAY = NOW.date()
 SENT = [Event.ACCEPTED, Event.APPROVED, Event.ADVISED]
 
 
@@ -248,15 +250,18 @@ def by_number(connection, pi):
     return instructions.find(connection, [pi.pi_number])[pi.pi_number]
 
 
-def sent(ledger, *, failed_on):
-    """A PI with the treasury, one of its two beneficiaries failed on that day."""
+def sent(ledger, *, failed_on=TODAY, challan_date=None, paid_on=None):
+    """A PI with the treasury, one of its two beneficiaries failed on that day, or by that challan."""
     pi, _ = ledger.instruct(*ledger.payment(100))
     along(ledger, pi, *SENT)
-    failure = Failure(failed_on, "Account does not exist", None, None)
+    failure = Failure(failed_on, "Account does not exist", None, challan_date)
 
     def fail(connection):
         first, _ = beneficiaries.of(connection, [pi.id])[pi.id]
         beneficiaries.set_beneficiaries(connection, pi, BeneficiaryStatus.PENDING, BeneficiaryStatus.IN_PROCESS)
+        if paid_on is not None:
+            scroll = Scroll(first.beneficiary_number, "V1", paid_on, "UTR1", None, None, None)
+            beneficiaries.record_scrolls(connection, [(pi, [scroll])])
         beneficiaries.record_failures(connection, {first.id: failure})
 
     ledger.db.transact(fail)
@@ -327,7 +332,7 @@ def test_whatever_is_in_doubt_is_cleared_by_its_number_and_nothing_else_is(ledge
 def test_a_pi_with_failed_beneficiaries_is_listed_once_they_could_have_been_corrected(ledger, superseded):
     ledger.fund(1000)
     pi = sent(ledger, failed_on=NOW.date() - timedelta(days=5))
-    later = sent(ledger, failed_on=NOW.date() + timedelta(days=5))
+    later = sent(ledger, challan_date=NOW.date() + timedelta(days=9))
     along(ledger, later, Event.SOME_FAILED)
     begin(ledger)
     assert listed(ledger) == [], "nobody could have corrected it"
@@ -337,11 +342,49 @@ def test_a_pi_with_failed_beneficiaries_is_listed_once_they_could_have_been_corr
     ]
 
 
+@pytest.mark.parametrize(
+    ("told", "doubtful"),
+    [
+        ({"challan_date": 7}, True),  # a challan may be dated so many days ahead
+        ({"challan_date": 8}, False),
+        ({"failed_on": 30}, True),  # the day of asking: it may have come back long before
+        ({"failed_on": 30, "paid_on": 0}, True),
+        ({"failed_on": 30, "paid_on": 1}, False),  # it was not paid before the restore
+    ],
+)
+def test_what_may_have_come_back_before_the_restore_is_in_doubt(ledger, told, doubtful):
+    ledger.fund(1000)
+    today = clock.to_ist(clock.now()).date()
+    pi = sent(ledger, **{name: today + timedelta(days=days) for name, days in told.items()})
+    along(ledger, pi, Event.SOME_FAILED)
+    begin(ledger)
+    assert listed(ledger) == ([pi.pi_number] if doubtful else [])
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_what_came_back_of_a_revision_that_was_made_after_the_restore_is_in_no_doubt(ledger, later):
+    ledger.fund(1000)
+    pi, _ = ledger.instruct(*ledger.payment(100))
+    along(ledger, pi, *SENT, Event.SOME_FAILED)
+    revision = sent(ledger)
+    rewrite(
+        ledger.dsn,
+        """
+        UPDATE ifms.payment_instruction SET pi_type = 'REVISED', parent_pi_number = %s, status = 'PARTIAL',
+               org_bill_ref_number = 'r', org_bill_date = now(), created_at = created_at + %s * interval '1 hour'
+        WHERE id = %s
+        """,
+        [pi.pi_number, int(later), revision.id],
+    )
+    begin(ledger)
+    assert listed(ledger) == ([] if later else [pi.pi_number])
+
+
 def test_a_pi_whose_failed_beneficiaries_a_known_revision_pays_is_not_listed(ledger):
     ledger.fund(1000)
     pi = sent(ledger, failed_on=NOW.date() - timedelta(days=5))
     along(ledger, pi, Event.SOME_FAILED)
-    other = sent(ledger, failed_on=NOW.date() + timedelta(days=5))  # fails after the restore
+    other = sent(ledger, challan_date=NOW.date() + timedelta(days=9))  # fails after the restore
     along(ledger, other, Event.SOME_FAILED)
 
     def revise(connection):

@@ -73,13 +73,18 @@ CREATE FUNCTION ifms.in_doubt(of ifms.payment) RETURNS boolean LANGUAGE sql STAB
     SELECT EXISTS (SELECT FROM ifms.restored r WHERE of.raised_at < r.restored_at AND NOT EXISTS (
         SELECT FROM ifms.restore_cleared c WHERE c.restored_id = r.id AND c.number = of.payment_number))
 $$;
--- An original with beneficiaries that had failed by then: somebody may have corrected them. What was adopted may have been
--- corrected likewise.
+-- An original with beneficiaries that may have failed by then: somebody may have corrected them. What was adopted may
+-- have been corrected likewise. When the bank has given the money back is not always known: a challan may be dated seven
+-- days ahead (DAYS_AHEAD of ledger/limits.py), and where none was told it was at the earliest on the day of the voucher,
+-- and on any day where that is not known either.
 CREATE FUNCTION ifms.in_doubt(of ifms.payment_instruction) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT EXISTS (SELECT FROM ifms.restored r WHERE (of.created_at < r.restored_at OR of.adopted_by IS NOT NULL)
         AND EXISTS (SELECT FROM ifms.payment_instruction p JOIN ifms.beneficiary b ON b.payment_instruction_id = p.id
                     WHERE of.pi_number IN (p.pi_number, p.parent_pi_number) AND b.status = 'Payment Failed'
-                      AND b.failed_on <= (r.restored_at AT TIME ZONE 'Asia/Kolkata')::date)
+                      AND b.failed_on IS NOT NULL AND (p.created_at < r.restored_at OR p.adopted_by IS NOT NULL)
+                      AND CASE WHEN b.challan_date IS NOT NULL THEN b.challan_date - 7
+                               ELSE least(b.failed_on, coalesce(b.voucher_date, '-infinity')) END
+                          <= (r.restored_at AT TIME ZONE 'Asia/Kolkata')::date)
         AND NOT EXISTS (SELECT FROM ifms.restore_cleared c WHERE c.restored_id = r.id AND c.number = of.pi_number))
 $$;
 
