@@ -1432,7 +1432,7 @@ CREATE VIEW ifms.beneficiary_payment AS
             WHEN (b.status = 'Payment Failed'::text) THEN ( SELECT q.pi_number
                FROM (ifms.beneficiary later
                  JOIN ifms.payment_instruction q ON ((q.id = later.payment_instruction_id)))
-              WHERE ((later.beneficiary_number = b.beneficiary_number) AND (later.created_at > b.created_at) AND ((later.status <> 'Payment Failed'::text) OR (later.failed_on IS NOT NULL)))
+              WHERE ((later.beneficiary_number = b.beneficiary_number) AND (later.created_at > b.created_at) AND (q.status <> 'FAILED'::text) AND ((later.status <> 'Payment Failed'::text) OR (later.failed_on IS NOT NULL)))
               ORDER BY later.created_at
              LIMIT 1)
             ELSE NULL::text
@@ -2031,8 +2031,9 @@ CREATE VIEW ifms.failed_beneficiary AS
           WHERE ((f.repayment_of = COALESCE(p.parent_pi_number, p.pi_number)) AND (f.status = ANY (ARRAY['PENDING'::text, 'INITIATED'::text, 'APPROVED'::text, 'IN PROCESS'::text])))
  LIMIT 1) busy ON (true))
   WHERE ((b.status = 'Payment Failed'::text) AND (b.failed_on IS NOT NULL) AND (p.status <> 'FAILED'::text) AND (NOT (EXISTS ( SELECT
-           FROM ifms.beneficiary later
-          WHERE ((later.beneficiary_number = b.beneficiary_number) AND (later.created_at > b.created_at) AND ((later.status <> 'Payment Failed'::text) OR (later.failed_on IS NOT NULL)))))));
+           FROM (ifms.beneficiary later
+             JOIN ifms.payment_instruction q ON ((q.id = later.payment_instruction_id)))
+          WHERE ((later.beneficiary_number = b.beneficiary_number) AND (later.created_at > b.created_at) AND (q.status <> 'FAILED'::text) AND ((later.status <> 'Payment Failed'::text) OR (later.failed_on IS NOT NULL)))))));
 
 --
 -- Name: VIEW failed_beneficiary; Type: COMMENT; Schema: ifms; Owner: -

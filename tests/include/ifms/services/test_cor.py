@@ -547,6 +547,29 @@ def test_a_declined_repayment_leaves_its_beneficiaries_failed_and_another_may_fo
     assert_money_is_right(failed, treasury)
 
 
+def test_a_return_told_of_a_repayment_that_is_then_rejected_loses_nobody(failed, treasury):
+    long_ago(failed)
+    mend(failed)
+    [number] = failing(failed)
+    failed.correct(order(failed, new_original=True))
+    [anew] = sent(failed, "ORIGINAL")
+    told = {"billNumber": anew["pi_number"], "benfDtls": [{"benfId": number, "failedReason": "Account closed"}]}
+    treasury.rule("FD", "plain_reply", text=json.dumps({"serviceId": "FD", "errorMsg": None, "data": [told]}))
+    failed.run("FD")
+    treasury.clear()
+    assert failed.rows("SELECT pi_number FROM ifms.failed_beneficiary") == [{"pi_number": anew["pi_number"]}]
+    treasury.rule("PIS", "reject", bill_number=anew["pi_number"])
+    failed.run("PIS")
+    [row] = failed.rows("SELECT pi_number, next_step FROM ifms.failed_beneficiary")
+    assert row == {"pi_number": original(failed)["pi_number"], "next_step": "PAY ANEW"}
+    superseded = "SELECT superseded_by FROM ifms.beneficiary_payment WHERE pi_number = %s AND beneficiary_number = %s"
+    assert failed.rows(superseded, row["pi_number"], number) == [{"superseded_by": None}]
+    treasury.clear()
+    failed.correct(order(failed, new_original=True))
+    assert [pi["status"] for pi in sent(failed, "ORIGINAL")] == ["FAILED", "INITIATED"]
+    none_is_wrong(failed, treasury)
+
+
 def test_the_days_of_a_correction_are_those_of_the_connection(failed, treasury):
     mend(failed)
     long_ago(failed, 20)

@@ -218,6 +218,7 @@ SELECT b.id, p.id AS payment_instruction_id, p.tenant_id, p.pi_number, p.pi_type
                 SELECT q.pi_number FROM ifms.beneficiary later
                 JOIN ifms.payment_instruction q ON q.id = later.payment_instruction_id
                 WHERE later.beneficiary_number = b.beneficiary_number AND later.created_at > b.created_at
+                  AND q.status <> 'FAILED'
                   AND (later.status <> 'Payment Failed' OR later.failed_on IS NOT NULL)
                 ORDER BY later.created_at LIMIT 1)
        END AS superseded_by,

@@ -31,8 +31,8 @@ LEFT JOIN LATERAL (
 ) busy ON true
 WHERE b.status = 'Payment Failed' AND b.failed_on IS NOT NULL AND p.status <> 'FAILED'
   AND NOT EXISTS (
-      SELECT FROM ifms.beneficiary later
-      WHERE later.beneficiary_number = b.beneficiary_number AND later.created_at > b.created_at
+      SELECT FROM ifms.beneficiary later JOIN ifms.payment_instruction q ON q.id = later.payment_instruction_id
+      WHERE later.beneficiary_number = b.beneficiary_number AND later.created_at > b.created_at AND q.status <> 'FAILED'
         AND (later.status <> 'Payment Failed' OR later.failed_on IS NOT NULL)
   );
 
