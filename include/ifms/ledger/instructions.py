@@ -545,6 +545,16 @@ def supersede(connection: Connection, original_number: str, by: PaymentInstructi
 
     `by` is the PI that has taken them over; the status log says so.
     """
+    # In a statement of its own: another run may be booking a failure of them, and what asks whether one is left must
+    # begin after that has committed.
+    connection.execute(
+        """
+        SELECT FROM ifms.payment_instruction
+        WHERE (pi_number = %(original)s OR parent_pi_number = %(original)s) AND status = 'PARTIAL'
+        ORDER BY tenant_id, payment_number, pi_number FOR NO KEY UPDATE
+        """,
+        {"original": original_number},
+    )
     connection.execute(
         """
         WITH done AS (

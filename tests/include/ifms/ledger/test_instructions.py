@@ -1,10 +1,12 @@
 """One PI from PENDING to paid, declined or rejected, with its money beside it."""
 
+import threading
 import uuid
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+import psycopg
 import pytest
 from psycopg import errors
 from support.databases import rewrite
@@ -13,7 +15,7 @@ from support.ledger import DDO, HEAD, LEASE, TENANT, beneficiary, create, new_in
 
 from ifms.errors import ClaimLostError, ConflictError, LedgerError, WireError
 from ifms.ledger import beneficiaries, funds, instructions
-from ifms.ledger.beneficiaries import Scroll
+from ifms.ledger.beneficiaries import Failure, Scroll
 from ifms.ledger.claims import Claim, claim
 from ifms.ledger.instructions import Original
 from ifms.ledger.models import PaymentInstruction
@@ -515,6 +517,25 @@ def test_without_a_claim_the_row_s_lock_is_enough_and_the_claim_stays(ledger, pe
     row = "SELECT status, claim_token FROM ifms.payment_instruction WHERE id = %s"
     assert ledger.row(row, pi.id) == ("INITIATED", mine.token)
     assert ledger.row(row, other.id)[0] == "PENDING"
+
+
+def test_a_failure_that_is_booked_meanwhile_leaves_its_pi_partial(ledger, pending):
+    pi, _ = pending
+    accept(ledger, pending)
+    rewrite(ledger.dsn, "UPDATE ifms.payment_instruction SET status = 'PARTIAL'", [])
+    rewrite(ledger.dsn, "UPDATE ifms.beneficiary SET status = 'Payment Successful'", [])
+    superseding = threading.Thread(
+        target=ledger.db.transact, args=(lambda c: instructions.supersede(c, pi.pi_number, pi),)
+    )
+    with psycopg.connect(ledger.dsn) as connection:
+        instructions.lock(connection, pi.pi_number)
+        [row, *_] = beneficiaries.of(connection, [pi.id])[pi.id]
+        beneficiaries.record_failures(connection, {row.id: Failure(date(2024, 7, 1), None, None, None)})
+        superseding.start()
+        superseding.join(1)
+        assert superseding.is_alive()
+    superseding.join(30)
+    assert ledger.one("SELECT status FROM ifms.payment_instruction") == "PARTIAL"
 
 
 @pytest.mark.parametrize(("pi_type", "service"), [("REVISED", "COR"), ("ORIGINAL", "PI")])
