@@ -191,7 +191,13 @@ def test_every_reason_has_words_and_says_what_to_do():
 
     codes = {payments.DECLINED, payments.REJECTED, payments.CANCELLED, payments.IN_DOUBT, payments.TREASURY_SILENT}
     codes |= {instruction_draft.NO_UNIT, instruction_draft.BAD_PAYMENT, instruction_draft.PLATFORM_TROUBLE}
-    codes |= {instruction_draft.CANCELLED, instruction_draft.NOT_APPROVED, pi.NO_FUNDS, NOTHING_SAID}
+    codes |= {
+        instruction_draft.LINE_CANCELLED,
+        instruction_draft.CANCELLED,
+        instruction_draft.NOT_APPROVED,
+        pi.NO_FUNDS,
+        NOTHING_SAID,
+    }
     assert set(REASONS) == codes
     assert all(has(f"hold.{code}") and has(f"hold.{code}.do") for code in codes)
     assert reason_text("SOMETHING_NEW") == "SOMETHING_NEW"
