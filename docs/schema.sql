@@ -4498,9 +4498,11 @@ CREATE TABLE ifms.va_watermark (
     grantee_code text NOT NULL,
     ssu_id text NOT NULL,
     fetched_until timestamp with time zone,
+    asked_from timestamp with time zone,
     polled_at timestamp with time zone,
     claim_token uuid,
     claimed_until timestamp with time zone,
+    CONSTRAINT va_watermark_asked_from_in_bounds CHECK (((asked_from >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (asked_from < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT va_watermark_claimed_until_in_bounds CHECK (((claimed_until >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (claimed_until < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT va_watermark_fetched_until_in_bounds CHECK (((fetched_until >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (fetched_until < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT va_watermark_polled_at_in_bounds CHECK (((polled_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (polled_at < '2100-01-01 00:00:00+00'::timestamp with time zone)))
@@ -8289,6 +8291,12 @@ GRANT SELECT(tenant_id) ON TABLE ifms.va_watermark TO ifms_read;
 --
 
 GRANT UPDATE(fetched_until) ON TABLE ifms.va_watermark TO ifms_work;
+
+--
+-- Name: COLUMN va_watermark.asked_from; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(asked_from) ON TABLE ifms.va_watermark TO ifms_work;
 
 --
 -- Name: COLUMN va_watermark.polled_at; Type: ACL; Schema: ifms; Owner: -

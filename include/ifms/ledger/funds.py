@@ -64,13 +64,14 @@ def watermarks(connection: Connection, tenants: Collection[str]) -> list[Waterma
         ).fetchall()
 
 
-def move_watermark(connection: Connection, mark: Watermark, claim: Claim, asked_at: datetime) -> None:
-    """Remember that everything up to `asked_at` has been fetched, and give the row back; it never moves backwards.
+def move_watermark(connection: Connection, mark: Watermark, claim: Claim, asked_at: datetime, since: datetime) -> None:
+    """Remember that all from `since` up to `asked_at` has been fetched, and give the row back; it only ever grows.
 
     Raises ClaimLostError when another run has taken the row over.
     """
-    moved = "fetched_until = greatest(fetched_until, %(asked_at)s)"
-    if not settle(connection, "va_watermark", mark.id, claim, moved, asked_at=asked_at):
+    moved = """fetched_until = greatest(fetched_until, %(asked_at)s),
+        asked_from = CASE WHEN fetched_until IS NULL OR asked_from IS NOT NULL THEN least(asked_from, %(since)s) END"""
+    if not settle(connection, "va_watermark", mark.id, claim, moved, asked_at=asked_at, since=since):
         raise ClaimLostError(f"the watermark of {mark.tenant_id}, {mark.hoa_code} was taken over by another run")
 
 

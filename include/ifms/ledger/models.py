@@ -32,6 +32,8 @@ class Watermark:
     grantee_code: str
     ssu_id: str
     fetched_until: datetime | None
+    asked_from: datetime | None
+    """From when on all up to then has been asked for; None before, and when another adapter has done it."""
 
 
 @dataclass(frozen=True)

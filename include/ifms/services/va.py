@@ -61,7 +61,7 @@ def fetch_allotments(sweep: TreasurySweep, treasury: TreasuryClient, master: Mas
     it hears counts once like everything; the watermarks stay.
     """
     effective_from = {
-        head.code: clock.from_epoch_ms(head.effective_from) if head.effective_from else FIRST_DAY
+        head.code: max(FIRST_DAY, clock.from_epoch_ms(head.effective_from)) if head.effective_from else FIRST_DAY
         for head in master.heads
     }
     gone: set[str] = set()
@@ -81,7 +81,11 @@ def fetch_allotments(sweep: TreasurySweep, treasury: TreasuryClient, master: Mas
                 f"head of account {mark.hoa_code} is not in the master data any more: it is asked about all the same, "
                 "but no payment instruction is made from it"
             )
-        due = mark.fetched_until - OVERLAP if mark.fetched_until else effective_from.get(mark.hoa_code, FIRST_DAY)
+        beginning = effective_from.get(mark.hoa_code, FIRST_DAY)
+        due = mark.fetched_until - OVERLAP if mark.fetched_until else beginning
+        # A beginning that has been mended: what lies before the one that it had was never asked for.
+        if mark.hoa_code in effective_from and mark.asked_from is not None and beginning < mark.asked_from:
+            due = beginning
         # A backfill asks from further back; never from later: nobody has heard yet of what lies between.
         return max(FIRST_DAY, min(due, scope.since or due))
 
@@ -186,7 +190,7 @@ def _settle(sweep: TreasurySweep, ask: _Ask, outcome: Outcome) -> Tally:
         if ask.claim is None:
             pass
         elif isinstance(outcome, Answered) and not faults and not recorded.refused:
-            funds.move_watermark(connection, mark, ask.claim, ask.asked_at)
+            funds.move_watermark(connection, mark, ask.claim, ask.asked_at, ask.since)
         else:  # what could be read counts at once; the watermark stays, so the rest is asked for again
             release(connection, funds.WATERMARKS, mark.id, ask.claim)
         return recorded

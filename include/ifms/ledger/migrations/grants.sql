@@ -42,7 +42,7 @@ GRANT UPDATE (payment_number, asked_at, claim_token, claimed_until) ON ifms.bill
 GRANT UPDATE (sanction_id) ON ifms.allotment TO ifms_work;
 -- Enough to lock a sanction; its balances are written by the movements' trigger, which runs as the owner.
 GRANT UPDATE (updated_at) ON ifms.sanction TO ifms_work;
-GRANT UPDATE (fetched_until, polled_at, claim_token, claimed_until) ON ifms.va_watermark TO ifms_work;
+GRANT UPDATE (fetched_until, asked_from, polled_at, claim_token, claimed_until) ON ifms.va_watermark TO ifms_work;
 GRANT UPDATE (rek_sealed, sek_sealed, auth_token_sealed, enc_request, enc_response, response_sealed, status_code,
     outcome, error_message, duration_ms, shipped_at, ship_error) ON ifms.treasury_call TO ifms_work;
 GRANT UPDATE (attempts, next_attempt_at, last_error, delivered_at, set_aside_at, undeliverable, claim_token,

@@ -714,12 +714,27 @@ def test_a_watermark_moves_forward_only_and_alone(marked):
 
     def move(asked_at):
         mine, [mark] = claimed_marks(marked, OTHER)
-        marked.db.transact(lambda c: funds.move_watermark(c, mark, mine, asked_at))
+        marked.db.transact(lambda c: funds.move_watermark(c, mark, mine, asked_at, asked_at))
 
     move(late)
     assert fetched_until(marked) == before | {(OTHER, HEAD): late}
     move(early)
     assert fetched_until(marked) == before | {(OTHER, HEAD): late}
+
+
+def test_from_when_it_was_asked_only_grows_and_of_an_imported_one_is_not_known(marked):
+    early, late = datetime(2024, 6, 1, tzinfo=UTC), datetime(2024, 6, 2, tzinfo=UTC)
+
+    def move(since):
+        mine, [mark] = claimed_marks(marked, OTHER)
+        marked.db.transact(lambda c: funds.move_watermark(c, mark, mine, datetime.now(UTC), since))
+        [after] = marked.db.transact(lambda c: funds.watermarks(c, [OTHER]))
+        return after.asked_from
+
+    assert [move(since) for since in (late, early, late)] == [late, early, early]
+    with marked.connect() as owner:
+        owner.execute("UPDATE ifms.va_watermark SET asked_from = NULL")
+    assert move(early) is None
 
 
 def test_a_copy_whose_claim_was_taken_over_moves_no_watermark(marked):
@@ -729,5 +744,5 @@ def test_a_copy_whose_claim_was_taken_over_moves_no_watermark(marked):
     claimed_marks(marked, OTHER)
     before = fetched_until(marked)
     with pytest.raises(ClaimLostError, match=f"{OTHER}, {HEAD}"):
-        marked.db.transact(lambda c: funds.move_watermark(c, mark, mine, datetime.now(UTC)))
+        marked.db.transact(lambda c: funds.move_watermark(c, mark, mine, datetime.now(UTC), datetime.now(UTC)))
     assert fetched_until(marked) == before

@@ -39,7 +39,14 @@ REVISED = instruction(
     org_bill_date=datetime(2024, 6, 1, 20, tzinfo=UTC),
 )
 MARK = Watermark(
-    id=None, tenant_id="od.samplea", hoa_code="1", ddo_code="D1", grantee_code="G1", ssu_id="71", fetched_until=None
+    id=None,
+    tenant_id="od.samplea",
+    hoa_code="1",
+    ddo_code="D1",
+    grantee_code="G1",
+    ssu_id="71",
+    fetched_until=None,
+    asked_from=None,
 )
 PAID = {
     "benfAcctNo": ACCOUNT,

@@ -9,7 +9,7 @@ import pytest
 import time_machine
 from support.keys import call_text
 
-from ifms.clock import wire_datetime
+from ifms.clock import from_epoch_ms, wire_datetime
 from ifms.errors import SweepNeedsAttentionError, SweepUnreachableError
 from ifms.platform.client import PlatformClient
 from ifms.services.va import OVERLAP
@@ -314,3 +314,26 @@ def test_names_that_the_ledger_can_not_hold_end_no_run(adapter, simulators):
     adapter.run("VA")
     names = adapter.rows("SELECT name FROM ifms.display_name WHERE kind = 'HEAD'")
     assert names == [{"name": ("A B" + "x" * 5000)[:200]}] * len(heads)
+
+
+def test_a_beginning_that_is_mended_brings_what_was_allotted_before_it(adapter, simulators):
+    """Too late a one of a head of account passes over its first allotments; once it is earlier, they are asked for."""
+    with PlatformClient(simulators.platform_config()) as platform:
+        heads = [head.wire() for head in platform.master_data().heads]
+    late = int((datetime.now(UTC) - timedelta(minutes=1)).timestamp() * 1000)
+    spoiled = [head | {"effectiveFrom": late} for head in heads]
+    masters(simulators, "od", "ifms", "HeadOfAccounts", spoiled)
+    adapter.run("VA")
+    assert sums(adapter)["n"] == 0
+    masters(simulators, "od", "ifms", "HeadOfAccounts", heads)
+    adapter.run("VA")
+    assert sums(adapter)["n"] == 12
+    before = len(asked(adapter))
+    adapter.run("VA")  # once is enough
+    assert len(asked(adapter)) == before + 6
+    masters(simulators, "od", "ifms", "HeadOfAccounts", spoiled)
+    adapter.run("VA")
+    masters(simulators, "od", "ifms", "HeadOfAccounts", heads)
+    adapter.run("VA")  # a later one in between has forgotten nothing
+    beginning = f'"fromDate":"{wire_datetime(from_epoch_ms(heads[0]["effectiveFrom"]))}"'
+    assert [beginning in text for text in asked(adapter)] == [False] * 6 + [True] * 6 + [False] * 18

@@ -80,6 +80,8 @@ CREATE TABLE ifms.va_watermark (
     ssu_id         text NOT NULL,
     -- The instant just before the last answered call: what the treasury enters later is asked for next time.
     fetched_until  timestamptz,
+    -- From when on it was first asked for, or from before that since; NULL before, and when another adapter has done it.
+    asked_from     timestamptz,
     polled_at      timestamptz,
     claim_token    uuid,
     claimed_until  timestamptz,
