@@ -30,7 +30,18 @@ from ifms_airflow.alerts import alerts
 from ifms_airflow.operators import ReconcileOperator
 from ifms_airflow.schedules import DEFAULT_ARGS, clock, failure_days
 
-LIMITS = ("initiated", "approved", "in_process", "revised", "held", "unfunded", "unmatched", "uncorrected", "unasked")
+LIMITS = (
+    "initiated",
+    "approved",
+    "in_process",
+    "revised",
+    "held",
+    "unfunded",
+    "uncounted",
+    "unmatched",
+    "uncorrected",
+    "unasked",
+)
 
 with DAG(
     "ifms_reconcile",
@@ -55,7 +66,8 @@ with DAG(
             additionalProperties=False,
             title="Days until something is listed",
             description='As {"initiated": 20}; empty or left out: initiated 15, approved 7, in_process 7, revised 15 '
-            "(an INITIATED revision), held 7 (a payment on hold), unfunded 30, unmatched 7 (a failure of no bill), "
+            "(an INITIATED revision), held 7 (a payment on hold), unfunded 30, uncounted 2 (an allotment without "
+            "its initial one), unmatched 7 (a failure of no bill), "
             "uncorrected 15 (before the last day on which a failed beneficiary can be corrected), "
             "unasked 25 hours (a voucher date that ifms_fd must ask about).",
         ),

@@ -50,7 +50,7 @@ def reconcile(
             callback=_named_days,
             show_default=False,
             help="how long else something may wait, repeatable; without it: initiated=15, approved=7, in_process=7, "
-            "revised=15, held=7, unfunded=30, unmatched=7, uncorrected=15, unasked=25 hours",
+            "revised=15, held=7, unfunded=30, uncounted=2, unmatched=7, uncorrected=15, unasked=25 hours",
         ),
     ] = None,
     fd_days: Annotated[

@@ -398,6 +398,18 @@ def heads_unknown(connection: Connection, tenant_id: str, known: Collection[str]
     return [row[0] for row in rows]
 
 
+def ddos_unknown(connection: Connection, tenant_id: str, known: Collection[str]) -> list[str]:
+    """The DDOs of a city's sanctions that have money and are of none of `known`: no PI is made from them."""
+    rows = connection.execute(
+        """
+        SELECT DISTINCT ddo_code FROM ifms.sanction
+        WHERE tenant_id = %s AND ddo_code <> ALL(%s) AND available_amount > 0 AND closed_at IS NULL ORDER BY 1
+        """,
+        (tenant_id, list(known)),
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
 def named_funding(
     connection: Connection, tenant_id: str, master_allotment_id: str, ssu_allotment_id: str, serial_no: int
 ) -> Funding:

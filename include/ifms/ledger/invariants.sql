@@ -546,6 +546,21 @@ WHERE y.paid_by IS NULL AND y.hold_code IS NULL
                   AND (w.tenant_id, w.payment_number) = (y.tenant_id, y.payment_number))
   AND NOT ifms.in_doubt(y)
 
+-- invariant: allotments_count
+-- holds: no allotment waits for long for the initial one of its sanction, without which it counts for nothing
+-- remedy: Ask the treasury for the initial allotment, and for the right DDO; once it tells of it, backfill ifms_va from then
+SELECT 'allotment ' || a.master_allotment_id || '/' || a.ssu_allotment_id || '/' || a.serial_no || ' (' || a.kind
+       || ' of ' || a.amount || ') of ' || a.tenant_id || ', DDO ' || a.ddo_code || ', head of account ' || a.hoa_code
+       || ', waits since ' || a.received_at || ' for the initial allotment of its sanction'
+       || coalesce('; there is one of this number of DDO ' || other.ddos, '')
+FROM ifms.allotment a
+LEFT JOIN LATERAL (
+    SELECT string_agg(DISTINCT s.ddo_code, ', ') AS ddos, bool_or(s.ddo_code = a.ddo_code) AS same FROM ifms.sanction s
+    WHERE (s.tenant_id, s.hoa_code, s.master_allotment_id) = (a.tenant_id, a.hoa_code, a.master_allotment_id)
+) other ON true
+WHERE a.sanction_id IS NULL AND a.received_at < now() - %(uncounted)s::interval
+  AND other.same IS NOT TRUE  -- allotments_are_movements
+
 -- invariant: failures_are_matched
 -- holds: no payment that came back is unaccounted for long
 -- remedy: Ask the treasury which bill it means; a failure that is nobody's here is closed by `ifms failures settle`

@@ -28,6 +28,7 @@ class Limits:
     revised: timedelta = timedelta(days=15)  # the same, of a revision that the treasury has
     held: timedelta = timedelta(days=7)  # until a payment that is on hold has a PI
     unfunded: timedelta = timedelta(days=30)  # until a payment that waits for funds has one
+    uncounted: timedelta = timedelta(days=2)  # until the initial allotment comes that another one waits for
     unmatched: timedelta = timedelta(days=7)  # until a failure that the bank told of is booked
     uncorrected: timedelta = timedelta(days=15)  # before the last day of a correction, somebody is to be corrected
     unasked: timedelta = timedelta(hours=25)  # until a voucher date is asked about again: a day, and an hour to do it
@@ -48,7 +49,18 @@ class Limits:
         return replace(self, **{name: timedelta(days=cast("float", value)) for name, value in days.items()})
 
 
-IN_DAYS = ("initiated", "approved", "in_process", "revised", "held", "unfunded", "unmatched", "uncorrected", "unasked")
+IN_DAYS = (
+    "initiated",
+    "approved",
+    "in_process",
+    "revised",
+    "held",
+    "unfunded",
+    "uncounted",
+    "unmatched",
+    "uncorrected",
+    "unasked",
+)
 LONGEST_DAYS = 366
 
 

@@ -434,11 +434,17 @@ class PaymentInstructions:
         payment = made.payment
         message = f"no sanction of {payment.tenant_id} has {made.amount} available for payment {payment.payment_number}"
         unknown = funds.heads_unknown(connection, payment.tenant_id, [head.code for head in self.master.heads])
+        ddos = [unit.ddo_code for unit in self.master.units[payment.tenant_id]]
+        renamed = funds.ddos_unknown(connection, payment.tenant_id, ddos)
         unused = funds.unused_with(connection, payment.tenant_id, made.amount, financial_year=year)
         if unused:
             message += f"; it is on sanctions that are not used: {', '.join(unused)}"
         if unknown:
             message += f"; sanctions under {', '.join(unknown)} are not used: no active head of account in master data"
+        if renamed:
+            message += (
+                f"; sanctions of DDO {', '.join(renamed)} are not used: no active SSU in master data has this DDO"
+            )
         if payments.hold_payment(connection, payment, made.claim, NO_FUNDS, message, made.bill_numbers):
             status_log.log_no_funds(connection, payment.tenant_id, payment.payment_number, message, self.sweep.run.id)
             if payment.hold_code != NO_FUNDS:

@@ -49,6 +49,7 @@ SPENT = [["DEBIT", "RESERVE"]]
 
 # Rules of reconciliation that say that something waits; every other one may never be broken.
 WAITING = {
+    "allotments_count",
     "failures_are_corrected",
     "failures_are_asked_for",  # FD is down for as long as the seed wants
     "answers_are_understood",

@@ -672,6 +672,21 @@ def marked(ledger):
     return ledger
 
 
+def test_ddos_that_are_not_known_and_have_money_are_named(ledger):
+    ledger.fund(1000)
+
+    def unknown(*known):
+        return ledger.db.transact(lambda c: funds.ddos_unknown(c, TENANT, known))
+
+    assert (unknown(), unknown("X"), unknown(DDO)) == ([DDO], [DDO], [])
+    with ledger.connect() as owner:
+        owner.execute(
+            "INSERT INTO ifms.sanction_closing (sanction_id, closed, reason, person) "
+            "SELECT id, true, 'sample', 'a tester' FROM ifms.sanction"
+        )
+    assert unknown() == []
+
+
 def claimed_marks(ledger, *tenants, limit=10):
     sweep = {"limit": limit, "lease": timedelta(minutes=10), "sweep_started": datetime.now(UTC) + timedelta(days=1)}
     asked = {"tenants": list(tenants) or None}

@@ -565,6 +565,13 @@ DAMAGES = {
         "WHERE payment_number = '{payment of declined}'",
         "no run of ifms_pi has taken it up since",
     ),
+    "an initial allotment does not come": Damage(
+        "allotments_count",
+        "INSERT INTO ifms.allotment SELECT (jsonb_populate_record(a, jsonb_build_object('id', gen_random_uuid(), 'ddo_code', "
+        "'RENAMED', 'kind', 'ADDITIONAL', 'sanction_id', NULL, 'received_at', now() - interval '3 days'))).* "
+        "FROM ifms.allotment a WHERE id = '{allotment}'",
+        "DDO RENAMED, head of account",
+    ),
     "a failure matches nothing for long": Damage(
         "failures_are_matched",
         "INSERT INTO ifms.reported_failure (bill_number, beneficiary_id, voucher_date, why_unmatched, first_told_at) "
@@ -670,6 +677,12 @@ def test_a_closed_or_a_young_failure_is_no_finding(behind):
                ('PI-X', '3', '2026-06-01', 'w', now() - interval '6 days', NULL, NULL, NULL, NULL)
         """
     )
+    assert find_violations(behind) == []
+
+
+def test_an_allotment_that_waits_for_a_day_is_no_finding(behind, names):
+    damage = DAMAGES["an initial allotment does not come"].statement.replace("3 days", "1 day")
+    behind.execute(damage.format_map(names))
     assert find_violations(behind) == []
 
 

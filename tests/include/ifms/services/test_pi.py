@@ -356,6 +356,18 @@ def test_money_under_a_head_that_master_data_does_not_know_is_named(funded, simu
     assert any(known in text and "no active head of account" in text for text in sweep.problems)
 
 
+def test_money_of_a_ddo_that_master_data_does_not_know_any_more_is_named(funded, simulators):
+    """The unit has another DDO since: what was allotted to the one before is not found under the new one."""
+    with PlatformClient(simulators.platform_config()) as platform:
+        [unit] = platform.master_data().units["od.samplea"]
+    master = {"tenantId": "od.samplea", "module": "ifms", "name": "SSUDetails"}
+    simulators.ask_platform("POST", "masters", master | {"data": [unit.wire() | {"ddoCode": "OLSNEW001"}]})
+    sweep = funded.run("PI")
+    assert funded.statuses() == Counter()
+    assert len(sweep.problems) == 3
+    assert all(f"sanctions of DDO {unit.ddo_code} are not used" in text for text in sweep.problems)
+
+
 @pytest.mark.parametrize("last_to_pay", [0, 1])
 def test_no_head_of_account_pays_that_comes_after_one_that_can_not_be_read(funded, simulators, last_to_pay):
     """Which sanction is charged is not decided by a row that is spoiled; nor is anybody told that funds are short."""
