@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from ifms.errors import BadInputError, SealError
 from ifms.ledger.binding import open_account
@@ -11,8 +12,9 @@ from ifms.ledger.corrections import History, Try
 from ifms.ledger.models import PaymentInstruction
 from ifms.platform.accounts import account_at
 from ifms.platform.client import PlatformClient
-from ifms.platform.models import BankAccountDetail
+from ifms.platform.models import BankAccountDetail, Bill, Payment
 from ifms.sealing import Sealer
+from ifms.services.instruction_draft import stopped
 from ifms.wire.bank import valid_account_number, valid_ifsc
 
 
@@ -41,6 +43,28 @@ class Accounts:
     def mended(self) -> bool:
         """Whether the registry has another account now than the one that failed."""
         return not self.now.same_as(self.before)
+
+
+@dataclass(frozen=True)
+class PaymentNow:
+    """An original's payment and its bills as the platform has them now; asked when first needed, and once."""
+
+    platform: PlatformClient
+    original: PaymentInstruction
+
+    @cached_property
+    def _payments(self) -> list[Payment]:
+        return list(self.platform.payments(self.original.tenant_id, numbers=[self.original.payment_number]))
+
+    @cached_property
+    def _bills(self) -> dict[str, Bill]:
+        ids = [row.bill_id for payment in self._payments for row in payment.bills]
+        return self.platform.bills(self.original.tenant_id, ids)
+
+    def stopped(self, lines: Collection[str]) -> str | None:
+        """Why the platform wants nothing of these lines paid any more; what it does not find stops nothing."""
+        holds = (stopped(payment, self._bills, lines) for payment in self._payments)
+        return next((hold[1] for hold in holds if hold is not None), None)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from typing import cast
 
 from ifms import clock
 from ifms.errors import (
-    BadInputError,
     ConflictError,
     CorrectionRefusedError,
     IfmsError,
@@ -39,11 +38,11 @@ from ifms.ledger.write_batch import Writes
 from ifms.platform.client import PlatformClient
 from ifms.platform.masterdata import MasterData
 from ifms.platform.payees import PayeeShare, PayeeType
-from ifms.services.candidates import Account, Accounts, Candidates
+from ifms.services.candidates import Account, Accounts, Candidates, PaymentNow
 from ifms.services.correction_order import Order, approved, failed_of, give_up, listed, may_be_paid, too_late
 from ifms.services.earlier_numbers import EarlierNumbers
 from ifms.services.ftps import Paid, RevisedSuccess
-from ifms.services.instruction_draft import sendable_address, sendable_mobile, sendable_name, stopped_by_now
+from ifms.services.instruction_draft import sendable_address, sendable_mobile, sendable_name
 from ifms.services.pi import Instruction, request_of, taken_over
 from ifms.services.still_owed import Stored, unsettled
 from ifms.signing import Keyring
@@ -73,11 +72,6 @@ class _Chosen:
 
     histories: Mapping[str, History]
     accounts: Mapping[str, Accounts]
-
-    @property
-    def lines(self) -> list[str]:
-        """The line items of all of them."""
-        return [line for number in self.accounts for line in self.histories[number].last.row.line_item_ids]
 
 
 @dataclass(frozen=True)
@@ -228,7 +222,6 @@ class Corrections:
         order = self.sweep.db.transact(
             partial(approved, order=order, failed=failed, accounts=accounts, sealer=self.keyring.sealer)
         )
-        self._not_stopped(original, chosen.lines)
         self.treasury.login()
         self._check_earlier(original)
         number = self.platform.new_ids(self.platform.config.correction_id_name, original.tenant_id, 1)[0]
@@ -244,72 +237,99 @@ class Corrections:
             partial(self._write_revision, order=order, number=number, rows=rows, chosen=chosen)
         )
         if left_out:
-            self.left_out.extend(left_out)
-            self.sweep.counts["left_out"] += len(left_out)
-            if asked_for:
-                names = listed({out.beneficiary_number: out.reason for out in left_out})
-                self.sweep.add_warning(f"PI {order.pi_number}: {number} leaves out who can't be revised now: {names}")
+            self.left_out.extend(LeftOut(n, failed[n].last.row.beneficiary_id, why) for n, why in left_out.items())
+            self._count_left_out(order, number, left_out, said=asked_for)
         return ready
 
     def _repayment(self, order: Order, original: PaymentInstruction, failed: Mapping[str, History]) -> Ready:
         """A new original for failed beneficiaries, to the accounts that they have now."""
-        held, faults = self.candidates.accounts_now(original, failed)
-        if faults:
-            raise BadInputError("; ".join(faults.values()))
+        payment = PaymentNow(self.platform, original)
+        accounts, faults = self.candidates.accounts_now(original, failed)
+        accounts, left_out = self._taken(order, failed, payment, accounts, {}, faults, asked_for=True)
+        failed = {number: failed[number] for number in accounts}
         order = self.sweep.db.transact(
-            partial(approved, order=order, failed=failed, accounts=held, sealer=self.keyring.sealer)
+            partial(approved, order=order, failed=failed, accounts=accounts, sealer=self.keyring.sealer)
         )
-        self._not_stopped(original, [line for each in failed.values() for line in each.last.row.line_item_ids])
         self.treasury.login()
         self._check_earlier(original)
         number = self.platform.new_ids(self.platform.config.pi_id_name, original.tenant_id, 1)[0]
         unnamed = self._unnamed(original, failed)
-        rows = [self._new_row(failed[n].last, held[n], unnamed.get(n)) for n in sorted(failed)]
-        return self.sweep.db.transact(
-            partial(self._write_repayment, order=order, number=number, rows=rows, looked_at=failed, accounts=held)
+        rows = [self._new_row(failed[n].last, accounts[n], unnamed.get(n)) for n in sorted(failed)]
+        ready = self.sweep.db.transact(
+            partial(self._write_repayment, order=order, number=number, rows=rows, looked_at=failed, accounts=accounts)
         )
+        if left_out:
+            self._count_left_out(order, number, left_out, said=True)
+        return ready
 
-    def _not_stopped(self, original: PaymentInstruction, lines: Sequence[str]) -> None:
-        if (hold := stopped_by_now(self.platform, original.tenant_id, original.payment_number, lines)) is not None:
-            raise CorrectionRefusedError(f"PI {original.pi_number}: {hold[1]}")
+    def _count_left_out(self, order: Order, number: str, left_out: Mapping[str, str], *, said: bool) -> None:
+        self.sweep.counts["left_out"] += len(left_out)
+        if said:
+            self.sweep.add_warning(
+                f"PI {order.pi_number}: {number} leaves out who can't be paid by it now: {listed(left_out)}"
+            )
 
     # Whom a revision pays ---------------------------------------------------------------------------------------------
 
     def _choice(
         self, order: Order, original: PaymentInstruction, failed: Mapping[str, History], *, asked_for: bool
-    ) -> tuple[_Chosen, list[LeftOut]]:
-        """Whom the revision pays, and whom it leaves out.
+    ) -> tuple[_Chosen, dict[str, str]]:
+        """Whom the revision pays, and whom it leaves out, with why.
 
         Raises CorrectionRefusedError when somebody who was named can't be revised so, or when nobody can.
         """
+        payment = PaymentNow(self.platform, original)
         accounts, faults = self.candidates.accounts(original, failed)
-        late: dict[str, str] = {}
+        faults |= {n: fault for n in accounts if (fault := _unreferenced(n, failed[n])) is not None}
+        waiting = {n: why for n in accounts if (why := _unfit(accounts[n], on_purpose=n in order.same_account))}
         if order.named is None:
-            late = self.sweep.db.transact(lambda c: may_be_paid(c, failed) | too_late(c, failed))
-        why_not: dict[str, str] = {}
-        taken: list[tuple[str, Account]] = []
-        for number in sorted(failed):
-            reason = late.get(number) or faults.get(number)
-            if reason is None:
-                reason = _unfit(accounts[number], on_purpose=number in order.same_account)
-            if reason is None:
-                now = accounts[number].now
-                shared = next((other for other, account in taken if account.same_as(now)), None)
-                if shared is None:
-                    taken.append((number, now))
-                else:
-                    reason = f"it has the same account as {shared}, which takes another revision, after that one"
-            if reason is not None:
-                why_not[number] = reason
-        if not asked_for:  # an account that can't be paid to is somebody's to mend; the others just wait
-            for number in faults.keys() - late.keys():
-                self.sweep.add_problem(f"PI {order.pi_number}: {faults[number]}")
-        if why_not and (order.named is not None or not taken):
-            raise CorrectionRefusedError(
-                f"{order.where} is not revised: {listed(why_not)}" + ("; nobody was revised" if len(failed) > 1 else "")
-            )
-        left_out = [LeftOut(n, failed[n].last.row.beneficiary_id, reason) for n, reason in why_not.items()]
-        return _Chosen(failed, {number: accounts[number] for number, _ in taken}), left_out
+            waiting |= self.sweep.db.transact(lambda c: may_be_paid(c, failed) | too_late(c, failed))
+        now = {number: each.now for number, each in accounts.items()}
+        taken, left_out = self._taken(order, failed, payment, now, waiting, faults, asked_for=asked_for)
+        return _Chosen(failed, {number: accounts[number] for number in taken}), left_out
+
+    def _taken(
+        self,
+        order: Order,
+        failed: Mapping[str, History],
+        payment: PaymentNow,
+        now: Mapping[str, Account],
+        waiting: Mapping[str, str],
+        faults: Mapping[str, str],
+        *,
+        asked_for: bool,
+    ) -> tuple[dict[str, Account], dict[str, str]]:
+        """Who is paid, on which account of `now`; and who is left out, with why.
+
+        `waiting` are those who just wait, `faults` those of whom somebody must mend something, by beneficiary number.
+        Of those with one account the first is taken: the treasury takes an account once in a bill.
+
+        Raises CorrectionRefusedError when somebody who was named would be left out, or when nobody is left.
+        """
+        kind, done = ("new original", "paid anew") if order.new_original else ("revision", "revised")
+        taken: dict[str, Account] = {}
+        sharing: dict[str, str] = {}
+        stopped: dict[str, str] = {}
+        to_mend: dict[str, str] = {}
+        for number in sorted(failed.keys() - waiting.keys()):
+            if (stop := payment.stopped(failed[number].last.row.line_item_ids)) is not None:
+                stopped[number] = stop
+            elif number in faults:
+                to_mend[number] = faults[number]
+            elif other := next((o for o, account in taken.items() if account.same_as(now[number])), None):
+                sharing[number] = f"it has the same account as {other}, which takes another {kind}, after that one"
+            else:
+                taken[number] = now[number]
+        if order.named is None:
+            for fault in to_mend.values():
+                self.sweep.add_problem(f"PI {order.pi_number}: {fault}")
+        if stopped and not asked_for:
+            self.sweep.add_warning(f"PI {order.pi_number}: not {done}: {listed(stopped)}")
+        left_out = dict(sorted({**waiting, **stopped, **to_mend, **sharing}.items()))
+        if left_out and (order.named is not None or not taken):
+            nobody = f"; nobody was {done}" if len(failed) > 1 else ""
+            raise CorrectionRefusedError(f"{order.where} is not {done}: {listed(left_out)}{nobody}")
+        return taken, left_out
 
     def _check_earlier(self, original: PaymentInstruction) -> None:
         """Ask about the payment's FAILED numbers that the treasury may have.
@@ -544,3 +564,13 @@ def _unfit(accounts: Accounts, *, on_purpose: bool) -> str | None:
             "or choose the same account on purpose"
         )
     return None
+
+
+def _unreferenced(number: str, history: History) -> str | None:
+    """Why a revision can't name the PI by which somebody failed; None when it can."""
+    if history.last is history.first or history.last.pi.pa_bill_ref_number:
+        return None
+    return (
+        f"beneficiary {number} failed in {history.last.pi.pi_number} before FTPS has told that one's bill reference, "
+        "which the next revision names: it can be revised once ifms_ftps has got it"
+    )

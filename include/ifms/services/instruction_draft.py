@@ -69,17 +69,6 @@ def stopped(payment: Payment, bills: Mapping[str, Bill], ours: Collection[str] |
     return None
 
 
-def stopped_by_now(
-    platform: PlatformClient, tenant: str, payment_number: str, lines: Collection[str]
-) -> tuple[str, str] | None:
-    """Like `stopped`, for lines of a payment that had a PI already; what the platform does not find stops nothing."""
-    for payment in platform.payments(tenant, numbers=[payment_number]):
-        hold = stopped(payment, platform.bills(tenant, [row.bill_id for row in payment.bills]), lines)
-        if hold is not None:
-            return hold
-    return None
-
-
 @dataclass(frozen=True)
 class Share:
     """What one account gets, ready to be numbered."""

@@ -299,6 +299,47 @@ def test_two_with_one_account_go_one_after_the_other(paid, three, treasury):
     none_is_wrong(paid, treasury)
 
 
+def test_a_new_original_pays_two_with_one_account_one_after_the_other(paid, three, treasury):
+    one, two, other = three(mended=2)
+    mend(paid, numbers=[other])
+    long_ago(paid)
+    named = order(paid, new_original=True, beneficiary_numbers=(one, two, other))
+    with pytest.raises(SweepNeedsAttentionError, match=f"{other}: it has the same account as {one}"):
+        paid.correct(named)
+    assert sent(paid, "ORIGINAL") == []
+    for _ in range(2):
+        paid.correct(order(paid, new_original=True))
+        for service in ("PIS", "PAG", "PD"):
+            paid.run(service)
+    assert [paid_by(paid, each) for each in sent(paid, "ORIGINAL")] == [[one, two], [other]]
+    none_is_wrong(paid, treasury)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_who_failed_before_ftps_told_its_references_keeps_nobody_waiting(paid, three, treasury, named):
+    one, two, _ = three(mended=1)
+    paid.correct()
+    [first] = revisions(paid)
+    fail_before_its_references(treasury, first["pi_number"], one)
+    paid.run("FD")
+    treasury.clear()
+    assert sorted(failing(paid))[:2] == [one, two]
+    mend(paid, [one, two], account="000077770001")
+    asked = [order(paid, beneficiary_numbers=(one, two))] if named else []
+    with pytest.raises(SweepNeedsAttentionError, match=f"{one} failed in {first['pi_number']} before FTPS has told"):
+        paid.correct(*asked)
+    assert [paid_by(paid, each) for each in revisions(paid)[1:]] == ([] if named else [[two]])
+    none_is_wrong(paid, treasury)
+
+
+def fail_before_its_references(treasury, number, beneficiary):
+    """FD tells of a revision's failure while FTPS has not told its references."""
+    today = f"{datetime.now(UTC) + timedelta(hours=5.5):%Y-%m-%d}"
+    failure = {"benfId": beneficiary, "failedReason": "Account closed", "challanNumber": "777"}
+    row = {"billNumber": number, "voucherDate": today, "benfDtls": [failure]}
+    treasury.rule("FD", "plain_reply", text=json.dumps({"serviceId": "FD", "errorMsg": None, "data": [row]}))
+
+
 def test_who_is_too_late_keeps_nobody_waiting_and_nobody_is_chosen_too_late(paid, three, treasury):
     one, two, _ = three(mended=2)
     rewrite(paid.dsn, "UPDATE ifms.beneficiary SET failed_on = failed_on - 120 WHERE beneficiary_number = %s", [one])
@@ -770,6 +811,39 @@ def test_what_the_platform_has_cancelled_since_is_not_paid_again(paid, three, si
     with pytest.raises(SweepNeedsAttentionError, match="cancelled"):
         paid.correct(order(paid, beneficiary_numbers=tuple(numbers), new_original=new_original))
     assert sent(paid) == sent(paid, "ORIGINAL") == []
+
+
+@pytest.mark.parametrize("new_original", [False, True], ids=["revised", "repayment"])
+@pytest.mark.parametrize("asked", [True, False], ids=["by its number", "all that are due"])
+def test_a_line_that_is_cancelled_keeps_nobody_else_waiting(paid, three, simulators, treasury, asked, new_original):
+    one, two, other = three(mended=2)
+    paid.relay()
+    while simulators.ask_platform("GET", "state")["waiting"]:
+        pass
+    [row] = paid.rows("SELECT line_item_ids FROM ifms.beneficiary WHERE beneficiary_number = %s", one)
+    change = {"paymentNumber": original(paid)["payment_number"], "status": "CANCELLED", "lines": row["line_item_ids"]}
+    simulators.ask_platform("POST", "statuses", change)
+    if new_original:
+        long_ago(paid)
+        asked = True
+    sweep = paid.correct(*([order(paid, new_original=new_original)] if asked else []))
+    made = sent(paid, "ORIGINAL" if new_original else "REVISED")
+    assert [paid_by(paid, each) for each in made] == [[two, other] if new_original else [two]]
+    [said] = sweep.problems
+    assert f"{one}: line {row['line_item_ids'][0]} of payment" in said
+    assert sweep.counts["left_out"] == (1 if new_original else 2)
+    none_is_wrong(paid, treasury)
+
+
+def test_who_has_no_account_keeps_nobody_out_of_a_new_original(paid, three, simulators):
+    one, two, other = three(mended=1)
+    long_ago(paid)
+    simulators.ask_platform(
+        "POST", "accounts", {"tenantId": TENANT, "referenceId": payee_of(paid, two), "isActive": False}
+    )
+    with pytest.raises(SweepNeedsAttentionError, match=rf"beneficiary {two} .*no active primary bank account"):
+        paid.correct(order(paid, new_original=True))
+    assert [paid_by(paid, each) for each in sent(paid, "ORIGINAL")] == [[one, other]]
 
 
 @pytest.mark.parametrize("has_address", [True, False])
