@@ -29,6 +29,23 @@ def wage_bill(adapter: Adapter, payees: int = 3, tenant: str = TENANT) -> None:
     adapter.simulators.ask_platform("POST", "bills", {"type": "wage", "tenantId": tenant, "payees": payees})
 
 
+def one_account(adapter: Adapter) -> tuple[str, str]:
+    """Two payees with one account, who are one beneficiary: paid, and failed. Their ids, in the bill's order."""
+    bill = {"type": "wage", "tenantId": TENANT, "payees": 2, "same_account": True}
+    [made] = adapter.simulators.ask_platform("POST", "bills", bill)
+    adapter.cycle()
+    fail(adapter, "all")
+    adapter.run("FD")
+    one, two = made["payees"]
+    return one, two
+
+
+def give(adapter: Adapter, payee: str, account: str) -> None:
+    """The registry has another account for a payee."""
+    change = {"tenantId": TENANT, "referenceId": payee, "accountNumber": account}
+    adapter.simulators.ask_platform("POST", "accounts", change)
+
+
 def a_paid_bill(adapter: Adapter) -> None:
     """One wage bill of three payees, paid."""
     wage_bill(adapter)

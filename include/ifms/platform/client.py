@@ -501,6 +501,14 @@ class PlatformClient:
             unread_head=first_unread_head(unread_heads),
         )
 
+    def head_codes(self) -> Mapping[str, HeadCode]:
+        """Read the head codes alone: which lines of a bill are deductions.
+
+        Raises PlatformReplyError if they are missing.
+        """
+        masters = self._masters(self.config.state_tenant, {"expense": ["HeadCodes"]})
+        return head_codes_by_code(*masters.models("expense", "HeadCodes", HeadCode))
+
     def city_list(self, tenants: Collection[str] | None = None) -> CityList:
         """Read which cities there are, all or those of `tenants`: one call, where `master_data` makes one per city.
 

@@ -7,7 +7,7 @@ an account (step 7) comes after the numbers have been checked, and is the caller
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal, assert_never
@@ -109,6 +109,22 @@ def zero_lines(bill: Bill, head_codes: Mapping[str, HeadCode]) -> list[ZeroLine]
                 payee = _department(bill, head_code)
             found.append(ZeroLine(line.id, payee))
     return found
+
+
+def payees_of_lines(
+    bills: Iterable[Bill], head_codes: Mapping[str, HeadCode], lines: Collection[str]
+) -> dict[str, str]:
+    """Return whose each of these lines is, whatever has become of it; a line that is in none of the bills is absent.
+
+    Raises BadInputError, naming the bill, for one whose head code is unknown or whose detail names no payee.
+    """
+    return {
+        line.id: _addressed(bill, detail, line, head_codes).payee_id
+        for bill in bills
+        for detail in bill.bill_details
+        for line in detail.payable_line_items
+        if line.id in lines
+    }
 
 
 def _department(bill: Bill, head_code: HeadCode) -> str:

@@ -12,7 +12,8 @@ from ifms.ledger.corrections import History, Try
 from ifms.ledger.models import PaymentInstruction
 from ifms.platform.accounts import account_at
 from ifms.platform.client import PlatformClient
-from ifms.platform.models import BankAccountDetail, Bill, Payment
+from ifms.platform.models import BankAccount, BankAccountDetail, Bill, HeadCode, Payment
+from ifms.platform.payees import payees_of_lines
 from ifms.sealing import Sealer
 from ifms.services.instruction_draft import stopped
 from ifms.wire.bank import valid_account_number, valid_ifsc
@@ -66,6 +67,15 @@ class PaymentNow:
         holds = (stopped(payment, self._bills, lines) for payment in self._payments)
         return next((hold[1] for hold in holds if hold is not None), None)
 
+    def payees(self, lines: Collection[str], head_codes: Mapping[str, HeadCode]) -> list[str]:
+        """Whose these lines are, each payee once. Raises BadInputError where that can't be told."""
+        found = payees_of_lines(self._bills.values(), head_codes, lines)
+        if missing := sorted(set(lines) - found.keys()):
+            raise BadInputError(
+                f"the platform has line {', '.join(missing)} in no bill of payment {self.original.payment_number}"
+            )
+        return sorted(set(found.values()))
+
 
 @dataclass(frozen=True)
 class Candidates:
@@ -74,12 +84,19 @@ class Candidates:
     platform: PlatformClient
     sealer: Sealer
 
+    @cached_property
+    def _head_codes(self) -> Mapping[str, HeadCode]:
+        return self.platform.head_codes()
+
     def accounts(
-        self, original: PaymentInstruction, failed: Mapping[str, History]
+        self, original: PaymentInstruction, failed: Mapping[str, History], payment: PaymentNow | None = None
     ) -> tuple[dict[str, Accounts], dict[str, str]]:
-        """The accounts of each by beneficiary number; of those who can't be paid as they stand, why not."""
+        """The accounts of each by beneficiary number; of those who can't be paid as they stand, why not.
+
+        `payment` is the original's, of a caller that asks about it, too.
+        """
         accounts: dict[str, Accounts] = {}
-        held, faults = self.accounts_now(original, failed)
+        held, faults = self.accounts_now(original, failed, payment)
         for number, now in held.items():
             history = failed[number]
             try:
@@ -92,26 +109,48 @@ class Candidates:
         return accounts, faults
 
     def accounts_now(
-        self, original: PaymentInstruction, failed: Mapping[str, History]
+        self, original: PaymentInstruction, failed: Mapping[str, History], payment: PaymentNow | None = None
     ) -> tuple[dict[str, Account], dict[str, str]]:
-        """The active primary account of each, as the registry has it; of those without a valid one, what is wrong."""
-        payees = {number: history.last.row.beneficiary_id for number, history in failed.items()}
-        held = self.platform.bank_accounts(original.tenant_id, sorted(set(payees.values())))
+        """The active primary account of each, as the registry has it; of those without a valid one, what is wrong.
+
+        Payees who had one account are one beneficiary: they can be paid only while they have one account still.
+        """
+        payees, faults = self._payees(failed, payment or PaymentNow(self.platform, original))
+        ids = sorted({payee for theirs in payees.values() for payee in theirs})
+        held = self.platform.bank_accounts(original.tenant_id, ids)
         accounts: dict[str, Account] = {}
-        faults: dict[str, str] = {}
-        for number, payee in payees.items():
-            who = f"beneficiary {number} (payee {payee})"
-            detail = held[payee].primary if payee in held else None
-            if detail is None:
-                faults[number] = f"{who} has no active primary bank account"
-                continue
+        for number, theirs in payees.items():
             try:
-                accounts[number] = Account(
-                    valid_account_number(detail.account_number, who), valid_ifsc(detail.ifsc, who), detail
-                )
+                each = [_account_now(held.get(payee), f"beneficiary {number} (payee {payee})") for payee in theirs]
             except BadInputError as error:
                 faults[number] = str(error)
+                continue
+            if all(account.same_as(each[0]) for account in each):
+                accounts[number] = each[0]
+            else:
+                faults[number] = (
+                    f"beneficiary {number} is one payment to {', '.join(theirs)}, whose accounts differ now, so none "
+                    "of these can take it: give them one account in the registry until it is paid"
+                )
         return accounts, faults
+
+    def _payees(
+        self, failed: Mapping[str, History], payment: PaymentNow
+    ) -> tuple[dict[str, list[str]], dict[str, str]]:
+        """The payees of each, first whom the row names; of those whose payees can't be told, why not."""
+        payees: dict[str, list[str]] = {}
+        faults: dict[str, str] = {}
+        for number, history in failed.items():
+            row = history.last.row
+            others: list[str] = []
+            if len(row.line_item_ids) > 1:  # one line is one payee's
+                try:
+                    others = payment.payees(row.line_item_ids, self._head_codes)
+                except BadInputError as error:
+                    faults[number] = f"beneficiary {number} (payee {row.beneficiary_id} and maybe others): {error}"
+                    continue
+            payees[number] = [row.beneficiary_id, *(payee for payee in others if payee != row.beneficiary_id)]
+        return payees, faults
 
     def account_of(self, tried: Try) -> Account:
         """The account that a PI paid to: as it was sent, or, where that is not known here, by the audit log.
@@ -124,3 +163,10 @@ class Candidates:
         number, ifsc = account_at(self.platform, tried.pi.tenant_id, row.beneficiary_id, tried.pi.created_at)
         who = f"beneficiary {row.beneficiary_number}, by the audit log,"
         return Account(number, valid_ifsc(ifsc or row.ifsc, who))
+
+
+def _account_now(held: BankAccount | None, who: str) -> Account:
+    detail = held.primary if held is not None else None
+    if detail is None:
+        raise BadInputError(f"{who} has no active primary bank account")
+    return Account(valid_account_number(detail.account_number, who), valid_ifsc(detail.ifsc, who), detail)

@@ -244,7 +244,7 @@ class Corrections:
     def _repayment(self, order: Order, original: PaymentInstruction, failed: Mapping[str, History]) -> Ready:
         """A new original for failed beneficiaries, to the accounts that they have now."""
         payment = PaymentNow(self.platform, original)
-        accounts, faults = self.candidates.accounts_now(original, failed)
+        accounts, faults = self.candidates.accounts_now(original, failed, payment)
         accounts, left_out = self._taken(order, failed, payment, accounts, {}, faults, asked_for=True)
         failed = {number: failed[number] for number in accounts}
         order = self.sweep.db.transact(
@@ -279,7 +279,7 @@ class Corrections:
         Raises CorrectionRefusedError when somebody who was named can't be revised so, or when nobody can.
         """
         payment = PaymentNow(self.platform, original)
-        accounts, faults = self.candidates.accounts(original, failed)
+        accounts, faults = self.candidates.accounts(original, failed, payment)
         faults |= {n: fault for n in accounts if (fault := _unreferenced(n, failed[n])) is not None}
         waiting = {n: why for n in accounts if (why := _unfit(accounts[n], on_purpose=n in order.same_account))}
         if order.named is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Generator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -22,7 +23,7 @@ from ifms.ledger.models import Beneficiary, PaymentInstruction
 from ifms.platform.client import PlatformClient
 from ifms.platform.masterdata import MasterData
 from ifms.platform.models import Bill, Payment
-from ifms.platform.payees import PayableLine, payable_lines
+from ifms.platform.payees import PayableLine, payable_lines, payees_of_lines
 from ifms.platform.portions import Portions
 from ifms.services.instruction_draft import stopped
 from ifms.sweep.run import Sweep
@@ -85,7 +86,8 @@ def unsettled(
 def withheld(portions: Portions, master: MasterData, stored: Sequence[Stored]) -> dict[str, str]:
     """Why PIs may not be sent now, by number: those that the platform no longer owes as they are, or can't be asked.
 
-    One search of payments and one of bills for each city, unless something about one of them fails.
+    One search of payments and one of bills for each city, unless something about one of them fails; and one of accounts
+    where several payees are one beneficiary of a PI that has never been sent.
     """
     by_city: dict[str, list[Stored]] = defaultdict(list)
     for each in stored:
@@ -107,8 +109,36 @@ def _withheld_of(
     numbers = {each.pi.payment_number for each in ours}
     payments = {row.payment_number: row for row in platform.payments(tenant, numbers=sorted(numbers))}
     bills = platform.bills(tenant, [row.bill_id for payment in payments.values() for row in payment.bills])
+    apart = _apart(platform, master, tenant, ours, bills)
     reasons = {each.pi.pi_number: why_not(each, payments.get(each.pi.payment_number), bills, master) for each in ours}
-    return {number: why for number, why in reasons.items() if why is not None}
+    return apart | {number: why for number, why in reasons.items() if why is not None}
+
+
+def _apart(
+    platform: PlatformClient, master: MasterData, tenant: str, ours: Sequence[Stored], bills: Mapping[str, Bill]
+) -> dict[str, str]:
+    """PIs that nobody has sent yet, of which a beneficiary is several payees who no longer have one account."""
+    unsent = [each for each in ours if not each.pi.may_have_arrived and not each.pi.held_back]
+    rows = [(each.pi, row) for each in unsent for row in each.rows if len(row.line_item_ids) > 1]  # one is one payee's
+    lines = frozenset(line for _, row in rows for line in row.line_item_ids)
+    whose: dict[str, str] = {}
+    for bill in bills.values() if lines else ():
+        with suppress(BadInputError):  # what is wrong with the bill is said by who looks at what it owes
+            whose |= payees_of_lines([bill], master.head_codes, lines)
+    payees_of = [(pi, row, sorted({whose[line] for line in row.line_item_ids if line in whose})) for pi, row in rows]
+    joined = [(pi, row.beneficiary_number, payees) for pi, row, payees in payees_of if len(payees) > 1]
+    if not joined:
+        return {}
+    held = platform.bank_accounts(tenant, sorted({payee for _, _, payees in joined for payee in payees}))
+    found: dict[str, str] = {}
+    for pi, number, payees in joined:
+        details = [held[payee].primary if payee in held else None for payee in payees]
+        if len({(detail.account_number, detail.ifsc) if detail is not None else None for detail in details}) > 1:
+            found[pi.pi_number] = (
+                f"beneficiary {number} is one payment to {', '.join(payees)}, whose accounts differ now: give them one "
+                "account in the registry, or cancel this PI"
+            )
+    return found
 
 
 def why_not(stored: Stored, payment: Payment | None, bills: Mapping[str, Bill], master: MasterData) -> str | None:

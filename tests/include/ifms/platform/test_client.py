@@ -523,6 +523,12 @@ def test_the_cities_alone_take_one_call(platform, client):
         client.city_list().city("od.nowhere")
 
 
+def test_the_head_codes_alone_take_one_call(platform, client):
+    serve_masters(platform, {"expense": STATE_MASTERS["expense"]})
+    assert client.head_codes()["LC"].is_deduction
+    assert [sent["MdmsCriteria"]["tenantId"] for sent in platform.sent["mdms_search"]] == ["od"]
+
+
 @pytest.mark.parametrize(
     ("module", "path"),
     [("tenant", "tenant.tenants"), ("ifms", "ifms.HeadOfAccounts"), ("expense", "expense.HeadCodes")],

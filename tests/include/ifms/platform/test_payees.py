@@ -13,6 +13,7 @@ from ifms.platform.payees import (
     ZeroLine,
     merge_by_payee,
     payable_lines,
+    payees_of_lines,
     zero_lines,
 )
 
@@ -60,6 +61,16 @@ def test_a_detail_without_payee_is_named(wage_bill, payment_row):
     wage_bill["billDetails"][0]["payee"] = None
     with pytest.raises(BadInputError, match="detail-1 names no payee"):
         lines_of(wage_bill, payment_row)
+
+
+def test_whose_a_line_is_whatever_has_become_of_it(wage_bill):
+    wage_bill["billDetails"][0]["payableLineItems"][0]["status"] = "INACTIVE"
+    bills = [Bill.model_validate(wage_bill)]
+    whose = {"line-1": "ind-1", "line-2": "Deduction_od.demo_LC"}
+    assert payees_of_lines(bills, CODES, {"line-1", "line-2", "line-x"}) == whose
+    assert payees_of_lines(bills, {"WEG": CODES["WEG"]}, {"line-1"}) == {"line-1": "ind-1"}
+    with pytest.raises(BadInputError, match=r"WB/2026-27/000001.*'LC'"):
+        payees_of_lines(bills, {"WEG": CODES["WEG"]}, whose.keys())
 
 
 def with_zero_line(bill, payment, amount=Decimal("0.00"), **changes):

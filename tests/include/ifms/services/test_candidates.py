@@ -3,7 +3,9 @@
 import psycopg
 import pytest
 from support import failed
+from support.databases import rewrite
 from support.failed import TENANT
+from support.platform_store import change_stored
 
 from ifms.ledger import corrections, instructions
 from ifms.ledger.database import Database
@@ -100,6 +102,61 @@ def test_an_account_that_only_the_audit_log_knows(adapter, look):
     accounts, faults = look()
     assert (accounts[number].mended, faults) == (False, {})
     assert adapter.rows("SELECT id FROM ifms.beneficiary WHERE account_sealed IS NOT NULL") == []  # it only looked
+
+
+PAYEES = "is one payment to {}, {}, whose accounts differ now"
+
+
+@pytest.mark.parametrize("mended", ["the first", "the second", "each another", "both the same"])
+def test_payees_who_had_one_account_can_be_paid_while_they_have_one(adapter, look, mended):
+    one, two = failed.one_account(adapter)
+    [number] = failed.failing(adapter)
+    [row] = adapter.rows("SELECT beneficiary_id FROM ifms.beneficiary")
+    first, second = (one, two) if row["beneficiary_id"] == one else (two, one)
+    accounts, faults = look()
+    assert (accounts[number].mended, faults) == (False, {})
+    if mended != "the second":
+        failed.give(adapter, first, "000099990001")
+    if mended != "the first":
+        failed.give(adapter, second, "000099990001" if mended == "both the same" else "000099990002")
+    accounts, faults = look()
+    if mended == "both the same":
+        assert (accounts[number].mended, accounts[number].now.number, faults) == (True, "000099990001", {})
+    else:
+        assert (accounts, list(faults)) == ({}, [number])
+        assert PAYEES.format(first, second) in faults[number]
+        assert "0000" not in faults[number].replace(number, "")
+
+
+def test_one_of_several_payees_without_an_account_is_named(adapter, look):
+    one, two = failed.one_account(adapter)
+    [number] = failed.failing(adapter)
+    for payee in (two, one):
+        adapter.simulators.ask_platform(
+            "POST", "accounts", {"tenantId": TENANT, "referenceId": payee, "isActive": payee != two}
+        )
+    _, faults = look()
+    assert faults == {number: f"beneficiary {number} (payee {two}) has no active primary bank account"}
+
+
+def test_whose_lines_nobody_knows_is_not_guessed_at(adapter, look):
+    failed.paid_and_failed(adapter, failures=1)
+    [number] = failed.failing(adapter)
+    rewrite(adapter.dsn, "UPDATE ifms.beneficiary SET line_item_ids = line_item_ids || 'another line'::text")
+    accounts, faults = look()
+    assert (accounts, list(faults)) == ({}, [number])
+    assert "has line another line in no bill of payment EP/" in faults[number]
+
+
+def test_several_lines_of_one_payee_are_his_alone(adapter, look, tmp_path):
+    one, two = failed.one_account(adapter)
+    [number] = failed.failing(adapter)
+    [row] = adapter.rows("SELECT beneficiary_id FROM ifms.beneficiary")
+    for detail in (0, 1):
+        change_stored(tmp_path, "bill", f"$.billDetails[{detail}].payee.identifier", f'"{row["beneficiary_id"]}"')
+    failed.give(adapter, two if row["beneficiary_id"] == one else one, "000099990001")
+    accounts, faults = look()
+    assert (list(accounts), faults) == ([number], {})
 
 
 def test_no_account_is_shown():

@@ -17,9 +17,11 @@ from support.failed import (
     choices,
     fail,
     failing,
+    give,
     long_ago,
     mend,
     none_is_wrong,
+    one_account,
     order,
     original,
     paid_by,
@@ -28,6 +30,7 @@ from support.failed import (
     sent,
     wage_bill,
 )
+from support.keys import account_numbers
 from support.uncertain import DUPLICATE
 
 from ifms.cities import Cities
@@ -338,6 +341,26 @@ def fail_before_its_references(treasury, number, beneficiary):
     failure = {"benfId": beneficiary, "failedReason": "Account closed", "challanNumber": "777"}
     row = {"billNumber": number, "voucherDate": today, "benfDtls": [failure]}
     treasury.rule("FD", "plain_reply", text=json.dumps({"serviceId": "FD", "errorMsg": None, "data": [row]}))
+
+
+@pytest.mark.simulators(platform=ONE_CITY)
+@pytest.mark.parametrize("new_original", [False, True], ids=["revised", "repayment"])
+def test_two_payees_are_paid_on_one_account_or_not_at_all(adapter, treasury, new_original):
+    """They had one account and are one beneficiary; by now each has his own, or one of them."""
+    one, two = one_account(adapter)
+    if new_original:
+        long_ago(adapter)
+    asked = [order(adapter, new_original=True)] if new_original else []
+    for payee, account in ((two, "000099990002"), (one, "000099990001")):
+        give(adapter, payee, account)
+        with pytest.raises(SweepNeedsAttentionError, match=f"({one}|{two}), ({one}|{two}), whose accounts differ now"):
+            adapter.correct(*asked)
+    assert sent(adapter) == sent(adapter, "ORIGINAL") == []
+    give(adapter, two, "000099990001")
+    adapter.correct(*asked)
+    [made] = sent(adapter, "ORIGINAL" if new_original else "REVISED")
+    assert account_numbers(adapter.dsn)[f"{made['pi_number']} {paid_by(adapter, made)[0]}"] == "000099990001"
+    none_is_wrong(adapter, treasury)
 
 
 def test_who_is_too_late_keeps_nobody_waiting_and_nobody_is_chosen_too_late(paid, three, treasury):

@@ -11,7 +11,7 @@ from psycopg import errors
 from support.adapter import Adapter, Treasury
 from support.bad_ones import BadOnes
 from support.databases import as_worker
-from support.failed import TENANT, mend, original, paid_and_failed, revisions, wage_bill
+from support.failed import TENANT, give, mend, original, paid_and_failed, revisions, wage_bill
 from support.keys import account_numbers
 from support.platform_store import change_stored
 from support.uncertain import nobody_listens
@@ -277,3 +277,32 @@ def test_a_revision_is_checked_in_the_same_way(adapter: Adapter, treasury: Treas
     change_stored(tmp_path, "payment", "$.status", '"PARTIAL"')
     adapter.correct()
     assert revisions(adapter)[0]["status"] == "INITIATED"
+
+
+def test_two_payees_whose_one_account_is_no_longer_one_are_not_sent_first(adapter: Adapter, treasury: Treasury):
+    bill = {"type": "wage", "tenantId": TENANT, "payees": 2, "same_account": True}
+    [made] = adapter.simulators.ask_platform("POST", "bills", bill)
+    adapter.run("VA")
+    adapter.run("PA")
+    with nobody_listens(adapter):
+        adapter.run("PI")
+    one, two = made["payees"]
+    give(adapter, two, "000099990001")
+    stays_pending(adapter, treasury, "whose accounts differ now: give them one account in the registry, or cancel this")
+    give(adapter, one, "000099990001")
+    adapter.run("PI")
+    assert adapter.statuses() == Counter(INITIATED=1)
+
+
+def test_one_that_may_have_arrived_is_sent_again_whatever_its_payees_accounts_are(adapter: Adapter, treasury: Treasury):
+    bill = {"type": "wage", "tenantId": TENANT, "payees": 2, "same_account": True}
+    [made] = adapter.simulators.ask_platform("POST", "bills", bill)
+    adapter.run("VA")
+    adapter.run("PA")
+    treasury.rule("PI", "refuse")
+    with pytest.raises(SweepUnreachableError):
+        adapter.run("PI")
+    treasury.clear()
+    give(adapter, made["payees"][1], "000099990001")
+    adapter.run("PI")
+    assert adapter.statuses() == Counter(INITIATED=1)
