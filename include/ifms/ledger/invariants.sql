@@ -208,6 +208,22 @@ LEFT JOIN ifms.beneficiary first ON first.payment_instruction_id = o.id
  AND first.beneficiary_number = b.beneficiary_number AND first.amount = b.amount
 WHERE (later.parent_pi_number IS NOT NULL OR later.repayment_of IS NOT NULL) AND first.id IS NULL
 
+-- invariant: corrections_follow_the_last_payment
+-- holds: a revision or repayment follows the original that, or a revision of which, has paid its beneficiaries last
+-- remedy: Pause ifms_pi and ifms_cor and ask the treasury what it has paid; settle by hand one that it lacks
+SELECT 'PI ' || later.pi_number || ' follows ' || later.original || ', and ' || b.beneficiary_number
+       || ' was paid last by ' || last.pi_number
+FROM (SELECT id, pi_number, coalesce(parent_pi_number, repayment_of) AS original FROM ifms.payment_instruction
+      WHERE (parent_pi_number IS NOT NULL OR repayment_of IS NOT NULL) AND status <> 'FAILED') later
+JOIN ifms.beneficiary b ON b.payment_instruction_id = later.id
+CROSS JOIN LATERAL (
+    SELECT p.pi_number, coalesce(p.parent_pi_number, p.pi_number) AS original
+    FROM ifms.beneficiary earlier JOIN ifms.payment_instruction p ON p.id = earlier.payment_instruction_id
+    WHERE earlier.beneficiary_number = b.beneficiary_number AND earlier.created_at < b.created_at
+      AND p.status <> 'FAILED'
+    ORDER BY earlier.created_at DESC LIMIT 1) last
+WHERE last.original <> later.original
+
 -- What may be at the treasury -----------------------------------------------------------------------------------------
 
 -- invariant: failed_is_not_at_the_treasury

@@ -75,23 +75,38 @@ def failed_of(connection: Connection, order: Order) -> tuple[PaymentInstruction,
     if under_way is not None:
         raise CorrectionRefusedError(f"{where} has {under_way} on its way: wait for what becomes of it")
     known = corrections.histories(connection, original)
-    failed = {number: history for number, history in known.items() if history.last.failed}
+    returned = {number: history for number, history in known.items() if history.last.failed}
+    failed = {number: history for number, history in returned.items() if _original_of(history) == original.pi_number}
+    elsewhere = {number: _original_of(returned[number]) for number in returned.keys() - failed.keys()}
     if order.named is not None:
         for number in order.named:
             if number not in known:
                 raise CorrectionRefusedError(f"{where} has no beneficiary {number}")
+            if number in elsewhere:
+                raise CorrectionRefusedError(
+                    f"{where}: {number} was paid anew since, and failed once more: name {elsewhere[number]}"
+                )
             if number not in failed:
                 raise CorrectionRefusedError(
                     f"{where}: the payment of {number} has not failed (it is {known[number].last.row.status})"
                 )
         failed = {number: failed[number] for number in order.named}
     if not failed:
-        raise CorrectionRefusedError(f"{where} has no failed beneficiary that nobody has taken over")
+        named = f"; who failed once more has since been paid anew: name {', '.join(sorted(set(elsewhere.values())))}"
+        raise CorrectionRefusedError(
+            f"{where} has no failed beneficiary that nobody has taken over{named if elsewhere else ''}"
+        )
     if order.new_original or order.named is not None:
         _check_deadline(connection, order, failed)
         if paid := may_be_paid(connection, failed):
             raise CorrectionRefusedError(f"{where} is not corrected: {listed(paid)}")
     return original, failed
+
+
+def _original_of(history: History) -> str:
+    """The original PI whose correction pays somebody next: the last that paid, or the one whose revision did."""
+    last = history.last.pi
+    return last.parent_pi_number or last.pi_number
 
 
 def parameters_of(order: Order, accounts: Mapping[str, Account], sealer: Sealer) -> dict[str, Any]:

@@ -152,6 +152,7 @@ DAMAGES = {
             {
                 "status_and_money_agree",
                 "corrections_pay_what_failed",
+                "corrections_follow_the_last_payment",
                 "log_tells_the_status",
                 "beneficiaries_follow_their_pi",
                 "changes_are_told",
@@ -251,6 +252,13 @@ DAMAGES = {
         "corrections_pay_what_failed",
         f"UPDATE {PI} SET parent_pi_number = '{{repaid}}' WHERE pi_number = '{{revision}}'",
         "{revision}",
+        frozenset({"corrections_follow_the_last_payment"}),
+    ),
+    "a correction follows another original than failed": Damage(
+        "corrections_follow_the_last_payment",
+        f"UPDATE {PI} SET repayment_of = '{{corrected}}' WHERE pi_number = '{{repayment}}'",
+        "PI {repayment} follows {corrected}, and ",
+        frozenset({"corrections_pay_what_failed"}),
     ),
     "a status is written by hand": Damage(
         "log_tells_the_status",

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import psycopg
 import pytest
 import time_machine
 from support import second_person
@@ -31,6 +32,7 @@ from support.uncertain import on
 
 from ifms.errors import SweepNeedsAttentionError
 from ifms.ledger import proposals
+from ifms.ledger.invariants import find_violations
 from ifms.ledger.proposals import Act
 from ifms.sealing import Sealer
 from ifms.services.candidates import Account
@@ -110,6 +112,53 @@ def test_who_can_still_be_corrected_is_in_no_new_original(paid, three):
     with pytest.raises(SweepNeedsAttentionError, match=f": {one} can still be corrected, until"):
         paid.correct(order(paid, beneficiary_numbers=(one, two), new_original=True))
     assert sent(paid, "ORIGINAL") == []
+
+
+def test_who_failed_in_a_new_original_is_corrected_by_that_one(paid, treasury):
+    """And another failure of the first original by the first."""
+    one, two, _ = (
+        row["beneficiary_number"] for row in paid.rows("SELECT beneficiary_number FROM ifms.beneficiary ORDER BY 1")
+    )
+    fail(paid, [one])
+    paid.run("FD")
+    long_ago(paid)
+    mend(paid, [one])
+    paid.correct(order(paid, new_original=True))
+    for service in ("PIS", "PAG", "PD"):
+        paid.run(service)
+    [anew] = sent(paid, "ORIGINAL")
+    fail(paid, [one], anew["pi_number"])
+    paid.run("FD")
+    mend(paid, [one], account="000077770001")
+    for named in (None, (one,)):
+        with pytest.raises(SweepNeedsAttentionError, match=f"name {anew['pi_number']}"):
+            paid.correct(order(paid, beneficiary_numbers=named))
+    fail(paid, [two])
+    paid.run("FD")
+    mend(paid, [two], account="000077770002")
+    paid.correct()
+    made = {each["parent_pi_number"]: paid_by(paid, each) for each in revisions(paid)}
+    assert made == {original(paid)["pi_number"]: [two], anew["pi_number"]: [one]}
+    assert {each["org_bill_ref_number"] for each in revisions(paid)} == {
+        original(paid)["pa_bill_ref_number"],
+        sent(paid, "ORIGINAL")[0]["pa_bill_ref_number"],
+    }
+    paid.run("FTPS")
+    fail(
+        paid,
+        [one],
+        next(each["pi_number"] for each in revisions(paid) if each["parent_pi_number"] == anew["pi_number"]),
+    )
+    paid.run("FTFPS")
+    mend(paid, [one], account="000077770003")
+    paid.correct()  # whom a revision of the new original failed to pay is still that one's
+    assert [each["parent_pi_number"] for each in revisions(paid)].count(anew["pi_number"]) == 2
+    none_is_wrong(paid, treasury)
+    by_the_first = "UPDATE ifms.payment_instruction SET parent_pi_number = %s WHERE parent_pi_number = %s"
+    rewrite(paid.dsn, by_the_first, [original(paid)["pi_number"], anew["pi_number"]])
+    with psycopg.connect(paid.dsn) as connection:
+        broken = [found.invariant.name for found in find_violations(connection)]
+    assert broken == ["corrections_follow_the_last_payment"]
 
 
 def approved(adapter, wanted, accounts, act=None, sealer=KEYRING.sealer):
