@@ -19,6 +19,7 @@ from typing import cast
 
 from ifms import clock
 from ifms.errors import (
+    BadInputError,
     ConflictError,
     CorrectionRefusedError,
     IfmsError,
@@ -501,7 +502,8 @@ class Corrections:
     def _request_again(self, connection: Connection, stored: Stored) -> CorRequest:
         """The request of a stored revision: the same rows give the same content.
 
-        Raises SignatureError or SealError when its rows are not what was signed.
+        Raises SignatureError or SealError when its rows are not what was signed, BadInputError for one that was never
+        sent and comes too late now: what may have arrived is settled, however late it is.
         """
         revision = stored.pi
         check_instruction(self.keyring, revision, stored.rows, stored.bill_ids)
@@ -509,6 +511,8 @@ class Corrections:
         assert original is not None, "a revision has its original"
         earlier = corrections.histories(connection, original, before=revision.created_at)
         failed = {row.beneficiary_number: earlier[row.beneficiary_number] for row in stored.rows}
+        if not revision.may_have_arrived and not revision.held_back and (late := too_late(connection, failed)):
+            raise BadInputError(f"it was never sent: cancel it; {listed(late)}")
         first = {number: self._stored(history.first) for number, history in failed.items()}
         before = {number: self._stored(history.last) for number, history in failed.items()}
         return self._request(connection, original, revision, failed, first, before)

@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import psycopg
 import pytest
@@ -31,7 +32,7 @@ from support.failed import (
     wage_bill,
 )
 from support.keys import account_numbers
-from support.uncertain import DUPLICATE
+from support.uncertain import DUPLICATE, nobody_listens, on
 
 from ifms.cities import Cities
 from ifms.errors import SweepNeedsAttentionError, SweepUnreachableError, TreasuryLoginError
@@ -44,6 +45,7 @@ from ifms.services import cor
 from ifms.services.cor import Corrections
 from ifms.services.correction_order import Order
 from ifms.services.instruction_draft import sendable_address
+from ifms.services.manual_settlement import cancel
 from ifms.sweep.scope import Scope
 
 ONE_CITY = {"cities": 1, "bills_per_city": 0}
@@ -361,6 +363,36 @@ def test_two_payees_are_paid_on_one_account_or_not_at_all(adapter, treasury, new
     [made] = sent(adapter, "ORIGINAL" if new_original else "REVISED")
     assert account_numbers(adapter.dsn)[f"{made['pi_number']} {paid_by(adapter, made)[0]}"] == "000099990001"
     none_is_wrong(adapter, treasury)
+
+
+def test_a_revision_that_was_never_sent_is_not_sent_after_its_last_day(failed, treasury):
+    mend(failed)
+    with nobody_listens(failed):
+        failed.correct(order(failed))
+    [revision] = revisions(failed)
+    assert revision["last_attempt"] == "never_sent"
+    long_ago(failed)
+    for _ in range(2):
+        with pytest.raises(
+            SweepNeedsAttentionError, match=f"{revision['pi_number']} can't be sent again: it was never"
+        ):
+            failed.correct()
+    assert (revisions(failed)[0]["status"], treasury.state["corrections"]) == ("PENDING", [])
+    on(failed, partial(cancel, pi_number=revision["pi_number"], typed=revision["pi_number"], reason="late", person="p"))
+    failed.correct(order(failed, new_original=True))
+    assert (len(sent(failed, "ORIGINAL")), failing(failed)) == (1, [])
+    none_is_wrong(failed, treasury)
+
+
+def test_one_that_may_have_arrived_is_settled_after_its_last_day(failed, treasury):
+    mend(failed)
+    treasury.rule("COR", "lost_reply")
+    with pytest.raises(SweepUnreachableError):
+        failed.correct(order(failed))
+    treasury.clear()
+    long_ago(failed)
+    failed.correct()
+    assert revisions(failed)[0]["status"] == "INITIATED"
 
 
 def test_who_is_too_late_keeps_nobody_waiting_and_nobody_is_chosen_too_late(paid, three, treasury):
