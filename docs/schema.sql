@@ -1687,8 +1687,10 @@ CREATE TABLE ifms.bill (
     claim_token uuid,
     claimed_until timestamp with time zone,
     asked_at timestamp with time zone DEFAULT now() NOT NULL,
+    duplicate_since timestamp with time zone,
     CONSTRAINT bill_asked_at_in_bounds CHECK (((asked_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (asked_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
-    CONSTRAINT bill_claimed_until_in_bounds CHECK (((claimed_until >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (claimed_until < '2100-01-01 00:00:00+00'::timestamp with time zone)))
+    CONSTRAINT bill_claimed_until_in_bounds CHECK (((claimed_until >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (claimed_until < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT bill_duplicate_since_in_bounds CHECK (((duplicate_since >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (duplicate_since < '2100-01-01 00:00:00+00'::timestamp with time zone)))
 );
 
 --
@@ -7305,6 +7307,12 @@ GRANT UPDATE(claimed_until) ON TABLE ifms.bill TO ifms_work;
 
 GRANT UPDATE(asked_at) ON TABLE ifms.bill TO ifms_work;
 GRANT SELECT(asked_at) ON TABLE ifms.bill TO ifms_read;
+
+--
+-- Name: COLUMN bill.duplicate_since; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(duplicate_since) ON TABLE ifms.bill TO ifms_work;
 
 --
 -- Name: TABLE call_access; Type: ACL; Schema: ifms; Owner: -

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from ifms.errors import ConflictError
@@ -23,6 +23,8 @@ class ClaimedBill:
 
     id: UUID
     bill_id: str
+    duplicate_since: datetime | None = None
+    """Since when the platform refuses its payment as a second one, and calls the bill unpaid."""
 
 
 _UNPAID = Queue(
@@ -92,12 +94,13 @@ def bills_of(connection: Connection, pis: Collection[PaymentInstruction]) -> dic
     return found
 
 
-def give_up_bill(connection: Connection, bill: ClaimedBill, claim: Claim) -> None:
-    """The platform has refused the payment: whoever comes next may ask again.
+def give_up_bill(connection: Connection, bill: ClaimedBill, claim: Claim, *, duplicate: bool = False) -> None:
+    """The platform has refused the payment, as a second one if `duplicate`: whoever comes next may ask again.
 
     Not for a request that may have arrived: then the claim runs out by itself, when the platform has long stored it.
     """
-    settle(connection, _UNPAID.table, bill.id, claim)
+    sets = "duplicate_since = coalesce(duplicate_since, now())" if duplicate else ""
+    settle(connection, _UNPAID.table, bill.id, claim, sets)
 
 
 def bind_bills(target: Target, tenant_id: str, paid: Mapping[str, Collection[str]]) -> None:

@@ -119,12 +119,13 @@ class PlatformClient:
 
     # Bills and payments -----------------------------------------------------------------------------------------------
 
-    def bills_to_pay(self, tenant_id: str) -> Iterator[Bill]:
+    def bills_to_pay(self, tenant_id: str, *, without_workflow: Callable[[Bill], None] | None = None) -> Iterator[Bill]:
         """Yield the approved bills that have no payment, each once; the caller may create payments meanwhile.
 
         All pages are read before the first bill is given, because creating payments shifts them (§2). The platform
         fills wfStatus for the first ten bills of a page only, so a bill without one is asked for again by its id,
-        ten at a time; if it still has none, it is not given out but logged, and the next run sees it again.
+        ten at a time; if it still has none, it is not given out but logged, and the next run sees it again;
+        `without_workflow` hears of it unless its status alone says that it is not approved.
 
         A bill that can't be read doesn't stop the others: they are all given, then PlatformReplyError names it.
         """
@@ -149,6 +150,8 @@ class PlatformClient:
                 continue
             if bill.wf_status is None:
                 _log.warning("%s has no workflow status, is left for the next run", bill.label)
+                if without_workflow is not None and bill.stopped is None:
+                    without_workflow(bill)
             elif bill.wf_status.upper() == "APPROVED" and bill.stopped is None:
                 yield bill
         if unreadable:

@@ -37,6 +37,7 @@ from ifms.sweep.run import Sweep
 from ifms.sweep.scope import Scope
 
 LEASE = timedelta(minutes=10)
+SHOWN = 10  # bills without a workflow's state that a run names; the others it counts
 _FIRST = datetime(2000, 1, 1, tzinfo=UTC)  # what the ledger can hold
 
 
@@ -53,12 +54,14 @@ class _Due:
 class _Raised:
     """What became of one bill: its payment, or why there is none, and whether the request may have arrived.
 
-    `late`: nothing was asked, because the claim had almost run out and another run might be asking.
+    `exists`: the platform has a payment of it, which `payment` is where it is known. `late`: nothing was asked, because
+    the claim had almost run out and another run might be asking.
     """
 
     payment: Payment | None = None
     fault: str | None = None
     unsure: bool = False
+    exists: bool = False
     late: bool = False
 
 
@@ -71,6 +74,8 @@ def create_payments(sweep: Sweep, platform: PlatformClient, cities: CityList, sc
         sweep.add_problem(fault)
     chosen = None if scope.bills is None else ChosenBills(sweep, platform, cities, scope)
 
+    stateless: list[Bill] = []
+
     def bills() -> Generator[_Due, None, None]:
         if chosen is not None:
             for tenant, found in chosen.payable():
@@ -80,10 +85,12 @@ def create_payments(sweep: Sweep, platform: PlatformClient, cities: CityList, sc
             # All of a city's bills are read before its first payment: each payment would shift the pages.
             found = []
             try:
-                found.extend(bill for bill in platform.bills_to_pay(tenant) if _in_scope(bill, scope))
+                unpaid = platform.bills_to_pay(tenant, without_workflow=stateless.append)
+                found.extend(bill for bill in unpaid if _in_scope(bill, scope))
             except PlatformError as error:
                 sweep.add_problem(f"the bills of {tenant} could not all be read: {error}")
             yield from _claimed(sweep, tenant, found)
+        _tell_stateless(sweep, [bill for bill in stateless if _in_scope(bill, scope)])
 
     # A copy that has fallen behind its lease asks for nothing: another may have asked, and the platform not stored it.
     needed = min(platform.config.timeout_seconds, LEASE.total_seconds() / 2)
@@ -94,7 +101,7 @@ def create_payments(sweep: Sweep, platform: PlatformClient, cities: CityList, sc
         try:
             return _Raised(platform.create_payment(NewPayment.for_bill(due.bill)))
         except PaymentExistsError:
-            return _Raised()
+            return _existing(platform, due)
         except BadInputError as error:  # it names the bill
             return _Raised(fault=str(error))
         except PlatformRefusedError as error:
@@ -105,19 +112,20 @@ def create_payments(sweep: Sweep, platform: PlatformClient, cities: CityList, sc
     def settle(due: _Due, raised: _Raised) -> None:
         bill = due.bill
         if raised.payment is not None:
-            sweep.counts["payments_created"] += 1
+            sweep.counts["payments_found" if raised.exists else "payments_created"] += 1
             remember(sweep, [raised.payment])
             number = raised.payment.payment_number or ""
             sweep.db.transact(lambda c: _bind(c, bill, number))
-            if chosen is not None:
+            if chosen is not None and not raised.exists:
                 chosen.made(bill, raised.payment)
         elif not raised.unsure:
-            sweep.db.transact(lambda c: give_up_bill(c, due.claimed, due.claim))
+            sweep.db.transact(lambda c: give_up_bill(c, due.claimed, due.claim, duplicate=raised.exists))
+            sweep.counts["refused_as_paid"] += raised.exists
         if raised.late:
             sweep.counts["fallen_behind"] += 1
             if chosen is not None:
                 sweep.add_problem(f"{bill.label}: this run has fallen behind and did not ask; choose it again")
-        elif chosen is not None and raised == _Raised():
+        elif chosen is not None and raised.exists:
             chosen.has_payment(bill)
         if raised.fault is not None:
             sweep.add_problem(raised.fault)
@@ -131,6 +139,39 @@ def create_payments(sweep: Sweep, platform: PlatformClient, cities: CityList, sc
         if chosen is not None:
             chosen.report_payments()
     return sweep.db.transact(lambda c: payments_due(c, scope.cities(cities)))
+
+
+def _existing(platform: PlatformClient, due: _Due) -> _Raised:
+    """The platform has a payment of the bill: it is looked for once the bill has been called unpaid for long."""
+    bill, since = due.bill, due.claimed.duplicate_since
+    if since is None or clock.now() - since < STORED_WITHIN:
+        return _Raised(exists=True)
+    text = f"{bill.label}: the platform has called it unpaid for over {STORED_WITHIN} and refuses a second payment"
+    try:
+        found = [
+            payment
+            for payment in platform.payments(bill.tenant_id, bill_ids=[bill.id])
+            if bill.id in {row.bill_id for row in payment.bills}
+        ]
+    except PlatformError as error:
+        return _Raised(exists=True, fault=f"{text}; which the first is could not be read: {error}")
+    if len(found) == 1 and found[0].status == "INITIATED" and found[0].cancelled is None:
+        return _Raised(found[0], exists=True)
+    shown = ", ".join(f"{payment.label} ({payment.status})" for payment in found) or "no payment is found"
+    return _Raised(exists=True, fault=f"{text}: {shown}; ask the platform what became of it")
+
+
+def _tell_stateless(sweep: Sweep, bills: Sequence[Bill]) -> None:
+    """Approved by their status, and without a workflow's state, which the platform should have of each bill."""
+    if not bills:
+        return
+    sweep.counts["without_workflow"] += len(bills)
+    names = ", ".join(bill.label for bill in bills[:SHOWN])
+    more = f" and {len(bills) - SHOWN} more" if len(bills) > SHOWN else ""
+    sweep.add_problem(
+        f"{names}{more}: the platform does not tell the state of the workflow, so no payment is made; "
+        "see there whether it is approved"
+    )
 
 
 def _bind(connection: Connection, bill: Bill, payment_number: str) -> None:

@@ -32,6 +32,20 @@ def test_a_refused_bill_is_free_again_and_an_unsure_one_after_its_lease(ledger):
     assert take(ledger, "B1") == {"B1"}
 
 
+def test_since_when_a_bill_is_refused_as_paid_is_kept(ledger):
+    mine, bills = claimed(ledger, "B1", "B2")
+    assert {bill.duplicate_since for bill in bills.values()} == {None}
+    ledger.db.transact(lambda c: give_up_bill(c, bills["B1"], mine, duplicate=True))
+    ledger.db.transact(lambda c: give_up_bill(c, bills["B2"], mine))
+    mine, bills = claimed(ledger, "B1", "B2")
+    since = bills["B1"].duplicate_since
+    assert since is not None
+    assert bills["B2"].duplicate_since is None
+    ledger.db.transact(lambda c: give_up_bill(c, bills["B1"], mine, duplicate=True))
+    _, bills = claimed(ledger, "B1")
+    assert bills["B1"].duplicate_since == since
+
+
 def test_a_bill_with_its_payment_is_never_free_and_never_paid_by_another(ledger):
     ledger.db.transact(lambda c: bind_bills(c, TENANT, {"P1": ["B1"]}))
     ledger.db.transact(lambda c: bind_bills(c, TENANT, {"P1": ["B1", "B1"]}))

@@ -123,6 +123,15 @@ def test_a_bill_without_any_workflow_status_waits_and_is_said(platform, client, 
     assert "WB/2026-27/000001" in caplog.text
 
 
+def test_who_wants_to_hears_of_an_approved_bill_without_any_workflow_status(platform, client, wage_bill):
+    without = wage_bill | {"wfStatus": None}
+    rows = [without | {"id": "b1"}, without | {"id": "b2", "status": "INWORKFLOW"}, wage_bill | {"id": "b3"}]
+    serve_bills(platform, [*rows, without | {"id": "b4", "paymentStatus": "INITIATED"}])
+    heard = []
+    assert [bill.id for bill in client.bills_to_pay(TENANT, without_workflow=heard.append)] == ["b3"]
+    assert [bill.id for bill in heard] == ["b1"]
+
+
 def test_an_unreadable_bill_is_named_after_the_others_were_given(platform, client, wage_bill):
     serve_bills(platform, [wage_bill | {"id": "bad", "totalAmount": None}, wage_bill])
     bills = client.bills_to_pay(TENANT)

@@ -74,6 +74,107 @@ def test_a_payment_that_the_platform_never_stored_is_told(adapter, simulators):
         adapter.run("PA")
 
 
+ALONE = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0, "persist_ms": 0})
+WAGES = {"type": "wage", "tenantId": "od.samplea", "payees": 1}
+DUPLICATE = {"service": "payment_create", "effect": "errors", "code": "EG_PAYMENT_DUPLICATE_PAYMENT_ERROR"}
+
+
+def an_hour_later(adapter):
+    with psycopg.connect(adapter.dsn) as connection:
+        connection.execute("UPDATE ifms.bill SET duplicate_since = duplicate_since - interval '61 minutes'")
+
+
+@ALONE
+def test_a_bill_that_is_refused_as_paid_and_called_unpaid_is_told_after_an_hour(adapter, simulators):
+    bill = simulators.ask_platform("POST", "bills", WAGES)[0]
+    simulators.ask_platform("POST", "rules", DUPLICATE)
+    for _ in range(2):
+        assert adapter.run("PA").counts["refused_as_paid"] == 1
+    an_hour_later(adapter)
+    for _ in range(2):
+        with pytest.raises(SweepNeedsAttentionError, match=f"bill {bill['billNumber']} .*no payment is found"):
+            adapter.run("PA")
+    simulators.ask_platform("DELETE", "rules")
+    assert adapter.run("PA").counts["payments_created"] == 1
+
+
+def told_unpaid(simulators, monkeypatch, **changes):
+    """A bill with a payment, which the platform calls unpaid; the search tells the payment with these changes."""
+    bill = simulators.ask_platform("POST", "bills", WAGES | {"with_payments": True})[0]
+    with PlatformClient(simulators.platform_config()) as platform:
+        unpaid = platform.bills("od.samplea", [bill["id"]])[bill["id"]].model_copy(update={"payment_status": None})
+    search = PlatformClient.payments
+
+    def payments(self, tenant, **criteria):
+        for payment in search(self, tenant, **criteria):
+            yield payment.model_copy(update=changes)
+
+    monkeypatch.setattr(PlatformClient, "bills_to_pay", lambda *_, **__: iter([unpaid]))
+    monkeypatch.setattr(PlatformClient, "payments", payments)
+    return bill
+
+
+@ALONE
+def test_the_payment_of_a_bill_that_is_called_unpaid_is_taken_up_after_an_hour(adapter, simulators, monkeypatch):
+    bill = told_unpaid(simulators, monkeypatch)
+    assert adapter.run("PA").counts["refused_as_paid"] == 1
+    assert adapter.rows("SELECT * FROM ifms.payment") == []
+    an_hour_later(adapter)
+    counts = adapter.run("PA").counts
+    assert (counts["payments_found"], counts["payments_created"]) == (1, 0)
+    [known] = adapter.rows("SELECT payment_number, bill_numbers FROM ifms.payment")
+    assert known == {"payment_number": bill["paymentNumber"], "bill_numbers": [bill["billNumber"]]}
+    [bound] = adapter.rows("SELECT bill_id, payment_number FROM ifms.bill")
+    assert bound == {"bill_id": bill["id"], "payment_number": bill["paymentNumber"]}
+    assert adapter.run("PA").counts["asked_for_already"] == 1
+
+
+@ALONE
+@pytest.mark.parametrize("status", ["SUCCESSFUL", "FAILED", "CANCELLED"])
+def test_a_payment_that_has_gone_its_way_elsewhere_is_named_and_not_taken_up(adapter, simulators, monkeypatch, status):
+    bill = told_unpaid(simulators, monkeypatch, status=status)
+    adapter.run("PA")
+    an_hour_later(adapter)
+    with pytest.raises(SweepNeedsAttentionError, match=rf"payment {bill['paymentNumber']} of od.samplea \({status}\)"):
+        adapter.run("PA")
+    assert adapter.rows("SELECT * FROM ifms.payment") == []
+
+
+@ALONE
+def test_approved_bills_without_a_workflow_state_are_named_in_each_run(adapter, simulators):
+    bills = simulators.ask_platform("POST", "bills", WAGES | {"count": 13})
+    for bill in bills[1:]:
+        order = {"billNumber": bill["billNumber"], "status": "ACTIVE", "wfStatus": None}
+        simulators.ask_platform("POST", "statuses", order)
+    for _ in range(2):
+        sweep = adapter.sweep("PA")
+        with pytest.raises(SweepNeedsAttentionError), sweep:
+            adapter.work(sweep)
+        assert sweep.counts["without_workflow"] == 12
+        [problem] = sweep.problems
+        assert sum(bill["billNumber"] in problem for bill in bills) == 10
+        assert "and 2 more: the platform does not tell the state of the workflow" in problem
+    assert len(payments(simulators)) == 1
+
+
+@ALONE
+def test_a_bill_that_another_payment_has_taken_meanwhile_keeps_no_other(adapter, simulators, monkeypatch):
+    """ifms_pi may bind a bill while its payment is asked for."""
+    bills = simulators.ask_platform("POST", "bills", WAGES | {"count": 3})
+    create = PlatformClient.create_payment
+
+    def taken(self, payment):
+        if payment.bills[0].bill_id == bills[0]["id"]:
+            with psycopg.connect(adapter.dsn) as connection:
+                bind_bills(connection, "od.samplea", {"EP/0/2024-25/06/01/999999": [bills[0]["id"]]})
+        return create(self, payment)
+
+    monkeypatch.setattr(PlatformClient, "create_payment", taken)
+    with pytest.raises(SweepNeedsAttentionError, match=f"1 problem.*pays bill {bills[0]['id']}, which payment"):
+        adapter.run("PA")
+    assert len(adapter.rows("SELECT * FROM ifms.bill WHERE payment_number IS NOT NULL")) == 3
+
+
 def test_a_lost_reply_makes_no_second_payment(adapter, simulators):
     simulators.ask_platform("POST", "rules", {"service": "payment_create", "effect": "lost_reply", "times": 1})
     with pytest.raises(SweepNeedsAttentionError, match="looked at again"):

@@ -50,6 +50,8 @@ CREATE TABLE ifms.bill (
     claim_token     uuid,
     claimed_until   timestamptz,
     asked_at        timestamptz NOT NULL DEFAULT now(),
+    -- Since when the platform refuses its payment as a second one, though it calls the bill unpaid.
+    duplicate_since timestamptz,
     UNIQUE (tenant_id, bill_id)
 );
 COMMENT ON TABLE ifms.bill IS 'Bills of the platform and the one payment that pays each.';
