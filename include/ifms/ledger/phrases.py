@@ -17,6 +17,7 @@ from ifms.wire.envelope import Service
 from ifms.wire.phrasebook import Meaning, Phrase, Phrasebook, normalised, shipped, template_of
 
 MAX_SAMPLE = 1000  # characters of a text that people are shown
+MAX_INDEXED = 2500  # bytes of a template: PostgreSQL takes no more than 2704 into an index
 
 
 @dataclass(frozen=True)
@@ -241,11 +242,15 @@ def note_unknown(connection: Connection, service: Service, texts: Sequence[str],
             SET times = known.times + 1, last_heard_at = now(), sample = excluded.sample, phrase_id = NULL
             RETURNING id
             """,
-            (service, template_of(text, bill)[:MAX_SAMPLE], mask_long_numbers(text)[:MAX_SAMPLE]),
+            (service, _cut(template_of(text, bill)), mask_long_numbers(text)[:MAX_SAMPLE]),
         ).fetchone()
         assert row is not None
         first = first or row[0]
     return first
+
+
+def _cut(template: str) -> str:
+    return template[:MAX_SAMPLE].encode()[:MAX_INDEXED].decode(errors="ignore")
 
 
 def unknown_answers(connection: Connection) -> list[UnknownAnswer]:

@@ -1,12 +1,14 @@
 """The site's own phrases, and the answers that nobody understands."""
 
+import random
+
 import psycopg
 import pytest
 
 from ifms.errors import BadInputError, ConflictError, WireError
 from ifms.ledger import phrases
 from ifms.wire.envelope import ReplyError, Service
-from ifms.wire.phrasebook import Meaning
+from ifms.wire.phrasebook import Meaning, template_of
 
 NUMBER = "PI-SA/2026-27/000001"
 
@@ -85,6 +87,21 @@ def test_an_answer_is_counted_once_for_all_bills(connection):
     assert (first.service_id, first.template, first.times) == ("PIS", "bill {bill} is with the account {number}", 3)
     assert "12345678" not in first.sample
     assert (second.times, second.waiting) == (1, 0)
+
+
+@pytest.mark.parametrize("first", ["\u4e00", "\U00020000"], ids=["three bytes", "four bytes"])
+def test_a_long_answer_in_any_script_is_kept(connection, first):
+    """Of letters in no order, so that PostgreSQL can't press them into its index."""
+    chance = random.Random(7)
+    letters = [chr(code) for code in range(ord(first), ord(first) + 20_000) if chr(code).isalpha()]
+    text = "".join(chance.choices(letters, k=3000))
+    for _ in range(2):
+        phrases.note_unknown(connection, Service.PIS, [text], NUMBER)
+    [kept] = phrases.unknown_answers(connection)
+    assert kept.times == 2
+    assert kept.sample == text[:1000]
+    assert template_of(text, NUMBER).startswith(kept.template)
+    assert len(kept.template) > 600
 
 
 def test_a_phrase_explains_the_answers_that_it_matches_and_no_others(connection):
