@@ -5326,7 +5326,7 @@ CREATE INDEX payment_instruction_failed_uncertain ON ifms.payment_instruction US
 -- Name: payment_instruction_for_action; Type: INDEX; Schema: ifms; Owner: -
 --
 
-CREATE INDEX payment_instruction_for_action ON ifms.payment_instruction USING btree (created_at DESC, id DESC) WHERE (status = ANY (ARRAY['PENDING'::text, 'FAILED'::text, 'PARTIAL'::text]));
+CREATE INDEX payment_instruction_for_action ON ifms.payment_instruction USING btree (created_at DESC, id DESC) WHERE (status = ANY (ARRAY['PENDING'::text, 'FAILED'::text, 'PARTIAL'::text, 'COMPLETED'::text]));
 
 --
 -- Name: payment_instruction_found_failed; Type: INDEX; Schema: ifms; Owner: -

@@ -26,10 +26,11 @@ from ifms.ledger.limits import overdue
 COUNT_LIMIT = 10_000
 """How far a total is counted: more than that is told as 'more than that', which nobody pages through."""
 
-_FOR_ACTION = """p.status IN ('PENDING', 'FAILED', 'PARTIAL') AND (p.status <> 'FAILED' OR NOT EXISTS (
+_FOR_ACTION = """p.status IN ('PENDING', 'FAILED', 'PARTIAL', 'COMPLETED') AND (p.status <> 'FAILED' OR NOT EXISTS (
     SELECT FROM ifms.payment_instruction later
     WHERE later.tenant_id = p.tenant_id AND later.payment_number = p.payment_number AND later.status <> 'FAILED'
-      AND later.pi_type = p.pi_type AND later.created_at > p.created_at))"""
+      AND later.pi_type = p.pi_type AND later.created_at > p.created_at))
+    AND (p.status <> 'COMPLETED' OR EXISTS (SELECT FROM ifms.failed_beneficiary f WHERE f.pi_number = p.pi_number))"""
 
 
 class Order(StrEnum):
@@ -45,7 +46,8 @@ class Criteria:
 
     `number` finds the PIs whose number begins with it, `project` those of a project with this number or name, `ward`
     and `work_order` those of which one bill has it. Amounts are rupees, both ends included. `for_action`: PENDING,
-    PARTIAL, and FAILED without a successor. `after` is the cursor of an earlier page's last row; `offset` counts PIs.
+    PARTIAL, COMPLETED of which somebody has failed whom nobody pays, and FAILED without a successor. `after` is the
+    cursor of an earlier page's last row; `offset` counts PIs.
     """
 
     ids: Sequence[UUID] | None = None

@@ -99,6 +99,37 @@ def test_for_action_leaves_out_what_has_a_successor(filled: Ledger):
     assert numbers(filled, for_action=True) == []
 
 
+def test_for_action_has_what_is_completed_while_somebody_waits_to_be_paid_again(filled: Ledger):
+    first, second, *_ = numbers(filled, limit=100)
+    with psycopg.connect(filled.dsn) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute("UPDATE ifms.payment_instruction SET status = 'COMPLETED'")
+        connection.execute(
+            """
+            UPDATE ifms.beneficiary SET status = 'Payment Failed', failed_on = '2024-06-01' WHERE payment_instruction_id
+                IN (SELECT id FROM ifms.payment_instruction WHERE pi_number = ANY(%s))
+            """,
+            ([first, second],),
+        )
+        connection.commit()
+        assert numbers(filled, for_action=True) == [first, second]
+        connection.execute("SET session_replication_role = replica")
+        connection.execute(  # a later one pays those of the second
+            """
+            UPDATE ifms.beneficiary b SET beneficiary_number = f.beneficiary_number, created_at = now()
+            FROM (SELECT b.beneficiary_number, row_number() OVER (ORDER BY b.id) AS n FROM ifms.beneficiary b
+                  JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id WHERE p.pi_number = %s) f
+            JOIN (SELECT b.id, row_number() OVER (ORDER BY b.id) AS n FROM ifms.beneficiary b
+                  WHERE b.payment_instruction_id = (SELECT id FROM ifms.payment_instruction
+                      WHERE pi_number <> ALL(%s) LIMIT 1)) t USING (n)
+            WHERE b.id = t.id
+            """,
+            (second, [first, second]),
+        )
+        connection.commit()
+    assert numbers(filled, for_action=True) == [first]
+
+
 def test_what_the_works_are_finds_their_pis(filled: Ledger):
     first, second, *_ = numbers(filled, limit=100)
     with psycopg.connect(filled.dsn) as connection:

@@ -179,9 +179,9 @@ CREATE INDEX payment_instruction_revised ON ifms.payment_instruction (created_at
     WHERE pi_type = 'REVISED';
 CREATE INDEX payment_instruction_inactive ON ifms.payment_instruction (created_at DESC, id DESC) WHERE NOT is_active;
 CREATE INDEX payment_instruction_repayments ON ifms.payment_instruction (repayment_of) WHERE repayment_of IS NOT NULL;
--- What waits for a person: not many among many that are done.
+-- What waits for a person, or may: not many among many that are done.
 CREATE INDEX payment_instruction_for_action ON ifms.payment_instruction (created_at DESC, id DESC)
-    WHERE status IN ('PENDING', 'FAILED', 'PARTIAL');
+    WHERE status IN ('PENDING', 'FAILED', 'PARTIAL', 'COMPLETED');
 -- Bills, work orders, projects and wards by one index: each is a list in additional_details, and asked for by
 -- additional_details @> '{"billNumber": ["…"]}'.
 CREATE INDEX payment_instruction_by_details ON ifms.payment_instruction USING gin (additional_details jsonb_path_ops);
