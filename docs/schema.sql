@@ -6604,6 +6604,12 @@ GRANT SELECT(tenant_id) ON TABLE ifms.payment TO ifms_read;
 GRANT SELECT(payment_number) ON TABLE ifms.payment TO ifms_read;
 
 --
+-- Name: COLUMN payment.payment_id; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(payment_id) ON TABLE ifms.payment TO ifms_work;
+
+--
 -- Name: COLUMN payment.amount; Type: ACL; Schema: ifms; Owner: -
 --
 

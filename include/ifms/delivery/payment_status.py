@@ -28,7 +28,7 @@ from ifms.ledger.database import Connection
 from ifms.ledger.outbox import Message
 from ifms.ledger.payments import lines_at_the_treasury
 from ifms.platform.client import PlatformClient
-from ifms.platform.models import CANCELLED, Payment
+from ifms.platform.models import CANCELLED, Payment, by_number
 from ifms.platform.portions import Portions
 from ifms.sweep.pipeline import drive
 from ifms.sweep.run import Sweep
@@ -142,16 +142,15 @@ def _payments_of(
     platform: PlatformClient, numbers: Sequence[str], *, tenant: str
 ) -> dict[str, Payment | PlatformError]:
     """By number each payment, or why it is not known. Raises PlatformError when nothing is known of any."""
-    found: dict[str, Payment | PlatformError] = {}
+    read: list[Payment] = []
     unread: PlatformReplyError | None = None
     try:
-        for payment in platform.payments(tenant, numbers=numbers):
-            if payment.payment_number is not None:
-                found[payment.payment_number] = payment
+        read.extend(platform.payments(tenant, numbers=numbers))
     except PlatformReplyError as error:  # those that can be read were given before
-        if not found:
+        if not read:
             raise
         unread = error
+    found: dict[str, Payment | PlatformError] = {**by_number(read)}
     for number in numbers:
         if number not in found:
             found[number] = unread or PaymentNotYetPersistedError(f"payment {number} is not found")

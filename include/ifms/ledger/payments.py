@@ -47,7 +47,8 @@ def remember_payments(connection: Connection, payments: Sequence[NewPayment]) ->
 
     One without a time was raised by now, and in a ledger that was restored before that: it may have a PI that was lost.
 
-    Returns the known ones that the platform now tells with another amount: a conflict for a person to look at.
+    Returns the known ones that the platform now tells with another amount, or of another payment under that number: a
+    conflict for a person to look at.
     """
     with connection.cursor() as cursor:
         cursor.executemany(
@@ -61,13 +62,18 @@ def remember_payments(connection: Connection, payments: Sequence[NewPayment]) ->
         )
         rows = cursor.execute(
             """
-            SELECT tenant_id, payment_number, amount FROM ifms.payment
+            SELECT tenant_id, payment_number, amount, payment_id FROM ifms.payment
             JOIN unnest(%s::text[], %s::text[]) AS told (tenant_id, payment_number) USING (tenant_id, payment_number)
             """,
             ([p.tenant_id for p in payments], [p.payment_number for p in payments]),
         ).fetchall()
-    first_seen = {(row[0], row[1]): row[2] for row in rows}
-    return [p for p in payments if first_seen[p.tenant_id, p.payment_number] != p.amount]
+    first_seen = {(row[0], row[1]): (row[2], row[3]) for row in rows}
+
+    def as_first_seen(told: NewPayment) -> bool:
+        amount, payment_id = first_seen[told.tenant_id, told.payment_number]
+        return amount == told.amount and payment_id in (told.payment_id, "")  # '' is not known
+
+    return [told for told in payments if not as_first_seen(told)]
 
 
 def payments_due(connection: Connection, tenants: Collection[str] | None = None) -> Tally:
@@ -113,6 +119,10 @@ def hold_payment(
     return (payment.hold_code, payment.hold_message) != (code, message)
 
 
+# Of one that the platform has told otherwise, a person has asked by now which payment its number names.
+_FORGOTTEN = "payment_id = CASE WHEN hold_code = 'PAYMENT_NOT_PAYABLE' THEN '' ELSE payment_id END"
+
+
 def release_holds(
     connection: Connection,
     payment_numbers: Collection[str],
@@ -127,9 +137,9 @@ def release_holds(
     for one of so much that another person has to approve one more PI, unless `approval` says that one has.
     """
     rows = connection.execute(
-        """
+        f"""
         UPDATE ifms.payment SET hold_code = NULL, hold_message = NULL, held_since = NULL, polled_at = NULL,
-               released_at = now()
+               released_at = now(), {_FORGOTTEN}
         WHERE payment_number = ANY(%(numbers)s) AND paid_by IS NULL
           AND (%(tenants)s::text[] IS NULL OR tenant_id = ANY(%(tenants)s))
         RETURNING payment_number, tenant_id, amount
@@ -231,9 +241,9 @@ def free_payments_of(
         raise BadInputError(f"PI {missing[0]!r} is not known here: nothing was changed")
     if free:
         freed = connection.execute(
-            """
+            f"""
             UPDATE ifms.payment SET hold_code = NULL, hold_message = NULL, held_since = NULL, polled_at = NULL,
-                   released_at = now()
+                   released_at = now(), {_FORGOTTEN}
             FROM unnest(%s::text[], %s::text[]) AS of (tenant_id, payment_number)
             WHERE payment.tenant_id = of.tenant_id AND payment.payment_number = of.payment_number
               AND payment.paid_by IS NULL

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Self
@@ -26,7 +26,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from ifms.errors import BadInputError
+from ifms.errors import BadInputError, PlatformReplyError
 from ifms.money import rupees
 
 _TWO_PLACES = Decimal("0.01")
@@ -483,6 +483,28 @@ class Payment(Model):
                     if not line.status:
                         return f"line {line.line_item_id}"
         return None
+
+
+def by_number(payments: Iterable[Payment]) -> dict[str, Payment | PlatformReplyError]:
+    """The payments of one city by their numbers; for a number that names several, an error that says which.
+
+    Nothing is paid, and nothing told, by such a number: it can't be known which of them is meant.
+    """
+    found: dict[str, dict[str, Payment]] = {}
+    for payment in payments:
+        if payment.payment_number is not None:
+            found.setdefault(payment.payment_number, {})[payment.id] = payment
+    return {
+        number: next(iter(same.values())) if len(same) == 1 else _ambiguous(number, same)
+        for number, same in found.items()
+    }
+
+
+def _ambiguous(number: str, same: Collection[str]) -> PlatformReplyError:
+    return PlatformReplyError(
+        f"payment number {number} is that of {len(same)} payments on the platform ({', '.join(sorted(same))}): "
+        "nothing is paid by it until that is mended there"
+    )
 
 
 def _is_cancelled(status: str | None) -> bool:

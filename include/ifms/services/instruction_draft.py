@@ -13,13 +13,13 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from ifms.errors import BadInputError, PlatformError
+from ifms.errors import BadInputError, PlatformError, PlatformReplyError
 from ifms.ledger import models
 from ifms.ledger.claims import Claim
 from ifms.ledger.models import NewBeneficiary
 from ifms.platform.client import PlatformClient
 from ifms.platform.masterdata import MasterData
-from ifms.platform.models import Bill, Payment, Works
+from ifms.platform.models import Bill, Payment, Works, by_number
 from ifms.platform.payees import Payee, PayeeDirectory, PayeeShare, merge_by_payee, payable_lines, zero_lines
 from ifms.platform.portions import Portions
 from ifms.wire.bank import valid_account_number, valid_ifsc
@@ -228,7 +228,8 @@ class Drafter:
     ) -> list[Draft]:
         found = _stored(platform, tenant, rows)
         held: list[Draft] = []
-        bills = platform.bills(tenant, [bill.bill_id for p in found.values() for bill in p.bills])
+        read = [payment for payment in found.values() if isinstance(payment, Payment)]
+        bills = platform.bills(tenant, [bill.bill_id for payment in read for bill in payment.bills])
         due: list[tuple[models.Payment, Payment, list[PayeeShare]]] = []
         numbers_of = {row.payment_number: _bill_numbers(found.get(row.payment_number), bills) for row in rows}
 
@@ -273,12 +274,14 @@ class Drafter:
         ]
 
 
-def _stored(platform: PlatformClient, tenant: str, rows: Sequence[models.Payment]) -> dict[str | None, Payment]:
+def _stored(
+    platform: PlatformClient, tenant: str, rows: Sequence[models.Payment]
+) -> dict[str, Payment | PlatformReplyError]:
     """The platform's payments by number; a new one that it does not find yet is asked for again, a few times."""
-    found: dict[str | None, Payment] = {}
+    found: dict[str, Payment | PlatformReplyError] = {}
     wanted = [row.payment_number for row in rows]
     for pause in (*STORED_PAUSES_SECONDS, None):
-        found |= {payment.payment_number: payment for payment in platform.payments(tenant, numbers=wanted)}
+        found |= by_number(platform.payments(tenant, numbers=wanted))
         wanted = [row.payment_number for row in rows if row.payment_number not in found and row.hold_code is None]
         if not wanted or pause is None:
             break
@@ -286,19 +289,29 @@ def _stored(platform: PlatformClient, tenant: str, rows: Sequence[models.Payment
     return found
 
 
-def _bill_numbers(payment: Payment | None, bills: Mapping[str, Bill]) -> list[str]:
-    found = [bills.get(row.bill_id) for row in payment.bills] if payment is not None else []
+def _bill_numbers(payment: Payment | PlatformReplyError | None, bills: Mapping[str, Bill]) -> list[str]:
+    found = [bills.get(row.bill_id) for row in payment.bills] if isinstance(payment, Payment) else []
     return [bill.bill_number for bill in found if bill is not None and bill.bill_number]
 
 
-def _unchanged(row: models.Payment, payment: Payment | None) -> Payment:
-    """The platform's payment as it is now. Raises BadInputError when it is gone or its amount has changed (F9)."""
+def _unchanged(row: models.Payment, payment: Payment | PlatformReplyError | None) -> Payment:
+    """The platform's payment as it is now.
+
+    Raises BadInputError when it is gone, its amount has changed (F9), or its number names another or several payments.
+    """
+    if isinstance(payment, PlatformReplyError):
+        raise BadInputError(str(payment))
     if payment is None:
         raise BadInputError(f"payment {row.payment_number} of {row.tenant_id} is not found on the platform any more")
     if payment.net_payable_amount != row.amount:
         raise BadInputError(
             f"{payment.label} was first seen with {row.amount} and now says {payment.net_payable_amount}: "
             "ask which is right"
+        )
+    if row.payment_id and payment.id != row.payment_id:
+        raise BadInputError(
+            f"{payment.label} was first seen as {row.payment_id} and is now {payment.id}: ask which of the two it is, "
+            "then let it be resubmitted"
         )
     return payment
 

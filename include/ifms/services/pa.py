@@ -230,15 +230,15 @@ def remember(sweep: Sweep, payments: Iterable[Payment]) -> None:
         unreadable = error
     for changed in _taken_in(sweep, known):
         sweep.add_problem(
-            f"payment {changed.payment_number} of {changed.tenant_id} is now told with {changed.amount}, "
-            "another amount than it was first seen with: the first one stands"
+            f"payment {changed.payment_number} of {changed.tenant_id} is now told with {changed.amount} as "
+            f"{changed.payment_id}, another amount or payment than was first seen so: the first one stands"
         )
     if unreadable is not None:
         raise unreadable
 
 
 def _taken_in(sweep: Sweep, known: Sequence[LedgerPayment]) -> Sequence[LedgerPayment]:
-    """Those that are known already with another amount; one that the ledger can't take does not stop the others."""
+    """Those that are known already otherwise; one that the ledger can't take does not stop the others."""
     try:
         return sweep.db.transact(lambda c: remember_payments(c, known))
     except LedgerError as error:

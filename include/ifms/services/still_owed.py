@@ -14,7 +14,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Self
 
-from ifms.errors import BadInputError, PlatformError
+from ifms.errors import BadInputError, PlatformError, PlatformReplyError
 from ifms.ledger import beneficiaries, instructions
 from ifms.ledger.bills import bills_of
 from ifms.ledger.claims import Queue
@@ -22,7 +22,7 @@ from ifms.ledger.database import Connection
 from ifms.ledger.models import Beneficiary, PaymentInstruction
 from ifms.platform.client import PlatformClient
 from ifms.platform.masterdata import MasterData
-from ifms.platform.models import Bill, Payment
+from ifms.platform.models import Bill, Payment, by_number
 from ifms.platform.payees import PayableLine, payable_lines, payees_of_lines
 from ifms.platform.portions import Portions
 from ifms.services.instruction_draft import stopped
@@ -107,8 +107,9 @@ def _withheld_of(
     platform: PlatformClient, ours: Sequence[Stored], *, master: MasterData, tenant: str
 ) -> dict[str, str]:
     numbers = {each.pi.payment_number for each in ours}
-    payments = {row.payment_number: row for row in platform.payments(tenant, numbers=sorted(numbers))}
-    bills = platform.bills(tenant, [row.bill_id for payment in payments.values() for row in payment.bills])
+    payments = by_number(platform.payments(tenant, numbers=sorted(numbers)))
+    read = [payment for payment in payments.values() if isinstance(payment, Payment)]
+    bills = platform.bills(tenant, [row.bill_id for payment in read for row in payment.bills])
     apart = _apart(platform, master, tenant, ours, bills)
     reasons = {each.pi.pi_number: why_not(each, payments.get(each.pi.payment_number), bills, master) for each in ours}
     return apart | {number: why for number, why in reasons.items() if why is not None}
@@ -141,11 +142,15 @@ def _apart(
     return found
 
 
-def why_not(stored: Stored, payment: Payment | None, bills: Mapping[str, Bill], master: MasterData) -> str | None:
+def why_not(
+    stored: Stored, payment: Payment | PlatformReplyError | None, bills: Mapping[str, Bill], master: MasterData
+) -> str | None:
     """What of a PI the platform's payment and bills do not bear out; None when they owe just what it pays."""
     pi = stored.pi
     if payment is None:
         return f"payment {pi.payment_number} of {pi.tenant_id} is not found on the platform"
+    if isinstance(payment, PlatformReplyError):
+        return str(payment)
     if (hold := stopped(payment, bills, stored.lines)) is not None:
         return hold[1]
     whole = pi.pi_type == "ORIGINAL" and pi.repayment_of is None

@@ -36,8 +36,8 @@ GRANT UPDATE (status, is_active, attempts, last_attempt, last_attempt_at, error_
 GRANT UPDATE (status, status_message, voucher_number, voucher_date, utr_number, utr_date, end_to_end_id,
     challan_number, challan_date, failed_on, account_sealed, account_last4, ifsc, same_account_by, updated_at)
     ON ifms.beneficiary TO ifms_work;
-GRANT UPDATE (paid_by, hold_code, hold_message, held_since, released_at, polled_at, claim_token, claimed_until,
-    bill_numbers, tries) ON ifms.payment TO ifms_work;
+GRANT UPDATE (payment_id, paid_by, hold_code, hold_message, held_since, released_at, polled_at, claim_token,
+    claimed_until, bill_numbers, tries) ON ifms.payment TO ifms_work;
 GRANT UPDATE (payment_number, asked_at, duplicate_since, claim_token, claimed_until) ON ifms.bill TO ifms_work;
 GRANT UPDATE (sanction_id) ON ifms.allotment TO ifms_work;
 -- Enough to lock a sanction; its balances are written by the movements' trigger, which runs as the owner.

@@ -6,7 +6,7 @@ from collections import Counter
 import psycopg
 import pytest
 from support import failed
-from support.bad_ones import BadOnes
+from support.bad_ones import BadOnes, under_one_number
 
 from ifms.delivery import payment_status
 from ifms.delivery.payment_status import REFUSALS, changed, deliver
@@ -325,6 +325,21 @@ def test_a_search_that_is_away_is_not_asked_about_each_payment(adapter, simulato
     bad = BadOnes(monkeypatch, "payment/v1/_search", "")
     assert adapter.run("RELAY").counts["try_later"] == 20
     assert bad.calls == 3 + 5
+
+
+@pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0, "persist_ms": 0})
+def test_nothing_is_told_by_a_number_that_names_two_payments_until_that_is_mended(adapter, simulators, monkeypatch):
+    order = {"type": "wage", "tenantId": failed.TENANT, "payees": 1, "count": 2, "with_payments": True}
+    bills = simulators.ask_platform("POST", "bills", order)
+    for service in ("VA", "PI"):
+        adapter.run(service)
+    with monkeypatch.context() as patch:
+        under_one_number(patch, bills[0]["paymentNumber"])
+        assert adapter.run("RELAY").counts["delivered"] == 1
+    [waiting] = [row for row in outbox(adapter) if not row["delivered_at"]]
+    assert f"payment number {bills[0]['paymentNumber']} is that of 2 payments" in waiting["last_error"]
+    due_now(adapter)
+    assert adapter.run("RELAY").counts["delivered"] == 1
 
 
 @pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 2})

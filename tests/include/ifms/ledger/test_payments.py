@@ -23,6 +23,7 @@ from ifms.ledger.payments import (
 )
 
 NO_FUNDS = "PAYMENT_INSUFFICIENT_FUNDS"
+BAD_PAYMENT = "PAYMENT_NOT_PAYABLE"
 
 
 def new(number, amount=100, day=1):
@@ -51,6 +52,25 @@ def test_another_amount_is_told_and_the_first_one_stands(ledger):
     changed = replace(new("P1"), amount=Decimal(999))
     assert ledger.db.transact(lambda c: remember_payments(c, [changed, new("P2")])) == [changed]
     assert ledger.one("SELECT amount FROM ifms.payment WHERE payment_number = 'P1'") == 100
+
+
+def test_another_payment_under_a_known_number_is_told_and_an_import_knows_no_ids(ledger):
+    first, second = new("P1"), replace(new("P1"), payment_id="another")
+    assert ledger.db.transact(lambda c: remember_payments(c, [first, second])) == [second]
+    assert ledger.db.transact(lambda c: remember_payments(c, [second])) == [second]
+    assert ledger.one("SELECT payment_id FROM ifms.payment") == first.payment_id
+    with ledger.connect() as connection:
+        connection.execute("UPDATE ifms.payment SET hold_code = 'SAMPLE', hold_message = 'sample', held_since = now()")
+    ledger.db.transact(lambda c: release_holds(c, ["P1"]))
+    assert ledger.one("SELECT payment_id FROM ifms.payment") == first.payment_id
+    with ledger.connect() as connection:
+        connection.execute(
+            "UPDATE ifms.payment SET hold_message = 's', held_since = now(), hold_code = %s", [BAD_PAYMENT]
+        )
+    ledger.db.transact(lambda c: release_holds(c, ["P1"]))
+    assert ledger.db.transact(lambda c: remember_payments(c, [second])) == []
+    ledger.db.transact(lambda c: remember_payments(c, [replace(new("P2"), payment_id="")]))
+    assert ledger.db.transact(lambda c: remember_payments(c, [new("P2")])) == []
 
 
 def test_a_period_and_cities_narrow_what_is_due(ledger):

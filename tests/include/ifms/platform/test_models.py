@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from ifms.errors import BadInputError
+from ifms.errors import BadInputError, PlatformReplyError
 from ifms.platform.models import (
     AuditDetails,
     BankAccount,
@@ -18,6 +18,7 @@ from ifms.platform.models import (
     NewPayment,
     Organisation,
     Payment,
+    by_number,
 )
 from ifms.strict_json import decode, encode
 
@@ -288,3 +289,15 @@ def test_a_payment_says_what_of_it_is_cancelled(payment_row):
     assert payment.cancelled == f"is cancelled for bill {payment.bills[0].bill_id}"
     payment.status = "CANCELLED"
     assert payment.cancelled == "is cancelled"
+
+
+def test_a_number_that_names_several_payments_is_an_error_that_says_which(payment_row):
+    rows = [
+        payment_row | {"id": name, "paymentNumber": number} for name, number in (("b", "P1"), ("a", "P1"), ("c", "P2"))
+    ]
+    told = [Payment.model_validate(row) for row in [*rows, payment_row | {"id": "d", "paymentNumber": None}]]
+    found = by_number([*told, told[2]])
+    assert found.keys() == {"P1", "P2"}
+    assert found["P2"] == told[2]
+    assert isinstance(found["P1"], PlatformReplyError)
+    assert "payment number P1 is that of 2 payments on the platform (a, b)" in str(found["P1"])

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import psycopg
 import pytest
-from support.bad_ones import BadOnes
+from support.bad_ones import BadOnes, under_one_number
 from support.failed import TENANT, fail, mend, paid_and_failed, wage_bill
 
 from ifms.errors import BadInputError, SweepNeedsAttentionError
@@ -510,3 +510,51 @@ def test_a_registry_that_is_away_is_not_asked_about_each_payee(adapter, monkeypa
     bad.texts = ()
     adapter.run("PI")
     assert adapter.statuses() == Counter(INITIATED=10)
+
+
+@CITY
+def test_nothing_is_paid_by_a_number_that_names_two_payments_until_that_is_mended(adapter, treasury, monkeypatch):
+    """Of the same amount: neither tells which of them a PI would pay. A third payment is nobody else."""
+    first, second, _ = (bill["paymentNumber"] for bill in bills(adapter, 3, amounts=[900], with_payments=True))
+    adapter.run("VA")
+    with monkeypatch.context() as patch:
+        under_one_number(patch, first, second)
+        for _ in range(2):
+            with pytest.raises(SweepNeedsAttentionError, match=f"payment {first} .* another amount or payment than"):
+                adapter.run("PI")
+            adapter.relay()
+        assert adapter.statuses() == Counter(INITIATED=1)
+        [waiting] = adapter.rows("SELECT hold_code, hold_message FROM ifms.payment WHERE paid_by IS NULL")
+        assert waiting["hold_code"] == "PAYMENT_NOT_PAYABLE"
+        assert f"payment number {first} is that of 2 payments" in waiting["hold_message"]
+    with suppress(SweepNeedsAttentionError):  # red where the one that was seen first has got another number
+        adapter.run("PI")
+    with adapter.sweep("PI") as sweep:
+        unpaid = [row["payment_number"] for row in adapter.rows("SELECT * FROM ifms.payment WHERE paid_by IS NULL")]
+        sweep.db.transact(lambda c: release_holds(c, unpaid))
+    adapter.run("PI")
+    assert adapter.statuses() == Counter(INITIATED=3)
+    assert len(treasury.accepted) == 3
+
+
+@CITY
+def test_a_payment_whose_number_has_gone_to_another_is_not_paid(adapter, monkeypatch):
+    [bill] = bills(adapter, 1, with_payments=True)
+    adapter.run("VA")
+    with psycopg.connect(adapter.dsn) as connection:
+        connection.execute(
+            """
+            INSERT INTO ifms.payment (tenant_id, payment_number, payment_id, amount, raised_at)
+            SELECT %s, %s, 'first-seen', %s, now()
+            """,
+            (TENANT, bill["paymentNumber"], the_payment(adapter)["netPayableAmount"]),
+        )
+    with pytest.raises(SweepNeedsAttentionError, match="2 problem"):
+        adapter.run("PI")
+    assert adapter.statuses() == Counter()
+    [waiting] = adapter.rows("SELECT hold_code, hold_message FROM ifms.payment")
+    assert "was first seen as first-seen and is now" in waiting["hold_message"]
+    with adapter.sweep("PI") as sweep:
+        sweep.db.transact(lambda c: release_holds(c, [bill["paymentNumber"]]))
+    adapter.run("PI")
+    assert adapter.statuses() == Counter(INITIATED=1)

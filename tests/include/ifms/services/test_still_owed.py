@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import errors
 from support.adapter import Adapter, Treasury
-from support.bad_ones import BadOnes
+from support.bad_ones import BadOnes, under_one_number
 from support.databases import as_worker
 from support.failed import TENANT, give, mend, original, paid_and_failed, revisions, wage_bill
 from support.keys import account_numbers
@@ -230,6 +230,17 @@ def test_bills_that_the_platform_fails_about_keep_no_other(
     bad.texts = ()
     adapter.run("PI")
     assert adapter.statuses() == Counter(INITIATED=8)
+
+
+def test_one_whose_number_names_another_payment_too_is_not_sent(
+    unsent: Adapter, treasury: Treasury, monkeypatch: pytest.MonkeyPatch
+):
+    number = original(unsent)["payment_number"]
+    with monkeypatch.context() as patch:
+        under_one_number(patch, number)
+        stays_pending(unsent, treasury, f"payment number {number} is that of 2 payments")
+    unsent.run("PI")
+    assert unsent.statuses() == Counter(INITIATED=1)
 
 
 def test_one_that_has_arrived_is_found_all_the_same(adapter: Adapter, treasury: Treasury, tmp_path: Path):

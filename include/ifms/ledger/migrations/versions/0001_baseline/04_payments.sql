@@ -6,6 +6,7 @@ CREATE TABLE ifms.payment (
     id              uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     tenant_id       text NOT NULL,
     payment_number  text NOT NULL,
+    -- As it was first seen; '' where that is not known: of an imported one, or once a person has released a conflict.
     payment_id      text NOT NULL,
     amount          numeric(15,2) NOT NULL CHECK (amount > 0),
     -- As the run that raised it or last looked at it knew them.
