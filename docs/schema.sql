@@ -5071,6 +5071,12 @@ ALTER TABLE ONLY ifms.voucher_date_asked
     ADD CONSTRAINT voucher_date_asked_pkey PRIMARY KEY (voucher_date);
 
 --
+-- Name: allotment_by_name; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX allotment_by_name ON ifms.allotment USING btree (master_allotment_id, ssu_allotment_id, serial_no);
+
+--
 -- Name: allotment_by_sanction; Type: INDEX; Schema: ifms; Owner: -
 --
 

@@ -121,6 +121,45 @@ def record_allotments(connection: Connection, allotments: Sequence[NewAllotment]
     )
 
 
+def counted_elsewhere(
+    connection: Connection, mark: Watermark, allotments: Sequence[NewAllotment]
+) -> dict[NewAllotment, str]:
+    """Which of these, all of `mark`, count on an open sanction of another city and not on its own, and of which city.
+
+    Until the transaction ends, no other run counts anything of this unit and head of account.
+    """
+    if not allotments:
+        return {}
+    connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
+        (f"ifms.allotment:{mark.ddo_code}:{mark.grantee_code}:{mark.hoa_code}",),
+    )
+    rows = connection.execute(
+        """
+        SELECT a.master_allotment_id, a.ssu_allotment_id, a.serial_no, min(a.tenant_id) FROM ifms.allotment a
+        JOIN unnest(%(master)s::text[], %(ssu)s::text[], %(serial)s::integer[])
+            AS told (master_allotment_id, ssu_allotment_id, serial_no)
+            USING (master_allotment_id, ssu_allotment_id, serial_no)
+        LEFT JOIN ifms.sanction s ON s.id = a.sanction_id
+        WHERE (a.hoa_code, a.ddo_code, a.grantee_code) = (%(hoa)s, %(ddo)s, %(grantee)s)
+        GROUP BY 1, 2, 3 HAVING bool_or(a.tenant_id <> %(tenant)s AND s.closed_at IS NULL)
+                            AND NOT bool_or(a.tenant_id = %(tenant)s)
+        """,
+        {
+            "master": [a.master_allotment_id for a in allotments],
+            "ssu": [a.ssu_allotment_id for a in allotments],
+            "serial": [a.serial_no for a in allotments],
+            "hoa": mark.hoa_code,
+            "ddo": mark.ddo_code,
+            "grantee": mark.grantee_code,
+            "tenant": mark.tenant_id,
+        },
+    ).fetchall()
+    theirs = {(row[0], row[1], row[2]): row[3] for row in rows}
+    named = {a: (a.master_allotment_id, a.ssu_allotment_id, a.serial_no) for a in allotments}
+    return {a: theirs[name] for a, name in named.items() if name in theirs}
+
+
 _ORDER = {kind: place for place, kind in enumerate(AllotmentKind)}
 
 

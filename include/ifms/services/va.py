@@ -44,6 +44,7 @@ FIRST_DAY = datetime(2001, 4, 1, tzinfo=clock.IST)
 class _Ask:
     mark: Watermark
     claim: Claim | None  # None for a backfill
+    in_use: bool  # whether master data have this unit of this city (any more)
     since: datetime
     asked_at: datetime
 
@@ -72,6 +73,7 @@ def fetch_allotments(sweep: TreasurySweep, treasury: TreasuryClient, master: Mas
     for fault in master.unread:
         sweep.add_problem(fault)
     _open_marks(sweep, master, scope)
+    units = {(tenant, unit.ddo_code, unit.grantee_ag_code) for tenant, found in master.units.items() for unit in found}
     in_shard: dict[str, object] = {"tenants": list(scope.cities(master))}
 
     def since(mark: Watermark) -> datetime:
@@ -89,9 +91,12 @@ def fetch_allotments(sweep: TreasurySweep, treasury: TreasuryClient, master: Mas
         # A backfill asks from further back; never from later: nobody has heard yet of what lies between.
         return max(FIRST_DAY, min(due, scope.since or due))
 
+    def in_use(mark: Watermark) -> bool:
+        return (mark.tenant_id, mark.ddo_code, mark.grantee_code) in units or mark.tenant_id in master.problems
+
     def again() -> Generator[_Ask, None, None]:
         for mark in sweep.db.transact(lambda c: funds.watermarks(c, scope.cities(master))):
-            yield _Ask(mark, None, since(mark), clock.now())
+            yield _Ask(mark, None, in_use(mark), since(mark), clock.now())
 
     def asks() -> Generator[_Ask, None, None]:
         while True:
@@ -111,7 +116,7 @@ def fetch_allotments(sweep: TreasurySweep, treasury: TreasuryClient, master: Mas
             if not marks:
                 return
             for mark in marks:
-                yield _Ask(mark, own_claim, since(mark), asked_at)
+                yield _Ask(mark, own_claim, in_use(mark), since(mark), asked_at)
 
     def call(ask: _Ask) -> Outcome | BadInputError:
         mark = ask.mark
@@ -184,12 +189,16 @@ def _settle(sweep: TreasurySweep, ask: _Ask, outcome: Outcome) -> Tally:
             except WireError as fault:
                 faults.append(str(fault))
 
+    doubled: dict[NewAllotment, str] = {}
+
     def write(connection: Connection) -> funds.Recorded:
         sweep.log_calls(connection, outcome)
-        recorded = funds.record_allotments(connection, allotments)
+        doubled.clear()
+        doubled.update(funds.counted_elsewhere(connection, mark, allotments))
+        recorded = funds.record_allotments(connection, [each for each in allotments if each not in doubled])
         if ask.claim is None:
             pass
-        elif isinstance(outcome, Answered) and not faults and not recorded.refused:
+        elif isinstance(outcome, Answered) and not faults and not recorded.refused and not (doubled and ask.in_use):
             funds.move_watermark(connection, mark, ask.claim, ask.asked_at, ask.since)
         else:  # what could be read counts at once; the watermark stays, so the rest is asked for again
             release(connection, funds.WATERMARKS, mark.id, ask.claim)
@@ -200,6 +209,15 @@ def _settle(sweep: TreasurySweep, ask: _Ask, outcome: Outcome) -> Tally:
     sweep.counts["allotments_known"] += recorded.known
     for text in [*faults, *recorded.conflicts, *recorded.refused]:
         sweep.add_problem(f"{where}: {text}")
+    for allotment, tenant in doubled.items():
+        text = f"{where}: {allotment} counts in {tenant} already, and money is in one city: nothing was counted"
+        if ask.in_use:
+            sweep.add_problem(
+                f"{text}; mend ifms.SSUDetails of the city whose unit this is not, and close its sanctions if it was "
+                f"{tenant}"
+            )
+        else:
+            sweep.add_warning(text)
     for allotment in recorded.waiting:
         sweep.add_warning(
             f"{allotment} waits: the initial allotment of sanction {allotment.master_allotment_id} has not come"

@@ -1,6 +1,7 @@
 """Allotments: asked for since the watermark, counted once, told to a person when they can't be."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -8,6 +9,7 @@ import psycopg
 import pytest
 import time_machine
 from support.keys import call_text
+from support.sanctions import close
 
 from ifms.clock import from_epoch_ms, wire_datetime
 from ifms.errors import SweepNeedsAttentionError, SweepUnreachableError
@@ -337,3 +339,51 @@ def test_a_beginning_that_is_mended_brings_what_was_allotted_before_it(adapter, 
     adapter.run("VA")  # a later one in between has forgotten nothing
     beginning = f'"fromDate":"{wire_datetime(from_epoch_ms(heads[0]["effectiveFrom"]))}"'
     assert [beginning in text for text in asked(adapter)] == [False] * 6 + [True] * 6 + [False] * 18
+
+
+@pytest.mark.parametrize("mistaken", ["the second", "the first"])
+def test_an_allotment_counts_in_one_city_though_two_have_its_unit(adapter, simulators, mistaken):
+    """SSUDetails of two cities name one unit; which of them is wrong, a person says."""
+    first, second = "od.samplea", "od.sampleb"
+    with PlatformClient(simulators.platform_config()) as platform:
+        units = platform.master_data().units
+    shared, other = [units[first][0].wire()], [units[second][0].wire()]
+    masters(simulators, second, "ifms", "SSUDetails", shared)
+    adapter.run("VA", Scope(tenants=(first,)))
+    before = sums(adapter)
+    with pytest.raises(SweepNeedsAttentionError, match=f"{second}, DDO .* counts in {first} already"):
+        adapter.run("VA")
+    assert sums(adapter) == before
+    assert {key[0] for key, when in marks(adapter).items() if when is None} == {second}
+    if mistaken == "the second":
+        masters(simulators, second, "ifms", "SSUDetails", other)
+        sweep = adapter.run("VA")  # what was asked for by mistake is a remark from then on
+        assert any("counts in od.samplea already" in text for text in sweep.problems)
+        assert sums(adapter)["n"] == 12
+        return
+    masters(simulators, first, "ifms", "SSUDetails", other)
+    close(adapter)
+    adapter.run("VA")
+    rows = adapter.rows("SELECT tenant_id, ddo_code, grantee_code FROM ifms.sanction WHERE closed_at IS NULL")
+    counted = {(row["tenant_id"], row["grantee_code"]) for row in rows}
+    assert counted == {(second, shared[0]["granteeAgCode"]), (first, other[0]["granteeAgCode"])}
+    assert adapter.run("VA").problems == []
+
+
+def test_an_allotment_counts_once_though_two_cities_ask_for_it_at_once(adapter, simulators, treasury):
+    first, second = "od.samplea", "od.sampleb"
+    with PlatformClient(simulators.platform_config()) as platform:
+        shared = [platform.master_data().units[first][0].wire()]
+    masters(simulators, second, "ifms", "SSUDetails", shared)
+    treasury.rule("VA", "latency", ms=300)
+
+    def problems(tenant):
+        try:
+            return adapter.run("VA", Scope(tenants=(tenant,))).counts["problems"]
+        except SweepNeedsAttentionError as red:
+            return str(red).count("problem(s)")
+
+    with ThreadPoolExecutor(2) as pool:
+        red = list(pool.map(problems, (first, second)))
+    assert sum(red) >= 1
+    assert sums(adapter)["n"] == 6

@@ -63,6 +63,8 @@ CREATE TABLE ifms.allotment (
         REFERENCES ifms.sanction (id, tenant_id, hoa_code, ddo_code, master_allotment_id)
 );
 COMMENT ON TABLE ifms.allotment IS 'Money that the treasury has allotted to a sanction, or withdrawn: each as it told it, once.';
+-- Whether another city has counted it.
+CREATE INDEX allotment_by_name ON ifms.allotment (master_allotment_id, ssu_allotment_id, serial_no);
 CREATE INDEX allotment_by_sanction ON ifms.allotment (sanction_id, serial_no DESC);
 CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.allotment FOR EACH STATEMENT
     EXECUTE FUNCTION ifms.refuse_change('an allotment is never deleted');
