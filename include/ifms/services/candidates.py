@@ -6,13 +6,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from ifms.errors import BadInputError, SealError
+from ifms.errors import BadInputError, PlatformReplyError, SealError
 from ifms.ledger.binding import open_account
 from ifms.ledger.corrections import History, Try
 from ifms.ledger.models import PaymentInstruction
 from ifms.platform.accounts import account_at
 from ifms.platform.client import PlatformClient
-from ifms.platform.models import BankAccount, BankAccountDetail, Bill, HeadCode, Payment
+from ifms.platform.models import BankAccount, BankAccountDetail, Bill, HeadCode, Payment, by_number
 from ifms.platform.payees import payees_of_lines
 from ifms.sealing import Sealer
 from ifms.services.instruction_draft import stopped
@@ -54,18 +54,25 @@ class PaymentNow:
     original: PaymentInstruction
 
     @cached_property
-    def _payments(self) -> list[Payment]:
-        return list(self.platform.payments(self.original.tenant_id, numbers=[self.original.payment_number]))
+    def _payment(self) -> Payment | None:
+        number = self.original.payment_number
+        found = by_number(self.platform.payments(self.original.tenant_id, numbers=[number])).get(number)
+        if isinstance(found, PlatformReplyError):
+            raise found
+        return found
 
     @cached_property
     def _bills(self) -> dict[str, Bill]:
-        ids = [row.bill_id for payment in self._payments for row in payment.bills]
+        ids = [row.bill_id for row in self._payment.bills] if self._payment is not None else []
         return self.platform.bills(self.original.tenant_id, ids)
 
     def stopped(self, lines: Collection[str]) -> str | None:
-        """Why the platform wants nothing of these lines paid any more; what it does not find stops nothing."""
-        holds = (stopped(payment, self._bills, lines) for payment in self._payments)
-        return next((hold[1] for hold in holds if hold is not None), None)
+        """Why the platform wants nothing of these lines paid any more; what it does not find stops nothing.
+
+        Raises PlatformReplyError when its payment's number names two.
+        """
+        hold = stopped(self._payment, self._bills, lines) if self._payment is not None else None
+        return None if hold is None else hold[1]
 
     def payees(self, lines: Collection[str], head_codes: Mapping[str, HeadCode]) -> list[str]:
         """Whose these lines are, each payee once. Raises BadInputError where that can't be told."""
