@@ -1925,6 +1925,25 @@ CREATE TABLE ifms.call_shipping (
 COMMENT ON TABLE ifms.call_shipping IS 'Who ships calls to Elasticsearch at the moment.';
 
 --
+-- Name: closed_failure; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.closed_failure (
+    beneficiary_row uuid NOT NULL,
+    closed_at timestamp with time zone DEFAULT now() NOT NULL,
+    closed_by text NOT NULL,
+    reason text NOT NULL,
+    CONSTRAINT closed_failure_closed_at_in_bounds CHECK (((closed_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (closed_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT closed_failure_reason_check CHECK ((btrim(reason) <> ''::text))
+);
+
+--
+-- Name: TABLE closed_failure; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.closed_failure IS 'Failed beneficiaries of whom a person has said why nobody pays them any more.';
+
+--
 -- Name: display_name; Type: TABLE; Schema: ifms; Owner: -
 --
 
@@ -4763,6 +4782,13 @@ ALTER TABLE ONLY ifms.call_shipping
     ADD CONSTRAINT call_shipping_pkey PRIMARY KEY (id);
 
 --
+-- Name: closed_failure closed_failure_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.closed_failure
+    ADD CONSTRAINT closed_failure_pkey PRIMARY KEY (beneficiary_row);
+
+--
 -- Name: display_name display_name_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
 --
 
@@ -5629,6 +5655,12 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ifms.call_acce
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ifms.call_removal FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('which calls were removed stays on record');
 
 --
+-- Name: closed_failure append_only; Type: TRIGGER; Schema: ifms; Owner: -
+--
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ifms.closed_failure FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('who has closed a failed beneficiary, and why, stays on record');
+
+--
 -- Name: fund_movement append_only; Type: TRIGGER; Schema: ifms; Owner: -
 --
 
@@ -6278,6 +6310,13 @@ CREATE TRIGGER written_with_header AFTER INSERT ON ifms.beneficiary REFERENCING 
 
 ALTER TABLE ONLY ifms.beneficiary
     ADD CONSTRAINT beneficiary_payment_instruction_id_fkey FOREIGN KEY (payment_instruction_id) REFERENCES ifms.payment_instruction(id);
+
+--
+-- Name: closed_failure closed_failure_beneficiary_row_fkey; Type: FK CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.closed_failure
+    ADD CONSTRAINT closed_failure_beneficiary_row_fkey FOREIGN KEY (beneficiary_row) REFERENCES ifms.beneficiary(id);
 
 --
 -- Name: allotment counts_on_its_own_sanction; Type: FK CONSTRAINT; Schema: ifms; Owner: -
@@ -7488,6 +7527,12 @@ GRANT UPDATE(claim_token) ON TABLE ifms.call_shipping TO ifms_work;
 --
 
 GRANT UPDATE(claimed_until) ON TABLE ifms.call_shipping TO ifms_work;
+
+--
+-- Name: TABLE closed_failure; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE ifms.closed_failure TO ifms_work;
 
 --
 -- Name: TABLE display_name; Type: ACL; Schema: ifms; Owner: -

@@ -27,6 +27,7 @@ MONEY = (
     "va_watermark",
     "reported_failure",
     "other_transfer",
+    "closed_failure",
 )
 VARYING = frozenset(
     {

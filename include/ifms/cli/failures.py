@@ -19,7 +19,10 @@ is closed by a person with `settle`, after the treasury was asked; then `ifms_re
 record, and is booked all the same should it match one day.
 
 A transfer is listed, too, that the treasury told of somebody of whom it had told another one, by another UTR: who has
-failed by that one is not corrected until it is settled here, and never if it has paid (`--paid`)."""
+failed by that one is not corrected until it is settled here, and never if it has paid (`--paid`).
+
+A failed beneficiary who must not be paid any more is closed by the id that `ifms_reconcile` names
+(`failures_are_corrected`)."""
 
 commands = group(HELP)
 
@@ -38,14 +41,16 @@ def list_open(dsn: Dsn = "") -> None:
 
 @commands.command(cls=Command)
 def settle(
-    failure_id: Annotated[UUID, typer.Argument(metavar="ID", help="the failure's id, as `list` names it")],
+    failure_id: Annotated[
+        UUID, typer.Argument(metavar="ID", help="the failure's id, as `list` or `ifms_reconcile` names it")
+    ],
     reason: Reason,
     paid: Annotated[
         bool, typer.Option("--paid", help="of a transfer: it has paid, so that nobody corrects it")
     ] = False,
     dsn: Dsn = "",
 ) -> None:
-    """Close this one, which is nobody's here; of a transfer: which has not paid, or has (--paid)."""
+    """Close what is nobody's here; a transfer that has not paid, or has (--paid); one who is not paid any more."""
     from ifms.ledger import failures
 
     text = " ".join(reason.split())

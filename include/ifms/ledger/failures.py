@@ -257,7 +257,8 @@ def open_ones(connection: Connection) -> list[tuple[UUID, str, str, date, str]]:
 def close(connection: Connection, failure_id: UUID, reason: str, os_user: str, *, has_paid: bool = False) -> None:
     """A person has found out that this failure is nobody's here, or whether this other transfer `has_paid`.
 
-    Raises BadInputError when there is no such one that is open, or when a failure should have paid.
+    Or why a failed beneficiary (by row id) is not paid any more: from then on nothing tells of it, though it may still
+    be corrected. Raises BadInputError when there is no such one that is open, or when a failure should have paid.
     """
     settled = {"by": os_user, "reason": reason, "id": failure_id, "paid": has_paid}
     closed = connection.execute(
@@ -273,6 +274,14 @@ def close(connection: Connection, failure_id: UUID, reason: str, os_user: str, *
             """
             UPDATE ifms.reported_failure SET settled_at = now(), settled_by = %(by)s, settled_reason = %(reason)s
             WHERE id = %(id)s AND matched_at IS NULL AND settled_at IS NULL
+            """,
+            settled,
+        ).rowcount
+    if closed == 0 and not has_paid:
+        closed = connection.execute(
+            """
+            INSERT INTO ifms.closed_failure (beneficiary_row, closed_by, reason)
+            SELECT id, %(by)s, %(reason)s FROM ifms.failed_beneficiary WHERE id = %(id)s ON CONFLICT DO NOTHING
             """,
             settled,
         ).rowcount

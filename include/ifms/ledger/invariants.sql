@@ -596,15 +596,16 @@ JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id
 WHERE t.settled_at IS NULL
 
 -- invariant: failures_are_corrected
--- holds: who has failed is corrected in good time, or paid anew
--- remedy: Mend the account and start ifms_cor for the original; after its last day with 'new original', which pays anew
+-- holds: who has failed is corrected in good time, or paid anew, or a person has said why not
+-- remedy: Mend the account and start ifms_cor (after its last day: 'new original'), or close it by `ifms failures settle`
 -- Who waits for a revision or repayment of the same original that is on its way is none: statuses_move_on tells of that.
 SELECT 'beneficiary ' || beneficiary_number || ' of PI ' || pi_number || ' (' || tenant_id || '), ' || amount
        || ', has failed on ' || failed_on || CASE WHEN days_left < 0 THEN ', the last day to correct it was '
                                                   ELSE ', the last day to correct it is ' END || correct_by
        || CASE WHEN original_pi_number <> pi_number THEN '; its original is ' || original_pi_number ELSE '' END
+       || ' (' || id || ')'
 FROM ifms.failed_beneficiary
-WHERE next_step <> 'WAIT'
+WHERE next_step <> 'WAIT' AND NOT EXISTS (SELECT FROM ifms.closed_failure c WHERE c.beneficiary_row = id)
   AND correct_by - %(uncorrected)s::interval <= now() AT TIME ZONE 'Asia/Kolkata'
 
 -- invariant: failures_are_asked_for

@@ -3,11 +3,13 @@
 from datetime import date
 
 import pytest
+from support.databases import rewrite
 from support.keys import KEYRING
 
 from ifms.cli import main
 from ifms.ledger import failures
 from ifms.ledger.beneficiaries import Failure
+from ifms.ledger.invariants import find_violations
 
 FAILURE = Failure(
     date(2026, 6, 1), "Account is dormant", "C1", None, beneficiary_id="BN-X", account_number="12345678901"
@@ -73,3 +75,23 @@ def test_another_transfer_is_listed_and_settled_as_paid(ledger, capsys):
     arguments = ("settle", found, "--paid", "--dsn", ledger.dsn, "--reason", "its bank says so")
     assert run(capsys, *arguments)[:2] == (0, f"failure {found} is closed\n")
     assert ledger.row("SELECT has_paid, settled_reason FROM ifms.other_transfer") == (True, "its bank says so")
+
+
+def test_who_must_not_be_paid_any_more_is_closed_and_told_of_no_more(ledger, capsys):
+    ledger.fund(1000)
+    ledger.instruct(*ledger.payment(100))
+    rewrite(ledger.dsn, "UPDATE ifms.payment_instruction SET status = 'PARTIAL'")
+    rewrite(ledger.dsn, "UPDATE ifms.beneficiary SET status = 'Payment Failed', failed_on = current_date - 200")
+    found = ledger.one("SELECT array_agg(id::text) FROM ifms.beneficiary")
+    assert all(any(row in told for told in uncorrected(ledger)) for row in found)
+    for row in found:
+        assert run(capsys, "settle", row, "--dsn", ledger.dsn, "--reason", "has died")[0] == 0
+    assert uncorrected(ledger) == []
+    assert ledger.one("SELECT DISTINCT reason FROM ifms.closed_failure") == "has died"
+    assert run(capsys, "settle", found[0], "--dsn", ledger.dsn, "--reason", "twice")[0] == 1
+
+
+def uncorrected(ledger):
+    with ledger.connect() as connection:
+        found = find_violations(connection)
+    return [row for each in found if each.invariant.name == "failures_are_corrected" for row in each.rows]

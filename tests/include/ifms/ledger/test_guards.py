@@ -73,6 +73,10 @@ REFUSED = {
     "another transfer is deleted": "DELETE FROM ifms.other_transfer",
     "another transfer is rewritten": "UPDATE ifms.other_transfer SET utr_number = 'x'",
     "another transfer is settled without a name": "UPDATE ifms.other_transfer SET settled_at = now()",
+    "a closed failure is opened": "DELETE FROM ifms.closed_failure",
+    "a closed failure is rewritten": "UPDATE ifms.closed_failure SET reason = 'x'",
+    "a failure is closed without a reason": """INSERT INTO ifms.closed_failure (beneficiary_row, closed_by, reason)
+        SELECT max(id::text)::uuid, 'a tester', ' ' FROM ifms.beneficiary""",
     "a PI is deleted": "DELETE FROM ifms.payment_instruction",
     "a beneficiary is deleted": "DELETE FROM ifms.beneficiary",
     "a PI jumps to SUCCESSFUL": "UPDATE ifms.payment_instruction SET status = 'SUCCESSFUL'",
@@ -117,6 +121,8 @@ RECORDS = """
     INSERT INTO ifms.reported_failure (bill_number, beneficiary_id, voucher_date, why_unmatched)
     VALUES ('b', 'x', '2024-06-01', 'sample');
     INSERT INTO ifms.other_transfer (beneficiary_row, utr_number) SELECT id, 'UTR' FROM ifms.beneficiary;
+    INSERT INTO ifms.closed_failure (beneficiary_row, closed_by, reason)
+    SELECT id, 'a tester', 'sample' FROM ifms.beneficiary LIMIT 1;
 """
 
 

@@ -74,6 +74,17 @@ CREATE TRIGGER settled_once BEFORE UPDATE OF settled_at, settled_by, settled_rea
     FOR EACH ROW WHEN (OLD.settled_at IS NOT NULL)
     EXECUTE FUNCTION ifms.refuse_change('who has settled a transfer, and why, stays on record');
 
+-- Failed beneficiaries of whom a person has said why nobody pays them any more: reconciliation does not tell of them.
+CREATE TABLE ifms.closed_failure (
+    beneficiary_row  uuid PRIMARY KEY REFERENCES ifms.beneficiary,
+    closed_at        timestamptz NOT NULL DEFAULT now(),
+    closed_by        text NOT NULL,
+    reason           text NOT NULL CHECK (btrim(reason) <> '')
+);
+COMMENT ON TABLE ifms.closed_failure IS 'Failed beneficiaries of whom a person has said why nobody pays them any more.';
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ifms.closed_failure FOR EACH STATEMENT
+    EXECUTE FUNCTION ifms.refuse_change('who has closed a failed beneficiary, and why, stays on record');
+
 -- When the treasury last told, and we understood, what came back of one voucher date. The reconciliation names a date
 -- that must be asked about and was not. Dates are the treasury's (IST).
 CREATE TABLE ifms.voucher_date_asked (
