@@ -20,7 +20,15 @@ from ifms.ledger import invariants, phrases
 from ifms.ledger.database import Connection
 
 # What an import itself finds out, or what has waited there for long already, and it cannot mend.
-EXPECTED = frozenset({"nothing_is_withheld", "earlier_numbers_are_known", "statuses_move_on", "failures_are_asked_for"})
+EXPECTED = frozenset(
+    {
+        "nothing_is_withheld",
+        "earlier_numbers_are_known",
+        "statuses_move_on",
+        "failures_are_asked_for",
+        "failures_are_corrected",
+    }
+)
 PATIENCE = "15s"  # how long sweeps that are at work are waited for
 
 
