@@ -162,8 +162,7 @@ class Payee:
 class Tally:
     """How beneficiaries stand, and, where a reply has just been recorded, which of them it found paid, of whom.
 
-    `under_another_utr` are those of whom an earlier reply has told another payment, or its failure; nobody knows yet
-    which of them counts.
+    `under_another_utr` are those of whom an earlier reply has told another payment; nobody knows yet which counts.
     """
 
     waiting: int
@@ -286,8 +285,7 @@ def record_failures(connection: Connection, failures: Mapping[UUID, Failure]) ->
     statement = sql.SQL(
         """
         UPDATE ifms.beneficiary SET status = 'Payment Failed', status_message = %(reason)s, failed_on = %(failed_on)s,
-               challan_number = %(challan_number)s, challan_date = %(challan_date)s,
-               utr_number = coalesce(utr_number, %(utr_number)s), updated_at = now()
+               challan_number = %(challan_number)s, challan_date = %(challan_date)s, updated_at = now()
         WHERE id = %(id)s AND status IN ('Payment Initiated', 'Payment In Process', 'Payment Successful')
         RETURNING {}
         """
@@ -303,7 +301,6 @@ def record_failures(connection: Connection, failures: Mapping[UUID, Failure]) ->
                     "failed_on": failure.failed_on,
                     "challan_number": failure.challan_number,
                     "challan_date": failure.challan_date,
-                    "utr_number": failure.utr_number,
                 },
             ).fetchall()
     return newly

@@ -77,17 +77,14 @@ def _named(pi: PaymentInstruction, rows: Sequence[Beneficiary], failure: Failure
 def _contradiction(pi: PaymentInstruction, row: Beneficiary, failure: Failure) -> str | None:
     """What a failure says of this beneficiary that is known to be otherwise; what is left out contradicts nothing.
 
-    Not compared are the token's number, of which the deployment's own samples differ between PAG and FD, and
-    orgBillRefNumber, which after a second failure is another bill's.
+    Not compared are the UTR and the token's number, which in the deployment's own samples are other ones in FD than in
+    PD and PAG, and orgBillRefNumber, which after a second failure is another bill's.
     """
     if failure.failed_on > clock.to_ist(clock.now()).date() + timedelta(days=DAYS_AHEAD):
         return f"it is dated {failure.failed_on}, more than {DAYS_AHEAD} days ahead"
-    theirs, ours = failure.utr_number, row.utr_number
-    if theirs and ours and theirs.casefold() != ours.casefold():
-        return mask_long_numbers(f"it names the UTR {theirs}, and the beneficiary's is {ours}")
-    theirs, ours = failure.account_last4, row.account_last4
-    if theirs != ours and all(end and len(end) == 4 and end.isascii() and end.isdigit() for end in (theirs, ours)):
-        return f"it names an account that ends in {theirs}, and the beneficiary's ends in {ours}"
+    ends = failure.account_last4, row.account_last4
+    if ends[0] != ends[1] and all(end and len(end) == 4 and end.isascii() and end.isdigit() for end in ends):
+        return f"it names an account that ends in {ends[0]}, and the beneficiary's ends in {ends[1]}"
     theirs, ours = failure.bill_ref_number, pi.pa_bill_ref_number
     if theirs and ours and theirs != ours:
         return mask_long_numbers(f"it names the bill reference {theirs}, and the payment instruction's is {ours}")

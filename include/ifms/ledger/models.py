@@ -148,7 +148,6 @@ class Beneficiary:
     status: BeneficiaryStatus
     status_message: str | None
     failed_on: date | None
-    utr_number: str | None = None
     same_account_by: str | None = None
     gender: str | None = field(default=None, repr=False)
     social_category: str | None = field(default=None, repr=False)

@@ -52,7 +52,6 @@ ALIVE_OF_EACH = {
     "status",
     "status_message",
     "failed_on",
-    "utr_number",
     "gender",
     "social_category",
 }

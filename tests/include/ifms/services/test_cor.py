@@ -29,7 +29,6 @@ from support.failed import (
     payee_of,
     revisions,
     sent,
-    wage_bill,
 )
 from support.keys import account_numbers
 from support.uncertain import DUPLICATE, nobody_listens, on
@@ -714,39 +713,28 @@ def test_a_failure_is_matched_by_account_when_it_has_no_id(paid, treasury):
     assert len(failing(paid)) == 1
 
 
-@pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
 @pytest.mark.parametrize("has_paid", [False, True])
-def test_who_is_told_of_as_paid_by_another_transfer_waits_for_a_person(adapter, treasury, has_paid):
-    """FD tells that one transfer came back, and then PD that he is paid by another."""
-    adapter.run("VA")
-    wage_bill(adapter, 2)
-    for service in ("PA", "PI", "PIS", "PAG"):
-        adapter.run(service)
-    pi = original(adapter)
-    number = adapter.rows("SELECT min(beneficiary_number) AS n FROM ifms.beneficiary")[0]["n"]
-    told = {"billNumber": pi["pi_number"], "benfDtls": [{"benfId": number, "utrNo": "RBI-FIRST-TRY"}]}
-    treasury.rule("FD", "plain_reply", text=json.dumps({"serviceId": "FD", "errorMsg": None, "data": [told]}))
-    adapter.run("FD")
-    treasury.clear()
-    with pytest.raises(SweepNeedsAttentionError, match=f"another UTR than before of {number} .before: RBI-FIRST-TRY"):
-        adapter.run("PD")
-    with psycopg.connect(adapter.dsn) as connection:
+def test_who_is_told_of_as_paid_by_another_transfer_waits_for_a_person(failed, has_paid):
+    [number] = failing(failed)
+    mend(failed)
+    with psycopg.connect(failed.dsn) as connection:
+        connection.execute(
+            "INSERT INTO ifms.other_transfer (beneficiary_row, utr_number) SELECT id, 'RBI-OTHER' FROM ifms.beneficiary"
+            " WHERE beneficiary_number = %s",
+            (number,),
+        )
         assert [found.invariant.name for found in find_violations(connection)] == ["one_transfer_each"]
-    fail(adapter, [number])
-    mend(adapter)
-    for asked in (order(adapter), order(adapter, beneficiary_numbers=(number,))):
-        with pytest.raises(
-            SweepNeedsAttentionError, match=f"{number}: the treasury also tells that it is paid by RBI0"
-        ):
-            adapter.correct(asked)
-    adapter.correct()
-    assert revisions(adapter) == []
-    with psycopg.connect(adapter.dsn) as connection:
+    for asked in (order(failed), order(failed, beneficiary_numbers=(number,))):
+        with pytest.raises(SweepNeedsAttentionError, match=f"{number}: the treasury also tells that it is paid by RBI"):
+            failed.correct(asked)
+    failed.correct()
+    assert revisions(failed) == []
+    with psycopg.connect(failed.dsn) as connection:
         [(found, *_)] = failures.open_ones(connection)
         failures.close(connection, found, "asked the treasury", "sample", has_paid=has_paid)
-    adapter.correct()
-    assert len(revisions(adapter)) == (0 if has_paid else 1)
-    with psycopg.connect(adapter.dsn) as connection:
+    failed.correct()
+    assert len(revisions(failed)) == (0 if has_paid else 1)
+    with psycopg.connect(failed.dsn) as connection:
         assert find_violations(connection) == []
 
 

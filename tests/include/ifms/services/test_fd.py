@@ -414,7 +414,6 @@ def test_each_failure_that_matches_nothing_is_named_with_the_reason_and_the_othe
 
 
 CONTRADICTIONS = {
-    "UTR": ({"utrNo": "RBI-ANOTHER"}, {}, "it names the UTR RBI-ANOTHER, and the beneficiary's is RBI"),
     "account": ({"benfAcctNo": "99990000", "benfBankIfscCode": "SMPL0000009"}, {}, "an account that ends in 0000"),
     "bill reference": ({}, {"billRefNo": "9999"}, "it names the bill reference 9999"),
     "day": ({"challanDate": "2062-06-01"}, {}, "it is dated 2062-06-01, more than 7 days ahead"),

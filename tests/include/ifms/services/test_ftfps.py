@@ -142,10 +142,12 @@ def test_a_failure_of_another_transfer_is_kept_and_the_others_are_booked(correct
     """Such as the original's, of a revision that is paid."""
     [revision] = failed.revisions(corrected)
     one, other = failed.paid_by(corrected, revision)
-    told = [{"benfId": one, "utrNo": "RBI0000001001", "failedReason": "the original's"}, {"benfId": other}]
+    told = [{"benfId": one, "benfAcctNo": "99990000", "failedReason": "the original's"}, {"benfId": other}]
     text = {"serviceId": "FTFPS", "errorMsg": None, "data": [{"jitCorBillNo": revision["pi_number"], "benfDtls": told}]}
     treasury.rule("FTFPS", "plain_reply", text=json.dumps(text))
-    with pytest.raises(SweepNeedsAttentionError, match=f"failure of '{one}' is not booked, but kept: it names the UTR"):
+    with pytest.raises(
+        SweepNeedsAttentionError, match=f"failure of '{one}' is not booked, but kept: it names an account"
+    ):
         corrected.run("FTFPS")
     assert failed.failing(corrected) == [other]
     assert failed.revisions(corrected)[0]["status"] == "PARTIAL"

@@ -92,17 +92,13 @@ CREATE TRIGGER choice_is_frozen BEFORE UPDATE OF same_account_by ON ifms.benefic
 CREATE TRIGGER group_is_frozen BEFORE UPDATE OF gender, social_category ON ifms.beneficiary
     FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('the content of a payment instruction is frozen');
 
--- What the treasury reported of a beneficiary comes with the status that it means, in one change, and stays. A failure
--- tells the UTR where no scroll has told it.
+-- What the treasury reported of a beneficiary comes with the status that it means, in one change, and stays.
 CREATE TRIGGER outcome_is_told_once BEFORE UPDATE OF voucher_number, voucher_date, utr_number, utr_date, end_to_end_id,
     challan_number, challan_date, failed_on ON ifms.beneficiary FOR EACH ROW
     WHEN (NEW.imported_as IS NULL AND (
-        ((NEW.voucher_number, NEW.voucher_date, NEW.utr_date, NEW.end_to_end_id)
-            IS DISTINCT FROM (OLD.voucher_number, OLD.voucher_date, OLD.utr_date, OLD.end_to_end_id)
+        ((NEW.voucher_number, NEW.voucher_date, NEW.utr_number, NEW.utr_date, NEW.end_to_end_id)
+            IS DISTINCT FROM (OLD.voucher_number, OLD.voucher_date, OLD.utr_number, OLD.utr_date, OLD.end_to_end_id)
          AND (NEW.status <> 'Payment Successful' OR OLD.status = NEW.status))
-        OR (NEW.utr_number IS DISTINCT FROM OLD.utr_number
-            AND (OLD.status = NEW.status OR NEW.status <> 'Payment Successful'
-                 AND (NEW.status <> 'Payment Failed' OR OLD.utr_number IS NOT NULL)))
         OR ((NEW.challan_number, NEW.challan_date, NEW.failed_on)
             IS DISTINCT FROM (OLD.challan_number, OLD.challan_date, OLD.failed_on)
          AND (NEW.status <> 'Payment Failed' OR OLD.status = NEW.status))))
