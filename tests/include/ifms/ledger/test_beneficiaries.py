@@ -60,7 +60,8 @@ def standing(ledger, pi):
 
 def decline(ledger, pi, mine):
     def write(connection):
-        instructions.advance(connection, pi, mine, Event.DECLINED, error_message="Sample error")
+        words = {"error_message": "Sample error", "last_attempt": "rejected"}
+        instructions.advance(connection, pi, mine, Event.DECLINED, **words)
         instructions.free_payment(connection, pi, "PI_DECLINED", "Sample error")
 
     ledger.db.transact(write)
@@ -488,19 +489,19 @@ def test_the_last_declined_pi_says_whose_accounts_to_look_at(ledger, pending):
     pi, mine = pending
     payment, _ = ledger.claim_payment(pi.payment_number)
 
-    def last(payment):
-        return ledger.db.transact(lambda c: instructions.last_declined(c, payment))
+    def last(*keys):
+        return ledger.db.transact(lambda c: instructions.last_declined(c, keys))
 
-    assert last(payment) is None
+    key = payment.tenant_id, payment.payment_number
+    assert last(key) == {}
     decline(ledger, pi, mine)
-    assert last(payment)[1] == of(ledger, pi)
-    assert last(payment)[0].pi_number == pi.pi_number
+    declined, rows = last(key)[key]
+    assert (declined.pi_number, rows) == (pi.pi_number, of(ledger, pi))
     second, second_claim = ledger.instruct(*ledger.claim_payment(pi.payment_number))
-    assert last(payment)[1] == of(ledger, pi), "a PI under way is not declined"
+    assert last(key) == {}, "one that is under way is not declined"
     decline(ledger, second, second_claim)
-    assert last(payment)[1] == of(ledger, second)
-    assert last(replace(payment, tenant_id="od.sampleb")) is None
-    assert last(replace(payment, payment_number="EP/another")) is None
+    found = last(key, ("od.sampleb", payment.payment_number), (payment.tenant_id, "EP/another"))
+    assert [(of_payment, rows) for of_payment, (_, rows) in found.items()] == [(key, of(ledger, second))]
 
 
 def test_a_declined_revision_is_not_the_payment_s_last_declined(ledger, pi):
@@ -510,7 +511,8 @@ def test_a_declined_revision_is_not_the_payment_s_last_declined(ledger, pi):
     revision, mine = revise(ledger, pi, [failed], "PI-SA/2024-25/R00001")
     ledger.db.transact(lambda c: instructions.advance(c, revision, mine, Event.DECLINED))
     payment, _ = ledger.claim_payment(pi.payment_number)
-    assert ledger.db.transact(lambda c: instructions.last_declined(c, payment)) is None
+    key = payment.tenant_id, payment.payment_number
+    assert ledger.db.transact(lambda c: instructions.last_declined(c, [key])) == {}
 
 
 def test_each_of_several_pis_has_its_own_tally(ledger, pi):
