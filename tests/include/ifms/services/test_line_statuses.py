@@ -11,7 +11,7 @@ from support import failed
 from support.failed import TENANT, fail, mend, original, wage_bill
 
 from ifms.errors import SweepNeedsAttentionError, SweepUnreachableError
-from ifms.ledger import failure_matching, outbox
+from ifms.ledger import failure_matching, failures, outbox
 from ifms.services import pd
 from ifms.services.correction_order import Order
 from ifms.sweep import status_poll, submission
@@ -157,6 +157,11 @@ def repaid(adapter):
 def test_of_a_rejected_repayment_the_lines_are_failed_again(adapter, treasury, repaid):
     treasury.rule("PIS", "reject", bill_number=repaid)
     adapter.run("PIS")
+    with pytest.raises(SweepNeedsAttentionError, match="^1 problem.*failures_are_corrected"):  # its last day is over
+        adapter.reconcile()
+    with psycopg.connect(adapter.dsn) as connection:
+        [found] = connection.execute("SELECT id FROM ifms.failed_beneficiary").fetchone()
+        failures.close(connection, found, "sample reason", "a tester")
     assert told(adapter) == ("PARTIAL", ["FAILED", "SUCCESSFUL"])
 
 
