@@ -57,7 +57,7 @@ _SCROLLED = b"""
     RETURNING b.payment_instruction_id, b.beneficiary_number
 """
 
-# Those that nobody has settled so far.
+# Keeps scrolls by another UTR than was told before; whether each still waits for a person to settle it.
 _OTHER_TRANSFERS = b"""
     INSERT INTO ifms.other_transfer AS known (beneficiary_row, utr_number, voucher_number, voucher_date)
     SELECT b.id, told.utr, told.voucher, told.voucher_date

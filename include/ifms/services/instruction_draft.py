@@ -39,9 +39,7 @@ NO_UNIT = "SSU_NOT_CONFIGURED"
 BAD_PAYMENT = "PAYMENT_NOT_PAYABLE"
 PLATFORM_TROUBLE = "PLATFORM_TROUBLE"
 CANCELLED = "PAYMENT_CANCELLED"
-LINE_CANCELLED = (
-    "LINE_CANCELLED"  # of some of its lines: the others are owed, and somebody has to see that they are paid
-)
+LINE_CANCELLED = "LINE_CANCELLED"  # some of its lines: the others are owed, and somebody has to see to them
 NOT_APPROVED = "BILL_NOT_APPROVED"
 
 
