@@ -1965,6 +1965,187 @@ CREATE TABLE ifms.display_name (
 COMMENT ON TABLE ifms.display_name IS 'Names of cities (CITY) and heads of account (HEAD), as the platform''s master data had them when VA last read it. A name decides nothing.';
 
 --
+-- Name: other_transfer; Type: TABLE; Schema: ifms; Owner: -
+--
+
+CREATE TABLE ifms.other_transfer (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    beneficiary_row uuid NOT NULL,
+    utr_number text NOT NULL,
+    voucher_number text,
+    voucher_date date,
+    first_told_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_told_at timestamp with time zone DEFAULT now() NOT NULL,
+    settled_at timestamp with time zone,
+    settled_by text,
+    settled_reason text,
+    has_paid boolean,
+    CONSTRAINT other_transfer_first_told_at_in_bounds CHECK (((first_told_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (first_told_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT other_transfer_last_told_at_in_bounds CHECK (((last_told_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (last_told_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT other_transfer_settled_at_in_bounds CHECK (((settled_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (settled_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT other_transfer_voucher_date_in_bounds CHECK (((voucher_date >= '2000-01-01'::date) AND (voucher_date < '2100-01-01'::date))),
+    CONSTRAINT settled_with_a_reason CHECK ((((settled_at IS NULL) = (settled_by IS NULL)) AND ((settled_at IS NULL) = (settled_reason IS NULL)) AND ((settled_at IS NULL) = (has_paid IS NULL)) AND (btrim(settled_reason) <> ''::text)))
+);
+
+--
+-- Name: TABLE other_transfer; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON TABLE ifms.other_transfer IS 'Transfers by another UTR than the one that the treasury told before of the same beneficiary.';
+
+--
+-- Name: doubtful_transfer; Type: VIEW; Schema: ifms; Owner: -
+--
+
+CREATE VIEW ifms.doubtful_transfer AS
+ SELECT t.id,
+    t.beneficiary_row AS beneficiary_payment_id,
+    p.tenant_id,
+    p.pi_number,
+    p.payment_number,
+    b.beneficiary_number,
+    b.beneficiary_id,
+    b.amount,
+    b.status,
+    b.utr_number AS known_utr_number,
+    t.utr_number,
+    t.voucher_number,
+    t.voucher_date,
+        CASE
+            WHEN (t.settled_at IS NULL) THEN 'OPEN'::text
+            WHEN t.has_paid THEN 'PAID'::text
+            ELSE 'NOT PAID'::text
+        END AS state,
+    t.first_told_at,
+    t.last_told_at,
+    t.settled_at,
+    t.settled_by,
+    ifms.without_numbers(t.settled_reason) AS settled_reason
+   FROM ((ifms.other_transfer t
+     JOIN ifms.beneficiary b ON ((b.id = t.beneficiary_row)))
+     JOIN ifms.payment_instruction p ON ((p.id = b.payment_instruction_id)));
+
+--
+-- Name: VIEW doubtful_transfer; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON VIEW ifms.doubtful_transfer IS 'Transfers that the treasury told of a beneficiary of whom it had told another one, by another UTR: one row each. Those of the state OPEN wait for a person who asks the treasury. Cheap to ask whole (they are few).';
+
+--
+-- Name: COLUMN doubtful_transfer.id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.doubtful_transfer.id IS 'The ledger''s id of the transfer, by which `ifms failures settle-transfer` settles it.';
+
+--
+-- Name: COLUMN doubtful_transfer.beneficiary_payment_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.doubtful_transfer.beneficiary_payment_id IS 'The ledger''s id of the payment that it is told of.';
+
+--
+-- Name: COLUMN doubtful_transfer.tenant_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.doubtful_transfer.tenant_id IS 'The city, as DIGIT names it.';
+
+--
+-- Name: COLUMN doubtful_transfer.pi_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.doubtful_transfer.pi_number IS 'The PI by which the beneficiary is paid.';
+
+--
+-- Name: COLUMN doubtful_transfer.payment_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.doubtful_transfer.payment_number IS 'DIGIT''s payment that it is part of.';
+
+--
+-- Name: COLUMN doubtful_transfer.beneficiary_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.doubtful_transfer.beneficiary_number IS 'The payment''s number at the treasury (benefId).';
+
+--
+-- Name: COLUMN doubtful_transfer.beneficiary_id; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.doubtful_transfer.beneficiary_id IS 'Who is paid: DIGIT''s id of the individual or organisation, or of a department''s account.';
+
+--
+-- Name: COLUMN doubtful_transfer.amount; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.doubtful_transfer.amount IS 'Rupees that the PI pays to the beneficiary.';
+
+--
+-- Name: COLUMN doubtful_transfer.status; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.doubtful_transfer.status IS 'Status of the beneficiary''s payment: see statuses.md.';
+
+--
+-- Name: COLUMN doubtful_transfer.known_utr_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.doubtful_transfer.known_utr_number IS 'The bank''s reference (UTR) of the transfer that was told first; NULL when none was.';
+
+--
+-- Name: COLUMN doubtful_transfer.utr_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.doubtful_transfer.utr_number IS 'The bank''s reference (UTR) of this other transfer, as it was told.';
+
+--
+-- Name: COLUMN doubtful_transfer.voucher_number; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.doubtful_transfer.voucher_number IS 'The treasury''s voucher of this transfer; NULL when none was told.';
+
+--
+-- Name: COLUMN doubtful_transfer.voucher_date; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.doubtful_transfer.voucher_date IS 'Date of the voucher, IST; NULL when none was told.';
+
+--
+-- Name: COLUMN doubtful_transfer.state; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.doubtful_transfer.state IS 'OPEN, or what a person has found out: PAID (money has reached the beneficiary by it, too) or NOT PAID.';
+
+--
+-- Name: COLUMN doubtful_transfer.first_told_at; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.doubtful_transfer.first_told_at IS 'Instant, UTC, since which it is kept.';
+
+--
+-- Name: COLUMN doubtful_transfer.last_told_at; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.doubtful_transfer.last_told_at IS 'Instant, UTC, at which the treasury last told it.';
+
+--
+-- Name: COLUMN doubtful_transfer.settled_at; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.doubtful_transfer.settled_at IS 'Instant, UTC, at which a person settled it; NULL when nobody has.';
+
+--
+-- Name: COLUMN doubtful_transfer.settled_by; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.doubtful_transfer.settled_by IS 'Who settled it; NULL when nobody has.';
+
+--
+-- Name: COLUMN doubtful_transfer.settled_reason; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.doubtful_transfer.settled_reason IS 'How that is known; NULL when nobody has settled it.';
+
+--
 -- Name: ended_by_phrase; Type: TABLE; Schema: ifms; Owner: -
 --
 
@@ -2039,10 +2220,22 @@ CREATE VIEW ifms.failed_beneficiary AS
     b.utr_number,
     b.utr_date,
     b.voucher_number,
-    b.voucher_date
-   FROM (((ifms.beneficiary b
+    b.voucher_date,
+    closed.closed_at,
+    closed.closed_by,
+    ifms.without_numbers(closed.reason) AS closed_reason,
+    ( SELECT
+                CASE
+                    WHEN bool_or((t.settled_at IS NULL)) THEN 'OPEN'::text
+                    ELSE 'PAID'::text
+                END AS "case"
+           FROM ifms.other_transfer t
+          WHERE ((t.beneficiary_row = b.id) AND ((t.settled_at IS NULL) OR t.has_paid))
+         HAVING (count(*) > 0)) AS other_transfer
+   FROM ((((ifms.beneficiary b
      JOIN ifms.payment_instruction p ON ((p.id = b.payment_instruction_id)))
      CROSS JOIN ifms.setting o)
+     LEFT JOIN ifms.closed_failure closed ON ((closed.beneficiary_row = b.id)))
      LEFT JOIN LATERAL ( SELECT f.pi_number
            FROM ifms.payment_instruction f
           WHERE ((f.parent_pi_number = COALESCE(p.parent_pi_number, p.pi_number)) AND (f.status = ANY (ARRAY['PENDING'::text, 'INITIATED'::text])))
@@ -2223,6 +2416,30 @@ COMMENT ON COLUMN ifms.failed_beneficiary.voucher_number IS 'The treasury''s vou
 --
 
 COMMENT ON COLUMN ifms.failed_beneficiary.voucher_date IS 'Date of the voucher, IST; NULL when none was told.';
+
+--
+-- Name: COLUMN failed_beneficiary.closed_at; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.failed_beneficiary.closed_at IS 'Instant, UTC, at which a person said that it is not paid any more; NULL when nobody has.';
+
+--
+-- Name: COLUMN failed_beneficiary.closed_by; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.failed_beneficiary.closed_by IS 'Who said so; NULL when nobody has.';
+
+--
+-- Name: COLUMN failed_beneficiary.closed_reason; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.failed_beneficiary.closed_reason IS 'Why it is not paid any more; NULL when nobody has said so.';
+
+--
+-- Name: COLUMN failed_beneficiary.other_transfer; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.failed_beneficiary.other_transfer IS 'OPEN: the treasury tells of another transfer, and nobody is paid before a person has settled that (doubtful_transfer). PAID: by another one the money has arrived, so nobody corrects it. NULL when there is none.';
 
 --
 -- Name: fund_movement; Type: TABLE; Schema: ifms; Owner: -
@@ -2938,35 +3155,6 @@ COMMENT ON COLUMN ifms.open_payment_instruction.last_message IS 'What it said; l
 --
 
 COMMENT ON COLUMN ifms.open_payment_instruction.last_heard_at IS 'Instant, UTC, of that; NULL before the first.';
-
---
--- Name: other_transfer; Type: TABLE; Schema: ifms; Owner: -
---
-
-CREATE TABLE ifms.other_transfer (
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    beneficiary_row uuid NOT NULL,
-    utr_number text NOT NULL,
-    voucher_number text,
-    voucher_date date,
-    first_told_at timestamp with time zone DEFAULT now() NOT NULL,
-    last_told_at timestamp with time zone DEFAULT now() NOT NULL,
-    settled_at timestamp with time zone,
-    settled_by text,
-    settled_reason text,
-    has_paid boolean,
-    CONSTRAINT other_transfer_first_told_at_in_bounds CHECK (((first_told_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (first_told_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
-    CONSTRAINT other_transfer_last_told_at_in_bounds CHECK (((last_told_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (last_told_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
-    CONSTRAINT other_transfer_settled_at_in_bounds CHECK (((settled_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (settled_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
-    CONSTRAINT other_transfer_voucher_date_in_bounds CHECK (((voucher_date >= '2000-01-01'::date) AND (voucher_date < '2100-01-01'::date))),
-    CONSTRAINT settled_with_a_reason CHECK ((((settled_at IS NULL) = (settled_by IS NULL)) AND ((settled_at IS NULL) = (settled_reason IS NULL)) AND ((settled_at IS NULL) = (has_paid IS NULL)) AND (btrim(settled_reason) <> ''::text)))
-);
-
---
--- Name: TABLE other_transfer; Type: COMMENT; Schema: ifms; Owner: -
---
-
-COMMENT ON TABLE ifms.other_transfer IS 'Transfers by another UTR than the one that the treasury told before of the same beneficiary.';
 
 --
 -- Name: outbox; Type: TABLE; Schema: ifms; Owner: -
@@ -4366,7 +4554,7 @@ COMMENT ON VIEW ifms.unmatched_failure IS 'Failures that the treasury reported a
 -- Name: COLUMN unmatched_failure.id; Type: COMMENT; Schema: ifms; Owner: -
 --
 
-COMMENT ON COLUMN ifms.unmatched_failure.id IS 'The ledger''s id of the failure, by which `ifms failures` closes it.';
+COMMENT ON COLUMN ifms.unmatched_failure.id IS 'The ledger''s id of the failure, by which `ifms failures close-reported` closes it.';
 
 --
 -- Name: COLUMN unmatched_failure.bill_number; Type: COMMENT; Schema: ifms; Owner: -
@@ -7566,6 +7754,49 @@ GRANT SELECT(name) ON TABLE ifms.display_name TO ifms_read;
 GRANT UPDATE(changed_at) ON TABLE ifms.display_name TO ifms_work;
 
 --
+-- Name: TABLE other_transfer; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE ifms.other_transfer TO ifms_work;
+
+--
+-- Name: COLUMN other_transfer.last_told_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(last_told_at) ON TABLE ifms.other_transfer TO ifms_work;
+
+--
+-- Name: COLUMN other_transfer.settled_at; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(settled_at) ON TABLE ifms.other_transfer TO ifms_work;
+
+--
+-- Name: COLUMN other_transfer.settled_by; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(settled_by) ON TABLE ifms.other_transfer TO ifms_work;
+
+--
+-- Name: COLUMN other_transfer.settled_reason; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(settled_reason) ON TABLE ifms.other_transfer TO ifms_work;
+
+--
+-- Name: COLUMN other_transfer.has_paid; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(has_paid) ON TABLE ifms.other_transfer TO ifms_work;
+
+--
+-- Name: TABLE doubtful_transfer; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT SELECT ON TABLE ifms.doubtful_transfer TO ifms_work;
+GRANT SELECT ON TABLE ifms.doubtful_transfer TO ifms_read;
+
+--
 -- Name: TABLE ended_by_phrase; Type: ACL; Schema: ifms; Owner: -
 --
 
@@ -7813,42 +8044,6 @@ GRANT SELECT(created_at) ON TABLE ifms.status_log TO ifms_read;
 
 GRANT SELECT ON TABLE ifms.open_payment_instruction TO ifms_work;
 GRANT SELECT ON TABLE ifms.open_payment_instruction TO ifms_read;
-
---
--- Name: TABLE other_transfer; Type: ACL; Schema: ifms; Owner: -
---
-
-GRANT SELECT,INSERT ON TABLE ifms.other_transfer TO ifms_work;
-
---
--- Name: COLUMN other_transfer.last_told_at; Type: ACL; Schema: ifms; Owner: -
---
-
-GRANT UPDATE(last_told_at) ON TABLE ifms.other_transfer TO ifms_work;
-
---
--- Name: COLUMN other_transfer.settled_at; Type: ACL; Schema: ifms; Owner: -
---
-
-GRANT UPDATE(settled_at) ON TABLE ifms.other_transfer TO ifms_work;
-
---
--- Name: COLUMN other_transfer.settled_by; Type: ACL; Schema: ifms; Owner: -
---
-
-GRANT UPDATE(settled_by) ON TABLE ifms.other_transfer TO ifms_work;
-
---
--- Name: COLUMN other_transfer.settled_reason; Type: ACL; Schema: ifms; Owner: -
---
-
-GRANT UPDATE(settled_reason) ON TABLE ifms.other_transfer TO ifms_work;
-
---
--- Name: COLUMN other_transfer.has_paid; Type: ACL; Schema: ifms; Owner: -
---
-
-GRANT UPDATE(has_paid) ON TABLE ifms.other_transfer TO ifms_work;
 
 --
 -- Name: TABLE outbox; Type: ACL; Schema: ifms; Owner: -

@@ -19,6 +19,7 @@ RELATIONS: tuple[tuple[str, str, str, str, str], ...] = (
     ("beneficiary_payment", "superseded_by", PI, "pi_number", "}o--o|"),
     ("failed_beneficiary", "id", "beneficiary_payment", "id", "|o--||"),
     ("returned_payment", "id", "beneficiary_payment", "id", "|o--||"),
+    ("doubtful_transfer", "beneficiary_payment_id", "beneficiary_payment", "id", "}o--||"),
     ("open_payment_instruction", "id", PI, "id", "|o--||"),
     ("status_history", "payment_instruction_id", PI, "id", "}o--o|"),
     ("call_log", "payment_instruction_id", PI, "id", "}o--o|"),

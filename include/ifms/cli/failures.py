@@ -1,4 +1,4 @@
-"""`ifms failures`: payments that came back and match no payment instruction here, and transfers told beside another."""
+"""`ifms failures`: what of payments that came back waits for a person, and closing it with a reason."""
 
 from __future__ import annotations
 
@@ -10,52 +10,106 @@ import typer
 
 from ifms.cli.command import Command, Dsn, Reason, group
 from ifms.cli.database import connected
-from ifms.cli.terminal import os_user
-from ifms.errors import BadInputError
+from ifms.cli.terminal import os_user, printable
 
-HELP = """A failure that FD tells of is kept when it matches no payment instruction or beneficiary, and looked at again
-whenever its payment instruction moves. One that is nobody's here (the treasury named a wrong bill, or corrected itself)
-is closed by a person with `settle`, after the treasury was asked; then `ifms_reconcile` names it no more. It stays on
-record, and is booked all the same should it match one day.
+HELP = """What `ifms_reconcile` names until somebody has seen to it. `list` shows three kinds, each with its id:
 
-A transfer is listed, too, that the treasury told of somebody of whom it had told another one, by another UTR: who has
-failed by that one is not corrected until it is settled here, and never if it has paid (`--paid`).
+transfer: the treasury has told that somebody is paid by one UTR, and then by another. Who has failed by the first is
+not corrected until the treasury was asked, and `settle-transfer` says whether the other one has paid.
 
-A failed beneficiary who must not be paid any more is closed by the id that `ifms_reconcile` names
-(`failures_are_corrected`)."""
+reported: a failure that matches no payment instruction or beneficiary here. It is looked at again whenever its payment
+instruction moves. One that is nobody's here is closed by `close-reported`; should it match one day, it is booked all
+the same.
+
+beneficiary: somebody whose money came back, and whom nothing pays. Mend the account and start ifms_cor; who must not be
+paid any more is closed by `close-beneficiary`.
+
+Name and reason are kept. The page Failures does the same."""
+
+Why = Annotated[str, typer.Option(metavar="TEXT", help="why; it is kept")]
 
 commands = group(HELP)
 
 
 @commands.command("list", cls=Command)
 def list_open(dsn: Dsn = "") -> None:
-    """List what matches nothing, and other transfers of somebody, that nobody has closed."""
-    from ifms.ledger import failures
+    """List what is open: its kind, id, PI, beneficiary, and what there is to know."""
+    from ifms.cities import Cities
+    from ifms.queries import failures
 
     with connected(dsn) as db:
-        found = db.transact(failures.open_ones)
-    for row in found:
-        print("\t".join(map(str, row)))
-    print(f"{len(found)} open")
+        asked = failures.Criteria()
+        transfers = db.transact(partial(failures.transfers, criteria=asked, cities=Cities.ALL))
+        reported = db.transact(partial(failures.reported, criteria=asked, cities=Cities.ALL))
+        unpaid = db.transact(partial(failures.unpaid, criteria=asked, cities=Cities.ALL))
+    for transfer in transfers:
+        before = f"and before as {transfer.status} by {transfer.known_utr_number or 'none'}"
+        told = f"told as paid by {transfer.utr_number}, {before}"
+        _say("transfer", transfer.id, transfer.pi_number, transfer.beneficiary_number, told)
+    for failure in reported:
+        account = f"account ***{failure.account_last4}" if failure.account_last4 else "nobody named"
+        told = f"voucher date {failure.voucher_date}: {failure.why_unmatched}"
+        _say("reported", failure.id, failure.bill_number, failure.beneficiary_number or account, told)
+    for payee in unpaid:
+        last = f"the last day to correct it {'was' if payee.days_left < 0 else 'is'} {payee.correct_by}"
+        other = {"OPEN": ": settle the other transfer first", "PAID": ": another transfer has paid"}
+        told = f"failed on {payee.failed_on}, {last}{other.get(payee.other_transfer or '', '')}"
+        _say("beneficiary", payee.id, payee.pi_number, payee.beneficiary_number, told)
+    print(f"open: {len(transfers)} transfer(s), {len(reported)} reported, {len(unpaid)} beneficiary(ies)")
+
+
+def _say(*cells: object) -> None:
+    print("\t".join(printable(str(cell)) for cell in cells))
 
 
 @commands.command(cls=Command)
-def settle(
-    failure_id: Annotated[
-        UUID, typer.Argument(metavar="ID", help="the failure's id, as `list` or `ifms_reconcile` names it")
-    ],
+def settle_transfer(
+    context: typer.Context,
+    transfer_id: Annotated[UUID, typer.Argument(metavar="ID", help="of a transfer, as `list` names it")],
     reason: Reason,
-    paid: Annotated[
-        bool, typer.Option("--paid", help="of a transfer: it has paid, so that nobody corrects it")
+    paid: Annotated[bool, typer.Option("--paid", help="it has: nobody is corrected", show_default=False)] = False,
+    not_paid: Annotated[
+        bool,
+        typer.Option("--not-paid", help="it has not: who has failed is corrected", show_default=False),
     ] = False,
     dsn: Dsn = "",
 ) -> None:
-    """Close what is nobody's here; a transfer that has not paid, or has (--paid); one who is not paid any more."""
+    """Say whether a transfer told beside another one has paid, once the treasury was asked."""
     from ifms.ledger import failures
 
-    text = " ".join(reason.split())
-    if not text:
-        raise BadInputError("--reason is empty: say how it is known that the failure is nobody's here")
+    if paid == not_paid:
+        raise typer.BadParameter("say --paid or --not-paid, one of them", ctx=context)
+    work = partial(failures.settle_transfer, transfer_id=transfer_id, has_paid=paid, reason=reason, person=os_user())
     with connected(dsn) as db:
-        db.transact(partial(failures.close, failure_id=failure_id, reason=text, os_user=os_user(), has_paid=paid))
-    print(f"failure {failure_id} is closed")
+        db.transact(work)
+    print(f"transfer {transfer_id} is settled: it has {'paid' if paid else 'not paid'}")
+
+
+@commands.command(cls=Command)
+def close_reported(
+    failure_id: Annotated[UUID, typer.Argument(metavar="ID", help="of a reported failure, as `list` names it")],
+    reason: Reason,
+    dsn: Dsn = "",
+) -> None:
+    """Close a reported failure that is nobody's here, once the treasury was asked which bill it means."""
+    from ifms.ledger import failures
+
+    with connected(dsn) as db:
+        db.transact(partial(failures.close_reported, failure_id=failure_id, reason=reason, person=os_user()))
+    print(f"reported failure {failure_id} is closed")
+
+
+@commands.command(cls=Command)
+def close_beneficiary(
+    row_id: Annotated[
+        UUID, typer.Argument(metavar="ID", help="of a failed beneficiary, as `list` or `ifms_reconcile` names it")
+    ],
+    reason: Why,
+    dsn: Dsn = "",
+) -> None:
+    """Say why a failed beneficiary is not paid any more. Cancel the line on the platform, too."""
+    from ifms.ledger import failures
+
+    with connected(dsn) as db:
+        db.transact(partial(failures.close_beneficiary, row_id=row_id, reason=reason, person=os_user()))
+    print(f"failed beneficiary {row_id} is closed")

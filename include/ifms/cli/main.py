@@ -46,7 +46,12 @@ GROUPS = (
     ("log", "the log of calls to the treasury", log.commands, "open"),
     ("audit", "whether the records are as they were written", audit.commands, "verify|anchor"),
     ("after-restore", "a restored ledger must not pay again", after_restore.commands, "begin|list|clear|nothing-lost"),
-    ("failures", "payments that came back and match nothing", failures.commands, "list|settle"),
+    (
+        "failures",
+        "what came back, or may have, and waits for a person",
+        failures.commands,
+        "list|settle-transfer|close-reported|close-beneficiary",
+    ),
     ("phrases", "what the treasury's texts mean", phrases.commands, "list|unknown|add|withdraw"),
     ("proposals", "what waits for a second person", proposals.commands, "list|show"),
     ("sanction", "sanctions that nothing is paid from any more", sanction.commands, "list|close|open"),

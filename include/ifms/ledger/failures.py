@@ -11,7 +11,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from ifms.errors import BadInputError
+from ifms.errors import BadInputError, ConflictError
 from ifms.ledger.beneficiaries import Failure
 from ifms.ledger.binding import context
 from ifms.ledger.database import Connection
@@ -228,67 +228,63 @@ def settle_unmatched(
     )
 
 
-def open_ones(connection: Connection) -> list[tuple[UUID, str, str, date, str]]:
-    """What a person must settle, the first reported first: id, bill, beneficiary or account, day, why.
+def settle_transfer(connection: Connection, transfer_id: UUID, *, has_paid: bool, reason: str, person: str) -> None:
+    """A person has found out whether a transfer told beside another one of the same beneficiary `has_paid`.
 
-    Failures that match nothing, and transfers by another UTR than was told before.
+    Who has failed by the other one is then corrected, or never. Raises BadInputError without a reason, ConflictError
+    when there is no such transfer that is open.
     """
-    return connection.execute(
+    settled = connection.execute(
         """
-        SELECT id, bill, who, day, why FROM (
-            SELECT id, bill_number AS bill,
-                   coalesce(nullif(beneficiary_id, ''), '***' || account_last4, 'nobody named') AS who,
-                   voucher_date AS day, why_unmatched AS why, first_told_at
-            FROM ifms.reported_failure WHERE matched_at IS NULL AND settled_at IS NULL
-            UNION ALL
-            SELECT t.id, p.pi_number, b.beneficiary_number,
-                   coalesce(t.voucher_date, (t.first_told_at AT TIME ZONE 'Asia/Kolkata')::date),
-                   'told as paid by ' || t.utr_number || ', and before as ' || b.status || ' by '
-                   || coalesce(b.utr_number, 'none'),
-                   t.first_told_at
-            FROM ifms.other_transfer t JOIN ifms.beneficiary b ON b.id = t.beneficiary_row
-            JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id
-            WHERE t.settled_at IS NULL
-        ) open ORDER BY first_told_at, id
-        """
-    ).fetchall()
+        UPDATE ifms.other_transfer SET settled_at = now(), settled_by = %s, settled_reason = %s, has_paid = %s
+        WHERE id = %s AND settled_at IS NULL
+        """,
+        (person, _required(reason), has_paid, transfer_id),
+    )
+    _one(settled.rowcount, f"no open transfer {transfer_id}")
 
 
-def close(connection: Connection, failure_id: UUID, reason: str, os_user: str, *, has_paid: bool = False) -> None:
-    """A person has found out that this failure is nobody's here, or whether this other transfer `has_paid`.
+def close_reported(connection: Connection, failure_id: UUID, *, reason: str, person: str) -> None:
+    """A person has found out that a reported failure is nobody's here; it is booked all the same if it ever matches.
 
-    Or why a failed beneficiary (by row id) is not paid any more: from then on nothing tells of it, though it may still
-    be corrected. Raises BadInputError when there is no such one that is open, or when a failure should have paid.
+    Raises BadInputError without a reason, ConflictError when there is no such failure that is open.
     """
-    settled = {"by": os_user, "reason": reason, "id": failure_id, "paid": has_paid}
     closed = connection.execute(
         """
-        UPDATE ifms.other_transfer SET settled_at = now(), settled_by = %(by)s, settled_reason = %(reason)s,
-               has_paid = %(paid)s
-        WHERE id = %(id)s AND settled_at IS NULL
+        UPDATE ifms.reported_failure SET settled_at = now(), settled_by = %s, settled_reason = %s
+        WHERE id = %s AND matched_at IS NULL AND settled_at IS NULL
         """,
-        settled,
-    ).rowcount
-    if closed == 0 and not has_paid:
-        closed = connection.execute(
-            """
-            UPDATE ifms.reported_failure SET settled_at = now(), settled_by = %(by)s, settled_reason = %(reason)s
-            WHERE id = %(id)s AND matched_at IS NULL AND settled_at IS NULL
-            """,
-            settled,
-        ).rowcount
-    if closed == 0 and not has_paid:
-        closed = connection.execute(
-            """
-            INSERT INTO ifms.closed_failure (beneficiary_row, closed_by, reason)
-            SELECT id, %(by)s, %(reason)s FROM ifms.failed_beneficiary WHERE id = %(id)s ON CONFLICT DO NOTHING
-            """,
-            settled,
-        ).rowcount
-    if closed != 1:
-        raise BadInputError(
-            f"there is no open {'transfer' if has_paid else 'failure'} {failure_id}: `ifms failures list` names them"
-        )
+        (person, _required(reason), failure_id),
+    )
+    _one(closed.rowcount, f"no open reported failure {failure_id}")
+
+
+def close_beneficiary(connection: Connection, row_id: UUID, *, reason: str, person: str) -> None:
+    """A person says why a failed beneficiary (by row id) is not paid any more: nothing tells of it from then on.
+
+    It may still be corrected. Raises BadInputError without a reason, ConflictError when there is no such failed
+    beneficiary that is open.
+    """
+    closed = connection.execute(
+        """
+        INSERT INTO ifms.closed_failure (beneficiary_row, closed_by, reason)
+        SELECT id, %s, %s FROM ifms.failed_beneficiary WHERE id = %s ON CONFLICT DO NOTHING
+        """,
+        (person, _required(reason), row_id),
+    )
+    _one(closed.rowcount, f"no open failed beneficiary {row_id}")
+
+
+def _required(reason: str) -> str:
+    reason = " ".join(reason.split())
+    if not reason:
+        raise BadInputError("a reason is missing: say how it is known; nothing was changed")
+    return reason
+
+
+def _one(changed: int, missing: str) -> None:
+    if changed != 1:
+        raise ConflictError(f"there is {missing}: it may have been settled since; `ifms failures list` names the open")
 
 
 def may_be_paid(connection: Connection, row_ids: Collection[UUID]) -> dict[UUID, str]:
@@ -304,6 +300,6 @@ def may_be_paid(connection: Connection, row_ids: Collection[UUID]) -> dict[UUID,
     return {
         row_id: f"it is paid by {utr}, as somebody has found out"
         if settled
-        else f"the treasury also tells that it is paid by {utr}: ask it, and settle that with `ifms failures settle`"
+        else f"the treasury also tells that it is paid by {utr}: ask it, and settle that transfer (page Failures)"
         for row_id, utr, settled in rows
     }

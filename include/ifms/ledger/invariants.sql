@@ -579,7 +579,7 @@ WHERE a.sanction_id IS NULL AND a.received_at < now() - %(uncounted)s::interval
 
 -- invariant: failures_are_matched
 -- holds: no payment that came back is unaccounted for long
--- remedy: Ask the treasury which bill it means; a failure that is nobody's here is closed by `ifms failures settle`
+-- remedy: Ask the treasury which bill it means; one that is nobody's here is closed on the page Failures, or by `ifms failures close-reported`
 SELECT 'failure ' || id || ' of bill ' || bill_number || ', '
        || coalesce('beneficiary ' || nullif(beneficiary_id, ''), 'account ***' || account_last4, 'nobody named')
        || ', told since ' || first_told_at || ', matches nothing: ' || why_unmatched
@@ -588,7 +588,7 @@ WHERE matched_at IS NULL AND settled_at IS NULL AND first_told_at < now() - %(un
 
 -- invariant: one_transfer_each
 -- holds: nobody is told of as paid by another transfer than before, unless a person knows what became of that one
--- remedy: Ask the treasury whether it has paid by both, and settle it with `ifms failures settle`
+-- remedy: Ask the treasury whether it has paid by both, and settle it on the page Failures, or by `ifms failures settle-transfer`
 SELECT 'beneficiary ' || b.beneficiary_number || ' of PI ' || p.pi_number || ', ' || b.status || ' by '
        || coalesce(b.utr_number, 'none') || ', is told of as paid by ' || t.utr_number || ', since ' || t.first_told_at || ' (' || t.id || ')'
 FROM ifms.other_transfer t JOIN ifms.beneficiary b ON b.id = t.beneficiary_row
@@ -597,7 +597,7 @@ WHERE t.settled_at IS NULL
 
 -- invariant: failures_are_corrected
 -- holds: who has failed is corrected in good time, or paid anew, or a person has said why not
--- remedy: Mend the account and start ifms_cor (after its last day: 'new original'), or close it by `ifms failures settle`
+-- remedy: Mend the account and start ifms_cor (after its last day: 'new original'), or close it on the page Failures
 -- Who waits for a revision or repayment of the same original that is on its way is none: statuses_move_on tells of that.
 SELECT 'beneficiary ' || beneficiary_number || ' of PI ' || pi_number || ' (' || tenant_id || '), ' || amount
        || ', has failed on ' || failed_on || CASE WHEN days_left < 0 THEN ', the last day to correct it was '
@@ -605,7 +605,7 @@ SELECT 'beneficiary ' || beneficiary_number || ' of PI ' || pi_number || ' (' ||
        || CASE WHEN original_pi_number <> pi_number THEN '; its original is ' || original_pi_number ELSE '' END
        || ' (' || id || ')'
 FROM ifms.failed_beneficiary
-WHERE next_step <> 'WAIT' AND NOT EXISTS (SELECT FROM ifms.closed_failure c WHERE c.beneficiary_row = id)
+WHERE next_step <> 'WAIT' AND closed_at IS NULL
   AND correct_by - %(uncorrected)s::interval <= now() AT TIME ZONE 'Asia/Kolkata'
 
 -- invariant: failures_are_asked_for

@@ -19,6 +19,7 @@ OPEN = (PiStatus.PENDING, PiStatus.INITIATED, PiStatus.APPROVED, PiStatus.IN_PRO
 NEXT_STEPS = ("CORRECT", "WAIT", "PAY ANEW")
 BILL_TYPES = ("WAGE", "PURCHASE", "SUPERVISION", "MIXED")
 STATES = ("OPEN", "MATCHED", "CLOSED")
+TRANSFER_STATES = ("OPEN", "PAID", "NOT PAID")
 _YEAR = re.compile(r"[0-9]{4}-[0-9]{2}", re.ASCII)
 
 
@@ -195,6 +196,22 @@ def unmatched_failures(
         ("state = ANY(%({})s)", _texts("states", states, STATES)),
         ("tenant_id = ANY(%({})s)", _texts("tenants", tenants)),
         ("bill_number = ANY(%({})s)", _texts("bill_numbers", bill_numbers)),
+    )
+
+
+def doubtful_transfers(
+    *,
+    states: Collection[str] | None = None,
+    tenants: Collection[str] | None = None,
+    pi_numbers: Collection[str] | None = None,
+) -> Question:
+    """Transfers told beside another one of the same beneficiary, the first told first."""
+    return _question(
+        "doubtful_transfer",
+        "first_told_at, id",
+        ("state = ANY(%({})s)", _texts("states", states, TRANSFER_STATES)),
+        ("tenant_id = ANY(%({})s)", _texts("tenants", tenants)),
+        ("pi_number = ANY(%({})s)", _texts("pi_numbers", pi_numbers)),
     )
 
 

@@ -375,6 +375,19 @@ class LedgerHook(PostgresHook):
         """
         return self._frame(views.unmatched_failures(states=states, tenants=tenants, bill_numbers=bill_numbers))
 
+    def doubtful_transfers_df(
+        self,
+        *,
+        states: Collection[str] | None = None,
+        tenants: Collection[str] | None = None,
+        pi_numbers: Collection[str] | None = None,
+    ) -> pd.DataFrame:
+        """Transfers told beside another one of the same beneficiary, the first first (view `doubtful_transfer`).
+
+        `states` of OPEN, PAID, NOT PAID; raises BadInputError for another.
+        """
+        return self._frame(views.doubtful_transfers(states=states, tenants=tenants, pi_numbers=pi_numbers))
+
     def waiting_payments_df(
         self, *, tenants: Collection[str] | None = None, hold_codes: Collection[str] | None = None
     ) -> pd.DataFrame:

@@ -156,6 +156,7 @@ QUESTIONS: dict[str, tuple[str, dict[str, Any], dict[str, Any], int]] = {
     "sanctions": ("sanction_summary", {"tenants": [TENANT]}, {"hoa_codes": ["none"]}, 1),
     "status_history": ("status_history", {"services": ["PI"]}, {"pi_numbers": ["PI-XX/1"]}, 0),
     "unmatched_failures": ("unmatched_failure", {"states": ["OPEN"]}, {"bill_numbers": ["PI-XX/1"]}, 0),
+    "doubtful_transfers": ("doubtful_transfer", {"states": ["OPEN"]}, {"pi_numbers": ["PI-XX/1"]}, 0),
     "waiting_payments": ("waiting_payment", {"tenants": [TENANT]}, {"hold_codes": ["none"]}, 1),
 }
 

@@ -63,7 +63,9 @@ COMMANDS = {
     "after-restore clear": ["after-restore", "clear", "PI-1", "--reason", "sample"],
     "after-restore nothing-lost": ["after-restore", "nothing-lost", "--reason", "sample"],
     "failures list": ["failures", "list"],
-    "failures settle": ["failures", "settle", ID, "--reason", "sample"],
+    "failures settle-transfer": ["failures", "settle-transfer", ID, "--paid", "--reason", "sample"],
+    "failures close-reported": ["failures", "close-reported", ID, "--reason", "sample"],
+    "failures close-beneficiary": ["failures", "close-beneficiary", ID, "--reason", "sample"],
     "phrases list": ["phrases", "list"],
     "phrases unknown": ["phrases", "unknown"],
     "phrases add": ["phrases", "add", "--service", "PIS", "--text", "x", "--meaning", "no news", "--reason", "sample"],
@@ -74,7 +76,7 @@ COMMANDS = {
     "sanction close": ["sanction", "close", ID, "--reason", "sample"],
     "sanction open": ["sanction", "open", ID, "--reason", "sample"],
 }
-A_READER_MAY = {"views", "report"}
+A_READER_MAY = {"views", "report", "failures list"}
 NOTHING_LEFT_OUT = {"simulate"}  # it has no database
 
 

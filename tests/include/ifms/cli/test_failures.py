@@ -1,4 +1,4 @@
-"""`ifms failures`: what matches nothing is listed, and closed by a person with a reason."""
+"""`ifms failures`: what waits for a person is listed, and each kind is settled by its own command, with a reason."""
 
 from datetime import date
 
@@ -14,6 +14,9 @@ from ifms.ledger.invariants import find_violations
 FAILURE = Failure(
     date(2026, 6, 1), "Account is dormant", "C1", None, beneficiary_id="BN-X", account_number="12345678901"
 )
+
+
+NOTHING = "open: 0 transfer(s), 0 reported, 0 beneficiary(ies)\n"
 
 
 @pytest.fixture
@@ -33,33 +36,37 @@ def test_it_is_listed_until_it_is_closed(ledger, kept, capsys):
     code, out, _ = run(capsys, "list", "--dsn", ledger.dsn)
     assert (code, out.splitlines()) == (
         0,
-        [f"{kept}\tPI-X\tBN-X\t2026-06-01\tsample reason", "1 open"],
+        [
+            f"reported\t{kept}\tPI-X\tBN-X\tvoucher date 2026-06-01: sample reason",
+            "open: 0 transfer(s), 1 reported, 0 beneficiary(ies)",
+        ],
     )
-    code, out, _ = run(capsys, "settle", kept, "--dsn", ledger.dsn, "--reason", " the treasury\n meant PI-Y ")
-    assert (code, out) == (0, f"failure {kept} is closed\n")
+    code, out, _ = run(capsys, "close-reported", kept, "--dsn", ledger.dsn, "--reason", " the treasury\n meant PI-Y ")
+    assert (code, out) == (0, f"reported failure {kept} is closed\n")
     who, why = ledger.row(
         "SELECT settled_by, settled_reason FROM ifms.reported_failure WHERE settled_at = now()"
         " OR settled_at IS NOT NULL"
     )
     assert why == "the treasury meant PI-Y"
     assert who
-    assert run(capsys, "list", "--dsn", ledger.dsn)[1] == "0 open\n"
+    assert run(capsys, "list", "--dsn", ledger.dsn)[1] == NOTHING
 
 
 def test_what_is_closed_stays_as_it_was_closed(ledger, kept, capsys):
-    assert run(capsys, "settle", kept, "--dsn", ledger.dsn, "--reason", "first")[0] == 0
-    code, _, err = run(capsys, "settle", kept, "--dsn", ledger.dsn, "--reason", "second")
-    assert (code, "there is no open failure" in err) == (1, True)
+    assert run(capsys, "close-reported", kept, "--dsn", ledger.dsn, "--reason", "first")[0] == 0
+    code, _, err = run(capsys, "close-reported", kept, "--dsn", ledger.dsn, "--reason", "second")
+    assert (code, "there is no open reported failure" in err) == (1, True)
     assert ledger.one("SELECT settled_reason FROM ifms.reported_failure") == "first"
 
 
 def test_without_a_reason_nothing_is_closed(ledger, kept, capsys):
-    code, _, err = run(capsys, "settle", kept, "--dsn", ledger.dsn, "--reason", " \n")
-    assert (code, "--reason is empty" in err) == (1, True)
+    code, _, err = run(capsys, "close-reported", kept, "--dsn", ledger.dsn, "--reason", " \n")
+    assert (code, "a reason is missing" in err) == (1, True)
     assert ledger.one("SELECT settled_at FROM ifms.reported_failure") is None
 
 
-def test_another_transfer_is_listed_and_settled_as_paid(ledger, capsys):
+@pytest.mark.parametrize("word", ["paid", "not-paid"])
+def test_another_transfer_is_listed_and_settled(ledger, capsys, word):
     ledger.fund(1000)
     pi, _ = ledger.instruct(*ledger.payment(100))
     with ledger.connect() as connection:
@@ -70,11 +77,15 @@ def test_another_transfer_is_listed_and_settled_as_paid(ledger, capsys):
         )
     found = str(ledger.one("SELECT id FROM ifms.other_transfer"))
     _, out, _ = run(capsys, "list", "--dsn", ledger.dsn)
-    assert out.startswith(f"{found}\t{pi.pi_number}\tBN-")
+    assert out.startswith(f"transfer\t{found}\t{pi.pi_number}\tBN-")
     assert "told as paid by UTR2, and before as " in out
-    arguments = ("settle", found, "--paid", "--dsn", ledger.dsn, "--reason", "its bank says so")
-    assert run(capsys, *arguments)[:2] == (0, f"failure {found} is closed\n")
-    assert ledger.row("SELECT has_paid, settled_reason FROM ifms.other_transfer") == (True, "its bank says so")
+    arguments = ("settle-transfer", found, f"--{word}", "--dsn", ledger.dsn, "--reason", "its bank says so")
+    assert run(capsys, *arguments)[:2] == (0, f"transfer {found} is settled: it has {word.replace('-', ' ')}\n")
+    assert ledger.row("SELECT has_paid, settled_reason FROM ifms.other_transfer") == (
+        word == "paid",
+        "its bank says so",
+    )
+    assert run(capsys, "list", "--dsn", ledger.dsn)[1] == NOTHING
 
 
 def test_who_must_not_be_paid_any_more_is_closed_and_told_of_no_more(ledger, capsys):
@@ -84,11 +95,15 @@ def test_who_must_not_be_paid_any_more_is_closed_and_told_of_no_more(ledger, cap
     rewrite(ledger.dsn, "UPDATE ifms.beneficiary SET status = 'Payment Failed', failed_on = current_date - 200")
     found = ledger.one("SELECT array_agg(id::text) FROM ifms.beneficiary")
     assert all(any(row in told for told in uncorrected(ledger)) for row in found)
+    listed = run(capsys, "list", "--dsn", ledger.dsn)[1].splitlines()
+    assert [row for row in found if not any(line.startswith(f"beneficiary\t{row}\tPI-") for line in listed)] == []
+    assert listed[-1].endswith("2 beneficiary(ies)")
     for row in found:
-        assert run(capsys, "settle", row, "--dsn", ledger.dsn, "--reason", "has died")[0] == 0
+        assert run(capsys, "close-beneficiary", row, "--dsn", ledger.dsn, "--reason", "has died")[0] == 0
     assert uncorrected(ledger) == []
     assert ledger.one("SELECT DISTINCT reason FROM ifms.closed_failure") == "has died"
-    assert run(capsys, "settle", found[0], "--dsn", ledger.dsn, "--reason", "twice")[0] == 1
+    assert run(capsys, "list", "--dsn", ledger.dsn)[1] == NOTHING
+    assert run(capsys, "close-beneficiary", found[0], "--dsn", ledger.dsn, "--reason", "twice")[0] == 1
 
 
 def uncorrected(ledger):

@@ -12,6 +12,8 @@ from support.mutations import fuzzed
 
 from ifms.cli import main
 
+ID = "00000000-0000-4000-8000-000000000001"
+
 
 def test_help_waits_for_nothing_slow():
     """It is typed at a terminal, and Airflow's images check their build with it."""
@@ -27,13 +29,13 @@ def test_help_waits_for_nothing_slow():
         ((), ("migrate", "reconcile", "simulate")),
         (("migrate",), ("--dsn",)),
         (("reconcile",), ("--dsn", "--pending-hours", "--days")),
-        (("failures",), ("list", "settle")),
-        (("failures", "settle"), ("--dsn", "--reason")),
+        (("failures",), ("list", "settle-transfer", "close-reported", "close-beneficiary")),
+        (("failures", "settle-transfer"), ("--dsn", "--reason", "--paid", "--not-paid")),
         (("simulate",), ("treasury", "platform")),
         (("simulate", "treasury"), ("--state", "--port", "--client-id", "--latency-ms", "--allotment")),
         (("simulate", "platform"), ("--state", "--port", "--cities", "--bills-per-city", "--persist-ms")),
     ],
-    ids=["ifms", "migrate", "reconcile", "failures", "settle", "simulate", "treasury", "platform"],
+    ids=["ifms", "migrate", "reconcile", "failures", "settle-transfer", "simulate", "treasury", "platform"],
 )
 def test_help_names_every_option(capsys, arguments, options):
     with pytest.raises(SystemExit) as ended:
@@ -59,7 +61,9 @@ def test_help_names_every_option(capsys, arguments, options):
         (("reconcile", "--pending-hours", "nan"), "'nan'"),
         (("reconcile", "--days", "initiated"), "'initiated'"),
         (("reconcile", "--days", "held=a week"), "'held=a week'"),
-        (("failures", "settle", "7", "--reason", "x"), "'7'"),
+        (("failures", "close-reported", "7", "--reason", "x"), "'7'"),
+        (("failures", "settle-transfer", ID, "--reason", "x"), "--paid or --not-paid"),
+        (("failures", "settle-transfer", ID, "--reason", "x", "--paid", "--not-paid"), "--paid or --not-paid"),
     ],
     ids=lambda value: " ".join(value) or "nothing" if isinstance(value, tuple) else None,
 )

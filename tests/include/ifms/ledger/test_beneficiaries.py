@@ -309,7 +309,7 @@ def test_a_transfer_by_another_utr_is_told_and_kept_until_it_is_settled(ledger, 
         assert (told.beneficiary_number, told.utr_number) == (first.beneficiary_number, "UTR1")
     assert ledger.row(OTHERS) == (first.id, "UTR2", "V1", date(2024, 6, 3))
     found = ledger.one("SELECT id FROM ifms.other_transfer")
-    ledger.db.transact(lambda c: failures.close(c, found, "it has not paid", "sample"))
+    ledger.db.transact(lambda c: failures.settle_transfer(c, found, has_paid=False, reason="asked", person="sample"))
     assert record(ledger, pi, scroll(first, utr_number="UTR2")).under_another_utr == []
 
 

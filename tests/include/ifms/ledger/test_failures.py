@@ -2,13 +2,15 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from uuid import uuid4
 
 import pytest
 from psycopg import errors, sql
+from support.databases import rewrite
 from support.keys import KEYRING
 
-from ifms.errors import BadInputError, SealError
+from ifms.errors import BadInputError, ConflictError, SealError
 from ifms.ledger import failures, instructions
 from ifms.ledger.beneficiaries import Failure
 from ifms.ledger.statuses import Event
@@ -215,7 +217,7 @@ def test_bills_are_looked_at_again_whose_pi_can_take_a_failure(ledger, status, c
 def test_what_was_closed_is_matched_all_the_same(ledger):
     keep(ledger)
     failure = ledger.one("SELECT id FROM ifms.reported_failure")
-    ledger.db.transact(lambda c: failures.close(c, failure, "sample reason", "sample"))
+    ledger.db.transact(lambda c: failures.close_reported(c, failure, reason="sample reason", person="sample"))
     assert len(ledger.db.transact(lambda c: failures.unmatched(c, BILL))) == 1
     ledger.db.transact(lambda c: failures.now_matched(c, BILL, FAILURE))
     assert count(ledger, "matched_at IS NOT NULL AND settled_reason = 'sample reason'") == 1
@@ -337,16 +339,43 @@ def test_who_may_be_paid_by_another_transfer_is_so_until_that_is_settled(ledger,
     def why():
         return ledger.db.transact(lambda c: failures.may_be_paid(c, [row, uuid4()])).get(row)
 
+    def settle(reason="asked"):
+        ledger.db.transact(
+            lambda c: failures.settle_transfer(c, found, has_paid=has_paid, reason=reason, person="sample")
+        )
+
     assert "ask it, and settle that" in why()
     found = ledger.one("SELECT id FROM ifms.other_transfer")
-    ledger.db.transact(lambda c: failures.close(c, found, "asked", "sample", has_paid=has_paid))
+    with pytest.raises(BadInputError, match="a reason is missing"):
+        settle(" \n")
+    settle()
     assert why() == ("it is paid by UTR2, as somebody has found out" if has_paid else None)
-    with pytest.raises(BadInputError, match="no open"):
-        ledger.db.transact(lambda c: failures.close(c, found, "asked", "sample", has_paid=has_paid))
+    with pytest.raises(ConflictError, match="no open transfer"):
+        settle()
 
 
-def test_a_failure_that_matches_nothing_has_not_paid(ledger):
+def test_each_of_the_three_is_settled_as_what_it_is_alone(ledger):
+    """An id says nothing of its kind: who means a transfer closes no failure."""
     keep(ledger)
-    found = ledger.one("SELECT id FROM ifms.reported_failure")
-    with pytest.raises(BadInputError, match="no open transfer"):
-        ledger.db.transact(lambda c: failures.close(c, found, "asked", "sample", has_paid=True))
+    ledger.fund(1000)
+    pi, _ = ledger.instruct(*ledger.payment(100))
+    rewrite(ledger.dsn, "UPDATE ifms.payment_instruction SET status = 'PARTIAL'")
+    rewrite(ledger.dsn, "UPDATE ifms.beneficiary SET status = 'Payment Failed', failed_on = current_date")
+    row = ledger.one("SELECT id FROM ifms.beneficiary WHERE payment_instruction_id = %s LIMIT 1", pi.id)
+    with ledger.connect() as connection:
+        connection.execute("INSERT INTO ifms.other_transfer (beneficiary_row, utr_number) VALUES (%s, 'UTR2')", (row,))
+    said = {"reason": "asked", "person": "sample"}
+    acts = {
+        ledger.one("SELECT id FROM ifms.reported_failure"): failures.close_reported,
+        ledger.one("SELECT id FROM ifms.other_transfer"): partial(failures.settle_transfer, has_paid=False),
+        row: failures.close_beneficiary,
+    }
+    for place, act in enumerate(acts.values()):
+        for other, found in enumerate(acts):
+            if other != place:
+                with pytest.raises(ConflictError, match="there is no open"):
+                    ledger.db.transact(lambda c, act=act, found=found: act(c, found, **said))
+    for found, act in acts.items():
+        ledger.db.transact(lambda c, act=act, found=found: act(c, found, **said))
+        with pytest.raises(ConflictError, match=f"there is no open .* {found}: it may have been settled since"):
+            ledger.db.transact(lambda c, act=act, found=found: act(c, found, **said))

@@ -17,6 +17,7 @@ from ifms.ledger.statuses import transition_rows
 IFMS = Path(sys.executable).with_name("ifms")
 REPORTS = {
     "call_log",
+    "doubtful_transfer",
     "failed_beneficiary",
     "fund_register",
     "open_payment_instruction",

@@ -37,6 +37,7 @@ ACCOUNT = "00123456789012"
 VIEWS = [
     "beneficiary_payment",
     "call_log",
+    "doubtful_transfer",
     "failed_beneficiary",
     "fund_register",
     "open_payment_instruction",
@@ -519,6 +520,25 @@ def test_a_failure_that_matches_nothing_is_open_until_it_is_booked_or_closed(led
     assert [row["beneficiary_number"] for row in found] == [None] * 3
 
 
+def test_another_transfer_is_open_until_a_person_has_said_whether_it_has_paid(ledger: Ledger):
+    ledger.fund(1000)
+    pi = advanced(ledger, *CYCLE[:3])
+    with ledger.connect() as connection:
+        for utr, has_paid in (("UTR-OPEN", None), ("UTR-PAID", True), ("UTR-NOT", False)):
+            at, by, why = (None, None, None) if has_paid is None else ("now", "a tester", "asked")
+            connection.execute(
+                "INSERT INTO ifms.other_transfer (beneficiary_row, utr_number, settled_at, settled_by, settled_reason,"
+                " has_paid) SELECT id, %s, %s, %s, %s, %s FROM ifms.beneficiary LIMIT 1",
+                (utr, at, by, why, has_paid),
+            )
+    found = asked(ledger, views.doubtful_transfers())
+    rows = {row["utr_number"]: (row["state"], row["settled_reason"]) for row in found}
+    assert rows == {"UTR-OPEN": ("OPEN", None), "UTR-PAID": ("PAID", "asked"), "UTR-NOT": ("NOT PAID", "asked")}
+    assert {(row["tenant_id"], row["pi_number"]) for row in found} == {(TENANT, pi.pi_number)}
+    [row] = asked(ledger, views.doubtful_transfers(states=["OPEN"], pi_numbers=[pi.pi_number], tenants=[TENANT]))
+    assert row["utr_number"] == "UTR-OPEN"
+
+
 def test_a_payment_without_a_pi_says_why_it_waits(adapter: Adapter, treasury: Treasury):
     failed.wage_bill(adapter, 2)
     adapter.run("PA")
@@ -630,6 +650,16 @@ def test_no_view_shows_a_whole_account_number(filled: Ledger, reader: psycopg.Co
             (ACCOUNT.encode(), said, said),
         )
         connection.execute(
+            "INSERT INTO ifms.other_transfer (beneficiary_row, utr_number, settled_at, settled_by, settled_reason, "
+            "has_paid) SELECT id, 'UTR2', now(), 'a tester', %s, true FROM ifms.beneficiary LIMIT 1",
+            (said,),
+        )
+        connection.execute(
+            "INSERT INTO ifms.closed_failure (beneficiary_row, closed_by, reason) "
+            "SELECT id, 'a tester', %s FROM ifms.failed_beneficiary",
+            (said,),
+        )
+        connection.execute(
             "INSERT INTO ifms.payment (tenant_id, payment_number, payment_id, amount, raised_at, hold_code, hold_message, "
             "held_since) VALUES ('od.samplea', 'EP/held', '1', 100, now(), 'PAYMENT_NOT_PAYABLE', %s, now())",
             (said,),
@@ -641,7 +671,7 @@ def test_no_view_shows_a_whole_account_number(filled: Ledger, reader: psycopg.Co
         assert ACCOUNT not in repr(rows), name
         assert "account_sealed" not in repr(rows)
         hidden += len(re.findall(r"A/c \*+9012 closed; was \*+0129 or x\*+9012y", repr(rows)))
-    assert hidden >= 9
+    assert hidden >= 11
 
 
 # Indexes ----------------------------------------------------------------------------------------------------------------
@@ -675,6 +705,7 @@ USUAL = {
     "history of a payment": views.status_history(tenants=[TENANT], payment_numbers=["EP/1"]),
     "history of some days": views.status_history(created_from=LATELY, created_until=LATELY + timedelta(days=2)),
     "failures of a bill that match nothing": views.unmatched_failures(bill_numbers=["PI-SA/1"]),
+    "other transfers": views.doubtful_transfers(states=["OPEN"]),
     "payments that wait": views.waiting_payments(),
     "calls of a day": Question("SELECT * FROM ifms.call_log WHERE created_at >= %(at)s", {"at": LATELY}),
     "calls about a bill": Question("SELECT * FROM ifms.call_log WHERE bill_number = %(bill)s", {"bill": "PI-SA/1"}),
@@ -712,6 +743,7 @@ NAIVE = datetime(2024, 6, 1)  # noqa: DTZ001
         (lambda: views.beneficiary_payments(statuses=["SUCCESSFUL"]), "SUCCESSFUL is none of Payment Pending"),
         (lambda: views.beneficiary_payments(voucher_from=LATELY), "voucher_from must be a date"),
         (lambda: views.unmatched_failures(states=["open"]), "open is none of OPEN"),
+        (lambda: views.doubtful_transfers(states=["open"]), "open is none of OPEN"),
         (lambda: views.failed_beneficiaries(next_steps=["RUN"]), "RUN is none of CORRECT"),
     ],
 )

@@ -730,8 +730,8 @@ def test_who_is_told_of_as_paid_by_another_transfer_waits_for_a_person(failed, h
     failed.correct()
     assert revisions(failed) == []
     with psycopg.connect(failed.dsn) as connection:
-        [(found, *_)] = failures.open_ones(connection)
-        failures.close(connection, found, "asked the treasury", "sample", has_paid=has_paid)
+        [found] = connection.execute("SELECT id FROM ifms.other_transfer").fetchone()
+        failures.settle_transfer(connection, found, has_paid=has_paid, reason="asked the treasury", person="sample")
     failed.correct()
     assert len(revisions(failed)) == (0 if has_paid else 1)
     with psycopg.connect(failed.dsn) as connection:

@@ -438,7 +438,12 @@ def test_a_failure_that_says_what_is_known_to_be_otherwise_is_kept_and_not_booke
     [found] = adapter.rows(kept, one)
     assert found["matched_at"] is None
     assert why in found["why_unmatched"]
-    on(adapter, lambda c: failures.close(c, found["id"], "the treasury meant another transfer", "sample"))
+    on(
+        adapter,
+        lambda c: failures.close_reported(
+            c, found["id"], reason="the treasury meant another transfer", person="sample"
+        ),
+    )
     adapter.run("FD")
     [found] = adapter.rows(kept, one)
     assert found["settled_at"] is not None

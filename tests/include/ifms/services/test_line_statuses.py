@@ -161,7 +161,7 @@ def test_of_a_rejected_repayment_the_lines_are_failed_again(adapter, treasury, r
         adapter.reconcile()
     with psycopg.connect(adapter.dsn) as connection:
         [found] = connection.execute("SELECT id FROM ifms.failed_beneficiary").fetchone()
-        failures.close(connection, found, "sample reason", "a tester")
+        failures.close_beneficiary(connection, found, reason="sample reason", person="a tester")
     assert told(adapter) == ("PARTIAL", ["FAILED", "SUCCESSFUL"])
 
 

@@ -16,10 +16,14 @@ SELECT b.id, p.tenant_id, coalesce(p.parent_pi_number, p.pi_number) AS original_
             ELSE 'PAY ANEW' END AS next_step,
        busy.pi_number AS busy_pi_number,
        p.pi_type, p.status AS pi_status, p.financial_year, p.hoa_code, b.beneficiary_type, b.utr_number, b.utr_date,
-       b.voucher_number, b.voucher_date
+       b.voucher_number, b.voucher_date,
+       closed.closed_at, closed.closed_by, ifms.without_numbers(closed.reason) AS closed_reason,
+       (SELECT CASE WHEN bool_or(t.settled_at IS NULL) THEN 'OPEN' ELSE 'PAID' END FROM ifms.other_transfer t
+        WHERE t.beneficiary_row = b.id AND (t.settled_at IS NULL OR t.has_paid) HAVING count(*) > 0) AS other_transfer
 FROM ifms.beneficiary b
 JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id
 CROSS JOIN ifms.setting o
+LEFT JOIN ifms.closed_failure closed ON closed.beneficiary_row = b.id
 LEFT JOIN LATERAL (
     SELECT f.pi_number FROM ifms.payment_instruction f
     WHERE f.parent_pi_number = coalesce(p.parent_pi_number, p.pi_number) AND f.status IN ('PENDING', 'INITIATED')
@@ -65,6 +69,10 @@ COMMENT ON COLUMN ifms.failed_beneficiary.utr_number IS 'The bank''s reference o
 COMMENT ON COLUMN ifms.failed_beneficiary.utr_date IS 'Date of that, IST; NULL when none was told.';
 COMMENT ON COLUMN ifms.failed_beneficiary.voucher_number IS 'The treasury''s voucher of the transfer; NULL when none was told.';
 COMMENT ON COLUMN ifms.failed_beneficiary.voucher_date IS 'Date of the voucher, IST; NULL when none was told.';
+COMMENT ON COLUMN ifms.failed_beneficiary.closed_at IS 'Instant, UTC, at which a person said that it is not paid any more; NULL when nobody has.';
+COMMENT ON COLUMN ifms.failed_beneficiary.closed_by IS 'Who said so; NULL when nobody has.';
+COMMENT ON COLUMN ifms.failed_beneficiary.closed_reason IS 'Why it is not paid any more; NULL when nobody has said so.';
+COMMENT ON COLUMN ifms.failed_beneficiary.other_transfer IS 'OPEN: the treasury tells of another transfer, and nobody is paid before a person has settled that (doubtful_transfer). PAID: by another one the money has arrived, so nobody corrects it. NULL when there is none.';
 
 -- All that came back --------------------------------------------------------------------------------------------------
 
@@ -112,7 +120,7 @@ LEFT JOIN ifms.payment_instruction p ON p.pi_number = f.bill_number;
 
 COMMENT ON VIEW ifms.unmatched_failure IS
     'Failures that the treasury reported and that matched no payment instruction (PI) or beneficiary when they were told: one row each. Those of the state OPEN are for a person to look into. Cheap to ask whole (they are few) and by bill_number.';
-COMMENT ON COLUMN ifms.unmatched_failure.id IS 'The ledger''s id of the failure, by which `ifms failures` closes it.';
+COMMENT ON COLUMN ifms.unmatched_failure.id IS 'The ledger''s id of the failure, by which `ifms failures close-reported` closes it.';
 COMMENT ON COLUMN ifms.unmatched_failure.bill_number IS 'The bill number that the treasury named: of ours, a PI number.';
 COMMENT ON COLUMN ifms.unmatched_failure.tenant_id IS 'The city of the PI with that number; NULL when there is none.';
 COMMENT ON COLUMN ifms.unmatched_failure.payment_number IS 'DIGIT''s payment that the PI pays; NULL when there is none.';
@@ -133,3 +141,38 @@ COMMENT ON COLUMN ifms.unmatched_failure.matched_at IS 'Instant, UTC, at which i
 COMMENT ON COLUMN ifms.unmatched_failure.settled_at IS 'Instant, UTC, at which a person closed it; NULL when nobody has.';
 COMMENT ON COLUMN ifms.unmatched_failure.settled_by IS 'Who closed it; NULL when nobody has.';
 COMMENT ON COLUMN ifms.unmatched_failure.settled_reason IS 'Why it was closed; NULL when nobody has.';
+
+-- Transfers by another UTR --------------------------------------------------------------------------------------------
+
+CREATE VIEW ifms.doubtful_transfer AS
+SELECT t.id, t.beneficiary_row AS beneficiary_payment_id, p.tenant_id, p.pi_number, p.payment_number,
+       b.beneficiary_number, b.beneficiary_id, b.amount, b.status, b.utr_number AS known_utr_number, t.utr_number,
+       t.voucher_number, t.voucher_date,
+       CASE WHEN t.settled_at IS NULL THEN 'OPEN' WHEN t.has_paid THEN 'PAID' ELSE 'NOT PAID' END AS state,
+       t.first_told_at, t.last_told_at, t.settled_at, t.settled_by,
+       ifms.without_numbers(t.settled_reason) AS settled_reason
+FROM ifms.other_transfer t
+JOIN ifms.beneficiary b ON b.id = t.beneficiary_row
+JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id;
+
+COMMENT ON VIEW ifms.doubtful_transfer IS
+    'Transfers that the treasury told of a beneficiary of whom it had told another one, by another UTR: one row each. Those of the state OPEN wait for a person who asks the treasury. Cheap to ask whole (they are few).';
+COMMENT ON COLUMN ifms.doubtful_transfer.id IS 'The ledger''s id of the transfer, by which `ifms failures settle-transfer` settles it.';
+COMMENT ON COLUMN ifms.doubtful_transfer.beneficiary_payment_id IS 'The ledger''s id of the payment that it is told of.';
+COMMENT ON COLUMN ifms.doubtful_transfer.tenant_id IS 'The city, as DIGIT names it.';
+COMMENT ON COLUMN ifms.doubtful_transfer.pi_number IS 'The PI by which the beneficiary is paid.';
+COMMENT ON COLUMN ifms.doubtful_transfer.payment_number IS 'DIGIT''s payment that it is part of.';
+COMMENT ON COLUMN ifms.doubtful_transfer.beneficiary_number IS 'The payment''s number at the treasury (benefId).';
+COMMENT ON COLUMN ifms.doubtful_transfer.beneficiary_id IS 'Who is paid: DIGIT''s id of the individual or organisation, or of a department''s account.';
+COMMENT ON COLUMN ifms.doubtful_transfer.amount IS 'Rupees that the PI pays to the beneficiary.';
+COMMENT ON COLUMN ifms.doubtful_transfer.status IS 'Status of the beneficiary''s payment: see statuses.md.';
+COMMENT ON COLUMN ifms.doubtful_transfer.known_utr_number IS 'The bank''s reference (UTR) of the transfer that was told first; NULL when none was.';
+COMMENT ON COLUMN ifms.doubtful_transfer.utr_number IS 'The bank''s reference (UTR) of this other transfer, as it was told.';
+COMMENT ON COLUMN ifms.doubtful_transfer.voucher_number IS 'The treasury''s voucher of this transfer; NULL when none was told.';
+COMMENT ON COLUMN ifms.doubtful_transfer.voucher_date IS 'Date of the voucher, IST; NULL when none was told.';
+COMMENT ON COLUMN ifms.doubtful_transfer.state IS 'OPEN, or what a person has found out: PAID (money has reached the beneficiary by it, too) or NOT PAID.';
+COMMENT ON COLUMN ifms.doubtful_transfer.first_told_at IS 'Instant, UTC, since which it is kept.';
+COMMENT ON COLUMN ifms.doubtful_transfer.last_told_at IS 'Instant, UTC, at which the treasury last told it.';
+COMMENT ON COLUMN ifms.doubtful_transfer.settled_at IS 'Instant, UTC, at which a person settled it; NULL when nobody has.';
+COMMENT ON COLUMN ifms.doubtful_transfer.settled_by IS 'Who settled it; NULL when nobody has.';
+COMMENT ON COLUMN ifms.doubtful_transfer.settled_reason IS 'How that is known; NULL when nobody has settled it.';
