@@ -62,5 +62,6 @@ class IfmsPlugin(AirflowPlugin):
                 ("reports", "IFMS reports"),
                 ("runs", "IFMS runs"),
                 ("answers", "Unknown treasury answers"),
+                ("failures", "Failures and other transfers"),
             )
         ]

@@ -106,6 +106,7 @@ def test_a_failed_payment_is_found_corrected_and_seen_paid(standalone: Standalon
             "/proposals",
             "/runs",
             "/answers",
+            "/failures",
         )
     ]
     _looks(chromium, standalone, looked)

@@ -26,8 +26,9 @@ def test_airflow_mounts_the_app_and_shows_the_pages(airflow_app: Any):
         "/ifms/reports",
         "/ifms/runs",
         "/ifms/answers",
+        "/ifms/failures",
     ]
-    assert [view["nav_top_level"] for view in ours] == [True] + [False] * 6
+    assert [view["nav_top_level"] for view in ours] == [True] + [False] * 7
 
 
 def test_below_another_path_the_pages_are_found_too(monkeypatch: pytest.MonkeyPatch):

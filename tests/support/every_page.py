@@ -35,6 +35,7 @@ def addresses(adapter: Adapter, treasury: Treasury, airflow_app: Any) -> list[st
     with suppress(SweepError):
         adapter.run("PI")
     treasury.clear()
+    _doubts(adapter)
     [row] = adapter.rows("SELECT pi_number FROM ifms.payment_instruction WHERE status = 'PENDING'")
     pending = row["pi_number"]
     proposed = _proposed(adapter, pending)
@@ -54,7 +55,23 @@ def addresses(adapter: Adapter, treasury: Treasury, airflow_app: Any) -> list[st
         f"/ifms/cancel?number={pending}",
         f"/ifms/proposal?id={proposed}",
         "/ifms/register?year=1999-00",
+        "/ifms/failures?settled=true",
     ]
+
+
+def _doubts(adapter: Adapter) -> None:
+    """Another transfer of who has failed, open and settled, and a reported failure that matches nothing."""
+    with psycopg.connect(adapter.dsn) as connection:
+        connection.execute(
+            "INSERT INTO ifms.other_transfer (beneficiary_row, utr_number, settled_at, settled_by, settled_reason, has_paid)"
+            " SELECT id, utr, settled, CASE WHEN settled IS NOT NULL THEN 'A. Sample' END,"
+            " CASE WHEN settled IS NOT NULL THEN 'asked by phone' END, CASE WHEN settled IS NOT NULL THEN false END"
+            " FROM ifms.failed_beneficiary, (VALUES ('UTR-OPEN', NULL), ('UTR-SETTLED', now())) AS told (utr, settled)"
+        )
+        connection.execute(
+            "INSERT INTO ifms.reported_failure (bill_number, beneficiary_id, voucher_date, why_unmatched)"
+            " VALUES ('PI-XX/1', 'BN-XX/1', '2026-06-01', 'no payment instruction has this number')"
+        )
 
 
 def _proposed(adapter: Adapter, pi_number: str) -> UUID:

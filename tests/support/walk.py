@@ -31,6 +31,7 @@ PAGES = (
     "sanctions",
     "runs",
     "answers",
+    "failures",
 )
 
 

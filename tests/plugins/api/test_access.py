@@ -74,6 +74,10 @@ ROUTES: dict[tuple[str, str], tuple[str, dict[str, Any], set[str]]] = {
     ("POST", "/answers"): ("", {"data": {"answer": NOBODY, "text": "x", "meaning": "no news", "reason": "x"}}, ACTORS),
     ("POST", "/answers/withdraw"): ("", {"data": {"phrase": NOBODY, "reason": "x"}}, ACTORS),
     ("POST", "/answers/ask"): ("", {"data": {"phrase": NOBODY, "service": "PIS", "token": "0" * 32}}, ACTORS),
+    ("GET", "/failures"): ("", {}, READERS),
+    ("POST", "/failures/transfer"): ("", {"data": {"id": NOBODY, "paid": "true", "reason": "x"}}, ACTORS),
+    ("POST", "/failures/reported"): ("", {"data": {"id": NOBODY, "reason": "x"}}, ACTORS),
+    ("POST", "/failures/beneficiary"): ("", {"data": {"id": NOBODY, "reason": "x"}}, ACTORS),
     ("GET", "/register"): ("", {}, READERS),
     ("GET", "/register.csv"): ("", {}, READERS),
     ("GET", "/register.xlsx"): ("", {}, READERS),
@@ -191,7 +195,9 @@ def test_what_is_of_another_city_is_answered_as_if_it_did_not_exist(
     monkeypatch.setenv("IFMS_RIGHTS", rights_in("od.sampleb"))
     monkeypatch.setenv("IFMS_UNMASKED_ROLES", "Viewer, User")
     client = api(role, cookie=cookie)
+    [payee] = adapter.rows("SELECT id FROM ifms.failed_beneficiary")
     told = {
+        str(payee["id"]): NOBODY,
         "PI-SA/2026-27/000001": "PI-SA/2026-27/999999",
         pi["payment_number"]: "EP/0/2024-25/06/01/999999",
         str(pi["id"]): NOBODY,
@@ -237,6 +243,9 @@ def test_what_is_of_another_city_is_answered_as_if_it_did_not_exist(
         *(("GET", f"/register{kind}?hoa={sanction['hoa_code']}", {}) for kind in ("", ".csv", ".xlsx", ".pdf")),
         ("GET", "/runs", {}),
         ("GET", "/answers", {}),
+        ("GET", "/failures", {}),
+        ("GET", f"/failures?number={number}&city=od.samplea", {}),
+        ("POST", "/failures/beneficiary", {"id": str(payee["id"]), "reason": "x"}),
         ("GET", "/bills", {}),
         ("GET", "/reports", {}),
     ]
