@@ -114,7 +114,7 @@ def _timed(connection: psycopg.Connection[Any], work: Callable[[psycopg.Connecti
 
 
 _DUE = "payment_instruction_due"
-_FAILURES_KEY = "reported_failure_bill_number_beneficiary_id_voucher_date_c_key"
+_FAILURES_KEY = "reported_failure_once"
 _PIS: dict[str, object] = {"tenants": None, "created_from": None, "created_to": None}
 _PAYMENTS: dict[str, object] = {
     "tenants": None,

@@ -1195,6 +1195,16 @@ CREATE FUNCTION ifms.texts_of(value jsonb) RETURNS text[]
 $$;
 
 --
+-- Name: utr_key(text); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.utr_key(utr text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT upper(btrim(utr, E' \t\n\r\f\x0B') COLLATE "C")
+$$;
+
+--
 -- Name: sanction; Type: TABLE; Schema: ifms; Owner: -
 --
 
@@ -5033,13 +5043,6 @@ ALTER TABLE ONLY ifms.notice
     ADD CONSTRAINT notice_pkey PRIMARY KEY (topic);
 
 --
--- Name: other_transfer other_transfer_beneficiary_row_utr_number_key; Type: CONSTRAINT; Schema: ifms; Owner: -
---
-
-ALTER TABLE ONLY ifms.other_transfer
-    ADD CONSTRAINT other_transfer_beneficiary_row_utr_number_key UNIQUE (beneficiary_row, utr_number);
-
---
 -- Name: other_transfer other_transfer_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
 --
 
@@ -5122,13 +5125,6 @@ ALTER TABLE ONLY ifms.phrase
 
 ALTER TABLE ONLY ifms.proposal
     ADD CONSTRAINT proposal_pkey PRIMARY KEY (id);
-
---
--- Name: reported_failure reported_failure_bill_number_beneficiary_id_voucher_date_ch_key; Type: CONSTRAINT; Schema: ifms; Owner: -
---
-
-ALTER TABLE ONLY ifms.reported_failure
-    ADD CONSTRAINT reported_failure_bill_number_beneficiary_id_voucher_date_ch_key UNIQUE NULLS NOT DISTINCT (bill_number, beneficiary_id, voucher_date, challan_number, utr_number, account_last4, ifsc, bill_ref_number);
 
 --
 -- Name: reported_failure reported_failure_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
@@ -5417,6 +5413,12 @@ CREATE UNIQUE INDEX one_repayment_at_a_time ON ifms.payment_instruction USING bt
 CREATE UNIQUE INDEX one_revision_at_a_time ON ifms.payment_instruction USING btree (parent_pi_number) WHERE ((pi_type = 'REVISED'::text) AND (status = ANY (ARRAY['PENDING'::text, 'INITIATED'::text])));
 
 --
+-- Name: other_transfer_once; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE UNIQUE INDEX other_transfer_once ON ifms.other_transfer USING btree (beneficiary_row, ifms.utr_key(utr_number));
+
+--
 -- Name: other_transfer_open; Type: INDEX; Schema: ifms; Owner: -
 --
 
@@ -5655,6 +5657,12 @@ CREATE INDEX proposal_to_be_done ON ifms.proposal USING btree (act, subject) WHE
 --
 
 CREATE INDEX proposal_undecided ON ifms.proposal USING btree (proposed_at DESC, id DESC) WHERE ((approved_at IS NULL) AND (refused_at IS NULL));
+
+--
+-- Name: reported_failure_once; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE UNIQUE INDEX reported_failure_once ON ifms.reported_failure USING btree (bill_number, beneficiary_id, voucher_date, challan_number, ifms.utr_key(utr_number), account_last4, ifsc, bill_ref_number) NULLS NOT DISTINCT;
 
 --
 -- Name: reported_failure_open; Type: INDEX; Schema: ifms; Owner: -
@@ -7320,6 +7328,13 @@ REVOKE ALL ON FUNCTION ifms.tell_index_of_payment() FROM PUBLIC;
 REVOKE ALL ON FUNCTION ifms.texts_of(value jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION ifms.texts_of(value jsonb) TO ifms_work;
 GRANT ALL ON FUNCTION ifms.texts_of(value jsonb) TO ifms_read;
+
+--
+-- Name: FUNCTION utr_key(utr text); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.utr_key(utr text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ifms.utr_key(utr text) TO ifms_work;
 
 --
 -- Name: TABLE sanction; Type: ACL; Schema: ifms; Owner: -

@@ -18,6 +18,7 @@ from ifms.ledger.models import Beneficiary, NewBeneficiary, PaymentInstruction
 from ifms.ledger.statuses import BeneficiaryStatus
 from ifms.ledger.write_batch import RowStatement, Target, write, write_row
 from ifms.sealing import Sealer
+from ifms.wire.bank import same_utr
 
 _FROM_ROW = [f.name for f in fields(NewBeneficiary) if f.name != "account_number"]
 _NEW = ["payment_instruction_id", *_FROM_ROW, "account_sealed", "account_last4"]
@@ -64,7 +65,7 @@ _OTHER_TRANSFERS = b"""
     FROM unnest(%(pis)s::uuid[], %(numbers)s::text[], %(utrs)s::text[], %(vouchers)s::text[], %(voucher_dates)s::date[])
         AS told (pi, number, utr, voucher, voucher_date)
     JOIN ifms.beneficiary b ON b.payment_instruction_id = told.pi AND b.beneficiary_number = told.number
-    ON CONFLICT (beneficiary_row, utr_number) DO UPDATE SET last_told_at = now()
+    ON CONFLICT (beneficiary_row, ifms.utr_key(utr_number)) DO UPDATE SET last_told_at = now()
     RETURNING (SELECT b.payment_instruction_id FROM ifms.beneficiary b WHERE b.id = known.beneficiary_row),
               (SELECT b.beneficiary_number FROM ifms.beneficiary b WHERE b.id = known.beneficiary_row),
               known.settled_at IS NULL
@@ -232,7 +233,7 @@ def _under_another_utr(
         for payee in payees
         if payee.utr_number
         and (of := (pi, payee.beneficiary_number)) in reported
-        and payee.utr_number.casefold() != reported[of].utr_number.casefold()
+        and not same_utr(payee.utr_number, reported[of].utr_number)
     }
     if not others:
         return set()

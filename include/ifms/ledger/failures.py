@@ -92,8 +92,8 @@ def keep_unmatched(connection: Connection, bill_number: str, failure: Failure, s
             account_last4, ifsc, utr_number, challan_number, challan_date, bill_ref_number, reason, why_unmatched)
         VALUES (%(bill)s, %(beneficiary)s, %(voucher_date)s, %(sealed)s, %(last4)s, %(ifsc)s, %(utr)s, %(challan)s,
             %(challan_date)s, %(bill_ref)s, %(reason)s, %(why)s)
-        ON CONFLICT (bill_number, beneficiary_id, voucher_date, challan_number, utr_number, account_last4, ifsc,
-            bill_ref_number)
+        ON CONFLICT (bill_number, beneficiary_id, voucher_date, challan_number, ifms.utr_key(utr_number),
+            account_last4, ifsc, bill_ref_number)
         DO UPDATE SET last_told_at = now(), why_unmatched = excluded.why_unmatched, matched_at = NULL
         RETURNING xmax = 0  -- inserted, not updated
                OR EXISTS (SELECT FROM ifms.reported_failure was WHERE was.id = known.id AND was.matched_at IS NOT NULL)
@@ -139,8 +139,8 @@ def now_matched(connection: Connection, bill_number: str, failure: Failure) -> N
         """
         UPDATE ifms.reported_failure SET matched_at = now()
         WHERE matched_at IS NULL AND bill_number = %s
-          AND (beneficiary_id, voucher_date, challan_number, utr_number, account_last4, ifsc, bill_ref_number)
-              IS NOT DISTINCT FROM (%s, %s, %s, %s, %s, %s, %s)
+          AND (beneficiary_id, voucher_date, challan_number, ifms.utr_key(utr_number), account_last4, ifsc,
+               bill_ref_number) IS NOT DISTINCT FROM (%s, %s, %s, ifms.utr_key(%s), %s, %s, %s)
         """,
         (
             bill_number,

@@ -16,7 +16,7 @@ from ifms.ledger.statuses import Event, PiStatus
 from ifms.ledger.write_batch import Writes
 from ifms.sweep.status_poll import StatusService, require_same
 from ifms.treasury.config import TreasuryConfig
-from ifms.wire.bank import mask_long_numbers, quoted
+from ifms.wire.bank import mask_long_numbers, quoted, same_utr
 from ifms.wire.envelope import Reply, Service, parse_rows
 from ifms.wire.ftps import FtpsRow
 from ifms.wire.pd import PdRequest, PdRow
@@ -112,7 +112,7 @@ def scrolls_of(
             if row.voucher_no is None or paid.utr_no is None:
                 raise WireError(f"the {service} reply about {pi.pi_number} has no voucher or UTR for {paid_to}")
             known = scrolls.get(paid.benf_id.casefold())
-            if known is not None and known.utr_number != paid.utr_no:
+            if known is not None and not same_utr(known.utr_number, paid.utr_no):
                 raise WireError(
                     f"the {service} reply about {pi.pi_number} has two UTRs for {paid_to}: "
                     "ask the treasury whether it paid twice"

@@ -44,6 +44,18 @@ def valid_ifsc(text: str | None, who: str) -> str:
     return text
 
 
+def same_utr(one: str, other: str) -> bool:
+    """Whether both name one transfer: UTRs are capitals and digits, which may be told in small letters or with blanks.
+
+    What is kept is as it was told; `ifms.utr_key` does the same in the database.
+    """
+    return _utr_key(one) == _utr_key(other)
+
+
+def _utr_key(utr: str) -> bytes:
+    return utr.encode().strip().upper()  # of bytes: ASCII alone, as the database does
+
+
 def mask_account(text: str) -> str:
     """An account number as it may be shown: all but the last four as `*` (user-stories.md §12); a short one wholly."""
     return "*" * len(text) if len(text) <= 4 else "*" * (len(text) - 4) + text[-4:]

@@ -80,6 +80,8 @@ GRANT EXECUTE ON FUNCTION ifms.texts_of TO ifms_read;
 GRANT EXECUTE ON FUNCTION ifms.refresh_overview TO ifms_work;
 -- The one way in which calls to the treasury are ever deleted: the function keeps what must be kept.
 GRANT EXECUTE ON FUNCTION ifms.remove_old_calls TO ifms_work;
+-- By which UTRs are compared, in an index that a write keeps.
+GRANT EXECUTE ON FUNCTION ifms.utr_key TO ifms_work;
 -- By which the chain of records is verified.
 GRANT EXECUTE ON FUNCTION ifms.linked_records, ifms.record_hash, ifms.link_hash TO ifms_work;
 -- What of a sanction is withheld, and whom a restored ledger may have paid: asked before a PI is made.

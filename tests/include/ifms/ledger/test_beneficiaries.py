@@ -313,6 +313,26 @@ def test_a_transfer_by_another_utr_is_told_and_kept_until_it_is_settled(ledger, 
     assert record(ledger, pi, scroll(first, utr_number="UTR2")).under_another_utr == []
 
 
+def test_another_utr_in_other_letters_is_the_transfer_that_is_kept_already(ledger, pi):
+    bring(ledger, pi, IN_PROCESS)
+    first, _ = of(ledger, pi)
+    record(ledger, pi, scroll(first))
+    for utr in ("UTRb2", "utrB2", " UTRB2\t"):
+        assert len(record(ledger, pi, scroll(first, utr_number=utr)).under_another_utr) == 1
+    assert ledger.row(OTHERS)[1] == "UTRb2", "as it was told first, and once"
+    found = ledger.one("SELECT id FROM ifms.other_transfer")
+    ledger.db.transact(lambda c: failures.settle_transfer(c, found, has_paid=False, reason="asked", person="sample"))
+    assert record(ledger, pi, scroll(first, utr_number="utrb2")).under_another_utr == []
+
+
+def test_an_imported_utr_in_other_letters_and_with_blanks_is_no_other_one(ledger, pi):
+    bring(ledger, pi, IN_PROCESS)
+    first, _ = of(ledger, pi)
+    record(ledger, pi, scroll(first, utr_number="utr1 "))
+    assert record(ledger, pi, scroll(first, utr_number="UTR1")).under_another_utr == []
+    assert stored(ledger, first)[4] == "utr1 ", "as it was told"
+
+
 def test_scrolls_that_are_told_together_go_each_to_its_own(ledger, pi):
     bring(ledger, pi, IN_PROCESS)
     first, second = of(ledger, pi)

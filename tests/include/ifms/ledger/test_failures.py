@@ -14,6 +14,7 @@ from ifms.errors import BadInputError, ConflictError, SealError
 from ifms.ledger import failures, instructions
 from ifms.ledger.beneficiaries import Failure
 from ifms.ledger.statuses import Event
+from ifms.wire.bank import same_utr
 
 BILL = "PI-SA/2024-25/000017"
 ACCOUNT = "12345678901"
@@ -58,6 +59,30 @@ def test_is_kept_as_it_was_told(ledger):
         WHY,
         None,
     )
+
+
+def test_told_again_by_a_utr_in_other_letters_it_is_the_same_one(ledger):
+    told = [replace(FAILURE, utr_number=utr) for utr in ("UTRa1", "utrA1", " UTRA1 ")]
+    kept = [
+        ledger.db.transact(lambda c, each=each: failures.keep_unmatched(c, BILL, each, KEYRING.sealer, WHY))
+        for each in told
+    ]
+    assert kept == [True, False, False]
+    assert ledger.one("SELECT array_agg(utr_number) FROM ifms.reported_failure") == ["UTRa1"]
+    [same] = ledger.db.transact(lambda c: failures.unmatched(c, BILL))
+    assert failures.open_account(KEYRING.sealer, BILL, same) == ACCOUNT
+    ledger.db.transact(lambda c: failures.now_matched(c, BILL, told[1]))
+    assert count(ledger, "matched_at IS NOT NULL") == 1
+
+
+def test_the_database_compares_utrs_as_the_code_does(ledger):
+    utrs = ["UTRV1", "utrv1", "\tUTRV1\n", "\vUTRV1\f", "UTR V1", "TRV1", "uträ", "UTRÄ", " "]
+    rows = ledger.one(
+        "WITH told AS (SELECT * FROM unnest(%s::text[]) WITH ORDINALITY told (utr, place))"
+        " SELECT array_agg(ifms.utr_key(a.utr) = ifms.utr_key(b.utr) ORDER BY a.place, b.place) FROM told a, told b",
+        utrs,
+    )
+    assert rows == [same_utr(one, other) for one in utrs for other in utrs]
 
 
 def test_what_is_unknown_is_left_out(ledger):

@@ -119,6 +119,13 @@ def test_doubled_rows_and_doubled_beneficiaries_give_one_scroll_each():
     assert {number.upper() for number in numbers(once)} == {"BN-SA/000001", "BN-SA/000002"}
 
 
+def test_a_utr_in_other_letters_is_no_second_one():
+    [scroll] = read(bill(paid()), bill(paid(utrNo="utr1 ")))
+    assert scroll.utr_number.upper() == "UTR1"
+    with pytest.raises(WireError, match="two UTRs for BN-SA/000001"):
+        read(bill(paid()), bill(paid(utrNo="UTR2")))
+
+
 @pytest.mark.parametrize(
     ("changes", "named"),
     [

@@ -10,6 +10,7 @@ from ifms.wire.bank import (
     mask_ifsc,
     mask_long_numbers,
     quoted,
+    same_utr,
     valid_account_number,
     valid_ifsc,
     zero_long_numbers,
@@ -128,6 +129,22 @@ def test_no_account_number_survives(before, number, after):
 )
 def test_what_an_error_quotes(value, shown):
     assert quoted(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("SBIN0A1", "sbin0a1", True),
+        (" SBIN0A1\t", "SBIN0A1\n", True),
+        ("SBIN0A1", "SBIN0A2", False),
+        ("SBIN0A1", "0SBIN0A1", False),
+        ("SBIN 0A1", "SBIN0A1", False),
+        ("ä", "Ä", False),  # none that a bank gives
+    ],
+)
+def test_a_utr_is_the_same_in_any_case_and_with_blanks_around_it(one, other, same):
+    assert same_utr(one, other) is same
+    assert same_utr(other, one) is same
 
 
 @given(st.text("ab :9", max_size=5), st.text("0123456789", min_size=9, max_size=18), st.text("yz :.", max_size=5))

@@ -1,5 +1,11 @@
 -- What the bank has given back, as far as it is not in the beneficiaries' rows.
 
+-- By what UTRs are compared: they are capitals and digits, and the same one may come in small letters, or with blanks
+-- around it. What is kept is as it was told. `ifms.wire.bank.same_utr` does the same.
+CREATE FUNCTION ifms.utr_key(utr text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT upper(btrim(utr, E' \t\n\r\f\x0B') COLLATE "C")
+$$;
+
 -- Failures that the treasury reported and that match no payment instruction or beneficiary, or say of one what is known
 -- to be otherwise: kept until somebody has seen to them. The account number is sealed, like everywhere. The view unmatched_failure has the name by which readers know
 -- it; the table holds the sealed accounts, too, and what has matched since.
@@ -25,11 +31,11 @@ CREATE TABLE ifms.reported_failure (
     settled_by       text,
     settled_reason   text,
     CONSTRAINT settled_with_a_reason CHECK ((settled_at IS NULL) = (settled_by IS NULL)
-        AND (settled_at IS NULL) = (settled_reason IS NULL) AND btrim(settled_reason) <> ''),
-    -- Older replies name nobody but by account and UTR.
-    UNIQUE NULLS NOT DISTINCT (bill_number, beneficiary_id, voucher_date, challan_number, utr_number, account_last4, ifsc,
-        bill_ref_number)
+        AND (settled_at IS NULL) = (settled_reason IS NULL) AND btrim(settled_reason) <> '')
 );
+-- Older replies name nobody but by account and UTR.
+CREATE UNIQUE INDEX reported_failure_once ON ifms.reported_failure (bill_number, beneficiary_id, voucher_date,
+    challan_number, ifms.utr_key(utr_number), account_last4, ifsc, bill_ref_number) NULLS NOT DISTINCT;
 COMMENT ON TABLE ifms.reported_failure IS 'Failures that the treasury reported and that matched nothing when they were told.';
 CREATE INDEX reported_failure_open ON ifms.reported_failure (bill_number) WHERE matched_at IS NULL;
 CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.reported_failure FOR EACH STATEMENT
@@ -60,9 +66,9 @@ CREATE TABLE ifms.other_transfer (
     has_paid         boolean,
     CONSTRAINT settled_with_a_reason CHECK ((settled_at IS NULL) = (settled_by IS NULL)
         AND (settled_at IS NULL) = (settled_reason IS NULL) AND (settled_at IS NULL) = (has_paid IS NULL)
-        AND btrim(settled_reason) <> ''),
-    UNIQUE (beneficiary_row, utr_number)
+        AND btrim(settled_reason) <> '')
 );
+CREATE UNIQUE INDEX other_transfer_once ON ifms.other_transfer (beneficiary_row, ifms.utr_key(utr_number));
 COMMENT ON TABLE ifms.other_transfer IS 'Transfers by another UTR than the one that the treasury told before of the same beneficiary.';
 CREATE INDEX other_transfer_open ON ifms.other_transfer (first_told_at) WHERE settled_at IS NULL;
 CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.other_transfer FOR EACH STATEMENT
