@@ -28,6 +28,22 @@ class Unmatched:
     account_last4: str | None
 
 
+@dataclass(frozen=True)
+class PaidOtherwise:
+    """Another transfer that may have paid a failed beneficiary, or has: while it is open, nobody knows."""
+
+    utr_number: str
+    open_: bool
+
+    @property
+    def why(self) -> str:
+        """Why the beneficiary is not corrected, and what ends that."""
+        if self.open_:
+            told = f"the treasury also tells that it is paid by {self.utr_number}"
+            return f"{told}: ask it, and settle that transfer (page Failures)"
+        return f"it is paid by {self.utr_number}, as somebody has found out"
+
+
 def returnable_dates(first: str, last: str, known_before: str) -> str:
     """A query for the dates (`day`), of those from `first` to `last`, on which a payment of ours may still come back.
 
@@ -287,19 +303,17 @@ def _one(changed: int, missing: str) -> None:
         raise ConflictError(f"there is {missing}: it may have been settled since; `ifms failures list` names the open")
 
 
-def may_be_paid(connection: Connection, row_ids: Collection[UUID]) -> dict[UUID, str]:
-    """Of these failed beneficiaries (by row id) those who may be paid by another transfer, and how that ends."""
+def may_be_paid(connection: Connection, row_ids: Collection[UUID]) -> dict[UUID, PaidOtherwise]:
+    """Of these failed beneficiaries (by row id) those who may be paid by another transfer, and how that ends.
+
+    Of who has several of them one is told that a person must still settle, if there is one.
+    """
     rows = connection.execute(
         """
-        SELECT beneficiary_row, utr_number, bool_or(settled_at IS NOT NULL) FROM ifms.other_transfer
+        SELECT beneficiary_row, utr_number, settled_at IS NULL FROM ifms.other_transfer
         WHERE beneficiary_row = ANY(%s) AND (settled_at IS NULL OR has_paid)
-        GROUP BY beneficiary_row, utr_number ORDER BY utr_number
+        ORDER BY settled_at IS NULL, utr_number
         """,
         (list(row_ids),),
     )
-    return {
-        row_id: f"it is paid by {utr}, as somebody has found out"
-        if settled
-        else f"the treasury also tells that it is paid by {utr}: ask it, and settle that transfer (page Failures)"
-        for row_id, utr, settled in rows
-    }
+    return {row_id: PaidOtherwise(utr, open_=is_open) for row_id, utr, is_open in rows}

@@ -284,7 +284,14 @@ class Corrections:
         faults |= {n: fault for n in accounts if (fault := _unreferenced(n, failed[n])) is not None}
         waiting = {n: why for n in accounts if (why := _unfit(accounts[n], on_purpose=n in order.same_account))}
         if order.named is None:
-            waiting |= self.sweep.db.transact(lambda c: may_be_paid(c, failed) | too_late(c, failed))
+            late, others = self.sweep.db.transact(lambda c: (too_late(c, failed), may_be_paid(c, failed)))
+            waiting |= late
+            for number, other in others.items():
+                if other.open_:  # it does not just wait: a person must settle it, whether its account is mended or not
+                    waiting.pop(number, None)
+                    faults[number] = f"beneficiary {number}: {other.why}"
+                else:
+                    waiting[number] = other.why
         now = {number: each.now for number, each in accounts.items()}
         taken, left_out = self._taken(order, failed, payment, now, waiting, faults, asked_for=asked_for)
         return _Chosen(failed, {number: accounts[number] for number in taken}), left_out

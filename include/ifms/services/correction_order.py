@@ -19,6 +19,7 @@ from ifms.errors import CorrectionRefusedError, SealError
 from ifms.ledger import corrections, failures, instructions, proposals
 from ifms.ledger.corrections import History, correct_by
 from ifms.ledger.database import Connection
+from ifms.ledger.failures import PaidOtherwise
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.proposals import Act, Proposal
 from ifms.ledger.statuses import PiStatus
@@ -99,7 +100,8 @@ def failed_of(connection: Connection, order: Order) -> tuple[PaymentInstruction,
     if order.new_original or order.named is not None:
         _check_deadline(connection, order, failed)
         if paid := may_be_paid(connection, failed):
-            raise CorrectionRefusedError(f"{where} is not corrected: {listed(paid)}")
+            why = {number: each.why for number, each in paid.items()}
+            raise CorrectionRefusedError(f"{where} is not corrected: {listed(why)}")
     return original, failed
 
 
@@ -255,8 +257,8 @@ def too_late(connection: Connection, failed: Mapping[str, History]) -> dict[str,
     }
 
 
-def may_be_paid(connection: Connection, failed: Mapping[str, History]) -> dict[str, str]:
-    """Those of whom the treasury tells that another transfer has paid them, by number, and what to do."""
+def may_be_paid(connection: Connection, failed: Mapping[str, History]) -> dict[str, PaidOtherwise]:
+    """Those of whom the treasury tells that another transfer has paid them, by number."""
     found = failures.may_be_paid(connection, [each.last.row.id for each in failed.values()])
     return {number: found[each.last.row.id] for number, each in failed.items() if each.last.row.id in found}
 

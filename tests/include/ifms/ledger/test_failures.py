@@ -362,7 +362,8 @@ def test_who_may_be_paid_by_another_transfer_is_so_until_that_is_settled(ledger,
         connection.execute("INSERT INTO ifms.other_transfer (beneficiary_row, utr_number) VALUES (%s, 'UTR2')", (row,))
 
     def why():
-        return ledger.db.transact(lambda c: failures.may_be_paid(c, [row, uuid4()])).get(row)
+        found = ledger.db.transact(lambda c: failures.may_be_paid(c, [row, uuid4()])).get(row)
+        return found and found.why
 
     def settle(reason="asked"):
         ledger.db.transact(
@@ -377,6 +378,9 @@ def test_who_may_be_paid_by_another_transfer_is_so_until_that_is_settled(ledger,
     assert why() == ("it is paid by UTR2, as somebody has found out" if has_paid else None)
     with pytest.raises(ConflictError, match="no open transfer"):
         settle()
+    with ledger.connect() as connection:  # earlier by its name, and open
+        connection.execute("INSERT INTO ifms.other_transfer (beneficiary_row, utr_number) VALUES (%s, 'UTR0')", (row,))
+    assert "paid by UTR0: ask it" in why()
 
 
 def test_each_of_the_three_is_settled_as_what_it_is_alone(ledger):

@@ -727,7 +727,11 @@ def test_who_is_told_of_as_paid_by_another_transfer_waits_for_a_person(failed, h
     for asked in (order(failed), order(failed, beneficiary_numbers=(number,))):
         with pytest.raises(SweepNeedsAttentionError, match=f"{number}: the treasury also tells that it is paid by RBI"):
             failed.correct(asked)
-    failed.correct()
+    pi_number = original(failed)["pi_number"]
+    with pytest.raises(
+        SweepNeedsAttentionError, match=f"PI {pi_number}: .*{number}: the treasury also tells .* by RBI"
+    ):
+        failed.correct()
     assert revisions(failed) == []
     with psycopg.connect(failed.dsn) as connection:
         [found] = connection.execute("SELECT id FROM ifms.other_transfer").fetchone()
@@ -736,6 +740,17 @@ def test_who_is_told_of_as_paid_by_another_transfer_waits_for_a_person(failed, h
     assert len(revisions(failed)) == (0 if has_paid else 1)
     with psycopg.connect(failed.dsn) as connection:
         assert find_violations(connection) == []
+
+
+def test_the_sweep_tells_of_another_transfer_before_the_account_is_mended(failed):
+    """Whoever mends the account then need not wait for the treasury's answer."""
+    with psycopg.connect(failed.dsn) as connection:
+        connection.execute(
+            "INSERT INTO ifms.other_transfer (beneficiary_row, utr_number) SELECT id, 'RBI-OTHER'"
+            " FROM ifms.failed_beneficiary"
+        )
+    with pytest.raises(SweepNeedsAttentionError, match=r"^1 problem.* is paid by RBI-OTHER"):
+        failed.correct()
 
 
 def test_a_failure_of_an_unknown_bill_is_kept_and_shown_once(paid, simulators):
