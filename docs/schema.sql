@@ -408,8 +408,14 @@ CREATE FUNCTION ifms.check_paid_once() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 BEGIN
-    IF OLD.payment_number IS NOT NULL AND NEW.payment_number IS DISTINCT FROM OLD.payment_number THEN
-        RAISE EXCEPTION 'bill % is paid by payment %, not by %', OLD.bill_id, OLD.payment_number, NEW.payment_number
+    IF OLD.payment_number IS NOT NULL
+       AND (NEW.tenant_id, NEW.payment_number) IS DISTINCT FROM (OLD.tenant_id, OLD.payment_number) THEN
+        RAISE EXCEPTION 'bill % is paid by payment % of %, not by % of %',
+            OLD.bill_id, OLD.payment_number, OLD.tenant_id, NEW.payment_number, NEW.tenant_id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'bill_is_paid_once';
+    END IF;
+    IF NEW.tenant_id <> OLD.tenant_id AND NEW.payment_number IS NULL THEN
+        RAISE EXCEPTION 'bill % is of %: without a payment it becomes no other city''s', OLD.bill_id, OLD.tenant_id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'bill_is_paid_once';
     END IF;
     RETURN NEW;
@@ -4938,18 +4944,18 @@ ALTER TABLE ONLY ifms.beneficiary
     ADD CONSTRAINT beneficiary_pkey PRIMARY KEY (id);
 
 --
+-- Name: bill bill_bill_id_key; Type: CONSTRAINT; Schema: ifms; Owner: -
+--
+
+ALTER TABLE ONLY ifms.bill
+    ADD CONSTRAINT bill_bill_id_key UNIQUE (bill_id);
+
+--
 -- Name: bill bill_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
 --
 
 ALTER TABLE ONLY ifms.bill
     ADD CONSTRAINT bill_pkey PRIMARY KEY (id);
-
---
--- Name: bill bill_tenant_id_bill_id_key; Type: CONSTRAINT; Schema: ifms; Owner: -
---
-
-ALTER TABLE ONLY ifms.bill
-    ADD CONSTRAINT bill_tenant_id_bill_id_key UNIQUE (tenant_id, bill_id);
 
 --
 -- Name: call_access call_access_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
@@ -5605,6 +5611,12 @@ CREATE INDEX payment_instruction_unknown_answer ON ifms.payment_instruction USIN
 CREATE INDEX payment_instruction_without_token ON ifms.payment_instruction USING btree (polled_at NULLS FIRST) WHERE ((pi_type = 'REVISED'::text) AND (pa_token_number IS NULL) AND (status = ANY (ARRAY['PARTIAL'::text, 'COMPLETED'::text])));
 
 --
+-- Name: payment_is_known_once; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE UNIQUE INDEX payment_is_known_once ON ifms.payment USING btree (payment_id) WHERE (payment_id <> ''::text);
+
+--
 -- Name: payment_raised; Type: INDEX; Schema: ifms; Owner: -
 --
 
@@ -5938,7 +5950,7 @@ CREATE CONSTRAINT TRIGGER beneficiaries_agree AFTER INSERT ON ifms.payment_instr
 -- Name: bill bill_is_paid_once; Type: TRIGGER; Schema: ifms; Owner: -
 --
 
-CREATE TRIGGER bill_is_paid_once BEFORE UPDATE OF payment_number ON ifms.bill FOR EACH ROW EXECUTE FUNCTION ifms.check_paid_once();
+CREATE TRIGGER bill_is_paid_once BEFORE UPDATE OF tenant_id, payment_number ON ifms.bill FOR EACH ROW EXECUTE FUNCTION ifms.check_paid_once();
 
 --
 -- Name: payment_instruction cancelled_before_it_was_sent; Type: TRIGGER; Schema: ifms; Owner: -
@@ -5986,7 +5998,7 @@ CREATE TRIGGER content_is_frozen BEFORE UPDATE OF payment_instruction_id, benefi
 -- Name: bill content_is_frozen; Type: TRIGGER; Schema: ifms; Owner: -
 --
 
-CREATE TRIGGER content_is_frozen BEFORE UPDATE OF tenant_id, bill_id ON ifms.bill FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a bill keeps its name');
+CREATE TRIGGER content_is_frozen BEFORE UPDATE OF bill_id ON ifms.bill FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a bill keeps its name');
 
 --
 -- Name: other_transfer content_is_frozen; Type: TRIGGER; Schema: ifms; Owner: -
@@ -7528,6 +7540,7 @@ GRANT SELECT,INSERT ON TABLE ifms.bill TO ifms_work;
 -- Name: COLUMN bill.tenant_id; Type: ACL; Schema: ifms; Owner: -
 --
 
+GRANT UPDATE(tenant_id) ON TABLE ifms.bill TO ifms_work;
 GRANT SELECT(tenant_id) ON TABLE ifms.bill TO ifms_read;
 
 --

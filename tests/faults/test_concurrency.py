@@ -282,4 +282,4 @@ def test_ten_announcements_of_one_payment_are_one_and_another_amount_is_a_confli
         thread.join(60)
     first = ledger.one("SELECT amount FROM ifms.payment")
     assert len(conflicts) == 5
-    assert first not in {conflict.amount for conflict in conflicts}
+    assert first not in {conflict.told.amount for conflict in conflicts}

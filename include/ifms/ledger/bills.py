@@ -41,7 +41,7 @@ def claim_bills(
 ) -> tuple[Claim, dict[str, ClaimedBill]]:
     """Take the right to create the payments of these bills; returns those that were free, by the platform's id.
 
-    A bill whose payment is known, or that another run is asking for, is not free.
+    A bill whose payment is known, that another run is asking for, or that another city has, is not free.
     """
     bills = sorted(bill_ids)
     connection.execute(
@@ -64,6 +64,19 @@ def never_stored(connection: Connection, tenant_id: str, bill_ids: Collection[st
         ORDER BY bill_id
         """,
         (tenant_id, list(bill_ids), STORED_WITHIN),
+    ).fetchall()
+
+
+def bills_elsewhere(
+    connection: Connection, tenant_id: str, bill_ids: Collection[str]
+) -> list[tuple[str, str, str | None]]:
+    """Of these bills those that another city has here: (bill, that city, the number of what pays it)."""
+    return connection.execute(
+        """
+        SELECT bill_id, tenant_id, payment_number FROM ifms.bill
+        WHERE bill_id = ANY(%s) AND tenant_id <> %s ORDER BY bill_id
+        """,
+        (list(bill_ids), tenant_id),
     ).fetchall()
 
 
@@ -104,12 +117,15 @@ def give_up_bill(connection: Connection, bill: ClaimedBill, claim: Claim, *, dup
 
 
 def bind_bills(target: Target, tenant_id: str, paid: Mapping[str, Collection[str]]) -> None:
-    """Each of these payments, by number, pays these bills. Raises ConflictError when one is paid by another."""
+    """Each of these payments, by number, pays these bills; one without a payment is the city's from then on.
+
+    Raises ConflictError when one is paid by another, of whichever city.
+    """
     bound: dict[str, str] = {}
     for number, bill_ids in paid.items():
         for bill_id in bill_ids:
             if bound.setdefault(bill_id, number) != number:
-                raise _paid_twice(number, bill_id, bound[bill_id])
+                raise _paid_twice(tenant_id, number, bill_id, tenant_id, bound[bill_id])
     bound = dict(sorted(bound.items()))
     values = {"tenant": tenant_id, "bills": list(bound), "payments": list(bound.values())}
     write(
@@ -117,8 +133,10 @@ def bind_bills(target: Target, tenant_id: str, paid: Mapping[str, Collection[str
         """
         INSERT INTO ifms.bill (tenant_id, bill_id, payment_number)
         SELECT %(tenant)s, * FROM unnest(%(bills)s::text[], %(payments)s::text[])
-        ON CONFLICT (tenant_id, bill_id) DO UPDATE SET payment_number = excluded.payment_number
-        WHERE bill.payment_number IS NULL OR bill.payment_number = excluded.payment_number
+        ON CONFLICT (bill_id) DO UPDATE
+        SET tenant_id = excluded.tenant_id, payment_number = excluded.payment_number
+        WHERE bill.payment_number IS NULL
+           OR (bill.tenant_id, bill.payment_number) = (excluded.tenant_id, excluded.payment_number)
         """,
         values,
         rows=len(bound),
@@ -129,18 +147,18 @@ def bind_bills(target: Target, tenant_id: str, paid: Mapping[str, Collection[str
 def _paid_by_another(connection: Connection, values: Mapping[str, object]) -> ConflictError:
     other = connection.execute(
         """
-        SELECT paid.payment_number, bill_id, b.payment_number
+        SELECT %(tenant)s, paid.payment_number, bill_id, b.tenant_id, b.payment_number
         FROM unnest(%(bills)s::text[], %(payments)s::text[]) AS paid (bill_id, payment_number)
         JOIN ifms.bill b USING (bill_id)
-        WHERE b.tenant_id = %(tenant)s AND b.payment_number <> paid.payment_number ORDER BY bill_id LIMIT 1
+        WHERE (b.tenant_id, b.payment_number) <> (%(tenant)s, paid.payment_number) ORDER BY bill_id LIMIT 1
         """,
         values,
     ).fetchone()
-    return _paid_twice(*(other or ("?", "?", "?")))
+    return _paid_twice(*(other or ("?", "?", "?", "?", "?")))
 
 
-def _paid_twice(payment_number: str, bill_id: str, other: str) -> ConflictError:
+def _paid_twice(tenant_id: str, payment_number: str, bill_id: str, other_city: str, other: str) -> ConflictError:
     return ConflictError(
-        f"payment {payment_number} pays bill {bill_id}, which payment {other} pays already: "
-        "ask the platform which of them is right"
+        f"payment {payment_number} of {tenant_id} pays bill {bill_id}, which payment {other} of {other_city} pays "
+        "already: ask the platform which of them is right"
     )

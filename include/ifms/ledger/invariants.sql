@@ -146,11 +146,15 @@ WHERE (ours.tenant_id, ours.payment_number) <> (theirs.tenant_id, theirs.payment
 GROUP BY line, theirs.payment_number
 
 -- invariant: bill_is_paid_once
--- holds: a bill is bound to one payment
+-- holds: a bill is bound to one payment, and a payment known once, whatever their city's code
 -- remedy: Ask the platform which payment is right; the other must not be paid
-SELECT 'bill ' || bill_id || ' of ' || tenant_id || ' is bound to ' || count(*) || ' payments: '
-       || string_agg(coalesce(payment_number, 'none yet'), ', ' ORDER BY payment_number)
-FROM ifms.bill GROUP BY tenant_id, bill_id HAVING count(*) > 1
+SELECT 'bill ' || bill_id || ' is bound to ' || count(*) || ' payments: '
+       || string_agg(coalesce(payment_number, 'none yet') || ' of ' || tenant_id, ', ' ORDER BY payment_number, tenant_id)
+FROM ifms.bill GROUP BY bill_id HAVING count(*) > 1
+UNION ALL
+SELECT 'payment ' || payment_id || ' is known ' || count(*) || ' times: '
+       || string_agg(payment_number || ' of ' || tenant_id, ', ' ORDER BY payment_number, tenant_id)
+FROM ifms.payment WHERE payment_id <> '' GROUP BY payment_id HAVING count(*) > 1
 
 -- invariant: payments_pay_bills
 -- holds: a payment that an original PI pays is for a bill, and the PI is signed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
@@ -42,13 +43,22 @@ UNPAID = Queue(
 )
 
 
-def remember_payments(connection: Connection, payments: Sequence[NewPayment]) -> list[NewPayment]:
+@dataclass(frozen=True)
+class ToldOtherwise:
+    """A payment that the platform tells otherwise than it was first seen: a conflict for a person to look at."""
+
+    told: NewPayment
+    known_as: tuple[str, str] | None = None
+    """City and number under which its id is known, where they are others; else its amount or its id has changed."""
+
+
+def remember_payments(connection: Connection, payments: Sequence[NewPayment]) -> list[ToldOtherwise]:
     """Take in payments of the platform; those known already stay as they were first seen.
 
     One without a time was raised by now, and in a ledger that was restored before that: it may have a PI that was lost.
 
-    Returns the known ones that the platform now tells with another amount, or of another payment under that number: a
-    conflict for a person to look at.
+    Returns those that the platform tells with another amount than was first seen, or of another payment under that
+    number; and those whose id is known as another city's or by another number, which are not taken in by that.
     """
     with connection.cursor() as cursor:
         cursor.executemany(
@@ -60,20 +70,27 @@ def remember_payments(connection: Connection, payments: Sequence[NewPayment]) ->
             """,
             [(p.tenant_id, p.payment_number, p.payment_id, p.amount, p.raised_at) for p in payments],
         )
-        rows = cursor.execute(
+        seen = cursor.execute(
             """
-            SELECT tenant_id, payment_number, amount, payment_id FROM ifms.payment
-            JOIN unnest(%s::text[], %s::text[]) AS told (tenant_id, payment_number) USING (tenant_id, payment_number)
+            SELECT first.amount, first.payment_id, same.tenant_id, same.payment_number
+            FROM unnest(%s::text[], %s::text[], %s::text[]) WITH ORDINALITY
+                 AS told (tenant_id, payment_number, payment_id, place)
+            LEFT JOIN ifms.payment first USING (tenant_id, payment_number)
+            LEFT JOIN ifms.payment same ON same.payment_id = told.payment_id AND same.payment_id <> ''
+                  AND (same.tenant_id, same.payment_number) <> (told.tenant_id, told.payment_number)
+            ORDER BY place
             """,
-            ([p.tenant_id for p in payments], [p.payment_number for p in payments]),
+            (
+                [p.tenant_id for p in payments],
+                [p.payment_number for p in payments],
+                [p.payment_id for p in payments],
+            ),
         ).fetchall()
-    first_seen = {(row[0], row[1]): (row[2], row[3]) for row in rows}
-
-    def as_first_seen(told: NewPayment) -> bool:
-        amount, payment_id = first_seen[told.tenant_id, told.payment_number]
-        return amount == told.amount and payment_id in (told.payment_id, "")  # '' is not known
-
-    return [told for told in payments if not as_first_seen(told)]
+    return [
+        ToldOtherwise(told, None if city is None else (city, number))
+        for told, (amount, payment_id, city, number) in zip(payments, seen, strict=True)
+        if city is not None or amount != told.amount or payment_id not in (told.payment_id, "")  # '' is not known
+    ]
 
 
 def payments_due(connection: Connection, tenants: Collection[str] | None = None) -> Tally:

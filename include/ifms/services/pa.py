@@ -22,11 +22,19 @@ from ifms.errors import (
     PlatformRefusedError,
     PlatformReplyError,
 )
-from ifms.ledger.bills import STORED_WITHIN, ClaimedBill, bind_bills, claim_bills, give_up_bill, never_stored
+from ifms.ledger.bills import (
+    STORED_WITHIN,
+    ClaimedBill,
+    bills_elsewhere,
+    bind_bills,
+    claim_bills,
+    give_up_bill,
+    never_stored,
+)
 from ifms.ledger.claims import Claim
 from ifms.ledger.database import Connection
 from ifms.ledger.models import NewPayment as LedgerPayment
-from ifms.ledger.payments import note_bill_numbers, payments_due, remember_payments
+from ifms.ledger.payments import ToldOtherwise, note_bill_numbers, payments_due, remember_payments
 from ifms.money import Tally, positive_rupees
 from ifms.platform.client import PlatformClient
 from ifms.platform.masterdata import CityList
@@ -195,8 +203,9 @@ def _claimed(
         return
     if len(free) < len(ids):
         sweep.counts["asked_for_already"] += len(ids) - len(free)
+        elsewhere = _tell_elsewhere(sweep, tenant, found)
         if chosen is not None:
-            chosen.not_free(tenant, [bill for bill in found if bill.id not in free])
+            chosen.not_free(tenant, [bill for bill in found if bill.id not in free and bill.id not in elsewhere])
         for bill_id, number in sweep.db.transact(lambda c: never_stored(c, tenant, ids)):
             sweep.add_problem(
                 f"bill {bill_id} of {tenant}: the platform announced payment {number} over {STORED_WITHIN} ago and "
@@ -211,6 +220,20 @@ def _claimed(
     finally:
         for bill in due[taken:]:
             sweep.db.transact(partial(give_up_bill, bill=free[bill.id], claim=claim))
+
+
+def _tell_elsewhere(sweep: Sweep, tenant: str, found: Sequence[Bill]) -> set[str]:
+    """The ids of those that another city has in the ledger, which may have paid them: nobody asks for their payment."""
+    bills = {bill.id: bill for bill in found}
+    elsewhere = sweep.db.transact(lambda c: bills_elsewhere(c, tenant, bills))
+    for bill_id, city, number in elsewhere:
+        paid = (
+            "which has no payment: ask the platform whose it is; a payment that is raised there by hand is taken up"
+            if number is None
+            else f"which payment {number} pays: ask the platform which city's it is; it is not paid once more"
+        )
+        sweep.add_problem(f"{bills[bill_id].label} is known here as bill {bill_id} of {city}, {paid}")
+    return {bill_id for bill_id, *_ in elsewhere}
 
 
 def remember(sweep: Sweep, payments: Iterable[Payment]) -> None:
@@ -229,15 +252,27 @@ def remember(sweep: Sweep, payments: Iterable[Payment]) -> None:
     except PlatformReplyError as error:
         unreadable = error
     for changed in _taken_in(sweep, known):
-        sweep.add_problem(
-            f"payment {changed.payment_number} of {changed.tenant_id} is now told with {changed.amount} as "
-            f"{changed.payment_id}, another amount or payment than was first seen so: the first one stands"
-        )
+        sweep.add_problem(_otherwise(changed))
     if unreadable is not None:
         raise unreadable
 
 
-def _taken_in(sweep: Sweep, known: Sequence[LedgerPayment]) -> Sequence[LedgerPayment]:
+def _otherwise(changed: ToldOtherwise) -> str:
+    told = changed.told
+    payment = f"payment {told.payment_number} of {told.tenant_id} is now told"
+    if changed.known_as is not None:
+        city, number = changed.known_as
+        return (
+            f"{payment} as {told.payment_id}, which is known here as payment {number} of {city}: it is not paid once "
+            "more; ask the platform which city and number are right"
+        )
+    return (
+        f"{payment} with {told.amount} as {told.payment_id}, another amount or payment than was first seen so: the "
+        "first one stands"
+    )
+
+
+def _taken_in(sweep: Sweep, known: Sequence[LedgerPayment]) -> Sequence[ToldOtherwise]:
     """Those that are known already otherwise; one that the ledger can't take does not stop the others."""
     try:
         return sweep.db.transact(lambda c: remember_payments(c, known))

@@ -38,7 +38,7 @@ GRANT UPDATE (status, status_message, voucher_number, voucher_date, utr_number, 
     ON ifms.beneficiary TO ifms_work;
 GRANT UPDATE (payment_id, paid_by, hold_code, hold_message, held_since, released_at, polled_at, claim_token,
     claimed_until, bill_numbers, tries) ON ifms.payment TO ifms_work;
-GRANT UPDATE (payment_number, asked_at, duplicate_since, claim_token, claimed_until) ON ifms.bill TO ifms_work;
+GRANT UPDATE (tenant_id, payment_number, asked_at, duplicate_since, claim_token, claimed_until) ON ifms.bill TO ifms_work;
 GRANT UPDATE (sanction_id) ON ifms.allotment TO ifms_work;
 -- Enough to lock a sanction; its balances are written by the movements' trigger, which runs as the owner.
 GRANT UPDATE (updated_at) ON ifms.sanction TO ifms_work;

@@ -561,7 +561,7 @@ def test_a_payment_that_this_ledger_knows_is_paid_and_no_other_pi_is_made_for_it
     known = """
         INSERT INTO ifms.payment (tenant_id, payment_number, payment_id, amount, raised_at, hold_code, hold_message,
             held_since, claim_token, claimed_until)
-        SELECT tenant, name, 'here ' || name, 100, '2026-02-01', code, 'waits' || substr(code, 9, 0), CASE WHEN code <> '' THEN now() END,
+        SELECT tenant, name, tenant || name, 100, '2026-02-01', code, 'waits' || substr(code, 9, 0), CASE WHEN code <> '' THEN now() END,
                gen_random_uuid(), now() + interval '1 hour'
         FROM (VALUES ('od.sample', 'INITIATED', 'NO_FUNDS'), ('od.other', 'INITIATED', 'NO_FUNDS'), ('od.sample', 'REJECTED', 'NO_FUNDS')) known (tenant, name, code)
     """

@@ -67,6 +67,7 @@ REFUSED = {
     "a payment forgets its PI": "UPDATE ifms.payment SET paid_by = NULL",
     "a bill is deleted": "DELETE FROM ifms.bill",
     "a bill is paid by another payment": "UPDATE ifms.bill SET payment_number = 'EP/X'",
+    "a bill is another city's": "UPDATE ifms.bill SET tenant_id = 'x'",
     "a bill is another one": "UPDATE ifms.bill SET bill_id = 'x'",
     "a reported failure is deleted": "DELETE FROM ifms.reported_failure",
     "a reported failure is rewritten": "UPDATE ifms.reported_failure SET reason = 'x'",

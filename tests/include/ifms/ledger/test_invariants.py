@@ -206,10 +206,24 @@ DAMAGES = {
     ),
     "a bill is paid twice": Damage(
         "bill_is_paid_once",
-        "ALTER TABLE ifms.bill DROP CONSTRAINT bill_tenant_id_bill_id_key; "
+        "ALTER TABLE ifms.bill DROP CONSTRAINT bill_bill_id_key; "
         "INSERT INTO ifms.bill (tenant_id, bill_id, payment_number) "
         "SELECT tenant_id, bill_id, 'EP/X' FROM ifms.bill ORDER BY bill_id LIMIT 1",
         "EP/X",
+    ),
+    "a bill is paid once more under another code of its city": Damage(
+        "bill_is_paid_once",
+        "ALTER TABLE ifms.bill DROP CONSTRAINT bill_bill_id_key; "
+        "INSERT INTO ifms.bill (tenant_id, bill_id, payment_number) "
+        "SELECT 'od.moved', bill_id, payment_number FROM ifms.bill ORDER BY bill_id LIMIT 1",
+        " of od.moved",
+    ),
+    "a payment is known once more under another code of its city": Damage(
+        "bill_is_paid_once",
+        "DROP INDEX ifms.payment_is_known_once; "
+        "INSERT INTO ifms.payment (tenant_id, payment_number, payment_id, amount, raised_at) "
+        "SELECT 'od.moved', payment_number, payment_id, amount, now() FROM ifms.payment WHERE payment_id <> '' LIMIT 1",
+        " of od.moved",
     ),
     "a beneficiary gets more": Damage(
         "header_and_rows_agree",

@@ -14,6 +14,7 @@ from ifms.ledger.payments import (
     DECLINED,
     REJECTED,
     UNPAID,
+    ToldOtherwise,
     free_payments_of,
     hold_payment,
     note_bill_numbers,
@@ -50,14 +51,14 @@ def test_the_oldest_comes_first_and_each_once(ledger):
 def test_another_amount_is_told_and_the_first_one_stands(ledger):
     ledger.db.transact(lambda c: remember_payments(c, [new("P1")]))
     changed = replace(new("P1"), amount=Decimal(999))
-    assert ledger.db.transact(lambda c: remember_payments(c, [changed, new("P2")])) == [changed]
+    assert ledger.db.transact(lambda c: remember_payments(c, [changed, new("P2")])) == [ToldOtherwise(changed)]
     assert ledger.one("SELECT amount FROM ifms.payment WHERE payment_number = 'P1'") == 100
 
 
 def test_another_payment_under_a_known_number_is_told_and_an_import_knows_no_ids(ledger):
     first, second = new("P1"), replace(new("P1"), payment_id="another")
-    assert ledger.db.transact(lambda c: remember_payments(c, [first, second])) == [second]
-    assert ledger.db.transact(lambda c: remember_payments(c, [second])) == [second]
+    assert ledger.db.transact(lambda c: remember_payments(c, [first, second])) == [ToldOtherwise(second)]
+    assert ledger.db.transact(lambda c: remember_payments(c, [second])) == [ToldOtherwise(second)]
     assert ledger.one("SELECT payment_id FROM ifms.payment") == first.payment_id
     with ledger.connect() as connection:
         connection.execute("UPDATE ifms.payment SET hold_code = 'SAMPLE', hold_message = 'sample', held_since = now()")
@@ -71,6 +72,28 @@ def test_another_payment_under_a_known_number_is_told_and_an_import_knows_no_ids
     assert ledger.db.transact(lambda c: remember_payments(c, [second])) == []
     ledger.db.transact(lambda c: remember_payments(c, [replace(new("P2"), payment_id="")]))
     assert ledger.db.transact(lambda c: remember_payments(c, [new("P2")])) == []
+
+
+def test_a_payment_that_another_city_has_is_told_with_what_it_is_known_as(ledger):
+    """The platform's ids are unique over all cities, and stay when a city gets another code."""
+    gone = replace(new("P1"), tenant_id="od.gone")
+    ledger.db.transact(lambda c: remember_payments(c, [gone]))
+    renumbered = replace(new("P9"), payment_id=gone.payment_id)
+    told = ledger.db.transact(lambda c: remember_payments(c, [new("P1"), new("P2"), renumbered]))
+    assert [(each.told, each.known_as) for each in told] == [
+        (new("P1"), ("od.gone", "P1")),
+        (renumbered, ("od.gone", "P1")),
+    ]
+    assert [payment.payment_number for payment in due(ledger, tenants=[TENANT])[1]] == ["P2"]
+
+
+def test_an_imported_payment_that_another_city_has_is_told(ledger):
+    """Which id it has, nobody knows; so it stays as it is, and whichever binds the bill first is paid."""
+    ledger.db.transact(lambda c: remember_payments(c, [replace(new("P1"), payment_id="")]))
+    ledger.db.transact(lambda c: remember_payments(c, [replace(new("P1"), tenant_id="od.gone")]))
+    [told] = ledger.db.transact(lambda c: remember_payments(c, [new("P1")]))
+    assert told.known_as == ("od.gone", "P1")
+    assert ledger.one("SELECT count(*) FROM ifms.payment") == 2
 
 
 def test_a_period_and_cities_narrow_what_is_due(ledger):

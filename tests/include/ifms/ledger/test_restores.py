@@ -80,7 +80,7 @@ def test_a_payment_without_a_time_is_taken_for_one_from_before_the_restore(ledge
     ledger.db.transact(lambda c: payments.remember_payments(c, [untimed]))
     assert ledger.one("SELECT raised_at BETWEEN now() - interval '1 minute' AND now() FROM ifms.payment")
     ledger_owner(ledger, lambda c: restores.begin(c, "sample"))
-    later = replace(untimed, payment_number="EP/2")
+    later = replace(untimed, payment_number="EP/2", payment_id="another")
     ledger.db.transact(lambda c: payments.remember_payments(c, [later]))
     assert [row[0] for row in ledger.db.transact(restores.in_doubt)] == ["EP/1", "EP/2"]
 

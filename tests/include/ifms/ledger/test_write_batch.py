@@ -67,7 +67,7 @@ def test_a_part_that_touches_other_than_its_rows_raises_and_the_transaction_keep
         bind_bills(writes, TENANT, {"P2": ["B0", "B1"]})
         writes.flush()
 
-    with pytest.raises(ConflictError, match="pays bill B1, which payment P1 pays already"):
+    with pytest.raises(ConflictError, match=f"pays bill B1, which payment P1 of {TENANT} pays already"):
         ledger.db.transact(work)
     assert ledger.one("SELECT count(*) FROM ifms.outbox") == 0
     assert ledger.one("SELECT count(*) FROM ifms.bill") == 1

@@ -171,6 +171,17 @@ def test_a_bill_that_another_run_is_asking_for_is_left_to_it(adapter: Adapter):
     assert payments(adapter) == []
 
 
+def test_a_bill_that_another_city_s_rows_have_gets_one_line(adapter: Adapter):
+    bill, other = order(adapter), order(adapter)
+    with psycopg.connect(adapter.dsn) as connection:
+        claim_bills(connection, "od.gone", [bill["id"]], timedelta(minutes=5))
+    said, red = choose(adapter, bill["billNumber"], other["billNumber"])
+    assert red
+    [line] = [text for text in said if bill["billNumber"] in text]
+    assert "of od.gone, which has no payment" in line
+    assert paid(adapter) == [other["id"]]
+
+
 @pytest.mark.simulators(platform={"cities": 2, "bills_per_city": 0, "persist_ms": 1500})
 def test_the_sweep_and_three_choosers_at_once_make_one_payment_per_bill(adapter: Adapter):
     """The platform stores a payment a while after it has answered: until then it would take a second one."""

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from ifms.errors import SweepNeedsAttentionError
-from ifms.ledger.bills import bind_bills
+from ifms.ledger.bills import bind_bills, claim_bills
 from ifms.ledger.claims import Claim
 from ifms.platform.client import PlatformClient
 from ifms.services import pa
@@ -63,6 +63,28 @@ def test_a_bill_that_two_payments_pay_is_paid_once(adapter, simulators):
         adapter.run("PI")
     assert adapter.rows("SELECT count(*) AS n FROM ifms.payment_instruction")[0]["n"] == 0
     assert adapter.rows("SELECT hold_message FROM ifms.payment")[0]["hold_message"].count(bill["paymentNumber"]) >= 1
+
+
+def test_a_bill_that_another_city_s_rows_have_is_told_and_the_others_are_paid(adapter, simulators):
+    """A city with another code keeps the ids of its bills, which may have been paid under the old one."""
+    state = simulators.ask_platform("GET", "state")
+    paid, asked = [bill for bill in state["bills"] if bill["wfStatus"] == "APPROVED"][:2]
+    with psycopg.connect(adapter.dsn) as connection:
+        bind_bills(connection, "od.gone", {"EP/0/2024-25/06/01/999999": [paid["id"]]})
+        claim_bills(connection, "od.gone", [asked["id"]], timedelta(minutes=5))
+    for _ in range(2):
+        sweep = adapter.sweep("PA")
+        with pytest.raises(SweepNeedsAttentionError), sweep:
+            adapter.work(sweep)
+        by_payment, claimed = sorted(sweep.problems, key=lambda text: paid["id"] not in text)
+        assert (
+            f"bill {paid['billNumber']} of {paid['tenantId']} is known here as bill {paid['id']} of od.gone"
+            in by_payment
+        )
+        assert "which payment EP/0/2024-25/06/01/999999 pays" in by_payment
+        assert f"bill {asked['billNumber']} of {asked['tenantId']} is known here as" in claimed
+        assert "od.gone, which has no payment" in claimed
+    assert len(payments(simulators)) == 4
 
 
 def test_a_payment_that_the_platform_never_stored_is_told(adapter, simulators):

@@ -39,6 +39,7 @@ from ifms.errors import (
 )
 from ifms.ledger import beneficiaries, funds, instructions, restores
 from ifms.ledger.beneficiaries import Failure
+from ifms.ledger.bills import bind_bills
 from ifms.ledger.models import NewPayment
 from ifms.ledger.payments import release_holds, remember_payments
 from ifms.ledger.runs import RunContext
@@ -46,6 +47,7 @@ from ifms.ledger.statuses import BeneficiaryStatus, Event
 from ifms.ledger.write_batch import Writes, connection_of
 from ifms.platform.client import PlatformClient
 from ifms.services import pa
+from ifms.services.instruction_draft import BAD_PAYMENT
 from ifms.services.pi import Instruction
 from ifms.sweep.scope import Scope
 from ifms.wire.envelope import ReplyError
@@ -996,6 +998,35 @@ def test_the_payments_of_every_city_of_the_platform_get_their_instructions_and_n
     on(cities, lambda c: remember_payments(c, [gone]))
     cities.run("PI")
     assert with_pi(cities) == CITIES
+    assert_money_is_right(cities, treasury)
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["its id is known", "its bill alone"])
+@TWO_CITIES
+def test_a_payment_that_another_city_has_paid_is_not_paid_again_and_the_others_are(cities, treasury, simulators, known):
+    """A city with another code keeps the ids of its rows; an import does not know those of payments."""
+    moved, stays = [simulators.ask_platform("POST", "bills", ONE_PAYMENT)[0] for _ in range(2)]
+    number = moved["paymentNumber"]
+    with PlatformClient(simulators.platform_config()) as platform:
+        [payment] = platform.payments(CITIES[0], numbers=[number])
+    amount = payment.net_payable_amount
+    gone = NewPayment("od.gone", number, payment.id if known else "", amount, datetime(2026, 1, 1, tzinfo=UTC))
+    on(cities, lambda c: remember_payments(c, [gone]))
+    on(cities, lambda c: bind_bills(c, "od.gone", {number: [moved["id"]]}))
+    with pytest.raises(SweepNeedsAttentionError, match="1 problem.* od.gone"):
+        cities.run("PI")
+    held = cities.rows(
+        "SELECT hold_code, hold_message FROM ifms.payment WHERE tenant_id <> 'od.gone' AND paid_by IS NULL"
+    )
+    if known:  # it was not taken in
+        assert held == []
+    else:
+        assert held[0]["hold_code"] == BAD_PAYMENT
+        assert f"pays bill {moved['id']}, which payment {number} of od.gone pays already" in held[0]["hold_message"]
+    paid = {row["payment_number"] for row in cities.rows("SELECT payment_number FROM ifms.payment_instruction")}
+    assert number not in paid
+    assert stays["paymentNumber"] in paid
+    assert cities.statuses() == Counter(INITIATED=3)
     assert_money_is_right(cities, treasury)
 
 

@@ -28,6 +28,9 @@ CREATE TABLE ifms.payment (
     CONSTRAINT amount_is_a_number CHECK (amount <> 'NaN'),
     CHECK ((hold_code IS NULL) = (hold_message IS NULL AND held_since IS NULL))
 );
+-- The platform's ids are unique over all cities, and stay when a city gets another code: what is known under one code is
+-- not taken in under another.
+CREATE UNIQUE INDEX payment_is_known_once ON ifms.payment (payment_id) WHERE payment_id <> '';
 COMMENT ON TABLE ifms.payment IS 'Payments of the platform as they were first seen, and why one has no payment instruction yet.';
 CREATE INDEX payment_due ON ifms.payment (raised_at, id) WHERE paid_by IS NULL;
 CREATE INDEX payment_waiting_bills ON ifms.payment USING gin (bill_numbers) WHERE paid_by IS NULL;
@@ -42,7 +45,8 @@ CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.payment FOR EACH 
     EXECUTE FUNCTION ifms.refuse_change('a payment is never forgotten: it would be paid again');
 
 -- A bill is paid by one payment. The platform refuses a second one only once it has stored the first, which it does a
--- little after it has answered; so the right to create a bill's payment is claimed here before it is asked for.
+-- little after it has answered; so the right to create a bill's payment is claimed here before it is asked for. Its id is
+-- unique over all cities: a city that gets another code, or shares another's rows, does not pay its bills once more.
 CREATE TABLE ifms.bill (
     id              uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     tenant_id       text NOT NULL,
@@ -53,22 +57,28 @@ CREATE TABLE ifms.bill (
     asked_at        timestamptz NOT NULL DEFAULT now(),
     -- Since when the platform refuses its payment as a second one, though it calls the bill unpaid.
     duplicate_since timestamptz,
-    UNIQUE (tenant_id, bill_id)
+    UNIQUE (bill_id)
 );
 COMMENT ON TABLE ifms.bill IS 'Bills of the platform and the one payment that pays each.';
 -- The bills of a payment are in its PI's signature.
 CREATE INDEX bill_by_payment ON ifms.bill (tenant_id, payment_number) WHERE payment_number IS NOT NULL;
 CREATE FUNCTION ifms.check_paid_once() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF OLD.payment_number IS NOT NULL AND NEW.payment_number IS DISTINCT FROM OLD.payment_number THEN
-        RAISE EXCEPTION 'bill % is paid by payment %, not by %', OLD.bill_id, OLD.payment_number, NEW.payment_number
+    IF OLD.payment_number IS NOT NULL
+       AND (NEW.tenant_id, NEW.payment_number) IS DISTINCT FROM (OLD.tenant_id, OLD.payment_number) THEN
+        RAISE EXCEPTION 'bill % is paid by payment % of %, not by % of %',
+            OLD.bill_id, OLD.payment_number, OLD.tenant_id, NEW.payment_number, NEW.tenant_id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'bill_is_paid_once';
+    END IF;
+    IF NEW.tenant_id <> OLD.tenant_id AND NEW.payment_number IS NULL THEN
+        RAISE EXCEPTION 'bill % is of %: without a payment it becomes no other city''s', OLD.bill_id, OLD.tenant_id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'bill_is_paid_once';
     END IF;
     RETURN NEW;
 END $$;
-CREATE TRIGGER bill_is_paid_once BEFORE UPDATE OF payment_number ON ifms.bill
+CREATE TRIGGER bill_is_paid_once BEFORE UPDATE OF tenant_id, payment_number ON ifms.bill
     FOR EACH ROW EXECUTE FUNCTION ifms.check_paid_once();
 CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.bill FOR EACH STATEMENT
     EXECUTE FUNCTION ifms.refuse_change('a bill is never forgotten: it would be paid again');
-CREATE TRIGGER content_is_frozen BEFORE UPDATE OF tenant_id, bill_id ON ifms.bill FOR EACH STATEMENT
+CREATE TRIGGER content_is_frozen BEFORE UPDATE OF bill_id ON ifms.bill FOR EACH STATEMENT
     EXECUTE FUNCTION ifms.refuse_change('a bill keeps its name');
