@@ -81,7 +81,8 @@ with DAG(
             type=["null", "array"],
             items=NUMBER | {"type": "string"},
             title="Payments to try again",
-            description="Payment numbers (EP/…, one per line) whose PI was declined or rejected: each gets a new one.",
+            description="Payment numbers (EP/…, one per line) whose PI was declined or rejected: each gets a new one. "
+            "Where two cities have the number, name the one under Cities.",
         ),
         "adopt": Param(
             None,

@@ -201,7 +201,8 @@ CREATE FUNCTION ifms.check_cleared() RETURNS trigger
 BEGIN
     IF NOT pg_has_role(current_user, (SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'USAGE')
        OR EXISTS (SELECT FROM ifms.restored r WHERE r.restored_at > NEW.created_at AND NOT EXISTS (
-              SELECT FROM ifms.restore_cleared c WHERE c.restored_id = r.id AND c.number = NEW.pi_number)) THEN
+              SELECT FROM ifms.restore_cleared c
+              WHERE (c.restored_id, c.tenant_id, c.number) = (r.id, NEW.tenant_id, NEW.pi_number))) THEN
         RAISE EXCEPTION 'payment instruction % is held back since the ledger was restored, until it is cleared', NEW.pi_number
             USING ERRCODE = 'check_violation', CONSTRAINT = 'held_back_until_cleared';
     END IF;
@@ -683,7 +684,8 @@ CREATE FUNCTION ifms.in_doubt(of ifms.payment) RETURNS boolean
     LANGUAGE sql STABLE
     AS $$
     SELECT EXISTS (SELECT FROM ifms.restored r WHERE of.raised_at < r.restored_at AND NOT EXISTS (
-        SELECT FROM ifms.restore_cleared c WHERE c.restored_id = r.id AND c.number = of.payment_number))
+        SELECT FROM ifms.restore_cleared c
+        WHERE (c.restored_id, c.tenant_id, c.number) = (r.id, of.tenant_id, of.payment_number)))
 $$;
 
 --
@@ -812,7 +814,8 @@ CREATE FUNCTION ifms.in_doubt(of ifms.payment_instruction) RETURNS boolean
                       AND CASE WHEN b.challan_date IS NOT NULL THEN b.challan_date - 7
                                ELSE least(b.failed_on, coalesce(b.voucher_date, '-infinity')) END
                           <= (r.restored_at AT TIME ZONE 'Asia/Kolkata')::date)
-        AND NOT EXISTS (SELECT FROM ifms.restore_cleared c WHERE c.restored_id = r.id AND c.number = of.pi_number))
+        AND NOT EXISTS (SELECT FROM ifms.restore_cleared c
+                        WHERE (c.restored_id, c.tenant_id, c.number) = (r.id, of.tenant_id, of.pi_number)))
 $$;
 
 --
@@ -840,9 +843,9 @@ DECLARE
     written jsonb := to_jsonb(NEW);
     key text := written ->> TG_ARGV[1];
 BEGIN
-    IF TG_NARGS > 2 THEN
-        key := key || ' ' || (written ->> TG_ARGV[2]);
-    END IF;
+    FOR place IN 2 .. TG_NARGS - 1 LOOP
+        key := key || ' ' || (written ->> TG_ARGV[place]);
+    END LOOP;
     PERFORM ifms.add_link(TG_TABLE_NAME, TG_ARGV[0], key, written);
     RETURN NULL;
 END $$;
@@ -863,8 +866,8 @@ CREATE FUNCTION ifms.linked_records() RETURNS TABLE(source text, event text, row
     UNION ALL SELECT 'person_action', 'made', id::text, acted_at, to_jsonb(t) FROM ifms.person_action t
     UNION ALL SELECT 'sanction_closing', 'made', id::text, noted_at, to_jsonb(t) FROM ifms.sanction_closing t
     UNION ALL SELECT 'started_run', 'made', dag_id || ' ' || run_id, started_at, to_jsonb(t) FROM ifms.started_run t
-    UNION ALL SELECT 'restore_cleared', 'made', restored_id || ' ' || number, cleared_at, to_jsonb(t)
-        FROM ifms.restore_cleared t
+    UNION ALL SELECT 'restore_cleared', 'made', restored_id || ' ' || tenant_id || ' ' || number, cleared_at,
+        to_jsonb(t) FROM ifms.restore_cleared t
     UNION ALL SELECT 'phrase', 'made', id::text, added_at, to_jsonb(t) FROM ifms.phrase t
     UNION ALL SELECT 'phrase', 'ended', id::text, withdrawn_at, to_jsonb(t) FROM ifms.phrase t
         WHERE withdrawn_at IS NOT NULL
@@ -3852,6 +3855,7 @@ COMMENT ON TABLE ifms.reported_failure IS 'Failures that the treasury reported a
 
 CREATE TABLE ifms.restore_cleared (
     restored_id bigint NOT NULL,
+    tenant_id text NOT NULL,
     number text NOT NULL,
     reason text NOT NULL,
     os_user text NOT NULL,
@@ -5144,7 +5148,7 @@ ALTER TABLE ONLY ifms.reported_failure
 --
 
 ALTER TABLE ONLY ifms.restore_cleared
-    ADD CONSTRAINT restore_cleared_pkey PRIMARY KEY (restored_id, number);
+    ADD CONSTRAINT restore_cleared_pkey PRIMARY KEY (restored_id, tenant_id, number);
 
 --
 -- Name: restored restored_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -
@@ -6154,7 +6158,7 @@ CREATE CONSTRAINT TRIGGER linked AFTER INSERT ON ifms.proposal DEFERRABLE INITIA
 -- Name: restore_cleared linked; Type: TRIGGER; Schema: ifms; Owner: -
 --
 
-CREATE CONSTRAINT TRIGGER linked AFTER INSERT ON ifms.restore_cleared DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ifms.link_row('made', 'restored_id', 'number');
+CREATE CONSTRAINT TRIGGER linked AFTER INSERT ON ifms.restore_cleared DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ifms.link_row('made', 'restored_id', 'tenant_id', 'number');
 
 --
 -- Name: sanction_closing linked; Type: TRIGGER; Schema: ifms; Owner: -

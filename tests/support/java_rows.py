@@ -84,7 +84,7 @@ class Rows:
 
     @contextmanager
     def taken_over(
-        self, *by_rows: str, here: str = "SELECT", removed: Sequence[str] = ()
+        self, *by_rows: str, here: str = "SELECT", removed: Sequence[str] = (), removed_of: str | None = None
     ) -> Iterator[tuple[Report, Look]]:
         """What an import of them says, and the ledger to be looked at; none of it lasts. `here` is done to it before."""
         with (
@@ -93,7 +93,7 @@ class Rows:
             self.ledger.cursor(row_factory=dict_row) as cursor,
         ):
             cursor.execute(here)
-            report = java.run(self.ledger, there, MASTERS, by_rows=by_rows, removed=removed)
+            report = java.run(self.ledger, there, MASTERS, by_rows=by_rows, removed=removed, removed_of=removed_of)
             yield report, lambda query, *values: cursor.execute(query.encode(), values or None).fetchall()
 
     def misfits(self, *by_rows: str, here: str = "SELECT") -> dict[str, list[str]]:

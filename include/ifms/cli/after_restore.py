@@ -56,15 +56,23 @@ def clear(
     ],
     reason: Reason,
     dsn: OwnerDsn,
+    tenant: Annotated[
+        str | None,
+        typer.Option(metavar="CITY", help="its city, where `list` names the number of two", show_default=False),
+    ] = None,
 ) -> None:
     """Pay this one, of which the treasury has no bill that is not known here."""
     from ifms.ledger import proposals, restores
 
     text = _required(reason, "that the treasury has no bill of it")
     with connected(dsn) as db:
-        approval = db.transact(partial(proposals.approved_of, act=proposals.Act.RELEASE, subject=number))
-        db.transact(partial(restores.clear, number=number, reason=text, os_user=os_user(), approval=approval))
-    print(f"{number} is cleared")
+        city = db.transact(partial(restores.city_in_doubt, number=number, tenant_id=tenant))
+        given = {"tenant": city}
+        approved = partial(proposals.approved_of, act=proposals.Act.RELEASE, subject=number, parameters=given)
+        approval = db.transact(approved)
+        clear = partial(restores.clear, number=number, reason=text, os_user=os_user(), tenant_id=city)
+        db.transact(partial(clear, approval=approval))
+    print(f"{number} of {city} is cleared")
 
 
 @commands.command(cls=Command)

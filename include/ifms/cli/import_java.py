@@ -46,6 +46,10 @@ def import_java(
             "was ever sent: it may be paid here; repeatable",
         ),
     ] = None,
+    tenant: Annotated[
+        str | None,
+        typer.Option(metavar="CITY", help="the city of the payments that --removed names, where two cities have one"),
+    ] = None,
     rehearse: Annotated[
         bool, typer.Option("--rehearse", help="do it all, report, and take it back", show_default=False)
     ] = False,
@@ -78,6 +82,7 @@ def import_java(
             schema=from_schema,
             by_rows=by_rows or [],
             removed=removed or [],
+            removed_of=tenant,
             rehearse=rehearse,
         )
     _show(report)

@@ -62,6 +62,7 @@ def run(
     schema: str = "public",
     by_rows: Collection[str] = (),
     removed: Collection[str] = (),
+    removed_of: str | None = None,
     rehearse: bool = False,
 ) -> Report:
     """Import everything that fits; `target` is a connection of the ledger's owner, in no transaction.
@@ -78,7 +79,7 @@ def run(
             ) from None
         before = _broken(target)
         stage(target, source, schema, masters, by_rows)
-        note_removed(target, removed)
+        note_removed(target, removed, removed_of)
         doubts.mark(target, phrases.phrasebook(target))
         rules.find_violations(target)
         changed = write(target)

@@ -66,17 +66,29 @@ def _copy(target: Connection, source: Connection, schema: str, table: str) -> No
         ) from None
 
 
-def note_removed(target: Connection, names: Collection[str]) -> None:
-    """Withheld payments whose rows were removed there on purpose. Raises BadInputError for one that is not withheld."""
-    _fill(target, "java_removed", ("name",), [(name,) for name in names])
-    unknown = target.execute(
+def note_removed(target: Connection, names: Collection[str], tenant_id: str | None = None) -> None:
+    """Withheld payments, of this city or of any, whose rows were removed there on purpose.
+
+    Raises BadInputError for one that is not withheld, and, with no city named, for one that is in two cities.
+    """
+    found: dict[str, list[str]] = {name: [] for name in names}
+    for name, city in target.execute(
         """
-        SELECT name FROM java_removed WHERE NOT EXISTS (
-            SELECT FROM ifms.import_withheld WHERE settled_at IS NULL AND payment_number = name)
-        """
-    ).fetchone()
-    if unknown:
-        raise BadInputError(f"--removed {unknown[0]}: no payment of this number is withheld here")
+        SELECT DISTINCT payment_number, tenant_id FROM ifms.import_withheld
+        WHERE settled_at IS NULL AND payment_number = ANY(%(names)s)
+          AND (%(tenant)s::text IS NULL OR tenant_id = %(tenant)s)
+        ORDER BY 1, 2
+        """,
+        {"names": list(names), "tenant": tenant_id},
+    ):
+        found[name].append(city)
+    for name, cities in found.items():
+        if not cities:
+            raise BadInputError(f"--removed {name}: no payment of this number is withheld here")
+        if len(cities) > 1:
+            raise BadInputError(f"--removed {name}: it is withheld in {' and '.join(cities)}; name the city (--tenant)")
+    withheld = [(city, name) for name, cities in found.items() for city in cities]
+    _fill(target, "java_removed", ("tenant_id", "name"), withheld)
 
 
 def _fill(target: Connection, name: str, columns: Collection[str], rows: Iterable[tuple[str, ...]]) -> None:

@@ -68,7 +68,7 @@ WHERE w.settled_at IS NULL AND w.last_told_at <> now() AND (
     EXISTS (SELECT FROM fit_pi p WHERE p.tenant_id = w.tenant_id
             AND w.payment_number IN (p.payment_number, 'PI ' || p.pi_number, 'PI ' || p.id))
     OR EXISTS (SELECT FROM java_pi p WHERE w.payment_number = 'transactions of PI ' || p.id)
-    OR w.payment_number IN (SELECT name FROM java_removed));
+    OR (w.tenant_id, w.payment_number) IN (SELECT tenant_id, name FROM java_removed));
 
 -- part: funds
 INSERT INTO ifms.sanction (id, tenant_id, hoa_code, ddo_code, ssu_id, grantee_code, scheme_code, master_allotment_id,

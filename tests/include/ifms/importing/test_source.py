@@ -107,7 +107,22 @@ def test_what_was_removed_there_is_noted(rows, names):
     with rows.ledger.transaction(force_rollback=True):
         rows.ledger.execute(WITHHELD)
         source.note_removed(rows.ledger, names)
-        assert rows.ledger.execute("SELECT name FROM java_removed ORDER BY name").fetchall() == [(n,) for n in names]
+        noted = rows.ledger.execute("SELECT tenant_id, name FROM java_removed ORDER BY name").fetchall()
+        assert noted == [("od.sample", name) for name in names]
+
+
+def test_what_was_removed_there_is_of_one_city(rows):
+    with rows.ledger.transaction(force_rollback=True):
+        rows.ledger.execute(WITHHELD)
+        rows.ledger.execute(
+            "INSERT INTO ifms.import_withheld (tenant_id, payment_number, reason) VALUES ('od.other', 'GONE', 'sample')"
+        )
+        with pytest.raises(BadInputError, match="^--removed GONE: it is withheld in od.other and od.sample; name the"):
+            source.note_removed(rows.ledger, ["GONE"])
+        with pytest.raises(BadInputError, match="^--removed ALSO: no payment of this number is withheld here"):
+            source.note_removed(rows.ledger, ["ALSO"], "od.other")
+        source.note_removed(rows.ledger, ["GONE"], "od.other")
+        assert rows.ledger.execute("SELECT * FROM java_removed").fetchall() == [("od.other", "GONE")]
 
 
 @pytest.mark.parametrize("names", [["ANOTHER", "GONE"], ["GONE", "ANOTHER"], ["SETTLED"]])

@@ -460,6 +460,11 @@ def test_what_is_not_there_any_more_stays_withheld_until_somebody_says_that_it_w
     with rows.taken_over(here=GONE, removed=["GONE"]) as (report, look):
         assert look(WITHHELD) == []
         assert not [each for each in report.remarks if "GONE" in each]
+    theirs = GONE.replace("od.sample", "od.other")
+    with rows.taken_over(here=GONE + ";" + theirs, removed=["GONE"], removed_of="od.other") as (report, look):
+        assert look("SELECT tenant_id FROM ifms.import_withheld WHERE settled_at IS NULL") == [
+            {"tenant_id": "od.sample"}
+        ]
     with (
         pytest.raises(BadInputError, match="--removed ANOTHER: no payment of this number is withheld here"),
         rows.taken_over(here=GONE, removed=["ANOTHER"]),

@@ -143,6 +143,31 @@ def test_a_city_releases_its_own_payments_alone(ledger):
     assert ledger.one("SELECT hold_code FROM ifms.payment") is None
 
 
+def test_a_number_of_payments_in_two_cities_is_released_in_none_before_the_city_is_named(ledger):
+    held = "UPDATE ifms.payment SET hold_code = 'PI_REJECTED', hold_message = 'sample', held_since = now()"
+    theirs = replace(new("P1"), tenant_id="od.sampleb", payment_id="another")
+    ledger.db.transact(lambda c: remember_payments(c, [new("P1"), theirs]))
+    with ledger.connect() as connection:
+        connection.execute(held)
+    told = f"'P1' is one of {TENANT} and one of od.sampleb: name the one city"
+    for cities in (None, [TENANT, "od.sampleb"]):
+        with pytest.raises(BadInputError, match=told):
+            ledger.db.transact(lambda c, cities=cities: release_holds(c, ["P1"], cities))
+    assert ledger.one("SELECT count(*) FROM ifms.payment WHERE hold_code IS NULL") == 0
+    ledger.db.transact(lambda c: release_holds(c, ["P1"], [TENANT]))
+    assert ledger.one("SELECT tenant_id FROM ifms.payment WHERE hold_code IS NULL") == TENANT
+
+
+def test_a_number_of_a_payment_with_a_pi_and_of_one_of_another_city_names_both(ledger):
+    """Whoever means the first would have the second paid."""
+    ledger.fund(1000)
+    ledger.instruct(*ledger.payment(100, "P1"))
+    ledger.db.transact(lambda c: remember_payments(c, [replace(new("P1"), tenant_id="od.sampleb")]))
+    with pytest.raises(BadInputError, match="name the one city"):
+        ledger.db.transact(lambda c: release_holds(c, ["P1"]))
+    ledger.db.transact(lambda c: release_holds(c, ["P1"], ["od.sampleb"]))
+
+
 def test_each_hold_is_a_try_and_keeps_the_bills_that_were_found(ledger):
     payment, mine = ledger.payment(300, "P1")
     ledger.db.transact(lambda c: note_bill_numbers(c, payment.tenant_id, "P1", ["WB/2", "WB/1"]))

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from support.databases import as_worker
 
-from ifms.errors import BadInputError, ConfigurationError, SecondPersonError
+from ifms.errors import BadInputError, ConfigurationError, ConflictError, SecondPersonError
 from ifms.ledger import proposals
 from ifms.ledger.migrate import migrate
 from ifms.ledger.proposals import ABOVE, ACTS, DAYS, SINGLE, Act, Policy
@@ -76,6 +76,24 @@ def test_who_may_read_other_cities_alone_does_not_find_it(ledger_dsn: str):
             assert (proposals.find(worker, made.id, cities) is not None) == bool(found)
 
 
+def test_one_number_may_wait_for_each_of_two_cities(ledger_dsn: str):
+    """Payments of two cities may have one number."""
+    with psycopg.connect(as_worker(ledger_dsn)) as worker:
+        made = {
+            city: proposals.propose(
+                worker, Act.RELEASE, "EP/1", {"tenant": city}, tenant_id=None, reason="asked", person="asha"
+            ).id
+            for city in ("od.samplea", "od.sampleb")
+        }
+        with pytest.raises(ConflictError, match="has proposed this of EP/1 already"):
+            proposals.propose(
+                worker, Act.RELEASE, "EP/1", {"tenant": "od.samplea"}, tenant_id=None, reason="asked", person="ravi"
+            )
+        proposals.approve(worker, made["od.sampleb"], "ravi")
+        for city, approved in (("od.samplea", None), ("od.sampleb", made["od.sampleb"])):
+            assert proposals.approved_of(worker, Act.RELEASE, "EP/1", {"tenant": city}) == approved
+
+
 def test_an_act_that_fails_is_over(ledger_dsn: str):
     with psycopg.connect(ledger_dsn) as owner:
         proposals.say_policy(owner, Policy())
@@ -85,7 +103,7 @@ def test_an_act_that_fails_is_over(ledger_dsn: str):
         proposals.fail(worker, made.id, "not approved yet")
         assert proposals.find(worker, made.id).failed_at is None
         proposals.approve(worker, made.id, "ravi")
-        assert proposals.approved_of(worker, Act.REPAYMENT, "PI/1") == made.id
+        assert proposals.approved_of(worker, Act.REPAYMENT, "PI/1", {}) == made.id
         proposals.fail(worker, made.id, "it moved on")
         assert proposals.find(worker, made.id).result == "it moved on"
         with pytest.raises(SecondPersonError, match="used up"):

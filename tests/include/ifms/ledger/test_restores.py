@@ -51,7 +51,7 @@ def test_clearing_needs_a_second_person(ledger):
         with pytest.raises(SecondPersonError, match="EP/1: this needs a second person .release."):
             restores.clear(owner, "EP/1", "not at the treasury", "root")
         given = {"tenant_id": None, "reason": "not in the treasury's list", "person": "asha"}
-        made = proposals.propose(owner, Act.RELEASE, "EP/1", {}, **given)
+        made = proposals.propose(owner, Act.RELEASE, "EP/1", {"tenant": TENANT}, **given)
         with pytest.raises(SecondPersonError, match="is not approved"):
             restores.clear(owner, "EP/1", "not at the treasury", "root", made.id)
         proposals.approve(owner, made.id, "ravi")
@@ -60,17 +60,52 @@ def test_clearing_needs_a_second_person(ledger):
     assert ledger.row(said) == ("asha, approved by ravi, by root", "not in the treasury's list")
 
 
+@pytest.fixture
+def two_cities(ledger):
+    """Payments of one number in two cities, both in doubt."""
+    for city in (TENANT, "od.sampleb"):
+        told = NewPayment(city, "EP/1", str(uuid.uuid4()), Decimal(100), NOW - timedelta(days=9))
+        ledger.db.transact(lambda c, told=told: payments.remember_payments(c, [told]))
+    begin(ledger)
+    return ledger
+
+
+def test_a_number_of_two_cities_is_cleared_in_the_one_that_is_named(two_cities):
+    with pytest.raises(BadInputError, match=f"'EP/1' is in doubt in {TENANT} and od.sampleb: name the city"):
+        ledger_owner(two_cities, lambda c: restores.clear(c, "EP/1", "asked", "sample"))
+    with pytest.raises(BadInputError, match="'EP/1' of od.gone is not in doubt"):
+        ledger_owner(two_cities, lambda c: restores.clear(c, "EP/1", "asked", "sample", tenant_id="od.gone"))
+    ledger_owner(two_cities, lambda c: restores.clear(c, "EP/1", "asked", "sample", tenant_id=TENANT))
+    assert [row[:2] for row in two_cities.db.transact(restores.in_doubt)] == [("EP/1", "od.sampleb")]
+    ledger_owner(two_cities, lambda c: restores.clear(c, "EP/1", "asked", "sample"))
+    assert two_cities.db.transact(restores.in_doubt) == []
+    assert two_cities.one("SELECT count(*) FROM ifms.restore_cleared") == 2
+
+
+def test_what_was_approved_of_one_city_clears_no_payment_of_another(two_cities):
+    second_person.needed(two_cities.dsn)
+    given = {"tenant_id": None, "reason": "not in the treasury's list", "person": "asha"}
+    made = ledger_owner(two_cities, lambda c: proposals.propose(c, Act.RELEASE, "EP/1", {"tenant": TENANT}, **given))
+    ledger_owner(two_cities, lambda c: proposals.approve(c, made.id, "ravi"))
+    theirs = {"tenant": "od.sampleb"}
+    assert two_cities.db.transact(lambda c: proposals.approved_of(c, Act.RELEASE, "EP/1", theirs)) is None
+    with pytest.raises(SecondPersonError, match="is not of this act"):
+        ledger_owner(two_cities, lambda c: restores.clear(c, "EP/1", "asked", "root", made.id, tenant_id="od.sampleb"))
+    ledger_owner(two_cities, lambda c: restores.clear(c, "EP/1", "asked", "root", made.id, tenant_id=TENANT))
+
+
 def test_what_was_approved_before_another_restore_clears_nothing(ledger):
     """It may have been cleared and paid since the backup that has the approval in it."""
     ledger.payment(100, "EP/1")
     ledger_owner(ledger, lambda c: restores.begin(c, "sample"))
     second_person.needed(ledger.dsn)
     given = {"tenant_id": None, "reason": "not in the treasury's list", "person": "asha"}
-    made = ledger_owner(ledger, lambda c: proposals.propose(c, Act.RELEASE, "EP/1", {}, **given))
+    here = {"tenant": TENANT}
+    made = ledger_owner(ledger, lambda c: proposals.propose(c, Act.RELEASE, "EP/1", here, **given))
     ledger_owner(ledger, lambda c: proposals.approve(c, made.id, "ravi"))
-    assert ledger.db.transact(lambda c: proposals.approved_of(c, Act.RELEASE, "EP/1")) == made.id
+    assert ledger.db.transact(lambda c: proposals.approved_of(c, Act.RELEASE, "EP/1", here)) == made.id
     ledger_owner(ledger, lambda c: restores.begin(c, "sample"))
-    assert ledger.db.transact(lambda c: proposals.approved_of(c, Act.RELEASE, "EP/1")) is None
+    assert ledger.db.transact(lambda c: proposals.approved_of(c, Act.RELEASE, "EP/1", here)) is None
     with pytest.raises(SecondPersonError, match="was approved before the ledger was restored"):
         ledger_owner(ledger, lambda c: restores.clear(c, "EP/1", "not at the treasury", "root", made.id))
 
@@ -136,7 +171,8 @@ def test_what_is_held_back_is_let_go_by_its_clearing_alone(ledger):
         owner.execute(let_go)
     with ledger.connect() as owner:  # cleared, but by whom is the owner's to say
         owner.execute(
-            "INSERT INTO ifms.restore_cleared SELECT id, %s, 'asked', 'sample' FROM ifms.restored", (pi.pi_number,)
+            "INSERT INTO ifms.restore_cleared SELECT id, %s, %s, 'asked', 'sample' FROM ifms.restored",
+            (pi.tenant_id, pi.pi_number),
         )
     with pytest.raises(LedgerError, match="is held back"):
         ledger.db.transact(lambda c: c.execute(let_go))
@@ -465,6 +501,6 @@ def test_a_payment_that_is_cleared_or_that_a_run_has_claimed_is_not_adopted(ledg
             adopt(ledger)
         owner.execute(claimed, ("-1 hour", doubtful.id))
     assert adopt(ledger) == doubtful
-    ledger_owner(ledger, lambda c: restores.clear(c, "EP/1", "asked", "sample"))
+    ledger_owner(ledger, lambda c: restores.clear(c, "EP/1", "asked", "sample", tenant_id=TENANT))
     with pytest.raises(AdoptionRefusedError, match="payment EP/1 is not in doubt"):
         adopt(ledger)

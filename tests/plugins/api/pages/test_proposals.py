@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import uuid
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -15,7 +17,9 @@ from support.failed import failing, long_ago, mend, original, paid_and_failed, r
 from support.uncertain import on
 
 from ifms.errors import SweepError
+from ifms.ledger import payments, restores
 from ifms.ledger import proposals as rows
+from ifms.ledger.models import NewPayment
 
 pytestmark = [pytest.mark.airflow, pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})]
 
@@ -222,8 +226,27 @@ def test_what_no_restore_holds_is_not_released(browser: Any, adapter: Adapter):
     second_person.needed(adapter.dsn)
     answer = browser.post("/ifms/proposals/release", data={"number": "EP/none", "reason": "x"})
     assert answer.status_code == 400
-    assert "is not held back since a restore" in answer.text
+    assert "is not in doubt since a restore" in answer.text
     assert adapter.rows("SELECT FROM ifms.proposal") == []
+
+
+def test_what_is_released_is_of_one_city(browser: Any, other: Any, adapter: Adapter):
+    for city in ("od.samplea", "od.sampleb"):
+        told = NewPayment(city, "EP/1", str(uuid.uuid4()), Decimal(100), datetime(2026, 1, 1, tzinfo=UTC))
+        on(adapter, lambda c, told=told: payments.remember_payments(c, [told]))
+    with psycopg.connect(adapter.dsn) as owner:
+        restores.begin(owner, "sample")
+    second_person.needed(adapter.dsn)
+    form = {"number": "EP/1", "reason": "not in the treasury's list"}
+    answer = browser.post("/ifms/proposals/release", data=form)
+    assert answer.status_code == 400
+    assert "is in doubt in od.samplea and od.sampleb: name the city" in answer.text
+    for city in ("od.samplea", "od.sampleb"):
+        assert browser.post("/ifms/proposals/release", data=form | {"city": city}).status_code == 303
+        assert proposal(adapter)["parameters"] == {"tenant": city}
+        assert city in shown(other, adapter).text
+        assert approve(other, adapter).status_code == 303
+    assert browser.post("/ifms/proposals/release", data=form | {"city": "od.gone"}).status_code == 400
 
 
 def test_the_same_account_needs_two_and_no_run_gets_past(

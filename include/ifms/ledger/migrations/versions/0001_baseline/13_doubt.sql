@@ -59,11 +59,12 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ifms.restored 
 -- Payments, and PIs whose failed beneficiaries may be corrected, that somebody has asked the treasury about.
 CREATE TABLE ifms.restore_cleared (
     restored_id  bigint NOT NULL REFERENCES ifms.restored,
+    tenant_id    text NOT NULL,  -- two cities may have payments of one number
     number       text NOT NULL,
     reason       text NOT NULL CHECK (btrim(reason) <> ''),
     os_user      text NOT NULL,
     cleared_at   timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (restored_id, number)
+    PRIMARY KEY (restored_id, tenant_id, number)
 );
 COMMENT ON TABLE ifms.restore_cleared IS 'What somebody has asked the treasury about after a restore.';
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ifms.restore_cleared FOR EACH STATEMENT
@@ -71,7 +72,8 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ifms.restore_c
 
 CREATE FUNCTION ifms.in_doubt(of ifms.payment) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT EXISTS (SELECT FROM ifms.restored r WHERE of.raised_at < r.restored_at AND NOT EXISTS (
-        SELECT FROM ifms.restore_cleared c WHERE c.restored_id = r.id AND c.number = of.payment_number))
+        SELECT FROM ifms.restore_cleared c
+        WHERE (c.restored_id, c.tenant_id, c.number) = (r.id, of.tenant_id, of.payment_number)))
 $$;
 -- An original with beneficiaries that may have failed by then: somebody may have corrected them. What was adopted may
 -- have been corrected likewise. When the bank has given the money back is not always known: a challan may be dated seven
@@ -85,7 +87,8 @@ CREATE FUNCTION ifms.in_doubt(of ifms.payment_instruction) RETURNS boolean LANGU
                       AND CASE WHEN b.challan_date IS NOT NULL THEN b.challan_date - 7
                                ELSE least(b.failed_on, coalesce(b.voucher_date, '-infinity')) END
                           <= (r.restored_at AT TIME ZONE 'Asia/Kolkata')::date)
-        AND NOT EXISTS (SELECT FROM ifms.restore_cleared c WHERE c.restored_id = r.id AND c.number = of.pi_number))
+        AND NOT EXISTS (SELECT FROM ifms.restore_cleared c
+                        WHERE (c.restored_id, c.tenant_id, c.number) = (r.id, of.tenant_id, of.pi_number)))
 $$;
 
 -- No PI for whom one may be at the treasury already; but what a restored ledger has lost may be adopted, and nothing else
@@ -139,7 +142,8 @@ CREATE FUNCTION ifms.check_cleared() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NOT pg_has_role(current_user, (SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'USAGE')
        OR EXISTS (SELECT FROM ifms.restored r WHERE r.restored_at > NEW.created_at AND NOT EXISTS (
-              SELECT FROM ifms.restore_cleared c WHERE c.restored_id = r.id AND c.number = NEW.pi_number)) THEN
+              SELECT FROM ifms.restore_cleared c
+              WHERE (c.restored_id, c.tenant_id, c.number) = (r.id, NEW.tenant_id, NEW.pi_number))) THEN
         RAISE EXCEPTION 'payment instruction % is held back since the ledger was restored, until it is cleared', NEW.pi_number
             USING ERRCODE = 'check_violation', CONSTRAINT = 'held_back_until_cleared';
     END IF;

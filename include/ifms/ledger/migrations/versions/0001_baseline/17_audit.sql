@@ -120,9 +120,9 @@ DECLARE
     written jsonb := to_jsonb(NEW);
     key text := written ->> TG_ARGV[1];
 BEGIN
-    IF TG_NARGS > 2 THEN
-        key := key || ' ' || (written ->> TG_ARGV[2]);
-    END IF;
+    FOR place IN 2 .. TG_NARGS - 1 LOOP
+        key := key || ' ' || (written ->> TG_ARGV[place]);
+    END LOOP;
     PERFORM ifms.add_link(TG_TABLE_NAME, TG_ARGV[0], key, written);
     RETURN NULL;
 END $$;
@@ -140,8 +140,8 @@ CREATE FUNCTION ifms.linked_records() RETURNS TABLE (source text, event text, ro
     UNION ALL SELECT 'person_action', 'made', id::text, acted_at, to_jsonb(t) FROM ifms.person_action t
     UNION ALL SELECT 'sanction_closing', 'made', id::text, noted_at, to_jsonb(t) FROM ifms.sanction_closing t
     UNION ALL SELECT 'started_run', 'made', dag_id || ' ' || run_id, started_at, to_jsonb(t) FROM ifms.started_run t
-    UNION ALL SELECT 'restore_cleared', 'made', restored_id || ' ' || number, cleared_at, to_jsonb(t)
-        FROM ifms.restore_cleared t
+    UNION ALL SELECT 'restore_cleared', 'made', restored_id || ' ' || tenant_id || ' ' || number, cleared_at,
+        to_jsonb(t) FROM ifms.restore_cleared t
     UNION ALL SELECT 'phrase', 'made', id::text, added_at, to_jsonb(t) FROM ifms.phrase t
     UNION ALL SELECT 'phrase', 'ended', id::text, withdrawn_at, to_jsonb(t) FROM ifms.phrase t
         WHERE withdrawn_at IS NOT NULL
@@ -167,7 +167,7 @@ CREATE CONSTRAINT TRIGGER linked AFTER INSERT ON ifms.sanction_closing DEFERRABL
 CREATE CONSTRAINT TRIGGER linked AFTER INSERT ON ifms.started_run DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION ifms.link_row('made', 'dag_id', 'run_id');
 CREATE CONSTRAINT TRIGGER linked AFTER INSERT ON ifms.restore_cleared DEFERRABLE INITIALLY DEFERRED
-    FOR EACH ROW EXECUTE FUNCTION ifms.link_row('made', 'restored_id', 'number');
+    FOR EACH ROW EXECUTE FUNCTION ifms.link_row('made', 'restored_id', 'tenant_id', 'number');
 CREATE CONSTRAINT TRIGGER linked AFTER INSERT ON ifms.phrase DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION ifms.link_row('made', 'id');
 CREATE CONSTRAINT TRIGGER linked_when_withdrawn AFTER UPDATE OF withdrawn_at ON ifms.phrase DEFERRABLE INITIALLY DEFERRED
