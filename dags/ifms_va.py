@@ -2,8 +2,8 @@
 
 ## What
 Asks the treasury which funds it has allotted to each city's spending unit (SSU) under each head of account since
-the last time, and records each allotment once: initial and additional ones add to the sanction's money, withdrawals
-take from it.
+the last time, and the week before that, and records each allotment once: initial and additional ones add to the
+sanction's money, withdrawals take from it.
 
 ## When
 Daily at 22:00 IST (`IFMS_SCHEDULE_VA`). A backfill asks again from its interval's start; nothing is counted twice.

@@ -64,14 +64,17 @@ def watermarks(connection: Connection, tenants: Collection[str]) -> list[Waterma
         ).fetchall()
 
 
-def move_watermark(connection: Connection, mark: Watermark, claim: Claim, asked_at: datetime, since: datetime) -> None:
-    """Remember that all from `since` up to `asked_at` has been fetched, and give the row back; it only ever grows.
+def move_watermark(
+    connection: Connection, mark: Watermark, claim: Claim, asked_at: datetime, since: datetime, *, back: bool = False
+) -> None:
+    """Remember that all from `since` up to `asked_at` has been fetched, and give the row back.
 
+    It only ever grows, unless it is set `back`: from a time to come, which a wrong clock had made it.
     Raises ClaimLostError when another run has taken the row over.
     """
-    moved = """fetched_until = greatest(fetched_until, %(asked_at)s),
+    moved = """fetched_until = CASE WHEN %(back)s THEN %(asked_at)s ELSE greatest(fetched_until, %(asked_at)s) END,
         asked_from = CASE WHEN fetched_until IS NULL OR asked_from IS NOT NULL THEN least(asked_from, %(since)s) END"""
-    if not settle(connection, "va_watermark", mark.id, claim, moved, asked_at=asked_at, since=since):
+    if not settle(connection, "va_watermark", mark.id, claim, moved, asked_at=asked_at, since=since, back=back):
         raise ClaimLostError(f"the watermark of {mark.tenant_id}, {mark.hoa_code} was taken over by another run")
 
 

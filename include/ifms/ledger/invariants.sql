@@ -506,7 +506,7 @@ WHERE set_aside_at IS NOT NULL OR created_at < now() - %(undelivered)s
 
 -- invariant: watermarks_are_past
 -- holds: funds are fetched up to now, not up to a day to come
--- remedy: Set it back to the last call that was answered: what is allotted until then is not asked for
+-- remedy: Mend the clock of whoever runs ifms_va and start it: it asks from the beginning on and sets the watermark back
 SELECT 'the watermark of ' || tenant_id || ', ' || hoa_code || ', ' || ddo_code || ' is at ' || fetched_until
 FROM ifms.va_watermark WHERE fetched_until > now() + interval '5 minutes'  -- clocks differ
 

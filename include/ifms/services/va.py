@@ -32,9 +32,11 @@ from ifms.wire.phrasebook import Meaning
 from ifms.wire.va import VaRequest, VaRow
 
 LEASE = timedelta(minutes=10)
-# Asked for again each time: a clock that was set back, or an entry that the treasury books a little late, loses
-# nothing, and what was counted before is not counted again.
-OVERLAP = timedelta(hours=1)
+# Asked for again each time, as what was counted before is not counted again. Nobody has said whether the treasury goes
+# by when an allotment was entered or by the day that it is dated, which may be some days before; and its clock and ours
+# may have been set meanwhile.
+OVERLAP = timedelta(days=7)
+CLOCKS_DIFFER = timedelta(hours=1)  # a mark further ahead than this was made by a clock that was wrong
 _SERIAL = re.compile(r"[0-9]{1,9}", re.ASCII)  # what the ledger's column can hold
 # Before any allotment, for a head of account whose master data names no beginning, or one that can't be.
 FIRST_DAY = datetime(2001, 4, 1, tzinfo=clock.IST)
@@ -76,7 +78,7 @@ def fetch_allotments(sweep: TreasurySweep, treasury: TreasuryClient, master: Mas
     units = {(tenant, unit.ddo_code, unit.grantee_ag_code) for tenant, found in master.units.items() for unit in found}
     in_shard: dict[str, object] = {"tenants": list(scope.cities(master))}
 
-    def since(mark: Watermark) -> datetime:
+    def since(mark: Watermark, now: datetime) -> datetime:
         if mark.hoa_code not in effective_from and mark.hoa_code not in gone and master.unread_head is None:
             gone.add(mark.hoa_code)
             sweep.add_warning(
@@ -84,7 +86,7 @@ def fetch_allotments(sweep: TreasurySweep, treasury: TreasuryClient, master: Mas
                 "but no payment instruction is made from it"
             )
         beginning = effective_from.get(mark.hoa_code, FIRST_DAY)
-        due = mark.fetched_until - OVERLAP if mark.fetched_until else beginning
+        due = beginning if mark.fetched_until is None or _ahead(mark, now) else mark.fetched_until - OVERLAP
         # A beginning that has been mended: what lies before the one that it had was never asked for.
         if mark.hoa_code in effective_from and mark.asked_from is not None and beginning < mark.asked_from:
             due = beginning
@@ -96,7 +98,8 @@ def fetch_allotments(sweep: TreasurySweep, treasury: TreasuryClient, master: Mas
 
     def again() -> Generator[_Ask, None, None]:
         for mark in sweep.db.transact(lambda c: funds.watermarks(c, scope.cities(master))):
-            yield _Ask(mark, None, in_use(mark), since(mark), clock.now())
+            now = clock.now()
+            yield _Ask(mark, None, in_use(mark), since(mark, now), now)
 
     def asks() -> Generator[_Ask, None, None]:
         while True:
@@ -116,7 +119,7 @@ def fetch_allotments(sweep: TreasurySweep, treasury: TreasuryClient, master: Mas
             if not marks:
                 return
             for mark in marks:
-                yield _Ask(mark, own_claim, in_use(mark), since(mark), asked_at)
+                yield _Ask(mark, own_claim, in_use(mark), since(mark, asked_at), asked_at)
 
     def call(ask: _Ask) -> Outcome | BadInputError:
         mark = ask.mark
@@ -152,6 +155,11 @@ def fetch_allotments(sweep: TreasurySweep, treasury: TreasuryClient, master: Mas
     else:
         drain_with_takeover(sweep, funds.WATERMARKS, LEASE, in_shard, work)
     return new
+
+
+def _ahead(mark: Watermark, now: datetime) -> bool:
+    """Whether it is a mark of a time to come, so that nobody knows up to when its head was really asked for."""
+    return mark.fetched_until is not None and mark.fetched_until > now + CLOCKS_DIFFER
 
 
 def _open_marks(sweep: TreasurySweep, master: MasterData, scope: Scope) -> None:
@@ -199,7 +207,7 @@ def _settle(sweep: TreasurySweep, ask: _Ask, outcome: Outcome) -> Tally:
         if ask.claim is None:
             pass
         elif isinstance(outcome, Answered) and not faults and not recorded.refused and not (doubled and ask.in_use):
-            funds.move_watermark(connection, mark, ask.claim, ask.asked_at, ask.since)
+            funds.move_watermark(connection, mark, ask.claim, ask.asked_at, ask.since, back=_ahead(mark, ask.asked_at))
         else:  # what could be read counts at once; the watermark stays, so the rest is asked for again
             release(connection, funds.WATERMARKS, mark.id, ask.claim)
         return recorded

@@ -11,7 +11,7 @@ import time_machine
 from support.keys import call_text
 from support.sanctions import close
 
-from ifms.clock import from_epoch_ms, wire_datetime
+from ifms.clock import from_epoch_ms, to_ist, wire_datetime
 from ifms.errors import SweepNeedsAttentionError, SweepUnreachableError
 from ifms.platform.client import PlatformClient
 from ifms.services.va import OVERLAP
@@ -84,6 +84,49 @@ def test_a_clock_that_was_set_back_leaves_no_gap(adapter, treasury):
     assert marks(adapter) == first
     expected = {f'"fromDate":"{wire_datetime(mark - OVERLAP)}"' for mark in first.values()}
     assert all(any(text in request for request in asked(adapter)) for text in expected)
+
+
+def allotted_late(adapter, simulators, when, amount="777.00"):
+    """The treasury tells of one more initial allotment, entered or dated so: how much of it has been counted later."""
+    mark = adapter.rows("SELECT * FROM ifms.va_watermark WHERE tenant_id = 'od.samplea' LIMIT 1")[0]
+    entry = {"allotmentTxnType": "Initial Allotment", "allotmentAmount": amount, "stamp": when}
+    place = {"ddoCode": mark["ddo_code"], "hoa": mark["hoa_code"], "granteeAgCode": mark["grantee_code"]}
+    simulators.ask_treasury("POST", "allotments", place | entry)
+
+
+def counted(adapter, amount="777.00"):
+    return len(adapter.rows("SELECT FROM ifms.sanction WHERE allotted_amount = %s", Decimal(amount)))
+
+
+@pytest.mark.parametrize("days", [0, 3, 6])
+def test_an_allotment_that_is_entered_later_than_it_is_dated_counts(adapter, simulators, days):
+    """Nobody has said which of the two the treasury compares with `fromDate`; it tells the day alone."""
+    adapter.run("VA")
+    allotted_late(adapter, simulators, f"{to_ist(datetime.now(UTC) - timedelta(days=days)):%Y-%m-%d} 00:00:00")
+    adapter.run("VA")
+    assert counted(adapter) == 1
+    assert adapter.run("VA").counts["allotments_new"] == 0
+
+
+def test_what_was_allotted_while_our_clock_was_ahead_counts(adapter, simulators):
+    """By the next run, whether it comes before the time that the wrong clock told or after it."""
+    with time_machine.travel(datetime.now(UTC) + timedelta(days=5), tick=True):
+        adapter.run("VA")
+    allotted_late(adapter, simulators, wire_datetime(datetime.now(UTC)))
+    with time_machine.travel(datetime.now(UTC) + timedelta(days=6), tick=True):
+        adapter.run("VA")
+    assert counted(adapter) == 1
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=2), timedelta(days=400)])
+def test_a_mark_of_a_time_to_come_is_set_back_and_asked_from_the_beginning(adapter, simulators, ahead):
+    with time_machine.travel(datetime.now(UTC) + ahead, tick=True):
+        adapter.run("VA")
+    allotted_late(adapter, simulators, wire_datetime(datetime.now(UTC) - timedelta(days=20)))
+    before = datetime.now(UTC)
+    adapter.run("VA")
+    assert counted(adapter) == 1
+    assert all(before - timedelta(seconds=1) <= mark <= datetime.now(UTC) for mark in marks(adapter).values())
 
 
 @pytest.mark.parametrize("serial", ["9" * 5000, "9" * 12, "୧୨", "1.0", "-1", "1e3", " "])
