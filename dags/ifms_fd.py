@@ -4,7 +4,9 @@
 Fetches the payments that came back from the bank, voucher date by voucher date. The bank may give money back weeks
 after it was paid: so each run asks, side by side, for every voucher date of the last 100 days (`IFMS_FD_DAYS`) on which
 a payment of ours may still come back. That is who is paid, by the date of the voucher, and who is not paid yet, from
-the day of the bill on; dates of which nothing can come back are not asked for. The beneficiaries named become Payment
+the day of the bill on; dates of which nothing can come back are not asked for. Where the voucher's date that was told
+can't be right (over a week after it was told, or over 100 days before), that one is asked for, and every date from the
+bill's to the telling. The beneficiaries named become Payment
 Failed with the bank's reason; their PI is PARTIAL once all others are paid. A failure that matches no payment
 instruction is kept in `ifms.reported_failure` and shown.
 

@@ -5357,6 +5357,12 @@ CREATE INDEX beneficiary_imported_lines ON ifms.beneficiary USING gin (line_item
 CREATE INDEX beneficiary_returnable ON ifms.beneficiary USING btree (voucher_date, updated_at) WHERE (status = 'Payment Successful'::text);
 
 --
+-- Name: beneficiary_undated; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX beneficiary_undated ON ifms.beneficiary USING btree (updated_at) WHERE ((status = 'Payment Successful'::text) AND ((voucher_date IS NULL) OR (voucher_date > (((updated_at AT TIME ZONE 'Asia/Kolkata'::text))::date + 7)) OR (voucher_date < (((updated_at AT TIME ZONE 'Asia/Kolkata'::text))::date - 100))));
+
+--
 -- Name: bill_by_payment; Type: INDEX; Schema: ifms; Owner: -
 --
 

@@ -15,6 +15,7 @@ from ifms.errors import BadInputError, ConflictError
 from ifms.ledger.beneficiaries import Failure
 from ifms.ledger.binding import context
 from ifms.ledger.database import Connection
+from ifms.ledger.limits import DAYS_AHEAD, RETURNABLE_DAYS
 from ifms.sealing import Sealer
 
 
@@ -26,6 +27,13 @@ class Unmatched:
     failure: Failure
     account_sealed: bytes | None
     account_last4: str | None
+
+
+# Whose voucher date is not known, or can't be right: more than some days after it was told, or so long before that none
+# of it would be asked about. As the index beneficiary_undated has it.
+_UNDATED = f"""(b.voucher_date IS NULL
+                   OR b.voucher_date > (b.updated_at AT TIME ZONE 'Asia/Kolkata')::date + {DAYS_AHEAD}
+                   OR b.voucher_date < (b.updated_at AT TIME ZONE 'Asia/Kolkata')::date - {RETURNABLE_DAYS})"""
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,8 @@ def returnable_dates(first: str, last: str, known_before: str) -> str:
     `first` and `last` are dates in IST and `known_before` is a time, each as SQL; what was not in the ledger by then
     does not count. Returnable is who is paid, by the date of the voucher. Where no voucher is known (the treasury told
     none, or no scroll has come yet, and of whom the bank has refused none ever will) it may be of any date from the
-    bill's: up to when the scroll was told, or to the last.
+    bill's: up to when the scroll was told, or to the last. Where the date that was told can't be right, it may be any
+    of these as well as that one, whenever it is: for as long as others, from when it was told on.
     """
     known = f"coalesce(p.imported_at, p.created_at) < {known_before}"
     return f"""
@@ -63,7 +72,7 @@ def returnable_dates(first: str, last: str, known_before: str) -> str:
             UNION
             SELECT (p.bill_date AT TIME ZONE 'Asia/Kolkata')::date, (b.updated_at AT TIME ZONE 'Asia/Kolkata')::date
             FROM ifms.beneficiary b JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id
-            WHERE b.status = 'Payment Successful' AND b.voucher_date IS NULL
+            WHERE b.status = 'Payment Successful' AND {_UNDATED}
               AND b.updated_at >= {first}::timestamp AT TIME ZONE 'Asia/Kolkata' AND {known}
         )
         SELECT day FROM days CROSS JOIN LATERAL (
@@ -72,6 +81,10 @@ def returnable_dates(first: str, last: str, known_before: str) -> str:
         ) paid
         UNION
         SELECT day FROM days JOIN periods ON day BETWEEN since AND until
+        UNION
+        SELECT b.voucher_date FROM ifms.beneficiary b JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id
+        WHERE b.status = 'Payment Successful' AND {_UNDATED} AND b.voucher_date IS NOT NULL
+          AND b.updated_at >= {first}::timestamp AT TIME ZONE 'Asia/Kolkata' AND {known}
     """
 
 

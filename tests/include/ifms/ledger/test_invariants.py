@@ -764,10 +764,10 @@ def paid_so_long_ago(behind, names, days):
     """The paid PI is as if it had been paid so many days before today (IST), which this returns."""
     behind.execute(f"UPDATE {PI} SET created_at = now() - interval '200 days' WHERE pi_number = '{names['paid']}'")
     [(voucher, today)] = behind.execute(
-        "UPDATE ifms.beneficiary SET voucher_date = (now() AT TIME ZONE 'Asia/Kolkata')::date - %s "
-        f"WHERE {of('paid').format_map(names)} "
+        "UPDATE ifms.beneficiary SET voucher_date = (now() AT TIME ZONE 'Asia/Kolkata')::date - %s, "
+        f"updated_at = now() - %s * interval '1 day' WHERE {of('paid').format_map(names)} "
         "RETURNING voucher_date, (now() AT TIME ZONE 'Asia/Kolkata')::date",
-        (days,),
+        (days, days),
     ).fetchall()[:1]
     return voucher, today
 
@@ -798,6 +798,21 @@ def test_a_window_that_was_not_covered_lately(behind, names, days, hours, limits
     said = [row for finding in find_violations(behind, limits) for row in finding.rows]
     assert [row.split(": ")[0] for row in said] == ([f"voucher date {voucher}"] if found else [])
     assert all("the last answer about what came back was on 20" in row for row in said)
+
+
+def test_a_voucher_date_that_can_not_be_right_has_to_be_asked_about_too(behind, names):
+    _, today = paid_so_long_ago(behind, names, 30)
+    wrong = today.replace(year=today.year + 36, day=1)
+    behind.execute(f"UPDATE {PI} SET bill_date = now() - interval '32 days' WHERE pi_number = '{names['paid']}'")
+    behind.execute(
+        f"UPDATE ifms.beneficiary SET voucher_date = %s WHERE {of('paid').format_map(names)}",
+        (wrong,),
+    )
+    [finding] = find_violations(behind)
+    assert finding.invariant.name == "failures_are_asked_for"
+    [row] = finding.rows
+    assert row.startswith("4 voucher dates, ")
+    assert f" to {wrong}: " in row
 
 
 def test_dates_that_were_not_asked_about_are_told_together(behind, names):

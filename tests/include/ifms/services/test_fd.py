@@ -224,6 +224,23 @@ def test_who_is_not_paid_yet_is_asked_about_from_the_bills_date_on(adapter, trea
 
 
 @NOTHING_PAID
+@pytest.mark.parametrize("days", [30, 12_000, -400])
+def test_who_is_paid_by_a_voucher_whose_date_can_not_be_right_is_heard_of(adapter, treasury, days):
+    failed.wage_bill(adapter)
+    for service in ("VA", "PA", "PI", "PIS", "PAG"):
+        adapter.run(service)
+    told = today() + timedelta(days=days)
+    treasury.rule("PD", "unknown_text", field="voucherDate", text=str(told))
+    adapter.run("PD")
+    treasury.clear()
+    failed.fail(adapter, 1)
+    sweep = adapter.run("FD")
+    assert len(failed.failing(adapter)) == 1
+    assert {day for day, _ in asked(adapter)} == {str(told), str(today())}
+    assert figures(sweep) == (2, min(told, today()), max(told, today()))
+
+
+@NOTHING_PAID
 def test_a_shorter_window_asks_less(adapter, treasury):
     pay(adapter, treasury, 30)
     sweep = adapter.sweep("FD")

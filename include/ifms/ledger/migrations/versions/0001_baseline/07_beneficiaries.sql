@@ -56,8 +56,14 @@ CREATE UNIQUE INDEX one_live_payment_per_beneficiary ON ifms.beneficiary (benefi
 CREATE INDEX beneficiary_by_number ON ifms.beneficiary (beneficiary_number, created_at DESC);
 -- Few rows of many.
 CREATE INDEX beneficiary_failed_on ON ifms.beneficiary (failed_on) WHERE status = 'Payment Failed';
--- Is anybody paid by a voucher of this date whose money may still come back? Also finds those without a voucher date.
+-- Is anybody paid by a voucher of this date whose money may still come back?
 CREATE INDEX beneficiary_returnable ON ifms.beneficiary (voucher_date, updated_at) WHERE status = 'Payment Successful';
+-- Whose voucher date is not known, or can't be right (DAYS_AHEAD and RETURNABLE_DAYS of ledger/limits.py): few rows.
+CREATE INDEX beneficiary_undated ON ifms.beneficiary (updated_at)
+    WHERE status = 'Payment Successful'
+      AND (voucher_date IS NULL
+           OR voucher_date > (updated_at AT TIME ZONE 'Asia/Kolkata')::date + 7
+           OR voucher_date < (updated_at AT TIME ZONE 'Asia/Kolkata')::date - 100);
 -- A bank reconciles by these. They come with the debit scroll, so most rows have one and none has many.
 CREATE INDEX beneficiary_by_utr ON ifms.beneficiary (utr_number) WHERE utr_number IS NOT NULL;
 CREATE INDEX beneficiary_by_voucher ON ifms.beneficiary (voucher_number) WHERE voucher_number IS NOT NULL;
