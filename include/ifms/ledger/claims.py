@@ -23,6 +23,8 @@ from ifms.ledger.database import Connection
 
 Row = TypeVar("Row")
 
+BEYOND_ANY_LEASE = timedelta(days=1)  # they are of minutes
+
 
 def _seconds() -> float:
     """This machine's monotonic clock."""
@@ -79,7 +81,7 @@ class Queue:
             taken.append(sql.SQL("{} = clock_timestamp()").format(column))
             conditions.append(
                 sql.SQL(
-                    """(q.{polled} IS NULL OR q.{polled} < %(shared_since)s
+                    """(q.{polled} IS NULL OR q.{polled} < %(shared_since)s OR q.{polled} > clock_timestamp()
                         OR (q.claimed_until IS NOT NULL AND q.{polled} < %(sweep_started)s))"""
                 ).format(polled=column)
             )
@@ -101,7 +103,8 @@ class Queue:
         )
 
 
-_FREE = "(q.claimed_until IS NULL OR q.claimed_until < clock_timestamp())"
+_FREE = f"""(q.claimed_until IS NULL OR q.claimed_until < clock_timestamp()
+            OR q.claimed_until > clock_timestamp() + interval '{BEYOND_ANY_LEASE.days} day')"""
 _TAKEN = "claim_token = %(token)s, claimed_until = clock_timestamp() + %(lease)s"
 GIVEN_BACK = "claim_token = NULL, claimed_until = NULL"
 _EVERYTHING: dict[str, object] = {"pi_numbers": None, "payments": None}

@@ -79,6 +79,21 @@ def test_given_back_untouched_it_stays_due(ledger, three):
     assert [pi.id for pi in take(ledger, started=started)[1]] == [rows[0].id]
 
 
+@pytest.mark.parametrize("column", ["polled_at", "claimed_until"])
+def test_what_a_clock_that_was_ahead_has_written_keeps_no_row_from_being_due(ledger, three, column):
+    """The database's clock was a year ahead while a sweep took them: till then no other would find anything, and say so."""
+    now = ledger.one("SELECT clock_timestamp()")
+    take(ledger, started=now, limit=1, lease=timedelta(hours=23))  # an honest claim, however long
+    with ledger.connect() as connection:
+        connection.execute(
+            f"UPDATE ifms.payment_instruction SET {column} = now() + interval '1 year', claim_token = gen_random_uuid()"
+            " WHERE claim_token IS NULL"
+        )
+    started = ledger.one("SELECT clock_timestamp()")
+    assert len(take(ledger, started=started)[1]) == 2
+    assert take(ledger, started=started)[1] == []
+
+
 def test_a_lease_that_ran_out_is_taken_over_and_the_late_copy_writes_nothing(ledger, three):
     late, rows = take(ledger, lease=timedelta(milliseconds=1))
     time.sleep(0.01)
