@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any
 
 from ifms.errors import (
+    BadInputError,
     PaymentNotYetPersistedError,
     PlatformError,
     PlatformRefusedError,
@@ -86,7 +87,7 @@ def deliver(sweep: Sweep, platform: PlatformClient, *, again: Collection[int] | 
     # A copy that has fallen behind its lease sends nothing: another may have told the platform something newer.
     needed = min(platform.config.timeout_seconds, outbox.LEASE.total_seconds() / 2)
 
-    def call(delivery: _Delivery) -> PlatformError | _Result:
+    def call(delivery: _Delivery) -> PlatformError | BadInputError | _Result:
         if delivery.fault is not None:
             return delivery.fault
         if delivery.claim.seconds_left < needed:
@@ -96,11 +97,11 @@ def deliver(sweep: Sweep, platform: PlatformClient, *, again: Collection[int] | 
         assert delivery.payment is not None
         try:
             platform.update_payment(changed(delivery.payment, delivery.history, delivery.ours))
-        except PlatformError as error:
+        except (PlatformError, BadInputError) as error:  # of this payment as the platform has it: it stops no other
             return error
         return _Result.YES
 
-    def settle(delivery: _Delivery, result: PlatformError | _Result) -> None:
+    def settle(delivery: _Delivery, result: PlatformError | BadInputError | _Result) -> None:
         _settle(sweep, delivery, result)
 
     def give_back(delivery: _Delivery) -> None:
@@ -157,16 +158,16 @@ def _payments_of(
     return found
 
 
-def _settle(sweep: Sweep, delivery: _Delivery, result: PlatformError | _Result) -> None:
+def _settle(sweep: Sweep, delivery: _Delivery, result: PlatformError | BadInputError | _Result) -> None:
     message = delivery.message
     what = f"message {message.id} about payment {message.payload['paymentNumber']}"
 
     def write(connection: Connection) -> str:
         match result:
-            case PlatformRefusedError() if message.attempts >= REFUSALS:
+            case PlatformRefusedError() | BadInputError() if message.attempts >= REFUSALS:
                 outbox.set_aside(connection, message, delivery.claim, str(result))
                 return "set_aside"
-            case PlatformError():
+            case PlatformError() | BadInputError():
                 outbox.try_later(connection, message, delivery.claim, str(result))
                 return "try_later"
             case _Result.FALLEN_BEHIND:  # its claim runs out by itself, and the next run takes it

@@ -303,6 +303,42 @@ def test_one_payment_that_can_not_be_read_does_not_keep_the_others(adapter, monk
 
 
 @pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0, "persist_ms": 0})
+@pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 4})
+def test_one_payment_that_can_not_be_sent_back_keeps_no_other(adapter, simulators, monkeypatch):
+    """The platform wants a status on every level, and has none on a line that no message is about."""
+    adapter.cycle()
+    adapter.relay()
+    with psycopg.connect(adapter.dsn) as connection:  # as after an import: what the Java adapter has told is not here
+        connection.execute("SET session_replication_role = replica")
+        connection.execute("DELETE FROM ifms.outbox")
+    pis = adapter.rows("SELECT * FROM ifms.payment_instruction ORDER BY beneficiary_count DESC, created_at")
+    spoiled = pis[0]["payment_number"]
+    assert pis[0]["beneficiary_count"] > 1
+    for each in pis:
+        failed.fail(adapter, 1, each["pi_number"])
+    adapter.run("FD")
+    real = PlatformClient.payments
+
+    def payments(self, tenant, **criteria):
+        for payment in real(self, tenant, **criteria):
+            for line in payment.bills[0].bill_details[-1].payable_line_items:
+                line.status = None if payment.payment_number == spoiled else line.status
+            yield payment
+
+    monkeypatch.setattr(PlatformClient, "payments", payments)
+    sweep = adapter.relay()
+    assert (sweep.counts["delivered"], sweep.counts["try_later"]) == (len(pis) - 1, 1)
+    for _ in range(REFUSALS - 2):
+        due_now(adapter)
+        adapter.relay()
+    due_now(adapter)
+    with pytest.raises(SweepNeedsAttentionError, match=r"5 times and is set aside: payment .* has no status"):
+        adapter.relay()
+    [left] = adapter.rows("SELECT * FROM ifms.outbox WHERE delivered_at IS NULL")
+    assert left["set_aside_at"] is not None
+    assert left["payload"]["paymentNumber"] == spoiled
+
+
 def test_payments_that_the_search_fails_about_keep_no_other(adapter, simulators, monkeypatch):
     order = {"type": "wage", "tenantId": failed.TENANT, "payees": 1, "count": 8, "with_payments": True}
     bills = simulators.ask_platform("POST", "bills", order)
