@@ -29,13 +29,6 @@ class Unmatched:
     account_last4: str | None
 
 
-# Whose voucher date is not known, or can't be right: more than some days after it was told, or so long before that none
-# of it would be asked about. As the index beneficiary_undated has it.
-_UNDATED = f"""(b.voucher_date IS NULL
-                   OR b.voucher_date > (b.updated_at AT TIME ZONE 'Asia/Kolkata')::date + {DAYS_AHEAD}
-                   OR b.voucher_date < (b.updated_at AT TIME ZONE 'Asia/Kolkata')::date - {RETURNABLE_DAYS})"""
-
-
 @dataclass(frozen=True)
 class PaidOtherwise:
     """Another transfer that may have paid a failed beneficiary, or has: while it is open, nobody knows."""
@@ -50,6 +43,13 @@ class PaidOtherwise:
             told = f"the treasury also tells that it is paid by {self.utr_number}"
             return f"{told}: ask it, and settle that transfer (page Failures)"
         return f"it is paid by {self.utr_number}, as somebody has found out"
+
+
+# Whose voucher date is not known, or can't be right: more than some days after it was told, or so long before that none
+# of it would be asked about. As the index beneficiary_undated has it.
+_UNDATED = f"""(b.voucher_date IS NULL
+                   OR b.voucher_date > (b.updated_at AT TIME ZONE 'Asia/Kolkata')::date + {DAYS_AHEAD}
+                   OR b.voucher_date < (b.updated_at AT TIME ZONE 'Asia/Kolkata')::date - {RETURNABLE_DAYS})"""
 
 
 def returnable_dates(first: str, last: str, known_before: str) -> str:
