@@ -29,8 +29,9 @@ treasury.
 ## If it fails
 Nothing is sent that was not written before, and nothing is ever sent under a second number: running it again is
 safe. Red means that what the form asked for can't be done now (the log and the `sweep_run` row say why, and what to
-do instead), or that the treasury was out of reach or not understood. A revision whose outcome is not known is
-settled by the next run, and by ifms_pi at 21:00. A run that is tried again or cleared makes no second revision.
+do instead), that the treasury was out of reach or not understood, or that it tells of another transfer of somebody
+who has failed: ask it, and settle that on the page Failures. A revision whose outcome is not known is settled by the
+next run, and by ifms_pi at 21:00. A run that is tried again or cleared makes no second revision.
 """
 
 from airflow.sdk import DAG, Param
