@@ -193,18 +193,43 @@ def _with_pi(connection: Connection, values: Mapping[str, object]) -> list[tuple
     ).fetchall()
 
 
-def needs_two(connection: Connection, tenant_id: str, payment_number: str) -> Decimal | None:
-    """The amount of a payment whose next PI another person has to approve; None when nobody has."""
+@dataclass(frozen=True)
+class Resubmission:
+    """One more PI for a payment, as another person approves it: its amount, its city, and the last PI before it."""
+
+    amount: Decimal
+    given: Mapping[str, str]
+
+
+def needs_two(connection: Connection, tenant_id: str, payment_number: str) -> Resubmission | None:
+    """What another person has to approve before the payment gets its next PI; None when nobody has."""
     row = connection.execute(
-        """
-        SELECT amount FROM ifms.payment y
-        WHERE (tenant_id, payment_number) = (%s, %s) AND paid_by IS NULL AND EXISTS (
-            SELECT FROM ifms.payment_instruction p
-            WHERE (p.tenant_id, p.payment_number) = (y.tenant_id, y.payment_number))
-        """,
+        "SELECT amount FROM ifms.payment WHERE (tenant_id, payment_number) = (%s, %s) AND paid_by IS NULL",
         (tenant_id, payment_number),
     ).fetchone()
-    return row[0] if row is not None and policy(connection).needs(Act.RESUBMISSION, row[0]) else None
+    last = last_pis(connection, [(tenant_id, payment_number)])
+    if row is None or not last or not policy(connection).needs(Act.RESUBMISSION, row[0]):
+        return None
+    return Resubmission(row[0], _approved_as(tenant_id, last[tenant_id, payment_number]))
+
+
+def last_pis(connection: Connection, payments: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """The number of the last PI of each of these payments (city, number) that has had one."""
+    rows = connection.execute(
+        """
+        SELECT DISTINCT ON (tenant_id, payment_number) tenant_id, payment_number, pi_number
+        FROM ifms.payment_instruction
+        WHERE (tenant_id, payment_number) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
+        ORDER BY tenant_id, payment_number, created_at DESC, pi_number DESC
+        """,
+        ([tenant for tenant, _ in payments], [number for _, number in payments]),
+    ).fetchall()
+    return {(tenant, number): last for tenant, number, last in rows}
+
+
+def _approved_as(tenant_id: str, last_pi: str) -> dict[str, str]:
+    """A resubmission's parameters: whoever approved it knew what had become of this PI, and of none after it."""
+    return {"tenant": tenant_id, "last_pi": last_pi}
 
 
 def _resubmitted(
@@ -212,19 +237,14 @@ def _resubmitted(
 ) -> None:
     """Of payments (number, city, amount) that may have a PI, one that had one is resubmitted: that may need two people.
 
-    Raises SecondPersonError for one that needs a proposal, and for a second one of the same proposal.
+    Raises SecondPersonError for one that needs a proposal, for a second one of the same proposal, and where what was
+    approved was to come after an earlier PI than the last.
     """
     above = [row for row in freed if policy(connection).needs(Act.RESUBMISSION, row[2])]
-    had = connection.execute(
-        """
-        SELECT DISTINCT tenant_id, payment_number FROM ifms.payment_instruction
-        WHERE (tenant_id, payment_number) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
-        """,
-        ([row[1] for row in above], [row[0] for row in above]),
-    ).fetchall()
+    last = last_pis(connection, [(tenant, number) for number, tenant, _ in above])
     for number, tenant, amount in above:
-        if (tenant, number) in had:
-            given = {"tenant": tenant}
+        if (tenant, number) in last:
+            given = _approved_as(tenant, last[tenant, number])
             use(connection, Act.RESUBMISSION, number, given, approval, amount=amount, done_in=done_in)
 
 

@@ -374,7 +374,10 @@ def fitting(
     """The approved proposal of this very act, locked. Raises SecondPersonError when it is none."""
     found = find(connection, proposal_id, lock=True)
     if found is None or (found.act, found.subject) != (act, subject) or found.parameters != dict(parameters):
-        raise SecondPersonError(f"{subject}: proposal {proposal_id} is not of this act ({act}); nothing was done")
+        raise SecondPersonError(
+            f"{subject}: proposal {proposal_id} is not of this act ({act}) as things stand: propose it anew; nothing "
+            "was done"
+        )
     [over, of_a_backup] = connection.execute(
         f"SELECT clock_timestamp() >= %s + interval '1 day', %s <= {_LAST_RESTORE}",
         (found.expires_at, found.approved_at),

@@ -134,7 +134,14 @@ def _begin(connection: Connection, proposal: Proposal, dry: Rehearsal) -> None:
         case Act.SAME_ACCOUNT | Act.REPAYMENT | Act.CORRECTION:
             correction_order.failed_of(connection, order_of(proposal))
         case Act.RESUBMISSION:
-            payments.release_holds(connection, [proposal.subject], [proposal.tenant_id or ""], approval=dry)
+            city = proposal.parameters["tenant"]
+            payments.release_holds(connection, [proposal.subject], [city], approval=dry)
+            last = payments.last_pis(connection, [(city, proposal.subject)]).get((city, proposal.subject))
+            if last != proposal.parameters["last_pi"]:
+                raise ConflictError(
+                    f"payment {proposal.subject} has had PI {last} since this was proposed: see what became of that, "
+                    "then propose it anew"
+                )
         case Act.ADOPT:
             if proposal.subject in instructions.find(connection, [proposal.subject]):
                 raise ConflictError(f"PI {proposal.subject} is known here: only a bill that is lost is adopted")

@@ -57,11 +57,18 @@ def propose(
 def resubmission(user: BaseUser, ledger: Reads, tenant_id: str, payment_number: str, reason: str) -> Proposal | None:
     """The proposal of one more PI for a payment, where that needs a second person; None: it needs none."""
     with ledger.connection() as connection:
-        amount = needs_two(connection, tenant_id, payment_number)
-    if amount is None:
+        wanted = needs_two(connection, tenant_id, payment_number)
+    if wanted is None:
         return None
-    given = {"tenant": tenant_id}
-    return propose(user, Act.RESUBMISSION, payment_number, given, tenant_id=tenant_id, reason=reason, amount=amount)
+    return propose(
+        user,
+        Act.RESUBMISSION,
+        payment_number,
+        wanted.given,
+        tenant_id=tenant_id,
+        reason=reason,
+        amount=wanted.amount,
+    )
 
 
 def shown(request: Request, proposal: Proposal) -> RedirectResponse:

@@ -5,23 +5,28 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from support import second_person
 from support.ledger import LEASE, TENANT
 
-from ifms.errors import BadInputError, ClaimLostError
+from ifms.errors import BadInputError, ClaimLostError, SecondPersonError
+from ifms.ledger import proposals
 from ifms.ledger.claims import claim
 from ifms.ledger.models import NewPayment, Payment
 from ifms.ledger.payments import (
     DECLINED,
     REJECTED,
     UNPAID,
+    Resubmission,
     ToldOtherwise,
     free_payments_of,
     hold_payment,
+    needs_two,
     note_bill_numbers,
     payments_due,
     release_holds,
     remember_payments,
 )
+from ifms.ledger.proposals import Act
 
 NO_FUNDS = "PAYMENT_INSUFFICIENT_FUNDS"
 BAD_PAYMENT = "PAYMENT_NOT_PAYABLE"
@@ -215,6 +220,41 @@ def test_a_pis_payment_is_freed_unless_it_has_a_live_pi(ledger):
     assert ledger.one("SELECT hold_code FROM ifms.payment WHERE payment_number = 'P1'") is None
     with pytest.raises(BadInputError, match="PI-none"):
         ledger.db.transact(lambda c: free_payments_of(c, [pi.pi_number, "PI-none"], free=True))
+
+
+def failed(ledger, pi):
+    """The PI has FAILED, by whatever way, and its payment may have another."""
+    with ledger.connect() as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute("UPDATE ifms.payment SET paid_by = NULL WHERE paid_by = %s", (pi.id,))
+        connection.execute("UPDATE ifms.payment_instruction SET status = 'FAILED' WHERE id = %s", (pi.id,))
+
+
+def test_an_approval_is_of_one_more_pi_after_the_last_one_and_of_none_after_that(ledger):
+    """Of what befell the second one, nobody knew who approved."""
+    ledger.fund(1000)
+    second_person.needed(ledger.dsn, above_amount=Decimal(50))
+    first, _ = ledger.instruct(*ledger.payment(100, "P1"))
+    assert ledger.db.transact(lambda c: needs_two(c, TENANT, "P1")) is None
+    failed(ledger, first)
+    wanted = ledger.db.transact(lambda c: needs_two(c, TENANT, "P1"))
+    assert wanted == Resubmission(Decimal(100), {"tenant": TENANT, "last_pi": first.pi_number})
+    given = {"tenant_id": TENANT, "reason": "mended", "person": "asha", "amount": wanted.amount}
+
+    def approved(connection):
+        made = proposals.propose(connection, Act.RESUBMISSION, "P1", wanted.given, **given)
+        return proposals.approve(connection, made.id, "ravi").id
+
+    approvals = [ledger.db.transact(approved) for _ in range(2)]
+    ledger.db.transact(lambda c: release_holds(c, ["P1"], approval=approvals[0]))
+    second, _ = ledger.instruct(*ledger.claim_payment("P1"))
+    failed(ledger, second)
+    with pytest.raises(SecondPersonError, match="is not of this act .resubmission. as things stand"):
+        ledger.db.transact(lambda c: release_holds(c, ["P1"], approval=approvals[1]))
+    with pytest.raises(SecondPersonError, match="is not of this act"):
+        ledger.db.transact(lambda c: free_payments_of(c, [first.pi_number], free=True, approval=approvals[1]))
+    wanted = ledger.db.transact(lambda c: needs_two(c, TENANT, "P1"))
+    assert wanted.given["last_pi"] == second.pi_number
 
 
 def test_a_scope_of_payments_is_claimed_alone(ledger):

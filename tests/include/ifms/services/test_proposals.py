@@ -7,10 +7,11 @@ import psycopg
 import pytest
 from support import second_person
 from support.databases import as_worker
+from support.ledger import TENANT, copy_instructions
 from support.uncertain import on, pi, reserved
 
 from ifms.errors import BadInputError, ConflictError, LedgerError, SecondPersonError
-from ifms.ledger import phrases, proposals, sanctions
+from ifms.ledger import payments, phrases, proposals, sanctions
 from ifms.ledger.proposals import Act, Rehearsal
 from ifms.services import manual_settlement
 from ifms.services import proposals as module
@@ -333,3 +334,54 @@ def test_a_phrase_is_added_by_two(wanted):
         "meaning": "try later",
         "added_by": "asha, approved by ravi",
     }
+
+
+# Resubmissions --------------------------------------------------------------------------------------------------------
+
+
+def failed(ledger, pi):
+    """The PI has FAILED, by whatever way, and its payment may have another."""
+    with ledger.connect() as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute("UPDATE ifms.payment SET paid_by = NULL WHERE paid_by = %s", (pi.id,))
+        connection.execute("UPDATE ifms.payment_instruction SET status = 'FAILED' WHERE id = %s", (pi.id,))
+
+
+def test_a_resubmission_is_not_approved_once_another_pi_has_failed(ledger):
+    ledger.fund(1000)
+    second_person.needed(ledger.dsn, above_amount=50)
+    first, _ = ledger.instruct(*ledger.payment(100, "P1"))
+    failed(ledger, first)
+    wanted = ledger.db.transact(lambda c: payments.needs_two(c, TENANT, "P1"))
+    given = {"tenant_id": TENANT, "reason": "mended", "person": "asha", "amount": wanted.amount}
+    made = ledger.db.transact(lambda c: module.propose(c, Act.RESUBMISSION, "P1", wanted.given, **given))
+    shown = ledger.db.transact(lambda c: module.preview(c, made)).digest
+    second, _ = ledger.instruct(*ledger.claim_payment("P1"))  # by itself, once an account differs
+    failed(ledger, second)
+    with pytest.raises(ConflictError, match=f"has had PI {second.pi_number} since this was proposed"):
+        ledger.db.transact(lambda c: module.approve(c, made.id, "ravi", shown=shown))
+    assert ledger.one("SELECT approved_by FROM ifms.proposal") is None
+
+
+def test_a_resubmission_shows_the_payees_of_its_own_city(ledger):
+    ledger.fund(1000)
+    second_person.needed(ledger.dsn, above_amount=50)
+    pi, _ = ledger.instruct(*ledger.payment(100, "P1"))
+    failed(ledger, pi)
+    wanted = ledger.db.transact(lambda c: payments.needs_two(c, TENANT, "P1"))
+    with ledger.connect() as connection:  # another city's, of the same number
+        connection.execute("SET session_replication_role = replica")
+        copy_instructions(connection, {"pi_number": "PI-SB/1", "tenant_id": "od.sampleb"})
+        connection.execute(
+            """
+            INSERT INTO ifms.beneficiary SELECT (jsonb_populate_record(b, jsonb_build_object('id', gen_random_uuid(),
+                'beneficiary_number', 'BN-SB/1', 'payment_instruction_id',
+                (SELECT id FROM ifms.payment_instruction WHERE pi_number = 'PI-SB/1')))).*
+            FROM ifms.beneficiary b LIMIT 1
+            """
+        )
+    given = {"tenant_id": TENANT, "reason": "mended", "person": "asha", "amount": wanted.amount}
+    made = ledger.db.transact(lambda c: module.propose(c, Act.RESUBMISSION, "P1", wanted.given, **given))
+    payees = ledger.db.transact(lambda c: module.preview(c, made)).payees
+    assert len(payees) == 2
+    assert "BN-SB/1" not in {payee.beneficiary_number for payee in payees}
