@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from ifms.wire.envelope import (
     Amount,
     Day,
+    EchoedText,
     OptionalNote,
     Request,
     RequiredText,
@@ -57,21 +58,24 @@ class VaRequest(Request):
 
 
 class VaRow(Row):
-    """One allotment: rupees, and the sanction (`mst_allotment_dist_id`) that they belong to."""
+    """One allotment: rupees, and the sanction (`mst_allotment_dist_id`) that they belong to.
+
+    What a PI must name is taken only if it can be sent: money that no PI could name would hold up each payment.
+    """
 
     named_by: ClassVar[tuple[str, ...]] = ("mstAllotmentDistId", "ssuAllotmentId", "allotmentTxnSlNo")
 
     ddo_code: RequiredText
-    scheme_code: RequiredText
+    scheme_code: EchoedText
     scheme_name: OptionalNote = None
     grantee_ag_code: RequiredText
     grantee_name: OptionalNote = None
-    ssu_id: RequiredText
+    ssu_id: EchoedText
     ssu_office: OptionalNote = None
     allotment_date: Day
     allotment_txn_sl_no: RequiredText
     allotment_amount: Annotated[Amount, AfterValidator(_not_negative)]
     available_balance: Amount
     allotment_txn_type: Annotated[AllotmentType, BeforeValidator(_allotment_type)]
-    mst_allotment_dist_id: RequiredText
-    ssu_allotment_id: RequiredText
+    mst_allotment_dist_id: EchoedText
+    ssu_allotment_id: EchoedText

@@ -245,6 +245,10 @@ OUT_OF_BOUNDS = {
     "a long id": ({"mstAllotmentDistId": "9" * 129}, "mstAllotmentDistId"),
     "a long text": ({"schemeName": "x" * 10_001}, "schemeName"),
     "a NUL": ({"ssuId": "1\0"}, "ssuId"),
+    "a scheme that no PI could name": ({"schemeCode": "13\t145"}, "schemeCode"),
+    "a unit that no PI could name": ({"ssuId": "16\u200b21"}, "ssuId"),
+    "a sanction that no PI could name": ({"mstAllotmentDistId": "B1\n9"}, "mstAllotmentDistId"),
+    "an allotment that no PI could name": ({"ssuAllotmentId": "G\r1"}, "ssuAllotmentId"),
 }
 
 
@@ -264,6 +268,17 @@ def test_a_row_out_of_bounds_is_named_and_the_others_count(adapter, treasury, ch
     assert adapter.rows("SELECT * FROM ifms.va_watermark WHERE claimed_until IS NOT NULL") == []
     adapter.run("VA", CITY)
     assert stuck(adapter, marked) == 0
+
+
+def test_money_that_no_payment_could_name_keeps_none_from_other_money(adapter, treasury):
+    """It came last, so payments would try it first."""
+    adapter.run("VA")
+    told(treasury, va_row(adapter, schemeCode="13\t145", allotmentAmount="9999999.00"))
+    with pytest.raises(SweepNeedsAttentionError, match="schemeCode"):
+        adapter.run("VA", CITY)
+    adapter.run("PA", CITY)
+    adapter.run("PI", CITY)
+    assert adapter.rows("SELECT hold_message FROM ifms.payment WHERE paid_by IS NULL") == []
 
 
 def test_a_sum_that_the_database_refuses_is_one_row_s_trouble(adapter, treasury):
