@@ -226,9 +226,11 @@ class Row(BaseModel):
     """The base of a reply's rows: read by wire name, unknown fields ignored, immutable.
 
     `named_by`: the wire names of what a row that can't be read is named by, where a reply is about many things.
+    `about_each`: the wire name of its list of which each entry is about somebody else.
     """
 
     named_by: ClassVar[tuple[str, ...]] = ()
+    about_each: ClassVar[str | None] = None
 
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore", hide_input_in_errors=True
@@ -250,7 +252,8 @@ def parse_rows(model: type[RowT], reply: Reply) -> list[RowT]:
 def parse_each(model: type[RowT], reply: Reply) -> tuple[list[RowT], list[WireError]]:
     """The rows of `reply` that read as `model`, and one WireError for each that doesn't.
 
-    For replies about many PIs at once (VA, FD): one bad row must not keep the others from being heard.
+    For replies about many PIs at once (VA, FD): one bad row must not keep the others from being heard. Nor a bad entry
+    of its list that is `about_each`: the row is given without it, and there is a WireError for it.
     """
     rows: list[RowT] = []
     faults: list[WireError] = []
@@ -258,16 +261,42 @@ def parse_each(model: type[RowT], reply: Reply) -> tuple[list[RowT], list[WireEr
         try:
             rows.append(_parse_row(model, reply, number))
         except WireError as fault:
-            faults.append(fault)
+            readable, theirs = _without_bad_entries(model, reply, number)
+            rows += readable
+            faults += theirs or [fault]
     return rows, faults
 
 
-def _parse_row(model: type[RowT], reply: Reply, number: int) -> RowT:
-    row = reply.data[number]
+def _without_bad_entries(model: type[RowT], reply: Reply, number: int) -> tuple[list[RowT], list[WireError]]:
+    """A row without those entries of its list that can't be read, and why not; nothing where anything else is wrong."""
+    row, name = reply.data[number], model.about_each
+    entries = row.get(name) if name is not None else None
+    if name is None or not isinstance(entries, list):
+        return [], []
+    good: list[object] = []
+    faults: list[WireError] = []
+    for place, entry in enumerate(entries):
+        try:
+            _parse_row(model, reply, number, row | {name: [entry]}, f", {name}[{place}]")
+        except WireError as fault:
+            faults.append(fault)
+        else:
+            good.append(entry)
+    try:
+        return [_parse_row(model, reply, number, row | {name: good})], faults
+    except WireError:
+        return [], []
+
+
+def _parse_row(
+    model: type[RowT], reply: Reply, number: int, row: dict[str, Any] | None = None, entry: str = ""
+) -> RowT:
+    """A row as `model`, or that row made otherwise; `entry` says which of its entries it is about."""
+    row = reply.data[number] if row is None else row
     values = {key: row[key] for key in model.named_by if isinstance(row.get(key), (str, int))}
     names = ", ".join(f"{key} {quoted(value)}" for key, value in values.items() if value)
     service = mask_long_numbers((reply.service_id or "unnamed")[:20])
-    where, which = f"row {number + 1} of the {service} reply", f" ({names})" if names else ""
+    where, which = f"row {number + 1} of the {service} reply{entry}", f" ({names})" if names else ""
     try:
         return model.model_validate(row)
     except ValidationError as error:

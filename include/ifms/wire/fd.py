@@ -22,6 +22,7 @@ class FdRow(Row):
     """The failed beneficiaries of one bill."""
 
     named_by: ClassVar[tuple[str, ...]] = ("billNumber",)
+    about_each: ClassVar[str | None] = "benfDtls"
 
     bill_number: RequiredText
     bill_date: OptionalText = None

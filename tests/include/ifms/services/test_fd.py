@@ -300,6 +300,21 @@ def test_a_day_that_was_not_heard_of_is_named_and_the_others_are_booked(adapter,
 
 
 @NOTHING_PAID
+def test_a_failure_that_can_not_be_read_keeps_no_other_of_its_bill(adapter, treasury):
+    failed.wage_bill(adapter)
+    adapter.cycle()
+    number = failed.original(adapter)["pi_number"]
+    [one, two, _] = adapter.rows("SELECT beneficiary_number FROM ifms.beneficiary ORDER BY 1")
+    entries = [{"benfId": one["beneficiary_number"], "utrDate": "3 May"}, {"benfId": two["beneficiary_number"]}]
+    row = {"billNumber": number, "voucherDate": str(today()), "benfDtls": entries}
+    treasury.rule("FD", "plain_reply", text=json.dumps({"serviceId": "FD", "errorMsg": None, "data": [row]}))
+    with pytest.raises(SweepNeedsAttentionError, match=rf"benfDtls\[0\]: .*utrDate: is not a date.*{number}"):
+        adapter.run("FD")
+    assert failed.failing(adapter) == [two["beneficiary_number"]]
+    assert adapter.rows("SELECT voucher_date FROM ifms.voucher_date_asked") == []  # so it is asked for again
+
+
+@NOTHING_PAID
 @pytest.mark.parametrize(("effect", "options"), [("garbage", {}), ("html", {}), ("error", {"errorMsg": "sample"})])
 def test_a_day_that_was_not_understood_is_red_and_the_others_are_booked(adapter, treasury, effect, options):
     failed.wage_bill(adapter)

@@ -44,3 +44,24 @@ def test_a_beneficiary_without_id_is_read_and_one_bad_row_sets_no_other_aside():
     good, faults = parse_each(FdRow, Reply("FD", data=[old, {**ROW, "billNumber": ""}, ROW]))
     assert [row.benf_dtls[0].benf_id for row in good] == [None, ROW["benfDtls"][0]["benfId"]]
     assert [str(fault) for fault in faults] == ["row 2 of the FD reply: billNumber: is empty"]
+
+
+def test_an_entry_that_can_not_be_read_keeps_no_other_of_its_bill():
+    bad = [{"benfId": "BN-TE/2", "challanDate": "3 May"}, "nobody", {"benfId": "BN-TE/3", "utrNo": []}]
+    good = ROW["benfDtls"] + [{"benfId": "BN-TE/4"}]
+    row = ROW | {"benfDtls": [good[0], *bad, good[1]]}
+    (read,), faults = parse_each(FdRow, Reply("FD", data=[row]))
+    assert read == FdRow.model_validate(ROW | {"benfDtls": good})
+    assert [str(fault).partition(" (")[0].split(": ")[0] for fault in faults] == [
+        f"row 1 of the FD reply, benfDtls[{place}]" for place in (1, 2, 3)
+    ]
+    assert "challanDate: is not a date as yyyy-MM-dd (billNumber 'PI-TE/2024-25/002954')" in str(faults[0])
+    assert "3 May" not in str(faults[0])
+
+
+@pytest.mark.parametrize("changes", [{"voucherDate": "3 May"}, {"benfDtls": "nobody"}, {"billNumber": None}])
+def test_a_row_in_which_more_is_wrong_is_not_read_at_all(changes):
+    row = ROW | {"benfDtls": [{"benfId": "BN-TE/2", "challanDate": "3 May"}, {"benfId": "BN-TE/4"}]} | changes
+    rows, faults = parse_each(FdRow, Reply("FD", data=[row]))
+    assert rows == []
+    assert len(faults) == 1
