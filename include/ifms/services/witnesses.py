@@ -7,23 +7,32 @@ on all of them.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from decimal import Decimal
 from functools import partial
 
-from ifms.errors import BadInputError, PlatformError, PlatformUnavailableError, SealError, SignatureError
+from ifms.errors import (
+    BadInputError,
+    PlatformError,
+    PlatformReplyError,
+    PlatformUnavailableError,
+    SealError,
+    SignatureError,
+)
 from ifms.ledger import instructions
 from ifms.ledger.binding import check_instruction
 from ifms.ledger.database import Database
 from ifms.ledger.invariants import SHOWN, Finding, Invariant
 from ifms.ledger.models import PaymentInstruction
 from ifms.platform.client import PlatformClient
+from ifms.platform.models import Payment, by_number
+from ifms.platform.portions import Portions
 from ifms.services.still_owed import Stored
 from ifms.signing import Keyring
 
 RECENT = timedelta(days=2)
 BATCH = 500
+SILENT = 3  # searches running that nothing was answered to: a batch's of a city, with its portions
 
 SIGNED = Invariant(
     "instructions_are_signed",
@@ -55,39 +64,61 @@ def unsigned(db: Database, keyring: Keyring, *, every: bool = False) -> Finding 
 def otherwise_owed(
     db: Database, platform: PlatformClient, not_compared: Callable[[str], None], *, every: bool = False
 ) -> Finding | None:
-    """Payments of original PIs that the platform lacks or has with another amount; one search per city and batch.
+    """Payments of original PIs that the platform lacks, or has with another amount or several times under one number.
 
-    A payment that can't be read, or a city that the platform refuses to tell of, keeps no other from being compared;
-    when the platform can't be reached, it is asked no further. `not_compared` hears of each.
+    One search per city and batch, unless something about one payment fails: it keeps no other from being compared.
+    After `SILENT` searches running of which nothing was answered the platform is asked no further. `not_compared` hears
+    of each that was not, or once that the platform was out of reach.
     """
     faults = _Faults(OWED)
+    portions = Portions(platform)
+    silent: list[str] = []
     for pis in _batches(db, every=every):
         by_city: dict[str, list[PaymentInstruction]] = defaultdict(list)
         for pi in pis:
             if pi.pi_type == "ORIGINAL" and pi.repayment_of is None:
                 by_city[pi.tenant_id].append(pi)
         for tenant, ours in by_city.items():
-            amounts: dict[str | None, Decimal | None] = {}
-            told = ours
-            try:
-                for payment in platform.payments(tenant, numbers=sorted({pi.payment_number for pi in ours})):
-                    amounts[payment.payment_number] = payment.net_payable_amount
-            except PlatformUnavailableError as error:
-                not_compared(f"the platform could not be asked: {error}")
-                return faults.finding
-            except PlatformError as error:
-                not_compared(str(error))
-                told = [pi for pi in ours if pi.payment_number in amounts]
-            faults.extend(_otherwise(told, amounts))
+            told = portions.ask(tenant, ours, partial(_owed, tenant=tenant))
+            whys = [f"{_payments(some)} of {tenant}: {owed}" for some, owed in told if isinstance(owed, PlatformError)]
+            if all(isinstance(owed, PlatformUnavailableError) for _, owed in told):
+                silent.append(f"{_payments(ours)} of {tenant}: {told[0][1]}")
+                if len(silent) == SILENT:
+                    not_compared(f"the platform could not be asked, and is asked no further: {silent[0]}")
+                    return faults.finding
+                continue
+            for why in (*silent, *whys):
+                not_compared(why)
+            silent = []
+            for some, owed in told:
+                if not isinstance(owed, PlatformError):
+                    faults.extend(_otherwise(some, owed))
+    for why in silent:
+        not_compared(why)
     return faults.finding
 
 
-def _otherwise(pis: Iterable[PaymentInstruction], amounts: dict[str | None, Decimal | None]) -> Iterator[str]:
+def _owed(
+    platform: PlatformClient, pis: Sequence[PaymentInstruction], *, tenant: str
+) -> dict[str, Payment | PlatformReplyError]:
+    return by_number(platform.payments(tenant, numbers=sorted({pi.payment_number for pi in pis})))
+
+
+def _payments(pis: Sequence[PaymentInstruction]) -> str:
+    numbers = sorted({pi.payment_number for pi in pis})
+    more = f" and {len(numbers) - SHOWN} more" if len(numbers) > SHOWN else ""
+    return f"payment {', '.join(numbers[:SHOWN])}{more}"
+
+
+def _otherwise(pis: Iterable[PaymentInstruction], owed: Mapping[str, Payment | PlatformReplyError]) -> Iterator[str]:
     for pi in pis:
-        amount = amounts.get(pi.payment_number)
-        if amount is None:
+        payment = owed.get(pi.payment_number)
+        if payment is None:
             yield f"payment {pi.payment_number} of {pi.tenant_id}, PI {pi.pi_number}, is not found on the platform"
-        elif amount != pi.net_amount:
+        elif isinstance(payment, PlatformReplyError):
+            yield f"PI {pi.pi_number}: {payment}"
+        elif payment.net_payable_amount != pi.net_amount:
+            amount = payment.net_payable_amount
             yield f"payment {pi.payment_number} is of {amount} on the platform, PI {pi.pi_number} of {pi.net_amount}"
 
 

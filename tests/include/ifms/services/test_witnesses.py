@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 from support.adapter import Adapter
+from support.bad_ones import BadOnes, under_one_number
 from support.failed import TENANT, original, paid_and_failed, wage_bill
 from support.keys import KEYRING
 from support.platform_store import change_stored
@@ -96,34 +97,77 @@ def test_a_payment_that_the_platform_has_with_another_sum_or_not_at_all_is_named
 PROBLEMS = "SELECT problems FROM ifms.sweep_run WHERE service_id = 'RECONCILE'"
 
 
-def test_a_payment_that_cannot_be_read_keeps_no_other_from_being_compared(done: Adapter, tmp_path: Path):
+def test_a_payment_whose_number_names_two_is_named(done: Adapter, monkeypatch: pytest.MonkeyPatch):
+    pi = original(done)
+    under_one_number(monkeypatch, pi["payment_number"])
+    [row] = look(done)["platform_owes_the_same"].rows
+    assert row.startswith(f"PI {pi['pi_number']}: payment number {pi['payment_number']} is that of 2 payments")
+
+
+def two_payments(adapter: Adapter, tmp_path: Path) -> tuple[str, str]:
+    """The numbers of the two payments; the first is of one rupee on the platform."""
     change_stored(tmp_path, "payment", "$.netPayableAmount", "1")
+    numbers = [row["payment_number"] for row in adapter.rows("SELECT payment_number FROM ifms.payment")]
+    [first] = look(adapter)["platform_owes_the_same"].rows
+    [other] = [number for number in numbers if f"payment {number} " not in first]
+    [changed] = [number for number in numbers if number != other]
+    return changed, other
+
+
+def test_a_payment_that_cannot_be_read_keeps_no_other_from_being_compared(done: Adapter, tmp_path: Path):
+    changed, other = two_payments(done, tmp_path)
     change_stored(tmp_path, "payment", "$.bills", "{}", row="max")
     with pytest.raises(SweepNeedsAttentionError, match="2 problem"):
         done.reconcile()
     [row] = done.rows(PROBLEMS)
-    told = sorted(row["problems"])
-    assert f"platform_owes_the_same: 1 payment(s) of {TENANT} can't be read" in told[0]
-    assert "is of 1 on the platform, PI PI-SA/" in told[1]
+    told = sorted(row["problems"], reverse=True)
+    assert f"platform_owes_the_same: payment {other} of {TENANT}: 1 payment(s) of {TENANT} can't be read" in told[0]
+    assert f"payment {changed} is of 1 on the platform, PI PI-SA/" in told[1]
 
 
-@pytest.mark.parametrize(("error", "asked"), [(PlatformUnavailableError, 1), (PlatformRefusedError, 2)])
+def test_a_payment_that_the_platform_fails_about_keeps_no_other_from_being_compared(
+    done: Adapter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    changed, other = two_payments(done, tmp_path)
+    BadOnes(monkeypatch, "payment", other)
+    with pytest.raises(SweepNeedsAttentionError, match="2 problem"):
+        done.reconcile()
+    [row] = done.rows(PROBLEMS)
+    told = sorted(row["problems"], reverse=True)
+    assert f"platform_owes_the_same: payment {other} of {TENANT}: " in told[0]
+    assert f"payment {changed} is of 1 on the platform, PI PI-SA/" in told[1]
+
+
+@pytest.mark.parametrize(
+    ("error", "silent", "asked"),
+    [
+        (PlatformUnavailableError, 1, 1),
+        (PlatformUnavailableError, 2, 2),
+        (PlatformUnavailableError, 3, 2),
+        (PlatformRefusedError, 1, 2),
+    ],
+)
 def test_a_platform_that_is_away_is_asked_no_further_and_one_that_refuses_about_the_others(
-    done: Adapter, monkeypatch: pytest.MonkeyPatch, error: type[PlatformError], asked: int
+    done: Adapter, monkeypatch: pytest.MonkeyPatch, error: type[PlatformError], silent: int, asked: int
 ):
     told: list[object] = []
 
-    def silent(*about: object, **_more: object) -> None:
+    def none(*about: object, **_more: object) -> None:
         told.append(about)
         raise error("payment_search did not answer")
 
     monkeypatch.setattr(witnesses, "BATCH", 1)
-    monkeypatch.setattr(PlatformClient, "payments", silent)
+    monkeypatch.setattr(witnesses, "SILENT", silent)
+    monkeypatch.setattr(PlatformClient, "payments", none)
     rewrite(done, "UPDATE ifms.payment_instruction SET purpose = 'another'")
-    with pytest.raises(SweepNeedsAttentionError, match=f"{2 + asked} problem"):
+    away = error is PlatformUnavailableError and silent <= 2
+    named = 1 if away else 2
+    with pytest.raises(SweepNeedsAttentionError, match=f"{2 + named} problem"):
         done.reconcile()
     [row] = done.rows(PROBLEMS)
     assert len(told) == asked
-    away = "the platform could not be asked: " if asked == 1 else ""
-    assert f"platform_owes_the_same: {away}payment_search did not answer" in row["problems"]
+    why = "the platform could not be asked, and is asked no further: " if away else ""
+    problems = [text for text in row["problems"] if text.startswith(f"platform_owes_the_same: {why}payment EP/")]
+    assert len(set(problems)) == named
+    assert all(text.endswith(f" of {TENANT}: payment_search did not answer") for text in problems)
     assert original(done)["pi_number"] in "".join(row["problems"])
