@@ -11,7 +11,7 @@ import json
 import sys
 import time
 import tracemalloc
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,11 +38,11 @@ from ifms.treasury.config import TreasuryConfig
 from ifms.treasury.outcome import Exchange
 from ifms_standalone.simulators import CLIENT_ID, CLIENT_SECRET
 
-POLLED: dict[str, StatusService[Any]] = {
-    "PIS": InstructionStatus(),
-    "PAG": PaymentAdvice(),
-    "PD": PaymentDetails(),
-    "FTPS": RevisedSuccess(),
+POLLED: dict[str, Callable[[Sealer], StatusService[Any]]] = {
+    "PIS": lambda _: InstructionStatus(),
+    "PAG": PaymentAdvice,
+    "PD": PaymentDetails,
+    "FTPS": RevisedSuccess,
 }
 SIGNING_KEY = base64.b64encode(bytes(32)).decode()  # what is measured is thrown away
 
@@ -116,7 +116,7 @@ def run(order: Order) -> Measured:
         scope, keyring = Scope(tenants=tuple(order.tenants)), treasury_config.keyring
         match order.service:
             case service if service in POLLED:
-                Poll(sweep, POLLED[service], treasury, scope)()
+                Poll(sweep, POLLED[service](calls.sealer), treasury, scope)()
             case "PI":
                 master = platform.master_data(scope.tenants)
                 PaymentInstructions(sweep, treasury, platform, keyring, master, scope)()

@@ -1993,6 +1993,7 @@ CREATE TABLE ifms.other_transfer (
     utr_number text NOT NULL,
     voucher_number text,
     voucher_date date,
+    not_as_sent text,
     first_told_at timestamp with time zone DEFAULT now() NOT NULL,
     last_told_at timestamp with time zone DEFAULT now() NOT NULL,
     settled_at timestamp with time zone,
@@ -2010,7 +2011,7 @@ CREATE TABLE ifms.other_transfer (
 -- Name: TABLE other_transfer; Type: COMMENT; Schema: ifms; Owner: -
 --
 
-COMMENT ON TABLE ifms.other_transfer IS 'Transfers by another UTR than the one that the treasury told before of the same beneficiary.';
+COMMENT ON TABLE ifms.other_transfer IS 'Transfers by another UTR than the one that the treasury told before of the same beneficiary, or otherwise than it was sent.';
 
 --
 -- Name: doubtful_transfer; Type: VIEW; Schema: ifms; Owner: -
@@ -2030,6 +2031,7 @@ CREATE VIEW ifms.doubtful_transfer AS
     t.utr_number,
     t.voucher_number,
     t.voucher_date,
+    t.not_as_sent,
         CASE
             WHEN (t.settled_at IS NULL) THEN 'OPEN'::text
             WHEN t.has_paid THEN 'PAID'::text
@@ -2048,7 +2050,7 @@ CREATE VIEW ifms.doubtful_transfer AS
 -- Name: VIEW doubtful_transfer; Type: COMMENT; Schema: ifms; Owner: -
 --
 
-COMMENT ON VIEW ifms.doubtful_transfer IS 'Transfers that the treasury told of a beneficiary of whom it had told another one, by another UTR: one row each. Those of the state OPEN wait for a person who asks the treasury. Cheap to ask whole (they are few).';
+COMMENT ON VIEW ifms.doubtful_transfer IS 'Transfers that the treasury told of a beneficiary of whom it had told another one, by another UTR, or otherwise than they were sent: one row each. Those of the state OPEN wait for a person who asks the treasury. Cheap to ask whole (they are few).';
 
 --
 -- Name: COLUMN doubtful_transfer.id; Type: COMMENT; Schema: ifms; Owner: -
@@ -2127,6 +2129,12 @@ COMMENT ON COLUMN ifms.doubtful_transfer.voucher_number IS 'The treasury''s vouc
 --
 
 COMMENT ON COLUMN ifms.doubtful_transfer.voucher_date IS 'Date of the voucher, IST; NULL when none was told.';
+
+--
+-- Name: COLUMN doubtful_transfer.not_as_sent; Type: COMMENT; Schema: ifms; Owner: -
+--
+
+COMMENT ON COLUMN ifms.doubtful_transfer.not_as_sent IS 'What it names otherwise than was sent: another account, by its last digits, or another IFSC; NULL when nothing.';
 
 --
 -- Name: COLUMN doubtful_transfer.state; Type: COMMENT; Schema: ifms; Owner: -
@@ -6014,7 +6022,7 @@ CREATE TRIGGER content_is_frozen BEFORE UPDATE OF bill_id ON ifms.bill FOR EACH 
 -- Name: other_transfer content_is_frozen; Type: TRIGGER; Schema: ifms; Owner: -
 --
 
-CREATE TRIGGER content_is_frozen BEFORE UPDATE OF beneficiary_row, utr_number, voucher_number, voucher_date, first_told_at ON ifms.other_transfer FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a transfer is what the treasury said');
+CREATE TRIGGER content_is_frozen BEFORE UPDATE OF beneficiary_row, utr_number, voucher_number, voucher_date, not_as_sent, first_told_at ON ifms.other_transfer FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a transfer is what the treasury said');
 
 --
 -- Name: outbox content_is_frozen; Type: TRIGGER; Schema: ifms; Owner: -

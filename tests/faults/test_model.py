@@ -46,7 +46,7 @@ from ifms.ledger.write_batch import Writes
 from ifms.services.cor import Revision
 from ifms.services.ftps import Paid, RevisedSuccess
 from ifms.services.manual_settlement import Verdict, settle
-from ifms.services.pag import PaymentAdvice
+from ifms.services.pag import Advice, PaymentAdvice
 from ifms.services.pd import PaymentDetails, Scrolls
 from ifms.services.pi import Instruction
 from ifms.services.pis import InstructionStatus
@@ -267,7 +267,7 @@ class LedgerBesideItsModel(RuleBasedStateMachine):
         news = PagRow(
             fin_year="2024", advice_id="1", advice_date="d", online_bill_ref_no="1", token_number="1", token_date="d"
         )
-        self._change(pi, "PAG", lambda w, row, mine: applied(PaymentAdvice(), w, row, mine, news))
+        self._change(pi, "PAG", lambda w, row, mine: applied(PaymentAdvice(), w, row, mine, Advice(news)))
         pi.status = "IN PROCESS"
         pi.move("Payment Initiated", "Payment In Process")
 

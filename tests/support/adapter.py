@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -25,6 +25,7 @@ from ifms.ledger.limits import Limits
 from ifms.ledger.rate_limit import Rate
 from ifms.ledger.status_log import CallLog
 from ifms.platform.client import PlatformClient
+from ifms.sealing import Sealer
 from ifms.services.cor import Corrections
 from ifms.services.correction_order import Order
 from ifms.services.fd import dates_to_ask, fetch_failures, voucher_dates
@@ -42,8 +43,8 @@ from ifms.sweep.status_poll import Poll
 from ifms.sweep.treasury_sweep import TreasurySweep
 from ifms.treasury.client import TreasuryClient
 
-STATUS_SERVICES: dict[str, Any] = {
-    "PIS": InstructionStatus,
+STATUS_SERVICES: dict[str, Callable[[Sealer], Any]] = {
+    "PIS": lambda _: InstructionStatus(),
     "PAG": PaymentAdvice,
     "PD": PaymentDetails,
     "FTPS": RevisedSuccess,
@@ -135,7 +136,7 @@ class Adapter:
             sweep.db.transact(lambda c: settings.adopt(c, config))
             service, keyring = sweep.service_id, config.keyring
             if service in STATUS_SERVICES:
-                Poll(sweep, STATUS_SERVICES[service](), treasury, scope)()
+                Poll(sweep, STATUS_SERVICES[service](keyring.sealer), treasury, scope)()
                 return
             if service == "FTFPS":
                 Poll(sweep, RevisedFailure(keyring.sealer), treasury, scope)()

@@ -17,6 +17,10 @@ HELP = """What `ifms_reconcile` names until somebody has seen to it. `list` show
 transfer: the treasury has told that somebody is paid by one UTR, and then by another. Who has failed by the first is
 not corrected until the treasury was asked, and `settle-transfer` says whether the other one has paid.
 
+So is one that names another account or IFSC than was sent, and the beneficiary waits. Has it paid all the same (it was
+the right account), the next run of ifms_pd or ifms_ftps books it as it is told; has it not, somebody else has the
+money, and the treasury must tell of another scroll, or of a failure.
+
 reported: a failure that matches no payment instruction or beneficiary here. It is looked at again whenever its payment
 instruction moves. One that is nobody's here is closed by `close-reported`; should it match one day, it is booked all
 the same.
@@ -43,8 +47,8 @@ def list_open(dsn: Dsn = "") -> None:
         reported = db.transact(partial(failures.reported, criteria=asked, cities=Cities.ALL))
         unpaid = db.transact(partial(failures.unpaid, criteria=asked, cities=Cities.ALL))
     for transfer in transfers:
-        before = f"and before as {transfer.status} by {transfer.known_utr_number or 'none'}"
-        told = f"told as paid by {transfer.utr_number}, {before}"
+        before = f"before as {transfer.status} by {transfer.known_utr_number or 'none'}"
+        told = f"told as paid by {transfer.utr_number}, and {transfer.not_as_sent or before}"
         _say("transfer", transfer.id, transfer.pi_number, transfer.beneficiary_number, told)
     for failure in reported:
         account = f"account ***{failure.account_last4}" if failure.account_last4 else "nobody named"

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from datetime import date
+from decimal import Decimal
 from uuid import UUID
 
 from psycopg import sql
 from psycopg.rows import class_row
 
-from ifms.errors import WireError
-from ifms.ledger.binding import seal_account
+from ifms.errors import BadInputError, SealError, WireError
+from ifms.ledger.binding import SealedRow, open_account, seal_account
 from ifms.ledger.columns import as_recordset, columns_of
 from ifms.ledger.database import Connection
 from ifms.ledger.models import Beneficiary, NewBeneficiary, PaymentInstruction
 from ifms.ledger.statuses import BeneficiaryStatus
 from ifms.ledger.write_batch import RowStatement, Target, write, write_row
 from ifms.sealing import Sealer
-from ifms.wire.bank import same_utr
+from ifms.wire.bank import another_account, another_ifsc, mask_ifsc, same_utr
 
 _FROM_ROW = [f.name for f in fields(NewBeneficiary) if f.name != "account_number"]
 _NEW = ["payment_instruction_id", *_FROM_ROW, "account_sealed", "account_last4"]
@@ -42,7 +44,9 @@ _OF = (
 )
 
 _PAYEES = b"""
-    SELECT payment_instruction_id, beneficiary_number, line_item_ids, utr_number FROM ifms.beneficiary
+    SELECT payment_instruction_id, beneficiary_number, line_item_ids, utr_number, status, amount, name, ifsc,
+           account_last4, account_sealed
+    FROM ifms.beneficiary
     WHERE payment_instruction_id = ANY(%s) ORDER BY payment_instruction_id, beneficiary_number
 """
 
@@ -58,17 +62,18 @@ _SCROLLED = b"""
     RETURNING b.payment_instruction_id, b.beneficiary_number
 """
 
-# Keeps scrolls by another UTR than was told before; whether each still waits for a person to settle it.
+# Keeps scrolls by another UTR than was told before, or on another account than was sent; whether each still waits for a
+# person to settle it, and whether one has found out that it has paid.
 _OTHER_TRANSFERS = b"""
-    INSERT INTO ifms.other_transfer AS known (beneficiary_row, utr_number, voucher_number, voucher_date)
-    SELECT b.id, told.utr, told.voucher, told.voucher_date
-    FROM unnest(%(pis)s::uuid[], %(numbers)s::text[], %(utrs)s::text[], %(vouchers)s::text[], %(voucher_dates)s::date[])
-        AS told (pi, number, utr, voucher, voucher_date)
+    INSERT INTO ifms.other_transfer AS known (beneficiary_row, utr_number, voucher_number, voucher_date, not_as_sent)
+    SELECT b.id, told.utr, told.voucher, told.voucher_date, told.not_as_sent
+    FROM unnest(%(pis)s::uuid[], %(numbers)s::text[], %(utrs)s::text[], %(vouchers)s::text[], %(voucher_dates)s::date[],
+                %(whys)s::text[]) AS told (pi, number, utr, voucher, voucher_date, not_as_sent)
     JOIN ifms.beneficiary b ON b.payment_instruction_id = told.pi AND b.beneficiary_number = told.number
     ON CONFLICT (beneficiary_row, ifms.utr_key(utr_number)) DO UPDATE SET last_told_at = now()
     RETURNING (SELECT b.payment_instruction_id FROM ifms.beneficiary b WHERE b.id = known.beneficiary_row),
               (SELECT b.beneficiary_number FROM ifms.beneficiary b WHERE b.id = known.beneficiary_row),
-              known.settled_at IS NULL
+              known.settled_at IS NULL, known.has_paid IS TRUE
 """
 
 _MOVED = RowStatement(
@@ -147,6 +152,8 @@ class Scroll:
     utr_date: date | None
     end_to_end_id: str | None
     message: str | None
+    account_number: str | None = field(default=None, repr=False)
+    ifsc: str | None = None
 
 
 @dataclass(frozen=True)
@@ -160,10 +167,32 @@ class Payee:
 
 
 @dataclass(frozen=True)
+class _Sent:
+    """A beneficiary as it was sent, to compare a scroll with."""
+
+    payment_instruction_id: UUID
+    beneficiary_number: str
+    line_item_ids: Sequence[str]
+    utr_number: str | None
+    status: BeneficiaryStatus
+    amount: Decimal
+    name: str
+    ifsc: str
+    account_last4: str
+    account_sealed: bytes | None = field(repr=False)
+
+    @property
+    def payee(self) -> Payee:
+        """Who it is."""
+        return Payee(self.payment_instruction_id, self.beneficiary_number, self.line_item_ids, self.utr_number)
+
+
+@dataclass(frozen=True)
 class Tally:
     """How beneficiaries stand, and, where a reply has just been recorded, which of them it found paid, of whom.
 
     `under_another_utr` are those of whom an earlier reply has told another payment; nobody knows yet which counts.
+    `not_as_sent` says of whom it tells another account or IFSC than was sent, and that.
     """
 
     waiting: int
@@ -171,21 +200,29 @@ class Tally:
     newly_paid: Sequence[Payee] = field(default=(), compare=False, repr=False)
     everybody: Sequence[Payee] = field(default=(), compare=False, repr=False)
     under_another_utr: Sequence[Payee] = field(default=(), compare=False, repr=False)
+    not_as_sent: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
 
-def record_scrolls(connection: Connection, told: Sequence[tuple[PaymentInstruction, Sequence[Scroll]]]) -> list[Tally]:
+def record_scrolls(
+    connection: Connection,
+    told: Sequence[tuple[PaymentInstruction, Sequence[Scroll]]],
+    sealer: Sealer | None = None,
+) -> list[Tally]:
     """Write the debit scrolls of PIs' beneficiaries, matched by number in any case; how each PI's stand, who is paid.
 
     A scroll that was told before changes nothing, and one for a beneficiary that has failed since does not revive it.
     One of another UTR than the beneficiary's changes nothing either, and is kept and told until a person has settled
-    it: it may have been paid twice, or been paid though it is said to have failed.
+    it: it may have been paid twice, or been paid though it is said to have failed. Nor does one that names another
+    account or IFSC than was sent, unless a person has found out that it has paid: somebody else may have the money.
+    Without a `sealer` only the last digits of accounts are compared.
     Raises WireError, and nothing is written, for a scroll of somebody who is no beneficiary of the PI.
     """
     pis = [pi for pi, _ in told]
-    everybody: dict[UUID, list[Payee]] = {pi.id: [] for pi in pis}
-    with connection.cursor(row_factory=class_row(Payee)) as cursor:
-        for payee in cursor.execute(_PAYEES, (list(everybody),), prepare=True):
-            everybody[payee.payment_instruction_id].append(payee)
+    sent: dict[UUID, list[_Sent]] = {pi.id: [] for pi in pis}
+    with connection.cursor(row_factory=class_row(_Sent)) as cursor:
+        for row in cursor.execute(_PAYEES, (list(sent),), prepare=True):
+            sent[row.payment_instruction_id].append(row)
+    everybody = {pi: [row.payee for row in rows] for pi, rows in sent.items()}
     reported: dict[tuple[UUID, str], Scroll] = {}
     for pi, scrolls in told:
         known = {payee.beneficiary_number.casefold(): payee.beneficiary_number for payee in everybody[pi.id]}
@@ -195,17 +232,21 @@ def record_scrolls(connection: Connection, told: Sequence[tuple[PaymentInstructi
                 who = repr(scroll.beneficiary_number)
                 raise WireError(f"the reply about {pi.pi_number} names {who}, which is not in it")
             reported.setdefault((pi.id, number), scroll)  # the first of each
+    differing = _not_as_sent(pis, sent, reported, sealer)
+    kept = _keep(connection, {of: (reported[of], why) for of, why in differing.items()})
+    differing = {of: why for of, why in differing.items() if not kept[of].has_paid}
+    taken = {of: scroll for of, scroll in reported.items() if of not in differing}
     newly = connection.execute(
         _SCROLLED,
         {
-            "pis": [pi for pi, _ in reported],
-            "numbers": [number for _, number in reported],
-            "messages": [s.message for s in reported.values()],
-            "vouchers": [s.voucher_number for s in reported.values()],
-            "voucher_dates": [s.voucher_date for s in reported.values()],
-            "utrs": [s.utr_number for s in reported.values()],
-            "utr_dates": [s.utr_date for s in reported.values()],
-            "ends": [s.end_to_end_id for s in reported.values()],
+            "pis": [pi for pi, _ in taken],
+            "numbers": [number for _, number in taken],
+            "messages": [s.message for s in taken.values()],
+            "vouchers": [s.voucher_number for s in taken.values()],
+            "voucher_dates": [s.voucher_date for s in taken.values()],
+            "utrs": [s.utr_number for s in taken.values()],
+            "utr_dates": [s.utr_date for s in taken.values()],
+            "ends": [s.end_to_end_id for s in taken.values()],
         },
         prepare=True,
     ).fetchall()
@@ -218,6 +259,7 @@ def record_scrolls(connection: Connection, told: Sequence[tuple[PaymentInstructi
             newly_paid=[payee for payee in everybody[pi.id] if (pi.id, payee.beneficiary_number) in paid],
             everybody=everybody[pi.id],
             under_another_utr=[payee for payee in everybody[pi.id] if (pi.id, payee.beneficiary_number) in others],
+            not_as_sent={of[1]: why for of, why in differing.items() if of[0] == pi.id and kept[of].is_open},
         )
         for pi in pis
     ]
@@ -235,19 +277,75 @@ def _under_another_utr(
         and (of := (pi, payee.beneficiary_number)) in reported
         and not same_utr(payee.utr_number, reported[of].utr_number)
     }
-    if not others:
-        return set()
+    kept = _keep(connection, {of: (scroll, None) for of, scroll in others.items()})
+    return {of for of, transfer in kept.items() if transfer.is_open}
+
+
+def _not_as_sent(
+    pis: Sequence[PaymentInstruction],
+    sent: Mapping[UUID, Sequence[_Sent]],
+    reported: Mapping[tuple[UUID, str], Scroll],
+    sealer: Sealer | None,
+) -> dict[tuple[UUID, str], str]:
+    """What the scrolls of those who wait for theirs say otherwise than it was sent."""
+    found = {}
+    for pi in pis:
+        for row in sent[pi.id]:
+            of = (pi.id, row.beneficiary_number)
+            if of in reported and row.status in (BeneficiaryStatus.INITIATED, BeneficiaryStatus.IN_PROCESS):
+                why = not_as_sent(pi, row, reported[of].account_number, reported[of].ifsc, sealer)
+                if why is not None:
+                    found[of] = why
+    return found
+
+
+def not_as_sent(
+    pi: PaymentInstruction, row: SealedRow, account_number: str | None, ifsc: str | None, sealer: Sealer | None
+) -> str | None:
+    """What the treasury tells of a beneficiary otherwise than it was sent; what can't be compared is not otherwise.
+
+    Without a `sealer`, or where the account does not open, its last four digits are compared.
+    """
+    ours = row.account_last4
+    if sealer is not None and account_number:
+        with suppress(BadInputError, SealError):  # never known here, or sealed by a key that is gone
+            ours = open_account(sealer, pi, row)
+    if account_number and another_account(account_number, ours):
+        theirs = "".join(filter(str.isdigit, account_number))[-4:]
+        if theirs == row.account_last4:
+            return f"it names another account than was sent, though both end in {theirs}"
+        return f"it names an account that ends in {theirs}, and one that ends in {row.account_last4} was sent"
+    if ifsc and another_ifsc(ifsc, row.ifsc):
+        return f"it names the IFSC {mask_ifsc(ifsc)}, and {mask_ifsc(row.ifsc)} was sent"
+    return None
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """Whether a kept transfer waits for a person, or one has found out that it has paid."""
+
+    is_open: bool
+    has_paid: bool
+
+
+def _keep(
+    connection: Connection, transfers: Mapping[tuple[UUID, str], tuple[Scroll, str | None]]
+) -> dict[tuple[UUID, str], _Kept]:
+    """Keep the scrolls that a person must look at; what is told otherwise than it was sent, if that is why."""
+    if not transfers:
+        return {}
     kept = connection.execute(
         _OTHER_TRANSFERS,
         {
-            "pis": [pi for pi, _ in others],
-            "numbers": [number for _, number in others],
-            "utrs": [scroll.utr_number for scroll in others.values()],
-            "vouchers": [scroll.voucher_number for scroll in others.values()],
-            "voucher_dates": [scroll.voucher_date for scroll in others.values()],
+            "pis": [pi for pi, _ in transfers],
+            "numbers": [number for _, number in transfers],
+            "utrs": [scroll.utr_number for scroll, _ in transfers.values()],
+            "vouchers": [scroll.voucher_number for scroll, _ in transfers.values()],
+            "voucher_dates": [scroll.voucher_date for scroll, _ in transfers.values()],
+            "whys": [why for _, why in transfers.values()],
         },
     )
-    return {(pi, number) for pi, number, is_open in kept if is_open}
+    return {(pi, number): _Kept(is_open, has_paid) for pi, number, is_open, has_paid in kept}
 
 
 @dataclass(frozen=True)

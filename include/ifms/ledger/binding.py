@@ -77,12 +77,20 @@ class AccountRow(Protocol):
         """What is shown of the account number."""
 
 
+class SealedRow(AccountRow, Protocol):
+    """A beneficiary's row with its sealed account number."""
+
+    @property
+    def account_sealed(self) -> bytes | None:
+        """None where it was never known here."""
+
+
 def seal_account(sealer: Sealer, tenant_id: str, pi_number: str, row: AccountRow, number: str) -> bytes:
     """The account number of a PI's beneficiary, so that it opens beside this row only."""
     return sealer.seal(number, _account_context(tenant_id, pi_number, row))
 
 
-def open_account(sealer: Sealer, pi: PaymentInstruction, row: Beneficiary) -> str:
+def open_account(sealer: Sealer, pi: PaymentInstruction, row: SealedRow) -> str:
     """The account number that a beneficiary was sent with.
 
     Raises BadInputError when it was never known here, SealError that names the beneficiary when it does not open.

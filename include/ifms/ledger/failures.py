@@ -1,6 +1,6 @@
 """Which voucher dates FD must be asked about, and what is kept until seen to.
 
-Failures that match no payment instruction, and transfers by another UTR than was told before.
+Failures that match no payment instruction, and transfers by another UTR than was told before, or otherwise than sent.
 """
 
 from __future__ import annotations
@@ -319,12 +319,13 @@ def _one(changed: int, missing: str) -> None:
 def may_be_paid(connection: Connection, row_ids: Collection[UUID]) -> dict[UUID, PaidOtherwise]:
     """Of these failed beneficiaries (by row id) those who may be paid by another transfer, and how that ends.
 
-    Of who has several of them one is told that a person must still settle, if there is one.
+    Of who has several of them one is told that a person must still settle, if there is one. A transfer that was told
+    otherwise than it was sent, and has paid all the same, is the one that has failed since.
     """
     rows = connection.execute(
         """
         SELECT beneficiary_row, utr_number, settled_at IS NULL FROM ifms.other_transfer
-        WHERE beneficiary_row = ANY(%s) AND (settled_at IS NULL OR has_paid)
+        WHERE beneficiary_row = ANY(%s) AND (settled_at IS NULL OR (has_paid AND not_as_sent IS NULL))
         ORDER BY settled_at IS NULL, utr_number
         """,
         (list(row_ids),),

@@ -591,10 +591,11 @@ FROM ifms.reported_failure
 WHERE matched_at IS NULL AND settled_at IS NULL AND first_told_at < now() - %(unmatched)s::interval
 
 -- invariant: one_transfer_each
--- holds: nobody is told of as paid by another transfer than before, unless a person knows what became of that one
--- remedy: Ask the treasury whether it has paid by both, and settle it on the page Failures, or by `ifms failures settle-transfer`
+-- holds: nobody is told of as paid by another transfer than before, or as was not sent, unless a person knows of that one
+-- remedy: Ask the treasury whom it has paid, and whether by both, and settle it on the page Failures, or by `ifms failures settle-transfer`
 SELECT 'beneficiary ' || b.beneficiary_number || ' of PI ' || p.pi_number || ', ' || b.status || ' by '
-       || coalesce(b.utr_number, 'none') || ', is told of as paid by ' || t.utr_number || ', since ' || t.first_told_at || ' (' || t.id || ')'
+       || coalesce(b.utr_number, 'none') || ', is told of as paid by ' || t.utr_number
+       || coalesce(' (' || t.not_as_sent || ')', '') || ', since ' || t.first_told_at || ' (' || t.id || ')'
 FROM ifms.other_transfer t JOIN ifms.beneficiary b ON b.id = t.beneficiary_row
 JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id
 WHERE t.settled_at IS NULL

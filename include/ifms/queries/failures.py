@@ -26,7 +26,7 @@ class Criteria:
 
 @dataclass(frozen=True)
 class Transfer:
-    """A transfer that was told beside another one of the same beneficiary; its amount in rupees."""
+    """A transfer told beside another one of the same beneficiary, or not as it was sent; its amount in rupees."""
 
     id: UUID
     tenant_id: str
@@ -39,6 +39,7 @@ class Transfer:
     utr_number: str
     voucher_number: str | None
     voucher_date: date | None
+    not_as_sent: str | None
     state: str
     first_told_at: datetime
     settled_at: datetime | None

@@ -33,7 +33,7 @@ from ifms.platform.client import PlatformClient
 from ifms.platform.masterdata import MasterData
 from ifms.services import pa
 from ifms.services.instruction_draft import Share, additional_details, draft, numbered, shares_of, works_of
-from ifms.services.pag import PaymentAdvice
+from ifms.services.pag import Advice, PaymentAdvice
 from ifms.services.pi import Instruction
 from ifms.services.pis import InstructionStatus
 from ifms.signing import Keyring
@@ -42,7 +42,7 @@ from ifms.sweep.treasury_sweep import TreasurySweep
 from ifms.treasury.client import TreasuryClient
 from ifms.treasury.outcome import Answered, NeverSent, Outcome, Rejected, Unknown
 from ifms.wire.envelope import Reply, parse_rows
-from ifms.wire.pag import AdvisedBeneficiary, AdvisedList, PagRow
+from ifms.wire.pag import AdvisedBeneficiary, AdvisedList
 from ifms.wire.pis import PisRow
 
 
@@ -117,7 +117,7 @@ class _Known:
     """What the treasury says of the bill, and the beneficiary number of each share."""
 
     approved: PisRow
-    advised: PagRow
+    advised: Advice
     numbers: Sequence[str]
 
 

@@ -15,6 +15,7 @@ from ifms.ledger.instructions import Change
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.statuses import PiStatus
 from ifms.ledger.write_batch import Writes
+from ifms.sealing import Sealer
 from ifms.services.pd import Recorded, record_paid, scrolls_of, settle_paid
 from ifms.sweep.status_poll import StatusService, require_same
 from ifms.treasury.config import TreasuryConfig
@@ -39,6 +40,9 @@ class RevisedSuccess(StatusService[Paid]):
 
     service = Service.FTPS
     queue = instructions.WITHOUT_SCROLLS
+
+    def __init__(self, sealer: Sealer | None = None) -> None:
+        self._sealer = sealer
 
     def request(self, pi: PaymentInstruction, config: TreasuryConfig) -> FtpsRequest:
         """What is asked about `pi`."""
@@ -74,7 +78,8 @@ class RevisedSuccess(StatusService[Paid]):
     def record(self, connection: Connection, told: Sequence[tuple[PaymentInstruction, Paid]]) -> list[Paid]:
         """Write the scrolls; of a revision whose failures came before its references there are none to write."""
         waiting = [(pi, news.scrolls) for pi, news in told if pi.status is PiStatus.INITIATED]
-        recorded = {pi.id: each for (pi, _), each in zip(waiting, record_paid(connection, waiting), strict=True)}
+        written = record_paid(connection, waiting, self._sealer)
+        recorded = {pi.id: each for (pi, _), each in zip(waiting, written, strict=True)}
         return [replace(news, recorded=recorded.get(pi.id)) for pi, news in told]
 
     def apply(self, writes: Writes, pi: PaymentInstruction, claim: Claim, news: Paid) -> Change:

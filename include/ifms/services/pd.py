@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ifms.errors import UnknownTextError, WireError
@@ -14,13 +14,15 @@ from ifms.ledger.instructions import Change
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.statuses import Event, PiStatus
 from ifms.ledger.write_batch import Writes
+from ifms.sealing import Sealer
 from ifms.sweep.status_poll import StatusService, require_same
 from ifms.treasury.config import TreasuryConfig
-from ifms.wire.bank import mask_long_numbers, quoted, same_utr
+from ifms.wire.bank import another_account, another_ifsc, mask_long_numbers, quoted, same_utr
 from ifms.wire.envelope import Reply, Service, parse_rows
 from ifms.wire.ftps import FtpsRow
 from ifms.wire.pd import PdRequest, PdRow
 from ifms.wire.phrasebook import Meaning, Phrasebook
+from ifms.wire.scroll import PaidBeneficiary
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,9 @@ class PaymentDetails(StatusService[Scrolls]):
 
     service = Service.PD
     queue = instructions.queue(PiStatus.IN_PROCESS, "ORIGINAL")
+
+    def __init__(self, sealer: Sealer | None = None) -> None:
+        self._sealer = sealer
 
     def request(self, pi: PaymentInstruction, config: TreasuryConfig) -> PdRequest:
         """What is asked about `pi`: what PAG gave."""
@@ -70,7 +75,7 @@ class PaymentDetails(StatusService[Scrolls]):
 
     def record(self, connection: Connection, told: Sequence[tuple[PaymentInstruction, Scrolls]]) -> list[Scrolls]:
         """Write the scrolls."""
-        recorded = record_paid(connection, [(pi, news.scrolls) for pi, news in told])
+        recorded = record_paid(connection, [(pi, news.scrolls) for pi, news in told], self._sealer)
         return [replace(news, recorded=each) for (_, news), each in zip(told, recorded, strict=True)]
 
     def apply(self, writes: Writes, pi: PaymentInstruction, claim: Claim, news: Scrolls) -> Change:
@@ -79,11 +84,13 @@ class PaymentDetails(StatusService[Scrolls]):
         return settle_paid(writes, pi, claim, news.recorded, "partly_paid")
 
 
-def record_paid(connection: Connection, told: Sequence[tuple[PaymentInstruction, Sequence[Scroll]]]) -> list[Recorded]:
+def record_paid(
+    connection: Connection, told: Sequence[tuple[PaymentInstruction, Sequence[Scroll]]], sealer: Sealer | None
+) -> list[Recorded]:
     """Write the scrolls of several PIs, and enqueue an SMS to those who are paid by them."""
     pis = [pi for pi, _ in told]
     beneficiaries.hold(connection, pis)
-    own = beneficiaries.record_scrolls(connection, told)
+    own = beneficiaries.record_scrolls(connection, told, sealer)
     outbox.enqueue_sms(connection, pis, "paid", {})
     return [Recorded(*each) for each in zip(own, beneficiaries.standing(connection, pis), strict=True)]
 
@@ -93,7 +100,7 @@ def scrolls_of(
 ) -> tuple[Scroll, ...]:
     """The debit scrolls in a reply's rows, one per beneficiary; none of a row whose status says that it is not paid.
 
-    Raises WireError for one without voucher or UTR, UnknownTextError for a payment status that nobody knows.
+    Raises WireError for one without voucher or UTR or with two, UnknownTextError for a status that nobody knows.
     """
     scrolls: dict[str, Scroll] = {}
     for row in rows:
@@ -117,6 +124,11 @@ def scrolls_of(
                     f"the {service} reply about {pi.pi_number} has two UTRs for {paid_to}: "
                     "ask the treasury whether it paid twice"
                 )
+            if known is not None and _on_another_account(known, paid):
+                raise WireError(
+                    f"the {service} reply about {pi.pi_number} has two accounts for {paid_to}: "
+                    "ask the treasury which of them it has paid"
+                )
             scrolls[paid.benf_id.casefold()] = Scroll(
                 beneficiary_number=paid.benf_id,
                 voucher_number=row.voucher_no,
@@ -125,8 +137,18 @@ def scrolls_of(
                 utr_date=paid.utr_date,
                 end_to_end_id=paid.end_to_end_id,
                 message=row.payment_status and mask_long_numbers(row.payment_status),
+                account_number=paid.benf_acct_no,
+                ifsc=paid.benf_bank_ifsc_code,
             )
     return tuple(scrolls.values())
+
+
+def _on_another_account(known: Scroll, paid: PaidBeneficiary) -> bool:
+    number, ifsc = known.account_number, known.ifsc
+    return bool(
+        (number and paid.benf_acct_no and another_account(paid.benf_acct_no, number))
+        or (ifsc and paid.benf_bank_ifsc_code and another_ifsc(paid.benf_bank_ifsc_code, ifsc))
+    )
 
 
 def settle_paid(
@@ -145,15 +167,17 @@ def settle_paid(
         change = Change(None, label)
     else:
         change = _complete(writes, pi, claim, recorded, **columns)
-    return replace(change, problem=_second_payment(recorded.own))
+    return replace(change, problem="; ".join(_to_ask(recorded.own)) or None)
 
 
-def _second_payment(own: Tally) -> str | None:
-    """What a person must ask the treasury: of whom it tells another payment than before."""
-    if not own.under_another_utr:
-        return None
-    told = ", ".join(f"{payee.beneficiary_number} (before: {payee.utr_number})" for payee in own.under_another_utr)
-    return f"the treasury tells another UTR than before of {told}: ask it whether it paid twice"
+def _to_ask(own: Tally) -> Iterator[str]:
+    """What a person must ask the treasury: of whom it tells another payment than before, or than was sent."""
+    if own.under_another_utr:
+        told = ", ".join(f"{payee.beneficiary_number} (before: {payee.utr_number})" for payee in own.under_another_utr)
+        yield f"the treasury tells another UTR than before of {told}: ask it whether it paid twice"
+    if own.not_as_sent:
+        told = ", ".join(f"{number} ({why})" for number, why in own.not_as_sent.items())
+        yield f"the scroll of {told} is not booked, but kept: ask the treasury whom it has paid, and settle it"
 
 
 def _complete(writes: Writes, pi: PaymentInstruction, claim: Claim, recorded: Recorded, **columns: object) -> Change:

@@ -11,6 +11,8 @@ MOST_QUOTED = 100
 
 _ACCOUNT = re.compile(rf"[0-9]{{{ACCOUNT_DIGITS[0]},{ACCOUNT_DIGITS[1]}}}", re.ASCII)
 _IFSC = re.compile(r"[A-Z]{4}0[A-Z0-9]{6}", re.ASCII)
+_FILLING = re.compile(r"[\s\u200b-\u200d\u2060\ufeff-]")
+_END = re.compile("[0-9]{4,}$", re.ASCII)
 _LONG_NUMBER = re.compile(rf"(?<![0-9])[0-9]{{{ACCOUNT_DIGITS[0]},}}", re.ASCII)
 
 
@@ -54,6 +56,27 @@ def same_utr(one: str, other: str) -> bool:
 
 def _utr_key(utr: str) -> bytes:
     return utr.encode().strip().upper()  # of bytes: ASCII alone, as the database does
+
+
+def another_account(theirs: str, ours: str) -> bool:
+    """Whether an account number, as somebody else writes it, can't be `ours`: a whole one, or its last four digits.
+
+    Blanks, hyphens, leading zeros and masked digits are no difference; what can't be compared is none either.
+    """
+    told = _FILLING.sub("", theirs)
+    end = _END.search(told)
+    if end is None or len(ours) < 4 or not end[0].strip("0"):
+        return False
+    if end[0] == told and min(len(told), len(ours)) >= ACCOUNT_DIGITS[0]:
+        return told.lstrip("0") != ours.lstrip("0")
+    length = min(len(end[0]), len(ours))
+    return end[0][-length:] != ours[-length:]
+
+
+def another_ifsc(theirs: str, ours: str) -> bool:
+    """Whether an IFSC, as somebody else writes it, can't be `ours`; what is none, or masked, can't be compared."""
+    told = _FILLING.sub("", theirs).upper()
+    return told != ours and _IFSC.fullmatch(told) is not None and _IFSC.fullmatch(ours) is not None
 
 
 def mask_account(text: str) -> str:

@@ -43,8 +43,11 @@ def _none_as_nobody(value: object) -> object:
 
 
 class AdvisedAmount(Row):
-    """What one beneficiary gets by the advice."""
+    """What one beneficiary gets by the advice, and on which account, as far as it tells that."""
 
+    benf_id: OptionalText = None
+    benf_account_no: OptionalText = Field(default=None, repr=False)
+    benf_bank_ifsc_code: OptionalText = None
     amount: OptionalAmount = None
 
 

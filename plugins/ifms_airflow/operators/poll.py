@@ -55,11 +55,11 @@ def status_service(code: str, sealer: Sealer) -> StatusService[Any]:
         case "PIS":
             return InstructionStatus()
         case "PAG":
-            return PaymentAdvice()
+            return PaymentAdvice(sealer)
         case "PD":
-            return PaymentDetails()
+            return PaymentDetails(sealer)
         case "FTPS":
-            return RevisedSuccess()
+            return RevisedSuccess(sealer)
         case "FTFPS":
             return RevisedFailure(sealer)
     raise ConfigurationError(f"service {code!r} is none of PIS, PAG, PD, FTPS, FTFPS")

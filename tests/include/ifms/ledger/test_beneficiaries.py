@@ -1,9 +1,11 @@
 """Beneficiaries: who is paid, who has failed, who may be paid again. Scrolls that complete a PI: test_instructions.py."""
 
+import base64
 import uuid
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -20,6 +22,8 @@ from ifms.ledger.claims import Claim
 from ifms.ledger.instructions import Original
 from ifms.ledger.models import NewPayment
 from ifms.ledger.statuses import BeneficiaryStatus, Event
+from ifms.sealing import Sealer
+from ifms.wire.bank import mask_ifsc
 
 PENDING, INITIATED, IN_PROCESS, SUCCESSFUL, FAILED = BeneficiaryStatus
 FAILURE = Failure(date(2024, 6, 3), "Account does not exist", "C1", date(2024, 6, 5))
@@ -331,6 +335,67 @@ def test_an_imported_utr_in_other_letters_and_with_blanks_is_no_other_one(ledger
     record(ledger, pi, scroll(first, utr_number="utr1 "))
     assert record(ledger, pi, scroll(first, utr_number="UTR1")).under_another_utr == []
     assert stored(ledger, first)[4] == "utr1 ", "as it was told"
+
+
+@pytest.mark.parametrize("has_paid", [False, True], ids=["somebody else has the money", "it has paid"])
+def test_a_scroll_of_another_account_is_kept_until_a_person_knows_whom_it_has_paid(ledger, pi, has_paid):
+    bring(ledger, pi, IN_PROCESS)
+    first, second = of(ledger, pi)
+    told = scroll(first, account_number="99999999999")
+    for _ in range(2):
+        tally = record(ledger, pi, told, scroll(second))
+        assert (tally.waiting, tally.failed) == (1, 0)
+        assert tally.not_as_sent == {
+            first.beneficiary_number: "it names an account that ends in 9999, "
+            f"and one that ends in {first.account_last4} was sent"
+        }
+    assert stored(ledger, first)[0] == IN_PROCESS
+    assert ledger.row(OTHERS) == (first.id, "UTR1", "V1", date(2024, 6, 3))
+    found = ledger.one("SELECT id FROM ifms.other_transfer")
+    ledger.db.transact(lambda c: failures.settle_transfer(c, found, has_paid=has_paid, reason="asked", person="sample"))
+    tally = record(ledger, pi, told, scroll(second))
+    assert tally.not_as_sent == {}
+    assert stored(ledger, first) == (PAID if has_paid else (IN_PROCESS, *[None] * 6))
+    assert [payee.beneficiary_number for payee in tally.newly_paid] == [first.beneficiary_number] * has_paid
+    assert record(ledger, pi, scroll(first)).waiting == 0
+
+
+def test_a_scroll_that_names_what_was_sent_in_other_figures_or_nothing_pays(ledger, pi):
+    bring(ledger, pi, IN_PROCESS)
+    first, second = of(ledger, pi)
+    ends = f"****{first.account_last4}"
+    tally = record(ledger, pi, scroll(first, account_number=ends, ifsc=first.ifsc.lower()), scroll(second))
+    assert (tally.waiting, tally.not_as_sent) == (0, {})
+
+
+def test_a_scroll_of_another_branch_is_kept(ledger, pi):
+    bring(ledger, pi, IN_PROCESS)
+    first, _ = of(ledger, pi)
+    tally = record(ledger, pi, scroll(first, ifsc="OTHR0999999"))
+    assert tally.waiting == 2
+    assert tally.not_as_sent == {
+        first.beneficiary_number: f"it names the IFSC OTHR*****99, and {mask_ifsc(first.ifsc)} was sent"
+    }
+
+
+def test_who_is_paid_already_is_not_compared_again(ledger, pi):
+    bring(ledger, pi, IN_PROCESS)
+    first, _ = of(ledger, pi)
+    record(ledger, pi, scroll(first))
+    assert record(ledger, pi, scroll(first, account_number="99999999999")).not_as_sent == {}
+
+
+def test_with_the_key_an_account_that_only_ends_alike_is_another(ledger, pi):
+    bring(ledger, pi, IN_PROCESS)
+    first, _ = of(ledger, pi)
+    number = open_account(KEYRING.sealer, pi, first)
+    alike = str((int(number[0]) + 1) % 10) + number[1:]
+    why = partial(beneficiaries.not_as_sent, pi, first, ifsc=first.ifsc)
+    assert why(account_number=number, sealer=KEYRING.sealer) is None
+    assert why(account_number=alike, sealer=None) is None
+    told = why(account_number=alike, sealer=KEYRING.sealer)
+    assert told == f"it names another account than was sent, though both end in {number[-4:]}"
+    assert why(account_number=alike, sealer=Sealer.from_config(base64.b64encode(b"k" * 32).decode())) is None
 
 
 def test_scrolls_that_are_told_together_go_each_to_its_own(ledger, pi):

@@ -412,6 +412,23 @@ def test_who_may_be_paid_by_another_transfer_is_so_until_that_is_settled(ledger,
     assert "paid by UTR0: ask it" in why()
 
 
+@pytest.mark.parametrize("has_paid", [False, True])
+def test_who_has_failed_by_a_transfer_that_was_told_otherwise_is_not_kept_from_correction(ledger, has_paid):
+    """It may have come back though it has paid: by that one nobody is paid any more."""
+    ledger.fund(1000)
+    pi, _ = ledger.instruct(*ledger.payment(100))
+    row = ledger.one("SELECT id FROM ifms.beneficiary WHERE payment_instruction_id = %s LIMIT 1", pi.id)
+    with ledger.connect() as connection:
+        connection.execute(
+            "INSERT INTO ifms.other_transfer (beneficiary_row, utr_number, not_as_sent) VALUES (%s, 'UTR2', 'sample')",
+            (row,),
+        )
+    found = ledger.one("SELECT id FROM ifms.other_transfer")
+    assert row in ledger.db.transact(lambda c: failures.may_be_paid(c, [row]))
+    ledger.db.transact(lambda c: failures.settle_transfer(c, found, has_paid=has_paid, reason="asked", person="sample"))
+    assert ledger.db.transact(lambda c: failures.may_be_paid(c, [row])) == {}
+
+
 def test_each_of_the_three_is_settled_as_what_it_is_alone(ledger):
     """An id says nothing of its kind: who means a transfer closes no failure."""
     keep(ledger)

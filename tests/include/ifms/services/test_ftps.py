@@ -124,6 +124,20 @@ def test_scrolls_are_kept_as_they_come(adapter, treasury):
 
 
 @pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
+def test_a_scroll_of_another_account_than_was_corrected_pays_nobody(adapter, treasury):
+    failed.paid_and_failed(adapter, payees=3, failures=2)
+    failed.mend(adapter)
+    adapter.correct()
+    treasury.rule("FTPS", "unknown_text", field="benfAcctNo", text="99999999999", times=1)
+    with pytest.raises(SweepNeedsAttentionError, match="an account that ends in 9999"):
+        adapter.run("FTPS")
+    [revision] = failed.revisions(adapter)
+    assert (revision["status"], revision["pa_bill_ref_number"] is None) == ("INITIATED", False)
+    adapter.run("FTPS")
+    assert failed.revisions(adapter)[0]["status"] == "SUCCESSFUL"
+
+
+@pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
 def test_a_revision_that_fails_without_a_scroll_is_heard_of_by_its_references(adapter, treasury):
     """Seen: its token was thrown away, so that FTFPS never asked: INITIATED for ever, all green."""
     failed.paid_and_failed(adapter, payees=1, failures=1)

@@ -1,12 +1,14 @@
 """PAG: what is asked about an approved PI, and which answers are its advice. End to end: operators/test_poll.py."""
 
 import json
+from collections import Counter
 from datetime import date
 
 import pytest
+from support.failed import wage_bill
 from support.pis import PI_NUMBER, instruction, treasury_config
 
-from ifms.errors import BadInputError, WireError
+from ifms.errors import BadInputError, SweepNeedsAttentionError, WireError
 from ifms.ledger import beneficiaries, instructions
 from ifms.ledger.beneficiaries import Failure
 from ifms.ledger.statuses import BeneficiaryStatus, Event, PiStatus
@@ -57,12 +59,12 @@ def test_asks_nothing_without_the_approval(missing):
 def test_reads_the_advice():
     news = read(ADVICE)
     told = [
-        news.fin_year,
-        news.advice_id,
-        news.advice_date,
-        news.online_bill_ref_no,
-        news.token_number,
-        news.token_date,
+        news.row.fin_year,
+        news.row.advice_id,
+        news.row.advice_date,
+        news.row.online_bill_ref_no,
+        news.row.token_number,
+        news.row.token_date,
     ]
     assert told == [ADVICE[name] for name in NEEDED]
 
@@ -73,7 +75,7 @@ def test_reads_the_advice():
     ids=["null", "nobody", "no amount", "of one no amount", "its amount in other figures"],
 )
 def test_a_list_of_beneficiaries_without_all_amounts_says_nothing_of_the_whole(told):
-    assert read({**ADVICE, "benfList": told}).advice_id == "8801"
+    assert read({**ADVICE, "benfList": told}).row.advice_id == "8801"
 
 
 @pytest.mark.parametrize("told", [["400.51"], ["400.50", "400.50"], ["0"]])
@@ -124,6 +126,55 @@ def test_no_error_changes_a_pi():
     assert shipped().errors(Service.PAG, (rejected,), PI_NUMBER) is None
     with pytest.raises(TypeError, match="tells of no rejections"):
         PaymentAdvice().rejected(None, instruction(), None, (rejected,))
+
+
+CITY = pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
+
+
+@pytest.fixture
+def approved(adapter):
+    """Two PIs of two beneficiaries each, APPROVED."""
+    adapter.run("VA")
+    for _ in range(2):
+        wage_bill(adapter, payees=2)
+    for service in ("PA", "PI", "PIS"):
+        adapter.run(service)
+    return adapter
+
+
+@CITY
+@pytest.mark.parametrize(
+    ("field", "text", "said"),
+    [
+        ("benfAccountNo", "99999999999", "it names an account that ends in 9999"),
+        ("benfBankIfscCode", "OTHR0999999", r"it names the IFSC OTHR\*{5}99"),
+        ("benfId", "BN-OTHER", "it is not in this payment instruction"),
+    ],
+)
+def test_an_advice_of_other_accounts_than_were_sent_is_told_of_and_followed(approved, treasury, field, text, said):
+    """PD tells of each whether its money has gone there."""
+    treasury.rule("PAG", "unknown_text", field=field, text=text, times=1)
+    with pytest.raises(SweepNeedsAttentionError, match=f"1 problem.* the advice is not as it was sent: BN-.*{said}"):
+        approved.run("PAG")
+    assert approved.statuses() == Counter({"IN PROCESS": 2})
+    [logged] = approved.rows("SELECT message FROM ifms.status_log WHERE message LIKE '%%not as it was sent%%'")
+    assert "99999999999" not in logged["message"]
+
+
+@CITY
+def test_an_advice_that_gives_the_amount_of_one_to_another_changes_nothing(approved, monkeypatch):
+    real = PaymentAdvice.read
+
+    def swapped(service, pi, reply, phrasebook):
+        [row] = reply.data
+        first, second = row["benfList"]
+        first["amount"], second["amount"] = "1.00", str(pi.net_amount - 1)
+        return real(service, pi, reply, phrasebook)
+
+    monkeypatch.setattr(PaymentAdvice, "read", swapped)
+    with pytest.raises(SweepNeedsAttentionError, match=r"2 problem.* names for BN-\S+ the amount 1\.00 where"):
+        approved.run("PAG")
+    assert approved.statuses() == Counter({"APPROVED": 2})
 
 
 def test_of_several_advised_pis_only_one_whose_beneficiaries_have_all_failed_is_partial_at_once(ledger):

@@ -10,7 +10,7 @@ from support.failed import wage_bill
 from support.pis import PI_NUMBER, instruction, treasury_config
 
 from ifms.errors import BadInputError, SweepNeedsAttentionError, UnknownTextError, WireError
-from ifms.ledger import beneficiaries
+from ifms.ledger import beneficiaries, failures
 from ifms.ledger.beneficiaries import Payee, Scroll
 from ifms.ledger.outbox import set_subscriptions
 from ifms.ledger.statuses import BeneficiaryStatus
@@ -85,6 +85,8 @@ def test_reads_a_scroll():
             utr_date=date(2024, 6, 6),
             end_to_end_id="E1",
             message="Paid by RBI eKuber,please check with your bank",
+            account_number="12345678901",
+            ifsc="SAMP0000001",
         ),
     )
 
@@ -213,6 +215,14 @@ def test_no_error_changes_a_pi():
         PaymentDetails().rejected(None, instruction(), None, (rejected,))
 
 
+@pytest.mark.parametrize("change", [{"benfAcctNo": "12345678902"}, {"benfBankIfscCode": "SAMP0000002"}])
+def test_one_beneficiary_on_two_accounts_is_refused_by_name(change):
+    with pytest.raises(WireError, match="(?i)two accounts for BN-SA/000001") as refused:
+        read(bill(paid()), bill(paid("bn-sa/000001", **change)))
+    assert "1234567890" not in str(refused.value)
+    assert numbers(read(bill(paid()), bill(paid(benfAcctNo="*******8901")))) == ["BN-SA/000001"]
+
+
 @pytest.mark.parametrize("changes", [{"billNumber": "PI-SA/2024-25/000018"}, {"billRefNo": "1717400000002"}])
 def test_a_row_of_another_bill_spoils_the_reply_though_the_last_one_is_right(changes):
     with pytest.raises(WireError, match="the bill"):
@@ -279,6 +289,47 @@ def test_another_utr_of_somebody_who_is_paid_stops_nobody_and_is_told(adapter, t
     assert [row for row in rows if row["utr"] == "SAMPLE-1"] == before
     [logged] = adapter.rows("SELECT message FROM ifms.status_log WHERE message LIKE '%%another UTR%%'")
     assert before[0]["number"] in logged["message"]
+
+
+@pytest.mark.simulators(platform={"cities": 1, "bills_per_city": 0})
+@pytest.mark.parametrize(
+    ("field", "text", "said"),
+    [
+        ("benfAcctNo", "99999999999", "an account that ends in 9999"),
+        ("benfBankIfscCode", "OTHR0999999", r"OTHR\*{5}99"),
+    ],
+)
+def test_a_scroll_of_another_account_than_was_sent_pays_nobody_and_stops_no_other(adapter, treasury, field, text, said):
+    adapter.run("VA")
+    wage_bill(adapter, payees=3)
+    for service in ("PA", "PI", "PIS", "PAG"):
+        adapter.run(service)
+    treasury.rule("PD", "partial_scrolls", beneficiaries=1)
+    treasury.rule("PD", "unknown_text", field=field, text=text)
+    for _ in range(2):
+        with pytest.raises(
+            SweepNeedsAttentionError, match=rf"the scroll of BN-\S+ \(it names .*{said}.* is not booked"
+        ):
+            adapter.run("PD")
+    statuses = "SELECT status FROM ifms.beneficiary ORDER BY beneficiary_number"
+    assert {row["status"] for row in adapter.rows(statuses)} == {"Payment In Process"}
+    assert adapter.rows("SELECT 1 FROM ifms.outbox WHERE payload->>'lineStatus' = 'SUCCESSFUL'") == []
+    with pytest.raises(SweepNeedsAttentionError, match="is told of as paid by"):
+        adapter.reconcile()
+    treasury.clear()
+    treasury.rule("PD", "unknown_text", field=field, text=text)
+    [kept] = adapter.rows("SELECT id FROM ifms.other_transfer")
+    with psycopg.connect(adapter.dsn) as connection:
+        failures.settle_transfer(connection, kept["id"], has_paid=True, reason="its bank has it", person="sample")
+    with pytest.raises(SweepNeedsAttentionError, match="is not booked"):
+        adapter.run("PD")
+    assert Counter(row["status"] for row in adapter.rows(statuses)) == {
+        "Payment In Process": 2,
+        "Payment Successful": 1,
+    }
+    treasury.clear()
+    adapter.run("PD")
+    assert adapter.statuses() == Counter(SUCCESSFUL=1)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from ifms.errors import BadInputError
 from ifms.wire.bank import (
+    another_account,
+    another_ifsc,
     mask_account,
     mask_ifsc,
     mask_long_numbers,
@@ -87,6 +89,54 @@ def test_any_other_ifsc_names_the_payee(code):
     with pytest.raises(BadInputError, match="IFSC") as caught:
         valid_ifsc(code, WHO)
     assert WHO in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "other"),
+    [
+        ("8796835261186", "8796835261186", False),
+        ("8796835261186", "8796835261187", True),
+        ("8796835261186", "8796845261186", True),
+        (" 8796 8352-61186\u00a0", "8796835261186", False),
+        ("12345678901", "00012345678901", False),
+        ("000012345678901", "12345678901", False),
+        ("45678901", "000045678901", False),
+        ("000012345678902", "12345678901", True),
+        ("87968352611860", "8796835261186", True),
+        ("*********1186", "8796835261186", False),
+        ("XXXXXXXXX1187", "8796835261186", True),
+        ("1186", "8796835261186", False),
+        ("1187", "8796835261186", True),
+        ("186", "8796835261187", False),
+        ("87968******86", "8796835261187", False),
+        ("0000000000000", "8796835261187", False),
+        ("8.796835261186E+12", "8796835261187", False),
+        ("not told", "8796835261187", False),
+        ("8796835261186", "1186", False),
+        ("8796835261186", "1187", True),
+        ("****1186", "1187", True),
+        ("186", "1187", False),
+        ("8796835261186", "", False),
+        ("٨796835261186", "8796835261187", True),
+    ],
+)
+def test_an_account_as_another_writes_it_is_compared_as_far_as_it_can_be(theirs, ours, other):
+    assert another_account(theirs, ours) is other
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "other"),
+    [
+        ("SAMP0000047", "SAMP0000047", False),
+        (" samp 0000047", "SAMP0000047", False),
+        ("SAMP0000048", "SAMP0000047", True),
+        ("SAMP*****47", "SAMP0000048", False),
+        ("SAMP", "SAMP0000048", False),
+        ("SAMP0000047", "", False),
+    ],
+)
+def test_an_ifsc_as_another_writes_it_is_compared_as_far_as_it_can_be(theirs, ours, other):
+    assert another_ifsc(theirs, ours) is other
 
 
 def test_masks():

@@ -50,13 +50,15 @@ CREATE TRIGGER settled_once BEFORE UPDATE OF settled_at, settled_by, settled_rea
     EXECUTE FUNCTION ifms.refuse_change('who has closed a reported failure, and why, stays on record');
 
 -- Transfers that the treasury told of somebody of whom it had told another one, paid or failed: by another UTR. Until a
--- person has asked it, who has failed is not corrected: he may be paid.
+-- person has asked it, who has failed is not corrected: he may be paid. And those that it told otherwise than they were
+-- sent, on another account: who waits is not paid by one until a person says that it has paid.
 CREATE TABLE ifms.other_transfer (
     id               uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     beneficiary_row  uuid NOT NULL REFERENCES ifms.beneficiary,
     utr_number       text NOT NULL,
     voucher_number   text,
     voucher_date     date,
+    not_as_sent      text,
     first_told_at    timestamptz NOT NULL DEFAULT now(),
     last_told_at     timestamptz NOT NULL DEFAULT now(),
     settled_at       timestamptz,
@@ -69,12 +71,12 @@ CREATE TABLE ifms.other_transfer (
         AND btrim(settled_reason) <> '')
 );
 CREATE UNIQUE INDEX other_transfer_once ON ifms.other_transfer (beneficiary_row, ifms.utr_key(utr_number));
-COMMENT ON TABLE ifms.other_transfer IS 'Transfers by another UTR than the one that the treasury told before of the same beneficiary.';
+COMMENT ON TABLE ifms.other_transfer IS 'Transfers by another UTR than the one that the treasury told before of the same beneficiary, or otherwise than it was sent.';
 CREATE INDEX other_transfer_open ON ifms.other_transfer (first_told_at) WHERE settled_at IS NULL;
 CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.other_transfer FOR EACH STATEMENT
     EXECUTE FUNCTION ifms.refuse_change('a transfer that the treasury told is never dropped');
 CREATE TRIGGER content_is_frozen BEFORE UPDATE OF beneficiary_row, utr_number, voucher_number, voucher_date,
-    first_told_at ON ifms.other_transfer
+    not_as_sent, first_told_at ON ifms.other_transfer
     FOR EACH STATEMENT EXECUTE FUNCTION ifms.refuse_change('a transfer is what the treasury said');
 CREATE TRIGGER settled_once BEFORE UPDATE OF settled_at, settled_by, settled_reason, has_paid ON ifms.other_transfer
     FOR EACH ROW WHEN (OLD.settled_at IS NOT NULL)

@@ -147,7 +147,7 @@ COMMENT ON COLUMN ifms.unmatched_failure.settled_reason IS 'Why it was closed; N
 CREATE VIEW ifms.doubtful_transfer AS
 SELECT t.id, t.beneficiary_row AS beneficiary_payment_id, p.tenant_id, p.pi_number, p.payment_number,
        b.beneficiary_number, b.beneficiary_id, b.amount, b.status, b.utr_number AS known_utr_number, t.utr_number,
-       t.voucher_number, t.voucher_date,
+       t.voucher_number, t.voucher_date, t.not_as_sent,
        CASE WHEN t.settled_at IS NULL THEN 'OPEN' WHEN t.has_paid THEN 'PAID' ELSE 'NOT PAID' END AS state,
        t.first_told_at, t.last_told_at, t.settled_at, t.settled_by,
        ifms.without_numbers(t.settled_reason) AS settled_reason
@@ -156,7 +156,7 @@ JOIN ifms.beneficiary b ON b.id = t.beneficiary_row
 JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id;
 
 COMMENT ON VIEW ifms.doubtful_transfer IS
-    'Transfers that the treasury told of a beneficiary of whom it had told another one, by another UTR: one row each. Those of the state OPEN wait for a person who asks the treasury. Cheap to ask whole (they are few).';
+    'Transfers that the treasury told of a beneficiary of whom it had told another one, by another UTR, or otherwise than they were sent: one row each. Those of the state OPEN wait for a person who asks the treasury. Cheap to ask whole (they are few).';
 COMMENT ON COLUMN ifms.doubtful_transfer.id IS 'The ledger''s id of the transfer, by which `ifms failures settle-transfer` settles it.';
 COMMENT ON COLUMN ifms.doubtful_transfer.beneficiary_payment_id IS 'The ledger''s id of the payment that it is told of.';
 COMMENT ON COLUMN ifms.doubtful_transfer.tenant_id IS 'The city, as DIGIT names it.';
@@ -170,6 +170,7 @@ COMMENT ON COLUMN ifms.doubtful_transfer.known_utr_number IS 'The bank''s refere
 COMMENT ON COLUMN ifms.doubtful_transfer.utr_number IS 'The bank''s reference (UTR) of this other transfer, as it was told.';
 COMMENT ON COLUMN ifms.doubtful_transfer.voucher_number IS 'The treasury''s voucher of this transfer; NULL when none was told.';
 COMMENT ON COLUMN ifms.doubtful_transfer.voucher_date IS 'Date of the voucher, IST; NULL when none was told.';
+COMMENT ON COLUMN ifms.doubtful_transfer.not_as_sent IS 'What it names otherwise than was sent: another account, by its last digits, or another IFSC; NULL when nothing.';
 COMMENT ON COLUMN ifms.doubtful_transfer.state IS 'OPEN, or what a person has found out: PAID (money has reached the beneficiary by it, too) or NOT PAID.';
 COMMENT ON COLUMN ifms.doubtful_transfer.first_told_at IS 'Instant, UTC, since which it is kept.';
 COMMENT ON COLUMN ifms.doubtful_transfer.last_told_at IS 'Instant, UTC, at which the treasury last told it.';
