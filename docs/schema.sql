@@ -512,13 +512,24 @@ CREATE FUNCTION ifms.check_withheld() RETURNS trigger
     AS $$
 DECLARE
     first    text := coalesce(NEW.parent_pi_number, NEW.repayment_of);
+    plain    text := ifms.plain_number(NEW.payment_number);
+    other    text;
     doubtful boolean;
 BEGIN
     IF EXISTS (SELECT FROM ifms.import_withheld WHERE settled_at IS NULL
-               AND tenant_id = NEW.tenant_id AND payment_number = NEW.payment_number) THEN
+               AND tenant_id = NEW.tenant_id AND ifms.plain_number(payment_number) = plain) THEN
         RAISE EXCEPTION 'payment % of % has payment instructions of the Java adapter that could not be imported',
             NEW.payment_number, NEW.tenant_id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'payment_is_withheld';
+    END IF;
+    SELECT p.pi_number || ' (' || p.status || ') of payment ' || p.payment_number INTO other
+    FROM ifms.payment y JOIN ifms.payment_instruction p ON (p.tenant_id, p.payment_number) = (y.tenant_id, y.payment_number)
+    WHERE y.tenant_id = NEW.tenant_id AND ifms.plain_number(y.payment_number) = plain
+      AND y.payment_number <> NEW.payment_number AND (p.status <> 'FAILED' OR p.uncertain) LIMIT 1;
+    IF other IS NOT NULL THEN
+        RAISE EXCEPTION 'its number differs only in small and capital letters, or in blanks, from that of PI %, which may '
+            'have paid it: ask the treasury, and cancel on the platform what is paid', other
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'number_names_one_payment';
     END IF;
     doubtful := first IS NULL AND EXISTS (SELECT FROM ifms.payment y WHERE ifms.in_doubt(y)
                AND (y.tenant_id, y.payment_number) = (NEW.tenant_id, NEW.payment_number))
@@ -946,6 +957,16 @@ CREATE FUNCTION ifms.place() RETURNS text
     SELECT format('server %s, timeline %s, database %s', (SELECT system_identifier FROM pg_control_system()),
                   left(pg_walfile_name(pg_current_wal_lsn()), 8), d.oid)
     FROM pg_database d WHERE d.datname = current_database()
+$$;
+
+--
+-- Name: plain_number(text); Type: FUNCTION; Schema: ifms; Owner: -
+--
+
+CREATE FUNCTION ifms.plain_number(number text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT upper(regexp_replace(number, '[^\x21-\x7e]', '', 'g'))
 $$;
 
 --
@@ -5407,6 +5428,12 @@ CREATE INDEX fund_movement_register ON ifms.fund_movement USING btree (sanction_
 CREATE INDEX import_withheld_money ON ifms.import_withheld USING btree (tenant_id, hoa_code, ddo_code, master_allotment_id) WHERE (settled_at IS NULL);
 
 --
+-- Name: import_withheld_number; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX import_withheld_number ON ifms.import_withheld USING btree (tenant_id, ifms.plain_number(payment_number)) WHERE (settled_at IS NULL);
+
+--
 -- Name: instruction_moves_once; Type: INDEX; Schema: ifms; Owner: -
 --
 
@@ -5459,6 +5486,12 @@ CREATE INDEX outbox_by_key ON ifms.outbox USING btree (topic, ordering_key, id);
 --
 
 CREATE INDEX outbox_due ON ifms.outbox USING btree (id) WHERE (delivered_at IS NULL);
+
+--
+-- Name: payment_by_plain_number; Type: INDEX; Schema: ifms; Owner: -
+--
+
+CREATE INDEX payment_by_plain_number ON ifms.payment USING btree (tenant_id, ifms.plain_number(payment_number));
 
 --
 -- Name: payment_claimed; Type: INDEX; Schema: ifms; Owner: -
@@ -7287,6 +7320,14 @@ GRANT ALL ON FUNCTION ifms.payments_by_group(since timestamp with time zone, unt
 --
 
 REVOKE ALL ON FUNCTION ifms.place() FROM PUBLIC;
+
+--
+-- Name: FUNCTION plain_number(number text); Type: ACL; Schema: ifms; Owner: -
+--
+
+REVOKE ALL ON FUNCTION ifms.plain_number(number text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ifms.plain_number(number text) TO ifms_work;
+GRANT ALL ON FUNCTION ifms.plain_number(number text) TO ifms_read;
 
 --
 -- Name: FUNCTION proposal_goes_its_way(); Type: ACL; Schema: ifms; Owner: -

@@ -303,7 +303,8 @@ def moved(key: str, **values: object) -> str:
 
 
 def _changed(table: str, key: str, name: str, values: dict[str, object]) -> str:
-    changes = ", ".join(f"{column} = {'NULL' if v is None else repr(v)}" for column, v in values.items())
+    literals = {column: f"'{v}'" if isinstance(v, str) else repr(v) for column, v in values.items() if v is not None}
+    changes = ", ".join(f"{column} = {literals.get(column, 'NULL')}" for column in values)
     return f"UPDATE {table} SET {changes} WHERE {key} = '{name}'"
 
 

@@ -81,14 +81,58 @@ WHERE p.pi_number IS NULL
     OR NOT p.has_payment
     OR p.created IS NULL
 
+-- rule: payment | write the number as the platform and the treasury have it, and run the import again
+SELECT p.tenant_id, p.payment_number, 'PI ' || coalesce(p.pi_number, '(' || p.id || ')'), 'the number ' || p.odd
+        || ' (its own, its payment''s or its original''s) holds a blank, or a character that is not seen or in no number,'
+        || ' where it has a ?'
+FROM java_pi p
+WHERE p.odd IS NOT NULL
+
+-- rule: payment | write the number as the treasury has it, and run the import again
+SELECT p.tenant_id, p.payment_number, 'beneficiary ' || b.odd || ' of PI ' || coalesce(p.pi_number, p.id),
+        'its number holds a blank, or a character that is not seen or in no number, where it has a ?'
+FROM java_beneficiary b
+JOIN java_pi p ON p.id = b.pi_id
+WHERE b.odd IS NOT NULL
+
+-- rule: payment | write the number of each as the platform has it, and run the import again
+SELECT p.tenant_id, p.payment_number, 'PI ' || coalesce(p.pi_number, '(' || p.id || ')'), 'the numbers of payments '
+        || n.names || ' differ only in small and capital letters'
+FROM java_pi p
+JOIN (SELECT tenant_id, ifms.plain_number(payment_number) AS plain,
+        string_agg(DISTINCT payment_number, ' and ' ORDER BY payment_number) AS names
+FROM java_pi
+WHERE has_payment
+GROUP BY 1, 2
+HAVING count(DISTINCT payment_number) > 1) n ON (n.tenant_id, n.plain)
+        = (p.tenant_id, ifms.plain_number(p.payment_number))
+
+-- rule: payment | write the number as the platform has it, and run the import again
+SELECT p.tenant_id, p.payment_number, 'PI ' || coalesce(p.pi_number, '(' || p.id || ')'),
+        'this ledger knows its payment as ' || y.payment_number || ', in other letters'
+FROM java_pi p
+JOIN ifms.payment y ON (y.tenant_id, ifms.plain_number(y.payment_number))
+        = (p.tenant_id, ifms.plain_number(p.payment_number))
+WHERE y.payment_number <> p.payment_number
+    AND p.has_payment
+    AND p.ledger_id IS NULL
+
+-- rule: payment | ask the treasury which of the two it knows, mend the row by its answer and run the import again
+SELECT p.tenant_id, p.payment_number, 'PI ' || p.pi_number, 'this ledger has PI ' || i.pi_number
+        || ', whose number differs only in small and capital letters'
+FROM java_pi p
+JOIN ifms.payment_instruction i ON ifms.plain_number(i.pi_number) = ifms.plain_number(p.pi_number)
+WHERE i.pi_number <> p.pi_number
+    AND p.ledger_id IS NULL
+
 -- rule: payment | ask the treasury what it knows of this bill, mend the row by its answer and run the import again
 SELECT p.tenant_id, p.payment_number, 'PI ' || coalesce(p.pi_number, '(' || p.id || ')'), 'there are ' || n.n
         || ' PIs of this number'
 FROM java_pi p
-JOIN (SELECT pi_number, count(*) AS n
+JOIN (SELECT ifms.plain_number(pi_number) AS plain, count(*) AS n
 FROM java_pi
 GROUP BY 1
-HAVING count(*) > 1) n USING (pi_number)
+HAVING count(*) > 1) n ON n.plain = ifms.plain_number(p.pi_number)
 
 -- rule: payment | mend the row in the Java adapter's database and run the import again
 SELECT p.tenant_id, p.payment_number, 'PI ' || coalesce(p.pi_number, '(' || p.id || ')'), coalesce('its status '

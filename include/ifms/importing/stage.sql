@@ -6,7 +6,17 @@ CREATE OR REPLACE FUNCTION pg_temp.text_of(told text) RETURNS text LANGUAGE sql 
 $$;
 -- A number by which a payment, a PI or a beneficiary is known: blanks around it, of whatever kind, make no other one.
 CREATE OR REPLACE FUNCTION pg_temp.number_of(told text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
-    SELECT btrim(pg_temp.text_of(told), E' \t\n\r\f\v\u0085\u00a0\u1680\u2007\u2009\u200b\u2028\u2029\u202f\u3000\ufeff')
+    SELECT nullif(regexp_replace(pg_temp.text_of(told), format('^[%1$s]+|[%1$s]+$',
+        '\s\u0085\u00a0\u00ad\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u2064\u3000\ufeff'), '', 'g'), '')
+$$;
+-- It without what is in no number: a payment is known here by that, though a row that needs it is left out by `rules`.
+CREATE OR REPLACE FUNCTION pg_temp.plain_of(told text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT nullif(regexp_replace(pg_temp.number_of(told), '[^\x21-\x7e]', '', 'g'), '')
+$$;
+-- It with a ? for each of those; NULL where it has none.
+CREATE OR REPLACE FUNCTION pg_temp.odd_of(told text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN pg_temp.number_of(told) ~ '[^\x21-\x7e]'
+                THEN regexp_replace(pg_temp.number_of(told), '[^\x21-\x7e]', '?', 'g') END
 $$;
 CREATE OR REPLACE FUNCTION pg_temp.day_of(told text) RETURNS date LANGUAGE sql STABLE AS $$
     SELECT CASE WHEN told ~ '^20[0-9]{2}-[0-9]{2}-[0-9]{2}' AND pg_input_is_valid(left(told, 10), 'date')
@@ -59,8 +69,10 @@ SELECT r->>'id' AS id, r->>'tenantid' AS tenant_id, pg_temp.number_of(r->>'pinum
        pg_temp.number_of(r->>'parentpinumber') AS parent,
        CASE WHEN pg_temp.number_of(r->>'parentpinumber') IS NULL THEN 'ORIGINAL' ELSE 'REVISED' END AS pi_type,
        -- A PI without a payment is withheld under a name of its own.
-       coalesce(pg_temp.number_of(r->>'muktareferenceid'), 'PI ' || coalesce(r->>'pinumber', r->>'id')) AS payment_number,
-       pg_temp.number_of(r->>'muktareferenceid') IS NOT NULL AS has_payment,
+       coalesce(pg_temp.plain_of(r->>'muktareferenceid'), 'PI ' || coalesce(r->>'pinumber', r->>'id')) AS payment_number,
+       pg_temp.plain_of(r->>'muktareferenceid') IS NOT NULL AS has_payment,
+       coalesce(pg_temp.odd_of(r->>'muktareferenceid'), pg_temp.odd_of(r->>'pinumber'),
+                pg_temp.odd_of(r->>'parentpinumber')) AS odd,
        (r->>'numbeneficiaries')::int AS n, (r->>'grossamount')::numeric AS gross, (r->>'netamount')::numeric AS net,
        r->>'pistatus' AS reported_status, (r->>'isactive')::boolean AS is_active,
        pg_temp.text_of(r->>'pisuccesscode') AS success_code, pg_temp.text_of(r->>'pisuccessdesc') AS success_description,
@@ -105,6 +117,7 @@ CREATE INDEX ON java_pi (pi_number);
 
 CREATE TEMP TABLE java_beneficiary ON COMMIT DROP AS
 SELECT r->>'id' AS id, r->>'piid' AS pi_id, pg_temp.number_of(r->>'beneficiarynumber') AS number,
+       pg_temp.odd_of(r->>'beneficiarynumber') AS odd,
        pg_temp.text_of(r->>'beneficiaryid') AS payee_id, r->>'beneficiarytype' AS payee_type,
        coalesce(pg_temp.text_of(r->>'bankaccountid'), pg_temp.text_of(r->>'bankaccountcode'), '') AS bank_account_id,
        (r->>'amount')::numeric AS amount, r->>'paymentstatus' AS reported_status,

@@ -66,7 +66,8 @@ DO UPDATE SET amount = excluded.amount, reason = excluded.reason, last_told_at =
 UPDATE ifms.import_withheld w SET settled_at = now()
 WHERE w.settled_at IS NULL AND w.last_told_at <> now() AND (
     EXISTS (SELECT FROM fit_pi p WHERE p.tenant_id = w.tenant_id
-            AND w.payment_number IN (p.payment_number, 'PI ' || p.pi_number, 'PI ' || p.id))
+            AND (ifms.plain_number(w.payment_number) = ifms.plain_number(p.payment_number)
+                 OR w.payment_number IN ('PI ' || p.pi_number, 'PI ' || p.id)))
     OR EXISTS (SELECT FROM java_pi p WHERE w.payment_number = 'transactions of PI ' || p.id)
     OR (w.tenant_id, w.payment_number) IN (SELECT tenant_id, name FROM java_removed));
 

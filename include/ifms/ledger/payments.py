@@ -37,7 +37,8 @@ UNPAID = Queue(
             SELECT FROM ifms.sanction s WHERE s.tenant_id = q.tenant_id AND s.closed_at IS NULL
               AND s.available_amount >= q.amount AND {IN_A_YEAR_OF_USE}))
        AND NOT EXISTS (SELECT FROM ifms.import_withheld w WHERE w.settled_at IS NULL
-                       AND w.tenant_id = q.tenant_id AND w.payment_number = q.payment_number)
+                       AND w.tenant_id = q.tenant_id
+                       AND ifms.plain_number(w.payment_number) = ifms.plain_number(q.payment_number))
        AND NOT ifms.in_doubt(q)""",
     order="q.raised_at, q.id",
 )
@@ -91,6 +92,31 @@ def remember_payments(connection: Connection, payments: Sequence[NewPayment]) ->
         for told, (amount, payment_id, city, number) in zip(payments, seen, strict=True)
         if city is not None or amount != told.amount or payment_id not in (told.payment_id, "")  # '' is not known
     ]
+
+
+def spelled_otherwise(connection: Connection, payments: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Of these payments (city and number) those that may be paid by a number in other letters, and why.
+
+    It differs only in small and capital letters, in blanks, or in what is not seen: of an import, mostly.
+    """
+    rows = connection.execute(
+        """
+        SELECT told.tenant_id, told.payment_number, min(p.pi_number || ' (' || p.status || ')')
+        FROM unnest(%s::text[], %s::text[]) AS told (tenant_id, payment_number)
+        JOIN ifms.payment y ON y.tenant_id = told.tenant_id AND y.payment_number <> told.payment_number
+          AND ifms.plain_number(y.payment_number) = ifms.plain_number(told.payment_number)
+        JOIN ifms.payment_instruction p ON (p.tenant_id, p.payment_number) = (y.tenant_id, y.payment_number)
+        WHERE p.status <> 'FAILED' OR p.uncertain
+        GROUP BY 1, 2
+        """,
+        ([tenant for tenant, _ in payments], [number for _, number in payments]),
+        prepare=True,
+    )
+    return {
+        (tenant, number): f"payment {number} differs only in small and capital letters, or in blanks, from the number "
+        f"that PI {pi} pays: ask the treasury, and cancel it on the platform if it is paid"
+        for tenant, number, pi in rows
+    }
 
 
 def payments_due(connection: Connection, tenants: Collection[str] | None = None) -> Tally:

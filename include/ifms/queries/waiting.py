@@ -80,7 +80,7 @@ _COLUMNS = f"""
     y.id, y.tenant_id, y.payment_number, y.amount, y.bill_numbers, y.raised_at, {_REASON} AS reason, y.why,
     y.held_since, y.polled_at, y.tries, y.attempts, y.last_pi_number,
     EXISTS (SELECT FROM ifms.import_withheld w WHERE w.settled_at IS NULL AND w.tenant_id = y.tenant_id
-            AND w.payment_number = y.payment_number) AS withheld
+            AND ifms.plain_number(w.payment_number) = ifms.plain_number(y.payment_number)) AS withheld
 """
 
 

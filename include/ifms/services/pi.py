@@ -11,7 +11,7 @@ import uuid
 from collections import defaultdict, deque
 from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, partial
 from itertools import islice
@@ -257,6 +257,17 @@ class PaymentInstructions:
             by_city[payment.tenant_id].append(payment)
         return [pool.submit(self.drafter.drafts, tenant, rows, own_claim) for tenant, rows in by_city.items()]
 
+    def _spelled_otherwise(self, drafts: Sequence[Draft]) -> list[Draft]:
+        """The drafts, with a hold for each whose payment may be paid by its number in other letters."""
+        wanted = [(made.payment.tenant_id, made.payment.payment_number) for made in drafts if made.hold is None]
+        found = self.sweep.db.transact(partial(payments.spelled_otherwise, payments=wanted)) if wanted else {}
+        return [
+            replace(made, hold=(BAD_PAYMENT, found[of]))
+            if made.hold is None and (of := (made.payment.tenant_id, made.payment.payment_number)) in found
+            else made
+            for made in drafts
+        ]
+
     def _doubtful(self, drafts: Sequence[Draft]) -> dict[tuple[str, str], list[PaymentInstruction]]:
         """Earlier PIs of these payments that FAILED after their outcome had not been known."""
         wanted = [(made.payment.tenant_id, made.payment.payment_number) for made in drafts if made.hold is None]
@@ -273,6 +284,7 @@ class PaymentInstructions:
 
     def _made(self, drafts: Sequence[Draft]) -> Generator[Ready, None, None]:
         """The PIs of these drafts: several written in one transaction, or, where one of them is refused, each alone."""
+        drafts = self._spelled_otherwise(drafts)
         doubtful, declined = self._doubtful(drafts), self._declined(drafts)
         left, ready = deque(drafts), deque[Ready]()
         alone = 0  # so many of the next go alone: all of a group that was refused, or the one that money was short for

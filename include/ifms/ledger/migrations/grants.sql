@@ -67,8 +67,8 @@ GRANT UPDATE (query, saved_at), DELETE ON ifms.saved_search TO ifms_work;
 -- PostgreSQL lets everybody run a new function. A trigger runs its own without that right; who reads a view needs it for
 -- the functions that the view is made with, which only reckon with what they are given.
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA ifms FROM PUBLIC, ifms_work, ifms_read;
-GRANT EXECUTE ON FUNCTION ifms.correct_by(date, integer, integer, integer), ifms.financial_year, ifms.without_numbers
-    TO ifms_work, ifms_read;
+GRANT EXECUTE ON FUNCTION ifms.correct_by(date, integer, integer, integer), ifms.financial_year, ifms.without_numbers,
+    ifms.plain_number TO ifms_work, ifms_read;
 -- Counts of what neither sees row by row, small numbers left out.
 GRANT EXECUTE ON FUNCTION ifms.payments_by_group TO ifms_work, ifms_read;
 -- The same by the settings, which the views read for their readers.

@@ -61,6 +61,14 @@ WRONG = {
     "a PI without time": (pi("initiated", createdtime=None), {"INITIATED": [NAMELESS]}),
     "a payment that is named like a sanction": (pi("declined", muktareferenceid="s1", createdtime=None), {"s1": [NAMELESS]}),
     "a PI number twice": (pi("initiated", pinumber="PI-approved"), {"INITIATED": ["there are 2 PIs"], "APPROVED": ["there are 2 PIs"]}),
+    "a PI number in small letters": (pi("initiated", pinumber="pi-Approved"), {"INITIATED": ["there are 2 PIs"], "APPROVED": ["there are 2 PIs"]}),
+    "a PI number with a character that is not seen": (pi("initiated", pinumber="PI-init\u200biated"), {"INITIATED": ["the number PI-init?iated"]}),
+    "a PI number with a blank": (pi("initiated", pinumber="PI- initiated"), {"INITIATED": ["the number PI-?initiated"]}),
+    "a payment number with a blank": (pi("initiated", muktareferenceid="INIT\u00a0IATED"), {"INITIATED": ["the number INIT?IATED"]}),
+    "a payment number with what is not seen at its end": (pi("initiated", muktareferenceid="INITIATED\u0301"), {"INITIATED": ["the number INITIATED?"]}),
+    "an original's number with a character that is not seen": (pi("again-2", parentpinumber="PI-\u2060again"), {"AGAIN": ["the number PI-?again", PARENT, UNFAILED]}),
+    "a beneficiary's number with a blank": (person("initiated-0", beneficiarynumber="N-initi\u00adated-0"), {"INITIATED": ["its number holds a blank"]}),
+    "a payment number in small letters": (pi("declined", muktareferenceid="initiated"), {"initiated": ["numbers of payments INITIATED and initiated differ"], "INITIATED": ["numbers of payments INITIATED and initiated differ"]}),
     "a PI without status": (pi("declined", pistatus=None), {"DECLINED": ["it has no status"]}),
     "neither status nor beneficiaries": (f"{pi('declined', pistatus=None)}; DELETE FROM jit_beneficiary_lineitems WHERE beneficiaryid LIKE 'declined-_'; DELETE FROM jit_beneficiary_details WHERE piid = 'declined'", {"DECLINED": ["it has no status", SUMS]}),
     "a PI of unknown status": (pi("initiated", pistatus="SENT"), {"INITIATED": ["its status SENT means nothing here"]}),
@@ -204,6 +212,28 @@ def test_what_sums_say_is_told_with_all_that_they_come_to(rows):
 def test_a_payment_is_known_here_with_what_its_live_original_pays(rows, payment, amount, city, expected):
     known = f"INSERT INTO ifms.payment (tenant_id, payment_number, payment_id, amount, raised_at) VALUES ('{city}', '{payment}', '', {amount}, now())"
     assert rows.misfits(here=known) == ({payment: expected} if expected else {})
+
+
+@pytest.mark.parametrize(
+    ("payment", "city", "expected"),
+    [
+        ("Initiated", CITY, {"INITIATED": ["this ledger knows its payment as Initiated, in other letters"]}),
+        (
+            "INIT\u200bIATED",
+            CITY,
+            {"INITIATED": ["this ledger knows its payment as INIT\u200bIATED, in other letters"]},
+        ),
+        ("Initiated", OTHER, {}),
+    ],
+)
+def test_a_payment_that_is_spelled_otherwise_here_is_not_taken_in(rows, payment, city, expected):
+    known = f"INSERT INTO ifms.payment (tenant_id, payment_number, payment_id, amount, raised_at) VALUES ('{city}', '{payment}', '', 100, now())"
+    assert rows.misfits(here=known) == expected
+
+
+def test_a_pi_that_is_spelled_otherwise_here_is_not_taken_in(rows):
+    said = "this ledger has PI pi-PAID, whose number differs only in small and capital letters"
+    assert rows.misfits(here=kept("pi-PAID", "HERE")) == {"PAID": [said]}
 
 
 OWN = "of its own for this payment"

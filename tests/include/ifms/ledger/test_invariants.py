@@ -477,6 +477,14 @@ DAMAGES = {
         "INSERT INTO ifms.import_withheld (tenant_id, payment_number, reason) VALUES ('od.samplea', 'EP/1', 'sample')",
         "payment EP/1 of od.samplea: sample",
     ),
+    "two payments are paid by one number": Damage(
+        "numbers_name_one_payment",
+        f"""INSERT INTO ifms.payment SELECT (jsonb_populate_record(y, jsonb_build_object('id', gen_random_uuid(),
+                'payment_number', lower(y.payment_number)))).*
+            FROM ifms.payment y JOIN {PI} p ON p.id = y.paid_by WHERE p.pi_number = '{{paid}}'""",
+        " of od.samplea, whose numbers differ in nothing else, have a PI each",
+        frozenset({"payment_and_its_instruction"}),
+    ),
     "the ledger was restored": Damage(
         "nothing_is_in_doubt",
         "INSERT INTO ifms.restored (os_user) VALUES ('sample')",

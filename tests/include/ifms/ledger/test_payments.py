@@ -1,5 +1,6 @@
 """Payments that wait for their PI, and why."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -8,8 +9,8 @@ import pytest
 from support import second_person
 from support.ledger import LEASE, TENANT
 
-from ifms.errors import BadInputError, ClaimLostError, SecondPersonError
-from ifms.ledger import proposals
+from ifms.errors import BadInputError, ClaimLostError, LedgerError, SecondPersonError
+from ifms.ledger import instructions, proposals
 from ifms.ledger.claims import claim
 from ifms.ledger.models import NewPayment, Payment
 from ifms.ledger.payments import (
@@ -25,8 +26,10 @@ from ifms.ledger.payments import (
     payments_due,
     release_holds,
     remember_payments,
+    spelled_otherwise,
 )
 from ifms.ledger.proposals import Act
+from ifms.ledger.statuses import Event
 
 NO_FUNDS = "PAYMENT_INSUFFICIENT_FUNDS"
 BAD_PAYMENT = "PAYMENT_NOT_PAYABLE"
@@ -262,3 +265,28 @@ def test_a_scope_of_payments_is_claimed_alone(ledger):
     _, none = due(ledger, payments=[])
     _, found = due(ledger, payments=["P2"])
     assert ([p.payment_number for p in none], [p.payment_number for p in found]) == ([], ["P2"])
+
+
+@pytest.mark.parametrize(
+    ("other", "uncertain", "held"),
+    [("Initiated", None, True), ("FAILED", True, True), ("FAILED", False, False)],
+    ids=["live", "in doubt", "refused"],
+)
+def test_a_number_in_other_letters_is_paid_by_one_pi_only(ledger, other, uncertain, held):
+    ledger.fund(1000)
+    pi, mine = ledger.instruct(*ledger.payment(100, "EP/0/2024-25/X"))
+    if other == "FAILED":
+        words = {"error_message": "sample", "last_attempt": "rejected"}
+        ledger.db.transact(lambda c: instructions.advance(c, pi, mine, Event.DECLINED, **words))
+        ledger.db.transact(lambda c: instructions.free_payment(c, pi, "PI_DECLINED", "sample"))
+        with ledger.connect() as connection:
+            connection.execute("SET session_replication_role = replica")  # as an import writes it
+            connection.execute("UPDATE ifms.payment_instruction SET uncertain = %s", (uncertain,))
+    payment, claimed = ledger.payment(100, "ep/0/2024-25/\u200bx")
+    of = (payment.tenant_id, payment.payment_number)
+    spelled = ledger.db.transact(lambda c: spelled_otherwise(c, [of, ("od.none", "EP/0/2024-25/x")]))
+    assert spelled.keys() == ({of} if held else set())
+    if held:
+        assert f"from the number that PI {pi.pi_number} (" in spelled[of]
+    with pytest.raises(LedgerError, match="differs only in") if held else nullcontext():
+        ledger.instruct(payment, claimed)

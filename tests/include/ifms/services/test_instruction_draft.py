@@ -2,13 +2,14 @@
 
 import re
 from collections import Counter
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from decimal import Decimal
 
 import psycopg
 import pytest
 from support.bad_ones import BadOnes, under_one_number
 from support.failed import TENANT, fail, mend, paid_and_failed, wage_bill
+from support.java_rows import kept
 
 from ifms.errors import BadInputError, SweepNeedsAttentionError
 from ifms.ledger.payments import release_holds
@@ -535,6 +536,40 @@ def test_nothing_is_paid_by_a_number_that_names_two_payments_until_that_is_mende
     adapter.run("PI")
     assert adapter.statuses() == Counter(INITIATED=3)
     assert len(treasury.accepted) == 3
+
+
+TAKEN_OVER = """
+    INSERT INTO ifms.payment (tenant_id, payment_number, payment_id, amount, raised_at)
+    VALUES ('{tenant}', '{number}', '', 900, now())
+"""
+LEFT_OUT = """
+    INSERT INTO ifms.import_withheld (tenant_id, payment_number, reason) VALUES ('{tenant}', '{number}', 'sample')
+"""
+
+
+@CITY
+@pytest.mark.parametrize("spelled", [str.lower, lambda number: f"{number}\u200b"], ids=["small letters", "unseen"])
+@pytest.mark.parametrize("status", ["SUCCESSFUL", "FAILED", None], ids=["paid", "in doubt", "left out"])
+def test_a_payment_that_was_taken_over_by_a_number_in_other_letters_is_held(adapter, treasury, spelled, status):
+    [bill] = bills(adapter, 1, amounts=[900], with_payments=True)
+    number = spelled(bill["paymentNumber"])
+    adapter.run("VA")
+    with psycopg.connect(adapter.dsn) as connection:
+        connection.execute((TAKEN_OVER if status else LEFT_OUT).format(tenant=TENANT, number=number).encode())
+        if status:
+            java = {"tenant_id": TENANT, "imported_at": "2026-02-01", "uncertain": status == "FAILED"}
+            connection.execute(kept("PI-JAVA", number, status, **java).encode())
+    held = "SELECT hold_code, hold_message FROM ifms.payment WHERE payment_number = %s"
+    with pytest.raises(SweepNeedsAttentionError, match="differs only in") if status else nullcontext():
+        adapter.run("PI")
+    adapter.run("PI")
+    [waits] = adapter.rows(held, bill["paymentNumber"])
+    if status:
+        assert waits["hold_code"] == "PAYMENT_NOT_PAYABLE"
+        assert f"from the number that PI PI-JAVA ({status}) pays" in waits["hold_message"]
+    else:  # as one that is left out by its own number: nothing_is_withheld tells of it
+        assert waits["hold_code"] is None
+    assert treasury.accepted == {}
 
 
 @CITY

@@ -1,5 +1,10 @@
 -- Bills and payments of the platform, as the adapter came to know them.
 
+-- A number as two spellings of it share it: small letters are capitals, and blanks and what is not seen are left out.
+CREATE FUNCTION ifms.plain_number(number text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT upper(regexp_replace(number, '[^\x21-\x7e]', '', 'g'))
+$$;
+
 -- The platform owns a payment; what is kept here is what the adapter must remember of it: its amount when first seen, and
 -- why it has no payment instruction yet.
 CREATE TABLE ifms.payment (
@@ -32,6 +37,8 @@ CREATE TABLE ifms.payment (
 -- not taken in under another.
 CREATE UNIQUE INDEX payment_is_known_once ON ifms.payment (payment_id) WHERE payment_id <> '';
 COMMENT ON TABLE ifms.payment IS 'Payments of the platform as they were first seen, and why one has no payment instruction yet.';
+-- Asked before a PI is made: a number that is spelled in two ways names one payment, which is paid once.
+CREATE INDEX payment_by_plain_number ON ifms.payment (tenant_id, ifms.plain_number(payment_number));
 CREATE INDEX payment_due ON ifms.payment (raised_at, id) WHERE paid_by IS NULL;
 CREATE INDEX payment_waiting_bills ON ifms.payment USING gin (bill_numbers) WHERE paid_by IS NULL;
 CREATE INDEX payment_waiting_in_city ON ifms.payment (tenant_id, raised_at, id) WHERE paid_by IS NULL;

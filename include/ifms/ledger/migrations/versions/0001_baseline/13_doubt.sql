@@ -34,6 +34,8 @@ CREATE TABLE ifms.import_withheld (
 COMMENT ON TABLE ifms.import_withheld IS 'Payments of the Java adapter that could not be taken in: nothing is paid for them until that is settled.';
 CREATE INDEX import_withheld_money ON ifms.import_withheld (tenant_id, hoa_code, ddo_code, master_allotment_id)
     WHERE settled_at IS NULL;
+CREATE INDEX import_withheld_number ON ifms.import_withheld (tenant_id, ifms.plain_number(payment_number))
+    WHERE settled_at IS NULL;
 CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.import_withheld FOR EACH STATEMENT
     EXECUTE FUNCTION ifms.refuse_change('what could not be imported is settled, not forgotten');
 
@@ -97,13 +99,24 @@ $$;
 CREATE FUNCTION ifms.check_withheld() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     first    text := coalesce(NEW.parent_pi_number, NEW.repayment_of);
+    plain    text := ifms.plain_number(NEW.payment_number);
+    other    text;
     doubtful boolean;
 BEGIN
     IF EXISTS (SELECT FROM ifms.import_withheld WHERE settled_at IS NULL
-               AND tenant_id = NEW.tenant_id AND payment_number = NEW.payment_number) THEN
+               AND tenant_id = NEW.tenant_id AND ifms.plain_number(payment_number) = plain) THEN
         RAISE EXCEPTION 'payment % of % has payment instructions of the Java adapter that could not be imported',
             NEW.payment_number, NEW.tenant_id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'payment_is_withheld';
+    END IF;
+    SELECT p.pi_number || ' (' || p.status || ') of payment ' || p.payment_number INTO other
+    FROM ifms.payment y JOIN ifms.payment_instruction p ON (p.tenant_id, p.payment_number) = (y.tenant_id, y.payment_number)
+    WHERE y.tenant_id = NEW.tenant_id AND ifms.plain_number(y.payment_number) = plain
+      AND y.payment_number <> NEW.payment_number AND (p.status <> 'FAILED' OR p.uncertain) LIMIT 1;
+    IF other IS NOT NULL THEN
+        RAISE EXCEPTION 'its number differs only in small and capital letters, or in blanks, from that of PI %, which may '
+            'have paid it: ask the treasury, and cancel on the platform what is paid', other
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'number_names_one_payment';
     END IF;
     doubtful := first IS NULL AND EXISTS (SELECT FROM ifms.payment y WHERE ifms.in_doubt(y)
                AND (y.tenant_id, y.payment_number) = (NEW.tenant_id, NEW.payment_number))
