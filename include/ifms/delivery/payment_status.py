@@ -27,9 +27,9 @@ from ifms.ledger import outbox
 from ifms.ledger.claims import Claim
 from ifms.ledger.database import Connection
 from ifms.ledger.outbox import Message
-from ifms.ledger.payments import lines_at_the_treasury
+from ifms.ledger.payments import lines_at_the_treasury, lines_paid
 from ifms.platform.client import PlatformClient
-from ifms.platform.models import CANCELLED, Payment, by_number
+from ifms.platform.models import CANCELLED, SUCCESSFUL, Payment, by_number
 from ifms.platform.portions import Portions
 from ifms.sweep.pipeline import drive
 from ifms.sweep.run import Sweep
@@ -54,6 +54,7 @@ class _Delivery:
     history: Sequence[Mapping[str, Any]]
     fault: PlatformError | None = None
     ours: AbstractSet[str] = frozenset()  # lines whose money is under way or paid; known where something is cancelled
+    paid: AbstractSet[str] | None = None  # lines that are in a PI; known where all of the payment is told as paid
 
     @property
     def would_revive(self) -> bool:
@@ -75,7 +76,11 @@ def deliver(sweep: Sweep, platform: PlatformClient, *, again: Collection[int] | 
             if not batch:
                 return
             histories = sweep.db.transact(partial(outbox.history_by_message, messages=batch))
-            for delivery in _with_payments(portions, batch, claim, histories):
+            whole = sorted({(m.tenant_id, m.payload["paymentNumber"]) for m in batch if _tells_paid(histories[m.id])})
+            paid = sweep.db.transact(partial(lines_paid, payments=whole)) if whole else {}
+            for looked_up in _with_payments(portions, batch, claim, histories):
+                of = (looked_up.message.tenant_id, looked_up.message.payload["paymentNumber"])
+                delivery = replace(looked_up, paid=paid.get(of))
                 payment = delivery.payment
                 if payment is None or not (payment.cancelled_lines or payment.cancelled):
                     yield delivery
@@ -96,7 +101,7 @@ def deliver(sweep: Sweep, platform: PlatformClient, *, again: Collection[int] | 
             return _Result.CANCELLED
         assert delivery.payment is not None
         try:
-            platform.update_payment(changed(delivery.payment, delivery.history, delivery.ours))
+            platform.update_payment(changed(delivery.payment, delivery.history, delivery.ours, delivery.paid))
         except (PlatformError, BadInputError) as error:  # of this payment as the platform has it: it stops no other
             return error
         return _Result.YES
@@ -188,12 +193,23 @@ def _settle(sweep: Sweep, delivery: _Delivery, result: PlatformError | BadInputE
         sweep.add_warning(f"{what}: {result}")
 
 
-def changed(payment: Payment, history: Sequence[Mapping[str, Any]], ours: AbstractSet[str] = frozenset()) -> Payment:
+def _tells_paid(history: Sequence[Mapping[str, Any]]) -> bool:
+    return any("lines" not in payload and payload["status"] == SUCCESSFUL for payload in history)
+
+
+def changed(
+    payment: Payment,
+    history: Sequence[Mapping[str, Any]],
+    ours: AbstractSet[str] = frozenset(),
+    paid: AbstractSet[str] | None = None,
+) -> Payment:
     """The payment as the last message of its `history` wants it: all of it, or single lines and what is above them.
 
     A line of zero rupees is told as settled, whatever becomes of the others. What is cancelled on the platform stays
     so, unless it is one of `ours`: the lines whose money is under way, or paid. Of one that came back it would say
-    that it is still wanted, and it would be paid.
+    that it is still wanted, and it would be paid. A line that no PI pays (INACTIVE on its bill, in a payment of the
+    adapter before this one) stays as it is where the whole payment is told as paid: the platform would count what it
+    is of. `paid` are those that one pays.
 
     The statuses come from what was said so far, not from what the platform just told: it stores an update a little
     after it has answered, and what it tells meanwhile is old. Sending that back would undo the update.
@@ -215,19 +231,33 @@ def changed(payment: Payment, history: Sequence[Mapping[str, Any]], ours: Abstra
                 if lines and payload["above"]:
                     detail.status = bill.status = payload["above"]
     payment = payment.with_nothing_owed()
-    return _with_cancelled(payment, before, cancelled) if cancelled else payment
+    if unpaid := _paid_by_none(payment, paid) - cancelled:
+        payment = _with_kept(payment, before, unpaid)
+    return _with_kept(payment, before, cancelled, CANCELLED) if cancelled else payment
 
 
-def _with_cancelled(payment: Payment, before: Payment, cancelled: AbstractSet[str]) -> Payment:
-    """The payment with these lines cancelled but for those of zero rupees, details and bills of no others as before."""
+def _paid_by_none(payment: Payment, paid: AbstractSet[str] | None) -> frozenset[str]:
+    """The lines that would be told as paid, and that no PI pays; none where no PI's lines are known."""
+    lines = [line for bill in payment.bills for detail in bill.bill_details for line in detail.payable_line_items]
+    if not paid or paid.isdisjoint(line.line_item_id for line in lines):
+        return frozenset()
+    told = {line.line_item_id for line in lines if line.status == SUCCESSFUL and line.paid_amount != 0}
+    return frozenset(told - paid)
+
+
+def _with_kept(payment: Payment, before: Payment, kept: AbstractSet[str], status: str | None = None) -> Payment:
+    """The payment with these lines, but for those of zero rupees, of this status, or as they were before.
+
+    Details and bills of no others are as before.
+    """
     payment = payment.model_copy(deep=True)
     for bill, bill_before in zip(payment.bills, before.bills, strict=True):
         bill_kept = True
         for detail, detail_before in zip(bill.bill_details, bill_before.bill_details, strict=True):
             detail_kept = True
             for line, was in zip(detail.payable_line_items, detail_before.payable_line_items, strict=True):
-                if line.line_item_id in cancelled:
-                    line.status = was.status if line.paid_amount == 0 else CANCELLED
+                if line.line_item_id in kept:
+                    line.status = was.status if line.paid_amount == 0 or status is None else status
                 else:
                     detail_kept = False
             if detail_kept:

@@ -301,6 +301,21 @@ def lines_at_the_treasury(connection: Connection, tenant_id: str, payment_number
     return {row[0] for row in rows}
 
 
+def lines_paid(connection: Connection, payments: Collection[tuple[str, str]]) -> dict[tuple[str, str], set[str]]:
+    """The lines (ids of the bills' lines) that are in a PI of these payments (city and number) that has not FAILED."""
+    rows = connection.execute(
+        """
+        SELECT p.tenant_id, p.payment_number, array_agg(DISTINCT line)
+        FROM unnest(%s::text[], %s::text[]) AS told (tenant_id, payment_number)
+        JOIN ifms.payment_instruction p USING (tenant_id, payment_number)
+        JOIN ifms.beneficiary b ON b.payment_instruction_id = p.id CROSS JOIN LATERAL unnest(b.line_item_ids) line
+        WHERE p.status <> 'FAILED' GROUP BY 1, 2
+        """,
+        ([tenant for tenant, _ in payments], [number for _, number in payments]),
+    )
+    return {(tenant, number): set(lines) for tenant, number, lines in rows}
+
+
 def free_payments_of(
     connection: Connection,
     pi_numbers: Collection[str],

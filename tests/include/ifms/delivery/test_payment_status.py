@@ -7,6 +7,7 @@ import psycopg
 import pytest
 from support import failed
 from support.bad_ones import BadOnes, under_one_number
+from support.databases import rewrite
 
 from ifms.delivery import payment_status
 from ifms.delivery.payment_status import REFUSALS, changed, deliver
@@ -637,6 +638,47 @@ def test_a_bill_that_is_cancelled_whole_stays_so_beside_one_that_is_paid(cancell
         [detail] = each.bill_details
         expected = "CANCELLED" if each.bill_id == cancelled else "SUCCESSFUL"
         assert [each.status, detail.status, detail.payable_line_items[0].status] == [expected] * 3
+
+
+@pytest.mark.parametrize(
+    ("paid", "expected"),
+    [
+        ({"a", "c"}, ["SUCCESSFUL", "INITIATED", "SUCCESSFUL", "SUCCESSFUL"]),
+        ({"a", "b"}, ["SUCCESSFUL", "SUCCESSFUL", "INITIATED", "INITIATED"]),
+        ({"a", "b", "c"}, ["SUCCESSFUL"] * 4),
+        ({"elsewhere"}, ["SUCCESSFUL"] * 4),  # of this payment nothing is known
+        (None, ["SUCCESSFUL"] * 4),
+    ],
+)
+def test_a_line_that_no_instruction_pays_is_not_told_as_paid(paid, expected):
+    """INACTIVE on its bill, and in a payment of the adapter before this one: the platform would count its amount."""
+
+    def detail(name, *lines):
+        told = [{"id": each, "lineItemId": each, "status": "INITIATED", "paidAmount": 5} for each in lines]
+        return {"id": name, "billDetailId": name, "status": "INITIATED", "payableLineItems": told}
+
+    bill = {"id": "B", "billId": "B", "status": "INITIATED", "billDetails": [detail("1", "a", "b"), detail("2", "c")]}
+    payment = Payment.model_validate({"id": "p", "tenantId": "od.samplea", "status": "INITIATED", "bills": [bill]})
+    made = changed(payment, [told("INITIATED", "PAYMENT_INITIATED"), told("SUCCESSFUL")], paid=paid)
+    first, second = made.bills[0].bill_details
+    rows = [*first.payable_line_items, *second.payable_line_items]
+    assert [*(line.status for line in rows), second.status] == expected
+    assert (made.status, made.bills[0].status, first.status) == ("SUCCESSFUL",) * 3
+    came_back = changed(payment, [told("SUCCESSFUL"), told("PARTIAL", "PAYMENT_PARTIAL", ["a"])], paid=paid)
+    assert came_back.bills[0].bill_details[0].payable_line_items[0].status == "FAILED"
+
+
+def test_a_line_that_is_in_the_payment_and_in_no_instruction_stays_as_it_is(adapter, simulators):
+    adapter.cycle()
+    rewrite(
+        adapter.dsn,
+        "UPDATE ifms.beneficiary SET line_item_ids = '{elsewhere}' WHERE id = (SELECT id FROM ifms.beneficiary LIMIT 1)",
+    )
+    adapter.run("RELAY")
+    settle(simulators)
+    payment = platform_payment(simulators)
+    assert payment["status"] == "SUCCESSFUL"
+    assert set(lines(payment)) == {"INITIATED", "SUCCESSFUL"}
 
 
 def test_a_payment_waiting_for_funds_is_told_except_for_its_cancelled_line(adapter, simulators):
