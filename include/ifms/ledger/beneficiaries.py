@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from uuid import UUID
 
 from psycopg import sql
 from psycopg.rows import class_row
 
+from ifms import clock
 from ifms.errors import BadInputError, SealError, WireError
 from ifms.ledger.binding import SealedRow, open_account, seal_account
 from ifms.ledger.columns import as_recordset, columns_of
 from ifms.ledger.database import Connection
+from ifms.ledger.limits import DAYS_AHEAD, DAYS_BEFORE, RETURNABLE_DAYS
 from ifms.ledger.models import Beneficiary, NewBeneficiary, PaymentInstruction
 from ifms.ledger.statuses import BeneficiaryStatus
 from ifms.ledger.write_batch import RowStatement, Target, write, write_row
@@ -235,7 +237,13 @@ def record_scrolls(
     differing = _not_as_sent(pis, sent, reported, sealer)
     kept = _keep(connection, {of: (reported[of], why) for of, why in differing.items()})
     differing = {of: why for of, why in differing.items() if not kept[of].has_paid}
-    taken = {of: scroll for of, scroll in reported.items() if of not in differing}
+    # Of one that has paid, though not on that day, the day is not known: FD asks about all that it may be.
+    by_id = {pi.id: pi for pi in pis}
+    taken = {
+        of: replace(scroll, voucher_date=None) if vouchered(by_id[of[0]], scroll.voucher_date) else scroll
+        for of, scroll in reported.items()
+        if of not in differing
+    }
     newly = connection.execute(
         _SCROLLED,
         {
@@ -293,10 +301,31 @@ def _not_as_sent(
         for row in sent[pi.id]:
             of = (pi.id, row.beneficiary_number)
             if of in reported and row.status in (BeneficiaryStatus.INITIATED, BeneficiaryStatus.IN_PROCESS):
-                why = not_as_sent(pi, row, reported[of].account_number, reported[of].ifsc, sealer)
+                told = reported[of]
+                why = vouchered(pi, told.voucher_date) or not_as_sent(pi, row, told.account_number, told.ifsc, sealer)
                 if why is not None:
                     found[of] = why
     return found
+
+
+def vouchered(pi: PaymentInstruction, day: date | None) -> str | None:
+    """Why a voucher of that day (IST) can't be of this PI; None when it can.
+
+    FD asks by the voucher's day for what has come back, so many days long: of an older one's return nobody would hear.
+    """
+    return misdated(pi, day, RETURNABLE_DAYS)
+
+
+def misdated(pi: PaymentInstruction, day: date | None, days_before: int = DAYS_BEFORE) -> str | None:
+    """Why what is dated so (IST) can't have become of this PI; None when it can."""
+    if day is None:
+        return None
+    if day > clock.to_ist(clock.now()).date() + timedelta(days=DAYS_AHEAD):
+        return f"it is dated {day}, more than {DAYS_AHEAD} days ahead"
+    billed = clock.to_ist(pi.bill_date).date()
+    if day < billed - timedelta(days=days_before):
+        return f"it is dated {day}, and the payment instruction {billed}"
+    return None
 
 
 def not_as_sent(

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from uuid import UUID
 
-from ifms import clock
 from ifms.errors import SealError
 from ifms.ledger import beneficiaries, failures, instructions, outbox, status_log
 from ifms.ledger.beneficiaries import Failure
@@ -19,7 +18,6 @@ from ifms.ledger.claims import Claim
 from ifms.ledger.database import Connection
 from ifms.ledger.failures import Unmatched
 from ifms.ledger.instructions import Change
-from ifms.ledger.limits import DAYS_AHEAD
 from ifms.ledger.models import Beneficiary, PaymentInstruction
 from ifms.ledger.status_log import LogStatus
 from ifms.ledger.statuses import Event, PiStatus
@@ -80,8 +78,9 @@ def _contradiction(pi: PaymentInstruction, row: Beneficiary, failure: Failure) -
     Not compared are the UTR and the token's number, which in the deployment's own samples are other ones in FD than in
     PD and PAG, and orgBillRefNumber, which after a second failure is another bill's.
     """
-    if failure.failed_on > clock.to_ist(clock.now()).date() + timedelta(days=DAYS_AHEAD):
-        return f"it is dated {failure.failed_on}, more than {DAYS_AHEAD} days ahead"
+    misdated = beneficiaries.misdated(pi, failure.challan_date) or beneficiaries.vouchered(pi, failure.voucher_date)
+    if misdated is not None:
+        return misdated
     ends = failure.account_last4, row.account_last4
     if ends[0] != ends[1] and all(end and len(end) == 4 and end.isascii() and end.isdigit() for end in ends):
         return f"it names an account that ends in {ends[0]}, and the beneficiary's ends in {ends[1]}"

@@ -17,6 +17,10 @@ DAYS_AHEAD = 7
 """So many days ahead a challan may be dated, over a run of bank holidays."""
 
 
+DAYS_BEFORE = 1
+"""So many days before its bill a challan may be dated: the clock of another zone may have told either day."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """How long something may take before a person should look at it."""

@@ -378,6 +378,25 @@ def test_a_scroll_of_another_branch_is_kept(ledger, pi):
     }
 
 
+@pytest.mark.parametrize(
+    ("day", "why"),
+    [
+        (date(2001, 1, 1), "it is dated 2001-01-01, and the payment instruction 2024-06-01"),
+        (date(2099, 1, 1), "it is dated 2099-01-01, more than 7 days ahead"),
+    ],
+)
+def test_a_scroll_of_a_day_on_which_it_cannot_have_been_paid_is_kept(ledger, pi, day, why):
+    """By that day alone FD would ask what has come back."""
+    bring(ledger, pi, IN_PROCESS)
+    first, _ = of(ledger, pi)
+    tally = record(ledger, pi, scroll(first, voucher_date=day))
+    assert (tally.waiting, tally.not_as_sent) == (2, {first.beneficiary_number: why})
+    found = ledger.one("SELECT id FROM ifms.other_transfer")
+    ledger.db.transact(lambda c: failures.close(c, found, "it has paid, on another day", "sample", has_paid=True))
+    assert record(ledger, pi, scroll(first, voucher_date=day)).waiting == 1
+    assert stored(ledger, first)[2:5] == ("V1", None, "UTR1")
+
+
 def test_who_is_paid_already_is_not_compared_again(ledger, pi):
     bring(ledger, pi, IN_PROCESS)
     first, _ = of(ledger, pi)

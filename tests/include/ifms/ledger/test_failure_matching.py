@@ -92,6 +92,13 @@ TODAY = datetime(2026, 6, 10, 18, 29, tzinfo=UTC)  # a minute before midnight in
         ({"bill_ref_number": "17"}, "it names the bill reference 17, and the payment instruction's is *********0001"),
         ({"challan_date": date(2026, 6, 18)}, "it is dated 2026-06-18, more than 7 days ahead"),
         ({"voucher_date": date(2062, 6, 1)}, "it is dated 2062-06-01, more than 7 days ahead"),
+        (
+            {"voucher_date": date(2062, 6, 1), "challan_date": date(2026, 6, 2)},
+            "it is dated 2062-06-01, more than 7 days ahead",
+        ),
+        ({"challan_date": date(2024, 5, 31)}, "it is dated 2024-05-31, and the payment instruction 2024-06-02"),
+        ({"voucher_date": date(2024, 2, 22)}, "it is dated 2024-02-22, and the payment instruction 2024-06-02"),
+        ({"voucher_date": date(2001, 1, 1)}, "it is dated 2001-01-01, and the payment instruction 2024-06-02"),
     ],
 )
 def test_a_failure_of_another_transfer_is_nobody_s(told, why):
@@ -109,6 +116,7 @@ def test_a_failure_of_another_transfer_is_nobody_s(told, why):
         {"account_number": "XXXXXXXX"},
         {"account_number": "5679"},  # no more than what may be shown of one
         {"challan_date": date(2026, 6, 17)},
+        {"challan_date": date(2024, 6, 1), "voucher_date": date(2024, 2, 23)},  # the bill's day, told in another zone
     ],
 )
 def test_what_agrees_or_is_left_out_contradicts_nothing(told):

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from support import failed
 from support.adapter import Adapter
-from support.databases import settle
+from support.databases import rewrite, settle
 from support.keys import call_text
 from support.uncertain import on
 
@@ -109,14 +109,21 @@ def today():
     return clock.to_ist(clock.now()).date()
 
 
-def pay(adapter, treasury, days_ago, payees=3):
-    """A wage bill whose voucher is so many days old; the number of its PI."""
+def pay(adapter, treasury, days_ago, payees=3, *, billed_then=True):
+    """A wage bill whose voucher is so many days old; the number of its PI, which is as old unless it is corrected."""
     failed.wage_bill(adapter, payees)
     adapter.run("VA")
     treasury.settings(clock_offset_seconds=-days_ago * 86400)
     for service in ("PA", "PI", "PIS", "PAG", "PD"):
         adapter.run(service)
     treasury.settings(clock_offset_seconds=0)
+    if billed_then:
+        rewrite(
+            adapter.dsn,
+            "UPDATE ifms.payment_instruction SET bill_date = bill_date - make_interval(days => %s)"
+            " WHERE created_at = (SELECT max(created_at) FROM ifms.payment_instruction)",
+            (days_ago,),
+        )
     voucher = today() - timedelta(days=days_ago)
     paid = adapter.rows(
         "SELECT DISTINCT voucher_date FROM ifms.beneficiary WHERE created_at = (SELECT max(created_at) FROM ifms.beneficiary)"
@@ -259,7 +266,7 @@ def test_who_has_failed_can_not_come_back_again(adapter, treasury):
 
 @NOTHING_PAID
 def test_a_revised_payment_is_asked_about_by_its_own_voucher_date(adapter, treasury):
-    comes_back(adapter, pay(adapter, treasury, 40, payees=1), 2)
+    comes_back(adapter, pay(adapter, treasury, 40, payees=1, billed_then=False), 40)
     adapter.run("FD")
     failed.mend(adapter)
     adapter.correct(Order(failed.TENANT, failed.original(adapter)["pi_number"]))
@@ -449,6 +456,12 @@ CONTRADICTIONS = {
     "account": ({"benfAcctNo": "99990000", "benfBankIfscCode": "SMPL0000009"}, {}, "an account that ends in 0000"),
     "bill reference": ({}, {"billRefNo": "9999"}, "it names the bill reference 9999"),
     "day": ({"challanDate": "2062-06-01"}, {}, "it is dated 2062-06-01, more than 7 days ahead"),
+    "day before its bill": ({"challanDate": "2001-01-05"}, {}, "it is dated 2001-01-05, and the payment instruction"),
+    "voucher of years before": (
+        {},
+        {"voucherDate": "2001-01-01"},
+        "it is dated 2001-01-01, and the payment instruction",
+    ),
 }
 
 
