@@ -392,7 +392,15 @@ def test_a_scroll_of_a_day_on_which_it_cannot_have_been_paid_is_kept(ledger, pi,
     tally = record(ledger, pi, scroll(first, voucher_date=day))
     assert (tally.waiting, tally.not_as_sent) == (2, {first.beneficiary_number: why})
     found = ledger.one("SELECT id FROM ifms.other_transfer")
-    ledger.db.transact(lambda c: failures.close(c, found, "it has paid, on another day", "sample", has_paid=True))
+    ledger.db.transact(
+        partial(
+            failures.settle_transfer,
+            transfer_id=found,
+            has_paid=True,
+            reason="it has paid, on another day",
+            person="sample",
+        )
+    )
     assert record(ledger, pi, scroll(first, voucher_date=day)).waiting == 1
     assert stored(ledger, first)[2:5] == ("V1", None, "UTR1")
 
