@@ -3810,7 +3810,7 @@ CREATE TABLE ifms.proposal (
     CONSTRAINT decided_once CHECK (((approved_at IS NULL) OR (refused_at IS NULL))),
     CONSTRAINT done_after_approval CHECK (((approved_at IS NOT NULL) OR ((done_at IS NULL) AND (failed_at IS NULL) AND (NOT single_person)))),
     CONSTRAINT ended_once CHECK (((done_at IS NULL) OR (failed_at IS NULL))),
-    CONSTRAINT proposal_act_check CHECK ((act = ANY (ARRAY['settle'::text, 'same_account'::text, 'repayment'::text, 'adopt'::text, 'release'::text, 'sanction'::text, 'phrase'::text, 'correction'::text, 'resubmission'::text]))),
+    CONSTRAINT proposal_act_check CHECK ((act = ANY (ARRAY['settle'::text, 'transfer'::text, 'same_account'::text, 'repayment'::text, 'adopt'::text, 'release'::text, 'sanction'::text, 'phrase'::text, 'correction'::text, 'resubmission'::text]))),
     CONSTRAINT proposal_amount_check CHECK (((amount >= (0)::numeric) AND (amount <> 'NaN'::numeric))),
     CONSTRAINT proposal_approved_at_in_bounds CHECK (((approved_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (approved_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT proposal_approved_by_check CHECK ((btrim(approved_by) <> ''::text)),
@@ -4331,7 +4331,7 @@ COMMENT ON TABLE ifms.saved_search IS 'Searches of the list of payment instructi
 
 CREATE TABLE ifms.second_person (
     only_row boolean DEFAULT true NOT NULL,
-    acts text[] DEFAULT '{settle,same_account,repayment,adopt,release,sanction,phrase,correction,resubmission}'::text[] NOT NULL,
+    acts text[] DEFAULT '{settle,transfer,same_account,repayment,adopt,release,sanction,phrase,correction,resubmission}'::text[] NOT NULL,
     above_amount numeric(15,2),
     proposal_days integer DEFAULT 7 NOT NULL,
     single_person boolean DEFAULT false NOT NULL,

@@ -15,7 +15,8 @@ from ifms.cli.terminal import os_user, printable
 HELP = """What `ifms_reconcile` names until somebody has seen to it. `list` shows three kinds, each with its id:
 
 transfer: the treasury has told that somebody is paid by one UTR, and then by another. Who has failed by the first is
-not corrected until the treasury was asked, and `settle-transfer` says whether the other one has paid.
+not corrected until the treasury was asked, and `settle-transfer` says whether the other one has paid. That it has not
+may need a second person: then it is proposed and approved on the adapter's pages.
 
 So is one that names another account or IFSC than was sent, and the beneficiary waits. Has it paid all the same (it was
 the right account), the next run of ifms_pd or ifms_ftps books it as it is told; has it not, somebody else has the
@@ -78,7 +79,10 @@ def settle_transfer(
     ] = False,
     dsn: Dsn = "",
 ) -> None:
-    """Say whether a transfer told beside another one has paid, once the treasury was asked."""
+    """Say whether a transfer told beside another one has paid, once the treasury was asked.
+
+    Who has failed by the first one is paid again once it has not: that may need a second person, on the page Failures.
+    """
     from ifms.ledger import failures
 
     if paid == not_paid:

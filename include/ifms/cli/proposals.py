@@ -34,7 +34,7 @@ def list_all(
     with connected(dsn) as db:
         found = db.transact(partial(proposals.listed, cities=Cities.ALL, undecided=not decided))
     for each in found:
-        what = (each.id, each.state(clock.now()), each.act, each.tenant_id or "all cities", each.subject)
+        what = (each.id, each.state(clock.now()), each.act, each.tenant_id or "all cities", each.about)
         print(printable("  ".join(map(str, (*what, f"by {each.proposed_by}")))))
     print(f"{len(found)} proposal(s)")
 

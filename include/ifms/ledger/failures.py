@@ -16,6 +16,7 @@ from ifms.ledger.beneficiaries import Failure
 from ifms.ledger.binding import context
 from ifms.ledger.database import Connection
 from ifms.ledger.limits import DAYS_AHEAD, RETURNABLE_DAYS
+from ifms.ledger.proposals import Act, Approval, use
 from ifms.sealing import Sealer
 
 
@@ -257,18 +258,51 @@ def settle_unmatched(
     )
 
 
-def settle_transfer(connection: Connection, transfer_id: UUID, *, has_paid: bool, reason: str, person: str) -> None:
+def not_paid(connection: Connection, transfer_id: UUID) -> dict[str, Any]:
+    """What is proposed of a transfer that has not paid: so that who approves it sees which one it is, and of whom.
+
+    Raises ConflictError when there is no such transfer that is open.
+    """
+    found = connection.execute(
+        """
+        SELECT pi_number, beneficiary_number, utr_number, coalesce(known_utr_number, '-') FROM ifms.doubtful_transfer
+        WHERE id = %s AND state = 'OPEN'
+        """,
+        (transfer_id,),
+    )
+    _one(found.rowcount, f"no open transfer {transfer_id}")
+    [told] = found.fetchall()
+    names = ("pi_number", "beneficiary_number", "utr_number", "known_utr_number")
+    return {"has_paid": False, **dict(zip(names, told, strict=True))}
+
+
+def settle_transfer(
+    connection: Connection,
+    transfer_id: UUID,
+    *,
+    has_paid: bool,
+    reason: str,
+    person: str,
+    approval: Approval = None,
+) -> None:
     """A person has found out whether a transfer told beside another one of the same beneficiary `has_paid`.
 
-    Who has failed by the other one is then corrected, or never. Raises BadInputError without a reason, ConflictError
-    when there is no such transfer that is open.
+    Who has failed by the other one is then corrected, or never. That one has not paid frees money: where it needs a
+    second person, `approval` is the proposal (`not_paid`) that one has approved, and is used up. Raises
+    SecondPersonError without one, BadInputError without a reason, ConflictError when there is no such transfer that is
+    open.
     """
+    reason = _required(reason)
+    if not has_paid:
+        proposal = use(connection, Act.TRANSFER, str(transfer_id), not_paid(connection, transfer_id), approval)
+        if proposal is not None:
+            reason, person = proposal.reason, proposal.people
     settled = connection.execute(
         """
         UPDATE ifms.other_transfer SET settled_at = now(), settled_by = %s, settled_reason = %s, has_paid = %s
         WHERE id = %s AND settled_at IS NULL
         """,
-        (person, _required(reason), has_paid, transfer_id),
+        (person, reason, has_paid, transfer_id),
     )
     _one(settled.rowcount, f"no open transfer {transfer_id}")
 

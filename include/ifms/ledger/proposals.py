@@ -40,6 +40,7 @@ class Act(StrEnum):
     """What one person proposes and another approves."""
 
     SETTLE = "settle"  # what became of a PENDING PI, by hand
+    TRANSFER = "transfer"  # that another transfer has not paid, by hand: who has failed is then paid again
     SAME_ACCOUNT = "same_account"  # a correction that pays to the account that failed
     REPAYMENT = "repayment"  # a new original for what can't be corrected any more
     ADOPT = "adopt"  # a bill that a restored ledger has lost
@@ -144,6 +145,13 @@ class Proposal:
         if self.approved_at is not None:
             return "approved"
         return "expired" if now >= self.expires_at else "waiting"
+
+    @property
+    def about(self) -> str:
+        """What it is about, as people know it: of a transfer, whose id is the subject, the PI and the beneficiary."""
+        if self.act == Act.TRANSFER:
+            return f"{self.parameters['pi_number']} {self.parameters['beneficiary_number']}"
+        return self.subject
 
     @property
     def people(self) -> str:

@@ -1,7 +1,7 @@
 """A proposed act shown before it is done, and done once another person has approved it: by the same code both times.
 
-What the ledger does by itself (settling, a sanction, a phrase) is done in the transaction that writes the approval.
-What calls the treasury is done by a DAG run that shows the proposal, and looks at it once more
+What the ledger does by itself (settling, another transfer, a sanction, a phrase) is done in the transaction that
+writes the approval. What calls the treasury is done by a DAG run that shows the proposal, and looks at it once more
 (`ifms.ledger.proposals.use`).
 Facts: money-rules.md R13.
 """
@@ -17,13 +17,13 @@ from typing import Any
 from uuid import UUID
 
 from ifms.errors import BadInputError, ConflictError
-from ifms.ledger import instructions, outbox, payments, phrases, proposals, restores, sanctions
+from ifms.ledger import failures, instructions, outbox, payments, phrases, proposals, restores, sanctions
 from ifms.ledger.database import Connection
 from ifms.ledger.proposals import Act, Approval, Proposal, Rehearsal
 from ifms.services import correction_order, manual_settlement
 from ifms.wire.bank import mask_long_numbers
 
-BY_THE_LEDGER = frozenset({Act.SETTLE, Act.SANCTION, Act.PHRASE})
+BY_THE_LEDGER = frozenset({Act.SETTLE, Act.TRANSFER, Act.SANCTION, Act.PHRASE})
 """Done in the transaction of the approval; the others by a DAG run, or by the ledger's owner (`Act.RELEASE`)."""
 
 
@@ -178,6 +178,21 @@ def _do(connection: Connection, proposal: Proposal, approval: Approval) -> None:
                 typed=proposal.subject,
                 approval=approval,
             )
+        case Act.TRANSFER:
+            transfer = UUID(proposal.subject)
+            if failures.not_paid(connection, transfer) != given:
+                raise ConflictError(
+                    f"transfer {transfer} is told otherwise by now than was proposed: look at it on the page Failures, "
+                    "and propose it anew; nothing was done"
+                )
+            failures.settle_transfer(
+                connection,
+                transfer,
+                has_paid=given["has_paid"],
+                reason=proposal.reason,
+                person=person,
+                approval=approval,
+            )
         case Act.SANCTION:
             sanctions.set_closed(
                 connection,
@@ -239,6 +254,17 @@ def _state(connection: Connection, proposal: Proposal) -> _State:
                     f"{tenant}:{payment}",
                 ):
                     found["message", f"{topic} #{message}"] = told or "-"
+        case Act.TRANSFER:
+            for utr, state, payee, step in read(
+                "SELECT t.utr_number, t.state, b.beneficiary_number, "
+                "CASE WHEN b.other_transfer IS NULL THEN b.next_step ELSE 'NOTHING' END "
+                "FROM ifms.doubtful_transfer t LEFT JOIN ifms.failed_beneficiary b ON b.id = t.beneficiary_payment_id "
+                "WHERE t.id = %s",
+                UUID(proposal.subject),
+            ):
+                found["transfer", utr] = state
+                if payee is not None:
+                    found["next_step", payee] = step
         case Act.SANCTION:
             sanction = UUID(proposal.subject)
             for (closed,) in read("SELECT closed_at IS NOT NULL FROM ifms.sanction WHERE id = %s", sanction):
@@ -273,7 +299,9 @@ def _changes(before: _State, after: _State) -> Iterable[Change]:
 
 def _payees(connection: Connection, proposal: Proposal) -> tuple[Payee, ...]:
     """Whom it is about: those of the PI who are named, or all of them."""
-    named = proposal.parameters.get("payees")
+    named, number = proposal.parameters.get("payees"), proposal.subject
+    if proposal.act == Act.TRANSFER:
+        named, number = [proposal.parameters["beneficiary_number"]], proposal.parameters["pi_number"]
     rows = connection.execute(
         """
         SELECT DISTINCT ON (b.beneficiary_number)
@@ -285,7 +313,7 @@ def _payees(connection: Connection, proposal: Proposal) -> tuple[Payee, ...]:
         ORDER BY b.beneficiary_number, b.created_at DESC, b.id
         """,
         {
-            "number": proposal.subject,
+            "number": number,
             "payment": proposal.subject if proposal.act == Act.RESUBMISSION else None,
             "named": None if named is None else list(named),
             "tenant": proposal.parameters.get("tenant"),

@@ -15,10 +15,11 @@ from ifms.cities import Cities
 from ifms.errors import BadInputError, ConflictError
 from ifms.ledger import failures as ledger_failures
 from ifms.ledger.database import Connection
+from ifms.ledger.proposals import Act
 from ifms.queries import failures as reads
 from ifms.queries import names
 from ifms.queries.failures import Criteria, Reported, Transfer, Unpaid
-from ifms_airflow.api import dag_runs, writes
+from ifms_airflow.api import dag_runs, proposing, writes
 from ifms_airflow.api.access import INSTRUCTIONS, READ, Entitled, User, may_start, require_act, starts
 from ifms_airflow.api.digit import Text
 from ifms_airflow.api.forms import Reason, see_other, status_of
@@ -87,6 +88,8 @@ def settle_transfer(
     row = _look(ledger, given, reads.transfers, form.id)
     if form.paid is None:
         return _show(request, user, given, ledger, form, t("fail.which"), 400)
+    if not form.paid and proposing.needed(ledger, Act.TRANSFER):
+        return _propose(request, user, given, ledger, form, row)
     act = partial(ledger_failures.settle_transfer, transfer_id=row.id, has_paid=form.paid)
     told = {"transfer": row.id, "utr_number": row.utr_number, "has_paid": form.paid}
     told |= {"pi_number": row.pi_number, "beneficiary_number": row.beneficiary_number}
@@ -123,6 +126,21 @@ def _look(ledger: Reads, given: Rights, find: Callable[[Connection, Criteria, Ci
         raise HTTPException(409, t("fail.gone"))
     require_act(given, found[0].tenant_id)
     return found[0]
+
+
+def _propose(request: Request, user: User, given: Rights, ledger: Reads, form: Word, row: Transfer) -> Response:
+    """Propose that a transfer has not paid: another person then says yes or no."""
+    try:
+        with ledger.connection() as connection:
+            wanted = ledger_failures.not_paid(connection, row.id)
+        made = proposing.propose(
+            user, Act.TRANSFER, str(row.id), wanted, tenant_id=row.tenant_id, reason=form.reason, amount=row.amount
+        )
+    except BadInputError:
+        return _show(request, user, given, ledger, form, t("fail.reason.missing"), 400)
+    except ConflictError as error:
+        return _show(request, user, given, ledger, form, str(error), status_of(error))
+    return proposing.shown(request, made)
 
 
 def _settle(
@@ -186,6 +204,7 @@ def _show(
         cut=[len(rows) > MOST_ROWS for rows in found],
         most=MOST_ROWS,
         may_settle=given.act if may_start(user, given, INSTRUCTIONS) else Cities.NONE,
+        two=proposing.needed(ledger, Act.TRANSFER),
         done=done if done in DONE else None,
         said=form if isinstance(form, Closing) else None,
         error=error,

@@ -46,6 +46,8 @@ DAGS = {
     Act.ADOPT: INSTRUCTIONS,
 }
 """What does an act that calls the treasury."""
+UNSHOWN = {"payees", "has_paid"}
+"""Parameters that the page shows in another way: by the list of payees, and by the name of the act."""
 
 
 router = APIRouter(dependencies=[READ])
@@ -268,7 +270,7 @@ def _show(
         proposal=proposal,
         state=state,
         preview=preview,
-        given=[(key, value) for key, value in proposal.parameters.items() if key != "payees"],
+        given=[(key, value) for key, value in proposal.parameters.items() if key not in UNSHOWN],
         may_approve=may and preview is not None and (said.single_person or not mine),
         alone=mine and said.single_person,
         may_begin=may and state == "approved" and dag_id is not None and started is None,

@@ -3,6 +3,7 @@
 from datetime import date
 
 import pytest
+from support import second_person
 from support.databases import rewrite
 from support.keys import KEYRING
 
@@ -86,6 +87,26 @@ def test_another_transfer_is_listed_and_settled(ledger, capsys, word):
         "its bank says so",
     )
     assert run(capsys, "list", "--dsn", ledger.dsn)[1] == NOTHING
+
+
+def test_that_it_has_paid_is_said_where_a_second_person_is_needed_too(ledger, capsys):
+    ledger.fund(1000)
+    ledger.instruct(*ledger.payment(100))
+    with ledger.connect() as connection:
+        connection.execute(
+            "INSERT INTO ifms.other_transfer (beneficiary_row, utr_number) SELECT id, 'UTR2' FROM ifms.beneficiary LIMIT 1"
+        )
+    second_person.needed(ledger.dsn)
+    found = str(ledger.one("SELECT id FROM ifms.other_transfer"))
+    code, out, err = run(capsys, "settle-transfer", found, "--not-paid", "--dsn", ledger.dsn, "--reason", "asked")
+    assert (code, out, "this needs a second person (transfer): propose it on the adapter's pages" in err) == (
+        1,
+        "",
+        True,
+    )
+    assert ledger.one("SELECT settled_at FROM ifms.other_transfer") is None
+    assert run(capsys, "settle-transfer", found, "--paid", "--dsn", ledger.dsn, "--reason", "asked")[0] == 0
+    assert ledger.one("SELECT has_paid FROM ifms.other_transfer") is True
 
 
 def test_who_must_not_be_paid_any_more_is_closed_and_told_of_no_more(ledger, capsys):

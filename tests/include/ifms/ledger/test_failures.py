@@ -7,12 +7,14 @@ from uuid import uuid4
 
 import pytest
 from psycopg import errors, sql
+from support import second_person
 from support.databases import rewrite
 from support.keys import KEYRING
 
-from ifms.errors import BadInputError, ConflictError, SealError
-from ifms.ledger import failures, instructions
+from ifms.errors import BadInputError, ConflictError, SealError, SecondPersonError
+from ifms.ledger import failures, instructions, proposals
 from ifms.ledger.beneficiaries import Failure
+from ifms.ledger.proposals import Act
 from ifms.ledger.statuses import Event
 from ifms.wire.bank import same_utr
 
@@ -427,6 +429,51 @@ def test_who_has_failed_by_a_transfer_that_was_told_otherwise_is_not_kept_from_c
     assert row in ledger.db.transact(lambda c: failures.may_be_paid(c, [row]))
     ledger.db.transact(lambda c: failures.settle_transfer(c, found, has_paid=has_paid, reason="asked", person="sample"))
     assert ledger.db.transact(lambda c: failures.may_be_paid(c, [row])) == {}
+
+
+def test_that_it_has_not_paid_needs_a_second_person(ledger):
+    ledger.fund(1000)
+    pi, _ = ledger.instruct(*ledger.payment(100))
+    with ledger.connect() as connection:
+        connection.execute(
+            "INSERT INTO ifms.other_transfer (beneficiary_row, utr_number) SELECT id, 'UTR2' FROM ifms.beneficiary"
+            " WHERE payment_instruction_id = %s ORDER BY beneficiary_number LIMIT 1",
+            (pi.id,),
+        )
+    second_person.needed(ledger.dsn)
+    found, number = ledger.row(
+        "SELECT t.id, b.beneficiary_number FROM ifms.other_transfer t JOIN ifms.beneficiary b ON b.id = beneficiary_row"
+    )
+
+    def settle(has_paid, approval=None):
+        said = {"reason": "asked", "person": "asha", "approval": approval}
+        ledger.db.transact(lambda c: failures.settle_transfer(c, found, has_paid=has_paid, **said))
+
+    with pytest.raises(SecondPersonError, match=rf"{found}: this needs a second person \(transfer\)"):
+        settle(has_paid=False)
+    wanted = ledger.db.transact(lambda c: failures.not_paid(c, found))
+    assert wanted == {
+        "has_paid": False,
+        "pi_number": pi.pi_number,
+        "beneficiary_number": number,
+        "utr_number": "UTR2",
+        "known_utr_number": "-",
+    }
+    given = {"tenant_id": pi.tenant_id, "reason": "its bank says so", "person": "meena"}
+    made = ledger.db.transact(lambda c: proposals.propose(c, Act.TRANSFER, str(found), wanted, **given))
+    with pytest.raises(SecondPersonError, match="is not approved"):
+        settle(has_paid=False, approval=made.id)
+    assert ledger.one("SELECT settled_at FROM ifms.other_transfer") is None
+    ledger.db.transact(lambda c: proposals.approve(c, made.id, "ravi"))
+    settle(has_paid=False, approval=made.id)
+    assert ledger.row("SELECT has_paid, settled_by, settled_reason FROM ifms.other_transfer") == (
+        False,
+        "meena, approved by ravi",
+        "its bank says so",
+    )
+    assert ledger.one("SELECT done_at FROM ifms.proposal") is not None
+    with pytest.raises(ConflictError, match="no open transfer"):
+        ledger.db.transact(lambda c: failures.not_paid(c, found))
 
 
 def test_each_of_the_three_is_settled_as_what_it_is_alone(ledger):

@@ -43,6 +43,15 @@ def test_what_can_not_be_read_is_named(name: str, text: str):
         Policy.of({name: text})
 
 
+def test_a_ledger_needs_two_for_all_of_them_before_anything_is_said(ledger_dsn: str):
+    with psycopg.connect(ledger_dsn) as owner:
+        [said] = owner.execute(
+            "SELECT column_default FROM information_schema.columns "
+            "WHERE (table_name, column_name) = ('second_person', 'acts')"
+        ).fetchone() or [""]
+    assert said == "'{" + ",".join(Act) + "}'::text[]"
+
+
 def test_migrating_says_it_in_the_ledger(ledger_dsn: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv(ACTS, "settle")
     monkeypatch.setenv(ABOVE, "1000")

@@ -6,12 +6,13 @@ from uuid import uuid4
 import psycopg
 import pytest
 from support import second_person
-from support.databases import as_worker
+from support.databases import as_worker, rewrite
+from support.failed import failing, mend, original, paid_and_failed, revisions
 from support.ledger import TENANT, copy_instructions
 from support.uncertain import on, pi, reserved
 
-from ifms.errors import BadInputError, ConflictError, LedgerError, SecondPersonError
-from ifms.ledger import payments, phrases, proposals, sanctions
+from ifms.errors import BadInputError, ConflictError, LedgerError, SecondPersonError, SweepNeedsAttentionError
+from ifms.ledger import failures, payments, phrases, proposals, sanctions
 from ifms.ledger.proposals import Act, Rehearsal
 from ifms.services import manual_settlement
 from ifms.services import proposals as module
@@ -318,6 +319,117 @@ def test_a_sanction_is_closed_and_opened_by_two(wanted):
         approve(wanted, made)
         [said] = wanted.rows("SELECT closed, person, reason FROM ifms.sanction_closing ORDER BY id DESC LIMIT 1")
         assert (said["closed"], said["person"], said["reason"]) == (closed, "asha, approved by ravi", "asked by phone")
+
+
+@pytest.fixture
+def doubtful(adapter):
+    """A ledger with a failed beneficiary of whom another transfer is told, where a second person is needed."""
+    paid_and_failed(adapter)
+    mend(adapter)
+    tell(adapter, "RBI-OTHER")
+    second_person.needed(adapter.dsn)
+    return adapter
+
+
+def tell(adapter, utr):
+    with psycopg.connect(adapter.dsn) as connection:
+        connection.execute(
+            "INSERT INTO ifms.other_transfer (beneficiary_row, utr_number) SELECT id, %s FROM ifms.failed_beneficiary",
+            (utr,),
+        )
+
+
+def transfer(adapter, utr="RBI-OTHER"):
+    [row] = adapter.rows("SELECT * FROM ifms.doubtful_transfer WHERE utr_number = %s", utr)
+    return row
+
+
+def settle_transfer(adapter, approval=None, *, has_paid=False):
+    found = transfer(adapter)["id"]
+    given = {"has_paid": has_paid, "reason": "x", "person": "asha", "approval": approval}
+    return on(adapter, lambda c: failures.settle_transfer(c, found, **given))
+
+
+def not_paid(adapter, utr="RBI-OTHER", **changes):
+    row = transfer(adapter, utr)
+    given = on(adapter, lambda c: failures.not_paid(c, row["id"]))
+    return propose(adapter, act=Act.TRANSFER, subject=str(row["id"]), parameters=given | changes, amount=row["amount"])
+
+
+def test_that_another_transfer_has_not_paid_is_said_by_two(doubtful):
+    row, [number], before = transfer(doubtful), failing(doubtful), state(doubtful)
+    with pytest.raises(SecondPersonError, match="needs a second person .transfer."):
+        settle_transfer(doubtful)
+    with pytest.raises(SecondPersonError, match="is not of this act"):
+        settle_transfer(doubtful, uuid4())
+    made = not_paid(doubtful)
+    assert made.about == f"{original(doubtful)['pi_number']} {number}"
+    assert made.parameters == {
+        "has_paid": False,
+        "pi_number": original(doubtful)["pi_number"],
+        "beneficiary_number": number,
+        "utr_number": "RBI-OTHER",
+        "known_utr_number": row["known_utr_number"],
+    }
+    found = shown(doubtful, made)
+    assert [(e.what, e.which, e.before, e.after) for e in found.changes] == [
+        ("transfer", "RBI-OTHER", "OPEN", "NOT PAID"),
+        ("next_step", number, "NOTHING", "CORRECT"),
+    ]
+    [payee] = found.payees
+    assert (payee.beneficiary_number, payee.amount, payee.status) == (number, row["amount"], "Payment Failed")
+    with pytest.raises(SecondPersonError, match="is not approved"):
+        settle_transfer(doubtful, made.id)
+    with pytest.raises(SecondPersonError, match="another person approves it"):
+        approve(doubtful, made, "asha")
+    assert state(doubtful) == before
+    with pytest.raises(SweepNeedsAttentionError, match="settle that transfer"):
+        doubtful.correct()
+    assert (transfer(doubtful)["state"], revisions(doubtful)) == ("OPEN", [])
+    approve(doubtful, made)
+    said = transfer(doubtful)
+    assert (said["state"], said["settled_by"], said["settled_reason"]) == (
+        "NOT PAID",
+        "asha, approved by ravi",
+        "asked by phone",
+    )
+    doubtful.correct()
+    assert len(revisions(doubtful)) == 1
+    with pytest.raises((SecondPersonError, ConflictError)):
+        settle_transfer(doubtful, made.id)
+
+
+def test_that_another_transfer_has_paid_frees_nothing_and_is_said_by_one(doubtful):
+    made = not_paid(doubtful)
+    settle_transfer(doubtful, has_paid=True)
+    assert (transfer(doubtful)["state"], transfer(doubtful)["settled_by"]) == ("PAID", "asha")
+    with pytest.raises(ConflictError, match="there is no open transfer"):
+        approve(doubtful, made, digest="0" * 64)
+    doubtful.correct()
+    assert revisions(doubtful) == []
+
+
+def test_each_of_two_transfers_of_one_beneficiary_has_its_own_proposal(doubtful):
+    tell(doubtful, "RBI-THIRD")
+    one, two = not_paid(doubtful), not_paid(doubtful, "RBI-THIRD")
+    assert [each.what for each in shown(doubtful, one).changes] == ["transfer"], "the other one still keeps who failed"
+    with pytest.raises(SecondPersonError, match="is not of this act"):
+        settle_transfer(doubtful, two.id)
+    approve(doubtful, two)
+    assert [transfer(doubtful, utr)["state"] for utr in ("RBI-OTHER", "RBI-THIRD")] == ["OPEN", "NOT PAID"]
+
+
+def test_a_transfer_that_is_told_otherwise_by_now_is_not_approved(doubtful):
+    with pytest.raises(ConflictError, match="is told otherwise by now"):
+        not_paid(doubtful, known_utr_number="another")
+    made = not_paid(doubtful)
+    digest = shown(doubtful, made).digest
+    rewrite(doubtful.dsn, "UPDATE ifms.beneficiary SET utr_number = 'RBI-NEW' WHERE status = 'Payment Failed'")
+    with pytest.raises(ConflictError, match="is told otherwise by now"):
+        approve(doubtful, made, digest=digest)
+    with pytest.raises(SecondPersonError, match="is not of this act"):
+        settle_transfer(doubtful, made.id)
+    assert transfer(doubtful)["state"] == "OPEN"
 
 
 def test_a_phrase_is_added_by_two(wanted):

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from support import second_person
 from support.adapter import Adapter
 from support.api import audited
 from support.failed import TENANT, failing, mend, original, paid_and_failed, revisions
@@ -148,6 +149,36 @@ def test_who_has_failed_is_corrected_only_when_the_other_transfer_has_not_paid(
     assert ("another transfer has paid. Close it" in now) is (paid == "true")
     there = api("viewer", cookie=True).get("/ifms/failures", params={"settled": "true"}).text
     assert f"<b>{'It has paid' if paid == 'true' else 'It has not paid'}</b>" in there
+
+
+@pytest.mark.parametrize("client", ["user", "admin"])
+def test_that_a_transfer_has_not_paid_is_proposed_where_it_needs_two(
+    api: Any, adapter: Adapter, airflow_db: str, ids: dict[str, str], client: str
+):
+    browser, before = api(client, cookie=True), settled(adapter)
+    assert "needs a second person" not in browser.get("/ifms/failures").text
+    second_person.needed(adapter.dsn)
+    assert browser.get("/ifms/failures").text.count("needs a second person") == 1
+    missing = settle(browser, "transfer", ids["transfer"], reason=" \n")
+    assert (missing.status_code, "A reason is missing" in missing.text) == (400, True)
+    assert adapter.rows("SELECT FROM ifms.proposal") == []
+    answer = settle(browser, "transfer", ids["transfer"], reason="asked by\n phone")
+    [made] = adapter.rows("SELECT * FROM ifms.proposal")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/ifms/proposal?id={made['id']}")
+    assert (made["act"], made["subject"], made["tenant_id"]) == ("transfer", ids["transfer"], TENANT)
+    [row] = adapter.rows("SELECT * FROM ifms.doubtful_transfer")
+    assert (made["amount"], made["reason"], made["proposed_by"]) == (
+        row["amount"],
+        "asked by phone",
+        f"sample-{client}",
+    )
+    assert audited(airflow_db)[0][0] == "ifms.proposed"
+    again = settle(browser, "transfer", ids["transfer"])
+    assert (again.status_code, "has proposed this of" in again.text) == (409, True)
+    assert settled(adapter) == before
+    paid = settle(browser, "transfer", ids["transfer"], paid="true")
+    assert paid.headers["location"] == "/ifms/failures?done=transfer", "that frees nothing, and needs nobody else"
+    assert settled(adapter)[0][0]["has_paid"] is True
 
 
 @pytest.mark.parametrize("kind", ACTS)

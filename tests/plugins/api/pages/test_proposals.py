@@ -189,6 +189,51 @@ def test_a_sanction_and_a_phrase(browser: Any, other: Any, adapter: Adapter, tre
     assert phrase == {"text": answer["template"], "added_by": "sample-user, approved by sample-admin"}
 
 
+def test_another_transfer_that_has_not_paid(browser: Any, other: Any, adapter: Adapter):
+    from ifms_airflow.api.pages.render import rupees
+
+    paid_and_failed(adapter)
+    mend(adapter)
+    with psycopg.connect(adapter.dsn) as owner:
+        owner.execute(
+            "INSERT INTO ifms.other_transfer (beneficiary_row, utr_number) SELECT id, 'RBI-OTHER' FROM ifms.failed_beneficiary"
+        )
+    second_person.needed(adapter.dsn)
+    [row] = adapter.rows("SELECT * FROM ifms.doubtful_transfer")
+    data = {"id": str(row["id"]), "paid": "false", "reason": "its bank was asked"}
+    assert "/ifms/proposal?id=" in browser.post("/ifms/failures/transfer", data=data).headers["location"]
+    assert adapter.rows("SELECT state FROM ifms.doubtful_transfer") == [{"state": "OPEN"}]
+    for client in (browser, other):
+        page = shown(client, adapter).text
+        for text in (
+            f"Another transfer has not paid: {row['pi_number']} {row['beneficiary_number']}",
+            "RBI-OTHER",
+            row["known_utr_number"],
+            rupees(row["amount"]),
+            "its bank was asked",
+            "may be corrected, and is paid again",
+            "NOT PAID",
+            "CORRECT",
+            "********",
+        ):
+            assert text in page, text
+        assert f"{row['pi_number']} {row['beneficiary_number']}" in client.get("/ifms/proposals").text
+    assert approve(browser, adapter).status_code == 403
+    with pytest.raises(SweepError, match="settle that transfer"):
+        adapter.correct()
+    assert revisions(adapter) == []
+    assert approve(other, adapter).status_code == 303
+    [said] = adapter.rows("SELECT state, settled_by, settled_reason FROM ifms.doubtful_transfer")
+    assert said == {
+        "state": "NOT PAID",
+        "settled_by": "sample-user, approved by sample-admin",
+        "settled_reason": "its bank was asked",
+    }
+    assert "RBI-OTHER" in shown(browser, adapter).text, "what was approved can be read later, too"
+    adapter.correct()
+    assert len(revisions(adapter)) == 1
+
+
 # What a DAG run does ----------------------------------------------------------------------------------------------------
 
 

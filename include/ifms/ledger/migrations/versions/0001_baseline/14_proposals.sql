@@ -7,7 +7,7 @@
 CREATE TABLE ifms.second_person (
     only_row           boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     -- As ifms.proposal has them; correction and resubmission count from above_amount on.
-    acts               text[] NOT NULL DEFAULT '{settle,same_account,repayment,adopt,release,sanction,phrase,correction,resubmission}',
+    acts               text[] NOT NULL DEFAULT '{settle,transfer,same_account,repayment,adopt,release,sanction,phrase,correction,resubmission}',
     above_amount       numeric(15, 2) CHECK (above_amount >= 0 AND above_amount <> 'NaN'),
     proposal_days      integer NOT NULL DEFAULT 7 CHECK (proposal_days BETWEEN 1 AND 90),
     single_person      boolean NOT NULL DEFAULT false
@@ -21,8 +21,8 @@ CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON ifms.second_person FOR
 
 CREATE TABLE ifms.proposal (
     id            uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-    act           text NOT NULL CHECK (act IN ('settle', 'same_account', 'repayment', 'adopt', 'release', 'sanction',
-                                               'phrase', 'correction', 'resubmission')),
+    act           text NOT NULL CHECK (act IN ('settle', 'transfer', 'same_account', 'repayment', 'adopt', 'release',
+                                               'sanction', 'phrase', 'correction', 'resubmission')),
     tenant_id     text CHECK (tenant_id <> ''),
     subject       text NOT NULL CHECK (btrim(subject) <> '' AND length(subject) <= 1000),
     -- What the act is given; accounts by their last four digits alone.
