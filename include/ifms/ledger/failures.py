@@ -265,14 +265,14 @@ def not_paid(connection: Connection, transfer_id: UUID) -> dict[str, Any]:
     """
     found = connection.execute(
         """
-        SELECT pi_number, beneficiary_number, utr_number, coalesce(known_utr_number, '-') FROM ifms.doubtful_transfer
-        WHERE id = %s AND state = 'OPEN'
+        SELECT pi_number, beneficiary_number, utr_number, coalesce(known_utr_number, '-'), coalesce(not_as_sent, '-')
+        FROM ifms.doubtful_transfer WHERE id = %s AND state = 'OPEN'
         """,
         (transfer_id,),
     )
     _one(found.rowcount, f"no open transfer {transfer_id}")
     [told] = found.fetchall()
-    names = ("pi_number", "beneficiary_number", "utr_number", "known_utr_number")
+    names = ("pi_number", "beneficiary_number", "utr_number", "known_utr_number", "not_as_sent")
     return {"has_paid": False, **dict(zip(names, told, strict=True))}
 
 

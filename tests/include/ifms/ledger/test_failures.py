@@ -458,6 +458,7 @@ def test_that_it_has_not_paid_needs_a_second_person(ledger):
         "beneficiary_number": number,
         "utr_number": "UTR2",
         "known_utr_number": "-",
+        "not_as_sent": "-",
     }
     given = {"tenant_id": pi.tenant_id, "reason": "its bank says so", "person": "meena"}
     made = ledger.db.transact(lambda c: proposals.propose(c, Act.TRANSFER, str(found), wanted, **given))

@@ -370,6 +370,7 @@ def test_that_another_transfer_has_not_paid_is_said_by_two(doubtful):
         "beneficiary_number": number,
         "utr_number": "RBI-OTHER",
         "known_utr_number": row["known_utr_number"],
+        "not_as_sent": "-",
     }
     found = shown(doubtful, made)
     assert [(e.what, e.which, e.before, e.after) for e in found.changes] == [

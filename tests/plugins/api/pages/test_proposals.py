@@ -196,7 +196,8 @@ def test_another_transfer_that_has_not_paid(browser: Any, other: Any, adapter: A
     mend(adapter)
     with psycopg.connect(adapter.dsn) as owner:
         owner.execute(
-            "INSERT INTO ifms.other_transfer (beneficiary_row, utr_number) SELECT id, 'RBI-OTHER' FROM ifms.failed_beneficiary"
+            "INSERT INTO ifms.other_transfer (beneficiary_row, utr_number, not_as_sent)"
+            " SELECT id, 'RBI-OTHER', 'it names another account' FROM ifms.failed_beneficiary"
         )
     second_person.needed(adapter.dsn)
     [row] = adapter.rows("SELECT * FROM ifms.doubtful_transfer")
@@ -209,6 +210,7 @@ def test_another_transfer_that_has_not_paid(browser: Any, other: Any, adapter: A
             f"Another transfer has not paid: {row['pi_number']} {row['beneficiary_number']}",
             "RBI-OTHER",
             row["known_utr_number"],
+            "it names another account",
             rupees(row["amount"]),
             "its bank was asked",
             "may be corrected, and is paid again",
