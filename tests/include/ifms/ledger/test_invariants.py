@@ -480,7 +480,7 @@ DAMAGES = {
     "two payments are paid by one number": Damage(
         "numbers_name_one_payment",
         f"""INSERT INTO ifms.payment SELECT (jsonb_populate_record(y, jsonb_build_object('id', gen_random_uuid(),
-                'payment_number', lower(y.payment_number)))).*
+                'payment_id', '', 'payment_number', lower(y.payment_number)))).*
             FROM ifms.payment y JOIN {PI} p ON p.id = y.paid_by WHERE p.pi_number = '{{paid}}'""",
         " of od.samplea, whose numbers differ in nothing else, have a PI each",
         frozenset({"payment_and_its_instruction"}),

@@ -51,7 +51,7 @@ VIEWS = [
 ]
 # What a reader may run: they reckon with what they are given, and look at no row; but for the one that counts, and
 # leaves small numbers out.
-RUN_BY_READERS = {"correct_by", "financial_year", "without_numbers", "texts_of", "payments_by_group"}
+RUN_BY_READERS = {"correct_by", "financial_year", "without_numbers", "texts_of", "payments_by_group", "plain_number"}
 CYCLE = (Event.ACCEPTED, Event.APPROVED, Event.ADVISED, Event.PAID)
 
 
