@@ -1,5 +1,6 @@
 """F26: allotments, withdrawals and repetitions arrive while payments are reserved and debited on the same sanctions."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import psycopg
@@ -11,6 +12,7 @@ from ifms import clock
 from ifms.sweep.scope import Scope
 
 TENANT = "od.samplea"
+LONG_AGO = timedelta(days=400)  # in another year, whatever day it is
 NOTHING_BY_ITSELF = {"allotment_initial": ["0.00"], "allotment_additional": "0.00", "allotment_withdrawal": "0.00"}
 
 pytestmark = [
@@ -67,7 +69,7 @@ def green(endings):
 def test_every_rupee_is_accounted_for_while_allotments_and_debits_cross(adapter, treasury, simulators, allot, sanction):
     """Each round tells of two more allotments while VA asks, PI pays and PIS follows; a backfill tells all again."""
     master = sanction()["master_allotment_id"]
-    everything_again = Scope(since=clock.now().replace(year=clock.now().year - 2))
+    everything_again = Scope(since=clock.now() - 2 * LONG_AGO)
     for number in range(1, 5):
         allot("Additional allotment", f"{number}000.00", master)
         allot("Allotment withdrawal", "100.00", master)
@@ -126,7 +128,7 @@ def test_an_addition_told_before_its_initial_allotment_counts_once_that_has_come
 ):
     """Out of order: the initial one is entered so far back, in another year, that only a backfill hears of it."""
     adapter.treasury_changes = {"use_earlier_years": True}
-    long_ago = clock.now().replace(year=clock.now().year - 1)
+    long_ago = clock.now() - LONG_AGO
     allot("Initial Allotment", "1000.00", "7000000001", stamp=f"{long_ago:%Y-%m-%d %H:%M:%S}")
     allot("Additional allotment", "500.00", "7000000001")
     bills(simulators, 3, 500)
@@ -135,7 +137,7 @@ def test_an_addition_told_before_its_initial_allotment_counts_once_that_has_come
     said = [p for ending in endings for p in ending.problems if "has not come" in p]
     assert len(said) == 1
     assert treasury.accepted == {}
-    backfill = Job("VA", Scope(since=long_ago.replace(day=1)))
+    backfill = Job("VA", Scope(since=long_ago - timedelta(days=1)))
     assert green(at_once(adapter, backfill, backfill, Job("VA"), Job("PI")))
     adapter.run("PI")
     found = sanction("7000000001")
@@ -145,7 +147,7 @@ def test_an_addition_told_before_its_initial_allotment_counts_once_that_has_come
 
 def test_a_backfill_asks_from_its_own_day_though_another_run_holds_every_claim(adapter, treasury, allot, sanction):
     """That run asks from another day: what the backfill is for would be left out, and its run would be green."""
-    long_ago = clock.now().replace(year=clock.now().year - 1)
+    long_ago = clock.now() - LONG_AGO
     allot("Initial Allotment", "1000.00", "7000000001", stamp=f"{long_ago:%Y-%m-%d %H:%M:%S}")
     with psycopg.connect(adapter.dsn) as connection:
         connection.execute(
@@ -153,7 +155,7 @@ def test_a_backfill_asks_from_its_own_day_though_another_run_holds_every_claim(a
             "polled_at = now() + interval '1 hour'"
         )
     before = adapter.rows("SELECT * FROM ifms.va_watermark ORDER BY id")
-    adapter.run("VA", Scope(since=long_ago.replace(day=1)))
+    adapter.run("VA", Scope(since=long_ago - timedelta(days=1)))
     assert sanction("7000000001")["allotted_amount"] == 1000
     assert adapter.rows("SELECT * FROM ifms.va_watermark ORDER BY id") == before
     assert_money_is_right(adapter, treasury)
