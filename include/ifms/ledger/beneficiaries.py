@@ -194,7 +194,8 @@ class Tally:
     """How beneficiaries stand, and, where a reply has just been recorded, which of them it found paid, of whom.
 
     `under_another_utr` are those of whom an earlier reply has told another payment; nobody knows yet which counts.
-    `not_as_sent` says of whom it tells another account or IFSC than was sent, and that.
+    `not_as_sent` says of whom it tells another account or IFSC than was sent, or a voucher of a day that can't be, and
+    what differs; by beneficiary number.
     """
 
     waiting: int

@@ -24,6 +24,8 @@ from ifms.wire.pd import PdRequest, PdRow
 from ifms.wire.phrasebook import Meaning, Phrasebook
 from ifms.wire.scroll import PaidBeneficiary
 
+_SETTLE = "and settle it on the page Failures, or by `ifms failures settle-transfer`"
+
 
 @dataclass(frozen=True)
 class Recorded:
@@ -174,10 +176,10 @@ def _to_ask(own: Tally) -> Iterator[str]:
     """What a person must ask the treasury: of whom it tells another payment than before, or than was sent."""
     if own.under_another_utr:
         told = ", ".join(f"{payee.beneficiary_number} (before: {payee.utr_number})" for payee in own.under_another_utr)
-        yield f"the treasury tells another UTR than before of {told}: ask it whether it paid twice"
+        yield f"the treasury tells another UTR than before of {told}: ask it whether it paid twice, {_SETTLE}"
     if own.not_as_sent:
         told = ", ".join(f"{number} ({why})" for number, why in own.not_as_sent.items())
-        yield f"the scroll of {told} is not booked, but kept: ask the treasury whom it has paid, and settle it"
+        yield f"the scroll of {told} is not booked, but kept: ask the treasury whom it has paid, {_SETTLE}"
 
 
 def _complete(writes: Writes, pi: PaymentInstruction, claim: Claim, recorded: Recorded, **columns: object) -> Change:

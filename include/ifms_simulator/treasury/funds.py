@@ -128,7 +128,7 @@ class Funds:
                     "allotmentAmount": amount,
                     "allotmentTxnSlNo": "0",
                     "sanctioned": rupees(4 * paise(amount)),
-                    "stamp": f"{year}-04-01 10:00:00",
+                    "stamp": f"{year}-04-01 00:00:00",
                 },
             )
         later = ((ADDITIONAL, settings.allotment_additional), (WITHDRAWAL, settings.allotment_withdrawal))
@@ -142,7 +142,7 @@ class Funds:
                         "mstAllotmentDistId": str(base),
                         "allotmentAmount": amount,
                         "allotmentTxnSlNo": str(serial),
-                        "stamp": f"{year}-04-01 1{serial}:00:00",
+                        "stamp": f"{year}-04-01 00:00:0{serial}",
                     },
                 )
 
