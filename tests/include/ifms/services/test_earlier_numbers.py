@@ -13,7 +13,7 @@ from support.uncertain import a_day_later, on, pi, red, resubmit
 
 from ifms import clock
 from ifms.errors import SweepError, SweepNeedsAttentionError, SweepUnreachableError
-from ifms.ledger.phrases import add_phrase
+from ifms.ledger.phrases import add_phrase, withdraw_phrase
 from ifms.services import manual_settlement
 from ifms.services.correction_order import Order
 from ifms.services.earlier_numbers import EarlierNumbers
@@ -155,13 +155,15 @@ class Asked:
 
 @pytest.fixture
 def ask(adapter, earlier):
-    """Asks about those two, in a sweep."""
+    """Asks about those two, in a sweep; `meanwhile` happens once it has read the phrasebook."""
 
-    def asking(pis=earlier):
+    def asking(pis=earlier, meanwhile=lambda: None):
         config = adapter.simulators.treasury_config(**adapter.treasury_changes)
         sweep = adapter.sweep("PI")
         client = TreasuryClient(config, sweep.calls.record_login, login_pauses_seconds=(0.01,))
         with client, suppress(SweepUnreachableError), sweep:
+            assert sweep.phrasebook
+            meanwhile()
             hold = EarlierNumbers(sweep, client).doubt(pis)
         return Asked(hold, sweep)
 
@@ -261,3 +263,30 @@ def test_words_that_nobody_knows_are_kept_for_a_person_and_no_others(ask, earlie
     ask()
     kept = adapter.rows("SELECT service_id, times FROM ifms.unknown_answer")
     assert kept == ([{"service_id": "PIS", "times": 1}] if "nobody knows" in text else [])
+
+
+@pytest.fixture
+def phrase(adapter, treasury):
+    """The id of the site's phrase by which PIS says that it lacks a bill, in words that nobody knew."""
+    treasury.rule("PIS", "error", errorMsg="Sample books lack it")
+    added, _ = on(
+        adapter,
+        lambda c: add_phrase(c, ["PIS"], "Sample books lack it", "unknown bill", reason="x", added_by="a tester"),
+    )
+    return added
+
+
+def test_by_which_phrase_of_the_site_a_number_was_cleared_is_kept(ask, earlier, adapter, phrase):
+    assert ask().hold is None
+    kept = adapter.rows("SELECT phrase_id, payment_instruction_id AS pi FROM ifms.ended_by_phrase")
+    assert {(row["phrase_id"], row["pi"]) for row in kept} == {(phrase, pi.id) for pi in earlier}
+
+
+def test_a_phrase_that_is_withdrawn_meanwhile_clears_nothing(ask, earlier, adapter, phrase):
+    def withdraw():
+        on(adapter, lambda c: withdraw_phrase(c, phrase, reason="wrong", withdrawn_by="a tester"))
+
+    code, message = ask(meanwhile=withdraw).hold
+    assert code == SILENT
+    assert re.search(f"{earlier[0].pi_number} is FAILED here.*was withdrawn meanwhile.*; it is asked again$", message)
+    assert adapter.rows("SELECT FROM ifms.ended_by_phrase") == []

@@ -321,7 +321,8 @@ def test_a_scroll_of_another_account_than_was_sent_pays_nobody_and_stops_no_othe
     [kept] = adapter.rows("SELECT id FROM ifms.other_transfer")
     with psycopg.connect(adapter.dsn) as connection:
         failures.settle_transfer(connection, kept["id"], has_paid=True, reason="its bank has it", person="sample")
-    with pytest.raises(SweepNeedsAttentionError, match="is not booked"):
+    each = rf"BN-\S+ \(it names .*{said}.*\)"
+    with pytest.raises(SweepNeedsAttentionError, match=f"of {each}, {each} is not booked.* settle-transfer`"):
         adapter.run("PD")
     assert Counter(row["status"] for row in adapter.rows(statuses)) == {
         "Payment In Process": 2,
