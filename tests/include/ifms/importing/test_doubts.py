@@ -2,6 +2,7 @@
 
 import uuid
 from contextlib import suppress
+from itertools import product
 
 import psycopg
 import pytest
@@ -243,6 +244,25 @@ def test_a_phrase_of_the_site_counts_until_it_is_withdrawn(java, here):
         assert withdraw_phrase(owner, phrase, reason="it was wrong", withdrawn_by="another") == [pi]
     assert [row["uncertain"] for row in instructions(here, number).values()] == [True]
     never_paid_twice(java, here, number, pi)
+
+
+def test_each_phrase_of_the_site_by_which_each_pi_has_ended_is_kept(java, here):
+    """Withdrawing any of them puts each of these in doubt."""
+    pi, other = java.world.number["INITIATED"], "PI-SA/2024-25/900005"
+    texts = ("Sample: this head is closed", "Sample: so is this office")
+    said = f"[{', '.join(f'{{errorCode=null, errorMsg={text}}}' for text in texts)}]"
+    java.unanswered(pi, said)
+    java.another(other, pi, said, 60)
+    with psycopg.connect(here.dsn) as owner:
+        added = [
+            add_phrase(owner, ["PI"], text, "content error", reason="asked", added_by="sample")[0] for text in texts
+        ]
+    imported(java.world, here)
+    kept = here.rows(
+        "SELECT pi_number AS pi, phrase_id AS phrase FROM ifms.ended_by_phrase e "
+        "JOIN ifms.payment_instruction p ON p.id = e.payment_instruction_id"
+    )
+    assert sorted((row["pi"], row["phrase"]) for row in kept) == sorted(product((pi, other), added))
 
 
 def test_one_that_has_a_live_successor_is_in_doubt_all_the_same(java, here):
