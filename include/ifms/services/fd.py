@@ -166,7 +166,7 @@ def _write(
 ) -> list[str]:
     pi = instructions.lock(connection, bill_number)
     why = why_not(pi)
-    rows = [] if pi is None or why is not None else beneficiaries.of(connection, [pi.id])[pi.id]
+    rows = [] if pi is None else beneficiaries.of(connection, [pi.id])[pi.id]
     matched, new_unmatched = [], []
     for failure in reported:
         if pi is None or why is not None:
