@@ -114,6 +114,39 @@ def test_who_can_still_be_corrected_is_in_no_new_original(paid, three):
     assert sent(paid, "ORIGINAL") == []
 
 
+def test_each_of_those_who_failed_in_a_new_original_is_refused_by_the_first(paid, three):
+    numbers = three(mended=2)[:2]
+    long_ago(paid)
+    paid.correct(order(paid, beneficiary_numbers=tuple(numbers), new_original=True))
+    for service in ("PIS", "PAG", "PD"):
+        paid.run(service)
+    [anew] = sent(paid, "ORIGINAL")
+    fail(paid, numbers, anew["pi_number"])
+    paid.run("FD")
+    for number in numbers:
+        said = f"{number} was paid anew since, and failed once more: name {anew['pi_number']}"
+        with pytest.raises(SweepNeedsAttentionError, match=said):
+            paid.correct(order(paid, beneficiary_numbers=(number,)))
+
+
+def test_each_of_whom_another_transfer_is_told_is_named_and_paid_nothing(paid, three, treasury):
+    one, two, other = three(mended=3)
+    with psycopg.connect(paid.dsn) as connection:
+        connection.execute(
+            "INSERT INTO ifms.other_transfer (beneficiary_row, utr_number) SELECT id, 'RBI-OTHER'"
+            " FROM ifms.failed_beneficiary WHERE beneficiary_number = ANY(%s)",
+            ([one, two],),
+        )
+    told = "the treasury also tells that it is paid by RBI-OTHER"
+    with pytest.raises(SweepNeedsAttentionError, match=f"({one}, {two}|{two}, {one}): {told}"):
+        paid.correct(order(paid, beneficiary_numbers=(one, two, other)))
+    assert revisions(paid) == []
+    with pytest.raises(SweepNeedsAttentionError, match=rf"^2 problem\(s\).* {told}"):
+        paid.correct()
+    assert [paid_by(paid, each) for each in revisions(paid)] == [[other]]
+    assert treasury.state["calls"]["COR"] == 1
+
+
 def test_who_failed_in_a_new_original_is_corrected_by_that_one(paid, treasury):
     """And another failure of the first original by the first."""
     one, two, _ = (
