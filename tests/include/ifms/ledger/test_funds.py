@@ -657,6 +657,86 @@ def test_numbers_that_name_no_allotment_or_two_are_refused(named, numbers, found
         named(*numbers)
 
 
+def close(ledger, master):
+    with ledger.connect() as owner:
+        owner.execute(
+            "INSERT INTO ifms.sanction_closing (sanction_id, closed, reason, person) "
+            "SELECT id, true, 'sample', 'a tester' FROM ifms.sanction WHERE master_allotment_id = %s",
+            (master,),
+        )
+
+
+def test_ddos_that_are_not_known_and_have_money_are_named(ledger):
+    ledger.fund(1000)
+    ledger.fund(1000, "901")
+    ledger.allot(
+        allotment(master_allotment_id="902", ddo_code="SAMPLEDDO02"),
+        allotment(master_allotment_id="903", ddo_code="SAMPLEDDO03", amount=Decimal(0)),
+        allotment(master_allotment_id="904", ddo_code="SAMPLEDDO04", tenant_id=OTHER),
+    )
+
+    def unknown(*known):
+        return ledger.db.transact(lambda c: funds.ddos_unknown(c, TENANT, known))
+
+    assert unknown() == unknown("X") == sorted([DDO, "SAMPLEDDO02"])
+    assert unknown(DDO) == ["SAMPLEDDO02"]
+    close(ledger, "902")
+    assert unknown() == [DDO]
+
+
+# Two cities with one spending unit ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def elsewhere(ledger):
+    """`elsewhere(*allotments)`: those that count in another city than the one whose mark they were told by."""
+    place = allotment()
+    ledger.db.transact(
+        lambda c: funds.open_watermarks(c, [(TENANT, HEAD, DDO, place.grantee_code, place.ssu_id)]),
+    )
+    [mark] = ledger.db.transact(lambda c: funds.watermarks(c, [TENANT]))
+    return lambda *told: ledger.db.transact(lambda c: funds.counted_elsewhere(c, mark, told))
+
+
+def test_what_counts_on_a_sanction_of_another_city_is_told_with_that_city(ledger, elsewhere):
+    first = allotment(master_allotment_id="1", ssu_allotment_id="11")
+    added = allotment(
+        master_allotment_id="1", ssu_allotment_id="12", serial_no=3, kind=AllotmentKind.ADDITIONAL, amount=Decimal(5)
+    )
+    early = allotment(
+        master_allotment_id="2", ssu_allotment_id="21", serial_no=4, kind=AllotmentKind.ADDITIONAL, amount=Decimal(5)
+    )
+    ledger.allot(*(replace(each, tenant_id=OTHER) for each in (first, added, early)))
+    assert ledger.one("SELECT count(*) FROM ifms.allotment WHERE sanction_id IS NULL") == 1
+    assert elsewhere(first, added, early) == {first: OTHER, added: OTHER, early: OTHER}
+    assert elsewhere(first, replace(first, ssu_allotment_id="12"), replace(first, serial_no=3)) == {first: OTHER}
+    assert elsewhere() == {}
+    close(ledger, "1")
+    assert elsewhere(first, added, early) == {early: OTHER}
+
+
+def test_what_counts_here_too_or_in_another_place_counts_here(ledger, elsewhere):
+    both = allotment(master_allotment_id="1")
+    ledger.allot(both, replace(both, tenant_id=OTHER))
+    places = {"hoa_code": HEAD[:-1] + "2", "ddo_code": "SAMPLEDDO02", "grantee_code": "SAMPLEGRANTEE2"}
+    others = [allotment(master_allotment_id=f"3{n}") for n in range(3)]
+    for each, (name, place) in zip(others, places.items(), strict=True):
+        ledger.allot(replace(each, tenant_id=OTHER, **{name: place}))
+    assert elsewhere(both, *others) == {}
+
+
+def test_until_it_is_known_where_an_allotment_counts_nobody_else_counts_one_of_its_place(ledger, elsewhere):
+    held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+    [mark] = ledger.db.transact(lambda c: funds.watermarks(c, [TENANT]))
+
+    def locks(connection):
+        before = connection.execute(held).fetchone()[0]
+        funds.counted_elsewhere(connection, mark, [allotment()])
+        return connection.execute(held).fetchone()[0] - before
+
+    assert ledger.db.transact(locks) == 1
+
+
 # Watermarks ---------------------------------------------------------------------------------------------------------
 
 
@@ -670,21 +750,6 @@ def marked(ledger):
     ]
     ledger.db.transact(lambda c: funds.open_watermarks(c, marks))
     return ledger
-
-
-def test_ddos_that_are_not_known_and_have_money_are_named(ledger):
-    ledger.fund(1000)
-
-    def unknown(*known):
-        return ledger.db.transact(lambda c: funds.ddos_unknown(c, TENANT, known))
-
-    assert (unknown(), unknown("X"), unknown(DDO)) == ([DDO], [DDO], [])
-    with ledger.connect() as owner:
-        owner.execute(
-            "INSERT INTO ifms.sanction_closing (sanction_id, closed, reason, person) "
-            "SELECT id, true, 'sample', 'a tester' FROM ifms.sanction"
-        )
-    assert unknown() == []
 
 
 def claimed_marks(ledger, *tenants, limit=10):
