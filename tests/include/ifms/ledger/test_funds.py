@@ -27,6 +27,15 @@ OTHER = "od.sampleb"
 YEAR = "2024-25"
 
 
+def close(ledger, master):
+    with ledger.connect() as owner:
+        owner.execute(
+            "INSERT INTO ifms.sanction_closing (sanction_id, closed, reason, person) "
+            "SELECT id, true, 'sample', 'a tester' FROM ifms.sanction WHERE master_allotment_id = %s",
+            (master,),
+        )
+
+
 def chosen(ledger, amount, preference=((DDO, HEAD),), payment=None):
     """The master allotment id of the sanction that pays; None when none does."""
     found = ledger.db.transact(
@@ -657,15 +666,6 @@ def test_numbers_that_name_no_allotment_or_two_are_refused(named, numbers, found
         named(*numbers)
 
 
-def close(ledger, master):
-    with ledger.connect() as owner:
-        owner.execute(
-            "INSERT INTO ifms.sanction_closing (sanction_id, closed, reason, person) "
-            "SELECT id, true, 'sample', 'a tester' FROM ifms.sanction WHERE master_allotment_id = %s",
-            (master,),
-        )
-
-
 def test_ddos_that_are_not_known_and_have_money_are_named(ledger):
     ledger.fund(1000)
     ledger.fund(1000, "901")
@@ -688,13 +688,19 @@ def test_ddos_that_are_not_known_and_have_money_are_named(ledger):
 
 
 @pytest.fixture
-def elsewhere(ledger):
-    """`elsewhere(*allotments)`: those that count in another city than the one whose mark they were told by."""
+def mark(ledger):
+    """The watermark by which allotments of that unit are told."""
     place = allotment()
     ledger.db.transact(
         lambda c: funds.open_watermarks(c, [(TENANT, HEAD, DDO, place.grantee_code, place.ssu_id)]),
     )
-    [mark] = ledger.db.transact(lambda c: funds.watermarks(c, [TENANT]))
+    [opened] = ledger.db.transact(lambda c: funds.watermarks(c, [TENANT]))
+    return opened
+
+
+@pytest.fixture
+def elsewhere(ledger, mark):
+    """`elsewhere(*allotments)`: those that count in another city than the one whose mark they were told by."""
     return lambda *told: ledger.db.transact(lambda c: funds.counted_elsewhere(c, mark, told))
 
 
@@ -725,9 +731,8 @@ def test_what_counts_here_too_or_in_another_place_counts_here(ledger, elsewhere)
     assert elsewhere(both, *others) == {}
 
 
-def test_until_it_is_known_where_an_allotment_counts_nobody_else_counts_one_of_its_place(ledger, elsewhere):
+def test_until_it_is_known_where_an_allotment_counts_nobody_else_counts_one_of_its_place(ledger, mark):
     held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
-    [mark] = ledger.db.transact(lambda c: funds.watermarks(c, [TENANT]))
 
     def locks(connection):
         before = connection.execute(held).fetchone()[0]
