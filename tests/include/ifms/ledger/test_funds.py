@@ -410,11 +410,7 @@ def test_a_sanction_on_which_the_payment_was_declined_comes_after_all_others(led
     assert chosen(ledger, 500) == "2"  # for another payment
     assert chosen(ledger, 6000, payment=payment) == "2"  # no other has enough
     assert declined_on(ledger, *ledger.claim_payment(payment.payment_number)) == "2"  # `instruct` names no payment
-    with ledger.connect() as connection:
-        connection.execute(
-            "INSERT INTO ifms.sanction_closing (sanction_id, closed, reason, person) "
-            "SELECT id, true, 'sample', 'a tester' FROM ifms.sanction WHERE master_allotment_id = '1'"
-        )
+    close(ledger, "1")
     assert chosen(ledger, 500, payment=payment) == "2"
     use_earlier_years(ledger, True)
     assert chosen(ledger, 500, payment=payment) == "0"
@@ -489,11 +485,7 @@ def test_what_is_not_used_is_named(ledger):
         allotment(master_allotment_id="5"),
         allotment(master_allotment_id="6", allotment_date=date(2024, 3, 1), tenant_id=OTHER),
     )
-    with ledger.connect() as connection:
-        connection.execute(
-            "INSERT INTO ifms.sanction_closing (sanction_id, closed, reason, person) "
-            "SELECT id, true, 'sample', 'a tester' FROM ifms.sanction WHERE master_allotment_id = '1'"
-        )
+    close(ledger, "1")
     unused = ledger.db.transact(lambda c: funds.unused_with(c, TENANT, Decimal(1000), financial_year=YEAR))
     assert unused == ["1 (closed)", "2 (of 2023-24)"]
 
