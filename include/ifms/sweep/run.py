@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 import time
@@ -18,6 +19,12 @@ from ifms.ledger.invariants import Finding
 from ifms.ledger.runs import RunContext, SweepRun
 
 log = logging.getLogger("ifms.sweep")
+
+_NEW_OBJECTS = 50_000
+"""How many containers are made, and not freed again, between two looks of Python's collector of reference cycles.
+
+After each 700, which is its default, it would look at a whole page of bills several times while that is being read.
+"""
 
 
 @dataclass
@@ -42,6 +49,7 @@ class Sweep:
     """Hears of the end, once its row is written: after how many seconds, and what went wrong. It raises nothing."""
 
     def __enter__(self) -> Self:
+        _collect_rarely()
         self._began = time.monotonic()
         self.run: SweepRun = self.db.transact(lambda c: runs.begin(c, self.service_id, self.context))
         return self
@@ -118,3 +126,9 @@ class Sweep:
         counted = [runs.shown(what, number) for what, number in sorted(self.counts.items()) if number]
         text = ", ".join(f"{number} {what}" for what, number in counted)
         return text or when_nothing
+
+
+def _collect_rarely() -> None:
+    """Let this process look for reference cycles less often from now on, unless somebody has set it so, or to never."""
+    if 0 < gc.get_threshold()[0] < _NEW_OBJECTS:
+        gc.set_threshold(_NEW_OBJECTS)

@@ -1,5 +1,6 @@
 """A sweep's row: what it counted, what a person should see, what its end is called."""
 
+import gc
 import threading
 
 import pytest
@@ -68,3 +69,17 @@ def test_who_wants_to_hear_of_the_end_does_after_the_row_is_written(ledger):
     with Sweep(ledger.db, "PIS", ended=ended):
         pass
     assert heard == [("success", True, None)]
+
+
+@pytest.fixture
+def thresholds():
+    kept = gc.get_threshold()
+    yield
+    gc.set_threshold(*kept)
+
+
+@pytest.mark.parametrize(("young", "afterwards"), [(700, 50_000), (50_000, 50_000), (1_000_000, 1_000_000), (0, 0)])
+def test_python_looks_for_cycles_rarely_unless_it_is_set_so_or_to_never(ledger, thresholds, young, afterwards):
+    gc.set_threshold(young, 10, 10)
+    with Sweep(ledger.db, "PIS"):
+        assert gc.get_threshold() == (afterwards, 10, 10)
