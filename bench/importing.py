@@ -136,12 +136,8 @@ class Imported:
 def measure(made: Harness, pis: int, console: Console) -> Imported:
     """Fill a Java adapter's database with so many PIs, and take it over. Raises StandaloneError."""
     made.server.create_database("java")
-    values = {"pis": pis, "cities": CITIES, "sanctions": SANCTIONS, "per_pi": PER_PI, "now": int(time.time() * 1000)}
-    with console.status(f"a Java adapter's {pis:,} PIs"), psycopg.connect(made.server.dsn("java")) as source:
-        for table, rows in _SOURCE.items():
-            made_of = f"CREATE TABLE {table} AS {rows}"
-            with psycopg.ClientCursor(source) as cursor:  # what defines a table takes no parameters
-                cursor.execute(made_of.encode(), values)
+    with console.status(f"a Java adapter's {pis:,} PIs"):
+        fill(made.server.dsn("java"), pis)
     made.new_ledger("taken_over")
     order = {"dsn": made.server.dsn("taken_over"), "from": made.server.dsn("java"), "pis": pis}
     with console.status(f"taking {pis:,} PIs over"):
@@ -158,6 +154,16 @@ def measure(made: Harness, pis: int, console: Console) -> Imported:
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
         raise StandaloneError(f"The import failed: {lines[-1]}.")
     return Imported(**json.loads(done.stdout))
+
+
+def fill(dsn: str, pis: int) -> None:
+    """Make the Java adapter's tables in an empty database, with so many PIs."""
+    values = {"pis": pis, "cities": CITIES, "sanctions": SANCTIONS, "per_pi": PER_PI, "now": int(time.time() * 1000)}
+    with psycopg.connect(dsn) as source:
+        for table, rows in _SOURCE.items():
+            made_of = f"CREATE TABLE {table} AS {rows}"
+            with psycopg.ClientCursor(source) as cursor:  # what defines a table takes no parameters
+                cursor.execute(made_of.encode(), values)
 
 
 def table(measured: Imported) -> Table:

@@ -50,6 +50,7 @@ LEFT JOIN (SELECT content->>'sanctionid' AS sanction_id, count(*) AS n,
 LEFT JOIN java_unit u ON (u.tenant_id, u.ddo_code) = (r->>'tenantid', r->>'ddocode')
 LEFT JOIN java_head h ON h.hoa_code = r->>'hoacode'
 WHERE source = 'jit_sanction_details';
+CREATE INDEX ON java_sanction (id);
 
 CREATE TEMP TABLE java_allotment ON COMMIT DROP AS
 SELECT place, r->>'id' AS id, r->>'sanctionid' AS sanction_id, (r->>'allotmentserialno')::int AS serial_no,
@@ -63,6 +64,8 @@ SELECT place, r->>'id' AS id, r->>'sanctionid' AS sanction_id, (r->>'allotmentse
        row_number() OVER (PARTITION BY r->>'sanctionid', r->>'ssuallotmentid', r->>'allotmentserialno'
                           ORDER BY (r->>'createdtime')::numeric, place) > 1 AS repeated
 FROM java_row CROSS JOIN LATERAL (SELECT content AS r) c WHERE source = 'jit_allotment_details';
+CREATE INDEX ON java_allotment (place);
+CREATE INDEX ON java_allotment (sanction_id);
 
 CREATE TEMP TABLE java_pi ON COMMIT DROP AS
 SELECT r->>'id' AS id, r->>'tenantid' AS tenant_id, pg_temp.number_of(r->>'pinumber') AS pi_number,
@@ -135,6 +138,7 @@ LEFT JOIN (SELECT content->>'beneficiaryid' AS beneficiary_id,
                       THEN array_agg(content->>'lineitemid' ORDER BY place) END AS lines
            FROM java_row WHERE source = 'jit_beneficiary_lineitems' GROUP BY 1) l ON l.beneficiary_id = r->>'id'
 WHERE source = 'jit_beneficiary_details';
+CREATE INDEX ON java_beneficiary (id);
 CREATE INDEX ON java_beneficiary (pi_id);
 
 -- What each PI's beneficiaries come to.

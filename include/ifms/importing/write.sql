@@ -12,6 +12,7 @@ CREATE TEMP TABLE fit_pi ON COMMIT DROP AS
 CREATE INDEX ON fit_pi (id);
 CREATE TEMP TABLE fit_beneficiary ON COMMIT DROP AS
     SELECT b.* FROM java_beneficiary b JOIN fit_pi p ON p.id = b.pi_id;
+CREATE INDEX ON fit_beneficiary (id);
 CREATE INDEX ON fit_beneficiary (pi_id);
 CREATE TEMP TABLE fit_row ON COMMIT DROP AS
     SELECT source, content, place, md5(content::text) AS digest,
