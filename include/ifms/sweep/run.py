@@ -49,14 +49,16 @@ class Sweep:
     """Hears of the end, once its row is written: after how many seconds, and what went wrong. It raises nothing."""
 
     def __enter__(self) -> Self:
-        _collect_rarely()
         self._began = time.monotonic()
         self.run: SweepRun = self.db.transact(lambda c: runs.begin(c, self.service_id, self.context))
+        self._collected_after = _collect_rarely()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._collected_after is not None:
+            gc.set_threshold(self._collected_after)
         ending = error or self.ending()
         self.between_settlements()
         failure = None if ending is None else f"{type(ending).__name__}: {ending}"
@@ -128,7 +130,13 @@ class Sweep:
         return text or when_nothing
 
 
-def _collect_rarely() -> None:
-    """Let this process look for reference cycles less often from now on, unless somebody has set it so, or to never."""
-    if 0 < gc.get_threshold()[0] < _NEW_OBJECTS:
-        gc.set_threshold(_NEW_OBJECTS)
+def _collect_rarely() -> int | None:
+    """Let this process look for reference cycles less often, unless somebody has set it so, or to never.
+
+    Returns after how many new containers it looked before; None when nothing was changed.
+    """
+    before = gc.get_threshold()[0]
+    if not 0 < before < _NEW_OBJECTS:
+        return None
+    gc.set_threshold(_NEW_OBJECTS)
+    return before

@@ -86,7 +86,7 @@ def test_a_period_is_asked_for_day_by_day_whatever_was_paid(adapter):
     sweep = adapter.run("FD", week)
     dates = voucher_dates(week.since, week.until)
     assert [day for day, _ in asked(adapter)] == [str(each) for each in dates]
-    assert figures(sweep) == (8, dates[0], dates[-1])
+    assert figures(adapter, sweep) == (8, dates[0], dates[-1])
 
 
 @NOTHING_PAID
@@ -96,10 +96,10 @@ def test_without_a_payment_there_is_nothing_to_ask(adapter, treasury):
     assert "dates_asked" not in sweep.counts
 
 
-def figures(sweep):
+def figures(adapter, sweep):
     """How many dates a sweep has asked for, the oldest and the newest, as its row has them."""
-    counts = sweep.db.transact(lambda c: c.execute("SELECT counts FROM ifms.sweep_run WHERE id = %s", (sweep.run.id,)))
-    [(counts,)] = counts.fetchall()
+    [row] = adapter.rows("SELECT counts FROM ifms.sweep_run WHERE id = %s", sweep.run.id)
+    counts = row["counts"]
     ends = [date.fromisoformat(str(counts[f"{end}_date_asked"])) for end in ("oldest", "newest")]
     return (counts["dates_asked"], *ends)
 
@@ -166,7 +166,7 @@ def test_a_return_told_late_is_booked_by_the_next_run(adapter, treasury, reading
     assert len(failed.failing(adapter)) == 1
     assert failed.original(adapter)["status"] == "PARTIAL"
     voucher = today() - timedelta(days=day)
-    assert figures(sweep) == (1, voucher, voucher)
+    assert figures(adapter, sweep) == (1, voucher, voucher)
     assert asked(adapter) == 2 * [(str(voucher), str(clock.financial_year(voucher)))]
     [row] = adapter.rows("SELECT failed_on FROM ifms.beneficiary WHERE status = 'Payment Failed'")
     assert row["failed_on"] == today()  # the 90 days count from the challan
@@ -227,7 +227,7 @@ def test_who_is_not_paid_yet_is_asked_about_from_the_bills_date_on(adapter, trea
         connection.execute("SET session_replication_role = replica")  # else its past is not rewritten
         connection.execute("UPDATE ifms.payment_instruction SET bill_date = bill_date - interval '12 days'")
     sweep = adapter.run("FD")
-    assert figures(sweep) == (13, today() - timedelta(days=12), today())
+    assert figures(adapter, sweep) == (13, today() - timedelta(days=12), today())
 
 
 @NOTHING_PAID
@@ -243,7 +243,7 @@ def test_who_is_paid_by_a_voucher_whose_date_can_not_be_right_is_heard_of(adapte
     sweep = adapter.run("FD")
     assert len(failed.failing(adapter)) == 1
     assert {day for day, _ in asked(adapter)} == {str(told), str(today())}
-    assert figures(sweep) == (2, min(told, today()), max(told, today()))
+    assert figures(adapter, sweep) == (2, min(told, today()), max(told, today()))
 
 
 @NOTHING_PAID
@@ -271,7 +271,7 @@ def test_a_revised_payment_is_asked_about_by_its_own_voucher_date(adapter, treas
     adapter.correct(Order(failed.TENANT, failed.original(adapter)["pi_number"]))
     adapter.run("FTPS")
     sweep = adapter.run("FD")
-    assert figures(sweep) == (1, today(), today())
+    assert figures(adapter, sweep) == (1, today(), today())
 
 
 @NOTHING_PAID

@@ -78,8 +78,19 @@ def thresholds():
     gc.set_threshold(*kept)
 
 
-@pytest.mark.parametrize(("young", "afterwards"), [(700, 50_000), (50_000, 50_000), (1_000_000, 1_000_000), (0, 0)])
-def test_python_looks_for_cycles_rarely_unless_it_is_set_so_or_to_never(ledger, thresholds, young, afterwards):
+@pytest.mark.parametrize(("young", "meanwhile"), [(700, 50_000), (50_000, 50_000), (1_000_000, 1_000_000), (0, 0)])
+def test_python_looks_for_cycles_rarely_until_the_sweep_ends(ledger, thresholds, young, meanwhile):
     gc.set_threshold(young, 10, 10)
-    with Sweep(ledger.db, "PIS"):
-        assert gc.get_threshold() == (afterwards, 10, 10)
+    with pytest.raises(ZeroDivisionError), Sweep(ledger.db, "PIS"):
+        assert gc.get_threshold() == (meanwhile, 10, 10)
+        raise ZeroDivisionError
+    assert gc.get_threshold() == (young, 10, 10)
+
+
+def test_of_two_sweeps_of_a_process_neither_leaves_it_looking_rarely(ledger, thresholds):
+    gc.set_threshold(700, 10, 10)
+    first, second = Sweep(ledger.db, "PIS"), Sweep(ledger.db, "PAG")
+    with first:
+        second.__enter__()
+    second.__exit__(None, None, None)
+    assert gc.get_threshold() == (700, 10, 10)
