@@ -87,8 +87,7 @@ def note_removed(target: Connection, names: Collection[str], tenant_id: str | No
             raise BadInputError(f"--removed {name}: no payment of this number is withheld here")
         if len(cities) > 1:
             raise BadInputError(f"--removed {name}: it is withheld in {' and '.join(cities)}; name the city (--tenant)")
-    withheld = [(city, name) for name, cities in found.items() for city in cities]
-    _fill(target, "java_removed", ("tenant_id", "name"), withheld)
+    _fill(target, "java_removed", ("tenant_id", "name"), ((city, name) for name, [city] in found.items()))
 
 
 def _fill(target: Connection, name: str, columns: Collection[str], rows: Iterable[tuple[str, ...]]) -> None:

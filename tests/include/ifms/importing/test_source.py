@@ -97,6 +97,7 @@ WITHHELD = """
     INSERT INTO ifms.import_withheld (tenant_id, payment_number, hoa_code, ddo_code, master_allotment_id, amount, reason,
         settled_at)
     VALUES ('od.sample', 'GONE', 'H1', 'D1', 'M-s1', 100, 'sample', NULL),
+           ('od.sample', 'GONE', 'H1', 'D1', 'M-s2', 100, 'sample', NULL),  -- a payment may have spent of two sanctions
            ('od.sample', 'ALSO', 'H1', 'D1', 'M-s1', 100, 'sample', NULL),
            ('od.sample', 'SETTLED', 'H1', 'D1', 'M-s1', 100, 'sample', now())
 """
