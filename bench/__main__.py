@@ -32,6 +32,7 @@ from ifms_standalone.errors import StandaloneError
 
 CREATION, STATUS = "od.samplea", "od.sampleb"
 """One city for the measurements of PI, one for those of PIS: a PI sweep reads all open payments of its cities."""
+LOOP = 5_000_000
 
 
 @dataclass(frozen=True)
@@ -280,7 +281,7 @@ def _counted(run: Run, name: str) -> Iterator[None]:
 
 
 def _machine(*, quick: bool) -> str:
-    """What it is measured on, and how busy that is already."""
+    """What it is measured on, how busy that is already, and how fast: one machine's CPU is not the same every day."""
     program = str(postgres.programs() / "postgres")
     said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)  # noqa: S603
     return (
@@ -288,9 +289,17 @@ def _machine(*, quick: bool) -> str:
         f"Python {platform.python_version()}, PostgreSQL {said.stdout.split()[-1]}, "
         f"Airflow {version('apache-airflow')}; "
         "PostgreSQL with fsync and both simulators on the same machine; "
-        f"load average {os.getloadavg()[0]:.1f} at the start"
+        f"load average {os.getloadavg()[0]:.1f} at the start; {LOOP:,} squares in {_seconds_of_a_loop():.2f} s"
         f"{'; --quick: too few calls to judge by' if quick else ''}"
     )
+
+
+def _seconds_of_a_loop() -> float:
+    """The CPU that the same loop of Python takes everywhere: two runs compare by it."""
+    began = time.process_time()
+    for number in range(LOOP):
+        number * number
+    return time.process_time() - began
 
 
 def measure_only_workers(made: Harness, plan: Plan, console: Console) -> list[Workers] | str:

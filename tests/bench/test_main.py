@@ -73,6 +73,7 @@ def test_the_head_says_what_it_is_measured_on(bench, measured, capsys):
     bench.main(["--sweeps"])
     head = " ".join(capsys.readouterr().out.split())
     assert re.match(r"\d+ cores, .*Python 3\..* PostgreSQL 1\d.* Airflow 3\..* load average [\d.]+ at the start", head)
+    assert re.search(r"; 5,000,000 squares in \d+\.\d\d s", head)
 
 
 def test_make_names_each_part(bench):
