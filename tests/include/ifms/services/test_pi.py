@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from support import figures
 from support.adapter import assert_money_is_right
 from support.bad_ones import BadOnes
+from support.java_rows import kept
 from support.keys import KEYRING, account_numbers, call_text
 from support.ledger import DDO, HEAD, TENANT, beneficiary
 from support.past import once
@@ -338,7 +339,8 @@ def test_after_a_decline_another_sanction_pays_and_the_same_only_when_no_other_c
     assert_money_is_right(funded, treasury)
 
 
-def test_money_under_a_head_that_master_data_does_not_know_is_named(funded, simulators):
+def have_another_head(simulators):
+    """Master data has one head of account, and no sanction is of it."""
     heads = [
         {
             "id": "1",
@@ -352,6 +354,10 @@ def test_money_under_a_head_that_master_data_does_not_know_is_named(funded, simu
     simulators.ask_platform(
         "POST", "masters", {"tenantId": "od", "module": "ifms", "name": "HeadOfAccounts", "data": heads}
     )
+
+
+def test_money_under_a_head_that_master_data_does_not_know_is_named(funded, simulators):
+    have_another_head(simulators)
     sweep = funded.run("PI")
     assert funded.statuses() == Counter()
     known = funded.rows("SELECT min(hoa_code) AS code FROM ifms.sanction")[0]["code"]
@@ -368,6 +374,19 @@ def test_money_of_a_ddo_that_master_data_does_not_know_any_more_is_named(funded,
     assert funded.statuses() == Counter()
     assert len(sweep.problems) == 3
     assert all(f"sanctions of DDO {unit.ddo_code} are not used" in text for text in sweep.problems)
+
+
+def test_a_ddo_of_any_of_the_citys_units_is_known(funded, simulators):
+    with PlatformClient(simulators.platform_config()) as platform:
+        [unit] = platform.master_data().units["od.samplea"]
+    units = [unit.wire(), unit.wire() | {"id": "another", "ddoCode": "OLSNEW001"}]
+    simulators.ask_platform(
+        "POST", "masters", {"tenantId": "od.samplea", "module": "ifms", "name": "SSUDetails", "data": units}
+    )
+    have_another_head(simulators)
+    sweep = funded.run("PI")
+    assert len(sweep.problems) == 3
+    assert all("no active head of account" in text and "of DDO" not in text for text in sweep.problems)
 
 
 @pytest.mark.parametrize("last_to_pay", [0, 1])
@@ -922,6 +941,42 @@ def test_a_payment_that_waits_as_if_declined_and_has_no_declined_instruction_get
         connection.execute("UPDATE ifms.payment SET hold_code = 'PI_DECLINED', hold_message = 'sample'")
     funded.run("PI")
     assert funded.statuses() == Counter(INITIATED=3)
+
+
+def test_each_row_of_master_data_that_can_not_be_read_is_named_and_the_others_pay(funded, simulators):
+    codes = [{"code": code, "category": None, "active": True} for code in ("SAMPLE1", "SAMPLE2")]
+    with PlatformClient(simulators.platform_config()) as platform:
+        known = [code.wire() for code in platform.master_data().head_codes.values()]
+    simulators.ask_platform(
+        "POST", "masters", {"tenantId": "od", "module": "expense", "name": "HeadCodes", "data": [*known, *codes]}
+    )
+    sweep = funded.sweep("PI")
+    with pytest.raises(SweepNeedsAttentionError, match="2 problem"), sweep:
+        funded.work(sweep)
+    assert [text.rpartition(" ")[2] for text in sweep.problems] == ["SAMPLE1", "SAMPLE2"]
+    assert funded.statuses() == Counter(INITIATED=3)
+
+
+def test_each_payment_is_held_whose_number_was_paid_in_other_letters(funded):
+    """As the Java adapter had written them."""
+    *paid, due = [row["payment_number"] for row in funded.rows("SELECT payment_number FROM ifms.payment ORDER BY 1")]
+    with psycopg.connect(funded.dsn) as connection:
+        for place, number in enumerate(map(str.lower, paid)):
+            connection.execute(
+                "INSERT INTO ifms.payment (tenant_id, payment_number, payment_id, amount, raised_at)"
+                " VALUES ('od.samplea', %s, '', 900, now())",
+                (number,),
+            )
+            java = {"tenant_id": "od.samplea", "imported_at": "2026-02-01"}
+            connection.execute(kept(f"PI-JAVA-{place}", number, "SUCCESSFUL", **java).encode())
+    with pytest.raises(SweepNeedsAttentionError, match="differs only in"):
+        funded.run("PI")
+    held = funded.rows(
+        "SELECT payment_number FROM ifms.payment WHERE hold_message LIKE '%%differs only in%%' ORDER BY 1"
+    )
+    assert [row["payment_number"] for row in held] == paid
+    [pi] = funded.rows("SELECT payment_number FROM ifms.payment_instruction WHERE status = 'INITIATED'")
+    assert pi["payment_number"] == due
 
 
 def test_earlier_numbers_of_every_payment_are_looked_for(funded, monkeypatch):
