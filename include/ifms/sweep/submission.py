@@ -97,6 +97,10 @@ class Ready:
     withheld: str | None = None
     """Why it is asked about, and not sent: what it was made from has changed."""
 
+    def was_sent_before(self, bill: Rejected) -> bool:
+        """Whether an earlier submission may have arrived: so that a duplicate is its own, and no refusal is of it."""
+        return self.ask_first or bill.sent_before
+
 
 @dataclass(frozen=True)
 class Sent:
@@ -183,7 +187,11 @@ class Sender:
         if item.claim.seconds_left < self.treasury.config.timeout_seconds:
             return Sent(status, NeverSent("this sweep had fallen behind its lease: left to the next one", ()))
         bill = self._call(item, item.request)
-        if not item.ask_first and isinstance(bill, Rejected) and self._meaning(item.pi, bill) is Meaning.DUPLICATE:
+        if (
+            isinstance(bill, Rejected)
+            and not item.was_sent_before(bill)
+            and self._meaning(item.pi, bill) is Meaning.DUPLICATE
+        ):
             try:
                 return Sent(status, bill, self._ask(item))
             except TreasuryError as error:  # the bill was answered all the same
@@ -353,11 +361,11 @@ class Sender:
                 return self._accepted(writes, item, LogStatus.SUCCESS, self.kind.receipt(item.pi, reply), None)
             case Rejected(errors=errors):
                 meaning, message = self._meaning(item.pi, bill), "; ".join(map(str, errors))
-                if meaning is Meaning.DUPLICATE and item.ask_first:
+                if meaning is Meaning.DUPLICATE and item.was_sent_before(bill):
                     return self._accepted(writes, item, LogStatus.DUPLICATE, None, message)
                 if meaning is Meaning.DUPLICATE and after is not None and self._shows_it(item.pi, after):
                     return self._accepted(writes, item, LogStatus.DUPLICATE, None, message)
-                if meaning is Meaning.CONTENT_ERROR and not item.ask_first:
+                if meaning is Meaning.CONTENT_ERROR and not item.was_sent_before(bill):
                     self._note_words(writes, item.pi, service, errors)
                     change = self.kind.declined(writes, item.pi, item.claim, errors)
                     self._log(writes, item.pi, service, LogStatus.ERROR, message, change)
@@ -384,7 +392,7 @@ class Sender:
     def _refusal(self, item: Ready, bill: Rejected) -> dict[str, object]:
         """The columns of a refusal that settles nothing: asked about from now on, and not sent again."""
         errors = [{"code": error.code, "text": zero_long_numbers(error.message)} for error in bill.errors]
-        return {"refusal": errors, "refused_first": not item.ask_first, "absent_since": None}
+        return {"refusal": errors, "refused_first": not item.was_sent_before(bill), "absent_since": None}
 
     def _shows_it(self, pi: PaymentInstruction, outcome: Outcome) -> bool:
         """Whether the status service shows this very bill, with its amount and count. Raises WireError for another."""

@@ -322,15 +322,17 @@ class TreasuryClient:
         except WireError as error:
             outcome = Unknown(str(error), (draft.exchange("unknown", http, error=str(error)),), understood=False)
             return _Attempt(outcome, session_over=says_no_session(_text(http)))
-        if any(says_no_session(error.message) for error in reply.errors):
-            reason = "the session is over"
-            outcome = Unknown(reason, (draft.exchange("unknown", http, error=reason),), understood=True)
-            return _Attempt(outcome, session_over=True)
-        self._proved(session)
+        over = any(says_no_session(error.message) for error in reply.errors)
+        if not over:
+            self._proved(session)
         if reply.errors and reply.data:
             # A receipt beside an error: whichever is true, the other one decides nothing about money.
             reason = "the reply has an error and data at once: " + "; ".join(str(error) for error in reply.errors)
             return _Attempt(Unknown(reason, (draft.exchange("unknown", http, error=reason),), understood=False))
+        if over:
+            reason = "the session is over"
+            outcome = Unknown(reason, (draft.exchange("unknown", http, error=reason),), understood=True)
+            return _Attempt(outcome, session_over=True)
         if reply.errors:
             texts = "; ".join(str(error) for error in reply.errors)
             return _Attempt(Rejected(reply.errors, (draft.exchange("rejected", http, error=texts),)))
@@ -398,12 +400,17 @@ class _ExchangeDraft:
 
 
 def _after_new_login(first: Outcome, second: _Attempt) -> Outcome:
-    """Join both attempts' exchanges; after a refused session, only an answer is more than Unknown."""
+    """Join both attempts' exchanges; after a refused session, only an answer is more than Unknown.
+
+    The treasury may have taken the first one, whatever it said of the session.
+    """
     exchanges = first.exchanges + second.outcome.exchanges
     if second.session_over:
         return Unknown("the session was over again after a new login", exchanges, understood=True)
     if isinstance(second.outcome, NeverSent):
         return Unknown(f"the session was over, and then: {second.outcome.reason}", exchanges, understood=True)
+    if isinstance(second.outcome, Rejected):
+        return replace(second.outcome, exchanges=exchanges, sent_before=True)
     return replace(second.outcome, exchanges=exchanges)
 
 

@@ -56,10 +56,15 @@ class Answered:
 
 @dataclass(frozen=True)
 class Rejected:
-    """The treasury answered with errors: at least one."""
+    """The treasury answered with errors: at least one.
+
+    `sent_before`: the same request was sent once before, and the treasury said that the session was over; what it made
+    of that one is not known, so that this refusal may be one of a repetition.
+    """
 
     errors: tuple[ReplyError, ...]
     exchanges: tuple[Exchange, ...]
+    sent_before: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """A submission whose outcome is not known is settled by facts alone: never a second accepted bill, never a green guess."""
 
 import json
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 
@@ -52,6 +53,31 @@ def test_a_second_submission_that_is_refused_declines_nothing(lost, treasury, ag
     assert pi(lost)["status"] == "INITIATED"
     assert treasury.accepted == {number: 1}
     assert_money_is_right(lost, treasury)
+
+
+NO_SESSION = "No valid session encryption key found"
+
+
+@pytest.mark.parametrize("told", ["sealed", "beside its receipt", "HTTP 500"])
+@pytest.mark.parametrize("again", [DUPLICATE, "Insufficient fund", "Wrong IFSC provided in Beneficiary Details"])
+def test_a_refusal_after_a_session_that_was_over_declines_nothing(due, treasury, told, again):
+    """The client logs in and sends the bill again by itself: the first one may have arrived, whatever was said of it."""
+    treasury.settings(repeated_pi="success")
+    if told == "HTTP 500":
+        treasury.rule("PI", "http_status", status=500, body=NO_SESSION, process=True, times=1)
+    receipt = [{"jitBillNo": "sample"}] if told == "beside its receipt" else []
+    for text, data in ((NO_SESSION, receipt), (again, [])):
+        reply = {"serviceId": "PI", "errorMsg": text, "data": data}
+        treasury.rule("PI", "plain_reply", text=json.dumps(reply), times=1)
+    with suppress(SweepNeedsAttentionError):
+        due.run("PI")
+    number = pi(due)["pi_number"]
+    assert pi(due)["status"] in {"PENDING", "INITIATED"}
+    assert not pi(due)["refused_first"]
+    due.run("PI")
+    assert pi(due)["status"] == "INITIATED"
+    assert treasury.accepted == {number: 1}
+    assert_money_is_right(due, treasury)
 
 
 @pytest.mark.parametrize("text", ["SSU user mapping not found", "DDO code not found", "Response not received from RBI"])
