@@ -48,8 +48,9 @@ def settle(
         raise BadInputError("--reason is empty: say how it is known what became of it")
     verdict = manual_settlement.Verdict.ACCEPTED if accepted else manual_settlement.Verdict.NOT_THERE
     with connected(dsn) as db:
-        typed = confirm
+        typed, as_seen = confirm, None
         if typed is None:
+            as_seen = db.transact(partial(instructions.as_seen, pi_number=number))
             pi = db.transact(partial(instructions.find, pi_numbers=[number])).get(number)
             if pi is None:
                 raise BadInputError(f"PI {number[:100]!r} is not known here")
@@ -58,7 +59,13 @@ def settle(
             _say(pi, accepted=accepted)
             typed = _asked(pi.pi_number)
         work = partial(
-            manual_settlement.settle, pi_number=number, verdict=verdict, reason=reason, person=os_user(), typed=typed
+            manual_settlement.settle,
+            pi_number=number,
+            verdict=verdict,
+            reason=reason,
+            person=os_user(),
+            typed=typed,
+            as_seen=as_seen,
         )
         done = db.transact(work)
     print(f"{done.pi_number} is settled by hand: {verdict}")

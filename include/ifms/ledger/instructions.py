@@ -479,6 +479,26 @@ def call_under_way(connection: Connection, pi: PaymentInstruction) -> bool:
     return bool(row and row[0])
 
 
+def as_seen(connection: Connection, pi_number: str) -> str:
+    """When the PI was sent last, and when its status service showed it last though it had FAILED: an opaque text.
+
+    Whoever has looked at the treasury for it since then has seen what there is while this text stays the same. Empty
+    for a PI that is not known.
+    """
+    row = connection.execute(
+        """
+        SELECT format('%%s/%%s', extract(epoch FROM (
+                   SELECT max(created_at) FROM ifms.treasury_call c
+                   WHERE c.payment_instruction_id = p.id AND c.outcome IS DISTINCT FROM 'never_sent'
+                     AND c.service_id = CASE p.pi_type WHEN 'REVISED' THEN 'COR' ELSE 'PI' END)),
+               extract(epoch FROM p.found_failed_at))
+        FROM ifms.payment_instruction p WHERE p.pi_number = %s
+        """,
+        (pi_number,),
+    ).fetchone()
+    return "" if row is None else str(row[0])
+
+
 def settled_by(connection: Connection, pi: PaymentInstruction, person: str, *, absent: bool) -> None:
     """Note who says what became of a PI whose lock the caller holds: that the treasury lacks it, or has it.
 

@@ -38,9 +38,13 @@ def settle(
     reason: str,
     person: str,
     typed: str,
+    as_seen: str | None = None,
     approval: Approval = None,
 ) -> PaymentInstruction:
     """Settle a PI as a person says, in the caller's transaction; `typed` is its number, typed once more.
+
+    `as_seen` is `instructions.as_seen` of when the person, or who proposed it, began: that the treasury lacks it counts
+    only while it was neither sent nor shown since; None: they look now.
 
     Where that needs a second person, `approval` is the proposal that one has approved, and is used up by this. Raises
     SecondPersonError without one, BadInputError without reason, name or the number, or for a PI that is not there,
@@ -53,7 +57,13 @@ def settle(
     if pi.status is PiStatus.FAILED and verdict is Verdict.ACCEPTED:
         raise ConflictError(f"PI {pi_number} is FAILED: its money is given back, so it can't be accepted any more")
     _nobody_calls(connection, pi)
-    proposal = use(connection, Act.SETTLE, pi_number, {"verdict": str(verdict)}, approval)
+    wanted = proposed(connection, pi_number, verdict)
+    if verdict is Verdict.NOT_THERE and as_seen is not None and as_seen != wanted["seen"]:
+        raise ConflictError(
+            f"PI {pi_number} was sent, or shown by its status service, since somebody looked for it at the treasury: "
+            "look there again, and say it anew; nothing was changed"
+        )
+    proposal = use(connection, Act.SETTLE, pi_number, wanted, approval)
     if proposal is not None:
         reason, person = proposal.reason, proposal.people
     kind = Revision() if pi.pi_type == "REVISED" else Instruction()
@@ -70,6 +80,17 @@ def settle(
     status_log.log_status(writes, pi, kind.service, LogStatus.SETTLED_BY_HAND, message=message, to_status=change.status)
     writes.flush()
     return pi
+
+
+def proposed(connection: Connection, pi_number: str, verdict: Verdict, as_seen: str | None = None) -> dict[str, str]:
+    """The parameters of a proposal to settle it so; that the treasury lacks it is said of what was seen there, or is.
+
+    `as_seen`: as `settle` takes it.
+    """
+    wanted = {"verdict": str(verdict)}
+    if verdict is Verdict.NOT_THERE:
+        wanted["seen"] = instructions.as_seen(connection, pi_number) if as_seen is None else as_seen
+    return wanted
 
 
 def may_be_settled(pi: PaymentInstruction) -> bool:

@@ -79,6 +79,9 @@ def propose(
     Raises what the act itself does when it can't be done, and what `proposals.propose` does.
     """
     subject = " ".join(subject.split()) if act is Act.PHRASE else subject  # as a phrase is kept
+    if act is Act.SETTLE:
+        verdict = manual_settlement.Verdict(parameters["verdict"])
+        parameters = manual_settlement.proposed(connection, subject, verdict, parameters.get("seen"))
     made = proposals.propose(
         connection,
         act,
@@ -176,6 +179,7 @@ def _do(connection: Connection, proposal: Proposal, approval: Approval) -> None:
                 reason=proposal.reason,
                 person=person,
                 typed=proposal.subject,
+                as_seen=given.get("seen"),
                 approval=approval,
             )
         case Act.TRANSFER:

@@ -46,8 +46,8 @@ DAGS = {
     Act.ADOPT: INSTRUCTIONS,
 }
 """What does an act that calls the treasury."""
-UNSHOWN = {"payees", "has_paid"}
-"""Parameters that the page shows in another way: by the list of payees, and by the name of the act."""
+UNSHOWN = {"payees", "has_paid", "seen"}
+"""Parameters that say nothing to people, or that the page shows by the list of payees or the name of the act."""
 
 
 router = APIRouter(dependencies=[READ])

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from ifms import clock
 from ifms.errors import BadInputError, ConflictError
+from ifms.ledger.instructions import as_seen
 from ifms.ledger.models import said_absent
 from ifms.ledger.proposals import Act
 from ifms.ledger.statuses import PiStatus
@@ -37,6 +38,8 @@ class SettleForm(BaseModel):
     verdict: Verdict | None = None
     reason: Reason = ""
     typed: Text = ""
+    seen: Text = ""
+    """`instructions.as_seen` of when the form was drawn."""
 
 
 class Settlement(SettleForm):
@@ -53,7 +56,7 @@ def ask(
     whole = _look(ledger, given, number)
     if not may_settle(whole.pi):
         raise HTTPException(409, t("settle.gone", number=number, status=t(f"status.{whole.pi['status']}")))
-    return _show(request, whole, SettleForm(), two=proposing.needed(ledger, Act.SETTLE))
+    return _show(request, ledger, whole, SettleForm(), two=proposing.needed(ledger, Act.SETTLE))
 
 
 @router.post("/settle", dependencies=[starts(INSTRUCTIONS)])
@@ -63,20 +66,26 @@ def say(request: Request, user: User, given: Entitled, ledger: Ledger, form: Ann
     whole = _look(ledger, given, form.number)
     two = proposing.needed(ledger, Act.SETTLE)
     if form.verdict is None:
-        return _show(request, whole, form, t("settle.which"), 400, two=two)
+        return _show(request, ledger, whole, form, t("settle.which"), 400, two=two)
     if two:
-        return _propose(request, user, whole, form)
+        return _propose(request, user, ledger, whole, form)
     word = partial(
-        settle, pi_number=form.number, verdict=form.verdict, reason=form.reason, person=person, typed=form.typed
+        settle,
+        pi_number=form.number,
+        verdict=form.verdict,
+        reason=form.reason,
+        person=person,
+        typed=form.typed,
+        as_seen=form.seen or None,
     )
     try:
         writes.transact(word)
     except BadInputError as error:
-        return _show(request, whole, form, str(error), 400)
+        return _show(request, ledger, whole, form, str(error), 400)
     except ConflictError as error:
         whole = _look(ledger, given, form.number)
         if may_settle(whole.pi):
-            return _show(request, whole, form, str(error), 409)
+            return _show(request, ledger, whole, form, str(error), 409)
         if not _settled_before(whole, form.verdict, person):
             raise HTTPException(409, str(error)) from None
     else:
@@ -92,23 +101,23 @@ def say(request: Request, user: User, given: Entitled, ledger: Ledger, form: Ann
     return see_other(request, "/instruction", {"number": form.number})
 
 
-def _propose(request: Request, user: User, whole: Whole, form: Settlement) -> Response:
+def _propose(request: Request, user: User, ledger: Reads, whole: Whole, form: Settlement) -> Response:
     """Say what another person then says yes or no to."""
     if form.typed.strip() != form.number:
-        return _show(request, whole, form, t("settle.typed", number=form.number), 400, two=True)
+        return _show(request, ledger, whole, form, t("settle.typed", number=form.number), 400, two=True)
     amount = whole.pi["net_amount"]
     try:
         made = proposing.propose(
             user,
             Act.SETTLE,
             form.number,
-            {"verdict": str(form.verdict)},
+            {"verdict": str(form.verdict)} | ({"seen": form.seen} if form.seen else {}),
             tenant_id=whole.pi["tenant_id"],
             reason=form.reason,
             amount=amount,
         )
     except (BadInputError, ConflictError) as error:
-        return _show(request, whole, form, str(error), status_of(error), two=True)
+        return _show(request, ledger, whole, form, str(error), status_of(error), two=True)
     return proposing.shown(request, made)
 
 
@@ -136,6 +145,7 @@ def _look(ledger: Reads, given: Rights, number: str) -> Whole:
 
 def _show(
     request: Request,
+    ledger: Reads,
     whole: Whole,
     form: SettleForm,
     error: str | None = None,
@@ -144,6 +154,8 @@ def _show(
     two: bool = False,
 ) -> HTMLResponse:
     pi = whole.pi
+    with ledger.connection() as connection:
+        seen = as_seen(connection, pi["pi_number"])
     return page(
         request,
         "settle.html",
@@ -158,6 +170,7 @@ def _show(
         verdicts=[Verdict.NOT_THERE] if pi["status"] == PiStatus.FAILED else list(Verdict),
         two=two,
         form=form,
+        seen=seen,
         error=error,
     )
 

@@ -1,6 +1,7 @@
 """Acts that one person proposes and another approves: done once, as shown, and not at all past the door."""
 
 import threading
+from contextlib import suppress
 from uuid import uuid4
 
 import psycopg
@@ -11,8 +12,15 @@ from support.failed import failing, mend, original, paid_and_failed, revisions
 from support.ledger import TENANT, copy_instructions
 from support.uncertain import on, pi, reserved
 
-from ifms.errors import BadInputError, ConflictError, LedgerError, SecondPersonError, SweepNeedsAttentionError
-from ifms.ledger import failures, payments, phrases, proposals, sanctions
+from ifms.errors import (
+    BadInputError,
+    ConflictError,
+    LedgerError,
+    SecondPersonError,
+    SweepError,
+    SweepNeedsAttentionError,
+)
+from ifms.ledger import failures, instructions, payments, phrases, proposals, sanctions
 from ifms.ledger.proposals import Act, Rehearsal
 from ifms.services import manual_settlement
 from ifms.services import proposals as module
@@ -161,6 +169,43 @@ def test_two_approvals_at_once_do_it_once(wanted):
     assert "decided already" in next(each for each in ended if each != "done")
     assert len(wanted.rows("SELECT FROM ifms.status_log WHERE to_status = 'FAILED'")) == 1
     wanted.reconcile()
+
+
+@pytest.mark.parametrize("meanwhile", ["sent again", "asked about"])
+def test_that_it_is_absent_counts_only_until_it_is_sent_again(due, treasury, meanwhile):
+    """One has looked, the bill is sent again and arrives, and another one says yes: it would be paid twice."""
+    second_person.needed(due.dsn)
+    treasury.settings(pace_seconds=3600)  # until then PIS has no data
+    treasury.rule("PI", "http_status", status=503, times=1)
+    with pytest.raises(SweepError):
+        due.run("PI")
+    made = propose(due)
+    digest = shown(due, made).digest
+    treasury.rule("PI", "lost_reply", times=1)
+    if meanwhile == "asked about":
+        treasury.rule("PIS", "error", errorMsg="Sample text nobody knows", times=1)
+    with suppress(SweepError):
+        due.run("PI")
+    if meanwhile == "sent again":
+        for seen in (digest, None):
+            with pytest.raises(ConflictError, match="was sent, or shown by its status service, since somebody looked"):
+                approve(due, made, digest=seen)
+        assert pi(due)["status"] == "PENDING"
+        on(due, lambda c: proposals.refuse(c, made.id, "asha", "it was sent again"))
+        made = propose(due)
+    approve(due, made)
+    assert pi(due)["status"] == "FAILED"
+
+
+def test_that_it_is_absent_counts_only_until_it_is_shown(wanted):
+    approve(wanted, propose(wanted))
+    rewrite(wanted.dsn, "UPDATE ifms.payment_instruction SET said_absent_at = NULL")  # it may be said once more
+    made = propose(wanted)
+    [row] = on(wanted, lambda c: list(instructions.find(c, [made.subject]).values()))
+    on(wanted, lambda c: instructions.found_failed(c, row))
+    with pytest.raises(ConflictError, match="or shown by its status service, since somebody looked"):
+        approve(wanted, made)
+    assert pi(wanted)["said_absent_at"] is None
 
 
 def test_what_is_used_up_opens_no_door(wanted):

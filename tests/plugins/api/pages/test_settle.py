@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import psycopg
@@ -203,3 +204,21 @@ def test_who_may_only_look_is_not_offered_it(api: Any, adapter: Adapter, lost: s
     assert viewer.get("/ifms/settle", params={"number": lost}).status_code == 403
     assert say(viewer, lost).status_code == 403
     assert original(adapter)["status"] == "PENDING"
+
+
+def test_a_form_that_was_drawn_before_it_was_sent_again_settles_nothing(
+    browser: Any, adapter: Adapter, treasury: Treasury, lost: str
+):
+    """Whoever looked for it at the treasury did so before that."""
+    page = browser.get("/ifms/settle", params={"number": lost}).text
+    [seen] = re.findall(r'name="seen" value="([^"]+)"', page)
+    treasury.rule("PIS", "error", errorMsg="Bill not received in JIT-FS", times=1)
+    treasury.rule("PI", "lost_reply", times=1)
+    adapter.run("PI")
+    before = state(adapter)
+    answer = say(browser, lost, "not at the treasury", seen=seen)
+    assert answer.status_code == 409
+    assert "was sent, or shown by its status service, since somebody looked for it" in answer.text
+    assert state(adapter) == before
+    [seen] = re.findall(r'name="seen" value="([^"]+)"', answer.text)
+    assert say(browser, lost, "not at the treasury", seen=seen).status_code == 303
