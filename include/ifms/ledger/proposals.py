@@ -183,6 +183,9 @@ def rehearsal(connection: Connection) -> Iterator[Rehearsal]:
 # Rows -----------------------------------------------------------------------------------------------------------------
 
 _COLUMNS = columns_of(Proposal, "o")
+# A release is of no city, as who approves it acts for all; whom it is about is of one all the same.
+_CITY = "coalesce(o.tenant_id, o.parameters ->> 'tenant')"
+_IN_SIGHT = sql.SQL(f"({_CITY} IS NULL OR {condition(_CITY)})")
 
 
 def propose(
@@ -236,7 +239,7 @@ def find(
     """One proposal of these cities, or of all at once; locked if wanted."""
     query = sql.SQL("SELECT {} FROM ifms.proposal o WHERE o.id = %(id)s AND {} {}").format(
         _COLUMNS,
-        sql.SQL("(o.tenant_id IS NULL OR " + condition("o.tenant_id") + ")"),
+        _IN_SIGHT,
         sql.SQL("FOR UPDATE" if lock else ""),
     )
     with connection.cursor(row_factory=class_row(Proposal)) as cursor:
@@ -248,10 +251,10 @@ def listed(connection: Connection, cities: Cities, *, undecided: bool, limit: in
     query = sql.SQL(
         """
         SELECT {} FROM ifms.proposal o
-        WHERE {} (o.approved_at IS NULL AND o.refused_at IS NULL) AND (o.tenant_id IS NULL OR {})
+        WHERE {} (o.approved_at IS NULL AND o.refused_at IS NULL) AND {}
         ORDER BY o.proposed_at DESC, o.id DESC LIMIT %(limit)s
         """
-    ).format(_COLUMNS, sql.SQL("" if undecided else "NOT"), sql.SQL(condition("o.tenant_id")))
+    ).format(_COLUMNS, sql.SQL("" if undecided else "NOT"), _IN_SIGHT)
     with connection.cursor(row_factory=class_row(Proposal)) as cursor:
         return cursor.execute(query, {"cities": cities.listed, "limit": limit}).fetchall()
 
@@ -289,6 +292,17 @@ def refuse(connection: Connection, proposal_id: UUID, person: str, refusal: str)
     decided = find(connection, proposal_id)
     assert decided is not None
     return decided
+
+
+def refuse_all(connection: Connection, person: str, refusal: str) -> int:
+    """Everything that waits for an answer gets this one; how many that were."""
+    return connection.execute(
+        """
+        UPDATE ifms.proposal SET refused_by = %s, refusal = %s, refused_at = clock_timestamp()
+        WHERE approved_at IS NULL AND refused_at IS NULL
+        """,
+        (person, refusal),
+    ).rowcount
 
 
 def _undecided(connection: Connection, proposal_id: UUID, *, expired_too: bool = False) -> Proposal:

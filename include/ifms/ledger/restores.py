@@ -13,7 +13,7 @@ from ifms.ledger.claims import Claim
 from ifms.ledger.columns import columns_of
 from ifms.ledger.database import Connection
 from ifms.ledger.models import Payment
-from ifms.ledger.proposals import Act, Approval, use
+from ifms.ledger.proposals import Act, Approval, refuse_all, use
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,9 @@ def begin(connection: Connection, os_user: str) -> Restored:
     """Note that the ledger was restored just now: what is older and has no PI here gets none until it is cleared.
 
     A PENDING PI may have been sent since, or been declined and replaced by another that is not known here: it is asked
-    about, and not sent again before it is cleared. Claims are of processes that are no more. From now on the ledger is
-    at home where it is.
+    about, and not sent again before it is cleared. Claims are of processes that are no more. What was proposed may have
+    been done since, and nobody has looked at what there is now: it is refused, and has to be proposed anew. From now on
+    the ledger is at home where it is.
     """
     _is_at_home(connection, "restored from a backup", os_user)
     row = connection.execute(
@@ -55,6 +56,7 @@ def begin(connection: Connection, os_user: str) -> Restored:
                 "UPDATE ifms.{} SET claim_token = NULL, claimed_until = NULL WHERE claimed_until IS NOT NULL"
             ).format(sql.Identifier(table))
         )
+    refuse_all(connection, os_user, "the ledger was restored from a backup since this was proposed: propose it anew")
     return Restored(row[0], row[1], row[2], held_back)
 
 

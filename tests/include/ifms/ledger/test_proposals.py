@@ -75,14 +75,21 @@ def test_a_proposal_lasts_as_long_as_the_setting_says(ledger_dsn: str):
             proposals.propose(worker, Act.RELEASE, "EP/2", {}, tenant_id=None, reason="asked", person=" ")
 
 
-def test_who_may_read_other_cities_alone_does_not_find_it(ledger_dsn: str):
+@pytest.mark.parametrize("of", ["its column", "its parameters"])
+def test_who_may_read_other_cities_alone_does_not_find_it(ledger_dsn: str, of: str):
+    """A release is for all cities to approve, and names payees of one."""
     from ifms.cities import Cities
 
+    given, tenant = ({}, "od.samplea") if of == "its column" else ({"tenant": "od.samplea"}, None)
     with psycopg.connect(as_worker(ledger_dsn)) as worker:
-        made = proposals.propose(worker, Act.RELEASE, "EP/1", {}, tenant_id="od.samplea", reason="asked", person="asha")
+        made = proposals.propose(worker, Act.RELEASE, "EP/1", given, tenant_id=tenant, reason="asked", person="asha")
         for cities, found in ((Cities.of("od.samplea"), 1), (Cities.of("od.sampleb"), 0), (Cities.ALL, 1)):
             assert len(proposals.listed(worker, cities, undecided=True)) == found
             assert (proposals.find(worker, made.id, cities) is not None) == bool(found)
+        of_all = proposals.propose(
+            worker, Act.PHRASE, "Sample words", {}, tenant_id=None, reason="asked", person="asha"
+        )
+        assert proposals.find(worker, of_all.id, Cities.of("od.sampleb")) is not None
 
 
 def test_one_number_may_wait_for_each_of_two_cities(ledger_dsn: str):

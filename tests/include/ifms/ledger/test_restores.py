@@ -13,7 +13,14 @@ from support.keys import KEYRING
 from support.ledger import DDO, HEAD, LEASE, TENANT, beneficiary
 
 from ifms import clock
-from ifms.errors import AdoptionRefusedError, BadInputError, LedgerError, LedgerMovedError, SecondPersonError
+from ifms.errors import (
+    AdoptionRefusedError,
+    BadInputError,
+    ConflictError,
+    LedgerError,
+    LedgerMovedError,
+    SecondPersonError,
+)
 from ifms.ledger import beneficiaries, funds, instructions, outbox, payments, proposals, restores, runs
 from ifms.ledger.beneficiaries import Failure, Scroll
 from ifms.ledger.bills import claim_bills
@@ -108,6 +115,24 @@ def test_what_was_approved_before_another_restore_clears_nothing(ledger):
     assert ledger.db.transact(lambda c: proposals.approved_of(c, Act.RELEASE, "EP/1", here)) is None
     with pytest.raises(SecondPersonError, match="was approved before the ledger was restored"):
         ledger_owner(ledger, lambda c: restores.clear(c, "EP/1", "not at the treasury", "root", made.id))
+
+
+def test_what_was_proposed_before_another_restore_is_approved_by_nobody(ledger):
+    """It may have been approved, cleared and paid since the backup in which it still waits."""
+    ledger.payment(100, "EP/1")
+    ledger_owner(ledger, lambda c: restores.begin(c, "sample"))
+    second_person.needed(ledger.dsn)
+    given = {"tenant_id": None, "reason": "not in the treasury's list", "person": "asha"}
+    here = {"tenant": TENANT}
+    made = ledger_owner(ledger, lambda c: proposals.propose(c, Act.RELEASE, "EP/1", here, **given))
+    ledger_owner(ledger, lambda c: restores.begin(c, "sample"))
+    with pytest.raises(ConflictError, match="is decided already, by sample"):
+        ledger_owner(ledger, lambda c: proposals.approve(c, made.id, "ravi"))
+    refused = ledger.db.transact(lambda c: proposals.find(c, made.id))
+    assert "restored from a backup since" in refused.refusal
+    anew = ledger_owner(ledger, lambda c: proposals.propose(c, Act.RELEASE, "EP/1", here, **given))
+    ledger_owner(ledger, lambda c: proposals.approve(c, anew.id, "ravi"))
+    ledger_owner(ledger, lambda c: restores.clear(c, "EP/1", "not at the treasury", "root", anew.id))
 
 
 def test_a_payment_without_a_time_is_taken_for_one_from_before_the_restore(ledger):
