@@ -131,7 +131,7 @@ def scrolls_of(
                     f"the {service} reply about {pi.pi_number} has two accounts for {paid_to}: "
                     "ask the treasury which of them it has paid"
                 )
-            scrolls[paid.benf_id.casefold()] = Scroll(
+            scroll = Scroll(
                 beneficiary_number=paid.benf_id,
                 voucher_number=row.voucher_no,
                 voucher_date=row.voucher_date,
@@ -142,13 +142,32 @@ def scrolls_of(
                 account_number=paid.benf_acct_no,
                 ifsc=paid.benf_bank_ifsc_code,
             )
+            scrolls[paid.benf_id.casefold()] = scroll if known is None else _told_twice(known, scroll)
     return tuple(scrolls.values())
 
 
+def _told_twice(known: Scroll, again: Scroll) -> Scroll:
+    """A scroll that a reply has twice: what only one row tells counts, and of two accounts the one that tells more."""
+    return replace(
+        again,
+        # Of two vouchers nobody knows which one it was: FD asks about all days that it may be.
+        voucher_date=known.voucher_date if known.voucher_date == again.voucher_date else None,
+        utr_date=again.utr_date or known.utr_date,
+        end_to_end_id=again.end_to_end_id or known.end_to_end_id,
+        account_number=max(known.account_number or "", again.account_number or "", key=_digits) or None,
+        ifsc=max(known.ifsc or "", again.ifsc or "", key=_digits) or None,
+    )
+
+
+def _digits(text: str) -> int:
+    return sum(each.isdigit() for each in text)
+
+
 def _on_another_account(known: Scroll, paid: PaidBeneficiary) -> bool:
-    number, ifsc = known.account_number, known.ifsc
-    return bool(
-        (number and paid.benf_acct_no and another_account(paid.benf_acct_no, number))
+    one, other = known.account_number, paid.benf_acct_no
+    ifsc = known.ifsc
+    return bool(  # either of the two accounts may be masked
+        (one and other and another_account(one, other) and another_account(other, one))
         or (ifsc and paid.benf_bank_ifsc_code and another_ifsc(paid.benf_bank_ifsc_code, ifsc))
     )
 

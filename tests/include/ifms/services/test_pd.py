@@ -121,6 +121,19 @@ def test_doubled_rows_and_doubled_beneficiaries_give_one_scroll_each():
     assert {number.upper() for number in numbers(once)} == {"BN-SA/000001", "BN-SA/000002"}
 
 
+@pytest.mark.parametrize("silent", ["benfAcctNo", "benfBankIfscCode", "utrDate", "endToEndId"])
+@pytest.mark.parametrize("masked", [None, "XXXX8901"])
+def test_of_a_doubled_scroll_what_either_row_tells_counts(silent, masked):
+    """Else a row without an account would hide that the other one tells a wrong one."""
+    whole, less = bill(paid()), bill(paid(**{silent: masked if silent == "benfAcctNo" else None}))
+    assert read(whole, less) == read(less, whole) == read(whole)
+
+
+def test_of_two_vouchers_of_one_scroll_the_day_is_not_known():
+    [scroll] = read(bill(paid()), bill(paid(), voucherNo="V2", voucherDate="2024-06-11"))
+    assert scroll.voucher_date is None  # so that FD asks about all days
+
+
 def test_a_utr_in_other_letters_is_no_second_one():
     [scroll] = read(bill(paid()), bill(paid(utrNo="utr1 ")))
     assert scroll.utr_number.upper() == "UTR1"
