@@ -147,6 +147,8 @@ def why_not(pi: PaymentInstruction | None) -> str | None:
     """Why no failure can be booked on this PI now; None when one can."""
     if pi is None:
         return "no payment instruction has this number"
+    if pi.status in (PiStatus.PENDING, PiStatus.FAILED) and pi.uncertain:
+        return f"the payment instruction is {pi.status}, but may be at the treasury: ask it, and settle that by hand"
     if pi.status in (PiStatus.PENDING, PiStatus.FAILED):
         return f"the payment instruction is {pi.status}: nothing of it can have been paid"
     return None

@@ -232,6 +232,18 @@ def matchable_bills(connection: Connection) -> list[str]:
     return [row[0] for row in rows]
 
 
+def told_of(connection: Connection, pi_number: str) -> bool:
+    """Whether a failed payment of this bill was reported that nobody could book, or has closed: the treasury has it."""
+    row = connection.execute(
+        """
+        SELECT EXISTS (SELECT FROM ifms.reported_failure
+                       WHERE bill_number = %s AND matched_at IS NULL AND settled_at IS NULL)
+        """,
+        (pi_number,),
+    ).fetchone()
+    return bool(row and row[0])
+
+
 def look_again(connection: Connection, instruction_id: UUID) -> None:
     """A failure of this payment instruction is kept: whoever moves the PI along looks at it again."""
     connection.execute(

@@ -13,7 +13,7 @@ from typing import Any, assert_never
 
 from ifms import clock
 from ifms.errors import BadInputError, TreasuryError, WireError
-from ifms.ledger import instructions, phrases
+from ifms.ledger import failures, instructions, phrases
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.payments import IN_DOUBT, TREASURY_SILENT
 from ifms.services.ftps import RevisedSuccess
@@ -61,6 +61,11 @@ class EarlierNumbers:
 
     def _judged(self, pi: PaymentInstruction, service: StatusService[Any], outcome: Outcome) -> tuple[str, str] | None:
         name = _named(pi)
+        if self.sweep.db.transact(partial(failures.told_of, pi_number=pi.pi_number)):
+            return IN_DOUBT, (
+                f"{name}, and failed payments of it were reported: the treasury has it; ask the treasury before "
+                "anything else is paid"
+            )
         match outcome:
             case Answered(reply=reply) if reply.data:
                 self.sweep.db.transact(partial(instructions.found_failed, pi=pi))

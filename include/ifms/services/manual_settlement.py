@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from ifms.errors import BadInputError, ConflictError
-from ifms.ledger import beneficiaries, instructions, outbox, payments, status_log
+from ifms.ledger import beneficiaries, failures, instructions, outbox, payments, status_log
 from ifms.ledger.database import Connection
 from ifms.ledger.models import PaymentInstruction
 from ifms.ledger.proposals import Act, Approval, use
@@ -57,6 +57,11 @@ def settle(
     if pi.status is PiStatus.FAILED and verdict is Verdict.ACCEPTED:
         raise ConflictError(f"PI {pi_number} is FAILED: its money is given back, so it can't be accepted any more")
     _nobody_calls(connection, pi)
+    if verdict is Verdict.NOT_THERE and failures.told_of(connection, pi_number):
+        raise ConflictError(
+            f"failed payments of PI {pi_number} were reported, so that the treasury has it: say that, or close them on "
+            "the page Failures if they are of another bill; nothing was changed"
+        )
     wanted = proposed(connection, pi_number, verdict)
     if verdict is Verdict.NOT_THERE and as_seen is not None and as_seen != wanted["seen"]:
         raise ConflictError(

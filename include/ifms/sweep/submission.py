@@ -27,7 +27,7 @@ from ifms.errors import (
     UnknownTextError,
     WireError,
 )
-from ifms.ledger import beneficiaries, instructions, phrases, status_log
+from ifms.ledger import beneficiaries, failures, instructions, phrases, status_log
 from ifms.ledger.claims import Claim
 from ifms.ledger.database import Connection
 from ifms.ledger.failure_matching import rematch
@@ -295,6 +295,8 @@ class Sender:
         if item.pi.held_back:
             return False
         if meaning is Meaning.CONTENT_ERROR and item.pi.refused_first:
+            if self.sweep.db.transact(lambda c: failures.told_of(c, item.pi.pi_number)):
+                return False
             word, status = "declined", LogStatus.ERROR
         elif meaning is Meaning.DUPLICATE and not item.pi.refused_first:
             word, status = "accepted", LogStatus.DUPLICATE
@@ -448,7 +450,11 @@ class Sender:
         pi, now, text = item.pi, clock.now(), "; ".join(map(str, errors))
         apart = timedelta(hours=self.treasury.config.absence_hours)
         refused = self._stands_refused(pi) and not self._number_is_taken(pi) and not pi.held_back
-        if refused and pi.absent_since is not None and now - pi.absent_since >= apart:
+        over = refused and pi.absent_since is not None and now - pi.absent_since >= apart
+        if over and failures.told_of(writes.connection, pi.pi_number):
+            reason = f"{self.kind.asked_by.service} does not know it, but failed payments of it were reported: {text}"
+            return self._still_waiting(writes, item, LogStatus.ERROR, reason, absent_since=pi.absent_since)
+        if over:
             self._note_words(writes, pi, self.kind.asked_by.service, errors)
             change = self.kind.declined(writes, pi, item.claim, refusal_of(pi))
             message = (

@@ -22,10 +22,12 @@ from support.uncertain import (
     stays_pending,
 )
 
+from ifms import clock
 from ifms.errors import ConflictError, SweepError, SweepNeedsAttentionError
-from ifms.ledger import phrases
+from ifms.ledger import failures, phrases
 from ifms.services import still_owed
 from ifms.services.manual_settlement import Verdict, settle
+from ifms.sweep.scope import Scope
 from ifms.sweep.submission import Sender
 from ifms.treasury import client
 from ifms.wire.phrasebook import Meaning
@@ -138,6 +140,82 @@ class TestTwiceUnknown:
         a_day_later(refused)
         red(refused, "PIS does not know it")
         assert pi(refused)["status"] == "PENDING"
+
+
+def fails_at_the_treasury(adapter, treasury):
+    """FD tells of a payment of the newest PI that has come back: nobody but the treasury can know of it."""
+    number = pi(adapter)["pi_number"]
+    [payee, *_] = adapter.rows(
+        "SELECT beneficiary_number FROM ifms.beneficiary WHERE payment_instruction_id = %s ORDER BY 1",
+        pi(adapter)["id"],
+    )
+    today = str(clock.to_ist(clock.now()).date())
+    failed_one = {
+        "benfId": payee["beneficiary_number"],
+        "utrNo": "SAMPLE1",
+        "challanNumber": "C1",
+        "challanDate": today,
+    }
+    row = {"billNumber": number, "voucherNo": "V1", "voucherDate": today, "benfDtls": [failed_one]}
+    reply = {"serviceId": "FD", "errorMsg": None, "data": [row]}
+    treasury.rule("FD", "plain_reply", text=json.dumps(reply))
+    with pytest.raises(SweepNeedsAttentionError, match=number):
+        adapter.run("FD", Scope(until=clock.now()))
+    treasury.clear()
+
+
+class TestReportedFailed:
+    """What has come back was paid: a bill of which a failed payment was reported is at the treasury."""
+
+    def test_it_is_not_declined_though_its_status_service_does_not_know_it(self, lost, treasury):
+        number = pi(lost)["pi_number"]
+        fails_at_the_treasury(lost, treasury)
+        treasury.rule("PIS", "error", errorMsg=UNKNOWN_BILL)
+        treasury.rule("PI", "error", errorMsg="Insufficient fund", times=1)
+        red(lost, "refused: Insufficient fund")
+        for _ in range(3):
+            red(lost, "PIS does not know it")
+            a_day_later(lost)
+        red(lost, "PIS does not know it, but failed payments of it were reported")
+        stays_pending(lost, treasury, number)
+        said = {"reason": "asked", "person": "a tester", "typed": number}
+        with pytest.raises(ConflictError, match="failed payments of PI .* were reported, so that the treasury has it"):
+            on(lost, lambda c: settle(c, number, Verdict.NOT_THERE, **said))
+        stays_pending(lost, treasury, number)
+        on(lost, lambda c: settle(c, number, Verdict.ACCEPTED, **said))
+        assert treasury.accepted == {number: 1}
+
+    def test_unless_a_person_says_that_it_is_of_another_bill(self, lost, treasury):
+        number = pi(lost)["pi_number"]
+        fails_at_the_treasury(lost, treasury)
+        [kept] = lost.rows("SELECT id FROM ifms.reported_failure")
+        on(lost, lambda c: failures.close_reported(c, kept["id"], reason="of another office", person="a tester"))
+        on(
+            lost,
+            lambda c: settle(c, number, Verdict.NOT_THERE, reason="asked", person="a tester", typed=number),
+        )
+        assert pi(lost)["status"] == "FAILED"
+
+    def test_its_payment_gets_no_other(self, refused, treasury):
+        red(refused, "PIS does not know it")
+        a_day_later(refused)
+        refused.run("PI")
+        number = pi(refused)["pi_number"]
+        assert pi(refused)["status"] == "FAILED"
+        fails_at_the_treasury(refused, treasury)
+        resubmit(refused)
+        red(refused, "and failed payments of it were reported: the treasury has it")
+        assert pi(refused)["pi_number"] == number
+        assert refused.rows("SELECT hold_code FROM ifms.payment") == [{"hold_code": "PI_IN_DOUBT"}]
+
+    def test_no_words_that_are_learned_decline_it(self, due, treasury):
+        treasury.rule("PI", "error", errorMsg="Sample scheme is closed", times=1)
+        red(due, "Sample scheme is closed")
+        fails_at_the_treasury(due, treasury)
+        said = {"reason": "asked", "added_by": "a tester"}
+        on(due, lambda c: phrases.add_phrase(c, ["PI"], "Sample scheme is closed", "content error", **said))
+        red(due, "PIS does not know it")
+        assert pi(due)["status"] == "PENDING"
 
 
 class TestFirstSubmission:
