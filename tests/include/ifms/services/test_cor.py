@@ -742,6 +742,42 @@ def test_who_is_told_of_as_paid_by_another_transfer_waits_for_a_person(failed, h
         assert find_violations(connection) == []
 
 
+def test_of_two_who_have_failed_the_one_whom_another_transfer_has_paid_is_left_out(paid):
+    fail(paid, 2)
+    paid.run("FD")
+    done, due = failing(paid)
+    mend(paid)
+    with psycopg.connect(paid.dsn) as connection:
+        connection.execute(
+            "INSERT INTO ifms.other_transfer (beneficiary_row, utr_number) SELECT id, 'RBI-OTHER' FROM ifms.beneficiary"
+            " WHERE beneficiary_number = %s",
+            (done,),
+        )
+        [found] = connection.execute("SELECT id FROM ifms.other_transfer").fetchone()
+        failures.settle_transfer(connection, found, has_paid=True, reason="asked the treasury", person="sample")
+    paid.correct()
+    [revision] = revisions(paid)
+    taken = paid.rows(
+        "SELECT beneficiary_number FROM ifms.beneficiary WHERE payment_instruction_id = %s", revision["id"]
+    )
+    assert taken == [{"beneficiary_number": due}]
+
+
+def test_each_row_of_master_data_that_can_not_be_read_is_named_and_corrections_go_on(failed, simulators):
+    mend(failed)
+    codes = [{"code": code, "category": None, "active": True} for code in ("SAMPLE1", "SAMPLE2")]
+    with PlatformClient(simulators.platform_config()) as platform:
+        known = [code.wire() for code in platform.master_data().head_codes.values()]
+    simulators.ask_platform(
+        "POST", "masters", {"tenantId": "od", "module": "expense", "name": "HeadCodes", "data": [*known, *codes]}
+    )
+    sweep = failed.sweep("COR")
+    with pytest.raises(SweepNeedsAttentionError, match="2 problem"), sweep:
+        failed.work(sweep)
+    assert [text.rpartition(" ")[2] for text in sweep.problems] == ["SAMPLE1", "SAMPLE2"]
+    assert len(revisions(failed)) == 1
+
+
 def test_the_sweep_tells_of_another_transfer_before_the_account_is_mended(failed):
     """Whoever mends the account then need not wait for the treasury's answer."""
     with psycopg.connect(failed.dsn) as connection:
