@@ -118,7 +118,7 @@ MUTANTS = {
         ("tests/include/ifms/services/test_uncertain_submissions.py",),
     ),
     "the refusal of a second submission declines": Mutant(
-        ((SENDING, "if meaning is Meaning.CONTENT_ERROR and not item.ask_first:", "if meaning is Meaning.CONTENT_ERROR:"),),
+        ((SENDING, "if meaning is Meaning.CONTENT_ERROR and not item.was_sent_before(bill):", "if meaning is Meaning.CONTENT_ERROR:"),),
         ("tests/include/ifms/services/test_uncertain_submissions.py::test_a_second_submission_that_is_refused_declines_nothing",),
     ),
     "empty data counts as absence": Mutant(
@@ -133,7 +133,7 @@ MUTANTS = {
         ("tests/include/ifms/services/test_uncertain_submissions.py::test_empty_data_never_means_that_the_treasury_lacks_it",),
     ),
     "a duplicate on a first submission is accepted": Mutant(
-        ((SENDING, "if meaning is Meaning.DUPLICATE and item.ask_first:", "if meaning is Meaning.DUPLICATE:"),),
+        ((SENDING, "if meaning is Meaning.DUPLICATE and item.was_sent_before(bill):", "if meaning is Meaning.DUPLICATE:"),),
         ("tests/include/ifms/services/test_uncertain_submissions.py",),
     ),
     "the relay tells the last word only": Mutant(
