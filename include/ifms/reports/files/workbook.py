@@ -278,7 +278,7 @@ def _instant_cell(kind: Kind, style_of: Style) -> Maker:
     style = style_of(FORMATS[kind])
 
     def make(value: datetime) -> str | None:
-        seconds = int(value.timestamp()) if value.tzinfo else -1
+        seconds = int(value.replace(microsecond=0).timestamp()) if value.tzinfo else -1  # a float may round them up
         if seconds < 0:  # India's clock was not always so far ahead
             return None
         day, second = divmod(seconds + _IST, _DAY)

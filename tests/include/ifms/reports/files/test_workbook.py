@@ -18,7 +18,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from openpyxl import load_workbook
 from support.workbooks import AT, CELLS, TEXTS, in_rows
@@ -259,6 +259,7 @@ def test_a_whole_row_is_what_its_cells_are_one_by_one(kind: Kind):
         )
     )
 )
+@example([("0", Decimal("0.00"), datetime(4148, 1, 1, 0, 0, 0, 999993, tzinfo=UTC))])
 def test_whole_rows_of_anything_are_what_their_cells_are(rows: list[tuple[Any, ...]]):
     kinds = [Kind.TEXT, Kind.MONEY, Kind.INSTANT]
     assert in_rows(rows, kinds, whole=True) == in_rows(rows, kinds, whole=False)
