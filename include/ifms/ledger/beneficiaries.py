@@ -274,19 +274,14 @@ def record_scrolls(
     ]
 
 
-def any_is_told_of(connection: Connection, pi: PaymentInstruction) -> bool:
-    """Whether the treasury has told of any payment of this PI that it was made, or that it has come back.
-
-    Whatever it says of the PI as a whole: somebody has had the money.
-    """
+def any_has_ended(connection: Connection, pi: PaymentInstruction) -> bool:
+    """Whether a payment of this PI is booked as made, or as come back: then the treasury has paid it."""
     row = connection.execute(
         """
         SELECT EXISTS (SELECT FROM ifms.beneficiary WHERE payment_instruction_id = %s
                        AND status IN ('Payment Successful', 'Payment Failed'))
-            OR EXISTS (SELECT FROM ifms.reported_failure
-                       WHERE bill_number = %s AND matched_at IS NULL AND settled_at IS NULL)
         """,
-        (pi.id, pi.pi_number),
+        (pi.id,),
     ).fetchone()
     return bool(row and row[0])
 

@@ -17,7 +17,7 @@ from typing import Generic, TypeVar, assert_never
 from uuid import UUID
 
 from ifms.errors import BadInputError, IfmsError, UnknownTextError, WireError
-from ifms.ledger import beneficiaries, instructions, phrases, status_log
+from ifms.ledger import beneficiaries, failures, instructions, phrases, status_log
 from ifms.ledger.claims import Claim, Queue, claim, release
 from ifms.ledger.database import TRANSIENT, Connection
 from ifms.ledger.failure_matching import rematch
@@ -324,7 +324,9 @@ class Poll(Generic[News]):
         pi, claim, service = item.pi, item.claim, self.service.service
         message = "; ".join(map(str, errors))
         match self.sweep.phrasebook.errors(service, errors, pi.pi_number):
-            case Meaning.REJECTED if beneficiaries.any_is_told_of(writes.connection, pi):
+            case Meaning.REJECTED if beneficiaries.any_has_ended(writes.connection, pi) or failures.told_of(
+                writes.connection, pi.pi_number
+            ):
                 instructions.note(writes, pi, claim, message)
                 problem_text = (
                     f"{service} says that it was rejected, though payments of it were told as made, or as come back: "

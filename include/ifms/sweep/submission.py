@@ -98,7 +98,7 @@ class Ready:
     """Why it is asked about, and not sent: what it was made from has changed."""
 
     def was_sent_before(self, bill: Rejected) -> bool:
-        """Whether an earlier submission may have arrived: so that a duplicate is its own, and no refusal is of it."""
+        """Whether an earlier submission may have arrived: then a duplicate is itself, and no refusal declines it."""
         return self.ask_first or bill.sent_before
 
 
