@@ -274,12 +274,15 @@ def record_scrolls(
     ]
 
 
-def any_has_ended(connection: Connection, pi: PaymentInstruction) -> bool:
-    """Whether a payment of this PI is booked as made, or as come back: then the treasury has paid it."""
+def any_has_its_money(connection: Connection, pi: PaymentInstruction) -> bool:
+    """Whether this PI has paid somebody: a payment is booked as made, or as come back while others are not.
+
+    Where each has come back, nobody has it.
+    """
     row = connection.execute(
         """
-        SELECT EXISTS (SELECT FROM ifms.beneficiary WHERE payment_instruction_id = %s
-                       AND status IN ('Payment Successful', 'Payment Failed'))
+        SELECT bool_or(status IN ('Payment Successful', 'Payment Failed')) AND bool_or(status <> 'Payment Failed')
+        FROM ifms.beneficiary WHERE payment_instruction_id = %s
         """,
         (pi.id,),
     ).fetchone()

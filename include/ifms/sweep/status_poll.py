@@ -324,7 +324,7 @@ class Poll(Generic[News]):
         pi, claim, service = item.pi, item.claim, self.service.service
         message = "; ".join(map(str, errors))
         match self.sweep.phrasebook.errors(service, errors, pi.pi_number):
-            case Meaning.REJECTED if beneficiaries.any_has_ended(writes.connection, pi) or failures.told_of(
+            case Meaning.REJECTED if beneficiaries.any_has_its_money(writes.connection, pi) or failures.told_of(
                 writes.connection, pi.pi_number
             ):
                 instructions.note(writes, pi, claim, message)

@@ -143,21 +143,19 @@ class TestTwiceUnknown:
         assert pi(refused)["status"] == "PENDING"
 
 
-def fails_at_the_treasury(adapter, treasury):
-    """FD tells of a payment of the newest PI that has come back: nobody but the treasury can know of it."""
+def fails_at_the_treasury(adapter, treasury, *, everybody=False):
+    """FD tells that a payment of the newest PI, or each, has come back: nobody but the treasury can know of it."""
     number = pi(adapter)["pi_number"]
-    [payee, *_] = adapter.rows(
+    payees = adapter.rows(
         "SELECT beneficiary_number FROM ifms.beneficiary WHERE payment_instruction_id = %s ORDER BY 1",
         pi(adapter)["id"],
     )
     today = str(clock.to_ist(clock.now()).date())
-    failed_one = {
-        "benfId": payee["beneficiary_number"],
-        "utrNo": "SAMPLE1",
-        "challanNumber": "C1",
-        "challanDate": today,
-    }
-    row = {"billNumber": number, "voucherNo": "V1", "voucherDate": today, "benfDtls": [failed_one]}
+    failed = [
+        {"benfId": payee["beneficiary_number"], "utrNo": f"SAMPLE{n}", "challanNumber": "C1", "challanDate": today}
+        for n, payee in enumerate(payees if everybody else payees[:1], start=1)
+    ]
+    row = {"billNumber": number, "voucherNo": "V1", "voucherDate": today, "benfDtls": failed}
     reply = {"serviceId": "FD", "errorMsg": None, "data": [row]}
     treasury.rule("FD", "plain_reply", text=json.dumps(reply))
     with suppress(SweepNeedsAttentionError):  # red where it can't be booked
@@ -230,6 +228,23 @@ class TestReportedFailed:
         treasury.clear()
         due.run("PIS")
         assert pi(due)["status"] == "APPROVED"
+
+    def test_a_rejection_of_a_bill_that_has_come_back_whole_ends_it(self, due, treasury):
+        due.run("PI")
+        number = pi(due)["pi_number"]
+        fails_at_the_treasury(due, treasury, everybody=True)
+        assert due.rows("SELECT DISTINCT status FROM ifms.beneficiary") == [{"status": "Payment Failed"}]
+        treasury.rule("PIS", "error", errorMsg=f"This Bill Number {number} is rejected by SSU Sample Office")
+        due.run("PIS")
+        assert pi(due)["status"] == "FAILED"
+        treasury.clear()
+        resubmit(due)
+        due.run("PI")
+        assert due.rows("SELECT status FROM ifms.payment_instruction ORDER BY created_at") == [
+            {"status": "FAILED"},
+            {"status": "INITIATED"},
+        ]
+        assert_money_is_right(due, treasury)
 
     def test_no_words_that_are_learned_decline_it(self, due, treasury):
         treasury.rule("PI", "error", errorMsg="Sample scheme is closed", times=1)
