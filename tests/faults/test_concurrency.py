@@ -9,7 +9,7 @@ from decimal import Decimal
 import psycopg
 import pytest
 from support.adapter import Adapter, assert_money_is_right
-from support.ledger import DDO, HEAD, LEASE, TENANT, create, new_instruction
+from support.ledger import LEASE, SOURCE, TENANT, create, new_instruction
 from support.processes import Job, at_once
 from support.simulators import both
 
@@ -79,7 +79,7 @@ def test_64_connections_reserve_on_one_sanction_at_once(ledger):
 
     def insist(mine, payment, claim):
         def write(connection):
-            funding = funds.choose_funding(connection, TENANT, Decimal(1), [(DDO, HEAD)], financial_year="2024-25")
+            funding = funds.choose_funding(connection, TENANT, Decimal(1), [SOURCE], financial_year="2024-25")
             assert funding is not None
             assert funding.sanction_id == sanction
             pi_claim = Claim(uuid.uuid4(), LEASE)

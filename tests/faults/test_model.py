@@ -29,7 +29,7 @@ from hypothesis.stateful import (
 )
 from support.databases import as_worker
 from support.keys import KEYRING
-from support.ledger import DDO, LEASE, TENANT, Ledger, allotment, beneficiary, create, new_instruction
+from support.ledger import DDO, GRANTEE, LEASE, TENANT, Ledger, allotment, beneficiary, create, new_instruction
 
 from ifms import clock
 from ifms.errors import IfmsError
@@ -409,7 +409,7 @@ class LedgerBesideItsModel(RuleBasedStateMachine):
         self.model.allotted += -amount if kind is AllotmentKind.WITHDRAWAL else amount
 
     def _funding(self, connection: Connection, amount: Decimal) -> Funding | None:
-        return funds.choose_funding(connection, TENANT, amount, [(DDO, self.head)], financial_year="2024-25")
+        return funds.choose_funding(connection, TENANT, amount, [(DDO, GRANTEE, self.head)], financial_year="2024-25")
 
     def _instruct(self, payment: object, claim: Claim, rows: list[NewBeneficiary]) -> None:
         new = new_instruction(payment, rows)

@@ -35,6 +35,8 @@ LEASE = timedelta(minutes=10)
 TENANT = "od.samplea"
 HEAD = "999900000000000000000000001"
 DDO = "SAMPLEDDO01"
+GRANTEE = "SAMPLEGRANTEE1"
+SOURCE = (DDO, GRANTEE, HEAD)  # which sanctions pay here
 
 _numbers = count(1)
 
@@ -111,7 +113,7 @@ class Ledger:
         new = new_instruction(payment, beneficiaries)
 
         def write(connection: Connection) -> PaymentInstruction:
-            funding = funds.choose_funding(connection, TENANT, payment.amount, [(DDO, HEAD)], financial_year="2024-25")
+            funding = funds.choose_funding(connection, TENANT, payment.amount, [SOURCE], financial_year="2024-25")
             assert funding is not None
             return create(connection, new, funding, payment_claim, mine)
 
@@ -142,7 +144,7 @@ def allotment(**changes: Any) -> NewAllotment:
         "tenant_id": TENANT,
         "hoa_code": HEAD,
         "ddo_code": DDO,
-        "grantee_code": "SAMPLEGRANTEE1",
+        "grantee_code": GRANTEE,
         "ssu_id": "1",
         "scheme_code": "13145",
         "master_allotment_id": "900",

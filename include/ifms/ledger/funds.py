@@ -86,7 +86,7 @@ class Recorded:
     known: int
     waiting: tuple[NewAllotment, ...]  # their initial allotment has not been heard of
     overdrawn: tuple[str, ...]  # master allotment ids whose available money is now below zero
-    conflicts: tuple[str, ...]  # told before with another kind or amount; the first telling stands
+    conflicts: tuple[str, ...]  # told before with another kind, amount or grantee; the first telling stands
     added: Decimal = Decimal("0.00")  # rupees of the new ones, withdrawals taken off
     refused: tuple[str, ...] = ()  # what the database can't take, and why; nothing of it was written
 
@@ -181,10 +181,10 @@ def _record(connection: Connection, allotments: Sequence[NewAllotment]) -> Recor
     known_before = {a: _insert_allotment(connection, a) for a in allotments}
     new = [allotment for allotment, before in known_before.items() if before is None]
     conflicts = [
-        f"{a} is told as {a.kind} of {a.amount}, but was recorded as {before[0]} of {before[1]}; "
-        "ask the treasury which is right"
+        f"{a} is told as {a.kind} of {a.amount} for grantee {a.grantee_code}, but was recorded as {before[0]} of "
+        f"{before[1]} for {before[2]}; ask the treasury which is right"
         for a, before in known_before.items()
-        if before is not None and before != (a.kind, a.amount)
+        if before is not None and before != (a.kind, a.amount, a.grantee_code)
     ]
     for allotment in new:
         if allotment.kind is AllotmentKind.INITIAL:
@@ -207,8 +207,8 @@ def _record(connection: Connection, allotments: Sequence[NewAllotment]) -> Recor
     return Recorded(len(new), known, tuple(waiting), tuple(sorted(overdrawn)), tuple(conflicts), added)
 
 
-def _insert_allotment(connection: Connection, allotment: NewAllotment) -> tuple[str, Decimal] | None:
-    """Keep an allotment; None when it is new, else the kind and amount that it was first reported with."""
+def _insert_allotment(connection: Connection, allotment: NewAllotment) -> tuple[str, Decimal, str] | None:
+    """Keep an allotment; None when it is new, else the kind, amount and grantee that it was first reported with."""
     values = asdict(allotment)
     cursor = connection.execute(
         """
@@ -225,14 +225,14 @@ def _insert_allotment(connection: Connection, allotment: NewAllotment) -> tuple[
         return None
     first = connection.execute(
         """
-        SELECT kind, amount FROM ifms.allotment
+        SELECT kind, amount, grantee_code FROM ifms.allotment
         WHERE (tenant_id, hoa_code, ddo_code, master_allotment_id, ssu_allotment_id, serial_no)
             = (%(tenant_id)s, %(hoa_code)s, %(ddo_code)s, %(master_allotment_id)s, %(ssu_allotment_id)s, %(serial_no)s)
         """,
         values,
     ).fetchone()
     assert first is not None, "an allotment is never deleted"
-    return first[0], first[1]
+    return first[0], first[1], first[2]
 
 
 def _open_sanction(connection: Connection, first: NewAllotment) -> None:
@@ -285,6 +285,9 @@ def _apply_waiting(connection: Connection, allotment: NewAllotment) -> Decimal |
     return Decimal(available[0]) if available else None
 
 
+Source = tuple[str, str, str]
+"""Which sanctions may pay: those of this DDO code, grantee code and head of account."""
+
 _LOOKS = 1000  # each lost to another run that reserved money meanwhile
 
 
@@ -292,14 +295,14 @@ def choose_funding(
     connection: Connection,
     tenant_id: str,
     amount: Decimal,
-    preference: Collection[tuple[str, str]],
+    preference: Collection[Source],
     *,
     financial_year: str,
     payment_number: str | None = None,
 ) -> Funding | None:
     """The sanction that pays `amount` (sanction-choice.md §2); None when no one has it available.
 
-    `preference` is (DDO code, head of account), its heads in the order to try; `financial_year` is that of the PI's
+    `preference` is which sanctions may pay, their heads in the order to try; `financial_year` is that of the PI's
     bill date, like 2026-27. Sanctions of that year come first, those of earlier years last, the latest year first, and
     only when `use_earlier_years` is set; a later year's, or a closed one, is never taken. In a head the most recently
     changed comes first: the one of which an allotment or a withdrawal was told last, of those told together the one
@@ -328,7 +331,7 @@ def choose_fundings(
     connection: Connection,
     tenant_id: str,
     payments: Sequence[tuple[str | None, Decimal]],
-    preference: Collection[tuple[str, str]],
+    preference: Collection[Source],
     *,
     financial_year: str,
 ) -> list[Funding]:
@@ -353,13 +356,14 @@ def choose_fundings(
 
 
 def _wanted(
-    tenant_id: str, amount: Decimal, preference: Collection[tuple[str, str]], financial_year: str
+    tenant_id: str, amount: Decimal, preference: Collection[Source], financial_year: str
 ) -> dict[str, object]:
-    ddo_codes, hoa_codes = zip(*preference, strict=True) if preference else ((), ())
+    ddo_codes, grantee_codes, hoa_codes = zip(*preference, strict=True) if preference else ((), (), ())
     return {
         "tenant": tenant_id,
         "amount": amount,
         "ddo": list(ddo_codes),
+        "grantee": list(grantee_codes),
         "hoa": list(hoa_codes),
         "financial_year": financial_year,
     }
@@ -384,8 +388,8 @@ def unused_with(connection: Connection, tenant_id: str, amount: Decimal, *, fina
 IN_A_YEAR_OF_USE = """s.financial_year <= %(financial_year)s AND s.financial_year >= (
             SELECT CASE WHEN use_earlier_years THEN '' ELSE %(financial_year)s END FROM ifms.setting)"""
 _FUNDED = f"""
-    JOIN unnest(%(ddo)s::text[], %(hoa)s::text[]) AS p (ddo_code, hoa_code)
-      ON (s.ddo_code, s.hoa_code) = (p.ddo_code, p.hoa_code)
+    JOIN unnest(%(ddo)s::text[], %(grantee)s::text[], %(hoa)s::text[]) AS p (ddo_code, grantee_code, hoa_code)
+      ON (s.ddo_code, s.grantee_code, s.hoa_code) = (p.ddo_code, p.grantee_code, p.hoa_code)
     WHERE s.tenant_id = %(tenant)s AND s.closed_at IS NULL AND {IN_A_YEAR_OF_USE}
       AND s.available_amount >= %(amount)s AND s.available_amount - ifms.withheld(s) >= %(amount)s"""
 _ANY_FUNDED = f"SELECT 1 FROM ifms.sanction s {_FUNDED} LIMIT 1".encode()
@@ -440,16 +444,22 @@ def heads_unknown(connection: Connection, tenant_id: str, known: Collection[str]
     return [row[0] for row in rows]
 
 
-def ddos_unknown(connection: Connection, tenant_id: str, known: Collection[str]) -> list[str]:
-    """The DDOs of a city's sanctions that have money and are of none of `known`: no PI is made from them."""
-    rows = connection.execute(
+def units_unknown(
+    connection: Connection, tenant_id: str, known: Collection[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """The spending units (DDO code, grantee code) that are none of `known` and of whose sanctions this city has money.
+
+    No PI is made from it: it was theirs before master data were changed, or came by a mistake in them.
+    """
+    ddo_codes, grantee_codes = zip(*known, strict=True) if known else ((), ())
+    return connection.execute(
         """
-        SELECT DISTINCT ddo_code FROM ifms.sanction
-        WHERE tenant_id = %s AND ddo_code <> ALL(%s) AND available_amount > 0 AND closed_at IS NULL ORDER BY 1
+        SELECT DISTINCT ddo_code, grantee_code FROM ifms.sanction
+        WHERE tenant_id = %s AND (ddo_code, grantee_code) NOT IN (SELECT * FROM unnest(%s::text[], %s::text[]))
+          AND available_amount > 0 AND closed_at IS NULL ORDER BY 1, 2
         """,
-        (tenant_id, list(known)),
+        (tenant_id, list(ddo_codes), list(grantee_codes)),
     ).fetchall()
-    return [row[0] for row in rows]
 
 
 def named_funding(

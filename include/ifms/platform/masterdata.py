@@ -60,6 +60,11 @@ class MasterData(CityList):
         stop = self.unread_head
         return self.heads if stop is None else tuple(head for head in self.heads if _place(head) < stop.place)
 
+    def sources(self, tenant: str) -> list[tuple[str, str, str]]:
+        """DDO, grantee and head of account of the sanctions that may pay a city's bills, in the order to try."""
+        units = self.units.get(tenant, ())
+        return [(unit.ddo_code, unit.grantee_ag_code, head.code) for head in self.paying for unit in units]
+
     @property
     def why_not_paying(self) -> str:
         """Why other heads of account can't pay: nothing, or the one that can't be read."""

@@ -492,12 +492,11 @@ class Corrections:
         bill_date: datetime,
     ) -> Funding:
         amount = sum((row.amount for row in rows), Decimal(0))
-        units = self.master.units.get(original.tenant_id, ())
         funding = funds.choose_funding(
             connection,
             original.tenant_id,
             amount,
-            [(unit.ddo_code, head.code) for head in self.master.paying for unit in units],
+            self.master.sources(original.tenant_id),
             financial_year=clock.financial_year_label(clock.financial_year(bill_date)),
             payment_number=original.payment_number,
         )

@@ -388,7 +388,7 @@ class PaymentInstructions:
         tenant, number = made.payment.tenant_id, made.payment.payment_number
         bill_date, year = _today()
         funding = funds.choose_funding(
-            connection, tenant, made.amount, self._preference(tenant), financial_year=year, payment_number=number
+            connection, tenant, made.amount, self.master.sources(tenant), financial_year=year, payment_number=number
         )
         if funding is None and self.master.unread_head is not None:
             raise BadInputError(f"{made.amount} is not available before: {self.master.why_not_paying}")
@@ -403,12 +403,8 @@ class PaymentInstructions:
         tenant = drafts[0].payment.tenant_id
         bill_date, year = _today()
         wanted = [(made.payment.payment_number, made.amount) for made in drafts]
-        fundings = funds.choose_fundings(connection, tenant, wanted, self._preference(tenant), financial_year=year)
+        fundings = funds.choose_fundings(connection, tenant, wanted, self.master.sources(tenant), financial_year=year)
         return self._write(connection, list(zip(drafts, fundings, strict=False)), bill_date) if fundings else []
-
-    def _preference(self, tenant: str) -> list[tuple[str, str]]:
-        """DDO code and head of account of the sanctions that may pay, in the order to try."""
-        return [(unit.ddo_code, head.code) for head in self.master.paying for unit in self.master.units[tenant]]
 
     def _write(
         self, connection: Connection, funded: Sequence[tuple[Draft, Funding]], bill_date: datetime
@@ -446,17 +442,16 @@ class PaymentInstructions:
         payment = made.payment
         message = f"no sanction of {payment.tenant_id} has {made.amount} available for payment {payment.payment_number}"
         unknown = funds.heads_unknown(connection, payment.tenant_id, [head.code for head in self.master.heads])
-        ddos = [unit.ddo_code for unit in self.master.units[payment.tenant_id]]
-        renamed = funds.ddos_unknown(connection, payment.tenant_id, ddos)
+        units = [(unit.ddo_code, unit.grantee_ag_code) for unit in self.master.units[payment.tenant_id]]
+        others = funds.units_unknown(connection, payment.tenant_id, units)
         unused = funds.unused_with(connection, payment.tenant_id, made.amount, financial_year=year)
         if unused:
             message += f"; it is on sanctions that are not used: {', '.join(unused)}"
         if unknown:
             message += f"; sanctions under {', '.join(unknown)} are not used: no active head of account in master data"
-        if renamed:
-            message += (
-                f"; sanctions of DDO {', '.join(renamed)} are not used: no active SSU in master data has this DDO"
-            )
+        if others:
+            named = ", ".join(f"DDO {ddo} with grantee {grantee}" for ddo, grantee in others)
+            message += f"; sanctions of {named} are not used: no active SSU of the city in master data has both"
         if payments.hold_payment(connection, payment, made.claim, NO_FUNDS, message, made.bill_numbers):
             status_log.log_no_funds(connection, payment.tenant_id, payment.payment_number, message, self.sweep.run.id)
             if payment.hold_code != NO_FUNDS:

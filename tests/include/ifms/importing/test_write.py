@@ -241,7 +241,10 @@ def test_what_the_treasury_paid_before_is_booked_though_it_overdraws_and_nothing
             worker,
             TENANT,
             Decimal(1),
-            [(debit_row["ddo_code"], debit_row["hoa_code"]) for debit_row in here.rows("SELECT * FROM ifms.sanction")],
+            [
+                (row["ddo_code"], row["grantee_code"], row["hoa_code"])
+                for row in here.rows("SELECT * FROM ifms.sanction")
+            ],
             financial_year=here.rows("SELECT max(financial_year) AS y FROM ifms.sanction")[0]["y"],
         )
         assert found is not None

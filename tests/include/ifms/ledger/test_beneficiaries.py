@@ -12,7 +12,7 @@ import pytest
 from psycopg import errors
 from support.databases import rewrite
 from support.keys import KEYRING
-from support.ledger import DDO, HEAD, LEASE, TENANT, beneficiary, create, new_instruction
+from support.ledger import LEASE, SOURCE, TENANT, beneficiary, create, new_instruction
 
 from ifms.errors import ConflictError, WireError
 from ifms.ledger import beneficiaries, failures, funds, instructions, payments
@@ -88,7 +88,7 @@ def instruct_for(ledger, *rows):
     new = replace(new_instruction(payment), beneficiaries=rows)
 
     def write(connection):
-        funding = funds.choose_funding(connection, TENANT, payment.amount, [(DDO, HEAD)], financial_year="2024-25")
+        funding = funds.choose_funding(connection, TENANT, payment.amount, [SOURCE], financial_year="2024-25")
         return create(connection, new, funding, claim, Claim(uuid.uuid4(), LEASE))
 
     return ledger.db.transact(write)
@@ -133,7 +133,7 @@ def test_pis_that_are_written_together_have_their_own_each(ledger):
     paid = [ledger.payment(amount) for amount in (400, 300)]
 
     def write(connection):
-        funding = funds.choose_funding(connection, TENANT, Decimal(700), [(DDO, HEAD)], financial_year="2024-25")
+        funding = funds.choose_funding(connection, TENANT, Decimal(700), [SOURCE], financial_year="2024-25")
         originals = [
             Original(new_instruction(payment), funding, claim, Claim(uuid.uuid4(), LEASE)) for payment, claim in paid
         ]
@@ -787,7 +787,7 @@ def test_whose_lines_are_paid_already_is_never_looked_for_row_by_row(ledger, pi)
         payment, claim = ledger.payment(400)
         new = new_instruction(payment, [beneficiary(Decimal(400))])
         with connection.transaction():
-            funding = funds.choose_funding(connection, TENANT, payment.amount, [(DDO, HEAD)], financial_year="2024-25")
+            funding = funds.choose_funding(connection, TENANT, payment.amount, [SOURCE], financial_year="2024-25")
             create(connection, new, funding, claim, Claim(uuid.uuid4(), LEASE))
             return connection.execute(
                 "SELECT seq_tup_read FROM pg_stat_xact_user_tables WHERE relid = 'ifms.beneficiary'::regclass"

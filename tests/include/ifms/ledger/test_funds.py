@@ -13,7 +13,7 @@ from random import Random
 import psycopg
 import pytest
 from support.keys import KEYRING
-from support.ledger import DDO, HEAD, TENANT, allotment, beneficiary, create, new_instruction
+from support.ledger import DDO, GRANTEE, HEAD, SOURCE, TENANT, allotment, beneficiary, create, new_instruction
 
 from ifms.errors import BadInputError, ClaimLostError, ConflictError, InsufficientFundsError, LedgerError
 from ifms.ledger import funds, instructions
@@ -36,7 +36,7 @@ def close(ledger, master):
         )
 
 
-def chosen(ledger, amount, preference=((DDO, HEAD),), payment=None):
+def chosen(ledger, amount, preference=(SOURCE,), payment=None):
     """The master allotment id of the sanction that pays; None when none does."""
     found = ledger.db.transact(
         lambda c: funds.choose_funding(
@@ -114,7 +114,10 @@ def test_a_known_allotment_with_another_amount_is_a_conflict_and_changes_nothing
     told = ledger.allot(allotment(amount=Decimal(5000)), allotment(serial_no=1, kind=AllotmentKind.ADDITIONAL))
     assert len(told.conflicts) == 1
     assert "900/800/0" in told.conflicts[0]
-    assert "is told as INITIAL of 5000, but was recorded as INITIAL of 1000.00;" in told.conflicts[0]
+    assert (
+        "is told as INITIAL of 5000 for grantee SAMPLEGRANTEE1, but was recorded as INITIAL of 1000.00 for "
+        "SAMPLEGRANTEE1;"
+    ) in told.conflicts[0]
     assert (told.new, told.known) == (1, 0)  # the other one counts all the same
     assert ledger.balances()[0] == 2000
 
@@ -247,7 +250,7 @@ def test_the_first_head_of_account_with_enough_money_pays(ledger):
         allotment(master_allotment_id="3", serial_no=5, kind=AllotmentKind.WITHDRAWAL, hoa_code=second),
     )
 
-    heads = [(DDO, HEAD), (DDO, second)]
+    heads = [SOURCE, (DDO, GRANTEE, second)]
     assert chosen(ledger, 100, heads) == "1"
     assert chosen(ledger, 101, heads) == "3"
     funding = ledger.db.transact(lambda c: funds.choose_funding(c, TENANT, Decimal(101), heads, financial_year=YEAR))
@@ -260,7 +263,7 @@ def test_the_first_head_of_account_with_enough_money_pays(ledger):
 def test_payments_chosen_for_together_get_what_they_would_get_one_after_the_other(ledger, seed):
     random = Random(seed)
     second = HEAD[:-1] + "2"
-    heads = [(DDO, HEAD), (DDO, second)]
+    heads = [SOURCE, (DDO, GRANTEE, second)]
     for master in range(4):
         ledger.allot(
             allotment(
@@ -304,7 +307,7 @@ def test_a_head_comes_before_a_unit(ledger):
     ledger.allot(
         allotment(master_allotment_id="1", hoa_code=second), allotment(master_allotment_id="2", ddo_code="SAMPLEDDO02")
     )
-    assert chosen(ledger, 1, [(DDO, HEAD), ("SAMPLEDDO02", HEAD), (DDO, second), ("SAMPLEDDO02", second)]) == "2"
+    assert chosen(ledger, 1, [(ddo, GRANTEE, head) for head in (HEAD, second) for ddo in (DDO, "SAMPLEDDO02")]) == "2"
 
 
 def test_its_own_financial_year_pays_and_another_never(ledger):
@@ -329,7 +332,7 @@ def test_earlier_years_come_last_and_the_latest_of_them_first(ledger):
         allotment(master_allotment_id="2024", hoa_code=second),
     )
     use_earlier_years(ledger, True)
-    heads = [(DDO, HEAD), (DDO, second)]
+    heads = [SOURCE, (DDO, GRANTEE, second)]
     assert [chosen(ledger, amount, heads) for amount in (1000, 1001, 5001, 9001)] == ["2024", "2023", "2022", None]
 
 
@@ -377,7 +380,7 @@ def test_a_payment_gets_what_a_greater_one_after_it_would_not_and_nothing_that_i
     def together(*amounts):
         found = ledger.db.transact(
             lambda c: funds.choose_fundings(
-                c, TENANT, [(None, Decimal(amount)) for amount in amounts], [(DDO, HEAD)], financial_year=YEAR
+                c, TENANT, [(None, Decimal(amount)) for amount in amounts], [SOURCE], financial_year=YEAR
             )
         )
         return len(found)
@@ -505,9 +508,7 @@ def test_the_allotment_named_is_the_one_heard_of_last(ledger):
     ledger.fund(1000)
     for number in ("802", "803", "801"):
         ledger.allot(allotment(serial_no=1, kind=AllotmentKind.ADDITIONAL, ssu_allotment_id=number))
-    funding = ledger.db.transact(
-        lambda c: funds.choose_funding(c, TENANT, Decimal(1), [(DDO, HEAD)], financial_year=YEAR)
-    )
+    funding = ledger.db.transact(lambda c: funds.choose_funding(c, TENANT, Decimal(1), [SOURCE], financial_year=YEAR))
     assert (funding.ssu_allotment_id, funding.allotment_serial_no) == ("801", 1)
 
 
@@ -524,7 +525,7 @@ def chosen_after_waiting(ledger, meanwhile=lambda: None):
     """The master allotment id of the sanction that pays 500, when another run takes 600 of the first one's 1,000."""
     ledger.fund(1000, "900")
     payment, payment_claim = ledger.payment(600)
-    choose = partial(funds.choose_funding, tenant_id=TENANT, preference=[(DDO, HEAD)], financial_year=YEAR)
+    choose = partial(funds.choose_funding, tenant_id=TENANT, preference=[SOURCE], financial_year=YEAR)
     with ThreadPoolExecutor(1) as pool, psycopg.connect(ledger.dsn) as first, psycopg.connect(ledger.dsn) as other:
         funding = choose(first, amount=payment.amount)
         assert funding.master_allotment_id == "900"
@@ -658,22 +659,38 @@ def test_numbers_that_name_no_allotment_or_two_are_refused(named, numbers, found
         named(*numbers)
 
 
-def test_ddos_that_are_not_known_and_have_money_are_named(ledger):
+def test_units_that_are_not_known_and_have_money_are_named(ledger):
     ledger.fund(1000)
     ledger.fund(1000, "901")
     ledger.allot(
         allotment(master_allotment_id="902", ddo_code="SAMPLEDDO02"),
         allotment(master_allotment_id="903", ddo_code="SAMPLEDDO03", amount=Decimal(0)),
         allotment(master_allotment_id="904", ddo_code="SAMPLEDDO04", tenant_id=OTHER),
+        allotment(master_allotment_id="905", grantee_code="OTHER"),
     )
 
     def unknown(*known):
-        return ledger.db.transact(lambda c: funds.ddos_unknown(c, TENANT, known))
+        return ledger.db.transact(lambda c: funds.units_unknown(c, TENANT, known))
 
-    assert unknown() == unknown("X") == sorted([DDO, "SAMPLEDDO02"])
-    assert unknown(DDO) == ["SAMPLEDDO02"]
+    second = ("SAMPLEDDO02", GRANTEE)
+    assert unknown() == unknown((DDO, "X"), ("X", GRANTEE)) == [(DDO, "OTHER"), (DDO, GRANTEE), second]
+    assert unknown((DDO, GRANTEE)) == [(DDO, "OTHER"), second]
+    assert unknown((DDO, "OTHER"), second) == [(DDO, GRANTEE)]
     close(ledger, "902")
-    assert unknown() == [DDO]
+    assert unknown((DDO, GRANTEE)) == [(DDO, "OTHER")]
+
+
+def test_a_known_allotment_for_another_grantee_is_a_conflict_and_stays_with_the_first(ledger):
+    ledger.allot(allotment())
+    [told] = ledger.allot(allotment(grantee_code="OTHER")).conflicts
+    assert "for grantee OTHER, but was recorded as INITIAL of 1000.00 for SAMPLEGRANTEE1;" in told
+    assert chosen(ledger, 1) == "900"
+
+
+def test_a_sanction_of_another_grantee_pays_nothing(ledger):
+    ledger.allot(allotment(grantee_code="OTHER", amount=Decimal(1000)))
+    assert chosen(ledger, 1) is None
+    assert chosen(ledger, 1, [(DDO, "OTHER", HEAD)]) == "900"
 
 
 # Two cities with one spending unit ----------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg import errors
 from support.databases import rewrite
-from support.ledger import DDO, HEAD, TENANT, allotment, copy_instructions, create, new_instruction, opened
+from support.ledger import SOURCE, TENANT, allotment, copy_instructions, create, new_instruction, opened
 
 from ifms.errors import LedgerError
 from ifms.ledger import funds
@@ -167,7 +167,7 @@ def test_a_header_must_agree_with_its_rows(ledger):
     payment, claim = ledger.payment(400)
 
     def write(connection):
-        funding = funds.choose_funding(connection, TENANT, payment.amount, [(DDO, HEAD)], financial_year="2024-25")
+        funding = funds.choose_funding(connection, TENANT, payment.amount, [SOURCE], financial_year="2024-25")
         made = create(connection, new_instruction(payment), funding, claim, claim)
         connection.execute(
             """INSERT INTO ifms.beneficiary (payment_instruction_id, beneficiary_number, beneficiary_id, beneficiary_type,

@@ -11,7 +11,7 @@ import pytest
 from psycopg import errors
 from support.databases import rewrite
 from support.keys import KEYRING
-from support.ledger import DDO, HEAD, LEASE, TENANT, beneficiary, create, new_instruction
+from support.ledger import LEASE, SOURCE, TENANT, beneficiary, create, new_instruction
 
 from ifms.errors import ClaimLostError, ConflictError, LedgerError, WireError
 from ifms.ledger import beneficiaries, funds, instructions
@@ -111,7 +111,7 @@ def test_an_amount_that_changed_since_the_payment_was_seen_is_a_conflict(ledger)
     changed = instructions.NewInstruction(**{**other.__dict__, "payment": payment})
 
     def write(connection):
-        funding = funds.choose_funding(connection, TENANT, Decimal(500), [(DDO, HEAD)], financial_year="2024-25")
+        funding = funds.choose_funding(connection, TENANT, Decimal(500), [SOURCE], financial_year="2024-25")
         create(connection, changed, funding, claim, claim)
 
     with pytest.raises(ConflictError, match=r"first seen with 400\.00, its lines now sum to 500"):
@@ -590,7 +590,7 @@ def test_pis_that_are_written_together_each_pay_their_own_payment(ledger):
     wanted = [(*ledger.payment(amount), Claim(uuid.uuid4(), LEASE)) for amount in (100, 200)]
 
     def write(connection):
-        funding = funds.choose_funding(connection, TENANT, Decimal(300), [(DDO, HEAD)], financial_year="2024-25")
+        funding = funds.choose_funding(connection, TENANT, Decimal(300), [SOURCE], financial_year="2024-25")
         originals = [Original(new_instruction(payment), funding, held, mine) for payment, held, mine in wanted]
         return instructions.create(connection, originals, KEYRING)
 
@@ -610,7 +610,7 @@ def test_of_pis_that_are_written_together_each_amount_is_looked_at(ledger, place
     contents[place] = replace(contents[place], beneficiaries=contents[place].beneficiaries[:1])
 
     def write(connection):
-        funding = funds.choose_funding(connection, TENANT, Decimal(300), [(DDO, HEAD)], financial_year="2024-25")
+        funding = funds.choose_funding(connection, TENANT, Decimal(300), [SOURCE], financial_year="2024-25")
         originals = [
             Original(content, funding, held, mine) for content, (_, held, mine) in zip(contents, wanted, strict=True)
         ]
@@ -638,7 +638,7 @@ def test_a_repayment_is_paid_from_the_sanction_that_has_the_money_now_and_names_
     at = datetime(2024, 7, 1, tzinfo=UTC)
 
     def write(connection):
-        funding = funds.choose_funding(connection, TENANT, Decimal(700), [(DDO, HEAD)], financial_year="2024-25")
+        funding = funds.choose_funding(connection, TENANT, Decimal(700), [SOURCE], financial_year="2024-25")
         return instructions.create_repayment(
             connection, pi, funding, "PI-SA/2024-25/R", at, [row], Claim(uuid.uuid4(), LEASE), KEYRING
         )

@@ -6,7 +6,7 @@ from decimal import Decimal
 import psycopg
 import pytest
 from support.databases import as_worker
-from support.ledger import DDO, HEAD, LEASE, TENANT, create, new_instruction
+from support.ledger import LEASE, SOURCE, TENANT, create, new_instruction
 
 from ifms.errors import ConflictError, LedgerError
 from ifms.ledger import funds, instructions, sanctions
@@ -17,7 +17,7 @@ YEAR = "2024-25"
 
 
 def choose(connection, amount=1):
-    return funds.choose_funding(connection, TENANT, Decimal(amount), [(DDO, HEAD)], financial_year=YEAR)
+    return funds.choose_funding(connection, TENANT, Decimal(amount), [SOURCE], financial_year=YEAR)
 
 
 def close(ledger, sanction, closed=True):

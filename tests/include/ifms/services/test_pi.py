@@ -22,7 +22,7 @@ from support.adapter import assert_money_is_right
 from support.bad_ones import BadOnes
 from support.java_rows import kept
 from support.keys import KEYRING, account_numbers, call_text
-from support.ledger import DDO, HEAD, TENANT, beneficiary
+from support.ledger import SOURCE, TENANT, beneficiary
 from support.past import once
 from support.platform_store import change_stored
 from support.sanctions import allot_of_last_year, close
@@ -364,16 +364,18 @@ def test_money_under_a_head_that_master_data_does_not_know_is_named(funded, simu
     assert any(known in text and "no active head of account" in text for text in sweep.problems)
 
 
-def test_money_of_a_ddo_that_master_data_does_not_know_any_more_is_named(funded, simulators):
-    """The unit has another DDO since: what was allotted to the one before is not found under the new one."""
+@pytest.mark.parametrize("other", [{"ddoCode": "OLSNEW001"}, {"granteeAgCode": "GOSIMULNEW0001"}])
+def test_money_of_a_unit_that_master_data_does_not_know_any_more_pays_nothing_and_is_named(funded, simulators, other):
+    """The unit has another DDO, or grantee, since: what was allotted to the one before is not the city's any more."""
     with PlatformClient(simulators.platform_config()) as platform:
         [unit] = platform.master_data().units["od.samplea"]
     master = {"tenantId": "od.samplea", "module": "ifms", "name": "SSUDetails"}
-    simulators.ask_platform("POST", "masters", master | {"data": [unit.wire() | {"ddoCode": "OLSNEW001"}]})
+    simulators.ask_platform("POST", "masters", master | {"data": [unit.wire() | other]})
     sweep = funded.run("PI")
     assert funded.statuses() == Counter()
     assert len(sweep.problems) == 3
-    assert all(f"sanctions of DDO {unit.ddo_code} are not used" in text for text in sweep.problems)
+    named = f"sanctions of DDO {unit.ddo_code} with grantee {unit.grantee_ag_code} are not used"
+    assert all(named in text for text in sweep.problems)
 
 
 def test_a_ddo_of_any_of_the_citys_units_is_known(funded, simulators):
@@ -387,6 +389,29 @@ def test_a_ddo_of_any_of_the_citys_units_is_known(funded, simulators):
     sweep = funded.run("PI")
     assert len(sweep.problems) == 3
     assert all("no active head of account" in text and "of DDO" not in text for text in sweep.problems)
+
+
+def test_a_grantee_named_by_mistake_pays_nothing_once_that_is_mended(adapter, simulators):
+    """SSUDetails named another grantee of the same DDO: what the treasury gives that one is not the city's."""
+    with PlatformClient(simulators.platform_config()) as platform:
+        [unit] = platform.master_data().units["od.samplea"]
+
+    def name(grantee):
+        master = {"tenantId": "od.samplea", "module": "ifms", "name": "SSUDetails"}
+        simulators.ask_platform("POST", "masters", master | {"data": [unit.wire() | {"granteeAgCode": grantee}]})
+
+    name("GOSIMULOTHER001")
+    adapter.run("VA")
+    name(unit.grantee_ag_code)
+    adapter.run("VA")
+    [theirs, *_] = adapter.rows("SELECT * FROM ifms.sanction WHERE grantee_code = 'GOSIMULOTHER001' ORDER BY hoa_code")
+    allotted = {"ddoCode": theirs["ddo_code"], "hoa": theirs["hoa_code"], "granteeAgCode": theirs["grantee_code"]}
+    allotted |= {"mstAllotmentDistId": theirs["master_allotment_id"], "allotmentTxnType": "Additional allotment"}
+    simulators.ask_treasury("POST", "allotments", allotted | {"allotmentAmount": "10.00"})
+    for service in ("VA", "PA", "PI"):
+        adapter.run(service)
+    payers = adapter.rows("SELECT DISTINCT grantee_code FROM ifms.payment_instruction")
+    assert payers == [{"grantee_code": unit.grantee_ag_code}]
 
 
 @pytest.mark.parametrize("last_to_pay", [0, 1])
@@ -1166,7 +1191,7 @@ def repayment(ledger):
         beneficiaries.record_failures(
             connection, {row.id: failure for row in beneficiaries.of(connection, [pi.id])[pi.id]}
         )
-        funding = funds.choose_funding(connection, TENANT, Decimal(400), [(DDO, HEAD)], financial_year="2024-25")
+        funding = funds.choose_funding(connection, TENANT, Decimal(400), [SOURCE], financial_year="2024-25")
         return instructions.create_repayment(connection, pi, funding, "PI-SA/ANEW", pi.bill_date, payees, mine, KEYRING)
 
     return ledger.db.transact(write), mine
