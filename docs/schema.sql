@@ -202,7 +202,8 @@ BEGIN
     IF NOT pg_has_role(current_user, (SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'USAGE')
        OR EXISTS (SELECT FROM ifms.restored r WHERE r.restored_at > NEW.created_at AND NOT EXISTS (
               SELECT FROM ifms.restore_cleared c
-              WHERE (c.restored_id, c.tenant_id, c.number) = (r.id, NEW.tenant_id, NEW.pi_number))) THEN
+              WHERE (c.restored_id, c.tenant_id, c.number, c.kind)
+                  = (r.id, NEW.tenant_id, NEW.pi_number, 'PENDING PI'))) THEN
         RAISE EXCEPTION 'payment instruction % is held back since the ledger was restored, until it is cleared', NEW.pi_number
             USING ERRCODE = 'check_violation', CONSTRAINT = 'held_back_until_cleared';
     END IF;
@@ -696,7 +697,7 @@ CREATE FUNCTION ifms.in_doubt(of ifms.payment) RETURNS boolean
     AS $$
     SELECT EXISTS (SELECT FROM ifms.restored r WHERE of.raised_at < r.restored_at AND NOT EXISTS (
         SELECT FROM ifms.restore_cleared c
-        WHERE (c.restored_id, c.tenant_id, c.number) = (r.id, of.tenant_id, of.payment_number)))
+        WHERE (c.restored_id, c.tenant_id, c.number, c.kind) = (r.id, of.tenant_id, of.payment_number, 'PAYMENT')))
 $$;
 
 --
@@ -826,7 +827,8 @@ CREATE FUNCTION ifms.in_doubt(of ifms.payment_instruction) RETURNS boolean
                                ELSE least(b.failed_on, coalesce(b.voucher_date, '-infinity')) END
                           <= (r.restored_at AT TIME ZONE 'Asia/Kolkata')::date)
         AND NOT EXISTS (SELECT FROM ifms.restore_cleared c
-                        WHERE (c.restored_id, c.tenant_id, c.number) = (r.id, of.tenant_id, of.pi_number)))
+                        WHERE (c.restored_id, c.tenant_id, c.number, c.kind)
+                            = (r.id, of.tenant_id, of.pi_number, 'FAILED BENEFICIARIES')))
 $$;
 
 --
@@ -877,7 +879,7 @@ CREATE FUNCTION ifms.linked_records() RETURNS TABLE(source text, event text, row
     UNION ALL SELECT 'person_action', 'made', id::text, acted_at, to_jsonb(t) FROM ifms.person_action t
     UNION ALL SELECT 'sanction_closing', 'made', id::text, noted_at, to_jsonb(t) FROM ifms.sanction_closing t
     UNION ALL SELECT 'started_run', 'made', dag_id || ' ' || run_id, started_at, to_jsonb(t) FROM ifms.started_run t
-    UNION ALL SELECT 'restore_cleared', 'made', restored_id || ' ' || tenant_id || ' ' || number, cleared_at,
+    UNION ALL SELECT 'restore_cleared', 'made', restored_id || ' ' || tenant_id || ' ' || number || ' ' || kind, cleared_at,
         to_jsonb(t) FROM ifms.restore_cleared t
     UNION ALL SELECT 'phrase', 'made', id::text, added_at, to_jsonb(t) FROM ifms.phrase t
     UNION ALL SELECT 'phrase', 'ended', id::text, withdrawn_at, to_jsonb(t) FROM ifms.phrase t
@@ -3886,10 +3888,12 @@ CREATE TABLE ifms.restore_cleared (
     restored_id bigint NOT NULL,
     tenant_id text NOT NULL,
     number text NOT NULL,
+    kind text NOT NULL,
     reason text NOT NULL,
     os_user text NOT NULL,
     cleared_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT restore_cleared_cleared_at_in_bounds CHECK (((cleared_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (cleared_at < '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT restore_cleared_kind_check CHECK ((kind = ANY (ARRAY['PAYMENT'::text, 'PENDING PI'::text, 'FAILED BENEFICIARIES'::text]))),
     CONSTRAINT restore_cleared_reason_check CHECK ((btrim(reason) <> ''::text))
 );
 
@@ -5177,7 +5181,7 @@ ALTER TABLE ONLY ifms.reported_failure
 --
 
 ALTER TABLE ONLY ifms.restore_cleared
-    ADD CONSTRAINT restore_cleared_pkey PRIMARY KEY (restored_id, tenant_id, number);
+    ADD CONSTRAINT restore_cleared_pkey PRIMARY KEY (restored_id, tenant_id, number, kind);
 
 --
 -- Name: restored restored_pkey; Type: CONSTRAINT; Schema: ifms; Owner: -

@@ -44,8 +44,8 @@ def list_in_doubt(dsn: OwnerDsn) -> None:
 
     with connected(dsn) as db:
         found = db.transact(restores.in_doubt)
-    for number, tenant, what in found:
-        print(f"{number}\t{tenant}\t{what}")
+    for each in found:
+        print(f"{each.number}\t{each.tenant_id}\t{each.what}")
     print(f"{len(found)} wait(s); ifms_pi may find older payments on the platform, which wait, too")
 
 
@@ -66,9 +66,9 @@ def clear(
 
     text = _required(reason, "that the treasury has no bill of it")
     with connected(dsn) as db:
-        city = db.transact(partial(restores.city_in_doubt, number=number, tenant_id=tenant))
-        given = {"tenant": city}
-        approved = partial(proposals.approved_of, act=proposals.Act.RELEASE, subject=number, parameters=given)
+        doubt = db.transact(partial(restores.doubt_about, number=number, tenant_id=tenant))
+        city = doubt.tenant_id
+        approved = partial(proposals.approved_of, act=proposals.Act.RELEASE, subject=number, parameters=doubt.named)
         approval = db.transact(approved)
         clear = partial(restores.clear, number=number, reason=text, os_user=os_user(), tenant_id=city)
         db.transact(partial(clear, approval=approval))

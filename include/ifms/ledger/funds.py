@@ -355,9 +355,7 @@ def choose_fundings(
     return chosen
 
 
-def _wanted(
-    tenant_id: str, amount: Decimal, preference: Collection[Source], financial_year: str
-) -> dict[str, object]:
+def _wanted(tenant_id: str, amount: Decimal, preference: Collection[Source], financial_year: str) -> dict[str, object]:
     ddo_codes, grantee_codes, hoa_codes = zip(*preference, strict=True) if preference else ((), (), ())
     return {
         "tenant": tenant_id,
@@ -444,9 +442,7 @@ def heads_unknown(connection: Connection, tenant_id: str, known: Collection[str]
     return [row[0] for row in rows]
 
 
-def units_unknown(
-    connection: Connection, tenant_id: str, known: Collection[tuple[str, str]]
-) -> list[tuple[str, str]]:
+def units_unknown(connection: Connection, tenant_id: str, known: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
     """The spending units (DDO code, grantee code) that are none of `known` and of whose sanctions this city has money.
 
     No PI is made from it: it was theirs before master data were changed, or came by a mistake in them.

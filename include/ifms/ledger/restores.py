@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from psycopg import sql
-from psycopg.rows import class_row
+from psycopg.rows import args_row, class_row
 
 from ifms.errors import AdoptionRefusedError, BadInputError
 from ifms.ledger.claims import Claim
@@ -14,6 +15,29 @@ from ifms.ledger.columns import columns_of
 from ifms.ledger.database import Connection
 from ifms.ledger.models import Payment
 from ifms.ledger.proposals import Act, Approval, refuse_all, use
+
+
+class Kind(StrEnum):
+    """What a restored ledger may have forgotten of a number; each is asked about, and cleared, by itself."""
+
+    PAYMENT = "PAYMENT"  # its PI
+    PENDING = "PENDING PI"  # that the treasury declined it, and what replaced it
+    FAILED = "FAILED BENEFICIARIES"  # who has been paid by a revision, or anew
+
+
+@dataclass(frozen=True)
+class InDoubt:
+    """Something of which the ledger may have forgotten a PI."""
+
+    number: str  # of a payment or a PI, as `kind` says
+    tenant_id: str
+    kind: Kind
+    what: str  # in words
+
+    @property
+    def named(self) -> dict[str, str]:
+        """The parameters of a proposal to clear it."""
+        return {"tenant": self.tenant_id, "kind": str(self.kind)}
 
 
 @dataclass(frozen=True)
@@ -87,39 +111,44 @@ def _is_at_home(connection: Connection, reason: str, os_user: str) -> None:
     )
 
 
-def in_doubt(connection: Connection) -> list[tuple[str, str, str]]:
-    """(number, city, what it is) of all that the ledger may have forgotten a PI of and that is not cleared."""
-    return connection.execute(
-        """
-        SELECT payment_number, tenant_id, 'payment of ' || amount || ', raised ' || date_trunc('second', raised_at)
+def in_doubt(connection: Connection) -> list[InDoubt]:
+    """All that the ledger may have forgotten a PI of and that is not cleared, by city and number."""
+    with connection.cursor(row_factory=args_row(lambda *row: InDoubt(row[0], row[1], Kind(row[2]), row[3]))) as cursor:
+        return cursor.execute(_IN_DOUBT).fetchall()
+
+
+_IN_DOUBT = b"""
+        SELECT payment_number, tenant_id, 'PAYMENT',
+               'payment of ' || amount || ', raised ' || date_trunc('second', raised_at)
         FROM ifms.payment y WHERE paid_by IS NULL AND ifms.in_doubt(y)
         UNION ALL
-        SELECT pi_number, tenant_id, 'PI with failed beneficiaries, which may have been corrected'
+        SELECT pi_number, tenant_id, 'FAILED BENEFICIARIES',
+               'PI with failed beneficiaries, which may have been corrected'
         FROM ifms.payment_instruction p
         WHERE pi_type = 'ORIGINAL' AND status IN ('PARTIAL', 'COMPLETED') AND ifms.in_doubt(p)
           AND EXISTS (SELECT FROM ifms.failed_beneficiary f WHERE f.original_pi_number = p.pi_number)
         UNION ALL
-        SELECT pi_number, tenant_id, 'PENDING PI of ' || net_amount || ' for payment ' || payment_number
+        SELECT pi_number, tenant_id, 'PENDING PI',
+               'PENDING PI of ' || net_amount || ' for payment ' || payment_number
                || ', which may have been declined and replaced'
         FROM ifms.payment_instruction WHERE status = 'PENDING' AND held_back
-        ORDER BY 2, 1
-        """
-    ).fetchall()
+        ORDER BY 2, 1, 3
+"""
 
 
-def city_in_doubt(connection: Connection, number: str, tenant_id: str | None = None) -> str:
-    """The city of what is in doubt under this number, in whichever city or in this one.
+def doubt_about(connection: Connection, number: str, tenant_id: str | None = None) -> InDoubt:
+    """What is in doubt under this number, in whichever city or in this one; of several kinds the first by name.
 
-    Raises BadInputError when there is none, or, as two cities may have payments of one number, more than one.
+    Raises BadInputError when nothing is, or when two cities have payments of one number.
     """
-    doubtful = {tenant for each, tenant, _ in in_doubt(connection) if each == number}
-    cities = sorted(doubtful if tenant_id is None else doubtful & {tenant_id})
+    doubts = [each for each in in_doubt(connection) if each.number == number and tenant_id in (None, each.tenant_id)]
+    cities = sorted({each.tenant_id for each in doubts})
     if not cities:
         of = f"{number!r} of {tenant_id}" if tenant_id else repr(number)
         raise BadInputError(f"{of} is not in doubt since a restore: `ifms after-restore list` names what is")
     if len(cities) > 1:
         raise BadInputError(f"{number!r} is in doubt in {' and '.join(cities)}: name the city (--tenant)")
-    return cities[0]
+    return doubts[0]
 
 
 def clear(
@@ -133,27 +162,30 @@ def clear(
 ) -> None:
     """Somebody knows that this payment, or these failed beneficiaries, have no PI at the treasury but those known here.
 
-    A PENDING PI that was held back is asked about again, and sent again if the treasury lacks it. Raises BadInputError,
-    and nothing is changed, for a number that is not in doubt, or is in two cities while `tenant_id` names none;
+    A PENDING PI that was held back is asked about again, and sent again if the treasury lacks it; what it leaves failed
+    later is another question. Raises BadInputError, and nothing is changed, for a number that is not in doubt, or is in
+    two cities while `tenant_id` names none;
     SecondPersonError where it needs a proposal that another person has approved, and `approval` is none.
     """
-    city = city_in_doubt(connection, number, tenant_id)
-    proposal = use(connection, Act.RELEASE, number, {"tenant": city}, approval)
+    doubt = doubt_about(connection, number, tenant_id)
+    proposal = use(connection, Act.RELEASE, number, doubt.named, approval)
     if proposal is not None:
         reason, os_user = proposal.reason, f"{proposal.people}, by {os_user}"
     connection.execute(
         """
-        INSERT INTO ifms.restore_cleared (restored_id, tenant_id, number, reason, os_user)
-        SELECT id, %s, %s, %s, %s FROM ifms.restored ON CONFLICT DO NOTHING
+        INSERT INTO ifms.restore_cleared (restored_id, tenant_id, number, kind, reason, os_user)
+        SELECT id, %s, %s, %s, %s, %s FROM ifms.restored ON CONFLICT DO NOTHING
         """,
-        (city, number, reason, os_user),
+        (doubt.tenant_id, number, doubt.kind, reason, os_user),
     )
+    if doubt.kind is not Kind.PENDING:
+        return
     connection.execute(
         """
         UPDATE ifms.payment_instruction SET held_back = false, polled_at = NULL
         WHERE (tenant_id, pi_number) = (%s, %s) AND status = 'PENDING' AND held_back
         """,
-        (city, number),
+        (doubt.tenant_id, number),
     )
 
 

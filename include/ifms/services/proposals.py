@@ -149,7 +149,11 @@ def _begin(connection: Connection, proposal: Proposal, dry: Rehearsal) -> None:
             if proposal.subject in instructions.find(connection, [proposal.subject]):
                 raise ConflictError(f"PI {proposal.subject} is known here: only a bill that is lost is adopted")
         case Act.RELEASE:
-            restores.city_in_doubt(connection, proposal.subject, proposal.parameters["tenant"])
+            now = restores.doubt_about(connection, proposal.subject, proposal.parameters["tenant"])
+            if now.named != proposal.parameters:
+                raise ConflictError(
+                    f"{proposal.subject} is in doubt otherwise than was proposed ({now.what}): propose it anew"
+                )
         case act:
             raise BadInputError(f"{act} is done by the ledger itself")
 

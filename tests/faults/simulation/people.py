@@ -309,7 +309,7 @@ class People:
             " WHERE status = 'PENDING' AND held_back"
         )
         held |= {row["pi_number"] for row in rows if row["pays"] in held}
-        for number, _, _ in doubtful:
+        for number in (each.number for each in doubtful):
             if number not in held and (self.world.calm or self.world.chance(0.6)):
                 with self.books.person() as connection:
                     restores.clear(connection, number, "the treasury has no other bill of it", PERSON)

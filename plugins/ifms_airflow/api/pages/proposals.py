@@ -111,8 +111,8 @@ def release(
     """Propose to release what is held back since a restore; its city, where two have the number."""
     require_act(given, None)
     try:
-        held = writes.rehearse(partial(restores.city_in_doubt, number=number, tenant_id=city.strip() or None))
-        made = proposing.propose(user, Act.RELEASE, number, {"tenant": held}, tenant_id=None, reason=reason)
+        doubt = writes.rehearse(partial(restores.doubt_about, number=number, tenant_id=city.strip() or None))
+        made = proposing.propose(user, Act.RELEASE, number, doubt.named, tenant_id=None, reason=reason)
     except (BadInputError, ConflictError) as error:
         return _list(request, user, given, ledger, str(error), 400)
     return proposing.shown(request, made)

@@ -37,7 +37,7 @@ def test_a_payment_is_in_doubt_until_it_is_cleared(ledger):
     payment, _ = ledger.payment(100)
     done = ledger_owner(ledger, lambda c: restores.begin(c, "sample"))
     assert (done.last_known, done.held_back) == (None, 0)
-    assert ledger.db.transact(restores.in_doubt)[0][:2] == (payment.payment_number, TENANT)
+    assert listed(ledger) == [payment.payment_number]
     again, claim = ledger.claim_payment(payment.payment_number)
     with pytest.raises(LedgerError, match="was restored"):
         ledger.instruct(again, claim)
@@ -58,7 +58,7 @@ def test_clearing_needs_a_second_person(ledger):
         with pytest.raises(SecondPersonError, match="EP/1: this needs a second person .release."):
             restores.clear(owner, "EP/1", "not at the treasury", "root")
         given = {"tenant_id": None, "reason": "not in the treasury's list", "person": "asha"}
-        made = proposals.propose(owner, Act.RELEASE, "EP/1", {"tenant": TENANT}, **given)
+        made = proposals.propose(owner, Act.RELEASE, "EP/1", {"tenant": TENANT, "kind": "PAYMENT"}, **given)
         with pytest.raises(SecondPersonError, match="is not approved"):
             restores.clear(owner, "EP/1", "not at the treasury", "root", made.id)
         proposals.approve(owner, made.id, "ravi")
@@ -83,7 +83,8 @@ def test_a_number_of_two_cities_is_cleared_in_the_one_that_is_named(two_cities):
     with pytest.raises(BadInputError, match="'EP/1' of od.gone is not in doubt"):
         ledger_owner(two_cities, lambda c: restores.clear(c, "EP/1", "asked", "sample", tenant_id="od.gone"))
     ledger_owner(two_cities, lambda c: restores.clear(c, "EP/1", "asked", "sample", tenant_id=TENANT))
-    assert [row[:2] for row in two_cities.db.transact(restores.in_doubt)] == [("EP/1", "od.sampleb")]
+    [left] = two_cities.db.transact(restores.in_doubt)
+    assert (left.number, left.tenant_id) == ("EP/1", "od.sampleb")
     ledger_owner(two_cities, lambda c: restores.clear(c, "EP/1", "asked", "sample"))
     assert two_cities.db.transact(restores.in_doubt) == []
     assert two_cities.one("SELECT count(*) FROM ifms.restore_cleared") == 2
@@ -92,9 +93,11 @@ def test_a_number_of_two_cities_is_cleared_in_the_one_that_is_named(two_cities):
 def test_what_was_approved_of_one_city_clears_no_payment_of_another(two_cities):
     second_person.needed(two_cities.dsn)
     given = {"tenant_id": None, "reason": "not in the treasury's list", "person": "asha"}
-    made = ledger_owner(two_cities, lambda c: proposals.propose(c, Act.RELEASE, "EP/1", {"tenant": TENANT}, **given))
+    made = ledger_owner(
+        two_cities, lambda c: proposals.propose(c, Act.RELEASE, "EP/1", {"tenant": TENANT, "kind": "PAYMENT"}, **given)
+    )
     ledger_owner(two_cities, lambda c: proposals.approve(c, made.id, "ravi"))
-    theirs = {"tenant": "od.sampleb"}
+    theirs = {"tenant": "od.sampleb", "kind": "PAYMENT"}
     assert two_cities.db.transact(lambda c: proposals.approved_of(c, Act.RELEASE, "EP/1", theirs)) is None
     with pytest.raises(SecondPersonError, match="is not of this act"):
         ledger_owner(two_cities, lambda c: restores.clear(c, "EP/1", "asked", "root", made.id, tenant_id="od.sampleb"))
@@ -107,7 +110,7 @@ def test_what_was_approved_before_another_restore_clears_nothing(ledger):
     ledger_owner(ledger, lambda c: restores.begin(c, "sample"))
     second_person.needed(ledger.dsn)
     given = {"tenant_id": None, "reason": "not in the treasury's list", "person": "asha"}
-    here = {"tenant": TENANT}
+    here = {"tenant": TENANT, "kind": "PAYMENT"}
     made = ledger_owner(ledger, lambda c: proposals.propose(c, Act.RELEASE, "EP/1", here, **given))
     ledger_owner(ledger, lambda c: proposals.approve(c, made.id, "ravi"))
     assert ledger.db.transact(lambda c: proposals.approved_of(c, Act.RELEASE, "EP/1", here)) == made.id
@@ -123,7 +126,7 @@ def test_what_was_proposed_before_another_restore_is_approved_by_nobody(ledger):
     ledger_owner(ledger, lambda c: restores.begin(c, "sample"))
     second_person.needed(ledger.dsn)
     given = {"tenant_id": None, "reason": "not in the treasury's list", "person": "asha"}
-    here = {"tenant": TENANT}
+    here = {"tenant": TENANT, "kind": "PAYMENT"}
     made = ledger_owner(ledger, lambda c: proposals.propose(c, Act.RELEASE, "EP/1", here, **given))
     ledger_owner(ledger, lambda c: restores.begin(c, "sample"))
     with pytest.raises(ConflictError, match="is decided already, by sample"):
@@ -142,7 +145,7 @@ def test_a_payment_without_a_time_is_taken_for_one_from_before_the_restore(ledge
     ledger_owner(ledger, lambda c: restores.begin(c, "sample"))
     later = replace(untimed, payment_number="EP/2", payment_id="another")
     ledger.db.transact(lambda c: payments.remember_payments(c, [later]))
-    assert [row[0] for row in ledger.db.transact(restores.in_doubt)] == ["EP/1", "EP/2"]
+    assert listed(ledger) == ["EP/1", "EP/2"]
 
 
 def test_another_restore_makes_it_doubtful_again(ledger):
@@ -170,9 +173,9 @@ def test_whatever_is_pending_is_held_back_until_it_is_cleared(ledger, attempt):
         owner.execute("UPDATE ifms.payment_instruction SET last_attempt = %s", (attempt,))
     assert ledger_owner(ledger, lambda c: restores.begin(c, "sample")).held_back == 1
     assert state(ledger, pi) == ("unknown", True, True)
-    [(number, tenant, what)] = ledger.db.transact(restores.in_doubt)
-    assert (number, tenant) == (pi.pi_number, TENANT)
-    assert what.startswith("PENDING PI of 100.00 for payment ")
+    [doubt] = ledger.db.transact(restores.in_doubt)
+    assert (doubt.number, doubt.tenant_id, doubt.kind) == (pi.pi_number, TENANT, restores.Kind.PENDING)
+    assert doubt.what.startswith("PENDING PI of 100.00 for payment ")
     with pytest.raises(BadInputError, match="is not in doubt"):
         ledger_owner(ledger, lambda c: restores.clear(c, pi.payment_number, "asked", "sample"))
     ledger_owner(ledger, lambda c: restores.clear(c, pi.pi_number, "asked", "sample"))
@@ -196,7 +199,7 @@ def test_what_is_held_back_is_let_go_by_its_clearing_alone(ledger):
         owner.execute(let_go)
     with ledger.connect() as owner:  # cleared, but by whom is the owner's to say
         owner.execute(
-            "INSERT INTO ifms.restore_cleared SELECT id, %s, %s, 'asked', 'sample' FROM ifms.restored",
+            "INSERT INTO ifms.restore_cleared SELECT id, %s, %s, 'PENDING PI', 'asked', 'sample' FROM ifms.restored",
             (pi.tenant_id, pi.pi_number),
         )
     with pytest.raises(LedgerError, match="is held back"):
@@ -298,7 +301,7 @@ def begin(ledger):
 
 
 def listed(ledger):
-    return [number for number, _, _ in ledger.db.transact(restores.in_doubt)]
+    return [each.number for each in ledger.db.transact(restores.in_doubt)]
 
 
 def along(ledger, pi, *events):
@@ -315,6 +318,12 @@ def sent(ledger, *, failed_on=TODAY, challan_date=None, paid_on=None):
     """A PI with the treasury, one of its two beneficiaries failed on that day, or by that challan."""
     pi, _ = ledger.instruct(*ledger.payment(100))
     along(ledger, pi, *SENT)
+    fails(ledger, pi, failed_on=failed_on, challan_date=challan_date, paid_on=paid_on)
+    return pi
+
+
+def fails(ledger, pi, *, failed_on=TODAY, challan_date=None, paid_on=None):
+    """One of its two beneficiaries has failed."""
     failure = Failure(failed_on, "Account does not exist", None, challan_date)
 
     def fail(connection):
@@ -326,7 +335,21 @@ def sent(ledger, *, failed_on=TODAY, challan_date=None, paid_on=None):
         beneficiaries.record_failures(connection, {first.id: failure})
 
     ledger.db.transact(fail)
-    return pi
+
+
+def revise(ledger, pi):
+    """Write the revision PI-SA/R, which pays who has failed."""
+
+    def write(connection):
+        failed = next(
+            row for row in beneficiaries.of(connection, [pi.id])[pi.id] if row.status is BeneficiaryStatus.FAILED
+        )
+        again = beneficiary(failed.amount, failed.beneficiary_number)
+        original = replace(pi, pa_bill_ref_number="1717400000001")
+        mine = Claim(uuid.uuid4(), LEASE)
+        instructions.create_revision(connection, original, "PI-SA/R", NOW, [again], mine, KEYRING)
+
+    ledger.db.transact(write)
 
 
 def test_a_restore_says_what_the_ledger_remembers_last(ledger):
@@ -398,9 +421,28 @@ def test_a_pi_with_failed_beneficiaries_is_listed_once_they_could_have_been_corr
     begin(ledger)
     assert listed(ledger) == [], "nobody could have corrected it"
     along(ledger, pi, Event.SOME_FAILED, *([Event.SUPERSEDED] if superseded else []))
-    assert ledger.db.transact(restores.in_doubt) == [
-        (pi.pi_number, TENANT, "PI with failed beneficiaries, which may have been corrected")
-    ]
+    what = "PI with failed beneficiaries, which may have been corrected"
+    assert ledger.db.transact(restores.in_doubt) == [restores.InDoubt(pi.pi_number, TENANT, restores.Kind.FAILED, what)]
+
+
+def test_who_clears_a_pending_pi_says_nothing_of_those_who_fail_by_it_later(ledger):
+    """They may have been corrected before the restore, whatever became of the PI itself."""
+    ledger.fund(1000)
+    pi, _ = ledger.instruct(*ledger.payment(100))
+    begin(ledger)
+    ledger_owner(ledger, lambda c: restores.clear(c, pi.pi_number, "asked", "sample"))
+    assert listed(ledger) == []
+    along(ledger, pi, *SENT)
+    fails(ledger, pi)
+    along(ledger, pi, Event.SOME_FAILED)
+    [doubt] = ledger.db.transact(restores.in_doubt)
+    assert (doubt.number, doubt.kind) == (pi.pi_number, restores.Kind.FAILED)
+    with pytest.raises(LedgerError, match=f"{pi.pi_number} may have a payment instruction that it does not know"):
+        revise(ledger, pi)
+    ledger_owner(ledger, lambda c: restores.clear(c, pi.pi_number, "asked", "sample"))
+    assert listed(ledger) == []
+    revise(ledger, pi)
+    assert ledger.one("SELECT count(*) FROM ifms.restore_cleared") == 2
 
 
 @pytest.mark.parametrize(
@@ -447,17 +489,7 @@ def test_a_pi_whose_failed_beneficiaries_a_known_revision_pays_is_not_listed(led
     along(ledger, pi, Event.SOME_FAILED)
     other = sent(ledger, challan_date=NOW.date() + timedelta(days=9))  # fails after the restore
     along(ledger, other, Event.SOME_FAILED)
-
-    def revise(connection):
-        failed = next(
-            row for row in beneficiaries.of(connection, [pi.id])[pi.id] if row.status is BeneficiaryStatus.FAILED
-        )
-        again = beneficiary(failed.amount, failed.beneficiary_number)
-        original = replace(pi, pa_bill_ref_number="1717400000001")
-        mine = Claim(uuid.uuid4(), LEASE)
-        instructions.create_revision(connection, original, "PI-SA/R", NOW, [again], mine, KEYRING)
-
-    ledger.db.transact(revise)
+    revise(ledger, pi)
     along(ledger, ledger.db.transact(lambda c: instructions.find(c, ["PI-SA/R"])["PI-SA/R"]), Event.ACCEPTED)
     begin(ledger)
     assert listed(ledger) == []

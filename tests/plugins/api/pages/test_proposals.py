@@ -290,7 +290,7 @@ def test_what_is_released_is_of_one_city(browser: Any, other: Any, adapter: Adap
     assert "is in doubt in od.samplea and od.sampleb: name the city" in answer.text
     for city in ("od.samplea", "od.sampleb"):
         assert browser.post("/ifms/proposals/release", data=form | {"city": city}).status_code == 303
-        assert proposal(adapter)["parameters"] == {"tenant": city}
+        assert proposal(adapter)["parameters"] == {"tenant": city, "kind": "PAYMENT"}
         assert city in shown(other, adapter).text
         assert approve(other, adapter).status_code == 303
     assert browser.post("/ifms/proposals/release", data=form | {"city": "od.gone"}).status_code == 400

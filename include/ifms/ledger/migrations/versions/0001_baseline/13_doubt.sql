@@ -58,15 +58,17 @@ CREATE TABLE ifms.restored (
 COMMENT ON TABLE ifms.restored IS 'When the ledger was restored from a backup.';
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ifms.restored FOR EACH STATEMENT
     EXECUTE FUNCTION ifms.refuse_change('a restore stays on record');
--- Payments, and PIs whose failed beneficiaries may be corrected, that somebody has asked the treasury about.
+-- What somebody has asked the treasury about: a payment; a PENDING PI, whether it has been replaced; a PI with failed
+-- beneficiaries, whether they have been corrected. One answer is none to the other questions about the same number.
 CREATE TABLE ifms.restore_cleared (
     restored_id  bigint NOT NULL REFERENCES ifms.restored,
     tenant_id    text NOT NULL,  -- two cities may have payments of one number
     number       text NOT NULL,
+    kind         text NOT NULL CHECK (kind IN ('PAYMENT', 'PENDING PI', 'FAILED BENEFICIARIES')),
     reason       text NOT NULL CHECK (btrim(reason) <> ''),
     os_user      text NOT NULL,
     cleared_at   timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (restored_id, tenant_id, number)
+    PRIMARY KEY (restored_id, tenant_id, number, kind)
 );
 COMMENT ON TABLE ifms.restore_cleared IS 'What somebody has asked the treasury about after a restore.';
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ifms.restore_cleared FOR EACH STATEMENT
@@ -75,7 +77,7 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ifms.restore_c
 CREATE FUNCTION ifms.in_doubt(of ifms.payment) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT EXISTS (SELECT FROM ifms.restored r WHERE of.raised_at < r.restored_at AND NOT EXISTS (
         SELECT FROM ifms.restore_cleared c
-        WHERE (c.restored_id, c.tenant_id, c.number) = (r.id, of.tenant_id, of.payment_number)))
+        WHERE (c.restored_id, c.tenant_id, c.number, c.kind) = (r.id, of.tenant_id, of.payment_number, 'PAYMENT')))
 $$;
 -- An original with beneficiaries that may have failed by then: somebody may have corrected them. What was adopted may
 -- have been corrected likewise. When the bank has given the money back is not always known: a challan may be dated seven
@@ -90,7 +92,8 @@ CREATE FUNCTION ifms.in_doubt(of ifms.payment_instruction) RETURNS boolean LANGU
                                ELSE least(b.failed_on, coalesce(b.voucher_date, '-infinity')) END
                           <= (r.restored_at AT TIME ZONE 'Asia/Kolkata')::date)
         AND NOT EXISTS (SELECT FROM ifms.restore_cleared c
-                        WHERE (c.restored_id, c.tenant_id, c.number) = (r.id, of.tenant_id, of.pi_number)))
+                        WHERE (c.restored_id, c.tenant_id, c.number, c.kind)
+                            = (r.id, of.tenant_id, of.pi_number, 'FAILED BENEFICIARIES')))
 $$;
 
 -- No PI for whom one may be at the treasury already; but what a restored ledger has lost may be adopted, and nothing else
@@ -156,7 +159,8 @@ BEGIN
     IF NOT pg_has_role(current_user, (SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'USAGE')
        OR EXISTS (SELECT FROM ifms.restored r WHERE r.restored_at > NEW.created_at AND NOT EXISTS (
               SELECT FROM ifms.restore_cleared c
-              WHERE (c.restored_id, c.tenant_id, c.number) = (r.id, NEW.tenant_id, NEW.pi_number))) THEN
+              WHERE (c.restored_id, c.tenant_id, c.number, c.kind)
+                  = (r.id, NEW.tenant_id, NEW.pi_number, 'PENDING PI'))) THEN
         RAISE EXCEPTION 'payment instruction % is held back since the ledger was restored, until it is cleared', NEW.pi_number
             USING ERRCODE = 'check_violation', CONSTRAINT = 'held_back_until_cleared';
     END IF;
