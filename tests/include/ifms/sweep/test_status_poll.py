@@ -1,10 +1,10 @@
 """What the status services do with each kind of answer: service x outcome, everything asserted."""
 
-import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import count
 
 import psycopg
 import pytest
@@ -229,7 +229,7 @@ def test_a_session_that_expires_in_the_middle_costs_one_login(adapter, treasury,
     assert treasury.state["logins"] - before == 2
 
 
-def test_all_sessions_end_in_a_sweep_of_32_threads_and_it_costs_one_login(adapter, treasury, simulators):
+def test_all_sessions_end_in_a_sweep_of_32_threads_and_it_costs_one_login(adapter, treasury, simulators, monkeypatch):
     """F6: whoever is under way then is told so; nobody fails, and nobody logs in but one."""
     order = {"type": "wage", "tenantId": "od.samplea", "payees": 1, "with_payments": True, "count": 93}
     simulators.ask_platform("POST", "bills", order)
@@ -238,16 +238,15 @@ def test_all_sessions_end_in_a_sweep_of_32_threads_and_it_costs_one_login(adapte
     adapter.treasury_changes = {"max_concurrency": 32}
     treasury.rule("PIS", "latency", ms=50)
     before = treasury.state["logins"]
+    asked, request = count(1), InstructionStatus.request
 
-    def expire():
-        while treasury.state["calls"].get("PIS", 0) < many // 3:
-            time.sleep(0.01)
-        treasury.settings(expire_sessions=True)
+    def last_of_a_third(service, pi, config):
+        if next(asked) == many // 3:
+            treasury.settings(expire_sessions=True)
+        return request(service, pi, config)
 
-    watcher = threading.Thread(target=expire)
-    watcher.start()
+    monkeypatch.setattr(InstructionStatus, "request", last_of_a_third)
     adapter.run("PIS")
-    watcher.join(60)
     assert adapter.statuses() == Counter(APPROVED=many)
     assert treasury.state["logins"] - before == 2
     outcomes = adapter.rows("SELECT outcome, count(*) AS n FROM ifms.treasury_call WHERE service_id = 'PIS' GROUP BY 1")
