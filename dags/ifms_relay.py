@@ -5,12 +5,12 @@
 payment, at least once. What the platform refuses five times is set aside and stays visible with its reason; what
 follows for the same payment waits, so that the order holds.
 
-`notify` tells others through Kafka (connection `ifms_kafka`; without it, nothing is written for them). By SMS, on the
-topic `sms_topic` of the connection's extra (`egov.core.notification.sms`), who is paid (amount, UTR) and whose payment
-has failed; on `pi_index_topic` (`ifms-pi-index-enrich`) the platform's index of PIs, without accounts, names and
-phones. `none` as a topic: nobody hears, and what waited is closed. A message counts as told once a broker has
-acknowledged it; its reader may get it twice, with the same header `ifms-message-id`. Phones are looked up when an SMS
-goes out; a payee without one is not told, which is kept with the message.
+`notify` tells others through Kafka (connection `ifms_kafka`; without it, nothing is written for them, once it has been
+missing for a week). By SMS, on the topic `sms_topic` of the connection's extra (`egov.core.notification.sms`), who is
+paid (amount, UTR) and whose payment has failed; on `pi_index_topic` (`ifms-pi-index-enrich`) the platform's index of
+PIs, without accounts, names and phones. `none` as a topic: nobody hears, and what waited is closed. A message counts as
+told once a broker has acknowledged it; its reader may get it twice, with the same header `ifms-message-id`. Phones are
+looked up when an SMS goes out; a payee without one is not told, which is kept with the message.
 
 The words of an SMS are the platform's (localisation `rainmaker-ifms` in the city's locale, JIT_PAYMENT_SUCCESSFUL and
 JIT_PAYMENT_FAILED), else `sms_paid` and `sms_failed` of the extra, else the story's, letter for letter. A template that

@@ -1195,7 +1195,7 @@ BEGIN
     INSERT INTO ifms.outbox (topic, tenant_id, ordering_key, payload)
     SELECT 'pi_index', NEW.tenant_id, NEW.tenant_id || ':' || NEW.payment_number,
            jsonb_build_object('piNumber', NEW.pi_number, 'status', NEW.status)
-    WHERE EXISTS (SELECT FROM ifms.notice WHERE topic = 'pi_index' AND wanted_until > now());
+    WHERE EXISTS (SELECT FROM ifms.notice WHERE topic = 'pi_index' AND wanted);
     RETURN NULL;
 END $$;
 
@@ -1210,7 +1210,7 @@ BEGIN
     INSERT INTO ifms.outbox (topic, tenant_id, ordering_key, payload)
     SELECT 'pi_index', NEW.tenant_id, NEW.tenant_id || ':' || NEW.payment_number,
            jsonb_build_object('paymentNumber', NEW.payment_number)
-    WHERE EXISTS (SELECT FROM ifms.notice WHERE topic = 'pi_index' AND wanted_until > now())
+    WHERE EXISTS (SELECT FROM ifms.notice WHERE topic = 'pi_index' AND wanted)
       AND NOT EXISTS (SELECT FROM ifms.payment_instruction p  -- that one stands for it
                       WHERE p.tenant_id = NEW.tenant_id AND p.payment_number = NEW.payment_number);
     RETURN NULL;
@@ -2894,11 +2894,12 @@ COMMENT ON TABLE ifms.import_withheld IS 'Payments of the Java adapter that coul
 
 CREATE TABLE ifms.notice (
     topic text NOT NULL,
+    wanted boolean NOT NULL,
     wanted_since timestamp with time zone DEFAULT now() NOT NULL,
-    wanted_until timestamp with time zone NOT NULL,
+    missing_since timestamp with time zone,
+    CONSTRAINT notice_missing_since_in_bounds CHECK (((missing_since >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (missing_since < '2100-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT notice_topic_check CHECK ((topic = ANY (ARRAY['sms'::text, 'pi_index'::text]))),
-    CONSTRAINT notice_wanted_since_in_bounds CHECK (((wanted_since >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (wanted_since < '2100-01-01 00:00:00+00'::timestamp with time zone))),
-    CONSTRAINT notice_wanted_until_in_bounds CHECK (((wanted_until >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (wanted_until < '2100-01-01 00:00:00+00'::timestamp with time zone)))
+    CONSTRAINT notice_wanted_since_in_bounds CHECK (((wanted_since >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (wanted_since < '2100-01-01 00:00:00+00'::timestamp with time zone)))
 );
 
 --
@@ -8043,16 +8044,22 @@ GRANT SELECT ON TABLE ifms.import_withheld TO ifms_work;
 GRANT SELECT,INSERT ON TABLE ifms.notice TO ifms_work;
 
 --
+-- Name: COLUMN notice.wanted; Type: ACL; Schema: ifms; Owner: -
+--
+
+GRANT UPDATE(wanted) ON TABLE ifms.notice TO ifms_work;
+
+--
 -- Name: COLUMN notice.wanted_since; Type: ACL; Schema: ifms; Owner: -
 --
 
 GRANT UPDATE(wanted_since) ON TABLE ifms.notice TO ifms_work;
 
 --
--- Name: COLUMN notice.wanted_until; Type: ACL; Schema: ifms; Owner: -
+-- Name: COLUMN notice.missing_since; Type: ACL; Schema: ifms; Owner: -
 --
 
-GRANT UPDATE(wanted_until) ON TABLE ifms.notice TO ifms_work;
+GRANT UPDATE(missing_since) ON TABLE ifms.notice TO ifms_work;
 
 --
 -- Name: TABLE status_log; Type: ACL; Schema: ifms; Owner: -

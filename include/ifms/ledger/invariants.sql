@@ -488,7 +488,7 @@ JOIN ifms.payment_instruction p ON p.id = b.payment_instruction_id
 LEFT JOIN (SELECT DISTINCT ordering_key, payload->>'outcome' AS outcome FROM ifms.outbox WHERE topic = 'sms') t
   ON t.ordering_key = p.tenant_id || ':' || b.beneficiary_number
  AND t.outcome = CASE b.status WHEN 'Payment Successful' THEN 'paid' ELSE 'failed' END
-WHERE n.topic = 'sms' AND n.wanted_until > now() AND b.beneficiary_type <> 'DEPT' AND p.status <> 'FAILED'
+WHERE n.topic = 'sms' AND n.wanted AND b.beneficiary_type <> 'DEPT' AND p.status <> 'FAILED'
   AND (b.status = 'Payment Successful' OR b.status = 'Payment Failed' AND b.failed_on IS NOT NULL)
   AND t.ordering_key IS NULL
 

@@ -25,7 +25,8 @@ PI_INDEX = "pi_index"
 NOTICES = (SMS, PI_INDEX)
 """Topics of which nothing is enqueued unless somebody has subscribed to them (`set_subscriptions`)."""
 
-WANTED_FOR = timedelta(days=7)
+MISSING_FOR = timedelta(days=7)
+"""So long ifms_relay must have found no connection before its subscriptions end."""
 
 LEASE = timedelta(minutes=5)
 FIRST_PAUSE = timedelta(seconds=30)
@@ -104,7 +105,7 @@ def enqueue_sms(
         FROM ifms.payment_instruction p JOIN ifms.beneficiary b ON b.payment_instruction_id = p.id
         WHERE p.id = ANY(%(pis)s) AND b.status = %(status)s AND b.updated_at = now()
           AND b.beneficiary_type <> 'DEPT'
-          AND EXISTS (SELECT FROM ifms.notice WHERE topic = 'sms' AND wanted_until > now())
+          AND EXISTS (SELECT FROM ifms.notice WHERE topic = 'sms' AND wanted)
         ORDER BY b.payment_instruction_id, b.beneficiary_number
         """,
         {
@@ -120,7 +121,7 @@ _PI_INDEX = RowStatement(
     """
     INSERT INTO ifms.outbox (topic, tenant_id, ordering_key, payload)
     SELECT 'pi_index', {tenant}, {key}, {payload} {rows}
-    WHERE EXISTS (SELECT FROM ifms.notice WHERE topic = 'pi_index' AND wanted_until > now())
+    WHERE EXISTS (SELECT FROM ifms.notice WHERE topic = 'pi_index' AND wanted)
     """,
     {"tenant": "text", "key": "text", "payload": "jsonb"},
 )
@@ -134,7 +135,7 @@ def enqueue_pi_index(target: Target, pi: PaymentInstruction) -> None:
 
 
 def set_subscriptions(connection: Connection, wanted: Collection[str]) -> int:
-    """Of `NOTICES`, these are subscribed to for a week from now on, and the others no more.
+    """Of `NOTICES`, these are subscribed to from now on, and the others no more.
 
     What waits of the others is closed, undelivered; returns how many.
     """
@@ -142,14 +143,14 @@ def set_subscriptions(connection: Connection, wanted: Collection[str]) -> int:
         if topic in wanted:
             connection.execute(
                 """
-                INSERT INTO ifms.notice (topic, wanted_until) VALUES (%(topic)s, now() + %(for)s)
-                ON CONFLICT (topic) DO UPDATE SET wanted_until = excluded.wanted_until,
-                    wanted_since = CASE WHEN notice.wanted_until > now() THEN notice.wanted_since ELSE now() END
+                INSERT INTO ifms.notice (topic, wanted) VALUES (%s, true)
+                ON CONFLICT (topic) DO UPDATE SET wanted = true, missing_since = NULL,
+                    wanted_since = CASE WHEN notice.wanted THEN notice.wanted_since ELSE now() END
                 """,
-                {"topic": topic, "for": WANTED_FOR},
+                (topic,),
             )
         else:
-            connection.execute("UPDATE ifms.notice SET wanted_until = now() WHERE topic = %s", (topic,))
+            connection.execute("UPDATE ifms.notice SET wanted = false, missing_since = NULL WHERE topic = %s", (topic,))
     return connection.execute(
         """
         UPDATE ifms.outbox SET delivered_at = now(), undeliverable = true, set_aside_at = NULL, claim_token = NULL,
@@ -158,6 +159,18 @@ def set_subscriptions(connection: Connection, wanted: Collection[str]) -> int:
         """,
         ([topic for topic in NOTICES if topic not in wanted],),
     ).rowcount
+
+
+def miss_subscriber(connection: Connection) -> int:
+    """The connection of who subscribed is not there: what they want is written on for a week, and then no more.
+
+    It may have been removed by mistake, or can't be looked up for an hour. Returns how many messages were closed.
+    """
+    connection.execute("UPDATE ifms.notice SET missing_since = now() WHERE wanted AND missing_since IS NULL")
+    gone = connection.execute(
+        "SELECT count(*) > 0 FROM ifms.notice WHERE wanted AND missing_since < now() - %s", (MISSING_FOR,)
+    ).fetchone()
+    return set_subscriptions(connection, ()) if gone and gone[0] else 0
 
 
 _PAYMENT_STATUS = RowStatement(

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 class NotifyOperator(SweepOperator):
-    """Tell beneficiaries by SMS, and the platform's index; without a connection to a Kafka, do nothing.
+    """Tell beneficiaries by SMS, and the platform's index; without a connection to a Kafka, tell nobody.
+
+    Where there has been a connection, what it wants is written, and waits, until it has been gone for a week.
 
     :param kafka_conn_id: connection of type ``kafka``; it need not be there.
     """
@@ -35,9 +37,14 @@ class NotifyOperator(SweepOperator):
     def execute(self, context: Context) -> None:
         """Do the sweep, write its row; raises a SweepError that says what to look at."""
         from ifms.delivery.notifications import notify
+        from ifms.ledger import outbox
 
         if not self.notification_hook.configured():
+            with self.ledger_hook.ledger() as ledger:
+                closed = ledger.transact(outbox.miss_subscriber)
             self.log.info("There is no connection %s: nobody is notified", self.kafka_conn_id)
+            if closed:
+                self.log.warning("It has been gone for a week: %d messages for it are closed, undelivered", closed)
             return
         settings = self.notification_hook.settings()
         publisher = self.notification_hook.get_conn()

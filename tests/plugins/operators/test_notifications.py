@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import psycopg
 import pytest
 from support import failed
 
@@ -43,6 +44,21 @@ def test_without_a_kafka_nothing_waits_and_nothing_is_red(run_dag, airflow_conne
     assert run.state == "success"
     assert notified(adapter, run) == []
     assert adapter.rows("SELECT * FROM ifms.outbox WHERE delivered_at IS NULL") == []
+
+
+def test_a_connection_that_is_missing_for_a_while_loses_nothing(run_dag, with_kafka, adapter, monkeypatch):
+    run_dag("ifms_relay")
+    monkeypatch.delenv("AIRFLOW_CONN_IFMS_KAFKA")
+    for _ in range(2):
+        assert run_dag("ifms_relay").state == "success"
+        failed.wage_bill(adapter, payees=1)
+        adapter.cycle()
+    waiting = "SELECT count(*) AS n FROM ifms.outbox WHERE delivered_at IS NULL AND topic <> 'payment_status'"
+    assert adapter.rows(waiting) == [{"n": 2 * 6}]
+    with psycopg.connect(adapter.dsn) as owner:
+        owner.execute("UPDATE ifms.notice SET missing_since = missing_since - interval '7 days'")
+    assert run_dag("ifms_relay").state == "success"
+    assert adapter.rows(waiting) == [{"n": 0}]
 
 
 def test_a_template_that_can_not_be_used_is_a_problem_of_the_run_and_the_sms_go_out(

@@ -47,7 +47,7 @@ GRANT UPDATE (rek_sealed, sek_sealed, auth_token_sealed, enc_request, enc_respon
     outcome, error_message, duration_ms, shipped_at, ship_error) ON ifms.treasury_call TO ifms_work;
 GRANT UPDATE (attempts, next_attempt_at, last_error, delivered_at, set_aside_at, undeliverable, claim_token,
     claimed_until) ON ifms.outbox TO ifms_work;
-GRANT UPDATE (wanted_since, wanted_until) ON ifms.notice TO ifms_work;
+GRANT UPDATE (wanted, wanted_since, missing_since) ON ifms.notice TO ifms_work;
 GRANT UPDATE (state, counts, problems, message, finished_at, discovered_at, presumed_dead) ON ifms.sweep_run TO ifms_work;
 GRANT UPDATE (last_told_at, why_unmatched, matched_at, settled_at, settled_by, settled_reason)
     ON ifms.reported_failure TO ifms_work;

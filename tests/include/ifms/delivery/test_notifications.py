@@ -415,14 +415,48 @@ def test_what_nobody_wants_any_more_is_closed_and_written_no_more(adapter, kafka
     assert adapter.rows("SELECT * FROM ifms.outbox_lag WHERE topic <> 'payment_status'") == []
 
 
-def test_a_connection_that_is_gone_for_a_week_writes_no_more(adapter, told):
-    owner(adapter, "UPDATE ifms.notice SET wanted_until = now() - interval '1 second'")
+def missed(adapter):
+    """ifms_relay finds no connection; how many messages that closes."""
+    with psycopg.connect(as_worker(adapter.dsn)) as connection:
+        return outbox.miss_subscriber(connection)
+
+
+def test_a_relay_that_does_not_run_for_weeks_loses_nothing(adapter, told):
+    owner(adapter, "UPDATE ifms.notice SET wanted_since = now() - interval '30 days'")
     failed.wage_bill(adapter, payees=1)
     adapter.cycle()
-    assert rows(adapter, "sms") == rows(adapter, "pi_index") == []
+    assert rows(adapter, "sms")
+    assert rows(adapter, "pi_index")
+
+
+def test_a_connection_that_is_gone_for_a_week_writes_no_more(adapter, told):
+    assert missed(adapter) == 0
+    owner(adapter, "UPDATE ifms.notice SET missing_since = missing_since - interval '7 days' + interval '1 minute'")
+    assert missed(adapter) == 0
+    failed.wage_bill(adapter, payees=1)
+    adapter.cycle()
+    waiting = len(rows(adapter, "sms")) + len(rows(adapter, "pi_index"))
+    assert waiting > 1
+    owner(adapter, "UPDATE ifms.notice SET missing_since = missing_since - interval '1 minute'")
+    assert missed(adapter) == waiting
+    failed.fail(adapter)
+    adapter.run("FD")
+    assert len(rows(adapter, "sms")) + len(rows(adapter, "pi_index")) == waiting
+    assert missed(adapter) == 0
     told()
-    [left] = adapter.rows("SELECT min(wanted_until) - now() AS for FROM ifms.notice")
-    assert left["for"].days == 6
+    assert adapter.rows("SELECT DISTINCT wanted, missing_since FROM ifms.notice") == [
+        {"wanted": True, "missing_since": None}
+    ]
+
+
+def test_a_connection_that_comes_back_within_the_week_has_missed_nothing(adapter, told):
+    for _ in range(2):
+        assert missed(adapter) == 0
+        owner(adapter, "UPDATE ifms.notice SET missing_since = missing_since - interval '5 days'")
+        told()
+    failed.wage_bill(adapter, payees=1)
+    adapter.cycle()
+    assert rows(adapter, "sms")
 
 
 def test_a_change_that_is_rolled_back_is_not_told(adapter, told):

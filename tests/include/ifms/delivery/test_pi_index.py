@@ -104,9 +104,7 @@ def test_a_number_that_is_none_is_left_out(adapter):
 def subscribed(adapter):
     """Somebody wants to hear of the index."""
     with connect(adapter.dsn) as connection:
-        connection.execute(
-            "INSERT INTO ifms.notice (topic, wanted_until) VALUES ('pi_index', now() + interval '1 day')"
-        )
+        connection.execute("INSERT INTO ifms.notice (topic, wanted) VALUES ('pi_index', true)")
 
 
 def messages(adapter):

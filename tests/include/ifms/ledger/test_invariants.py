@@ -442,14 +442,14 @@ DAMAGES = {
     ),
     "who is paid is not told": Damage(
         "beneficiaries_are_told",
-        "INSERT INTO ifms.notice (topic, wanted_since, wanted_until) VALUES ('sms', now(), now() + interval '1 day'); "
+        "INSERT INTO ifms.notice (topic, wanted) VALUES ('sms', true); "
         "UPDATE ifms.beneficiary SET updated_at = now() + interval '1 hour' WHERE id = (SELECT id FROM ifms.beneficiary "
         f"WHERE status = 'Payment Successful' AND beneficiary_type <> 'DEPT' AND {of('paid')} LIMIT 1)",
         "is Payment Successful, and no SMS says so",
     ),
     "whose payment came back is not told": Damage(
         "beneficiaries_are_told",
-        "INSERT INTO ifms.notice (topic, wanted_since, wanted_until) VALUES ('sms', now(), now() + interval '1 day'); "
+        "INSERT INTO ifms.notice (topic, wanted) VALUES ('sms', true); "
         "UPDATE ifms.beneficiary SET updated_at = now() + interval '1 hour' WHERE id = (SELECT id FROM ifms.beneficiary "
         f"WHERE status = 'Payment Failed' AND beneficiary_type <> 'DEPT' AND {of('partial')} LIMIT 1)",
         "is Payment Failed, and no SMS says so",

@@ -32,12 +32,14 @@ CREATE TRIGGER delivered_once BEFORE UPDATE OF delivered_at ON ifms.outbox FOR E
 CREATE TRIGGER never_emptied BEFORE TRUNCATE ON ifms.outbox FOR EACH STATEMENT
     EXECUTE FUNCTION ifms.refuse_change('what others must hear is kept');
 
--- Which of the topics besides the platform's payments anybody wants to hear. ifms_relay renews it while its connection says
--- so; where nobody has for a week, nothing more is written: an installation without a broker has nothing that waits for one.
+-- Which of the topics besides the platform's payments anybody wants to hear, as ifms_relay's connection said last. Where it
+-- finds no connection for a week, nothing more is written: an installation without a broker has nothing that waits for one.
+-- While ifms_relay itself does not run, all is written, and waits.
 CREATE TABLE ifms.notice (
     topic         text PRIMARY KEY CHECK (topic IN ('sms', 'pi_index')),
+    wanted        boolean NOT NULL,
     wanted_since  timestamptz NOT NULL DEFAULT now(),
-    wanted_until  timestamptz NOT NULL
+    missing_since timestamptz  -- since when ifms_relay finds no connection
 );
 COMMENT ON TABLE ifms.notice IS 'Which messages besides the platform''s anybody wants to hear.';
 
@@ -48,7 +50,7 @@ BEGIN
     INSERT INTO ifms.outbox (topic, tenant_id, ordering_key, payload)
     SELECT 'pi_index', NEW.tenant_id, NEW.tenant_id || ':' || NEW.payment_number,
            jsonb_build_object('piNumber', NEW.pi_number, 'status', NEW.status)
-    WHERE EXISTS (SELECT FROM ifms.notice WHERE topic = 'pi_index' AND wanted_until > now());
+    WHERE EXISTS (SELECT FROM ifms.notice WHERE topic = 'pi_index' AND wanted);
     RETURN NULL;
 END $$;
 CREATE TRIGGER tell_index_of_a_new_one AFTER INSERT ON ifms.payment_instruction
@@ -61,7 +63,7 @@ BEGIN
     INSERT INTO ifms.outbox (topic, tenant_id, ordering_key, payload)
     SELECT 'pi_index', NEW.tenant_id, NEW.tenant_id || ':' || NEW.payment_number,
            jsonb_build_object('paymentNumber', NEW.payment_number)
-    WHERE EXISTS (SELECT FROM ifms.notice WHERE topic = 'pi_index' AND wanted_until > now())
+    WHERE EXISTS (SELECT FROM ifms.notice WHERE topic = 'pi_index' AND wanted)
       AND NOT EXISTS (SELECT FROM ifms.payment_instruction p  -- that one stands for it
                       WHERE p.tenant_id = NEW.tenant_id AND p.payment_number = NEW.payment_number);
     RETURN NULL;
