@@ -143,9 +143,9 @@ def counted_elsewhere(
         JOIN unnest(%(master)s::text[], %(ssu)s::text[], %(serial)s::integer[])
             AS told (master_allotment_id, ssu_allotment_id, serial_no)
             USING (master_allotment_id, ssu_allotment_id, serial_no)
-        LEFT JOIN ifms.sanction s ON s.id = a.sanction_id
+        LEFT JOIN ifms.sanction s ON s.id = a.sanction_id  -- none: it waits, and counts nowhere
         WHERE (a.hoa_code, a.ddo_code, a.grantee_code) = (%(hoa)s, %(ddo)s, %(grantee)s)
-        GROUP BY 1, 2, 3 HAVING bool_or(a.tenant_id <> %(tenant)s AND s.closed_at IS NULL)
+        GROUP BY 1, 2, 3 HAVING bool_or(a.tenant_id <> %(tenant)s AND s.id IS NOT NULL AND s.closed_at IS NULL)
                             AND NOT bool_or(a.tenant_id = %(tenant)s)
         """,
         {

@@ -60,6 +60,16 @@ WHERE s.id IS DISTINCT FROM a.sanction_id
    OR (m.id IS NOT NULL AND (m.sanction_id, m.amount, m.kind) IS DISTINCT FROM
        (a.sanction_id, a.amount, CASE a.kind WHEN 'WITHDRAWAL' THEN 'WITHDRAWAL' ELSE 'ALLOTMENT' END))
 
+-- invariant: allotments_count_in_one_city
+-- holds: no allotment counts on open sanctions of two cities
+-- remedy: Mend ifms.SSUDetails of the city whose unit it is not, and close its sanction (page Sanctions)
+SELECT 'allotment ' || a.master_allotment_id || '/' || a.ssu_allotment_id || '/' || a.serial_no || ' of DDO ' || a.ddo_code
+       || ', grantee ' || a.grantee_code || ', head of account ' || a.hoa_code || ', counts in '
+       || string_agg(a.tenant_id, ' and ' ORDER BY a.tenant_id)
+FROM ifms.allotment a JOIN ifms.sanction s ON s.id = a.sanction_id AND s.closed_at IS NULL
+GROUP BY a.hoa_code, a.ddo_code, a.grantee_code, a.master_allotment_id, a.ssu_allotment_id, a.serial_no
+HAVING count(*) > 1
+
 -- invariant: status_and_money_agree
 -- holds: a PI has reserved, spent, released or taken back its amount, as its status says
 -- remedy: Pause ifms_pi and compare with the treasury's register before anything else is paid
@@ -580,6 +590,12 @@ LEFT JOIN LATERAL (
 ) other ON true
 WHERE a.sanction_id IS NULL AND a.received_at < now() - %(uncounted)s::interval
   AND other.same IS NOT TRUE  -- allotments_are_movements
+  AND NOT EXISTS (  -- it counts in the city whose unit it is by now
+      SELECT FROM ifms.allotment there
+      WHERE there.sanction_id IS NOT NULL
+        AND (there.hoa_code, there.ddo_code, there.grantee_code, there.master_allotment_id, there.ssu_allotment_id,
+             there.serial_no)
+          = (a.hoa_code, a.ddo_code, a.grantee_code, a.master_allotment_id, a.ssu_allotment_id, a.serial_no))
 
 -- invariant: failures_are_matched
 -- holds: no payment that came back is unaccounted for long

@@ -85,7 +85,7 @@ def set_closed(
     What is reserved on it stays so: its PIs are sent and settled. Where it needs a second person, `approval` is the
     proposal that one has approved, and is used up. Raises SecondPersonError without one, BadInputError without
     reason or name, or for a sanction that is not known here or of none of these cities, ConflictError for one that is
-    closed, or open, already.
+    closed, or open, already, or whose money another city has by now.
     """
     reason, person = " ".join(reason.split()), person.strip()
     if not reason or not person:
@@ -98,6 +98,11 @@ def set_closed(
         raise BadInputError(f"sanction {sanction_id} is not known here: `ifms sanction list` names those that are")
     if (row[0] is not None) == closed:
         raise ConflictError(f"sanction {sanction_id} is {'closed' if closed else 'open'} already: nothing was changed")
+    if not closed and (other := _counts_in(connection, sanction_id)) is not None:
+        raise ConflictError(
+            f"sanction {sanction_id} stays closed: its allotments count in {other} since, and money is in one city; if "
+            "that is wrong, mend ifms.SSUDetails and close the sanction there first"
+        )
     proposal = use(connection, Act.SANCTION, str(sanction_id), {"closed": closed}, approval)
     if proposal is not None:
         reason, person = proposal.reason, proposal.people
@@ -109,3 +114,20 @@ def set_closed(
         sanction = cursor.execute(_SANCTIONS + "WHERE s.id = %s", (sanction_id,)).fetchone()
     assert sanction is not None
     return sanction
+
+
+def _counts_in(connection: Connection, sanction_id: UUID) -> str | None:
+    """The other city on whose open sanction an allotment of this one counts; None when there is none."""
+    row = connection.execute(
+        """
+        SELECT other.tenant_id FROM ifms.allotment mine
+        JOIN ifms.allotment theirs ON theirs.tenant_id <> mine.tenant_id
+         AND (theirs.hoa_code, theirs.ddo_code, theirs.master_allotment_id, theirs.ssu_allotment_id, theirs.serial_no)
+           = (mine.hoa_code, mine.ddo_code, mine.master_allotment_id, mine.ssu_allotment_id, mine.serial_no)
+         AND theirs.grantee_code = mine.grantee_code
+        JOIN ifms.sanction other ON other.id = theirs.sanction_id AND other.closed_at IS NULL
+        WHERE mine.sanction_id = %s ORDER BY 1 LIMIT 1
+        """,
+        (sanction_id,),
+    ).fetchone()
+    return None if row is None else str(row[0])

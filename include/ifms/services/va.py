@@ -46,7 +46,6 @@ FIRST_DAY = datetime(2001, 4, 1, tzinfo=clock.IST)
 class _Ask:
     mark: Watermark
     claim: Claim | None  # None for a backfill
-    in_use: bool  # whether master data have this unit of this city (any more)
     since: datetime
     asked_at: datetime
 
@@ -62,6 +61,8 @@ def fetch_allotments(sweep: TreasurySweep, treasury: TreasuryClient, master: Mas
 
     Such a backfill asks about every mark itself, whoever else is at work on it: another run asks from another day. What
     it hears counts once like everything; the watermarks stay.
+
+    A mark whose unit is not its city's in master data (any more) is not asked for, and stays where it is.
     """
     effective_from = {
         head.code: max(FIRST_DAY, clock.from_epoch_ms(head.effective_from)) if head.effective_from else FIRST_DAY
@@ -94,12 +95,14 @@ def fetch_allotments(sweep: TreasurySweep, treasury: TreasuryClient, master: Mas
         return max(FIRST_DAY, min(due, scope.since or due))
 
     def in_use(mark: Watermark) -> bool:
+        """Whether its unit is this city's still; else it may be another's, and what is told of it counts there."""
         return (mark.tenant_id, mark.ddo_code, mark.grantee_code) in units or mark.tenant_id in master.problems
 
     def again() -> Generator[_Ask, None, None]:
         for mark in sweep.db.transact(lambda c: funds.watermarks(c, scope.cities(master))):
             now = clock.now()
-            yield _Ask(mark, None, in_use(mark), since(mark, now), now)
+            if in_use(mark):
+                yield _Ask(mark, None, since(mark, now), now)
 
     def asks() -> Generator[_Ask, None, None]:
         while True:
@@ -119,7 +122,10 @@ def fetch_allotments(sweep: TreasurySweep, treasury: TreasuryClient, master: Mas
             if not marks:
                 return
             for mark in marks:
-                yield _Ask(mark, own_claim, in_use(mark), since(mark, asked_at), asked_at)
+                if in_use(mark):
+                    yield _Ask(mark, own_claim, since(mark, asked_at), asked_at)
+                else:
+                    sweep.db.transact(partial(release, queue=funds.WATERMARKS, row_id=mark.id, claim=own_claim))
 
     def call(ask: _Ask) -> Outcome | BadInputError:
         mark = ask.mark
@@ -206,7 +212,7 @@ def _settle(sweep: TreasurySweep, ask: _Ask, outcome: Outcome) -> Tally:
         recorded = funds.record_allotments(connection, [each for each in allotments if each not in doubled])
         if ask.claim is None:
             pass
-        elif isinstance(outcome, Answered) and not faults and not recorded.refused and not (doubled and ask.in_use):
+        elif isinstance(outcome, Answered) and not faults and not recorded.refused and not doubled:
             funds.move_watermark(connection, mark, ask.claim, ask.asked_at, ask.since, back=_ahead(mark, ask.asked_at))
         else:  # what could be read counts at once; the watermark stays, so the rest is asked for again
             release(connection, funds.WATERMARKS, mark.id, ask.claim)
@@ -218,14 +224,10 @@ def _settle(sweep: TreasurySweep, ask: _Ask, outcome: Outcome) -> Tally:
     for text in [*faults, *recorded.conflicts, *recorded.refused]:
         sweep.add_problem(f"{where}: {text}")
     for allotment, tenant in doubled.items():
-        text = f"{where}: {allotment} counts in {tenant} already, and money is in one city: nothing was counted"
-        if ask.in_use:
-            sweep.add_problem(
-                f"{text}; mend ifms.SSUDetails of the city whose unit this is not, and close its sanctions if it was "
-                f"{tenant}"
-            )
-        else:
-            sweep.add_warning(text)
+        sweep.add_problem(
+            f"{where}: {allotment} counts in {tenant} already, and money is in one city: nothing was counted; mend "
+            f"ifms.SSUDetails of the city whose unit this is not, and close its sanctions if it was {tenant}"
+        )
     for allotment in recorded.waiting:
         sweep.add_warning(
             f"{allotment} waits: the initial allotment of sanction {allotment.master_allotment_id} has not come"

@@ -111,6 +111,18 @@ DAMAGES = {
         "jsonb_build_object('id', gen_random_uuid(), 'serial_no', 77))).* FROM ifms.allotment a WHERE id = '{allotment}'",
         "/77",
     ),
+    "an allotment counts in two cities": Damage(
+        "allotments_count_in_one_city",
+        """WITH there AS (
+               INSERT INTO ifms.sanction (tenant_id, hoa_code, ddo_code, ssu_id, grantee_code, scheme_code,
+                   master_allotment_id, financial_year, sanctioned_amount)
+               SELECT 'od.sampleb', hoa_code, ddo_code, ssu_id, grantee_code, scheme_code, master_allotment_id, '2026-27', 0
+               FROM ifms.allotment WHERE id = '{allotment}' RETURNING id)
+           INSERT INTO ifms.allotment SELECT (jsonb_populate_record(a, jsonb_build_object('id', gen_random_uuid(),
+               'tenant_id', 'od.sampleb', 'amount', 0, 'sanction_id', there.id))).*
+           FROM ifms.allotment a CROSS JOIN there WHERE a.id = '{allotment}'""",
+        "od.samplea and od.sampleb",
+    ),
     "a PI names another head of account": Damage(
         "paid_by_its_own_sanction", f"UPDATE {PI} SET hoa_code = '0' WHERE pi_number = '{{paid}}'", "{paid}"
     ),

@@ -12,7 +12,9 @@ from support.keys import call_text
 from support.sanctions import close
 
 from ifms.clock import from_epoch_ms, to_ist, wire_datetime
-from ifms.errors import SweepNeedsAttentionError, SweepUnreachableError
+from ifms.errors import ConflictError, SweepNeedsAttentionError, SweepUnreachableError
+from ifms.ledger.invariants import find_violations
+from ifms.ledger.sanctions import set_closed
 from ifms.platform.client import PlatformClient
 from ifms.services.va import OVERLAP
 from ifms.sweep.scope import Scope
@@ -337,12 +339,14 @@ def test_a_mark_that_can_not_be_asked_about_stops_no_other(adapter):
         connection.execute(
             """
             INSERT INTO ifms.va_watermark (tenant_id, hoa_code, ddo_code, grantee_code, ssu_id)
-            SELECT tenant_id, hoa_code, '  a  ', grantee_code, ssu_id FROM ifms.va_watermark LIMIT 1
+            SELECT tenant_id, '  a  ', ddo_code, grantee_code, ssu_id FROM ifms.va_watermark LIMIT 1
             """
         )
     first = marks(adapter)
-    with pytest.raises(SweepNeedsAttentionError, match=r"can't be asked for: VaRequest: ddo_code"):
+    with pytest.raises(SweepNeedsAttentionError, match=r"1 problem"):
         adapter.run("VA")
+    [run] = adapter.rows("SELECT problems FROM ifms.sweep_run ORDER BY started_at DESC LIMIT 1")
+    assert any("can't be asked for: VaRequest: hoa" in text for text in run["problems"])
     assert sum(marks(adapter)[key] != mark for key, mark in first.items()) >= 5
     assert adapter.rows("SELECT * FROM ifms.va_watermark WHERE claimed_until IS NOT NULL") == []
 
@@ -415,8 +419,9 @@ def test_an_allotment_counts_in_one_city_though_two_have_its_unit(adapter, simul
     assert {key[0] for key, when in marks(adapter).items() if when is None} == {second}
     if mistaken == "the second":
         masters(simulators, second, "ifms", "SSUDetails", other)
-        sweep = adapter.run("VA")  # what was asked for by mistake is a remark from then on
-        assert any("counts in od.samplea already" in text for text in sweep.problems)
+        before = len(asked(adapter))
+        assert adapter.run("VA").problems == []  # what was asked for by mistake is not asked for any more
+        assert len(asked(adapter)) == before + 2 * 3
         assert sums(adapter)["n"] == 12
         return
     masters(simulators, first, "ifms", "SSUDetails", other)
@@ -426,6 +431,67 @@ def test_an_allotment_counts_in_one_city_though_two_have_its_unit(adapter, simul
     counted = {(row["tenant_id"], row["grantee_code"]) for row in rows}
     assert counted == {(second, shared[0]["granteeAgCode"]), (first, other[0]["granteeAgCode"])}
     assert adapter.run("VA").problems == []
+
+
+@pytest.fixture
+def swapped(adapter, simulators):
+    """Two cities' units were mixed up in SSUDetails; it is mended, and what had counted wrongly is closed. One's unit."""
+    first, second = "od.samplea", "od.sampleb"
+    with PlatformClient(simulators.platform_config()) as platform:
+        units = platform.master_data().units
+    ours, theirs = [units[first][0].wire()], [units[second][0].wire()]
+    masters(simulators, first, "ifms", "SSUDetails", theirs)
+    masters(simulators, second, "ifms", "SSUDetails", ours)
+    adapter.run("VA")
+    masters(simulators, first, "ifms", "SSUDetails", ours)
+    masters(simulators, second, "ifms", "SSUDetails", theirs)
+    close(adapter)
+    adapter.run("VA")
+    return ours[0]
+
+
+@pytest.mark.parametrize("asked_first", ["od.samplea", "od.sampleb"])
+@pytest.mark.parametrize("told", ["Additional allotment", "Allotment withdrawal"])
+def test_what_is_told_of_a_unit_counts_in_the_city_that_has_it_by_now(adapter, simulators, swapped, asked_first, told):
+    """Whichever city is asked for first: the other asked for this unit once, by mistake."""
+    with PlatformClient(simulators.platform_config()) as platform:
+        head = platform.master_data().heads[0].code
+    place = {"ddoCode": swapped["ddoCode"], "hoa": head, "granteeAgCode": swapped["granteeAgCode"]}
+    cities = sorted(("od.samplea", "od.sampleb"), key=lambda city: city != asked_first)
+
+    def tell(kind, amount, **more):
+        order = place | {"allotmentTxnType": kind, "allotmentAmount": amount} | more
+        [made] = simulators.ask_treasury("POST", "allotments", order)
+        for city in cities:
+            assert adapter.run("VA", Scope(tenants=(city,))).problems == []
+        return made["mstAllotmentDistId"]
+
+    sanction = tell("Initial Allotment", "5000.00")
+    tell(told, "2000.00", mstAllotmentDistId=sanction)
+    amount = 7000 if told == "Additional allotment" else 3000
+    rows = adapter.rows(
+        "SELECT tenant_id, available_amount FROM ifms.sanction WHERE master_allotment_id = %s", sanction
+    )
+    assert rows == [{"tenant_id": "od.samplea", "available_amount": amount}]
+    adapter.run("VA", Scope(since=datetime.now(UTC) - timedelta(days=30)))  # a backfill asks for no others, either
+    assert sums(adapter)["n"] == 2 * 12 + 1
+
+
+def test_money_that_has_moved_to_another_city_is_not_opened_again(adapter, swapped):
+    closed = "SELECT id, tenant_id FROM ifms.sanction WHERE closed_at IS NOT NULL ORDER BY tenant_id DESC LIMIT 1"
+    [wrong] = adapter.rows(closed)
+
+    def open_again(person):
+        with psycopg.connect(adapter.dsn) as connection:
+            set_closed(connection, wrong["id"], closed=False, reason="sample", person=person)
+
+    assert wrong["tenant_id"] == "od.sampleb"
+    with pytest.raises(ConflictError, match="stays closed: its allotments count in od.samplea since"):
+        open_again("a tester")
+    close(adapter)
+    open_again("a tester")
+    with psycopg.connect(adapter.dsn) as connection:
+        assert find_violations(connection) == []
 
 
 def test_an_allotment_counts_once_though_two_cities_ask_for_it_at_once(adapter, simulators, treasury):
