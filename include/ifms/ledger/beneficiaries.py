@@ -216,7 +216,8 @@ def record_scrolls(
     A scroll that was told before changes nothing, and one for a beneficiary that has failed since does not revive it.
     One of another UTR than the beneficiary's changes nothing either, and is kept and told until a person has settled
     it: it may have been paid twice, or been paid though it is said to have failed. Nor does one that names another
-    account or IFSC than was sent, unless a person has found out that it has paid: somebody else may have the money.
+    account or IFSC than was sent, unless a person has found out that it has paid: somebody else may have the money;
+    that is kept and told as well where an earlier reply told the same transfer without it.
     Without a `sealer` only the last digits of accounts are compared.
     Raises WireError, and nothing is written, for a scroll of somebody who is no beneficiary of the PI.
     """
@@ -311,16 +312,20 @@ def _not_as_sent(
     reported: Mapping[tuple[UUID, str], Scroll],
     sealer: Sealer | None,
 ) -> dict[tuple[UUID, str], str]:
-    """What the scrolls of those who wait for theirs say otherwise than it was sent."""
+    """What is told otherwise than it was sent: of who waits for a scroll, and of who is paid by this very transfer."""
     found = {}
     for pi in pis:
         for row in sent[pi.id]:
-            of = (pi.id, row.beneficiary_number)
-            if of in reported and row.status in (BeneficiaryStatus.INITIATED, BeneficiaryStatus.IN_PROCESS):
-                told = reported[of]
+            told = reported.get((pi.id, row.beneficiary_number))
+            if told is None:
+                continue
+            why = None
+            if row.status in (BeneficiaryStatus.INITIATED, BeneficiaryStatus.IN_PROCESS):
                 why = vouchered(pi, told.voucher_date) or not_as_sent(pi, row, told.account_number, told.ifsc, sealer)
-                if why is not None:
-                    found[of] = why
+            elif row.status == BeneficiaryStatus.SUCCESSFUL and same_utr(row.utr_number or "", told.utr_number):
+                why = not_as_sent(pi, row, told.account_number, told.ifsc, sealer)
+            if why is not None:
+                found[pi.id, row.beneficiary_number] = why
     return found
 
 

@@ -405,11 +405,28 @@ def test_a_scroll_of_a_day_on_which_it_cannot_have_been_paid_is_kept(ledger, pi,
     assert stored(ledger, first)[2:5] == ("V1", None, "UTR1")
 
 
-def test_who_is_paid_already_is_not_compared_again(ledger, pi):
+def test_an_account_that_is_told_of_a_payment_later_is_compared_then(ledger, pi):
+    """The first reply named none, and it was booked; a later one says that somebody else has the money."""
     bring(ledger, pi, IN_PROCESS)
     first, _ = of(ledger, pi)
     record(ledger, pi, scroll(first))
-    assert record(ledger, pi, scroll(first, account_number="99999999999")).not_as_sent == {}
+    other = scroll(first, account_number="99999999999")
+    why = {
+        first.beneficiary_number: "it names an account that ends in 9999, "
+        f"and one that ends in {first.account_last4} was sent"
+    }
+    for _ in range(2):
+        tally = record(ledger, pi, other)
+        assert (tally.not_as_sent, tally.newly_paid, tally.under_another_utr) == (why, [], [])
+    assert stored(ledger, first) == PAID
+    assert ledger.one("SELECT count(*) FROM ifms.other_transfer") == 1
+    days = scroll(first, voucher_date=date(2001, 1, 1))  # by the first one's day it is asked what has come back
+    assert record(ledger, pi, days).not_as_sent == {}
+    another = record(ledger, pi, replace(other, utr_number="UTR2"))
+    assert (another.not_as_sent, len(another.under_another_utr)) == ({}, 1)
+    found = ledger.one("SELECT id FROM ifms.other_transfer WHERE utr_number = 'UTR1'")
+    ledger.db.transact(lambda c: failures.settle_transfer(c, found, has_paid=True, reason="asked", person="sample"))
+    assert record(ledger, pi, other).not_as_sent == {}
 
 
 def test_with_the_key_an_account_that_only_ends_alike_is_another(ledger, pi):
